@@ -1,0 +1,279 @@
+"""Every event that services exchange: frozen models, past tense, versioned.
+
+An event carries what its readers need and no more.
+Order is never assumed: models that replace an earlier state carry a `version` or `sequence`
+of their producer, and a reader keeps the newer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import ClassVar, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Locale = Literal["fr", "en"]
+Outcome = Literal["succeeded", "succeeded_with_warnings", "failed"]
+SubscriptionState = Literal["active", "ending", "ended", "suspended", "destroyed"]
+
+
+class Part(BaseModel):
+    """A value inside an event; unknown members are ignored so that producers may add some."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Event(Part):
+    """What happened to one tenant."""
+
+    type: ClassVar[str]
+    tenant_id: UUID
+
+
+EVENTS: dict[str, type[Event]] = {}
+E = TypeVar("E", bound=type[Event])
+
+
+def event(name: str) -> Callable[[E], E]:
+    """Registers an event class under its wire name, such as `run.finished.v1`."""
+
+    def register(cls: E) -> E:
+        if name in EVENTS:
+            raise ValueError(f"two events are called {name}")
+        cls.type = name
+        EVENTS[name] = cls
+        return cls
+
+    return register
+
+
+# --- tenants and subscriptions (portal) ---------------------------------------------------------
+
+
+class Recipient(Part):
+    """A person who receives mail of a tenant."""
+
+    name: str
+    email: str
+    locale: Locale
+
+
+@event("tenant.changed.v1")
+class TenantChanged(Event):
+    """A tenant was created or one of its terms changed; the whole new state."""
+
+    version: int
+    name: str
+    locale: Locale
+    timezone: str
+    administrators: tuple[Recipient, ...]
+    contracted_bytes: int
+    seats: int
+    subscription: SubscriptionState
+    subscription_reason: str = ""
+    retention_days: int
+
+
+@event("subscription.ended.v1")
+class SubscriptionEnded(Event):
+    """A subscription ended: nothing is accepted any more and destruction has a date."""
+
+    version: int
+    ended_at: datetime
+    reason: str
+
+
+@event("subscription.reinstated.v1")
+class SubscriptionReinstated(Event):
+    """An operator took the end of a subscription back, before destruction began."""
+
+    version: int
+    reinstated_at: datetime
+    reason: str
+
+
+@event("enrolment.opened.v1")
+class EnrolmentOpened(Event):
+    """A one-time code was handed out with which one agent may enrol."""
+
+    enrolment_id: UUID
+    code_sha256: str
+    label: str
+    expires_at: datetime
+
+
+@event("password.issued.v1")
+class PasswordIssued(Event):
+    """A user got a one-time password, sealed for reporting, which mails it."""
+
+    password_id: UUID
+    user_id: UUID
+    name: str
+    email: str
+    locale: Locale
+    sealed_password: str
+    expires_at: datetime
+    first: bool
+
+
+# --- agents, plans, runs (ingest) ---------------------------------------------------------------
+
+
+@event("agent.enrolled.v1")
+class AgentEnrolled(Event):
+    """A machine joined a tenant."""
+
+    agent_id: UUID
+    hostname: str
+    platform: str
+    agent_version: str
+    enrolled_at: datetime
+
+
+@event("agent.revoked.v1")
+class AgentRevoked(Event):
+    """An agent's token was withdrawn."""
+
+    agent_id: UUID
+    revoked_at: datetime
+
+
+@event("plan.declared.v1")
+class PlanDeclared(Event):
+    """An agent said what it copies, how often, and who reads the reports."""
+
+    plan_id: UUID
+    version: int
+    agent_id: UUID
+    hostname: str
+    name: str
+    folders: tuple[str, ...]
+    schedule: str
+    timezone: str
+    dumps: tuple[str, ...]
+    recipients: tuple[str, ...]
+    reports: bool
+
+
+@event("run.started.v1")
+class RunStarted(Event):
+    """A run of a plan began."""
+
+    run_id: UUID
+    plan_id: UUID
+    number: int
+    started_at: datetime
+
+
+class NotCopied(Part):
+    """A file that a run could not copy, and why."""
+
+    path: str
+    reason: str
+
+
+class DumpResult(Part):
+    """What became of one expected dump."""
+
+    name: str
+    succeeded: bool
+    guaranteed: bool
+    size_bytes: int = Field(ge=0)
+    detail: str = ""
+
+
+@event("run.finished.v1")
+class RunFinished(Event):
+    """A run ended, well or not: its whole summary."""
+
+    run_id: UUID
+    plan_id: UUID
+    plan_name: str
+    agent_id: UUID
+    hostname: str
+    number: int
+    outcome: Outcome
+    reason_code: str = ""
+    reason: str = ""
+    started_at: datetime
+    finished_at: datetime
+    files_total: int
+    files_new: int
+    files_changed: int
+    files_removed: int
+    files_not_copied: int
+    bytes_protected: int
+    bytes_sent: int
+    stored_bytes: int
+    restore_point: bool
+    not_copied: tuple[NotCopied, ...] = ()
+    dumps: tuple[DumpResult, ...] = ()
+    log_tail: str = ""
+
+
+# --- volume (ingest, retention, quota) ----------------------------------------------------------
+
+
+@event("volume.changed.v1")
+class VolumeChanged(Event):
+    """The bytes kept for a tenant changed; the newer sequence wins."""
+
+    stored_bytes: int
+    protected_bytes: int
+    sequence: int
+
+
+@event("allowance.changed.v1")
+class AllowanceChanged(Event):
+    """How far a tenant may grow, decided by quota; the newer version wins."""
+
+    version: int
+    ceiling_bytes: int
+    blocked: bool
+    reason: str = ""
+
+
+# --- reports (reporting) ------------------------------------------------------------------------
+
+
+@event("report.sent.v1")
+class ReportSent(Event):
+    """A run's report was accepted by the mail server for one person."""
+
+    run_id: UUID
+    plan_id: UUID
+    recipient: str
+    sent_at: datetime
+
+
+@event("report.undeliverable.v1")
+class ReportUndeliverable(Event):
+    """A run's report was refused for good for one person."""
+
+    run_id: UUID
+    plan_id: UUID
+    recipient: str
+    reason: str
+
+
+# --- destruction (retention) --------------------------------------------------------------------
+
+
+@event("destruction.scheduled.v1")
+class DestructionScheduled(Event):
+    """An ended subscription's data has a day on which it is destroyed."""
+
+    ended_at: datetime
+    due_at: datetime
+    version: int
+
+
+@event("service.pinged.v1")
+class ServicePinged(Event):
+    """A service asks its own queue whether its consumer lives."""
+
+    service: str
+    ping_id: UUID
+    sent_at: datetime
