@@ -1,0 +1,187 @@
+"""Entries and deltas: what a run says of its files, as it travels and as it is kept.
+
+A batch on the wire is one zstd frame of MessagePack (docs/protocol.md, section 5).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import msgspec
+import zstandard
+
+from libs.shared import errors
+
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+MAX_BATCH_PLAIN_BYTES = 64 * 1024 * 1024
+MAX_BATCH_ENTRIES = 50_000
+MAX_NAME_BYTES = 255
+MAX_PATH_BYTES = 4096
+CHUNK_ID_BYTES = 32
+
+_MAX_WINDOW_BYTES = 8 * 1024 * 1024
+_MAX_I64 = 2**63 - 1
+
+Kind = Literal["f", "d", "l"]
+
+
+class Entry(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
+    """One path: a file ("f"), a folder ("d") or a symlink ("l").
+
+    chunks: the 32-byte ids of a file's chunks one after the other.
+    """
+
+    name: bytes
+    kind: Kind
+    mode: int
+    mtime_ns: int
+    uid: int
+    gid: int
+    size: int
+    target: bytes
+    chunks: bytes
+
+
+class FolderDelta(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """What changed directly in one folder, given by its path from the plan's root."""
+
+    folder: bytes
+    upserts: list[Entry]
+    removed: list[bytes]
+
+
+class EntryRejected(errors.Refusal):
+    """An entry that can't be kept; the run stays open."""
+
+    code: ClassVar[str] = "entry-invalid"
+    status: ClassVar[int] = 422
+    title: ClassVar[str] = "An entry can't be accepted"
+
+    def __init__(self, path: bytes, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    @property
+    def detail(self) -> str:
+        shown = self.path[:300].decode("utf-8", "backslashreplace")
+        return f"{shown!r}: {self.reason}."
+
+
+class BatchRejected(errors.Refusal):
+    """A batch that can't be read as one."""
+
+    code: ClassVar[str] = "batch-malformed"
+    status: ClassVar[int] = 422
+    title: ClassVar[str] = "The batch of entries can't be read"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    @property
+    def detail(self) -> str:
+        return f"The batch of entries can't be read: {self.reason}."
+
+
+class _Codecs(threading.local):
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=3)
+        self.decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES)
+        self.encoder = msgspec.msgpack.Encoder()
+        self.decoder = msgspec.msgpack.Decoder(list[FolderDelta])
+
+
+_codecs = _Codecs()
+
+
+def encode_batch(deltas: Sequence[FolderDelta]) -> bytes:
+    """A batch as it travels."""
+    return _codecs.compressor.compress(_codecs.encoder.encode(deltas))
+
+
+def decode_batch(body: bytes | bytearray | memoryview) -> list[FolderDelta]:
+    """The batch in a body, of bounded size; BatchRejected if it is none. Not yet checked."""
+    if len(body) > MAX_BATCH_BYTES:
+        raise BatchRejected(f"it has {len(body)} bytes, {MAX_BATCH_BYTES} are allowed")
+    try:
+        # For a frame that declares its content the library allocates that much: look first.
+        declared = zstandard.frame_content_size(body)
+        if declared > MAX_BATCH_PLAIN_BYTES:
+            raise BatchRejected(f"it unpacks to {declared} bytes")
+        plain = _codecs.decompressor.decompress(
+            body, max_output_size=MAX_BATCH_PLAIN_BYTES, allow_extra_data=False
+        )
+        return _codecs.decoder.decode(plain)
+    except (zstandard.ZstdError, msgspec.MsgspecError, RecursionError) as error:
+        raise BatchRejected(str(error)) from error
+
+
+def check_batch(deltas: Sequence[FolderDelta]) -> int:
+    """Check every path and entry of a batch; returns how many entries it changes.
+
+    Raises EntryRejected naming the first entry that breaks a rule of docs/protocol.md.
+    """
+    count = 0
+    for delta in deltas:
+        count += len(delta.upserts) + len(delta.removed)
+        if count > MAX_BATCH_ENTRIES:
+            raise BatchRejected(f"it has more than {MAX_BATCH_ENTRIES} entries")
+        _check_folder(delta.folder)
+        names = {entry.name for entry in delta.upserts}
+        names.update(delta.removed)
+        if len(names) != len(delta.upserts) + len(delta.removed):
+            raise EntryRejected(delta.folder, "a name appears twice in this folder's changes")
+        for name in names:
+            if not _is_name(name):
+                raise EntryRejected(_join(delta.folder, name), "this is no name of a file")
+        for entry in delta.upserts:
+            fault = _find_fault(entry)
+            if fault is not None:
+                raise EntryRejected(_join(delta.folder, entry.name), fault)
+    return count
+
+
+def _is_name(name: bytes) -> bool:
+    return (
+        0 < len(name) <= MAX_NAME_BYTES
+        and b"/" not in name
+        and b"\0" not in name
+        and name not in (b".", b"..")
+    )
+
+
+def _check_folder(folder: bytes) -> None:
+    if len(folder) > MAX_PATH_BYTES:
+        raise EntryRejected(folder, f"a path has at most {MAX_PATH_BYTES} bytes")
+    if folder and not all(map(_is_name, folder.split(b"/"))):
+        raise EntryRejected(folder, "this is no path from the plan's root")
+
+
+def _join(folder: bytes, name: bytes) -> bytes:
+    return folder + b"/" + name if folder else name
+
+
+def _find_fault(entry: Entry) -> str | None:
+    """What is wrong with an entry beside its name."""
+    if not (
+        0 <= entry.mode <= 0o7777
+        and 0 <= entry.size <= _MAX_I64
+        and 0 <= entry.uid <= _MAX_I64
+        and 0 <= entry.gid <= _MAX_I64
+        and -_MAX_I64 <= entry.mtime_ns <= _MAX_I64
+    ):
+        return "mode, size, owner or time is out of range"
+    if entry.kind == "l":
+        if not 1 <= len(entry.target) <= MAX_PATH_BYTES or b"\0" in entry.target:
+            return f"a symlink has a target of 1 to {MAX_PATH_BYTES} bytes without NUL"
+    elif entry.target:
+        return "only a symlink has a target"
+    chunk_bytes = len(entry.chunks)
+    if entry.kind != "f":
+        return "only a file has a size and chunks" if entry.size or chunk_bytes else None
+    if chunk_bytes % CHUNK_ID_BYTES or (entry.size == 0) != (chunk_bytes == 0):
+        return f"{chunk_bytes} bytes of chunk ids for a file of {entry.size} bytes"
+    return None

@@ -1,0 +1,178 @@
+"""Keys: the master key, each tenant's wrapped keys in the bucket, and sealed one-time texts.
+
+Only the bucket holds a tenant's keys: destroying `keys/<tenant>` makes its data unreadable.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Literal
+from uuid import UUID
+
+import msgspec
+from blake3 import blake3
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from libs.shared import errors
+from libs.shared.objects import ObjectMissing, ObjectStore
+
+KEY_BYTES = 32
+CACHE_SECONDS = 60.0
+
+_NONCE_BYTES = 12
+
+
+class KeysDestroyed(errors.Refusal):
+    """The tenant has no keys: never made, or destroyed with everything they sealed."""
+
+    code: ClassVar[str] = "keys-destroyed"
+    status: ClassVar[int] = 410
+    title: ClassVar[str] = "The data can no longer be read"
+
+    @property
+    def detail(self) -> str:
+        return "The keys of this client do not exist, so nothing of it can be read or written."
+
+
+class KeyFileInvalid(Exception):  # noqa: N818 - named after what happened
+    """A key file that does not hold 32 bytes as 64 hexadecimal digits."""
+
+
+class KeysUnreadable(Exception):  # noqa: N818 - named after what happened
+    """A tenant's keys object that is damaged or was wrapped by another master key."""
+
+
+@dataclass(frozen=True)
+class TenantKeys:
+    """A tenant's unwrapped keys, 32 bytes each; never shown, never written down."""
+
+    data_key: bytes = field(repr=False)
+    chunk_key: bytes = field(repr=False)
+
+    @cached_property
+    def cipher(self) -> AESGCM:
+        """Seals and opens under the data key."""
+        return AESGCM(self.data_key)
+
+    @cached_property
+    def nonce_key(self) -> bytes:
+        """Keys the synthetic nonces (docs/decisions/0005)."""
+        return blake3(self.data_key, derive_key_context="coffre 2026 nonce").digest()
+
+
+class _KeysObject(msgspec.Struct, forbid_unknown_fields=True):
+    version: Literal[1]
+    tenant_id: UUID
+    wrapped: bytes
+
+
+class _Unwrapped(msgspec.Struct, forbid_unknown_fields=True):
+    data_key: bytes
+    chunk_key: bytes
+
+
+def read_key(path: Path) -> bytes:
+    """The 32 bytes that a file holds as 64 hexadecimal digits; KeyFileInvalid otherwise."""
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except (OSError, ValueError) as error:
+        raise KeyFileInvalid(f"{path} can't be read as a key: {error}") from error
+    if len(key) != KEY_BYTES:
+        raise KeyFileInvalid(f"{path} holds {len(key)} bytes, a key has {KEY_BYTES}")
+    return key
+
+
+class KeyRing:
+    """Tenants' keys, unwrapped for a minute at most."""
+
+    def __init__(self, objects: ObjectStore, master_key: bytes) -> None:
+        self._objects = objects
+        self._master = AESGCM(master_key)
+        self._cache: dict[UUID, tuple[float, TenantKeys]] = {}
+
+    async def get(self, tenant_id: UUID) -> TenantKeys:
+        """The tenant's keys; KeysDestroyed if there are none, KeysUnreadable if damaged."""
+        self._forget_old()
+        cached = self._cache.get(tenant_id)
+        if cached is not None:
+            return cached[1]
+        try:
+            stored = await self._objects.get(_object_key(tenant_id))
+        except ObjectMissing:
+            raise KeysDestroyed from None
+        return self._remember(tenant_id, _unwrap(self._master, tenant_id, stored))
+
+    async def create(self, tenant_id: UUID) -> TenantKeys:
+        """The tenant's keys, made now if there are none.
+
+        Two callers at once could each make some: hold a lock on the tenant around this.
+        """
+        try:
+            return await self.get(tenant_id)
+        except KeysDestroyed:
+            keys = TenantKeys(os.urandom(KEY_BYTES), os.urandom(KEY_BYTES))
+            await self._objects.put(_object_key(tenant_id), _wrap(self._master, tenant_id, keys))
+            return self._remember(tenant_id, keys)
+
+    def forget(self, tenant_id: UUID) -> None:
+        """Drop the tenant's keys from memory at once."""
+        self._cache.pop(tenant_id, None)
+
+    def _remember(self, tenant_id: UUID, keys: TenantKeys) -> TenantKeys:
+        self._cache[tenant_id] = (time.monotonic() + CACHE_SECONDS, keys)
+        return keys
+
+    def _forget_old(self) -> None:
+        now = time.monotonic()
+        for tenant_id in [key for key, (until, _) in self._cache.items() if until <= now]:
+            del self._cache[tenant_id]
+
+
+def _object_key(tenant_id: UUID) -> str:
+    return f"keys/{tenant_id}"
+
+
+def _aad(tenant_id: UUID) -> bytes:
+    return f"coffre/keys/v1/{tenant_id}".encode()
+
+
+def _wrap(master: AESGCM, tenant_id: UUID, keys: TenantKeys) -> bytes:
+    plain = msgspec.json.encode(_Unwrapped(keys.data_key, keys.chunk_key))
+    nonce = os.urandom(_NONCE_BYTES)
+    wrapped = nonce + master.encrypt(nonce, plain, _aad(tenant_id))
+    return msgspec.json.encode(_KeysObject(1, tenant_id, wrapped))
+
+
+def _unwrap(master: AESGCM, tenant_id: UUID, stored: bytes) -> TenantKeys:
+    try:
+        wrapped = msgspec.json.decode(stored, type=_KeysObject).wrapped
+        plain = master.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], _aad(tenant_id))
+        keys = msgspec.json.decode(plain, type=_Unwrapped)
+    except (msgspec.MsgspecError, InvalidTag, ValueError) as error:
+        raise KeysUnreadable(f"the keys of tenant {tenant_id} do not open") from error
+    if len(keys.data_key) != KEY_BYTES or len(keys.chunk_key) != KEY_BYTES:
+        raise KeysUnreadable(f"the keys of tenant {tenant_id} are no keys")
+    return TenantKeys(keys.data_key, keys.chunk_key)
+
+
+def seal_text(key: bytes, text: str, aad: str) -> str:
+    """`text` under AES-256-GCM with a random nonce, as base64; `aad` must be given to open it."""
+    nonce = os.urandom(_NONCE_BYTES)
+    sealed = AESGCM(key).encrypt(nonce, text.encode(), aad.encode())
+    return base64.b64encode(nonce + sealed).decode()
+
+
+def open_text(key: bytes, sealed: str, aad: str) -> str:
+    """The text that `seal_text` sealed; KeysUnreadable if anything differs."""
+    try:
+        raw = base64.b64decode(sealed, validate=True)
+        return AESGCM(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], aad.encode()).decode()
+    except (binascii.Error, InvalidTag, ValueError) as error:
+        raise KeysUnreadable("a sealed text does not open") from error

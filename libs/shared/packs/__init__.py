@@ -1,0 +1,85 @@
+"""Packs: chunks and their container, on the wire and sealed in the store.
+
+Used by the agent and the services alike; docs/protocol.md describes every byte.
+All functions are synchronous and may run in several threads at once.
+"""
+
+from libs.shared.packs.codec import (
+    MAX_CHUNK_BYTES,
+    RAW,
+    ZSTD,
+    Fault,
+    PayloadInvalid,
+    chunk_id,
+    compress,
+    unpack,
+)
+from libs.shared.packs.cutting import WHOLE_BELOW_BYTES, Chunker, cut_seed
+from libs.shared.packs.sealing import (
+    SEAL_OVERHEAD_BYTES,
+    SealBroken,
+    SealedChunk,
+    SealedPack,
+    SealingKeys,
+    open_chunk,
+    open_index,
+    seal,
+)
+from libs.shared.packs.wire import (
+    MAX_CHUNKS,
+    MAX_PACK_BYTES,
+    MAX_PACK_PLAIN_BYTES,
+    TARGET_PACK_BYTES,
+    ChunkBomb,
+    ChunkHashMismatch,
+    ChunkSizeMismatch,
+    ChunkUndecodable,
+    Pack,
+    PackBuilder,
+    PackedChunk,
+    PackHashMismatch,
+    PackMalformed,
+    PackRejected,
+    VerifiedChunk,
+    parse,
+    verify,
+)
+
+__all__ = [
+    "MAX_CHUNKS",
+    "MAX_CHUNK_BYTES",
+    "MAX_PACK_BYTES",
+    "MAX_PACK_PLAIN_BYTES",
+    "RAW",
+    "SEAL_OVERHEAD_BYTES",
+    "TARGET_PACK_BYTES",
+    "WHOLE_BELOW_BYTES",
+    "ZSTD",
+    "ChunkBomb",
+    "ChunkHashMismatch",
+    "ChunkSizeMismatch",
+    "ChunkUndecodable",
+    "Chunker",
+    "Fault",
+    "Pack",
+    "PackBuilder",
+    "PackHashMismatch",
+    "PackMalformed",
+    "PackRejected",
+    "PackedChunk",
+    "PayloadInvalid",
+    "SealBroken",
+    "SealedChunk",
+    "SealedPack",
+    "SealingKeys",
+    "VerifiedChunk",
+    "chunk_id",
+    "compress",
+    "cut_seed",
+    "open_chunk",
+    "open_index",
+    "parse",
+    "seal",
+    "unpack",
+    "verify",
+]

@@ -1,0 +1,108 @@
+"""One chunk: its id, its compressed payload, and back."""
+
+from __future__ import annotations
+
+import threading
+from enum import Enum
+
+import zstandard
+from blake3 import blake3
+
+RAW = 0
+ZSTD = 1
+MAX_CHUNK_BYTES = 4 * 1024 * 1024
+
+_LEVEL = 3
+_MAX_WINDOW_BYTES = 8 * 1024 * 1024
+_PROBE_BYTES = 64 * 1024
+_PROBED_FROM_BYTES = 512 * 1024
+
+
+Bytes = bytes | bytearray | memoryview
+
+
+class Fault(Enum):
+    """How a payload differs from what is said of it."""
+
+    TOO_LONG = 1
+    TOO_SHORT = 2
+    UNDECODABLE = 3
+
+
+class PayloadInvalid(Exception):  # noqa: N818 - named after what happened
+    """A payload that is not what its encoding and size say."""
+
+    def __init__(self, fault: Fault, reason: str) -> None:
+        super().__init__(reason)
+        self.fault = fault
+
+
+class _Codecs(threading.local):
+    """Codecs of a thread: costly to make, unsafe to share."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        self.probe = zstandard.ZstdCompressor(level=1)
+        self.decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES)
+
+
+_codecs = _Codecs()
+
+
+def chunk_id(content: Bytes, chunk_key: bytes) -> bytes:
+    """BLAKE3-256 of the plain content, keyed with the tenant's 32-byte chunk key."""
+    return blake3(content, key=chunk_key).digest()
+
+
+def compress(content: Bytes) -> tuple[bytes, int]:
+    """(payload, encoding): a zstd frame, or the content itself where that saves less than 3 %."""
+    size = len(content)
+    if size >= _PROBED_FROM_BYTES and not _is_promising(content):
+        return bytes(content), RAW
+    payload = _codecs.compressor.compress(content)
+    if len(payload) * 100 >= size * 97:
+        return bytes(content), RAW
+    return payload, ZSTD
+
+
+def _is_promising(content: Bytes) -> bool:
+    """Does a sample from the start or the middle shrink?"""
+    view = memoryview(content)
+    middle = len(view) // 2
+    return any(
+        len(_codecs.probe.compress(sample)) * 100 < len(sample) * 97
+        for sample in (view[:_PROBE_BYTES], view[middle : middle + _PROBE_BYTES])
+    )
+
+
+def unpack(payload: Bytes, encoding: int, size: int) -> bytes:
+    """The plain content of a payload; PayloadInvalid unless it is exactly `size` bytes.
+
+    Allocates no more than `size` bytes, whatever the payload says of itself.
+    """
+    if encoding == ZSTD:
+        return decompress(payload, size)
+    if encoding != RAW or len(payload) != size:
+        fault = Fault.TOO_LONG if len(payload) > size else Fault.TOO_SHORT
+        raise PayloadInvalid(fault, f"{len(payload)} bytes in encoding {encoding}, not {size}")
+    return bytes(payload)
+
+
+def decompress(payload: Bytes, size: int) -> bytes:
+    """The content of exactly one zstd frame of exactly `size` bytes, else PayloadInvalid."""
+    try:
+        # For a frame that declares its content the library allocates that much: look first.
+        declared = zstandard.frame_content_size(payload)
+        if declared in (size, -1):
+            content = _codecs.decompressor.decompress(
+                payload, max_output_size=size, allow_extra_data=False
+            )
+            held = len(content)
+        else:
+            held = declared
+    except zstandard.ZstdError as error:
+        raise PayloadInvalid(Fault.UNDECODABLE, str(error)) from error
+    if held != size:
+        fault = Fault.TOO_LONG if held > size else Fault.TOO_SHORT
+        raise PayloadInvalid(fault, f"a frame of {held} bytes, not {size}")
+    return content

@@ -1,0 +1,164 @@
+"""A sealed pack in the store: each payload and the index under AES-256-GCM (section 4).
+
+The nonce is synthetic, so sealing twice gives the same bytes (docs/decisions/0005).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+from blake3 import blake3
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from libs.shared.packs.codec import Bytes
+from libs.shared.packs.wire import VerifiedChunk
+
+SEAL_MAGIC = b"CFSEAL1\n"
+SEAL_END_MAGIC = b"CFS1"
+SEAL_OVERHEAD_BYTES = 28
+
+_SEALED_RECORD = struct.Struct(">32sIIBI")
+_TRAILER = struct.Struct(">II4s")
+_AAD_TAIL = struct.Struct(">IB")
+_CHUNK_AAD = b"coffre/chunk/v1"
+_INDEX_AAD = b"coffre/index/v1"
+_NONCE_BYTES = 12
+
+
+class SealBroken(Exception):  # noqa: N818 - named after what happened
+    """Sealed bytes that do not open: damaged, of another tenant, or under another key."""
+
+
+class SealingKeys(Protocol):
+    """What sealing needs of a tenant's keys (libs.shared.keys.TenantKeys)."""
+
+    @property
+    def chunk_key(self) -> bytes: ...
+    @property
+    def cipher(self) -> AESGCM: ...
+    @property
+    def nonce_key(self) -> bytes: ...
+
+
+class SealedChunk(msgspec.Struct, frozen=True, gc=False):
+    """Where a sealed chunk lies in its object: length counts nonce and tag."""
+
+    chunk_id: bytes
+    offset: int
+    length: int
+    size: int
+    encoding: int
+    crc32: int
+
+
+class SealedPack(msgspec.Struct, frozen=True, gc=False):
+    """The object to store, and where each chunk lies in it."""
+
+    body: bytearray
+    chunks: list[SealedChunk]
+
+
+class ChunkPlace(Protocol):
+    """What opening a chunk needs to know of it."""
+
+    @property
+    def chunk_id(self) -> bytes: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def encoding(self) -> int: ...
+
+
+def seal(
+    body: Bytes,
+    chunks: Sequence[VerifiedChunk],
+    keys: SealingKeys,
+    tenant_id: UUID,
+    pack_id: bytes,
+) -> SealedPack:
+    """Seal each chunk of a verified pack and its index; equal input gives equal bytes.
+
+    pack_id: the 32 bytes of the SHA-256 of `body`.
+    """
+    view = memoryview(body)
+    index_bytes = len(chunks) * _SEALED_RECORD.size + SEAL_OVERHEAD_BYTES
+    total = len(SEAL_MAGIC) + index_bytes + _TRAILER.size
+    total += sum(chunk.length for chunk in chunks) + SEAL_OVERHEAD_BYTES * len(chunks)
+    sealed = bytearray(total)
+    out = memoryview(sealed)
+    out[: len(SEAL_MAGIC)] = SEAL_MAGIC
+    offset = len(SEAL_MAGIC)
+    places: list[SealedChunk] = []
+    index = bytearray()
+    nonce_key, encrypt_into = keys.nonce_key, keys.cipher.encrypt_into
+    aad_head = _CHUNK_AAD + tenant_id.bytes
+    for chunk in chunks:
+        chunk_id, size, encoding = chunk.chunk_id, chunk.size, chunk.encoding
+        payload = view[chunk.offset : chunk.offset + chunk.length]
+        nonce = blake3(chunk_id, key=nonce_key).update(payload).digest(_NONCE_BYTES)
+        end = offset + chunk.length + SEAL_OVERHEAD_BYTES
+        out[offset : offset + _NONCE_BYTES] = nonce
+        aad = aad_head + chunk_id + _AAD_TAIL.pack(size, encoding)
+        encrypt_into(nonce, payload, aad, out[offset + _NONCE_BYTES : end])
+        index += _SEALED_RECORD.pack(chunk_id, end - offset, size, encoding, chunk.crc32)
+        places.append(SealedChunk(chunk_id, offset, end - offset, size, encoding, chunk.crc32))
+        offset = end
+    aad = _INDEX_AAD + tenant_id.bytes + pack_id
+    out[offset : offset + index_bytes] = _seal_bytes(keys, pack_id, index, aad)
+    out[offset + index_bytes :] = _TRAILER.pack(len(chunks), index_bytes, SEAL_END_MAGIC)
+    return SealedPack(sealed, places)
+
+
+def _seal_bytes(keys: SealingKeys, name: bytes, plain: Bytes, aad: bytes) -> bytes:
+    nonce = blake3(name, key=keys.nonce_key).update(plain).digest(_NONCE_BYTES)
+    return nonce + keys.cipher.encrypt(nonce, plain, aad)
+
+
+def open_chunk(sealed: Bytes, keys: SealingKeys, tenant_id: UUID, chunk: ChunkPlace) -> bytes:
+    """The payload of one sealed chunk (its bytes in the store), still compressed.
+
+    SealBroken if a single bit, the tenant, the chunk id, the size or the encoding is another.
+    """
+    aad = b"".join(
+        (_CHUNK_AAD, tenant_id.bytes, chunk.chunk_id, _AAD_TAIL.pack(chunk.size, chunk.encoding))
+    )
+    return _open(sealed, keys, aad, f"chunk {chunk.chunk_id.hex()}")
+
+
+def _open(sealed: Bytes, keys: SealingKeys, aad: bytes, what: str) -> bytes:
+    view = memoryview(sealed)
+    if len(view) <= SEAL_OVERHEAD_BYTES:
+        raise SealBroken(f"The seal of {what} is cut short.")
+    try:
+        return keys.cipher.decrypt(view[:_NONCE_BYTES], view[_NONCE_BYTES:], aad)
+    except InvalidTag:
+        raise SealBroken(f"The seal of {what} does not open.") from None
+
+
+def open_index(
+    body: Bytes, keys: SealingKeys, tenant_id: UUID, pack_id: bytes
+) -> list[SealedChunk]:
+    """The index of a whole stored object, to rebuild a catalogue from the store alone."""
+    view = memoryview(body)
+    trailer_at = len(view) - _TRAILER.size
+    if trailer_at < len(SEAL_MAGIC) or view[: len(SEAL_MAGIC)] != SEAL_MAGIC:
+        raise SealBroken(f"The object of pack {pack_id.hex()} is no sealed pack.")
+    count, index_bytes, end = _TRAILER.unpack(view[trailer_at:])
+    start = trailer_at - index_bytes
+    if end != SEAL_END_MAGIC or start < len(SEAL_MAGIC):
+        raise SealBroken(f"The object of pack {pack_id.hex()} is damaged or cut short.")
+    aad = _INDEX_AAD + tenant_id.bytes + pack_id
+    index = _open(view[start:trailer_at], keys, aad, f"the index of pack {pack_id.hex()}")
+    places: list[SealedChunk] = []
+    offset = len(SEAL_MAGIC)
+    for chunk_id, length, size, encoding, crc32 in _SEALED_RECORD.iter_unpack(index):
+        places.append(SealedChunk(chunk_id, offset, length, size, encoding, crc32))
+        offset += length
+    if offset != start or len(places) != count:
+        raise SealBroken(f"The index of pack {pack_id.hex()} is not that of its payloads.")
+    return places
