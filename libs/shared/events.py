@@ -26,9 +26,13 @@ class Part(BaseModel):
 
 
 class Event(Part):
-    """What happened to one tenant."""
+    """What happened to one tenant.
+
+    Members named in `secrets` are emptied in the outbox once sent and in the inbox once handled.
+    """
 
     type: ClassVar[str]
+    secrets: ClassVar[tuple[str, ...]] = ()
     tenant_id: UUID
 
 
@@ -107,6 +111,8 @@ class EnrolmentOpened(Event):
 @event("password.issued.v1")
 class PasswordIssued(Event):
     """A user got a one-time password, sealed for reporting, which mails it."""
+
+    secrets = ("sealed_password",)
 
     password_id: UUID
     user_id: UUID

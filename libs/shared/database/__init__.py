@@ -1,0 +1,43 @@
+"""PostgreSQL: pools and transactions, roles and migrations, and what its failures mean."""
+
+from __future__ import annotations
+
+from libs.shared.database.connections import (
+    Connection,
+    Pool,
+    Record,
+    acquire,
+    check,
+    connect,
+    create_pool,
+    is_outage,
+    outages_translated,
+    tenant_transaction,
+    transaction,
+)
+from libs.shared.database.migrations import (
+    ROLES,
+    SERVICES,
+    MigrationRefused,
+    bootstrap,
+    migrate,
+)
+
+__all__ = [
+    "ROLES",
+    "SERVICES",
+    "Connection",
+    "MigrationRefused",
+    "Pool",
+    "Record",
+    "acquire",
+    "bootstrap",
+    "check",
+    "connect",
+    "create_pool",
+    "is_outage",
+    "migrate",
+    "outages_translated",
+    "tenant_transaction",
+    "transaction",
+]

@@ -1,0 +1,154 @@
+"""PostgreSQL: pools, transactions, and what its failures mean to callers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+import asyncpg
+
+from libs.shared.errors import Unavailable
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+    Record = asyncpg.Record
+else:
+    Connection = asyncpg.Connection
+    Pool = asyncpg.Pool
+    Record = asyncpg.Record
+
+CONNECT_SECONDS = 5
+ACQUIRE_SECONDS = 10
+STATEMENT_SECONDS = 30
+
+_SESSION = {
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "jit": "off",
+    "timezone": "UTC",
+}
+
+# Trouble of the server or of the way to it; the same statement may succeed later.
+_OUTAGES = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutdowns, cancelled by time-out, cannot connect now
+    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InternalClientError,
+    OSError,  # TimeoutError too
+)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether an error tells of PostgreSQL being away or unable, rather than of a wrong statement."""
+    if isinstance(error, asyncpg.InterfaceError):
+        return "closed" in str(error) or "closing" in str(error) or "terminated" in str(error)
+    return isinstance(error, _OUTAGES)
+
+
+@contextmanager
+def outages_translated() -> Iterator[None]:
+    """Raises errors.Unavailable("database") in place of the driver's many words for it."""
+    try:
+        yield
+    except Exception as error:
+        if is_outage(error):
+            raise Unavailable("database") from error
+        raise
+
+
+async def connect(dsn: str, schema: str, *, name: str = "") -> Connection:
+    """One connection outside any pool, for what holds a session: locks, LISTEN.
+
+    Raises Unavailable.
+    """
+    with outages_translated():
+        connection = await asyncpg.connect(
+            dsn,
+            timeout=CONNECT_SECONDS,
+            command_timeout=STATEMENT_SECONDS + 5,
+            server_settings=_session(schema, name or schema),
+        )
+        await _prepare(connection)
+        return connection
+
+
+async def create_pool(dsn: str, schema: str, *, min_size: int = 1, max_size: int = 10) -> Pool:
+    """A pool whose connections see `schema` first, then the catalogue.
+
+    Opens `min_size` connections at once; raises Unavailable where PostgreSQL does not answer.
+    """
+    with outages_translated():
+        return await asyncpg.create_pool(
+            dsn,
+            min_size=min_size,
+            max_size=max_size,
+            timeout=CONNECT_SECONDS,
+            command_timeout=STATEMENT_SECONDS + 5,
+            max_inactive_connection_lifetime=300,
+            server_settings=_session(schema, schema),
+            init=_prepare,
+        )
+
+
+@asynccontextmanager
+async def acquire(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection of the pool without a transaction; raises Unavailable."""
+    with outages_translated():
+        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            yield cast("Connection", connection)
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """One READ COMMITTED transaction: committed at the end, rolled back by any exception.
+
+    Raises Unavailable when PostgreSQL is away; in COMMIT that leaves the outcome unknown,
+    so what is written carries its own key and can be repeated.
+    """
+    async with acquire(pool) as connection, connection.transaction():
+        yield connection
+
+
+@asynccontextmanager
+async def tenant_transaction(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]:
+    """A transaction in which row-level security shows the rows of one tenant only."""
+    async with transaction(pool) as connection:
+        await connection.execute(
+            "SELECT set_config('coffre.tenant', $1, true)", str(tenant_id)
+        )
+        yield connection
+
+
+async def check(pool: Pool) -> None:
+    """Raises Unavailable unless PostgreSQL answers within three seconds."""
+    with outages_translated():
+        async with asyncio.timeout(3), acquire(pool) as connection:
+            await connection.fetchval("SELECT 1")
+
+
+def _session(schema: str, name: str) -> dict[str, str]:
+    return {
+        **_SESSION,
+        "search_path": f"{schema}, catalogue",
+        "application_name": f"coffre-{name}",
+    }
+
+
+async def _prepare(connection: Any) -> None:
+    for json_type in ("json", "jsonb"):
+        await connection.set_type_codec(
+            json_type, schema="pg_catalog", encoder=json.dumps, decoder=json.loads
+        )

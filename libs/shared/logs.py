@@ -1,0 +1,76 @@
+"""Logs: one dotted past-tense event a line, with fields; JSON in production."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import sys
+from contextvars import ContextVar
+from typing import Any, Literal
+
+import structlog
+
+_TRACEPARENT = re.compile(r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
+
+traceparent: ContextVar[str] = ContextVar("traceparent", default="")
+"""The W3C trace context of what is being done; events carry it on."""
+
+# These say the same as our own lines, once more and as errors, at each try to reconnect.
+_LIBRARIES_THAT_REPEAT_US = ("aio_pika", "aiormq", "uvicorn.access")
+
+
+def configure(service: str, style: Literal["json", "console"] = "json") -> None:
+    """Sets up structlog and the standard library's logging to write lines to standard error."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _name_service(service),
+    ]
+    renderer: Any
+    if style == "json":
+        shared.append(structlog.processors.format_exc_info)
+        renderer = structlog.processors.JSONRenderer()
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+    for name in _LIBRARIES_THAT_REPEAT_US:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+def get() -> structlog.stdlib.BoundLogger:
+    """The logger; bind request and run ids with structlog's context variables."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("coffre")
+    return logger
+
+
+def new_traceparent(received: str = "") -> str:
+    """The trace context that a caller sent, or a new one when it sent none that can be read."""
+    if _TRACEPARENT.match(received):
+        return received
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def _name_service(service: str) -> Any:
+    def add(_logger: Any, _method: str, fields: dict[str, Any]) -> dict[str, Any]:
+        fields.setdefault("service", service)
+        return fields
+
+    return add

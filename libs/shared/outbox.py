@@ -1,0 +1,267 @@
+"""The outbox: events are rows of the transaction that causes them; one relay publishes them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import zlib
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from libs.shared import bus, clock, database, logs
+from libs.shared.crashpoints import crashpoint
+from libs.shared.database import Connection, Pool, Record
+from libs.shared.errors import Unavailable
+from libs.shared.events import Event
+
+BATCH = 500
+POLL_SECONDS = 1.0
+KEPT = timedelta(days=35)
+_STANDBY_SECONDS = 2.0
+_PAUSE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+async def add(conn: Connection, event: Event, *, blank: Sequence[str] | None = None) -> UUID:
+    """Writes an event into the outbox of the transaction's service and returns the event's id.
+
+    Members named in `blank` (by default the event's `secrets`) are emptied once it is sent.
+    """
+    [event_id] = await add_all(conn, [event], blank=blank)
+    return event_id
+
+
+async def add_all(
+    conn: Connection, events: Sequence[Event], *, blank: Sequence[str] | None = None
+) -> list[UUID]:
+    """Writes many events with one statement; they are published in the order given."""
+    ids = [uuid4() for _ in events]
+    await conn.execute(
+        """
+        WITH added AS (
+            INSERT INTO outbox (event_id, type, routing_key, tenant_id, payload, blank,
+                                traceparent, occurred_at)
+            SELECT event_id, type, routing_key, tenant_id, payload, string_to_array(blank, ','),
+                   $7, $8
+            FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[])
+                 WITH ORDINALITY
+                 AS new (event_id, type, routing_key, tenant_id, payload, blank, place)
+            ORDER BY place
+        )
+        SELECT pg_notify('outbox_' || current_schema(), '')
+        """,
+        ids,
+        [event.type for event in events],
+        [bus.routing_key(event) for event in events],
+        [event.tenant_id for event in events],
+        [event.model_dump_json() for event in events],
+        [",".join(event.secrets if blank is None else blank) for event in events],
+        logs.traceparent.get(),
+        clock.now(),
+    )
+    return ids
+
+
+class Relay:
+    """Publishes a service's outbox while it holds the service's advisory lock.
+
+    `run` never ends by itself: a lost database or broker means a pause and another try.
+    """
+
+    def __init__(self, service: str, dsn: str, amqp_url: str) -> None:
+        self.service = service
+        self.active = False
+        self.progress_at = time.monotonic()
+        self._dsn = dsn
+        self._amqp_url = amqp_url
+        self._hint = asyncio.Event()
+        self._tries = 0
+
+    async def run(self) -> None:
+        """Publishes until cancelled."""
+        while True:
+            try:
+                await self._lead()
+            except (Unavailable, bus.BusDown) as trouble:
+                pause = _PAUSE_SECONDS[min(self._tries, len(_PAUSE_SECONDS) - 1)]
+                self._tries += 1
+                if self._tries in (1, 10) or self._tries % 60 == 0:
+                    logs.get().warning("relay.interrupted", why=str(trouble), tries=self._tries)
+                await asyncio.sleep(pause)
+
+    async def _lead(self) -> None:
+        """Waits for the lock on a connection of its own, then publishes until that is lost."""
+        connection = await database.connect(self._dsn, self.service, name=f"{self.service}-relay")
+        try:
+            with database.outages_translated():
+                while not await connection.fetchval(
+                    "SELECT pg_try_advisory_lock($1)", _lock_of(self.service)
+                ):
+                    await asyncio.sleep(_STANDBY_SECONDS)
+                await connection.add_listener(
+                    f"outbox_{self.service}", lambda *_: self._hint.set()
+                )
+                async with bus.publisher(self._amqp_url, self.service) as publisher:
+                    self.active = True
+                    await self._publish_for_ever(connection, publisher)
+        finally:
+            self.active = False
+            await _close(connection)
+
+    async def _publish_for_ever(self, connection: Connection, publisher: bus.Publisher) -> None:
+        while True:
+            self._hint.clear()
+            publisher.check()
+            sent = await self._publish_batch(connection, publisher)
+            self._tries = 0
+            if sent < BATCH:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await self._hint.wait()
+
+    async def _publish_batch(self, connection: Connection, publisher: bus.Publisher) -> int:
+        """Numbers, publishes and marks up to BATCH rows; returns how many were confirmed.
+
+        The database is asked first: if the lock went with its connection, nothing is published.
+        """
+        rows = await _numbered(connection)
+        if not rows:
+            return 0
+        crashpoint("outbox.before_publish")
+        results = await publisher.publish([_message(self.service, row) for row in rows])
+        crashpoint("outbox.after_publish")
+        confirmed = [row for row, error in zip(rows, results, strict=True) if error is None]
+        if confirmed:
+            await _mark(connection, confirmed)
+            self.progress_at = time.monotonic()
+        failed = [error for error in results if error is not None]
+        if failed:
+            raise failed[0]
+        return len(confirmed)
+
+
+async def _numbered(connection: Connection) -> list[Record]:
+    """The oldest unpublished rows, each with its number; new numbers are committed here.
+
+    The counter's row is locked before the rows are looked at, so that two relays that both
+    believe themselves active can't give two numbers to one row.
+    """
+    rows = await _unpublished(connection)
+    if all(row["sequence"] is not None for row in rows):
+        return rows
+    async with connection.transaction():
+        last = await connection.fetchval("SELECT last_sequence FROM outbox_counter FOR UPDATE")
+        given = await connection.fetchval(
+            """
+            WITH fresh AS (
+                SELECT event_id, row_number() OVER (ORDER BY position) AS place
+                FROM (SELECT event_id, position FROM outbox
+                      WHERE published_at IS NULL AND sequence IS NULL
+                      ORDER BY position LIMIT $2) AS oldest
+            ), numbered AS (
+                UPDATE outbox SET sequence = $1 + fresh.place
+                FROM fresh WHERE outbox.event_id = fresh.event_id
+                RETURNING 1
+            )
+            SELECT count(*) FROM numbered
+            """,
+            last,
+            BATCH,
+        )
+        await connection.execute(
+            "UPDATE outbox_counter SET last_sequence = $1", last + given
+        )
+    # A row committed since has no number yet, and waits for the next batch.
+    return [row for row in await _unpublished(connection) if row["sequence"] is not None]
+
+
+async def _unpublished(connection: Connection) -> list[Record]:
+    return await connection.fetch(
+        """
+        SELECT event_id, sequence, type, routing_key, tenant_id, payload, blank, traceparent,
+               occurred_at
+        FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT $1
+        """,
+        BATCH,
+    )
+
+
+def _message(service: str, row: Record) -> bus.Message:
+    return bus.Message(
+        event_id=row["event_id"],
+        type=row["type"],
+        routing_key=row["routing_key"],
+        body=row["payload"].encode(),
+        source=f"/services/{service}",
+        subject=row["tenant_id"],
+        time=row["occurred_at"],
+        sequence=row["sequence"],
+        traceparent=row["traceparent"],
+    )
+
+
+async def _mark(connection: Connection, rows: Sequence[Record]) -> None:
+    now = clock.now()
+    secret = [row for row in rows if row["blank"]]
+    plain = [row["event_id"] for row in rows if not row["blank"]]
+    async with connection.transaction():
+        await connection.execute(
+            "UPDATE outbox SET published_at = $2 WHERE event_id = ANY($1::uuid[])", plain, now
+        )
+        for row in secret:
+            await connection.execute(
+                "UPDATE outbox SET published_at = $2, payload = $3 WHERE event_id = $1",
+                row["event_id"],
+                now,
+                blanked(row["payload"], row["blank"]),
+            )
+
+
+def blanked(payload: str, members: Sequence[str]) -> str:
+    """An event's JSON with some members emptied."""
+    fields: dict[str, Any] = json.loads(payload)
+    return json.dumps({**fields, **dict.fromkeys(set(members) & fields.keys(), "")})
+
+
+async def prune(pool: Pool) -> int:
+    """Removes published rows older than the days of replay; pings after an hour. Returns how many."""
+    now = clock.now()
+    async with database.transaction(pool) as conn:
+        status = await conn.execute(
+            """
+            DELETE FROM outbox WHERE event_id IN (
+                SELECT event_id FROM outbox
+                WHERE published_at < $1 OR (published_at < $2 AND type = 'service.pinged.v1')
+                LIMIT 10000)
+            """,
+            now - KEPT,
+            now - timedelta(hours=1),
+        )
+    return int(status.split()[-1])
+
+
+async def backlog(pool: Pool) -> tuple[int, float]:
+    """How many events wait to be published, and for how many seconds the oldest has."""
+    async with database.acquire(pool) as conn:
+        row = await conn.fetchrow(
+            "SELECT count(*) AS waiting, min(occurred_at) AS oldest FROM outbox"
+            " WHERE published_at IS NULL"
+        )
+    assert row is not None
+    age = (clock.now() - row["oldest"]).total_seconds() if row["oldest"] else 0.0
+    return row["waiting"], max(age, 0.0)
+
+
+def _lock_of(service: str) -> int:
+    return (0x436F6666 << 32) | zlib.crc32(f"relay/{service}".encode())
+
+
+async def _close(connection: Connection) -> None:
+    """Closes without waiting for a server that no longer answers."""
+    try:
+        await connection.close(timeout=2)
+    except Exception:  # noqa: BLE001 - whatever went wrong, the connection is to go
+        connection.terminate()

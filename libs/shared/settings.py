@@ -1,0 +1,74 @@
+"""Settings from the environment: field `s3_endpoint` is the variable COFFRE_S3_ENDPOINT."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+PREFIX = "COFFRE_"
+
+
+class Settings(BaseModel):
+    """What can differ between installations; secrets are SecretStr, so that no log shows them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ServiceSettings(Settings):
+    """What every service needs; a service's own settings derive from it and set `listen`."""
+
+    database_url: SecretStr
+    amqp_url: SecretStr
+    listen: str = Field(default="127.0.0.1:8000", pattern=r"^\[?[0-9A-Za-z.:_-]+\]?:\d{1,5}$")
+    log_format: Literal["json", "console"] = "json"
+
+
+S = TypeVar("S", bound=Settings)
+
+
+class InvalidSettings(Exception):  # noqa: N818 - read by the operator as a sentence
+    """The environment lacks variables or holds wrong ones; the text names each of them."""
+
+
+def read(cls: type[S], environ: Mapping[str, str]) -> S:
+    """Builds settings from variables; an empty variable counts as missing.
+
+    Raises InvalidSettings naming every missing or wrong variable, without their values.
+    """
+    found = {
+        name: environ[PREFIX + name.upper()]
+        for name in cls.model_fields
+        if environ.get(PREFIX + name.upper(), "") != ""
+    }
+    try:
+        return cls.model_validate(found)
+    except ValidationError as error:
+        raise InvalidSettings(_sentence(error)) from None
+
+
+def load(cls: type[S], environ: Mapping[str, str] | None = None) -> S:
+    """Like `read`, for a program's start: writes the sentence to standard error, exits with 2."""
+    try:
+        return read(cls, os.environ if environ is None else environ)
+    except InvalidSettings as invalid:
+        print(invalid, file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _sentence(error: ValidationError) -> str:
+    missing = []
+    wrong = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        variable = PREFIX + str(problem["loc"][0]).upper() if problem["loc"] else "settings"
+        if problem["type"] == "missing":
+            missing.append(variable)
+        else:
+            wrong.append(f"{variable} is not valid: {problem['msg']}.")
+    lines = []
+    if missing:
+        lines.append("These environment variables must be set: " + ", ".join(missing) + ".")
+    return "\n".join(lines + wrong)
