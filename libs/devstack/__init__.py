@@ -1,0 +1,1 @@
+"""Starts and stops whole installations on one machine: real servers, services, demonstration."""

@@ -1,0 +1,228 @@
+"""Real servers for the tests, shared by all workers of one run and gone after it.
+
+`COFFRE_TEST_SERVERS=<servers.json of a running python -m libs.devstack servers>` uses those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import minio
+import pytest
+
+from libs.devstack import lease
+from libs.devstack.rabbitmq import RabbitMQ
+from libs.shared import database as databases
+from libs.shared.objects import ObjectStore
+
+ROOT = Path(__file__).parents[1]
+
+
+def _in_thread(work: Callable[[], Awaitable[None]]) -> None:
+    """Runs the coroutine to its end beside whatever loop the test has."""
+
+    async def run() -> None:
+        await work()
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, run()).result()
+
+
+@dataclass(frozen=True)
+class TestServers:
+    """Addresses of the running servers; `folder` is where workers meet."""
+
+    __test__ = False
+
+    folder: Path
+    postgres_admin_dsn: str
+    postgres_port: int
+    postgres_password: str
+    amqp_url: str
+    amqp_port: int
+    amqp_password: str
+    amqp_management: str
+    s3_endpoint: str
+    s3_access_key: str
+    s3_secret_key: str
+    smtp_host: str
+    smtp_port: int
+    mail_dir: str
+    mailbox_url: str
+
+    @property
+    def broker(self) -> RabbitMQ:
+        """The broker's management: virtual hosts, queues."""
+        return RabbitMQ(self.amqp_port, self.amqp_password, self.amqp_management)
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> Iterator[TestServers]:
+    """RabbitMQ, PostgreSQL, SeaweedFS and the SMTP sink, running."""
+    existing = os.environ.get("COFFRE_TEST_SERVERS")
+    if existing:
+        yield TestServers(folder=Path(existing).parent, **json.loads(Path(existing).read_text()))
+        return
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
+    folder = Path(tempfile.gettempdir()) / f"coffre-tests-{os.getuid()}-{run[:16]}"
+    described, held = lease.take(folder)
+    with held:
+        yield TestServers(folder=folder, **described)
+
+
+@dataclass(frozen=True)
+class Database:
+    """One migrated database; `dsn("ingest")` signs in as that service's role."""
+
+    name: str
+    port: int
+    admin_dsn: str
+
+    def dsn(self, service: str) -> str:
+        """Gives the address for the role of a service."""
+        role = f"coffre_{service}"
+        return f"postgresql://{role}:{role}@127.0.0.1:{self.port}/{self.name}"
+
+    @property
+    def owner_dsn(self) -> str:
+        """The address for the owner of all schemas."""
+        return self.dsn("owner")
+
+
+def _migrations_digest() -> str:
+    digest = hashlib.sha256()
+    for file in sorted([*ROOT.glob("libs/**/*.sql"), *ROOT.glob("services/*/migrations/*.sql")]):
+        digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+async def _make_template(servers: TestServers, name: str) -> None:
+    admin = await asyncpg.connect(servers.postgres_admin_dsn)
+    try:
+        if await admin.fetchval("SELECT datistemplate FROM pg_database WHERE datname = $1", name):
+            return
+        await admin.execute(f'DROP DATABASE IF EXISTS "{name}"')
+        passwords = {role: role for role in databases.ROLES}
+        await databases.bootstrap(servers.postgres_admin_dsn, name, passwords)
+        owner_dsn = Database(name, servers.postgres_port, "").owner_dsn
+        for service in databases.SERVICES:
+            await databases.migrate(owner_dsn, service)
+        await admin.execute(f'ALTER DATABASE "{name}" IS_TEMPLATE true ALLOW_CONNECTIONS false')
+    finally:
+        await admin.close()
+
+
+@pytest.fixture(scope="session")
+def database_template(servers: TestServers) -> str:
+    """The name of a database with every service's migrations, to clone from."""
+    name = f"template_{_migrations_digest()}"
+    with open(servers.folder / "template.lock", "a") as door:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        _in_thread(lambda: _make_template(servers, name))
+    return name
+
+
+@pytest.fixture
+def database(servers: TestServers, database_template: str) -> Iterator[Database]:
+    """A migrated database of the test's own."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin_dsn = servers.postgres_admin_dsn.rpartition("/")[0] + f"/{name}"
+
+    async def execute(*statements: str) -> None:
+        admin = await asyncpg.connect(servers.postgres_admin_dsn)
+        try:
+            for statement in statements:
+                await admin.execute(statement)
+        finally:
+            await admin.close()
+
+    _in_thread(
+        lambda: execute(
+            f"CREATE DATABASE {name} TEMPLATE {database_template} OWNER coffre_owner",
+            f"REVOKE ALL ON DATABASE {name} FROM PUBLIC",
+            f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {', '.join(databases.ROLES)}",
+        )
+    )
+    yield Database(name, servers.postgres_port, admin_dsn)
+    _in_thread(lambda: execute(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def amqp_url(servers: TestServers) -> Iterator[str]:
+    """The address of a virtual host of the test's own."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    servers.broker.create_vhost(name)
+    yield servers.broker.url(name)
+    servers.broker.delete_vhost(name)
+
+
+@pytest.fixture
+def bucket(servers: TestServers) -> str:
+    """The name of an empty bucket; it goes with the servers."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    client = minio.Minio(
+        urlsplit(servers.s3_endpoint).netloc,
+        servers.s3_access_key,
+        servers.s3_secret_key,
+        secure=False,
+        region="us-east-1",
+    )
+    client.make_bucket(name)
+    return name
+
+
+@pytest.fixture
+def object_store(servers: TestServers, bucket: str) -> ObjectStore:
+    """A store on a bucket of the test's own."""
+    return ObjectStore(servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key, bucket)
+
+
+class Mailbox:
+    """The mails that came since the test began and, if asked, went to one address."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._before = {path.name for path in folder.glob("[0-9]*.eml")}
+
+    def mails(self, to: str | None = None) -> list[EmailMessage]:
+        """Gives the mails in the order of their delivery."""
+        new = sorted(p for p in self.folder.glob("[0-9]*.eml") if p.name not in self._before)
+        mails: list[Any] = [
+            email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in new
+        ]
+        return [m for m in mails if to is None or to in m.get_all("X-Envelope-To", [])]
+
+    def wait(
+        self, to: str | None = None, count: int = 1, seconds: float = 20
+    ) -> list[EmailMessage]:
+        """Waits until that many mails are there; fails the test with what came instead."""
+        deadline = time.monotonic() + seconds
+        while len(found := self.mails(to)) < count:
+            if time.monotonic() > deadline:
+                subjects = [f"{mail['To']}: {mail['Subject']}" for mail in self.mails()]
+                pytest.fail(f"{len(found)} of {count} mails to {to} came; in all: {subjects}")
+            time.sleep(0.05)
+        return found
+
+
+@pytest.fixture
+def mailbox(servers: TestServers) -> Mailbox:
+    """What the SMTP sink takes during the test: use addresses of the test's own."""
+    return Mailbox(Path(servers.mail_dir))
