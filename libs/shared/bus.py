@@ -35,18 +35,11 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
     ),
     "quota": (
         events.TenantChanged,
-        events.SubscriptionEnded,
-        events.SubscriptionReinstated,
-        events.RunFinished,
         events.VolumeChanged,
     ),
     "reporting": (
         events.TenantChanged,
-        events.SubscriptionEnded,
-        events.SubscriptionReinstated,
-        events.AgentEnrolled,
         events.PlanDeclared,
-        events.RunStarted,
         events.RunFinished,
         events.PasswordIssued,
     ),
@@ -54,7 +47,6 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.TenantChanged,
         events.SubscriptionEnded,
         events.SubscriptionReinstated,
-        events.RunFinished,
     ),
     "portal": (
         events.AgentEnrolled,

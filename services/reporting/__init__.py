@@ -1,0 +1,1 @@
+"""Reporting: the mails, their queue, and what is usual for a plan."""

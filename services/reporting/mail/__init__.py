@@ -1,0 +1,1 @@
+"""Mails: words and looks (`words`, `letters`), their form (`compose`), the way out (`smtp`)."""

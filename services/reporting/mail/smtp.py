@@ -1,0 +1,140 @@
+"""SMTP out: one person per transaction, and an honest word on what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Literal
+
+import aiosmtplib
+
+from libs.shared.crashpoints import crashpoint
+from services.reporting import rules
+
+# RFC 5321, 4.5.3.2: shorter ones make duplicates, above all after the final dot.
+CONNECT_SECONDS = 30
+COMMAND_SECONDS = 300
+FINAL_REPLY_SECONDS = 600
+
+Security = Literal["auto", "none", "starttls", "tls"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a transaction, and what the server said.
+
+    `accepted`: a 250 after the final dot. `refused`: for good. `later`: surely not taken, try
+    again. `uncertain`: the connection ended when the server may have taken it (RFC 1047).
+    """
+
+    outcome: Literal["accepted", "refused", "later", "uncertain"]
+    answer: str
+
+
+class Unreachable(Exception):  # noqa: N818 - a state of the world, waited out
+    """The mail server takes no connection, or not ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail is handed over, and how."""
+
+    host: str
+    port: int
+    sender: str
+    security: Security = "auto"
+    username: str | None = None
+    password: str | None = None
+
+    @contextlib.asynccontextmanager
+    async def connect(self) -> AsyncIterator[Line]:
+        """Opens a connection that carries any number of mails; raises `Unreachable`."""
+        client = aiosmtplib.SMTP(
+            hostname=self.host,
+            port=self.port,
+            username=self.username,
+            password=self.password,
+            local_hostname=socket.gethostname(),
+            timeout=COMMAND_SECONDS,
+            use_tls=self.security == "tls",
+            start_tls={"auto": None, "starttls": True}.get(self.security, False),
+        )
+        try:
+            await client.connect(timeout=CONNECT_SECONDS)
+            await client.ehlo()
+        except (aiosmtplib.SMTPException, OSError, ValueError) as trouble:
+            client.close()
+            raise Unreachable(describe(trouble)) from trouble
+        try:
+            yield Line(client, self.sender)
+        finally:
+            await _hang_up(client)
+
+
+class Line:
+    """An open connection to the mail server."""
+
+    def __init__(self, client: aiosmtplib.SMTP, sender: str) -> None:
+        self._client = client
+        self._sender = sender
+
+    @property
+    def is_usable(self) -> bool:
+        return self._client.is_connected
+
+    async def deliver(self, recipient: str, body: bytes) -> Verdict:
+        """Hands one mail over for one person."""
+        stage: rules.Stage = "sender"
+        try:
+            await self._client.mail(self._sender)
+            stage = "recipient"
+            await self._client.rcpt(recipient)
+        except aiosmtplib.SMTPResponseException as refusal:
+            return await self._refused(stage, refusal)
+        except (aiosmtplib.SMTPException, OSError, ValueError) as trouble:
+            self._client.close()
+            return Verdict("later", describe(trouble))
+        crashpoint("reporting.before_data")
+        try:
+            code, answer = await self._client.data(body, timeout=FINAL_REPLY_SECONDS)
+        except aiosmtplib.SMTPDataError as refusal:
+            return await self._refused("text", refusal)
+        except (aiosmtplib.SMTPException, OSError) as trouble:
+            self._client.close()
+            return Verdict("uncertain", describe(trouble))
+        crashpoint("reporting.after_data")
+        return Verdict("accepted", rules.plain(f"{code} {answer}")[:500])
+
+    async def _refused(
+        self, stage: rules.Stage, refusal: aiosmtplib.SMTPResponseException
+    ) -> Verdict:
+        """Judges a refusal and brings the connection back to where the next mail can begin."""
+        verdict = Verdict(rules.judge_refusal(stage, refusal.code), describe(refusal))
+        if refusal.code == 421 or refusal.code < 0:
+            self._client.close()
+            return verdict
+        try:
+            await self._client.rset()
+        except (aiosmtplib.SMTPException, OSError):
+            self._client.close()
+        return verdict
+
+
+def describe(trouble: Exception) -> str:
+    """Puts what the server or the network said in a line that can be kept."""
+    if isinstance(trouble, aiosmtplib.SMTPResponseException):
+        text = f"{trouble.code} {trouble.message}"
+    else:
+        text = f"{type(trouble).__name__}: {trouble}"
+    return rules.plain(text)[:500]
+
+
+async def _hang_up(client: aiosmtplib.SMTP) -> None:
+    if not client.is_connected:
+        return
+    with contextlib.suppress(aiosmtplib.SMTPException, OSError, asyncio.TimeoutError):
+        await client.quit(timeout=2)
+    client.close()

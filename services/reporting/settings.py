@@ -1,0 +1,42 @@
+"""What can differ between installations."""
+
+from __future__ import annotations
+
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from libs.shared.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Settings of reporting; the fields are COFFRE_… variables."""
+
+    listen: str = "127.0.0.1:8003"
+    smtp_host: str
+    smtp_port: int = Field(ge=1, le=65535)
+    smtp_security: Literal["auto", "none", "starttls", "tls"] = "auto"
+    smtp_username: str | None = None
+    smtp_password_file: Path | None = None
+    mail_from: str
+    mail_key_file: Path
+    hotline: tuple[str, ...]
+    portal_url: str
+
+    @field_validator("hotline", mode="before")
+    @classmethod
+    def split_hotline(cls, value: object) -> object:
+        """Several addresses stand in one variable, with commas between."""
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def check_mail_from(cls, value: str) -> str:
+        """`address` or `Name <address>`."""
+        if not parseaddr(value)[1].partition("@")[2]:
+            raise ValueError("this must be a mail address, or Name <address>")
+        return value
