@@ -1,0 +1,175 @@
+"""What ingest says no to, each with a stable code and a sentence that a person can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from libs.shared.errors import Refusal
+
+_LISTED = 1_000
+
+
+class EnrolmentCodeInvalid(Refusal):
+    """A code that was never given out, was used, or ran out: all the same to who asks."""
+
+    code: ClassVar[str] = "enrolment-code-invalid"
+    status: ClassVar[int] = 401
+    title: ClassVar[str] = "This enrolment code can't be used"
+
+    @property
+    def detail(self) -> str:
+        return "The code is wrong, used or expired; ask your provider for a new one."
+
+
+class _Stopped(Refusal):
+    status: ClassVar[int] = 403
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    @property
+    def detail(self) -> str:
+        because = f" ({self.reason})" if self.reason else ""
+        return f"{self.title}{because}: nothing is copied; speak to your provider."
+
+    def extra(self) -> dict[str, Any]:
+        return {"reason": self.reason}
+
+
+class SubscriptionEnded(_Stopped):
+    """The tenant's subscription ended."""
+
+    code = "subscription-ended"
+    title = "The subscription has ended"
+
+
+class SubscriptionSuspended(_Stopped):
+    """The tenant's subscription is suspended."""
+
+    code = "subscription-suspended"
+    title = "The subscription is suspended"
+
+
+class GrowthBlocked(Refusal):
+    """The tenant may not store more than it does."""
+
+    code: ClassVar[str] = "growth-blocked"
+    status: ClassVar[int] = 507
+    title: ClassVar[str] = "No more may be stored"
+
+    def __init__(self, reason: str, ceiling_bytes: int, stored_bytes: int) -> None:
+        super().__init__(reason, ceiling_bytes, stored_bytes)
+        self.reason = reason
+        self.ceiling_bytes = ceiling_bytes
+        self.stored_bytes = stored_bytes
+
+    @property
+    def detail(self) -> str:
+        because = f" ({self.reason})" if self.reason else ""
+        return (
+            f"{self.stored_bytes} bytes are stored and {self.ceiling_bytes} may be{because}; "
+            "order more volume in the portal, or remove old copies. What is stored stays safe."
+        )
+
+    def extra(self) -> dict[str, Any]:
+        return {"ceiling_bytes": self.ceiling_bytes, "stored_bytes": self.stored_bytes}
+
+
+class ChunkUnknown(Refusal):
+    """Entries name chunks that the tenant doesn't have; the run stays open."""
+
+    code: ClassVar[str] = "chunk-unknown"
+    status: ClassVar[int] = 422
+    title: ClassVar[str] = "Entries name chunks that were never sent"
+
+    def __init__(self, chunk_ids: Iterable[bytes]) -> None:
+        super().__init__()
+        self.chunk_ids = sorted(chunk_ids)
+
+    @property
+    def detail(self) -> str:
+        return f"{len(self.chunk_ids)} chunks are not stored; send them, then the entries again."
+
+    def extra(self) -> dict[str, Any]:
+        return {"chunks": [chunk_id.hex() for chunk_id in self.chunk_ids[:_LISTED]]}
+
+
+class ChunksMissing(ChunkUnknown):
+    """Chunks that a run's entries need went away before its commit."""
+
+    code = "chunks-missing"
+    status = 409
+    title = "Chunks that the run needs are gone"
+
+    @property
+    def detail(self) -> str:
+        return (
+            f"{len(self.chunk_ids)} chunks are not stored any more; send them, then commit again."
+        )
+
+
+class BatchesMissing(Refusal):
+    """A commit counts batches that never came."""
+
+    code: ClassVar[str] = "batches-missing"
+    status: ClassVar[int] = 409
+    title: ClassVar[str] = "Batches of entries are missing"
+
+    def __init__(self, batches: list[int]) -> None:
+        super().__init__(batches)
+        self.batches = batches
+
+    @property
+    def detail(self) -> str:
+        return (
+            f"{len(self.batches)} batches of entries never arrived; send them, then commit again."
+        )
+
+    def extra(self) -> dict[str, Any]:
+        return {"batches": self.batches[:_LISTED]}
+
+
+class ParentOutdated(Refusal):
+    """The delta does not start from the plan's newest restore point."""
+
+    code: ClassVar[str] = "parent-outdated"
+    status: ClassVar[int] = 409
+    title: ClassVar[str] = "Another run was committed meanwhile"
+
+    def __init__(self, parent: int | None, last_run: int | None) -> None:
+        super().__init__(parent, last_run)
+        self.parent = parent
+        self.last_run = last_run
+
+    @property
+    def detail(self) -> str:
+        return (
+            f"The run started from restore point {self.parent}, the newest is {self.last_run}; "
+            "start another run from that one."
+        )
+
+    def extra(self) -> dict[str, Any]:
+        return {"parent": self.parent, "last_run": self.last_run}
+
+
+class RunClosed(Refusal):
+    """The run has ended, and not in the way that is asked for."""
+
+    code: ClassVar[str] = "run-closed"
+    status: ClassVar[int] = 409
+    title: ClassVar[str] = "The run is closed"
+
+    def __init__(self, state: str, reason_code: str) -> None:
+        super().__init__(state, reason_code)
+        self.state = state
+        self.reason_code = reason_code
+
+    @property
+    def detail(self) -> str:
+        because = f" ({self.reason_code})" if self.reason_code else ""
+        return f"The run has ended as {self.state}{because}; start another one."
+
+    def extra(self) -> dict[str, Any]:
+        return {"state": self.state, "reason_code": self.reason_code}

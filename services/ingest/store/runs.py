@@ -1,0 +1,318 @@
+"""Plans, their runs, and the deltas of open runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from libs.shared.database import Connection, Record
+from services.ingest import rules
+
+_RUN = (
+    "r.run_id, r.tenant_id, r.plan_id, r.agent_id, r.number, r.parent, r.state, r.started_at,"
+    " r.outcome, r.reason_code, r.reason, r.answer"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan with what its agent declared, and its newest restore point's number."""
+
+    plan_id: UUID
+    agent_id: UUID
+    hostname: str
+    name: str
+    declaration: dict[str, Any]
+    last_run: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is kept of a batch beside its body."""
+
+    batch: int
+    entries: int
+    object_key: str
+    sha256: bytes
+    pack_nos: list[int]
+
+
+async def put_plan(
+    conn: Connection,
+    tenant_id: UUID,
+    agent_id: UUID,
+    plan_id: UUID,
+    name: str,
+    declaration: dict[str, Any],
+) -> tuple[UUID, int | None]:
+    """Returns (the plan's id, its new version or None where nothing changed)."""
+    row = await conn.fetchrow(
+        "INSERT INTO plans AS p (plan_id, tenant_id, agent_id, name, version, declaration)"
+        " VALUES ($1, $2, $3, $4, 1, $5) ON CONFLICT (agent_id, name) DO UPDATE"
+        " SET version = p.version + 1, declaration = $5 WHERE p.declaration <> $5"
+        " RETURNING plan_id, version",
+        plan_id,
+        tenant_id,
+        agent_id,
+        name,
+        declaration,
+    )
+    if row is not None:
+        return row["plan_id"], row["version"]
+    known: UUID = await conn.fetchval(
+        "SELECT plan_id FROM plans WHERE tenant_id = $1 AND agent_id = $2 AND name = $3",
+        tenant_id,
+        agent_id,
+        name,
+    )
+    return known, None
+
+
+async def add_catalogue_plan(
+    conn: Connection, tenant_id: UUID, agent_id: UUID, plan_id: UUID, name: str, now: datetime
+) -> None:
+    """Makes a plan and its root folder known to the catalogue; the same again changes nothing."""
+    await conn.execute(
+        "INSERT INTO catalogue.plans (tenant_id, plan_id, agent_id, name, created_at)"
+        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        tenant_id,
+        plan_id,
+        agent_id,
+        name,
+        now,
+    )
+    await conn.execute(
+        "INSERT INTO catalogue.folders (tenant_id, plan_id, parent_id, name)"
+        " VALUES ($1, $2, 0, '') ON CONFLICT DO NOTHING",
+        tenant_id,
+        plan_id,
+    )
+
+
+async def find_last_run(
+    conn: Connection, tenant_id: UUID, plan_id: UUID
+) -> tuple[int | None, UUID | None]:
+    """Returns (number, run id) of the plan's newest restore point."""
+    row = await conn.fetchrow(
+        "SELECT r.number, r.run_id FROM catalogue.plans p JOIN catalogue.runs r"
+        " ON r.tenant_id = p.tenant_id AND r.plan_id = p.plan_id AND r.number = p.last_run"
+        " WHERE p.tenant_id = $1 AND p.plan_id = $2",
+        tenant_id,
+        plan_id,
+    )
+    return (row["number"], row["run_id"]) if row else (None, None)
+
+
+async def lock_plan(
+    conn: Connection, tenant_id: UUID, agent_id: UUID, plan_id: UUID
+) -> Plan | None:
+    """Returns an agent's plan, and makes all that changes it wait until the transaction ends."""
+    row = await conn.fetchrow(
+        "SELECT p.plan_id, p.agent_id, a.hostname, p.name, p.declaration, c.last_run"
+        " FROM catalogue.plans c JOIN plans p ON p.plan_id = c.plan_id"
+        " JOIN agents a ON a.agent_id = p.agent_id"
+        " WHERE c.tenant_id = $1 AND c.plan_id = $3 AND p.tenant_id = $1 AND p.agent_id = $2"
+        " FOR UPDATE OF c",
+        tenant_id,
+        agent_id,
+        plan_id,
+    )
+    return Plan(**row) if row else None
+
+
+async def next_number(conn: Connection, tenant_id: UUID, plan_id: UUID) -> int:
+    """Gives a plan's next run its number."""
+    number: int = await conn.fetchval(
+        "UPDATE plans SET last_number = last_number + 1"
+        " WHERE tenant_id = $1 AND plan_id = $2 RETURNING last_number",
+        tenant_id,
+        plan_id,
+    )
+    return number
+
+
+async def add_run(
+    conn: Connection,
+    tenant_id: UUID,
+    run: rules.Run,
+    run_key: UUID,
+    lease_until: datetime,
+) -> None:
+    """Writes a run down, open or refused."""
+    await conn.execute(
+        "INSERT INTO runs (run_id, tenant_id, plan_id, agent_id, run_key, number, parent, state,"
+        " started_at, lease_until, finished_at, outcome, reason_code, reason) VALUES ($1, $2, $3,"
+        " $4, $5, $6, $7, $8, $9, $10, CASE WHEN $8 = 'open' THEN NULL ELSE $9 END, $11, $12, $13)",
+        run.run_id,
+        tenant_id,
+        run.plan_id,
+        run.agent_id,
+        run_key,
+        run.number,
+        run.parent,
+        run.state,
+        run.started_at,
+        lease_until,
+        run.outcome,
+        run.reason_code,
+        run.reason,
+    )
+
+
+async def find_run_by_key(
+    conn: Connection, tenant_id: UUID, agent_id: UUID, run_key: UUID
+) -> rules.Run | None:
+    """Returns the run that an agent started under this key."""
+    row = await conn.fetchrow(
+        f"SELECT {_RUN} FROM runs r"  # noqa: S608 - a constant
+        " WHERE r.tenant_id = $1 AND r.agent_id = $2 AND r.run_key = $3",
+        tenant_id,
+        agent_id,
+        run_key,
+    )
+    return rules.Run(**row) if row else None
+
+
+async def find_open_run(conn: Connection, tenant_id: UUID, plan_id: UUID) -> rules.Run | None:
+    """Returns the plan's open run."""
+    row = await conn.fetchrow(
+        f"SELECT {_RUN} FROM runs r"  # noqa: S608 - a constant
+        " WHERE r.tenant_id = $1 AND r.plan_id = $2 AND r.state = 'open'",
+        tenant_id,
+        plan_id,
+    )
+    return rules.Run(**row) if row else None
+
+
+async def find_run(
+    conn: Connection, tenant_id: UUID, agent_id: UUID, run_id: UUID
+) -> rules.Run | None:
+    """Returns an agent's run, None if it has no such run."""
+    row = await conn.fetchrow(
+        f"SELECT {_RUN} FROM runs r"  # noqa: S608 - a constant
+        " WHERE r.tenant_id = $1 AND r.agent_id = $2 AND r.run_id = $3",
+        tenant_id,
+        agent_id,
+        run_id,
+    )
+    return rules.Run(**row) if row else None
+
+
+async def list_open_runs_of(conn: Connection, tenant_id: UUID, agent_id: UUID) -> list[rules.Run]:
+    """Returns an agent's open runs."""
+    rows = await conn.fetch(
+        f"SELECT {_RUN} FROM runs r"  # noqa: S608 - a constant
+        " WHERE r.tenant_id = $1 AND r.agent_id = $2 AND r.state = 'open'",
+        tenant_id,
+        agent_id,
+    )
+    return [rules.Run(**row) for row in rows]
+
+
+async def list_abandoned(conn: Connection, now: datetime, limit: int) -> list[rules.Run]:
+    """Returns open runs of all tenants whose lease ran out."""
+    rows = await conn.fetch(
+        f"SELECT {_RUN} FROM runs r"  # noqa: S608 - a constant
+        " WHERE r.state = 'open' AND r.lease_until < $1 ORDER BY r.lease_until LIMIT $2",
+        now,
+        limit,
+    )
+    return [rules.Run(**row) for row in rows]
+
+
+async def renew_lease(
+    conn: Connection, tenant_id: UUID, run_id: UUID, lease_until: datetime, unless_after: datetime
+) -> None:
+    """Moves an open run's lease on; spares the write where that was done a moment ago."""
+    await conn.execute(
+        "UPDATE runs SET lease_until = $3 WHERE tenant_id = $1 AND run_id = $2"
+        " AND state = 'open' AND lease_until < $4",
+        tenant_id,
+        run_id,
+        lease_until,
+        unless_after,
+    )
+
+
+async def finish_run(
+    conn: Connection,
+    tenant_id: UUID,
+    run_id: UUID,
+    *,
+    state: str,
+    outcome: str,
+    reason_code: str,
+    reason: str,
+    answer: dict[str, Any],
+    now: datetime,
+    if_lease_before: datetime | None = None,
+) -> bool:
+    """Closes an open run and drops its batches; False if it isn't open any more."""
+    status = await conn.execute(
+        "UPDATE runs SET state = $3, outcome = $4, reason_code = $5, reason = $6, answer = $7,"
+        " finished_at = $8 WHERE tenant_id = $1 AND run_id = $2 AND state = 'open'"
+        " AND ($9::timestamptz IS NULL OR lease_until < $9)",
+        tenant_id,
+        run_id,
+        state,
+        outcome,
+        reason_code,
+        reason,
+        answer,
+        now,
+        if_lease_before,
+    )
+    if status != "UPDATE 1":
+        return False
+    await conn.execute("DELETE FROM run_batches WHERE run_id = $1", run_id)
+    return True
+
+
+async def put_batch(
+    conn: Connection, tenant_id: UUID, run_id: UUID, batch: Batch, crc32s: bytes, body: bytes
+) -> bool:
+    """Keeps a batch of an open run, in place of an earlier one; False if the run isn't open."""
+    status = await conn.execute(
+        "INSERT INTO run_batches (run_id, batch, entries, object_key, sha256, pack_nos, crc32s,"
+        " body) SELECT $2, $3, $4, $5, $6, $7, $8, $9 FROM"
+        " (SELECT FROM runs WHERE tenant_id = $1 AND run_id = $2 AND state = 'open' FOR SHARE) r"
+        " ON CONFLICT (run_id, batch) DO UPDATE SET entries = $4, object_key = $5, sha256 = $6,"
+        " pack_nos = $7, crc32s = $8, body = $9",
+        tenant_id,
+        run_id,
+        batch.batch,
+        batch.entries,
+        batch.object_key,
+        batch.sha256,
+        batch.pack_nos,
+        crc32s,
+        body,
+    )
+    return status == "INSERT 0 1"
+
+
+async def list_batches(conn: Connection, run_id: UUID, count: int) -> list[Batch]:
+    """Returns the first `count` batches of a run, without their bodies."""
+    rows: list[Record] = await conn.fetch(
+        "SELECT batch, entries, object_key, sha256, pack_nos FROM run_batches"
+        " WHERE run_id = $1 AND batch < $2 ORDER BY batch",
+        run_id,
+        count,
+    )
+    return [Batch(**row) for row in rows]
+
+
+async def read_batches(
+    conn: Connection, run_id: UUID, count: int
+) -> AsyncIterator[tuple[int, bytes, bytes]]:
+    """Yields (batch, body, CRC-32s) one after the other."""
+    for batch in range(count):
+        row = await conn.fetchrow(
+            "SELECT body, crc32s FROM run_batches WHERE run_id = $1 AND batch = $2", run_id, batch
+        )
+        if row is None:
+            raise LookupError(f"batch {batch} of run {run_id} went away")
+        yield batch, row["body"], row["crc32s"]
