@@ -155,9 +155,7 @@ async def declare_topology(channel: AbstractChannel) -> AbstractExchange:
 
 
 async def _declare_queue(channel: AbstractChannel, name: str) -> aio_pika.abc.AbstractQueue:
-    return await channel.declare_queue(
-        name, durable=True, arguments={"x-queue-type": "quorum"}
-    )
+    return await channel.declare_queue(name, durable=True, arguments={"x-queue-type": "quorum"})
 
 
 async def count_unrouted(channel: AbstractChannel) -> int:

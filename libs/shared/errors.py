@@ -179,7 +179,9 @@ class TooSlow(Refusal):
 
     @property
     def detail(self) -> str:
-        return f"No more of the body arrived within {self.deadline_seconds:g} seconds; send it again."
+        return (
+            f"No more of the body arrived within {self.deadline_seconds:g} seconds; send it again."
+        )
 
     @property
     def headers(self) -> dict[str, str]:

@@ -61,10 +61,13 @@ def get() -> structlog.stdlib.BoundLogger:
     return logger
 
 
-def new_traceparent(received: str = "") -> str:
-    """The trace context that a caller sent, or a new one when it sent none that can be read."""
-    if _TRACEPARENT.match(received):
-        return received
+def readable_traceparent(received: str) -> str:
+    """A trace context as somebody sent it, or nothing where it is none."""
+    return received if _TRACEPARENT.match(received) else ""
+
+
+def new_traceparent() -> str:
+    """A trace context for something that begins here."""
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 

@@ -101,9 +101,7 @@ class Relay:
                     "SELECT pg_try_advisory_lock($1)", _lock_of(self.service)
                 ):
                     await asyncio.sleep(_STANDBY_SECONDS)
-                await connection.add_listener(
-                    f"outbox_{self.service}", lambda *_: self._hint.set()
-                )
+                await connection.add_listener(f"outbox_{self.service}", lambda *_: self._hint.set())
                 async with bus.publisher(self._amqp_url, self.service) as publisher:
                     self.active = True
                     await self._publish_for_ever(connection, publisher)
@@ -171,9 +169,7 @@ async def _numbered(connection: Connection) -> list[Record]:
             last,
             BATCH,
         )
-        await connection.execute(
-            "UPDATE outbox_counter SET last_sequence = $1", last + given
-        )
+        await connection.execute("UPDATE outbox_counter SET last_sequence = $1", last + given)
     # A row committed since has no number yet, and waits for the next batch.
     return [row for row in await _unpublished(connection) if row["sequence"] is not None]
 
@@ -243,6 +239,16 @@ async def prune(pool: Pool) -> int:
     return int(status.split()[-1])
 
 
+async def is_published(pool: Pool, event_id: UUID) -> bool:
+    """Whether an event was confirmed by the broker."""
+    async with database.acquire(pool) as conn:
+        return bool(
+            await conn.fetchval(
+                "SELECT published_at IS NOT NULL FROM outbox WHERE event_id = $1", event_id
+            )
+        )
+
+
 async def backlog(pool: Pool) -> tuple[int, float]:
     """How many events wait to be published, and for how many seconds the oldest has."""
     async with database.acquire(pool) as conn:
@@ -263,5 +269,5 @@ async def _close(connection: Connection) -> None:
     """Closes without waiting for a server that no longer answers."""
     try:
         await connection.close(timeout=2)
-    except Exception:  # noqa: BLE001 - whatever went wrong, the connection is to go
+    except Exception:
         connection.terminate()

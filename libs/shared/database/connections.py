@@ -126,9 +126,7 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
 async def tenant_transaction(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]:
     """A transaction in which row-level security shows the rows of one tenant only."""
     async with transaction(pool) as connection:
-        await connection.execute(
-            "SELECT set_config('coffre.tenant', $1, true)", str(tenant_id)
-        )
+        await connection.execute("SELECT set_config('coffre.tenant', $1, true)", str(tenant_id))
         yield connection
 
 
@@ -137,6 +135,25 @@ async def check(pool: Pool) -> None:
     with outages_translated():
         async with asyncio.timeout(3), acquire(pool) as connection:
             await connection.fetchval("SELECT 1")
+
+
+class NotReady(Exception):  # noqa: N818 - a state that the operator ends
+    """PostgreSQL answers, but role, database or tables are not there yet."""
+
+
+async def check_migrated(pool: Pool) -> None:
+    """Raises NotReady unless the schema has its events' tables, the last that `migrate` needs."""
+    try:
+        async with acquire(pool) as connection:
+            await connection.execute("SELECT 1 FROM inbox LIMIT 1")
+    except asyncpg.PostgresError as error:
+        raise NotReady(f"{error}; has `migrate` been run?") from error
+
+
+def reason(trouble: BaseException) -> str:
+    """What the driver said beneath an outage, for logs and commands; never for answers."""
+    cause = trouble.__cause__ or trouble
+    return f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
 
 
 def _session(schema: str, name: str) -> dict[str, str]:

@@ -1,0 +1,83 @@
+"""Parked events: listed, shown, replayed and dropped, by command and by page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from libs.shared.database import Connection, Record
+
+
+async def list_parked(conn: Connection, limit: int = 200) -> list[Record]:
+    """The oldest parked events: event_id, type, tenant_id, received_at, attempts, error, raw or not."""
+    return await conn.fetch(
+        """
+        SELECT event_id, type, tenant_id, received_at, attempts, error, raw IS NOT NULL AS unreadable
+        FROM inbox WHERE state = 'parked' ORDER BY position LIMIT $1
+        """,
+        limit,
+    )
+
+
+async def find(conn: Connection, event_id: UUID) -> Record | None:
+    """One event of the inbox with all that is known of it."""
+    return await conn.fetchrow("SELECT * FROM inbox WHERE event_id = $1", event_id)
+
+
+async def replay(conn: Connection, event_ids: Sequence[UUID], now: datetime) -> list[UUID]:
+    """Gives parked events that can be read all their tries again; returns those found."""
+    rows = await conn.fetch(
+        """
+        UPDATE inbox SET state = 'pending', attempts = 0, next_at = $2
+        WHERE event_id = ANY($1::uuid[]) AND state = 'parked' AND raw IS NULL
+        RETURNING event_id
+        """,
+        event_ids,
+        now,
+    )
+    return [row["event_id"] for row in rows]
+
+
+async def drop(conn: Connection, event_ids: Sequence[UUID], now: datetime) -> list[UUID]:
+    """Counts parked events as done without handling them; returns those found.
+
+    The rows stay for the days of replay, so that a late repetition is not handled after all.
+    """
+    rows = await conn.fetch(
+        """
+        UPDATE inbox SET state = 'done', done_at = $2, error = 'dropped by a person: ' || error
+        WHERE event_id = ANY($1::uuid[]) AND state = 'parked' RETURNING event_id
+        """,
+        event_ids,
+        now,
+    )
+    return [row["event_id"] for row in rows]
+
+
+def line(row: Record) -> str:
+    """One event of a list, for a terminal."""
+    reason = row["error"].strip().splitlines()[-1] if row["error"].strip() else ""
+    kind = "unreadable" if row["unreadable"] else f"{row['attempts']} tries"
+    return f"{row['event_id']}  {row['received_at']:%Y-%m-%d %H:%M:%S}  {row['type']}  ({kind})  {reason}"
+
+
+def page(row: Record) -> str:
+    """One event in full, for a terminal; bytes that can't be read are escaped."""
+    lines = [
+        f"event:       {row['event_id']}",
+        f"type:        {row['type']}",
+        f"state:       {row['state']}, after {row['attempts']} tries",
+        f"source:      {row['source']} (number {row['sequence']})",
+        f"tenant:      {row['tenant_id']}",
+        f"occurred at: {row['occurred_at']}",
+        f"received at: {row['received_at']}",
+    ]
+    if row["raw"] is not None:
+        lines += ["", "body, as it came:", repr(bytes(row["raw"]))[2:-1]]
+    else:
+        lines += ["", json.dumps(json.loads(row["payload"]), indent=2, ensure_ascii=False)]
+    if row["error"]:
+        lines += ["", "error:", row["error"]]
+    return "\n".join(lines)

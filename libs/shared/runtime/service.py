@@ -1,0 +1,201 @@
+"""A service's lifetime: pool, outbox relay, inbox, HTTP, its own loops; all end together."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from fastapi import FastAPI
+from prometheus_client import Gauge
+
+from libs.shared import database, inbox, logs, outbox
+from libs.shared.database import Pool
+from libs.shared.errors import Unavailable
+from libs.shared.inbox import Handlers
+from libs.shared.runtime import http
+from libs.shared.runtime.pulse import Pulse
+from libs.shared.settings import ServiceSettings
+from libs.shared.web import Check
+
+Loop = Callable[[], Awaitable[None]]
+"""Something that runs as long as the process; when it ends or raises, the process ends."""
+
+DRAIN_SECONDS = 20.0
+_MEASURE_SECONDS = 10.0
+_PRUNE_SECONDS = 3600.0
+
+_UNPUBLISHED = Gauge("coffre_outbox_unpublished", "Events not yet published", ["service"])
+_UNPUBLISHED_AGE = Gauge(
+    "coffre_outbox_oldest_seconds", "Age of the oldest event not yet published", ["service"]
+)
+_PENDING = Gauge("coffre_inbox_pending", "Events not yet handled", ["service"])
+_PENDING_AGE = Gauge("coffre_inbox_oldest_seconds", "Age of the oldest of them", ["service"])
+_PARKED = Gauge("coffre_inbox_parked", "Events that wait for a person", ["service"])
+_CONNECTED = Gauge("coffre_consumer_connected", "1 while the queue is consumed", ["service"])
+_ACTIVE = Gauge("coffre_relay_active", "1 where this process publishes the outbox", ["service"])
+_POOL_SIZE = Gauge("coffre_pool_connections", "Database connections open", ["service"])
+_POOL_IDLE = Gauge("coffre_pool_idle", "Database connections idle", ["service"])
+
+
+class LoopEnded(Exception):  # noqa: N818 - the reason in the log
+    """A loop that should run for ever came to its end."""
+
+
+class Service:
+    """Opens the pool (waiting for PostgreSQL where needed) and closes everything at the end."""
+
+    pool: Pool
+
+    def __init__(self, name: str, settings: ServiceSettings, *, pool_size: int = 10) -> None:
+        self.name = name
+        self.settings = settings
+        self._pool_size = pool_size
+        self._stop = asyncio.Event()
+        self._relay: outbox.Relay | None = None
+        self._consumer: inbox.Consumer | None = None
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with suppress(NotImplementedError):  # Windows
+                loop.add_signal_handler(number, self.stop)
+        self.pool = await self._open_pool()
+        return self
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        try:
+            async with asyncio.timeout(3):
+                await self.pool.close()
+        except (TimeoutError, OSError):
+            self.pool.terminate()
+
+    def stop(self) -> None:
+        """Begins the orderly end, as SIGTERM does."""
+        logs.get().info("service.stopping")
+        self._stop.set()
+
+    def checks(self) -> list[Check]:
+        """Readiness: the database is required; the broker is shown, for copies go on without it."""
+        return [
+            Check("database", self._check_database),
+            Check("broker", self._check_broker, required=False),
+        ]
+
+    async def run(
+        self,
+        app: FastAPI,
+        *,
+        loops: Sequence[Loop] = (),
+        handlers: Handlers | None = None,
+        workers: int = 4,
+    ) -> None:
+        """Serves HTTP and runs relay, inbox, pings and `loops` until SIGTERM.
+
+        Raises whatever ended a loop; requests and handlers in hand get DRAIN_SECONDS to end.
+        """
+        dsn = self.settings.database_url.get_secret_value()
+        amqp_url = self.settings.amqp_url.get_secret_value()
+        crew = inbox.Workers(self.name, self.pool, handlers or {}, count=workers)
+        self._relay = outbox.Relay(self.name, dsn, amqp_url)
+        self._consumer = inbox.Consumer(self.name, self.pool, amqp_url, crew.wake)
+        pulse = Pulse(self.name, self.pool, self._relay, self._consumer)
+        background: list[Loop] = [
+            self._relay.run,
+            self._consumer.run,
+            crew.run,
+            pulse.run,
+            self._measure,
+            self._prune,
+            *loops,
+        ]
+        logs.get().info("service.started", listen=self.settings.listen)
+        await self._together(app, background)
+        logs.get().info("service.stopped")
+
+    async def _together(self, app: FastAPI, background: Sequence[Loop]) -> None:
+        serving = asyncio.create_task(http.serve(app, self.settings.listen, self._stop))
+        tasks = [asyncio.ensure_future(_for_ever(loop)) for loop in background]
+        try:
+            done, _ = await asyncio.wait([serving, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            self._stop.set()
+            async with asyncio.timeout(DRAIN_SECONDS - 3):
+                await asyncio.wait([serving])
+            for task in done:
+                task.result()
+            serving.result()
+        finally:
+            for task in [serving, *tasks]:
+                task.cancel()
+            await asyncio.wait([serving, *tasks], timeout=3)
+
+    async def _open_pool(self) -> Pool:
+        """Waits for PostgreSQL, its roles and its schemas, saying what for."""
+        dsn = self.settings.database_url.get_secret_value()
+        tries = 0
+        while True:
+            try:
+                pool = await database.create_pool(dsn, self.name, max_size=self._pool_size)
+                await database.check_migrated(pool)
+            except (Unavailable, database.NotReady) as trouble:
+                tries += 1
+                if tries == 1 or tries % 15 == 0:
+                    logs.get().warning("database.awaited", why=database.reason(trouble))
+            else:
+                return pool
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._stop.wait()
+            if self._stop.is_set():
+                raise SystemExit(0)
+
+    async def _check_database(self) -> None:
+        await database.check(self.pool)
+
+    async def _check_broker(self) -> None:
+        if self._consumer is None or not self._consumer.connected:
+            raise Unavailable("message broker")
+
+    async def _measure(self) -> None:
+        """Keeps the gauges true; an outage shows as gauges that stand still."""
+        while True:
+            _CONNECTED.labels(self.name).set(bool(self._consumer and self._consumer.connected))
+            _ACTIVE.labels(self.name).set(bool(self._relay and self._relay.active))
+            _POOL_SIZE.labels(self.name).set(self.pool.get_size())
+            _POOL_IDLE.labels(self.name).set(self.pool.get_idle_size())
+            with suppress(Unavailable):
+                waiting, age = await outbox.backlog(self.pool)
+                _UNPUBLISHED.labels(self.name).set(waiting)
+                _UNPUBLISHED_AGE.labels(self.name).set(age)
+                pending, pending_age, parked = await inbox.backlog(self.pool)
+                _PENDING.labels(self.name).set(pending)
+                _PENDING_AGE.labels(self.name).set(pending_age)
+                _PARKED.labels(self.name).set(parked)
+            await asyncio.sleep(_MEASURE_SECONDS)
+
+    async def _prune(self) -> None:
+        """Forgets what is older than the days of replay, in small steps."""
+        while True:
+            await asyncio.sleep(_PRUNE_SECONDS * random.uniform(0.5, 1))  # noqa: S311 - no secret
+            with suppress(Unavailable):
+                while await outbox.prune(self.pool) or await inbox.prune(self.pool):
+                    await asyncio.sleep(0.5)
+
+
+async def _for_ever(loop: Loop) -> None:
+    name = getattr(loop, "__qualname__", repr(loop))
+    try:
+        await loop()
+    except Exception:
+        logs.get().exception("loop.died", loop=name)
+        raise
+    raise LoopEnded(f"{name} came to its end")

@@ -1,0 +1,9 @@
+"""HTTP: the application every service serves, with problems, limits, health and metrics."""
+
+from __future__ import annotations
+
+from libs.shared.web.app import Check, create_app
+from libs.shared.web.bodies import read_body
+from libs.shared.web.problems import problem_response
+
+__all__ = ["Check", "create_app", "problem_response", "read_body"]

@@ -1,0 +1,107 @@
+"""The application factory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from starlette.responses import JSONResponse, Response
+
+from libs.shared import logs
+from libs.shared.errors import Refusal
+from libs.shared.web import problems
+from libs.shared.web.bodies import BodyLimits
+from libs.shared.web.requests import Surroundings
+
+CHECK_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that readiness looks at: `probe` raises when it is not well.
+
+    One that is not `required` is shown, and does not make the service unready.
+    """
+
+    name: str
+    probe: Callable[[], Awaitable[None]]
+    required: bool = True
+
+
+def create_app(
+    service: str,
+    *,
+    ready: Sequence[Check] = (),
+    routers: Sequence[APIRouter] = (),
+    max_body_bytes: int = 1 << 20,
+    body_deadline_seconds: float = 60.0,
+    title: str = "",
+    headers: Mapping[str, str] | None = None,
+    openapi_url: str | None = None,
+) -> FastAPI:
+    """A FastAPI application with problems, request ids, body limits, health and metrics.
+
+    `headers` are set on every answer that has not set them itself.
+    """
+    app = FastAPI(
+        title=title or f"Coffre {service}",
+        openapi_url=openapi_url,
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app)
+    app.add_middleware(
+        BodyLimits, limit_bytes=max_body_bytes, deadline_seconds=body_deadline_seconds
+    )
+    app.add_middleware(Surroundings, service=service, headers=headers or {})
+    app.include_router(_health(ready))
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def _health(checks: Sequence[Check]) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/health/live")
+    async def live() -> Response:
+        return JSONResponse({"status": "live"})
+
+    @router.get("/health/ready")
+    async def ready() -> Response:
+        states = await asyncio.gather(*(_probe(check) for check in checks))
+        is_ready = all(
+            state == "ok" or not check.required for check, state in zip(checks, states, strict=True)
+        )
+        return JSONResponse(
+            {
+                "status": "ready" if is_ready else "not ready",
+                "checks": {check.name: state for check, state in zip(checks, states, strict=True)},
+            },
+            status_code=200 if is_ready else 503,
+            headers={"Cache-Control": "no-store"},
+        )
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+async def _probe(check: Check) -> str:
+    """`ok`, or a sentence; what a probe raises beyond refusals goes to the log only."""
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await check.probe()
+    except TimeoutError:
+        return f"no answer within {CHECK_SECONDS:g} seconds"
+    except Refusal as refusal:
+        return refusal.detail
+    except Exception:
+        logs.get().exception("check.failed", check=check.name)
+        return "failed; see the log"
+    return "ok"

@@ -1,0 +1,104 @@
+"""Request bodies: never larger, never slower than allowed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from libs.shared.errors import BodyTooLarge, InvalidRequest, TooSlow
+
+READ_SECONDS = 30.0
+
+
+async def read_body(
+    request: Request,
+    limit_bytes: int,
+    deadline_seconds: float = 120.0,
+    *,
+    read_seconds: float = READ_SECONDS,
+) -> bytearray:
+    """Reads a whole body of at most `limit_bytes`, in one buffer, copied once.
+
+    Raises BodyTooLarge, TooSlow (a pause of `read_seconds`, or all of it past the deadline),
+    or ClientDisconnect.
+    """
+    declared = declared_bytes(request.scope)
+    if declared is not None and declared > limit_bytes:
+        raise BodyTooLarge(limit_bytes)
+    body = bytearray()
+    loop = asyncio.get_running_loop()
+    end = loop.time() + deadline_seconds
+    more = True
+    while more:
+        try:
+            async with asyncio.timeout_at(min(end, loop.time() + read_seconds)):
+                message = await request.receive()
+        except TimeoutError:
+            slow = deadline_seconds if loop.time() >= end else read_seconds
+            raise TooSlow(slow) from None
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        if len(body) > limit_bytes:
+            raise BodyTooLarge(limit_bytes)
+        more = message.get("more_body", False)
+    return body
+
+
+def declared_bytes(scope: Scope) -> int | None:
+    """The Content-Length of a request, where it has one."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            try:
+                return int(value)
+            except ValueError:
+                raise InvalidRequest("Content-Length is not a number.") from None
+    return None
+
+
+class BodyLimits:
+    """ASGI: refuses bodies over a limit, declared or not, and those that come too slowly.
+
+    Holds for every route; `read_body` can be stricter.
+    """
+
+    def __init__(self, app: ASGIApp, limit_bytes: int, deadline_seconds: float) -> None:
+        self.app = app
+        self.limit_bytes = limit_bytes
+        self.deadline_seconds = deadline_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        declared = declared_bytes(scope)
+        if declared is not None and declared > self.limit_bytes:
+            raise BodyTooLarge(self.limit_bytes)
+        await self.app(scope, self._limited(receive), send)
+
+    def _limited(self, receive: Receive) -> Receive:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.deadline_seconds
+        received = 0
+        complete = False
+
+        async def limited() -> Message:
+            nonlocal received, complete
+            if complete:  # what may still come is the disconnect, at any time
+                return await receive()
+            try:
+                async with asyncio.timeout_at(min(end, loop.time() + READ_SECONDS)):
+                    message = await receive()
+            except TimeoutError:
+                slow = self.deadline_seconds if loop.time() >= end else READ_SECONDS
+                raise TooSlow(slow) from None
+            received += len(message.get("body", b""))
+            if received > self.limit_bytes:
+                raise BodyTooLarge(self.limit_bytes)
+            complete = not message.get("more_body", False)
+            return message
+
+        return limited
