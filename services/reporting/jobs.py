@@ -18,7 +18,7 @@ from services.reporting.mail.smtp import Line, MailServer, Unreachable, Verdict
 LINES = 4
 POLL_SECONDS = 1.0
 STANDBY_SECONDS = 1.0
-DRAIN_SECONDS = 5.0
+DRAIN_SECONDS = 2.0
 KEEPING_TRIES = 20
 
 OUTCOMES = Counter("coffre_mail_outcomes", "SMTP transactions by outcome", ["outcome"])

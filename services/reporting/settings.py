@@ -40,3 +40,12 @@ class Settings(ServiceSettings):
         if not parseaddr(value)[1].partition("@")[2]:
             raise ValueError("this must be a mail address, or Name <address>")
         return value
+
+    @property
+    def sender_address(self) -> str:
+        """The bare address that mails come from."""
+        return parseaddr(self.mail_from)[1]
+
+    def read_smtp_password(self) -> str | None:
+        """The password for the mail server, if it wants one."""
+        return self.smtp_password_file.read_text().strip() if self.smtp_password_file else None

@@ -41,11 +41,6 @@ def compose(
     return message.as_bytes()
 
 
-def sender_address(sender: str) -> str:
-    """Returns the bare address of `Name <address>`."""
-    return parseaddr(sender)[1]
-
-
 def sender_domain(sender: str) -> str:
     """Returns the domain that Message-IDs are made in."""
-    return sender_address(sender).rpartition("@")[2]
+    return parseaddr(sender)[1].rpartition("@")[2]

@@ -70,6 +70,9 @@ class MailServer:
             raise Unreachable(describe(trouble)) from trouble
         try:
             yield Line(client, self.sender)
+        except asyncio.CancelledError:
+            client.close()  # perhaps in the middle of a text: nothing more may be said
+            raise
         finally:
             await _hang_up(client)
 

@@ -50,6 +50,7 @@ class Tongue:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            keep_trailing_newline=True,
         )
         self._environment.install_gettext_translations(  # type: ignore[attr-defined] # by i18n
             self._translations, newstyle=True

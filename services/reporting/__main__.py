@@ -1,0 +1,43 @@
+"""Reporting: writes the mails after events, and sends them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from libs.shared import keys, runtime, web
+from libs.shared.settings import load
+from services.reporting import consumers, jobs
+from services.reporting.actions import Office
+from services.reporting.mail.smtp import MailServer
+from services.reporting.settings import Settings
+
+
+async def serve() -> None:
+    """Runs until SIGTERM."""
+    settings = load(Settings)
+    office = Office(
+        sender=settings.mail_from,
+        hotline=settings.hotline,
+        portal_url=settings.portal_url,
+        mail_key=keys.read_key(settings.mail_key_file),
+    )
+    server = MailServer(
+        settings.smtp_host,
+        settings.smtp_port,
+        settings.sender_address,
+        settings.smtp_security,
+        settings.smtp_username,
+        settings.read_smtp_password(),
+    )
+    async with runtime.Service("reporting", settings) as service:
+        dsn = settings.database_url.get_secret_value()
+        sender = jobs.Sender(service.pool, dsn, server, office)
+        await service.run(
+            web.create_app("reporting", ready=service.checks()),
+            loops=[sender.run, partial(jobs.watch_queue, service.pool)],
+            handlers=consumers.handlers(office),
+        )
+
+
+if __name__ == "__main__":
+    runtime.main("reporting", serve)
