@@ -1,0 +1,61 @@
+"""Wires the portal: settings, then connections, then pages, API, consumers and jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from fastapi import FastAPI
+
+from libs.shared import keys, runtime, settings, web
+from libs.shared.objects import ObjectStore
+from services.portal import api, consumers, jobs, pages
+from services.portal.actions import signing
+from services.portal.actions.parts import Parts
+from services.portal.actions.passwords import Passwords
+from services.portal.settings import Settings
+
+
+def build(parts: Parts, ready: Sequence[web.Check] = ()) -> FastAPI:
+    """The application: JSON API and pages over the same actions."""
+    app = web.create_app(
+        "portal", ready=ready, routers=[api.router, pages.router], max_body_bytes=4 << 20
+    )
+    app.state.parts = parts
+    pages.install(app)
+    return app
+
+
+async def serve() -> None:
+    """Serves until SIGTERM."""
+    s = settings.load(Settings)
+    objects = ObjectStore(
+        s.s3_endpoint, s.s3_access_key, s.s3_secret_key.get_secret_value(), s.s3_bucket
+    )
+    async with runtime.Service("portal", s, pool_size=20) as service:
+        parts = Parts(
+            pool=service.pool,
+            objects=objects,
+            keys=keys.KeyRing(objects, keys.read_key(s.master_key_file)),
+            mail_key=keys.read_key(s.mail_key_file),
+            portal_url=s.portal_url,
+            ingest_url=s.ingest_url,
+            passwords=Passwords(),
+        )
+        await signing.bootstrap_operator(
+            parts.pool,
+            parts.passwords,
+            email=s.operator_email,
+            password_file=s.operator_password_file,
+            token_file=s.operator_token_file,
+        )
+        await service.run(
+            build(parts, service.checks()),
+            loops=[partial(jobs.keep_time, service.pool)],
+            handlers=consumers.HANDLERS,
+        )
+    await objects.close()
+
+
+if __name__ == "__main__":
+    runtime.main("portal", serve)

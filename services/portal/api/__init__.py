@@ -1,0 +1,11 @@
+"""The portal's JSON API, under `/api/v1`."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from services.portal.api import operators, signing
+
+router = APIRouter(prefix="/api/v1")
+for part in (signing, operators):
+    router.include_router(part.router)

@@ -1,0 +1,84 @@
+"""Events in: what the portal keeps of the other services, to show it."""
+
+from __future__ import annotations
+
+from libs.shared.database import Connection
+from libs.shared.events import (
+    AgentEnrolled,
+    AllowanceChanged,
+    DestructionScheduled,
+    PlanDeclared,
+    ReportSent,
+    ReportUndeliverable,
+    RunFinished,
+    RunStarted,
+    VolumeChanged,
+)
+from libs.shared.inbox import Handlers
+from services.portal import store
+
+
+async def on_agent_enrolled(conn: Connection, event: AgentEnrolled) -> None:
+    await store.copies.add_agent(conn, event)
+
+
+async def on_plan_declared(conn: Connection, event: PlanDeclared) -> None:
+    await store.copies.put_plan(conn, event)
+
+
+async def on_run_started(conn: Connection, event: RunStarted) -> None:
+    await store.copies.add_started_run(conn, event)
+
+
+async def on_run_finished(conn: Connection, event: RunFinished) -> None:
+    await store.copies.add_plan_of_run(conn, event)
+    await store.copies.put_finished_run(conn, event)
+
+
+async def on_volume_changed(conn: Connection, event: VolumeChanged) -> None:
+    await store.copies.put_volume(conn, event)
+
+
+async def on_allowance_changed(conn: Connection, event: AllowanceChanged) -> None:
+    await store.copies.put_allowance(conn, event)
+
+
+async def on_report_sent(conn: Connection, event: ReportSent) -> None:
+    await store.copies.put_report(
+        conn,
+        event.tenant_id,
+        event.run_id,
+        event.plan_id,
+        event.recipient,
+        sent_at=event.sent_at,
+        reason="",
+    )
+
+
+async def on_report_undeliverable(conn: Connection, event: ReportUndeliverable) -> None:
+    await store.copies.put_report(
+        conn,
+        event.tenant_id,
+        event.run_id,
+        event.plan_id,
+        event.recipient,
+        sent_at=None,
+        reason=event.reason,
+    )
+
+
+async def on_destruction_scheduled(conn: Connection, event: DestructionScheduled) -> None:
+    await store.tenants.set_destruction_due(conn, event.tenant_id, event.due_at, event.version)
+
+
+HANDLERS: Handlers = {
+    AgentEnrolled: on_agent_enrolled,
+    PlanDeclared: on_plan_declared,
+    RunStarted: on_run_started,
+    RunFinished: on_run_finished,
+    VolumeChanged: on_volume_changed,
+    AllowanceChanged: on_allowance_changed,
+    ReportSent: on_report_sent,
+    ReportUndeliverable: on_report_undeliverable,
+    DestructionScheduled: on_destruction_scheduled,
+}

@@ -1,0 +1,85 @@
+-- Client companies and their contract, the people who sign in, and the machines that may join.
+
+CREATE TABLE portal.tenants (
+    tenant_id          uuid PRIMARY KEY,
+    name               text NOT NULL CHECK (name <> ''),
+    locale             text NOT NULL CHECK (locale IN ('fr', 'en')),
+    timezone           text NOT NULL,
+    contracted_bytes   bigint NOT NULL CHECK (contracted_bytes >= 0),
+    seats              int NOT NULL CHECK (seats >= 1),
+    retention_days     int NOT NULL CHECK (retention_days >= 1),
+    subscription       text NOT NULL
+        CHECK (subscription IN ('active', 'ending', 'ended', 'suspended', 'destroyed')),
+    subscription_reason text NOT NULL DEFAULT '',
+    ends_at            timestamptz,     -- the day that was agreed, while 'ending'
+    ended_at           timestamptz,
+    destruction_due_at timestamptz,     -- told by retention
+    destruction_version int NOT NULL DEFAULT 0,
+    version            int NOT NULL,    -- of what the other services were told last
+    created_at         timestamptz NOT NULL
+);
+CREATE INDEX tenants_ending ON portal.tenants (ends_at) WHERE subscription = 'ending';
+
+CREATE TABLE portal.users (
+    user_id             uuid PRIMARY KEY,
+    tenant_id           uuid REFERENCES portal.tenants,   -- none: the provider's own staff
+    role                text NOT NULL CHECK (role IN ('operator', 'administrator', 'user')),
+    name                text NOT NULL,
+    email               text NOT NULL,
+    locale              text NOT NULL CHECK (locale IN ('fr', 'en')),
+    password_hash       text NOT NULL,
+    one_time            boolean NOT NULL,
+    password_expires_at timestamptz,    -- of a one-time password
+    created_at          timestamptz NOT NULL,
+    CHECK ((role = 'operator') = (tenant_id IS NULL)),
+    CHECK (one_time = (password_expires_at IS NOT NULL))
+);
+CREATE UNIQUE INDEX users_email ON portal.users (lower(email));
+CREATE INDEX users_tenant ON portal.users (tenant_id);
+
+-- What a signed-in person holds: a cookie or a bearer token. Only its hash is kept.
+CREATE TABLE portal.credentials (
+    token_sha256 bytea PRIMARY KEY CHECK (length(token_sha256) = 32),
+    user_id      uuid NOT NULL REFERENCES portal.users,
+    kind         text NOT NULL CHECK (kind IN ('session', 'token', 'bootstrap')),
+    created_at   timestamptz NOT NULL,
+    expires_at   timestamptz
+);
+CREATE INDEX credentials_user ON portal.credentials (user_id);
+CREATE INDEX credentials_expiry ON portal.credentials (expires_at);
+
+-- Guesses at passwords, by account and by address; the subject is hashed, it may be a mistyped
+-- password.
+CREATE TABLE portal.throttles (
+    subject_sha256 bytea PRIMARY KEY,
+    attempts       int NOT NULL,
+    opened_at      timestamptz NOT NULL
+);
+CREATE INDEX throttles_age ON portal.throttles (opened_at);
+
+CREATE TABLE portal.enrolments (
+    enrolment_id uuid PRIMARY KEY,
+    tenant_id    uuid NOT NULL REFERENCES portal.tenants,
+    label        text NOT NULL,
+    opened_by    uuid NOT NULL REFERENCES portal.users,
+    opened_at    timestamptz NOT NULL,
+    expires_at   timestamptz NOT NULL
+);
+CREATE INDEX enrolments_tenant ON portal.enrolments (tenant_id, opened_at);
+
+-- Who did what, when, from where. Rows are only ever added.
+CREATE TABLE portal.access_log (
+    log_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at        timestamptz NOT NULL,
+    tenant_id uuid,
+    user_id   uuid,
+    actor     text NOT NULL,            -- the name shown, kept even when the person is gone
+    act       text NOT NULL,
+    address   text NOT NULL,
+    subject   jsonb NOT NULL
+);
+CREATE INDEX access_log_tenant ON portal.access_log (tenant_id, log_id);
+
+GRANT SELECT, INSERT, UPDATE ON portal.tenants, portal.users TO coffre_portal;
+GRANT SELECT, INSERT, UPDATE, DELETE ON portal.credentials, portal.throttles TO coffre_portal;
+GRANT SELECT, INSERT ON portal.enrolments, portal.access_log TO coffre_portal;

@@ -1,0 +1,109 @@
+"""Names as a file system gives them, made safe for a page, an address, a header, a zip."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
+
+# Characters that a page or a listing can't show as they are: they move the cursor, reorder the
+# line or can't be seen.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f"
+    "\ufeff\ufff0-\ufffb\U000e0000-\U000e0fff\udc80-\udcff]"
+)
+_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+NAMES_LIST = "_coffre-names.txt"
+"""The file of a zip that says which names were changed."""
+
+_ZIP_NAME_MAX_BYTES = 255
+_ZIP_CUT_BYTES = 200
+
+
+def display(name: bytes) -> str:
+    """A name or path for people's eyes: what can't be shown stands as an escape, `\\xff`."""
+    return _UNSEEN.sub(_escape, name.decode("utf-8", "surrogateescape"))
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match.group()
+    code = ord(character)
+    if character in _SHORT:
+        return _SHORT[character]
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def quoted(path: bytes) -> str:
+    """A path for an address: its raw bytes, percent-encoded, slashes kept."""
+    return quote_from_bytes(path, safe="/")
+
+
+def query_bytes(query: bytes, key: bytes) -> bytes | None:
+    """The raw bytes of a query's first member of that name; a plus is a space, as forms do."""
+    for part in query.split(b"&"):
+        name, _, value = part.partition(b"=")
+        if name == key:
+            return unquote_to_bytes(value.replace(b"+", b" "))
+    return None
+
+
+def clean_path(path: bytes) -> bytes:
+    """A path relative to the plan's root: no leading, trailing or double slashes."""
+    return b"/".join(part for part in path.split(b"/") if part)
+
+
+def parent(path: bytes) -> bytes:
+    """The folder that a path lies in, `b""` for the root."""
+    return path.rpartition(b"/")[0]
+
+
+def last(path: bytes) -> bytes:
+    """The last component of a path."""
+    return path.rpartition(b"/")[2]
+
+
+def attachment(name: bytes, suffix: str = "") -> str:
+    """A Content-Disposition that saves under the given name and never opens (RFC 6266, 8187)."""
+    shown = _UNSEEN.sub("_", name.decode("utf-8", "replace")).replace("/", "_").replace("\\", "_")
+    shown = shown.strip(" .") or "coffre"
+    shown = shown.encode()[: 255 - len(suffix)].decode("utf-8", "ignore") + suffix
+    plain = re.sub(r"[^A-Za-z0-9 ._()\[\]+=,@-]", "_", shown)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(shown, safe='')}"
+
+
+def zip_path(path: bytes) -> str:
+    """A path as a zip can hold it; two paths never become one.
+
+    What is no UTF-8, can't be seen, or would mean something to an unpacker stands as `%XX`."""
+    parts = path.split(b"/")
+    safe = [_zip_name(part) for part in parts]
+    if safe[0] == NAMES_LIST:
+        safe[0] = "%5F" + NAMES_LIST[1:]
+    return "/".join(safe)
+
+
+_LOOKS_ESCAPED = re.compile("%(?=[0-9A-F]{2})")
+_LOOKS_CUT = re.compile("~(?=[0-9a-f]{16}$)")
+_DRIVE = re.compile("^([A-Za-z]):")
+
+
+def _zip_name(name: bytes) -> str:
+    text = name.decode("utf-8", "surrogateescape")
+    # Names that look like our own escapes are escaped too, or they could meet another.
+    text = _LOOKS_CUT.sub("%7E", _LOOKS_ESCAPED.sub("%25", text))
+    text = _UNSEEN.sub(_percent, text).replace("\\", "%5C")
+    text = _DRIVE.sub(r"\1%3A", text)
+    if len(text.encode()) <= _ZIP_NAME_MAX_BYTES:
+        return text
+    head = text.encode()[:_ZIP_CUT_BYTES].decode("utf-8", "ignore")
+    return f"{head}~{hashlib.sha256(name).hexdigest()[:16]}"
+
+
+def _percent(match: re.Match[str]) -> str:
+    raw = match.group().encode("utf-8", "surrogateescape")
+    return "".join(f"%{byte:02X}" for byte in raw)

@@ -1,0 +1,26 @@
+"""What can differ between installations of the portal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from libs.shared import settings
+
+
+class Settings(settings.ServiceSettings):
+    """Read from COFFRE_<FIELD>; the `_file` fields are paths."""
+
+    listen: str = "127.0.0.1:8000"
+    s3_endpoint: str
+    s3_access_key: str
+    s3_secret_key: SecretStr
+    s3_bucket: str
+    master_key_file: Path
+    mail_key_file: Path
+    portal_url: str
+    ingest_url: str
+    operator_email: str
+    operator_password_file: Path
+    operator_token_file: Path

@@ -1,0 +1,7 @@
+"""All SQL of the portal, one statement a function."""
+
+from __future__ import annotations
+
+from services.portal.store import copies, people, tenants
+
+__all__ = ["copies", "people", "tenants"]

@@ -1,0 +1,216 @@
+"""Users, what they are signed in with, and how often somebody guessed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from libs.shared.database import Connection
+from libs.shared.events import Locale, Recipient
+from services.portal.rules.people import Person, Role
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user with what is needed to check a password."""
+
+    person: Person
+    password_hash: str
+    one_time: bool
+    password_expires_at: datetime | None
+
+
+async def add(
+    conn: Connection,
+    person: Person,
+    password_hash: str,
+    *,
+    password_expires_at: datetime | None,
+    now: datetime,
+) -> None:
+    """Writes a new user; with an expiry the password is a one-time password."""
+    await conn.execute(
+        """INSERT INTO users (user_id, tenant_id, role, name, email, locale, password_hash,
+               one_time, password_expires_at, created_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)""",
+        person.user_id,
+        person.tenant_id,
+        person.role,
+        person.name,
+        person.email,
+        person.locale,
+        password_hash,
+        password_expires_at is not None,
+        password_expires_at,
+        now,
+    )
+
+
+async def find_account(conn: Connection, email: str) -> Account | None:
+    """The account of a mail address, whatever its case."""
+    row = await conn.fetchrow(
+        """SELECT user_id, tenant_id, role, name, email, locale, password_hash, one_time,
+               password_expires_at
+           FROM users WHERE lower(email) = lower($1)""",
+        email,
+    )
+    if row is None:
+        return None
+    return Account(
+        Person(*row[:6]), row["password_hash"], row["one_time"], row["password_expires_at"]
+    )
+
+
+async def has_operator(conn: Connection) -> bool:
+    """Whether any operator exists yet."""
+    return bool(await conn.fetchval("SELECT EXISTS (SELECT FROM users WHERE role = 'operator')"))
+
+
+async def find_first_operator(conn: Connection) -> UUID | None:
+    """The operator who was there first: the owner of the installation's own token."""
+    user_id: UUID | None = await conn.fetchval(
+        "SELECT user_id FROM users WHERE role = 'operator' ORDER BY created_at, user_id LIMIT 1"
+    )
+    return user_id
+
+
+async def list_of_tenant(conn: Connection, tenant_id: UUID) -> list[Person]:
+    """A tenant's users, administrators first."""
+    rows = await conn.fetch(
+        """SELECT user_id, tenant_id, role, name, email, locale FROM users
+           WHERE tenant_id = $1 ORDER BY role, lower(name), user_id""",
+        tenant_id,
+    )
+    return [Person(*row) for row in rows]
+
+
+async def list_administrators(conn: Connection, tenant_id: UUID) -> list[Recipient]:
+    """Who receives what concerns the subscription."""
+    rows = await conn.fetch(
+        """SELECT name, email, locale FROM users
+           WHERE tenant_id = $1 AND role = 'administrator' ORDER BY lower(email)""",
+        tenant_id,
+    )
+    return [Recipient(**row) for row in rows]
+
+
+async def replace_password(
+    conn: Connection,
+    user_id: UUID,
+    password_hash: str,
+    *,
+    replaces_hash: str,
+    expires_at: datetime | None = None,
+) -> bool:
+    """Sets a password unless another replaced `replaces_hash` meanwhile; False then."""
+    row = await conn.fetchrow(
+        """UPDATE users SET password_hash = $2, one_time = $4, password_expires_at = $5
+           WHERE user_id = $1 AND password_hash = $3 RETURNING user_id""",
+        user_id,
+        password_hash,
+        replaces_hash,
+        expires_at is not None,
+        expires_at,
+    )
+    return row is not None
+
+
+async def set_locale(conn: Connection, user_id: UUID, locale: Locale) -> None:
+    """Sets the language and formats in which a user sees pages and mails."""
+    await conn.execute("UPDATE users SET locale = $2 WHERE user_id = $1", user_id, locale)
+
+
+async def add_credential(
+    conn: Connection,
+    user_id: UUID,
+    token_sha256: bytes,
+    kind: Literal["session", "token", "bootstrap"],
+    now: datetime,
+    expires_at: datetime | None,
+) -> None:
+    """Writes a credential; one that is there already stays as it is."""
+    await conn.execute(
+        """INSERT INTO credentials (token_sha256, user_id, kind, created_at, expires_at)
+           VALUES ($1, $2, $3, $4, $5) ON CONFLICT (token_sha256) DO NOTHING""",
+        token_sha256,
+        user_id,
+        kind,
+        now,
+        expires_at,
+    )
+
+
+async def find_holder(
+    conn: Connection, token_sha256: bytes, kinds: list[str], now: datetime
+) -> Person | None:
+    """Who holds a credential that is still good."""
+    row = await conn.fetchrow(
+        """SELECT u.user_id, u.tenant_id, u.role, u.name, u.email, u.locale
+           FROM credentials c JOIN users u USING (user_id)
+           WHERE c.token_sha256 = $1 AND c.kind = ANY ($2)
+             AND (c.expires_at IS NULL OR c.expires_at > $3)""",
+        token_sha256,
+        kinds,
+        now,
+    )
+    return Person(*row) if row else None
+
+
+async def drop_credential(conn: Connection, token_sha256: bytes) -> None:
+    """Signs one session or token out."""
+    await conn.execute("DELETE FROM credentials WHERE token_sha256 = $1", token_sha256)
+
+
+async def drop_credentials(conn: Connection, user_id: UUID) -> None:
+    """Signs a user out everywhere; the installation's own operator token stays."""
+    await conn.execute(
+        "DELETE FROM credentials WHERE user_id = $1 AND kind <> 'bootstrap'", user_id
+    )
+
+
+async def drop_other_bootstraps(conn: Connection, token_sha256: bytes) -> None:
+    """Forgets operator tokens that the installation no longer names."""
+    await conn.execute(
+        "DELETE FROM credentials WHERE kind = 'bootstrap' AND token_sha256 <> $1", token_sha256
+    )
+
+
+async def count_attempt(
+    conn: Connection, subject_sha256: bytes, limit: int, window: timedelta, now: datetime
+) -> tuple[int, datetime]:
+    """Counts one more guess unless the window has had its fill.
+
+    Returns how many the window has had, `limit + 1` if this one came too late, and its opening."""
+    row = await conn.fetchrow(
+        """INSERT INTO throttles AS t (subject_sha256, attempts, opened_at) VALUES ($1, 1, $4)
+           ON CONFLICT (subject_sha256) DO UPDATE SET
+               attempts = CASE WHEN t.opened_at <= $4 - $3::interval THEN 1
+                               ELSE least(t.attempts + 1, $2 + 1) END,
+               opened_at = CASE WHEN t.opened_at <= $4 - $3::interval THEN $4 ELSE t.opened_at END
+           RETURNING attempts, opened_at""",
+        subject_sha256,
+        limit,
+        window,
+        now,
+    )
+    return row["attempts"], row["opened_at"]
+
+
+async def forgive_attempt(conn: Connection, subject_sha256: bytes) -> None:
+    """Takes one guess back: it was right."""
+    await conn.execute(
+        "UPDATE throttles SET attempts = attempts - 1 WHERE subject_sha256 = $1 AND attempts > 0",
+        subject_sha256,
+    )
+
+
+async def prune(conn: Connection, now: datetime, throttle_window: timedelta) -> None:
+    """Removes throttles whose window closed and credentials that expired."""
+    await conn.execute(
+        """WITH old AS (DELETE FROM credentials WHERE expires_at <= $1)
+           DELETE FROM throttles WHERE opened_at <= $1 - $2::interval""",
+        now,
+        throttle_window,
+    )

@@ -1,0 +1,162 @@
+"""A portal on real servers: its process for stories over HTTP, its parts for filling it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx2
+import pytest
+
+from libs.shared import database as databases
+from libs.shared import keys
+from libs.shared.objects import ObjectStore
+from libs.shared.runtime import http
+from services.portal.__main__ import build
+from services.portal.actions import signing
+from services.portal.actions.parts import Parts
+from services.portal.actions.passwords import Passwords
+
+OPERATOR_EMAIL = "operator@provider.example"
+OPERATOR_PASSWORD = "operator-password-of-tests"
+PASSWORD = "la pluie tombe sur Nantes"
+
+
+@dataclass
+class Portal:
+    """A portal that serves, with what a test needs to look behind it."""
+
+    url: str
+    parts: Parts
+    operator_token: str
+    admin: asyncpg.Connection[asyncpg.Record]
+
+    def client(self, token: str = "", **more: Any) -> httpx2.AsyncClient:
+        """An HTTP client, with somebody's bearer token."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=60, **more)
+
+    def operator(self) -> httpx2.AsyncClient:
+        """The operator's JSON API."""
+        return self.client(self.operator_token)
+
+    async def events(self, kind: str) -> list[dict[str, Any]]:
+        """What the portal has said of one kind, oldest first."""
+        rows = await self.admin.fetch(
+            "SELECT payload FROM portal.outbox WHERE type = $1 ORDER BY position", kind
+        )
+        import json
+
+        return [json.loads(row["payload"]) for row in rows]
+
+    async def open_tenant(
+        self, name: str, email: str, *, locale: str = "fr", contracted_bytes: int = 10**12
+    ) -> str:
+        """Opens a subscription and returns the tenant's id."""
+        async with self.operator() as api:
+            answer = await api.post(
+                "/api/v1/tenants",
+                json={
+                    "name": name,
+                    "locale": locale,
+                    "contracted_bytes": contracted_bytes,
+                    "seats": 3,
+                    "administrator": {"name": "Camille Martin", "email": email},
+                },
+            )
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["tenant_id"])
+
+    async def one_time_password(self, email: str) -> str:
+        """The last one-time password that was sealed for reporting."""
+        issued = [e for e in await self.events("password.issued.v1") if e["email"] == email][-1]
+        return keys.open_text(self.parts.mail_key, issued["sealed_password"], issued["password_id"])
+
+    async def sign_in(self, email: str, password: str = PASSWORD) -> str:
+        """Takes up the first password where needed; returns a bearer token."""
+        async with self.client() as api:
+            answer = await api.post(
+                "/api/v1/tokens", json={"email": email, "password": password}
+            )
+            if answer.status_code == 401:
+                changed = await api.post(
+                    "/api/v1/password",
+                    json={
+                        "email": email,
+                        "password": await self.one_time_password(email),
+                        "new_password": password,
+                    },
+                )
+                assert changed.status_code == 204, changed.text
+                answer = await api.post(
+                    "/api/v1/tokens", json={"email": email, "password": password}
+                )
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["token"])
+
+
+@pytest.fixture
+async def portal(
+    database: Any, servers: Any, bucket: str, tmp_path: Path
+) -> AsyncIterator[Portal]:
+    """A portal of the test's own: its database, its bucket, its port."""
+    pool = await databases.create_pool(database.dsn("portal"), "portal")
+    objects = ObjectStore(servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key, bucket)
+    stop = asyncio.Event()
+    port = unused_port()
+    parts = Parts(
+        pool=pool,
+        objects=objects,
+        keys=keys.KeyRing(objects, bytes(range(32))),
+        mail_key=secrets.token_bytes(32),
+        portal_url=f"http://127.0.0.1:{port}",
+        ingest_url="http://127.0.0.1:1",
+        passwords=Passwords(),
+    )
+    token = secrets.token_urlsafe(24)
+    (tmp_path / "password").write_text(OPERATOR_PASSWORD)
+    (tmp_path / "token").write_text(token + "\n")
+    await signing.bootstrap_operator(
+        pool,
+        parts.passwords,
+        email=OPERATOR_EMAIL,
+        password_file=tmp_path / "password",
+        token_file=tmp_path / "token",
+    )
+    serving = asyncio.create_task(http.serve(build(parts), f"127.0.0.1:{port}", stop))
+    admin = await asyncpg.connect(database.admin_dsn)
+    await _answers(port)
+    try:
+        yield Portal(parts.portal_url, parts, token, admin)
+    finally:
+        stop.set()
+        await serving
+        await admin.close()
+        await objects.close()
+        await pool.close()
+
+
+def unused_port() -> int:
+    """A port that nobody listens on at this moment."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def _answers(port: int) -> None:
+    for _ in range(200):
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            await writer.wait_closed()
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("the portal does not answer")
