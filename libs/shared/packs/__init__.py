@@ -21,9 +21,11 @@ from libs.shared.packs.sealing import (
     SealedChunk,
     SealedPack,
     SealingKeys,
+    open_blob,
     open_chunk,
     open_index,
     seal,
+    seal_blob,
 )
 from libs.shared.packs.wire import (
     MAX_CHUNKS,
@@ -76,10 +78,12 @@ __all__ = [
     "chunk_id",
     "compress",
     "cut_seed",
+    "open_blob",
     "open_chunk",
     "open_index",
     "parse",
     "seal",
+    "seal_blob",
     "unpack",
     "verify",
 ]

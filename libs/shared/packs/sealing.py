@@ -114,6 +114,16 @@ def seal(
     return SealedPack(sealed, places)
 
 
+def seal_blob(plain: Bytes, keys: SealingKeys, aad: bytes) -> bytes:
+    """Any bytes under the data key; `aad` says what they are and must be given to open them."""
+    return _seal_bytes(keys, aad + b"\0", plain, aad)
+
+
+def open_blob(sealed: Bytes, keys: SealingKeys, aad: bytes) -> bytes:
+    """What `seal_blob` sealed; SealBroken if a single bit or the `aad` is another."""
+    return _open(sealed, keys, aad, aad.decode("utf-8", "backslashreplace"))
+
+
 def _seal_bytes(keys: SealingKeys, name: bytes, plain: Bytes, aad: bytes) -> bytes:
     nonce = blake3(name, key=keys.nonce_key).update(plain).digest(_NONCE_BYTES)
     return nonce + keys.cipher.encrypt(nonce, plain, aad)
