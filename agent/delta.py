@@ -1,0 +1,215 @@
+"""A plan as it is now against what was known of it: what was added, changed and removed."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agent import records
+from agent.reading import FileGone, FileReader
+from agent.records import Reader, Record, Writer
+from agent.tree import FILE, FOLDER, LINK, Listing, Row
+from libs.shared.entries import MAX_BATCH_BYTES, Entry, FolderDelta
+
+CHANGED_WHILE_READ = "changed while it was read"
+TOO_LARGE = "too large: its list of chunks does not fit into one message"
+LARGEST_CHUNK_LIST_BYTES = MAX_BATCH_BYTES - 1024 * 1024
+
+_GONE = frozenset({errno.ENOENT, errno.ELOOP, errno.ENXIO})
+
+
+@dataclass
+class Counters:
+    """What a run saw and did."""
+
+    files_total: int = 0
+    files_new: int = 0
+    files_changed: int = 0
+    files_removed: int = 0
+    files_not_copied: int = 0
+    folders_total: int = 0
+    specials_skipped: int = 0
+    bytes_protected: int = 0
+    bytes_read: int = 0
+    bytes_sent: int = 0
+
+
+@dataclass
+class Missed:
+    """Files that were not copied as they should, each with the reason."""
+
+    reasons: dict[bytes, str] = field(default_factory=dict)
+
+    def add(self, path: bytes, reason: str) -> None:
+        """Note a path; a second reason for it is not needed."""
+        self.reasons.setdefault(path, reason)
+
+
+class Emit(Protocol):
+    """Takes what changed in one folder."""
+
+    def __call__(self, delta: FolderDelta) -> None: ...
+
+
+class Comparison:
+    """Walks a tree beside the records of the last restore point."""
+
+    def __init__(
+        self,
+        known: Reader,
+        writer: Writer,
+        files: FileReader,
+        emit: Emit,
+        counters: Counters,
+        on_missed: Callable[[bytes, str], None],
+    ) -> None:
+        self._known = known
+        self._writer = writer
+        self._files = files
+        self._emit = emit
+        self._counters = counters
+        self._on_missed = on_missed
+
+    def compare(self, listings: Iterable[Listing]) -> None:
+        """Emit every difference and write the new records."""
+        for listing in listings:
+            self._counters.folders_total += 1
+            self._counters.specials_skipped += listing.specials
+            self._skip_to(listing.path)
+            head = self._known.head
+            old = head if head is not None and head.path == listing.path else None
+            if listing.unreadable is not None:
+                self._carry_over(listing.path, listing.unreadable)
+            elif (
+                old is not None
+                and not listing.unseen
+                and old.rows == records.encode_rows(listing.rows)
+            ):
+                self._pass(old)
+            else:
+                self._compare_folder(listing, old)
+        self._skip_to(None)
+
+    def _pass(self, record: Record) -> None:
+        self._count(record)
+        self._writer.add(record)
+        self._known.advance()
+
+    def _count(self, record: Record) -> None:
+        self._counters.files_total += record.files
+        self._counters.bytes_protected += record.size_bytes
+
+    def _skip_to(self, path: bytes | None) -> None:
+        """Records that come before this folder in the walk are of folders that are gone."""
+        order = None if path is None else records.order_of(path)
+        while (head := self._known.head) is not None and (
+            order is None or records.order_of(head.path) < order
+        ):
+            self._writer.begin(self._known)
+            self._counters.files_removed += head.files
+            self._known.advance()
+
+    def _carry_over(self, path: bytes, reason: str) -> None:
+        """A folder that can't be listed stays as it was, with all below it."""
+        self._on_missed(path, f"the folder can't be read: {reason}")
+        below = path + b"/"
+        while (head := self._known.head) is not None and (
+            head.path == path or head.path.startswith(below)
+        ):
+            self._pass(head)
+
+    def _compare_folder(self, listing: Listing, old: Record | None) -> None:
+        self._writer.begin(self._known)
+        before = {} if old is None else {row[0]: (row, c) for row, c in records.unpack_record(old)}
+        now: list[tuple[Row, bytes]] = []
+        upserts: list[Entry] = []
+        for row in listing.rows:
+            known = before.pop(row[0], None)
+            if known is not None and known[0] == row:
+                now.append(known)
+                continue
+            taken = self._take(listing, row, known)
+            if taken is None:
+                continue
+            now.append(taken)
+            self._add_upsert(upserts, taken, known)
+        for name, reason in listing.unseen.items():
+            self._on_missed(_join(listing.path, name), reason)
+            if (known := before.pop(name, None)) is not None:
+                now.append(known)
+        if listing.unseen:
+            now.sort()
+        self._counters.files_removed += sum(row[1] >> 12 == FILE for row, _ in before.values())
+        if upserts or before:
+            self._emit(FolderDelta(listing.path, upserts, list(before)))
+        record = records.record_of(listing.path, [row for row, _ in now], [c for _, c in now])
+        self._count(record)
+        self._writer.add(record)
+        if old is not None:
+            self._known.advance()
+
+    def _add_upsert(
+        self, upserts: list[Entry], taken: tuple[Row, bytes], known: tuple[Row, bytes] | None
+    ) -> None:
+        if known is not None and taken is known:
+            return
+        entry = records.entry_of(*taken)
+        was_file = known is not None and known[0][1] >> 12 == FILE
+        if known is not None and records.entry_of(*known) == entry:
+            return
+        upserts.append(entry)
+        if entry.kind == "f":
+            if was_file:
+                self._counters.files_changed += 1
+            else:
+                self._counters.files_new += 1
+        elif was_file:
+            self._counters.files_removed += 1
+
+    def _take(
+        self, listing: Listing, row: Row, known: tuple[Row, bytes] | None
+    ) -> tuple[Row, bytes] | None:
+        """The entry as it is now; as it was if it can't be read; None if it isn't there."""
+        kind = row[1] >> 12
+        if kind == FOLDER:
+            if listing.pinned and known is not None:
+                row = (*row[:4], known[0][4], *row[5:])
+            return row, b""
+        try:
+            if kind == LINK:
+                return row, os.readlink(row[0], dir_fd=listing.descriptor)
+            return self._take_file(listing, row, known)
+        except FileGone:
+            return None
+        except OSError as error:
+            if error.errno in _GONE:
+                return None
+            self._on_missed(_join(listing.path, row[0]), error.strerror or str(error))
+            return known
+
+    def _take_file(
+        self, listing: Listing, row: Row, known: tuple[Row, bytes] | None
+    ) -> tuple[Row, bytes] | None:
+        if known is not None and _is_known_by_server_only(known[0], row):
+            return row, known[1]
+        taken, content, has_changed = self._files.read(listing.descriptor, row)
+        self._counters.bytes_read += taken[3]
+        path = _join(listing.path, row[0])
+        if len(content) > LARGEST_CHUNK_LIST_BYTES:
+            self._on_missed(path, TOO_LARGE)
+            return known
+        if has_changed:
+            self._on_missed(path, CHANGED_WHILE_READ)
+        return taken, content
+
+
+def _is_known_by_server_only(known: Row, now: Row) -> bool:
+    """The same file as far as the server's list tells: size and time."""
+    return known[2] == 0 and known[1] >> 12 == FILE and known[3] == now[3] and known[4] == now[4]
+
+
+def _join(folder: bytes, name: bytes) -> bytes:
+    return folder + b"/" + name if folder else name

@@ -1,0 +1,40 @@
+"""Paths as people read them, and sizes and durations."""
+
+from __future__ import annotations
+
+
+def shown(path: bytes) -> str:
+    """A path for people: valid UTF-8 as it is, other bytes and control characters escaped."""
+    text = path.decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def shown_absolute(path: bytes) -> str:
+    """The same for a path kept without its leading slash."""
+    return shown(b"/" + path)
+
+
+def size_text(size_bytes: float) -> str:
+    """A size in decimal units, as contracts count: 1.2 GB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 1000:
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.2f} TB"
+
+
+def duration_text(seconds: float) -> str:
+    """A duration such as 0.8 s, 41 s, 3 min 05 s, 2 h 07 min."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

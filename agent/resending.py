@@ -1,0 +1,54 @@
+"""Chunks that the server asks for once more: found in the records, read again, sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from agent import records
+from agent.reading import FileGone, FileReader
+from agent.sending import Sender
+from agent.tree import FILE, Row, open_long
+from libs.shared.entries import CHUNK_ID_BYTES
+
+_OPEN_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
+
+
+def resend(sender: Sender, chunk_key: bytes, wanted: set[bytes], file: Path) -> None:
+    """Send the wanted chunks of the files that a file of records names."""
+    left = set(wanted)
+
+    def offer(chunk_id: bytes, content: bytes | memoryview) -> None:
+        if chunk_id in left:
+            left.discard(chunk_id)
+            sender.offer(chunk_id, content)
+
+    reader = FileReader(chunk_key, offer)
+    with_wanted = records.Reader(file)
+    try:
+        for record in with_wanted:
+            rows = [row for row, held in records.unpack_record(record) if _needs(row, held, left)]
+            if rows:
+                _read_again(reader, record.path, rows)
+    finally:
+        with_wanted.close()
+    sender.finish()
+
+
+def _needs(row: Row, content: bytes, wanted: set[bytes]) -> bool:
+    return row[1] >> 12 == FILE and any(
+        content[at : at + CHUNK_ID_BYTES] in wanted for at in range(0, len(content), CHUNK_ID_BYTES)
+    )
+
+
+def _read_again(reader: FileReader, path: bytes, rows: Iterable[Row]) -> None:
+    with suppress(OSError):
+        folder = open_long(path, _OPEN_FOLDER)
+        try:
+            for row in rows:
+                with suppress(OSError, FileGone):
+                    reader.read(folder, row)
+        finally:
+            os.close(folder)

@@ -1,0 +1,248 @@
+"""Sending what a run found: windows of chunks in, packs and batches of entries out.
+
+The caller reads and hashes; one thread asks what is missing, compresses and packs; others upload.
+A batch of entries leaves only once every pack with its chunks is acknowledged.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from agent.delta import Counters
+from agent.ingest import MAX_IDS_ASKED, Ingest
+from libs.shared.entries import Entry, FolderDelta, encode_batch
+from libs.shared.packs import Pack, PackBuilder, compress
+
+WINDOW_BYTES = 6 * 1024 * 1024
+UPLOADS_IN_FLIGHT = 2
+MAX_REMEMBERED_IDS = 400_000
+BATCH_ENTRIES = 20_000
+BATCH_BYTES = 6 * 1024 * 1024
+_ENTRY_BYTES = 80
+
+Window = list[tuple[bytes, bytes]]
+T = TypeVar("T")
+
+
+class SendingStopped(Exception):
+    """Another thread failed; its error is the one that counts."""
+
+
+@dataclass
+class _Batch:
+    number: int
+    body: bytes
+    after_pack: int
+
+
+@dataclass
+class _Progress:
+    """Which packs are acknowledged, and which batches wait for them."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    packs_made: int = 0
+    unacknowledged: set[int] = field(default_factory=set)
+    waiting: deque[_Batch] = field(default_factory=deque)
+
+
+class Sender:
+    """Sends one run; `offer` and `emit` are called by one thread."""
+
+    def __init__(self, ingest: Ingest, run_id: str, counters: Counters) -> None:
+        self._ingest = ingest
+        self._run_id = run_id
+        self._counters = counters
+        self._seen: set[bytes] = set()
+        self._window: Window = []
+        self._window_bytes = 0
+        self._deltas: list[FolderDelta] = []
+        self._deltas_entries = 0
+        self._deltas_bytes = 0
+        self.batches = 0
+        self._failure: BaseException | None = None
+        self._stopping = threading.Event()
+        self._progress = _Progress()
+        self._steps: queue.Queue[Window | _Batch | None] = queue.Queue(1)
+        self._packs: queue.Queue[tuple[int, Pack] | None] = queue.Queue(UPLOADS_IN_FLIGHT)
+        self._room = threading.Semaphore(UPLOADS_IN_FLIGHT)
+        self._packer = threading.Thread(target=self._guarded, args=(self._pack_all,), daemon=True)
+        self._uploaders = [
+            threading.Thread(target=self._guarded, args=(self._upload_all,), daemon=True)
+            for _ in range(UPLOADS_IN_FLIGHT)
+        ]
+        for thread in (self._packer, *self._uploaders):
+            thread.start()
+
+    def offer(self, chunk_id: bytes, content: bytes | memoryview) -> None:
+        """Take a chunk; sent unless the tenant has it."""
+        if chunk_id in self._seen:
+            return
+        if len(self._seen) >= MAX_REMEMBERED_IDS:
+            self._seen.clear()
+        self._seen.add(chunk_id)
+        self._window.append((chunk_id, bytes(content)))
+        self._window_bytes += len(content)
+        if self._window_bytes >= WINDOW_BYTES or len(self._window) >= MAX_IDS_ASKED:
+            self._hand_over_window()
+
+    def emit(self, delta: FolderDelta) -> None:
+        """Take what changed in one folder; its chunks were offered before."""
+        if not delta.upserts:
+            self._add_part(delta)
+        for start in range(0, len(delta.upserts), BATCH_ENTRIES):
+            part = delta.upserts[start : start + BATCH_ENTRIES]
+            self._add_in_sizes(delta.folder, part, delta.removed if start == 0 else [])
+
+    def finish(self) -> None:
+        """Wait until all is acknowledged."""
+        self._hand_over_batch()
+        self._hand_over_window()
+        self._put(self._steps, None)
+        self._packer.join()
+        for thread in self._uploaders:
+            thread.join()
+        self._check()
+
+    def stop(self) -> None:
+        """End the threads without sending what is left."""
+        self._stopping.set()
+        self._ingest.connection.stopping.set()
+        for thread in (self._packer, *self._uploaders):
+            thread.join()
+        self._ingest.connection.stopping.clear()
+
+    def _add_in_sizes(self, folder: bytes, entries: list[Entry], removed: list[bytes]) -> None:
+        part: list[Entry] = []
+        part_bytes = 0
+        for entry in entries:
+            if part and part_bytes + len(entry.chunks) > BATCH_BYTES:
+                self._add_part(FolderDelta(folder, part, removed))
+                part, part_bytes, removed = [], 0, []
+            part.append(entry)
+            part_bytes += len(entry.chunks)
+        self._add_part(FolderDelta(folder, part, removed))
+
+    def _add_part(self, delta: FolderDelta) -> None:
+        count = len(delta.upserts) + len(delta.removed)
+        weight = len(delta.folder) + sum(
+            _ENTRY_BYTES + len(entry.name) + len(entry.chunks) for entry in delta.upserts
+        )
+        if self._deltas and (
+            self._deltas_entries + count > BATCH_ENTRIES
+            or self._deltas_bytes + weight > BATCH_BYTES
+        ):
+            self._hand_over_batch()
+        self._deltas.append(delta)
+        self._deltas_entries += count
+        self._deltas_bytes += weight
+
+    def _hand_over_batch(self) -> None:
+        if not self._deltas:
+            return
+        self._hand_over_window()
+        self._put(self._steps, _Batch(self.batches, encode_batch(self._deltas), 0))
+        self.batches += 1
+        self._deltas, self._deltas_entries, self._deltas_bytes = [], 0, 0
+
+    def _hand_over_window(self) -> None:
+        if self._window:
+            self._put(self._steps, self._window)
+        self._window, self._window_bytes = [], 0
+
+    def _put(self, target: queue.Queue[T], value: T) -> None:
+        while True:
+            self._check()
+            try:
+                return target.put(value, timeout=0.5)
+            except queue.Full:
+                continue
+
+    def _take(self, source: queue.Queue[T]) -> T:
+        while True:
+            if self._stopping.is_set():
+                raise SendingStopped
+            try:
+                return source.get(timeout=0.5)
+            except queue.Empty:
+                continue
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._stopping.is_set():
+            raise SendingStopped
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except SendingStopped:
+            pass
+        except BaseException as error:
+            if self._failure is None:
+                self._failure = error
+            self._stopping.set()
+            self._ingest.connection.stopping.set()
+
+    def _pack_all(self) -> None:
+        builder = PackBuilder()
+        while (step := self._take(self._steps)) is not None:
+            if isinstance(step, _Batch):
+                self._hold(step, builder)
+                continue
+            missing = self._ingest.missing(self._run_id, [chunk_id for chunk_id, _ in step])
+            for (chunk_id, content), is_missing in zip(step, missing, strict=True):
+                if is_missing:
+                    payload, encoding = compress(content)
+                    builder.add(chunk_id, payload, len(content), encoding)
+                    if builder.is_full:
+                        pack, builder = builder.finish(), PackBuilder()
+                        self._send(pack)
+                        del pack
+            step.clear()
+        if builder.chunk_ids:
+            self._send(builder.finish())
+        for _ in self._uploaders:
+            self._put(self._packs, None)
+
+    def _send(self, pack: Pack) -> None:
+        while not self._room.acquire(timeout=0.5):
+            self._check()
+        with self._progress.lock:
+            self._progress.packs_made += 1
+            number = self._progress.packs_made
+            self._progress.unacknowledged.add(number)
+        self._put(self._packs, (number, pack))
+
+    def _hold(self, batch: _Batch, builder: PackBuilder) -> None:
+        """Let a batch wait for the packs with its chunks, the one being built included."""
+        with self._progress.lock:
+            batch.after_pack = self._progress.packs_made + bool(builder.chunk_ids)
+            self._progress.waiting.append(batch)
+        self._release()
+
+    def _release(self) -> None:
+        """Send the batches whose packs are all acknowledged."""
+        while True:
+            progress = self._progress
+            with progress.lock:
+                done = min(progress.unacknowledged, default=progress.packs_made + 1) - 1
+                if not progress.waiting or progress.waiting[0].after_pack > done:
+                    return
+                batch = progress.waiting.popleft()
+            self._ingest.put_entries(self._run_id, batch.number, batch.body)
+
+    def _upload_all(self) -> None:
+        while (step := self._take(self._packs)) is not None:
+            number, pack = step
+            self._ingest.put_pack(self._run_id, pack.id, pack.body)
+            self._room.release()
+            with self._progress.lock:
+                self._progress.unacknowledged.discard(number)
+                self._counters.bytes_sent += len(pack.body)
+            del step, pack
+            self._release()

@@ -1,0 +1,110 @@
+"""What the agent remembers of a plan between runs, and the lock that keeps runs apart.
+
+A small JSON file, replaced as a whole, names the file of records that belongs to it; losing both
+costs a comparison with the server's list, never a second upload.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from agent import identity, records
+from agent.failures import AlreadyRunning, UsageError
+
+
+class Remembered(msgspec.Struct, kw_only=True):
+    """The JSON file of a plan.
+
+    run: the last restore point that the records describe; None before the first.
+    missed: for each file that could not be read (path in hexadecimal), in how many runs in a row.
+    last: the summary of the last run, for `status`.
+    """
+
+    version: int = 1
+    agent_id: str
+    plan_id: str | None = None
+    declaration: str = ""
+    run: int | None = None
+    records_name: str | None = None
+    records_digest: str = ""
+    missed: dict[str, int] = {}
+    last: dict[str, Any] | None = None
+
+
+class PlanState:
+    """One plan's files in the state folder."""
+
+    def __init__(self, state_dir: Path, plan: str) -> None:
+        self.folder = state_dir / "plans"
+        self._stem = quote(plan, safe=" ")[:180]
+        self._json = self.folder / f"{self._stem}.json"
+
+    def prepare(self) -> None:
+        """Make the folder, readable by us alone."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"state_dir {self.folder} can't be made: {error.strerror}.") from error
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the plan; AlreadyRunning if another process does."""
+        self.prepare()
+        with (self.folder / f"{self._stem}.lock").open("w") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise AlreadyRunning("Another run of this plan is going on; let it end.") from error
+            yield
+
+    def is_locked(self) -> bool:
+        """Is a run going on?"""
+        try:
+            with self.lock():
+                return False
+        except AlreadyRunning:
+            return True
+
+    def load(self, agent_id: str) -> Remembered:
+        """What we remember, or nothing where that is missing, damaged or another agent's."""
+        try:
+            remembered = msgspec.json.decode(self._json.read_bytes(), type=Remembered)
+        except (OSError, msgspec.MsgspecError):
+            return Remembered(agent_id=agent_id)
+        if remembered.agent_id != agent_id or remembered.version != 1:
+            return Remembered(agent_id=agent_id)
+        return remembered
+
+    def records_file(self, remembered: Remembered) -> Path | None:
+        """The records of the last restore point; None where they are missing or damaged."""
+        name = remembered.records_name
+        if remembered.run is None or name is None or os.sep in name:
+            return None
+        file = self.folder / name
+        try:
+            return file if records.digest_of(file) == remembered.records_digest else None
+        except OSError:
+            return None
+
+    def new_records_file(self) -> Path:
+        """A name for records to be written."""
+        return self.folder / f"{self._stem}.{secrets.token_hex(4)}.records"
+
+    def keep(self, remembered: Remembered) -> None:
+        """Replace the JSON file, then drop records that no longer belong to it."""
+        identity.write_private(
+            self._json, msgspec.json.format(msgspec.json.encode(remembered)).decode()
+        )
+        for file in self.folder.glob("*.records"):
+            stem, _, _ = file.name.removesuffix(".records").rpartition(".")
+            if stem == self._stem and file.name != remembered.records_name:
+                file.unlink(missing_ok=True)

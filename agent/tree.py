@@ -1,0 +1,238 @@
+"""The walk: a plan's folders, one folder at a time, always in the same order.
+
+Folders are opened by descriptor without following symlinks, and an opened folder must be the one
+that its parent's listing named, so that no swap of a path leads elsewhere.
+Paths are bytes, absolute, without the leading slash.
+"""
+
+from __future__ import annotations
+
+import errno
+import operator
+import os
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from agent.exclusions import Exclusions
+from agent.failures import FolderMissing
+from agent.names import shown_absolute
+
+FILE, FOLDER, LINK = stat.S_IFREG >> 12, stat.S_IFDIR >> 12, stat.S_IFLNK >> 12
+KINDS = frozenset({FILE, FOLDER, LINK})
+
+# name, st_mode, inode, size, mtime in ns, ctime in ns, uid, gid
+Row = tuple[bytes, int, int, int, int, int, int, int]
+
+_fields = operator.attrgetter(
+    "st_mode", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns", "st_uid", "st_gid"
+)
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+_PIECE_BYTES = 3000
+_ENCODING = sys.getfilesystemencoding()
+
+
+def row_of(name: bytes, status: os.stat_result) -> Row:
+    """What is remembered of an entry to see whether it changed."""
+    return (name, *_fields(status))
+
+
+@dataclass
+class Listing:
+    """One folder as it is now.
+
+    rows: sorted by name, without what is excluded or special; a folder's size is 0.
+    unseen: names whose state could not be read, with the reason.
+    unreadable: why the folder itself could not be listed, else None.
+    pinned: the folder only leads to a plan's folder; what else is in it is not listed.
+    """
+
+    path: bytes
+    descriptor: int = -1
+    rows: list[Row] = field(default_factory=list)
+    unseen: dict[bytes, str] = field(default_factory=dict)
+    unreadable: str | None = None
+    pinned: bool = False
+    specials: int = 0
+
+
+@dataclass(frozen=True)
+class _Step:
+    path: bytes
+    inode: int | None
+    base: bytes | None
+
+
+class Tree:
+    """A plan's folders, checked to be there."""
+
+    def __init__(
+        self, folders: Sequence[str], exclude: Sequence[str], own_folders: Sequence[str]
+    ) -> None:
+        self.roots = _outermost(os.fsencode(folder).lstrip(b"/") for folder in folders)
+        self._exclusions = {
+            root: Exclusions(root, exclude, [os.fsencode(own) for own in own_folders])
+            for root in self.roots
+        }
+        self._leading: dict[bytes, set[bytes]] = {}
+        for root in self.roots:
+            _open_root(root, close=True)
+            parts = root.split(b"/") if root else []
+            for depth, part in enumerate(parts):
+                self._leading.setdefault(b"/".join(parts[:depth]), set()).add(part)
+
+    def walk(self) -> Iterator[Listing]:
+        """Each folder before those in it, by name; the descriptor is closed when we go on."""
+        steps = [_Step(b"", None, b"" if b"" in self._exclusions else None)]
+        while steps:
+            step = steps.pop()
+            listing = self._leads(step.path) if step.base is None else self._list(step)
+            try:
+                yield listing
+            finally:
+                if listing.descriptor >= 0:
+                    os.close(listing.descriptor)
+            prefix = step.path + b"/" if step.path else b""
+            for row in reversed(listing.rows):
+                if row[1] >> 12 == FOLDER:
+                    path = prefix + row[0]
+                    base = path if path in self._exclusions else step.base
+                    steps.append(_Step(path, row[2], base))
+
+    def _leads(self, path: bytes) -> Listing:
+        listing = Listing(path, pinned=True)
+        for name in sorted(self._leading[path]):
+            full = path + b"/" + name if path else name
+            try:
+                status = os.stat(b"/" + full)
+            except OSError as error:
+                raise FolderMissing(
+                    f"{shown_absolute(full)} can't be reached: {error.strerror}."
+                ) from error
+            row = row_of(name, status)
+            listing.rows.append((*row[:3], 0, *row[4:]))
+        return listing
+
+    def _list(self, step: _Step) -> Listing:
+        listing = Listing(step.path)
+        try:
+            if step.path in self._exclusions:
+                listing.descriptor = _open_root(step.path)
+            else:
+                listing.descriptor = _open_folder(step.path, step.inode)
+            names = _scan(listing)
+        except OSError as error:
+            if step.path in self._exclusions:
+                raise _missing(step.path, error) from error
+            if error.errno not in _GONE:
+                listing.unreadable = error.strerror or str(error)
+            return listing
+        listing.rows = _kept(listing, names, self._exclusions[step.base or b""])
+        return listing
+
+
+def _scan(listing: Listing) -> list[Row]:
+    try:
+        with os.scandir(listing.descriptor) as entries:
+            return [
+                (
+                    entry.name.encode(_ENCODING, "surrogateescape"),
+                    *_fields(entry.stat(follow_symlinks=False)),
+                )
+                for entry in entries
+            ]
+    except OSError:
+        return _scan_one_by_one(listing)
+
+
+def _scan_one_by_one(listing: Listing) -> list[Row]:
+    rows: list[Row] = []
+    with os.scandir(listing.descriptor) as entries:
+        for entry in entries:
+            name = os.fsencode(entry.name)
+            try:
+                rows.append(row_of(name, entry.stat(follow_symlinks=False)))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                listing.unseen[name] = error.strerror or str(error)
+    return rows
+
+
+def _kept(listing: Listing, rows: list[Row], exclusions: Exclusions) -> list[Row]:
+    """Without special files and what is excluded, by name; folders have no size."""
+    kinds = {row[1] >> 12 for row in rows}
+    if not kinds <= KINDS:
+        listing.specials = sum(row[1] >> 12 not in KINDS for row in rows)
+        rows = [row for row in rows if row[1] >> 12 in KINDS]
+    if FOLDER in kinds:
+        rows = [(*row[:3], 0, *row[4:]) if row[1] >> 12 == FOLDER else row for row in rows]
+    if exclusions.any_in(listing.path):
+        rows = [
+            row
+            for row in rows
+            if not exclusions.match(listing.path, row[0], row[1] >> 12 == FOLDER)
+        ]
+        for name in list(listing.unseen):
+            if exclusions.match(listing.path, name, False):
+                del listing.unseen[name]
+    rows.sort()
+    return rows
+
+
+def _open_folder(path: bytes, inode: int | None) -> int:
+    descriptor = open_long(path, _OPEN_FOLDER)
+    if inode is not None and os.fstat(descriptor).st_ino != inode:
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, "it was replaced while the plan was walked")
+    return descriptor
+
+
+def open_long(path: bytes, flags: int) -> int:
+    """Open an absolute path given without its slash, however long it is."""
+    if len(path) <= _PIECE_BYTES:
+        return os.open(b"/" + path, flags)
+    descriptor = os.open(b"/", os.O_PATH | os.O_DIRECTORY)
+    try:
+        while len(path) > _PIECE_BYTES:
+            cut = path.rfind(b"/", 0, _PIECE_BYTES)
+            piece, path = path[:cut], path[cut + 1 :]
+            following = os.open(
+                piece, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor
+            )
+            os.close(descriptor)
+            descriptor = following
+        return os.open(path, flags, dir_fd=descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open_root(root: bytes, close: bool = False) -> int:
+    try:
+        real = os.path.realpath(b"/" + root)
+        descriptor = os.open(real, _OPEN_FOLDER)
+        if close:
+            os.listdir(descriptor)
+    except OSError as error:
+        raise _missing(root, error) from error
+    if close:
+        os.close(descriptor)
+        return -1
+    return descriptor
+
+
+def _missing(root: bytes, error: OSError) -> FolderMissing:
+    return FolderMissing(
+        f"The folder {shown_absolute(root)} can't be read: {error.strerror or error}. "
+        "Nothing was copied; put the folder back, or take it out of the plan."
+    )
+
+
+def _outermost(folders: Iterator[bytes]) -> list[bytes]:
+    kept: list[bytes] = []
+    for folder in sorted(folders):
+        if not any(outer in (b"", folder) or folder.startswith(outer + b"/") for outer in kept):
+            kept.append(folder)
+    return kept
