@@ -1,4 +1,4 @@
-"""Ends the processes of a stack whose supervisor was killed: `python -m libs.devstack.guard DIR`.
+"""Ends the processes of a killed supervisor: `python -m libs.devstack.guard DIR PID`.
 
 The supervisor holds the other end of our standard input; its death, however sudden, closes it.
 """
@@ -12,4 +12,4 @@ from libs.devstack.processes import end_leftovers
 
 if __name__ == "__main__":
     sys.stdin.buffer.read()
-    end_leftovers(Path(sys.argv[1]))
+    end_leftovers(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,11 +1,39 @@
-"""Free ports on 127.0.0.1."""
+"""Ports on 127.0.0.1: usual ones when free, the same at each start, never one in use."""
 
 from __future__ import annotations
 
+import json
 import random
 import socket
+import threading
+from pathlib import Path
 
 FIRST, LAST = 20_000, 32_000  # below the range from which the kernel takes outgoing ports
+
+
+class Ports:
+    """The ports of one stack by name, remembered in `ports.json` of its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "ports.json"
+        self._lock = threading.Lock()
+        self._chosen: dict[str, int] = {}
+        try:
+            self._before: dict[str, int] = json.loads(self._file.read_text())
+        except (OSError, ValueError):
+            self._before = {}
+
+    def choose(self, name: str, usual: int | None = None) -> int:
+        """Gives the usual port, that of the last time, or any: the first of them that is free."""
+        candidates = [port for port in (usual, self._before.get(name)) if port is not None]
+        candidates += random.sample(range(FIRST, LAST), 200)
+        with self._lock:
+            for port in candidates:
+                if port not in self._chosen.values() and is_free(port):
+                    self._chosen[name] = port
+                    self._file.write_text(json.dumps(self._before | self._chosen, indent=1))
+                    return port
+        raise RuntimeError(f"no free port was found between {FIRST} and {LAST}")
 
 
 def is_free(port: int) -> bool:
@@ -17,21 +45,6 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def choose(usual: int | None = None, *, taken: set[int] | None = None) -> int:
-    """Gives the usual port when it is free, else a free one at random.
-
-    What is chosen is added to `taken`, so that ports chosen before anyone listens differ.
-    """
-    taken = set() if taken is None else taken
-    candidates = [usual] if usual is not None else []
-    candidates += random.sample(range(FIRST, LAST), 200)
-    for port in candidates:
-        if port not in taken and is_free(port):
-            taken.add(port)
-            return port
-    raise RuntimeError(f"no free port was found between {FIRST} and {LAST}")
 
 
 def answers(port: int) -> bool:

@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from libs.devstack import ports
+from libs.devstack.ports import Ports
 from libs.devstack.processes import Processes, Program, StartFailed, write_atomically
 
 ADMIN = "postgres"
@@ -42,7 +42,7 @@ def binaries() -> Path | None:
 
 
 def start(
-    processes: Processes, folder: Path, password: str, taken: set[int], *, durable: bool
+    processes: Processes, folder: Path, password: str, free: Ports, *, durable: bool
 ) -> PostgreSQL:
     """Starts the cluster, made first where there is none; without `durable` it never syncs."""
     programs = binaries()
@@ -51,7 +51,7 @@ def start(
     user = ADMIN if os.geteuid() == 0 else None
     place = _place(folder, user)
     _make_cluster(programs, place, password, user)
-    cluster = PostgreSQL(ports.choose(taken=taken), password)
+    cluster = PostgreSQL(free.choose("postgresql"), password)
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(cluster.port),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -13,15 +14,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 RECORD = "processes.json"
 
 
-class Stopping(Exception):
+class Stopping(Exception):  # noqa: N818 - not a failure
     """Somebody asked for the end while something was starting."""
 
 
-class StartFailed(Exception):
+class StartFailed(Exception):  # noqa: N818 - named after what happened
     """A program ended, or wasn't ready in time; the message says which and where its log is."""
 
 
@@ -71,6 +73,7 @@ class Processes:
         self.stopping = threading.Event()
         self._running: dict[str, tuple[Program, subprocess.Popen[bytes]]] = {}
         self._lock = threading.Lock()
+        self._owner = [os.getpid(), start_time(os.getpid())]
         self._guard = _start_guard(folder)
 
     def start(self, program: Program) -> subprocess.Popen[bytes]:
@@ -120,6 +123,20 @@ class Processes:
                 raise Stopping
             pause = min(pause * 1.3, 0.5)
 
+    def dead(self) -> list[tuple[str, int]]:
+        """Gives the programs that ended by themselves, with their status (negative: a signal)."""
+        return [
+            (name, process.returncode)
+            for name, (_program, process) in list(self._running.items())
+            if process.poll() is not None
+        ]
+
+    def restart(self, name: str) -> subprocess.Popen[bytes]:
+        """Starts a program that ended once more, in the same way."""
+        program, process = self._running[name]
+        _kill_group(process.pid)
+        return self.start(program)
+
     def stop(self, *names: str) -> None:
         """Ends the named programs together: asks, waits, then kills what is left of each group."""
         with self._lock:
@@ -158,13 +175,14 @@ class Processes:
             }
             for name, (program, process) in self._running.items()
         ]
-        write_atomically(self.folder / RECORD, json.dumps(rows, indent=1))
+        record = {"owner": self._owner, "processes": rows}
+        write_atomically(self.folder / RECORD, json.dumps(record, indent=1))
 
 
 def _start_guard(folder: Path) -> subprocess.Popen[bytes]:
     """Starts the process that notices our death by the end of a pipe, and ends what we left."""
     return subprocess.Popen(
-        [sys.executable, "-m", "libs.devstack.guard", str(folder)],
+        [sys.executable, "-m", "libs.devstack.guard", str(folder), str(os.getpid())],
         cwd=Path(__file__).parents[2],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -178,24 +196,37 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def end_leftovers(folder: Path) -> list[str]:
-    """Ends what a killed supervisor left running in this folder; gives the names that it ended."""
-    try:
-        rows = json.loads((folder / RECORD).read_text())
-    except (OSError, ValueError):
-        return []
+def end_leftovers(folder: Path, owner_pid: int | None = None) -> list[str]:
+    """Ends what a killed supervisor left running in this folder; gives the names that it ended.
+
+    Told an `owner_pid`, it leaves alone what another supervisor has started since.
+    """
+    with open(folder / "leftovers.lock", "a") as door:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        try:
+            record = json.loads((folder / RECORD).read_text())
+        except (OSError, ValueError):
+            return []
+        pid, started = record["owner"]
+        if owner_pid not in (None, pid) or start_time(pid) == started:
+            return []
+        ended = _end(record["processes"])
+        (folder / RECORD).unlink(missing_ok=True)
+        return ended
+
+
+def _end(rows: list[dict[str, Any]]) -> list[str]:
     alive = [
         row for row in rows if row["start_time"] and start_time(row["pid"]) == row["start_time"]
     ]
-    for row in reversed(alive):
+    for row in alive:
         with contextlib.suppress(ProcessLookupError):
             os.kill(row["pid"], row["stop_signal"])
-    for row in reversed(alive):
+    for row in alive:
         deadline = time.monotonic() + row["stop_seconds"]
         while start_time(row["pid"]) == row["start_time"] and time.monotonic() < deadline:
             time.sleep(0.05)
         _kill_group(row["pid"])
-    (folder / RECORD).unlink(missing_ok=True)
     return [row["name"] for row in alive]
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from libs.devstack import ports
+from libs.devstack.ports import Ports
 from libs.devstack.processes import Processes, Program, StartFailed, write_atomically
 
 SCRIPTS = Path("/usr/lib/rabbitmq/bin")
@@ -56,12 +57,13 @@ class RabbitMQ:
         return json.loads(text) if text else None
 
 
-def start(processes: Processes, folder: Path, password: str, taken: set[int]) -> RabbitMQ:
+def start(processes: Processes, folder: Path, password: str, free: Ports) -> RabbitMQ:
     """Starts the broker on free ports and waits until it takes connections."""
     if not (SCRIPTS / "rabbitmq-server").exists():
         raise StartFailed("RabbitMQ isn't installed: the package is called rabbitmq-server.")
     folder.mkdir(parents=True, exist_ok=True)
-    amqp, dist, epmd, http = (ports.choose(taken=taken) for _ in range(4))
+    names = ("amqp", "amqp-distribution", "epmd", "amqp-management")
+    amqp, dist, epmd, http = (free.choose(name) for name in names)
     broker = RabbitMQ(amqp, password, f"http://127.0.0.1:{http}")
     _write_configuration(folder, amqp, http, password)
     environ = _environment(folder, dist, epmd)

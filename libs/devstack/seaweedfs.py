@@ -11,7 +11,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from libs.devstack import ports
+from libs.devstack.ports import Ports
 from libs.devstack.processes import Processes, Program, StartFailed, write_atomically
 
 ACCESS_KEY = "coffre"
@@ -26,7 +26,7 @@ class SeaweedFS:
     secret_key: str
 
 
-def start(processes: Processes, folder: Path, secret_key: str, taken: set[int]) -> SeaweedFS:
+def start(processes: Processes, folder: Path, secret_key: str, free: Ports) -> SeaweedFS:
     """Starts the store on free ports and waits until it answers S3 requests."""
     weed = shutil.which("weed", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
     if weed is None:
@@ -36,7 +36,7 @@ def start(processes: Processes, folder: Path, secret_key: str, taken: set[int]) 
     _write_identity(folder / "s3.json", secret_key)
     names = ["master", "volume", "filer", "s3"]
     chosen = {
-        f"{name}.{part}": ports.choose(taken=taken)
+        f"{name}.{part}": free.choose(f"seaweedfs-{name}.{part}")
         for name in names
         for part in ("port", "port.grpc")
     }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from libs.devstack import ports, postgresql, rabbitmq, seaweedfs
+from libs.devstack.ports import Ports
 from libs.devstack.postgresql import PostgreSQL
 from libs.devstack.processes import Processes, Program
 from libs.devstack.rabbitmq import RabbitMQ
@@ -68,19 +69,12 @@ def secret(folder: Path, name: str) -> str:
     return path.read_text()
 
 
-def start(
-    processes: Processes,
-    folder: Path,
-    *,
-    durable: bool = True,
-    taken: set[int] | None = None,
-) -> Servers:
+def start(processes: Processes, folder: Path, free: Ports, *, durable: bool = True) -> Servers:
     """Starts all servers side by side with their files in `folder`, and waits until all answer."""
-    taken = set() if taken is None else taken
     with ThreadPoolExecutor(4) as threads:
         broker = threads.submit(
             lambda: rabbitmq.start(
-                processes, folder / "rabbitmq", secret(folder, "amqp-password"), taken
+                processes, folder / "rabbitmq", secret(folder, "amqp-password"), free
             )
         )
         database = threads.submit(
@@ -88,24 +82,24 @@ def start(
                 processes,
                 folder / "postgresql",
                 secret(folder, "postgres-password"),
-                taken,
+                free,
                 durable=durable,
             )
         )
         store = threads.submit(
             lambda: seaweedfs.start(
-                processes, folder / "seaweedfs", secret(folder, "s3-secret-key"), taken
+                processes, folder / "seaweedfs", secret(folder, "s3-secret-key"), free
             )
         )
-        mails = threads.submit(lambda: start_mailbox(processes, folder, taken))
+        mails = threads.submit(lambda: start_mailbox(processes, folder, free))
         return Servers(broker.result(), database.result(), store.result(), mails.result())
 
 
-def start_mailbox(processes: Processes, folder: Path, taken: set[int]) -> Mailbox:
+def start_mailbox(processes: Processes, folder: Path, free: Ports) -> Mailbox:
     """Starts the SMTP sink with its page, on the usual ports when these are free."""
     mails = folder / "mails"
     mails.mkdir(parents=True, exist_ok=True)
-    smtp, http = ports.choose(1025, taken=taken), ports.choose(8025, taken=taken)
+    smtp, http = free.choose("smtp", 1025), free.choose("mailbox", 8025)
     options = [f"--dir={mails}", f"--smtp-port={smtp}", f"--http-port={http}"]
     processes.start(
         Program(
