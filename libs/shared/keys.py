@@ -9,6 +9,7 @@ import base64
 import binascii
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -92,8 +93,15 @@ def read_key(path: Path) -> bytes:
 class KeyRing:
     """Tenants' keys, unwrapped for a minute at most."""
 
-    def __init__(self, objects: ObjectStore, master_key: bytes) -> None:
+    def __init__(
+        self,
+        objects: ObjectStore,
+        master_key: bytes,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._objects = objects
+        self._monotonic = monotonic
         self._master = AESGCM(master_key)
         self._cache: dict[UUID, tuple[float, TenantKeys]] = {}
 
@@ -126,11 +134,11 @@ class KeyRing:
         self._cache.pop(tenant_id, None)
 
     def _remember(self, tenant_id: UUID, keys: TenantKeys) -> TenantKeys:
-        self._cache[tenant_id] = (time.monotonic() + CACHE_SECONDS, keys)
+        self._cache[tenant_id] = (self._monotonic() + CACHE_SECONDS, keys)
         return keys
 
     def _forget_old(self) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         for tenant_id in [key for key, (until, _) in self._cache.items() if until <= now]:
             del self._cache[tenant_id]
 

@@ -1,0 +1,253 @@
+"""Entries: batches survive the wire, and nothing hostile gets in."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+import msgspec
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from libs.shared import entries
+from libs.shared.entries import Entry, FolderDelta
+
+ID = bytes(range(32))
+
+
+def a_file(name: bytes = b"report.odt", size: int = 10, chunks: bytes = ID) -> Entry:
+    return Entry(name, "f", 0o644, 1_700_000_000_123_456_789, 1000, 100, size, b"", chunks)
+
+
+def a_folder(name: bytes = b"sub") -> Entry:
+    return Entry(name, "d", 0o755, -1, 0, 0, 0, b"", b"")
+
+
+def a_symlink(name: bytes = b"link", target: bytes = b"../gone") -> Entry:
+    return Entry(name, "l", 0o777, 0, 0, 0, 0, target, b"")
+
+
+def check(entry: Entry, folder: bytes = b"srv/data") -> int:
+    return entries.check_batch([FolderDelta(folder, [entry], [])])
+
+
+names = st.binary(min_size=1, max_size=255).filter(
+    lambda name: b"/" not in name and b"\0" not in name and name not in {b".", b".."}
+)
+numbers = st.integers(0, 2**63 - 1)
+file_entries = st.builds(
+    lambda name, mode, mtime, uid, gid, size, ids: Entry(
+        name, "f", mode, mtime, uid, gid, size, b"", b"".join(ids)
+    ),
+    names,
+    st.integers(0, 0o7777),
+    st.integers(-(2**63) + 1, 2**63 - 1),
+    numbers,
+    numbers,
+    st.integers(1, 2**63 - 1),
+    st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=3),
+)
+symlinks = st.builds(
+    a_symlink,
+    names,
+    st.binary(min_size=1, max_size=4096).filter(lambda target: b"\0" not in target),
+)
+deltas = st.builds(
+    FolderDelta,
+    st.lists(names, max_size=5).map(b"/".join),
+    st.lists(
+        st.one_of(file_entries, symlinks, st.builds(a_folder, names)),
+        max_size=4,
+        unique_by=lambda entry: entry.name,
+    ),
+    st.just([]),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(deltas, max_size=4))
+def test_a_batch_arrives_as_it_was_sent(batch: list[FolderDelta]) -> None:
+    arrived = entries.decode_batch(entries.encode_batch(batch))
+    assert arrived == batch
+    assert entries.check_batch(arrived) == sum(len(delta.upserts) for delta in batch)
+
+
+def test_a_batch_has_exactly_this_form() -> None:
+    batch = [FolderDelta(b"srv", [a_file(b"a", 1)], [b"old"])]
+    plain = zstandard.decompress(entries.encode_batch(batch))
+    assert plain.hex() == (
+        "9193c4037372769199c40161a166cd01a4cf17979cfe3d85cd15cd03e86401c400c420"
+        f"{ID.hex()}91c4036f6c64"
+    )
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        a_file(),
+        a_file(size=0, chunks=b""),
+        a_file(b"\xff\xfe not UTF-8 \n"),
+        a_file(b"-rf"),
+        a_file(b"..."),
+        a_file(b"x" * 255),
+        a_file(size=2**40, chunks=ID * 1000),
+        a_folder(),
+        a_symlink(),
+        a_symlink(target=b"/etc/passwd"),
+        a_symlink(target=b"t" * 4096),
+    ],
+)
+def test_what_a_file_system_can_hold_is_accepted(entry: Entry) -> None:
+    assert check(entry) == 1
+    assert check(entry, b"") == 1
+    assert check(entry, b"/".join([b"d" * 255] * 16)) == 1
+
+
+@pytest.mark.parametrize("name", [b"", b".", b"..", b"a/b", b"/", b"/etc", b"a\0b", b"x" * 256])
+def test_a_name_that_is_none_is_refused(name: bytes) -> None:
+    for batch in (
+        [FolderDelta(b"srv", [a_file(name)], [])],
+        [FolderDelta(b"srv", [a_folder(name)], [])],
+        [FolderDelta(b"srv", [], [name])],
+    ):
+        with pytest.raises(entries.EntryRejected) as refused:
+            entries.check_batch(batch)
+        assert refused.value.problem()["status"] == 422
+        assert refused.value.code == "entry-invalid"
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *(b"/", b"/srv", b"srv/", b"srv//x", b"..", b"srv/../etc", b"./srv", b"a\0", b"x" * 256),
+        b"/".join([b"d" * 255] * 17),
+    ],
+)
+def test_a_folder_outside_the_root_is_refused(folder: bytes) -> None:
+    with pytest.raises(entries.EntryRejected):
+        check(a_file(), folder)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        a_file(size=0),
+        a_file(chunks=b""),
+        a_file(chunks=ID[:31]),
+        a_file(chunks=ID + b"x"),
+        a_file(size=-1),
+        a_file(size=2**63),
+        msgspec.structs.replace(a_file(), target=b"x"),
+        msgspec.structs.replace(a_file(), mode=0o10000),
+        msgspec.structs.replace(a_file(), mode=-1),
+        msgspec.structs.replace(a_file(), uid=-1),
+        msgspec.structs.replace(a_file(), gid=2**63),
+        msgspec.structs.replace(a_file(), mtime_ns=2**63),
+        msgspec.structs.replace(a_folder(), size=1),
+        msgspec.structs.replace(a_folder(), chunks=ID),
+        msgspec.structs.replace(a_folder(), target=b"x"),
+        a_symlink(target=b""),
+        a_symlink(target=b"a\0b"),
+        a_symlink(target=b"t" * 4097),
+        msgspec.structs.replace(a_symlink(), size=1),
+        msgspec.structs.replace(a_symlink(), chunks=ID),
+    ],
+)
+def test_an_impossible_entry_is_refused_by_name(entry: Entry) -> None:
+    with pytest.raises(entries.EntryRejected) as refused:
+        check(entry)
+    assert "srv/data/" in refused.value.detail
+
+
+def test_one_name_twice_in_a_folder_is_refused() -> None:
+    for delta in (
+        FolderDelta(b"srv", [a_file(b"a"), a_folder(b"a")], []),
+        FolderDelta(b"srv", [a_file(b"a")], [b"a"]),
+        FolderDelta(b"srv", [], [b"a", b"a"]),
+    ):
+        with pytest.raises(entries.EntryRejected):
+            entries.check_batch([delta])
+
+
+def test_a_hostile_name_is_shown_harmlessly() -> None:
+    with pytest.raises(entries.EntryRejected) as refused:
+        check(a_file(b"\x1b[31m\xff\n/"))
+    assert refused.value.detail.isprintable()
+
+
+def test_more_than_fifty_thousand_entries_are_refused() -> None:
+    batch = [FolderDelta(b"", [], [b"%d" % number for number in range(50_000)])]
+    assert entries.check_batch(batch) == 50_000
+    batch.append(FolderDelta(b"srv", [], [b"one more"]))
+    with pytest.raises(entries.BatchRejected):
+        entries.check_batch(batch)
+
+
+def pack(value: object) -> bytes:
+    return zstandard.compress(msgspec.msgpack.encode(value))
+
+
+GOOD = [b"a", "f", 420, 1, 0, 0, 1, b"", ID]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not zstd",
+        zstandard.compress(b""),
+        zstandard.compress(b"\xc1"),
+        zstandard.compress(b"\x91" * 100_000),
+        zstandard.compress(b"\xdd\xff\xff\xff\xff"),
+        pack({}),
+        pack([{}]),
+        pack([[b"srv", [], []], 1]),
+        pack([["srv", [], []]]),
+        pack([[b"srv", [GOOD[:-1]], []]]),
+        pack([[b"srv", [[*GOOD, 1]], []]]),
+        pack([[b"srv", [], [], 1]]),
+        pack([[b"srv", [[b"a", "s", *GOOD[2:]]], []]]),
+        pack([[b"srv", [[b"a", "f", 2**64 - 1.5, *GOOD[3:]]], []]]),
+        pack([[b"srv", [], []]]) + b"tail",
+        pack([[b"srv", [], []]])[:-1],
+        zstandard.compress(bytes(64 * 1024 * 1024 + 1)),
+        zstandard.ZstdCompressor(write_content_size=False).compress(bytes(64 * 1024 * 1024 + 1)),
+        b"\x28\xb5\x2f\xfd\xe0" + (3 * 1024**3).to_bytes(8, "little") + b"\x03\0\0",
+        os.urandom(8 * 1024 * 1024 + 1),
+    ],
+)
+def test_a_body_that_is_no_batch_is_refused(body: bytes) -> None:
+    with pytest.raises(entries.BatchRejected) as refused:
+        entries.decode_batch(body)
+    assert refused.value.problem()["type"] == "urn:coffre:problem:batch-malformed"
+
+
+def test_a_good_batch_by_hand_is_accepted() -> None:
+    assert entries.decode_batch(pack([[b"srv", [GOOD], []]]))[0].upserts[0].name == b"a"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=400))
+def test_noise_is_refused_and_nothing_else_happens(noise: bytes) -> None:
+    for body in (noise, zstandard.compress(noise)):
+        with contextlib.suppress(entries.BatchRejected, entries.EntryRejected):
+            entries.check_batch(entries.decode_batch(body))
+
+
+def test_fifty_thousand_entries_are_read_in_a_fraction_of_a_second() -> None:
+    batch = [
+        FolderDelta(
+            b"srv/f%d" % folder, [a_file(b"n%d" % n, 1, os.urandom(32)) for n in range(50)], []
+        )
+        for folder in range(1000)
+    ]
+    body = entries.encode_batch(batch)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        assert entries.check_batch(entries.decode_batch(body)) == 50_000
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.5  # 0.1 s on an idle machine; room for a busy one

@@ -1,0 +1,326 @@
+"""The object store against a real S3 server, and behind a proxy that makes it fail and lie."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from libs.shared import errors
+from libs.shared.objects import ObjectMissing, ObjectStore
+
+KEY = "t/6f0c/packs/ab/abcdef"
+
+
+async def keys_of(store: ObjectStore, prefix: str) -> list[str]:
+    return [key async for key, _ in store.list(prefix)]
+
+
+async def test_absent_stored_read_replaced_deleted(object_store: ObjectStore) -> None:
+    assert not await object_store.exists(KEY)
+    with pytest.raises(ObjectMissing):
+        await object_store.get(KEY)
+    with pytest.raises(ObjectMissing):
+        await object_store.get_range(KEY, 0, 1)
+
+    await object_store.put(KEY, b"first")
+    assert await object_store.exists(KEY)
+    assert await object_store.get(KEY) == b"first"
+    assert await object_store.get_range(KEY, 1, 3) == b"irs"
+
+    await object_store.put(KEY, bytearray(b"second"))
+    assert await object_store.get(KEY) == b"second"
+
+    await object_store.delete(KEY)
+    await object_store.delete(KEY)
+    assert not await object_store.exists(KEY)
+
+
+@pytest.mark.parametrize("size", [0, 1, 5 * 1024 * 1024 + 1, 20 * 1024 * 1024])
+async def test_any_size_is_one_object(object_store: ObjectStore, size: int) -> None:
+    body = os.urandom(size)
+    await object_store.put("big", memoryview(body))
+    assert await object_store.get("big") == body
+    assert [found async for found in object_store.list("")] == [("big", size)]
+
+
+async def test_a_range_beyond_the_end_is_no_success(object_store: ObjectStore) -> None:
+    await object_store.put(KEY, b"0123456789")
+    assert await object_store.get_range(KEY, 9, 1) == b"9"
+    for offset, length in [(9, 2), (10, 1), (100, 5)]:
+        with pytest.raises(errors.Unavailable):
+            await object_store.get_range(KEY, offset, length)
+
+
+async def test_a_listing_of_several_pages_is_whole_and_in_order(object_store: ObjectStore) -> None:
+    written = sorted([f"t/a/{number:04}" for number in range(2100)] + ["t/a/x é +%", "t/b/other"])
+    await asyncio.gather(*(object_store.put(key, b"x") for key in written))
+    assert await keys_of(object_store, "t/a/") == written[:-1]
+    assert await keys_of(object_store, "t/") == written
+    assert await keys_of(object_store, "u/") == []
+
+
+async def test_the_bucket_is_made_once(
+    object_store: ObjectStore, servers: Any, bucket: str
+) -> None:
+    await object_store.ensure_bucket()
+    await object_store.check()
+    absent = store_at(servers, servers.s3_endpoint, bucket + "-absent")
+    with pytest.raises(errors.Unavailable):
+        await absent.check()
+    with pytest.raises(errors.Unavailable):
+        await absent.get(KEY)
+    await absent.ensure_bucket()
+    await absent.check()
+
+
+def store_at(servers: Any, endpoint: str, bucket: str) -> ObjectStore:
+    return ObjectStore(
+        endpoint, servers.s3_access_key, servers.s3_secret_key, bucket, read_seconds=1.0
+    )
+
+
+Fault = Callable[[bytes, bytes], bytes | None]
+"""(request, true answer) -> the answer to give instead; None cuts the connection."""
+
+
+async def read_message(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"(?im)^content-length: *(\d+)", head)
+    is_bodiless = head.startswith(b"HTTP/1.1 204")
+    if length and not is_bodiless:
+        return head + await reader.readexactly(int(length[1]))
+    if re.search(rb"(?im)^transfer-encoding: *chunked", head):
+        return head + await reader.readuntil(b"0\r\n\r\n")
+    return head
+
+
+async def serve_one(
+    fault: Fault, endpoint: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    address = urlsplit(endpoint)
+    try:
+        request = await read_message(reader)
+        close = re.sub(rb"(?i)\r\n\r\n", b"\r\nConnection: close\r\n\r\n", request, count=1)
+        upstream, sending = await asyncio.open_connection(address.hostname, address.port)
+        sending.write(close)
+        answer = await upstream.read()
+        sending.close()
+        changed = fault(request, answer)
+        if changed is not None:
+            writer.write(changed)
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass
+    finally:
+        writer.close()
+
+
+@asynccontextmanager
+async def faulty(servers: Any, bucket: str, fault: Fault) -> AsyncIterator[ObjectStore]:
+    """A store behind a proxy that passes every request on and answers what `fault` says."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await serve_one(fault, servers.s3_endpoint, reader, writer)
+
+    proxy = await asyncio.start_server(serve, "127.0.0.1", limit=64 * 1024 * 1024)
+    port = proxy.sockets[0].getsockname()[1]
+    store = store_at(servers, f"http://127.0.0.1:{port}", bucket)
+    try:
+        yield store
+    finally:
+        await store.close()
+        proxy.close()
+        await proxy.wait_closed()
+
+
+def answer_with(status: str, body: bytes, content_type: str = "application/xml") -> Fault:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
+    return lambda _request, _answer: head.encode() + b"Connection: close\r\n\r\n" + body
+
+
+def replace_header(name: str, value: bytes | None) -> Fault:
+    pattern = re.compile(rb"(?im)^" + name.encode() + rb":[^\r]*\r\n")
+
+    def change(_request: bytes, answer: bytes) -> bytes:
+        new = b"" if value is None else name.encode() + b": " + value + b"\r\n"
+        changed, count = pattern.subn(new, answer, count=1)
+        assert count
+        return changed
+
+    return change
+
+
+S3_ERROR = b'<?xml version="1.0"?><Error><Code>InternalError</Code><Message>no</Message></Error>'
+EMPTY_PAGE = b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"
+
+OPERATIONS: dict[str, Callable[[ObjectStore], Awaitable[object]]] = {
+    "put": lambda store: store.put(KEY, b"the bytes"),
+    "get": lambda store: store.get("there"),
+    "get_range": lambda store: store.get_range("there", 2, 4),
+    "delete": lambda store: store.delete("there"),
+    "exists": lambda store: store.exists("there"),
+    "list": lambda store: keys_of(store, ""),
+    "ensure_bucket": lambda store: store.ensure_bucket(),
+    "check": lambda store: store.check(),
+}
+FAULTS: dict[str, Fault] = {
+    "500": answer_with("500 Internal Server Error", S3_ERROR),
+    "500 of a proxy": answer_with("502 Bad Gateway", b"<html>sorry</html>", "text/html"),
+    "503 without words": answer_with("503 Service Unavailable", b""),
+    "403": answer_with("403 Forbidden", S3_ERROR.replace(b"InternalError", b"AccessDenied")),
+    "garbage": lambda _request, _answer: b"\x16\x03\x01 garbage\r\n\r\n",
+    "cut at once": lambda _request, _answer: None,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_failing_store_is_never_a_success(
+    servers: Any, bucket: str, object_store: ObjectStore, fault: str
+) -> None:
+    await object_store.put("there", b"0123456789")
+    async with faulty(servers, bucket, FAULTS[fault]) as store:
+        answers = await asyncio.gather(
+            *(operation(store) for operation in OPERATIONS.values()), return_exceptions=True
+        )
+    for operation, answer in zip(OPERATIONS, answers, strict=True):
+        assert isinstance(answer, errors.Unavailable), operation
+        assert answer.status == 503
+        assert int(answer.headers["Retry-After"]) > 0
+
+
+MD5_OF_X = hashlib.md5(b"x", usedforsecurity=False).hexdigest().encode()
+SHA256_OF_X = base64.b64encode(hashlib.sha256(b"x").digest())
+CUT_IN_THE_HEAD: Fault = lambda _request, answer: answer[:30]  # noqa: E731 - a table's row
+
+LIES: dict[str, list[tuple[str, Fault]]] = {
+    "put": [
+        ("cut in the head", CUT_IN_THE_HEAD),
+        ("an error inside a 200", answer_with("200 OK", S3_ERROR)),
+        ("a bare 200", answer_with("200 OK", b"")),
+        ("no ETag", replace_header("ETag", None)),
+        ("an empty ETag", replace_header("ETag", b'""')),
+        ("another body's ETag", replace_header("ETag", b'"' + MD5_OF_X + b'"')),
+        ("another body's checksum", replace_header("X-Amz-Checksum-Sha256", SHA256_OF_X)),
+    ],
+    "get": [
+        ("cut in the head", CUT_IN_THE_HEAD),
+        ("a cut body", lambda _request, answer: answer[:-3]),
+        ("a part of it", answer_with("206 Partial Content", b"0123")),
+    ],
+    "get_range": [
+        ("cut in the head", CUT_IN_THE_HEAD),
+        ("a cut body", lambda _request, answer: answer[:-1]),
+        ("the whole object", answer_with("200 OK", b"0123456789")),
+        ("another range", replace_header("Content-Range", b"bytes 3-6/10")),
+        ("no word of the range", replace_header("Content-Range", None)),
+    ],
+    "list": [
+        ("cut in the head", CUT_IN_THE_HEAD),
+        ("an error inside a 200", answer_with("200 OK", S3_ERROR)),
+        ("nothing", answer_with("200 OK", b"")),
+        ("a page that never ends", answer_with("200 OK", EMPTY_PAGE)),
+        ("half a page", lambda _request, answer: answer.partition(b"<Contents>")[0]),
+    ],
+    "delete": [("an error inside a 200", answer_with("200 OK", S3_ERROR))],
+}
+
+
+@pytest.mark.parametrize("operation", LIES)
+async def test_a_lying_store_is_noticed(
+    servers: Any, bucket: str, object_store: ObjectStore, operation: str
+) -> None:
+    await object_store.put("there", b"0123456789")
+
+    async def is_noticed(fault: Fault) -> bool:
+        async with faulty(servers, bucket, fault) as store:
+            try:
+                await OPERATIONS[operation](store)
+            except errors.Unavailable:
+                return True
+            return False
+
+    noticed = await asyncio.gather(*(is_noticed(fault) for _, fault in LIES[operation]))
+    assert [lie for (lie, _), seen in zip(LIES[operation], noticed, strict=True) if not seen] == []
+
+
+async def test_one_failure_is_bridged(servers: Any, bucket: str, object_store: ObjectStore) -> None:
+    await object_store.put("there", b"0123456789")
+    for operation in OPERATIONS.values():
+        failures = [FAULTS["500"]]
+
+        def first_fails(
+            request: bytes, answer: bytes, failures: list[Fault] = failures
+        ) -> bytes | None:
+            return failures.pop()(request, answer) if failures else answer
+
+        async with faulty(servers, bucket, first_fails) as store:
+            await object_store.put("there", b"0123456789")
+            await operation(store)
+        assert not failures
+
+
+async def test_a_body_changed_on_its_way_is_not_stored(
+    servers: Any, bucket: str, object_store: ObjectStore
+) -> None:
+    address = urlsplit(servers.s3_endpoint)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = bytearray(await read_message(reader))
+        request[-1] ^= 1
+        upstream, sending = await asyncio.open_connection(address.hostname, address.port)
+        sending.write(request)
+        writer.write(await read_message(upstream))
+        await writer.drain()
+        sending.close()
+        writer.close()
+
+    proxy = await asyncio.start_server(serve, "127.0.0.1")
+    store = store_at(servers, f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}", bucket)
+    with pytest.raises(errors.Unavailable):
+        await store.put(KEY, b"the bytes")
+    await store.close()
+    proxy.close()
+    assert not await object_store.exists(KEY)
+
+
+async def test_a_silent_store_is_given_up(servers: Any, bucket: str) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    proxy = await asyncio.start_server(serve, "127.0.0.1")
+    store = store_at(servers, f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}", bucket)
+    started = asyncio.get_running_loop().time()
+    for operation in ("put", "get"):
+        with pytest.raises(errors.Unavailable):
+            await OPERATIONS[operation](store)
+    assert asyncio.get_running_loop().time() - started < 8
+    await store.close()
+    proxy.close()
+
+
+async def test_an_absent_store_is_unavailable_at_once() -> None:
+    store = ObjectStore("http://127.0.0.1:1", "a", "b", "bucket")
+    started = asyncio.get_running_loop().time()
+    for operation in OPERATIONS.values():
+        with pytest.raises(errors.Unavailable):
+            await operation(store)
+    assert asyncio.get_running_loop().time() - started < 10
+    await store.close()
+
+
+async def test_a_wrong_secret_is_unavailable(servers: Any, bucket: str) -> None:
+    store = ObjectStore(servers.s3_endpoint, servers.s3_access_key, "wrong", bucket)
+    for operation in ("put", "get", "list"):
+        with pytest.raises(errors.Unavailable):
+            await OPERATIONS[operation](store)
+    await store.close()
