@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -140,7 +140,7 @@ def split_ids(chunks: bytes) -> list[bytes]:
 
 
 def check_chunks(
-    deltas: Iterable[FolderDelta], facts: dict[bytes, tuple[int, int, int]]
+    deltas: Iterable[FolderDelta], facts: Mapping[bytes, tuple[int, int, int]]
 ) -> list[int]:
     """Returns the CRC-32 of each entry (0 where it has no content), in the delta's order.
 
@@ -161,7 +161,7 @@ def check_chunks(
 
 
 def _combine(
-    folder: bytes, entry: Entry, ids: list[bytes], facts: dict[bytes, tuple[int, int, int]]
+    folder: bytes, entry: Entry, ids: list[bytes], facts: Mapping[bytes, tuple[int, int, int]]
 ) -> int:
     size_bytes = 0
     crc32 = 0

@@ -6,9 +6,11 @@ from services.ingest.store.agents import (
     find_agent,
     find_enrolment,
     lock_allowance,
+    lock_keys,
     put_allowance,
     put_subscription,
     revoke_agent,
+    unlock_keys,
     use_enrolment,
 )
 from services.ingest.store.packs import (
@@ -28,6 +30,7 @@ from services.ingest.store.runs import (
     Plan,
     add_catalogue_plan,
     add_run,
+    allow_long_statements,
     find_last_run,
     find_open_run,
     find_run,
@@ -40,7 +43,7 @@ from services.ingest.store.runs import (
     next_number,
     put_batch,
     put_plan,
-    read_batches,
+    read_batch,
     renew_lease,
 )
 from services.ingest.store.versions import (
@@ -73,6 +76,7 @@ __all__ = [
     "add_restore_point",
     "add_run",
     "add_versions",
+    "allow_long_statements",
     "change_volume",
     "close_all",
     "close_below",
@@ -95,6 +99,7 @@ __all__ = [
     "list_batches",
     "list_open_runs_of",
     "lock_allowance",
+    "lock_keys",
     "lock_plan",
     "next_number",
     "put_allowance",
@@ -102,10 +107,11 @@ __all__ = [
     "put_pack",
     "put_plan",
     "put_subscription",
-    "read_batches",
+    "read_batch",
     "read_volume",
     "renew_lease",
     "reopen_same",
     "revoke_agent",
+    "unlock_keys",
     "use_enrolment",
 ]

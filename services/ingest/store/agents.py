@@ -139,3 +139,18 @@ async def find_agent(conn: Connection, token_sha256: bytes) -> rules.Agent | Non
         token_sha256,
     )
     return rules.Agent(**row) if row else None
+
+
+async def lock_keys(conn: Connection, tenant_id: UUID) -> None:
+    """Keeps others from making a tenant's keys until `unlock_keys`, outside any transaction."""
+    await conn.execute(
+        "SELECT pg_advisory_lock(hashtextextended('ingest.keys.' || $1::text, 0))", str(tenant_id)
+    )
+
+
+async def unlock_keys(conn: Connection, tenant_id: UUID) -> None:
+    """Lets the next one make a tenant's keys."""
+    await conn.execute(
+        "SELECT pg_advisory_unlock(hashtextextended('ingest.keys.' || $1::text, 0))",
+        str(tenant_id),
+    )

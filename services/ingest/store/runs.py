@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -246,7 +245,7 @@ async def finish_run(
     outcome: str,
     reason_code: str,
     reason: str,
-    answer: dict[str, Any],
+    answer: dict[str, Any] | None,
     now: datetime,
     if_lease_before: datetime | None = None,
 ) -> bool:
@@ -305,14 +304,16 @@ async def list_batches(conn: Connection, run_id: UUID, count: int) -> list[Batch
     return [Batch(**row) for row in rows]
 
 
-async def read_batches(
-    conn: Connection, run_id: UUID, count: int
-) -> AsyncIterator[tuple[int, bytes, bytes]]:
-    """Yields (batch, body, CRC-32s) one after the other."""
-    for batch in range(count):
-        row = await conn.fetchrow(
-            "SELECT body, crc32s FROM run_batches WHERE run_id = $1 AND batch = $2", run_id, batch
-        )
-        if row is None:
-            raise LookupError(f"batch {batch} of run {run_id} went away")
-        yield batch, row["body"], row["crc32s"]
+async def read_batch(conn: Connection, run_id: UUID, batch: int) -> tuple[bytes, bytes]:
+    """Returns (body, CRC-32s) of a batch that is known to be there."""
+    row = await conn.fetchrow(
+        "SELECT body, crc32s FROM run_batches WHERE run_id = $1 AND batch = $2", run_id, batch
+    )
+    if row is None:
+        raise LookupError(f"batch {batch} of run {run_id} went away")
+    return row["body"], row["crc32s"]
+
+
+async def allow_long_statements(conn: Connection) -> None:
+    """Lets the statements of this transaction take minutes: a tree may have millions of entries."""
+    await conn.execute("SET LOCAL statement_timeout = '600s'")

@@ -1,0 +1,54 @@
+"""Ingest: takes copies in from agents, stores them, and says what became of each run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+from libs.shared import keys, runtime, web
+from libs.shared.objects import ObjectStore
+from libs.shared.packs import MAX_PACK_BYTES
+from libs.shared.settings import load
+from services.ingest import actions, api, consumers, jobs
+from services.ingest.settings import IngestSettings
+
+BODY_SECONDS = 600.0
+
+
+async def serve() -> None:
+    """Runs until SIGTERM."""
+    settings = load(IngestSettings)
+    objects = ObjectStore(
+        settings.s3_endpoint,
+        settings.s3_access_key,
+        settings.s3_secret_key.get_secret_value(),
+        settings.s3_bucket,
+    )
+    ring = keys.KeyRing(objects, keys.read_key(settings.master_key_file))
+    async with runtime.Service("ingest", settings, pool_size=20) as service:
+        ingest = actions.Ingest(
+            service.pool, objects, ring, timedelta(seconds=settings.lease_seconds)
+        )
+        app = web.create_app(
+            "ingest",
+            title="Coffre: agent protocol",
+            ready=[*service.checks(), web.Check("storage", objects.check)],
+            routers=api.ROUTERS,
+            max_body_bytes=MAX_PACK_BYTES,
+            body_deadline_seconds=BODY_SECONDS,
+            openapi_url="/v1/openapi.json",
+        )
+        app.state.ingest = ingest
+        try:
+            await service.run(
+                app,
+                loops=[partial(jobs.close_abandoned_runs, ingest)],
+                handlers=consumers.HANDLERS,
+            )
+        finally:
+            ingest.close()
+            await objects.close()
+
+
+if __name__ == "__main__":
+    runtime.main("ingest", serve)

@@ -1,0 +1,33 @@
+"""What ingest does, in verbs."""
+
+from services.ingest.actions.agents import authenticate, declare_plan, enrol
+from services.ingest.actions.commits import commit_run
+from services.ingest.actions.deltas import take_batch
+from services.ingest.actions.ingest import Ingest
+from services.ingest.actions.listings import list_entries, read_file
+from services.ingest.actions.packs import find_missing, store_pack
+from services.ingest.actions.runs import (
+    abort_run,
+    fail_abandoned,
+    fail_run,
+    fail_runs_of,
+    start_run,
+)
+
+__all__ = [
+    "Ingest",
+    "abort_run",
+    "authenticate",
+    "commit_run",
+    "declare_plan",
+    "enrol",
+    "fail_abandoned",
+    "fail_run",
+    "fail_runs_of",
+    "find_missing",
+    "list_entries",
+    "read_file",
+    "start_run",
+    "store_pack",
+    "take_batch",
+]

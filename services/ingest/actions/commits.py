@@ -1,0 +1,206 @@
+"""The commit of a run: all of it becomes a restore point at once, or nothing does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from libs.shared import clock, database, logs, outbox
+from libs.shared.crashpoints import crashpoint
+from libs.shared.database import Connection
+from libs.shared.entries import EntryRejected
+from libs.shared.errors import NotFound
+from libs.shared.events import Outcome
+from services.ingest import rules, store
+from services.ingest.actions.deltas import Application, hold_packs, run_prefix, seal_part
+from services.ingest.actions.ingest import Ingest
+from services.ingest.actions.packs import volume_changed
+from services.ingest.actions.runs import fail_run, finished, use_run
+
+
+async def commit_run(
+    ingest: Ingest, agent: rules.Agent, run_id: UUID, said: rules.Commit
+) -> dict[str, Any]:
+    """Ends a run; the same again gives the same answer.
+
+    The manifest's head is stored before the transaction: if that then fails, it is an object
+    that no row names, or the commit's next try writes it again.
+    """
+    ending = said.shortened()
+    async with database.transaction(ingest.pool) as conn:
+        run, plan, answer = await _look(ingest, conn, agent, run_id)
+        if answer is not None:
+            return answer
+        outcome, reason = rules.decide_outcome(
+            said.outcome_hint, ending.counters, ending.dumps, plan.declaration["dumps"]
+        )
+        if outcome == "failed":
+            return await _fail(conn, run, plan, reason, ending)
+        batches = await _check_delta(conn, run, plan, said.batches)
+    key, head = _head(run, plan, ending, batches, full=said.full)
+    sealed = seal_part(head, await ingest.keys.get(run.tenant_id), key)
+    await ingest.objects.put(key, sealed)
+    crashpoint("ingest.before_commit_run")
+    async with ingest.deltas:
+        answer = await _apply(ingest, agent, run_id, said, ending, outcome)
+    crashpoint("ingest.after_commit_run")
+    return answer
+
+
+async def _look(
+    ingest: Ingest, conn: Connection, agent: rules.Agent, run_id: UUID
+) -> tuple[rules.Run, store.Plan, dict[str, Any] | None]:
+    """The run, its plan (locked), and the answer where the run was committed before."""
+    run = await store.find_run(conn, agent.tenant_id, agent.agent_id, run_id)
+    if run is None:
+        raise NotFound("run")
+    plan = await store.lock_plan(conn, agent.tenant_id, agent.agent_id, run.plan_id)
+    assert plan is not None
+    run = await store.find_run(conn, agent.tenant_id, agent.agent_id, run_id)
+    assert run is not None
+    if run.answer is not None:
+        return run, plan, run.answer
+    return await use_run(ingest, conn, agent, run_id), plan, None
+
+
+async def _fail(
+    conn: Connection, run: rules.Run, plan: store.Plan, reason: str, ending: rules.Ending
+) -> dict[str, Any]:
+    volume = await store.read_volume(conn, run.tenant_id)
+    answer = _answer(run, "failed", volume)
+    await fail_run(conn, run, plan, "incomplete", reason, ending, clock.now(), answer=answer)
+    return answer
+
+
+def _answer(run: rules.Run, outcome: Outcome, volume: store.Volume) -> dict[str, Any]:
+    return {
+        "outcome": outcome,
+        "run_id": str(run.run_id),
+        "number": run.number,
+        "restore_point": outcome != "failed",
+        "stored_bytes": volume.stored_bytes,
+        "protected_bytes": volume.protected_bytes,
+    }
+
+
+async def _check_delta(
+    conn: Connection, run: rules.Run, plan: store.Plan, count: int
+) -> list[store.Batch]:
+    """The run's batches, all there and on top of the newest restore point."""
+    if run.parent != plan.last_run:
+        raise rules.ParentOutdated(run.parent, plan.last_run)
+    batches = await store.list_batches(conn, run.run_id, count)
+    if len(batches) != count:
+        have = {batch.batch for batch in batches}
+        raise rules.BatchesMissing([number for number in range(count) if number not in have])
+    return batches
+
+
+def _head(
+    run: rules.Run,
+    plan: store.Plan,
+    ending: rules.Ending,
+    batches: list[store.Batch],
+    *,
+    full: bool,
+) -> tuple[str, bytes]:
+    """Key and content of a manifest's head: with it and its parts the run can be rebuilt."""
+    head = {
+        "version": 1,
+        "tenant_id": str(run.tenant_id),
+        "plan_id": str(run.plan_id),
+        "plan": plan.name,
+        "agent_id": str(run.agent_id),
+        "hostname": plan.hostname,
+        "declaration": plan.declaration,
+        "run_id": str(run.run_id),
+        "number": run.number,
+        "parent": run.parent,
+        "full": full,
+        "started_at": run.started_at.isoformat(),
+        "counters": ending.counters.model_dump(),
+        "parts": [
+            {"key": batch.object_key, "sha256": batch.sha256.hex(), "entries": batch.entries}
+            for batch in batches
+        ],
+    }
+    return f"{run_prefix(run)}.head", json.dumps(head).encode()
+
+
+async def _apply(
+    ingest: Ingest,
+    agent: rules.Agent,
+    run_id: UUID,
+    said: rules.Commit,
+    ending: rules.Ending,
+    outcome: Outcome,
+) -> dict[str, Any]:
+    """The one transaction: delta, restore point, volume, run and events."""
+    now = clock.now()
+    try:
+        async with database.transaction(ingest.pool) as conn:
+            run, plan, answer = await _look(ingest, conn, agent, run_id)
+            if answer is not None:
+                return answer
+            await store.allow_long_statements(conn)
+            batches = await _check_delta(conn, run, plan, said.batches)
+            resurrected_bytes = await hold_packs(ingest, conn, run, batches)
+            delta = Application(ingest, conn, run, now, full=said.full)
+            if said.batches or said.full:
+                await delta.apply(said.batches)
+            answer = await _close(conn, run, plan, ending, outcome, delta, resurrected_bytes, now)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != "versions_pkey":
+            raise
+        raise EntryRejected(b"", "an entry is in two batches of the run") from None
+    logs.get().info(
+        "run.committed",
+        tenant_id=str(run.tenant_id),
+        run_id=str(run_id),
+        outcome=outcome,
+        entries=sum(batch.entries for batch in batches),
+    )
+    return answer
+
+
+async def _close(
+    conn: Connection,
+    run: rules.Run,
+    plan: store.Plan,
+    ending: rules.Ending,
+    outcome: Outcome,
+    delta: Application,
+    resurrected_bytes: int,
+    now: datetime,
+) -> dict[str, Any]:
+    place = store.Place(run.tenant_id, run.plan_id, run.number)
+    await store.add_restore_point(
+        conn, place, run.run_id, delta.files, delta.size_bytes, run.parent, now
+    )
+    if delta.size_bytes or resurrected_bytes:
+        volume = await store.change_volume(conn, run.tenant_id, resurrected_bytes, delta.size_bytes)
+        await outbox.add(conn, volume_changed(run.tenant_id, volume))
+    else:
+        volume = await store.read_volume(conn, run.tenant_id)
+    run = replace(run, state="committed", outcome=outcome)
+    answer = _answer(run, outcome, volume)
+    closed = await store.finish_run(
+        conn,
+        run.tenant_id,
+        run.run_id,
+        state="committed",
+        outcome=outcome,
+        reason_code="",
+        reason="",
+        answer=answer,
+        now=now,
+    )
+    if not closed:
+        raise rules.RunClosed("failed", "abandoned")
+    await outbox.add(conn, finished(run, plan, outcome, ending, volume.stored_bytes, now))
+    return answer

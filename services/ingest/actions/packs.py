@@ -1,0 +1,125 @@
+"""Packs: which chunks are wanted, and one upload from refusal to acknowledgement."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from libs.shared import clock, database, logs, outbox, packs
+from libs.shared.crashpoints import crashpoint
+from libs.shared.database import Connection
+from libs.shared.errors import InvalidRequest
+from libs.shared.events import VolumeChanged
+from libs.shared.keys import TenantKeys
+from services.ingest import rules, store
+from services.ingest.actions.ingest import PACK_WAIT_SECONDS, Ingest
+from services.ingest.actions.runs import use_run
+
+MAX_IDS = 16_384
+
+
+async def find_missing(ingest: Ingest, agent: rules.Agent, run_id: UUID, ids: bytes) -> bytes:
+    """Returns a bitmap: bit i of byte i // 8, lowest first, is 1 if the tenant lacks chunk i.
+
+    ids: up to 16,384 ids of 32 bytes, one after the other.
+    """
+    if len(ids) % 32 or len(ids) > MAX_IDS * 32:
+        raise InvalidRequest(f"Send up to {MAX_IDS} chunk ids of 32 bytes, one after the other.")
+    asked = rules.split_ids(ids)
+    async with database.transaction(ingest.pool) as conn:
+        await use_run(ingest, conn, agent, run_id)
+        present = await store.find_present(conn, agent.tenant_id, asked)
+    bitmap = bytearray((len(asked) + 7) // 8)
+    for place, chunk_id in enumerate(asked):
+        if chunk_id not in present:
+            bitmap[place >> 3] |= 1 << (place & 7)
+    return bytes(bitmap)
+
+
+async def store_pack(
+    ingest: Ingest,
+    agent: rules.Agent,
+    run_id: UUID,
+    pack_hex: str,
+    size_bytes: int,
+    read: Callable[[], Awaitable[bytearray]],
+    discard: Callable[[], Awaitable[None]],
+) -> tuple[bool, int]:
+    """Takes one pack in; returns (whether it is new, its bytes in the store or 0).
+
+    size_bytes: what the body declares or may have at most. The body is read (or read away)
+    only once it is known to be wanted and there is room for it.
+    """
+    pack_id = bytes.fromhex(pack_hex)
+    async with database.transaction(ingest.pool) as conn:
+        await use_run(ingest, conn, agent, run_id)
+        known = await store.is_pack_live(conn, agent.tenant_id, pack_id)
+        volume = await store.read_volume(conn, agent.tenant_id)
+    if known:
+        await discard()
+        return False, 0
+    rules.check_growth(agent.ceiling_bytes, agent.ceiling_reason, volume.stored_bytes, size_bytes)
+    keys = await ingest.keys.get(agent.tenant_id)
+    # Twice: the body and its sealed form are both held for a while.
+    async with ingest.pack_memory.hold(2 * size_bytes, PACK_WAIT_SECONDS):
+        body = await read()
+        sealed = await ingest.in_thread(_verify_and_seal, body, pack_hex, keys, agent.tenant_id)
+        del body
+        crashpoint("ingest.before_put")
+        await ingest.objects.put(_object_key(agent.tenant_id, pack_hex), sealed.body)
+        crashpoint("ingest.after_put")
+        object_bytes = len(sealed.body)
+        chunks = sealed.chunks
+        del sealed
+    async with database.transaction(ingest.pool) as conn:
+        added = await _record(conn, agent, pack_id, object_bytes, chunks)
+    crashpoint("ingest.after_commit")
+    logs.get().info("pack.stored", run_id=str(run_id), pack=pack_hex, bytes=object_bytes)
+    return added, object_bytes
+
+
+def _verify_and_seal(
+    body: bytearray, pack_hex: str, keys: TenantKeys, tenant_id: UUID
+) -> packs.SealedPack:
+    chunks = packs.verify(body, pack_hex, keys.chunk_key)
+    return packs.seal(body, chunks, keys, tenant_id, bytes.fromhex(pack_hex))
+
+
+def _object_key(tenant_id: UUID, pack_hex: str) -> str:
+    return f"t/{tenant_id}/packs/{pack_hex[:2]}/{pack_hex}"
+
+
+async def _record(
+    conn: Connection,
+    agent: rules.Agent,
+    pack_id: bytes,
+    object_bytes: int,
+    chunks: list[packs.SealedChunk],
+) -> bool:
+    """Writes a stored pack down; False if that was done already.
+
+    Growth is judged under the lock on the volume: parallel uploads can't pass the ceiling
+    together. What is refused here leaves an object that no row names.
+    """
+    tenant_id = agent.tenant_id
+    pack_no = await store.put_pack(conn, tenant_id, pack_id, object_bytes, len(chunks), clock.now())
+    if pack_no is None:
+        return False
+    await store.add_chunks(conn, tenant_id, pack_no, chunks)
+    volume = await store.change_volume(conn, tenant_id, object_bytes, 0)
+    _, ceiling_bytes = await store.lock_allowance(conn, tenant_id)
+    rules.check_growth(
+        ceiling_bytes, agent.ceiling_reason, volume.stored_bytes - object_bytes, object_bytes
+    )
+    await outbox.add(conn, volume_changed(tenant_id, volume))
+    return True
+
+
+def volume_changed(tenant_id: UUID, volume: store.Volume) -> VolumeChanged:
+    """What the other services are told of a tenant's volume."""
+    return VolumeChanged(
+        tenant_id=tenant_id,
+        stored_bytes=volume.stored_bytes,
+        protected_bytes=volume.protected_bytes,
+        sequence=volume.sequence,
+    )

@@ -1,0 +1,274 @@
+"""Runs from their start to a bad end; the good end is in `commits`."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from libs.shared import clock, database, logs, outbox
+from libs.shared.database import Connection
+from libs.shared.errors import NotFound, Refusal
+from libs.shared.events import Outcome, RunFinished, RunStarted
+from services.ingest import rules, store
+from services.ingest.actions.ingest import Ingest
+
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What an agent is told of its new run."""
+
+    run_id: UUID
+    number: int
+    parent: int | None
+    lease_seconds: int
+    chunk_key_id: str
+
+
+async def start_run(
+    ingest: Ingest,
+    agent: rules.Agent,
+    plan_id: UUID,
+    run_key: UUID,
+    estimated_new_bytes: int,
+) -> Started:
+    """Opens a run of a plan; the same key again gives the same run.
+
+    A run that may not start is written down as failed and reported, then refused.
+    """
+    keys = await ingest.keys.get(agent.tenant_id)
+    now = clock.now()
+    async with database.transaction(ingest.pool) as conn:
+        plan = await store.lock_plan(conn, agent.tenant_id, agent.agent_id, plan_id)
+        if plan is None:
+            raise NotFound("plan")
+        run = await store.find_run_by_key(conn, agent.tenant_id, agent.agent_id, run_key)
+        if run is None:
+            run, refusal = await _open(ingest, conn, agent, plan, run_key, estimated_new_bytes, now)
+        else:
+            refusal = None if run.state == "open" else rules.RunClosed(run.state, run.reason_code)
+    if refusal is not None:
+        raise refusal
+    logs.get().info("run.started", tenant_id=str(agent.tenant_id), run_id=str(run.run_id))
+    return Started(
+        run.run_id,
+        run.number,
+        run.parent,
+        int(ingest.lease.total_seconds()),
+        hashlib.sha256(b"coffre/chunk-key-id/v1" + keys.chunk_key).hexdigest()[:16],
+    )
+
+
+async def _open(
+    ingest: Ingest,
+    conn: Connection,
+    agent: rules.Agent,
+    plan: store.Plan,
+    run_key: UUID,
+    estimated_new_bytes: int,
+    now: datetime,
+) -> tuple[rules.Run, Refusal | None]:
+    """Closes what the agent left open, then opens the run or writes its refusal down."""
+    left = await store.find_open_run(conn, agent.tenant_id, plan.plan_id)
+    if left is not None:
+        await fail_run(
+            conn, left, plan, "abandoned", "The agent started another run.", rules.Ending(), now
+        )
+    volume = await store.read_volume(conn, agent.tenant_id)
+    run = rules.Run(
+        run_id=uuid4(),
+        tenant_id=agent.tenant_id,
+        plan_id=plan.plan_id,
+        agent_id=agent.agent_id,
+        number=await store.next_number(conn, agent.tenant_id, plan.plan_id),
+        parent=plan.last_run,
+        state="open",
+        started_at=now,
+        outcome=None,
+        reason_code="",
+        reason="",
+        answer=None,
+    )
+    refusal: Refusal | None = None
+    try:
+        rules.check_admission(agent, volume.stored_bytes, estimated_new_bytes)
+    except (rules.SubscriptionEnded, rules.SubscriptionSuspended, rules.GrowthBlocked) as refused:
+        refusal = refused
+        run = replace(
+            run,
+            state="failed",
+            outcome="failed",
+            reason_code=refused.code,
+            reason=refused.detail,
+        )
+    await store.add_run(conn, agent.tenant_id, run, run_key, now + ingest.lease)
+    if refusal is None:
+        await outbox.add(
+            conn,
+            RunStarted(
+                tenant_id=run.tenant_id,
+                run_id=run.run_id,
+                plan_id=run.plan_id,
+                number=run.number,
+                started_at=now,
+            ),
+        )
+    else:
+        await outbox.add(
+            conn, finished(run, plan, "failed", rules.Ending(), volume.stored_bytes, now)
+        )
+        logs.get().warning("run.refused", run_id=str(run.run_id), why=refusal.code)
+    return run, refusal
+
+
+async def use_run(ingest: Ingest, conn: Connection, agent: rules.Agent, run_id: UUID) -> rules.Run:
+    """Returns an agent's open run after renewing its lease.
+
+    Raises NotFound, RunClosed, or the refusal of a subscription that ended meanwhile.
+    """
+    run = await store.find_run(conn, agent.tenant_id, agent.agent_id, run_id)
+    if run is None:
+        raise NotFound("run")
+    if run.state != "open":
+        raise rules.RunClosed(run.state, run.reason_code)
+    rules.check_subscription(agent.subscription, agent.subscription_reason)
+    until = clock.now() + ingest.lease
+    spared = min(ingest.lease / 10, 10 * _SECOND)
+    await store.renew_lease(conn, agent.tenant_id, run_id, until, until - spared)
+    return run
+
+
+async def abort_run(
+    ingest: Ingest, agent: rules.Agent, run_id: UUID, said: rules.Abort
+) -> dict[str, Any]:
+    """Ends a run as failed; again is fine, after a commit it is not."""
+    ending = said.shortened()
+    now = clock.now()
+    async with database.transaction(ingest.pool) as conn:
+        run = await store.find_run(conn, agent.tenant_id, agent.agent_id, run_id)
+        if run is None:
+            raise NotFound("run")
+        plan = await store.lock_plan(conn, agent.tenant_id, agent.agent_id, run.plan_id)
+        assert plan is not None
+        await fail_run(conn, run, plan, said.reason_code, said.reason, ending, now)
+        run = await store.find_run(conn, agent.tenant_id, agent.agent_id, run_id)
+        assert run is not None
+    if run.state != "failed":
+        raise rules.RunClosed(run.state, run.reason_code)
+    return {
+        "outcome": "failed",
+        "number": run.number,
+        "reason_code": run.reason_code,
+        "reason": run.reason,
+    }
+
+
+async def fail_run(
+    conn: Connection,
+    run: rules.Run,
+    plan: store.Plan,
+    reason_code: str,
+    reason: str,
+    ending: rules.Ending,
+    now: datetime,
+    *,
+    answer: dict[str, Any] | None = None,
+    if_lease_before: datetime | None = None,
+) -> bool:
+    """Closes an open run as failed and says so; False if it was closed already.
+
+    answer: what a repeated commit is to be told.
+    """
+    closed = await store.finish_run(
+        conn,
+        run.tenant_id,
+        run.run_id,
+        state="failed",
+        outcome="failed",
+        reason_code=reason_code,
+        reason=reason,
+        answer=answer,
+        now=now,
+        if_lease_before=if_lease_before,
+    )
+    if closed:
+        run = replace(run, state="failed", reason_code=reason_code, reason=reason)
+        volume = await store.read_volume(conn, run.tenant_id)
+        await outbox.add(conn, finished(run, plan, "failed", ending, volume.stored_bytes, now))
+        logs.get().warning("run.failed", run_id=str(run.run_id), why=reason_code)
+    return closed
+
+
+def finished(
+    run: rules.Run,
+    plan: store.Plan,
+    outcome: Outcome,
+    ending: rules.Ending,
+    stored_bytes: int,
+    now: datetime,
+) -> RunFinished:
+    """The whole summary of a run that ended."""
+    return RunFinished(
+        tenant_id=run.tenant_id,
+        run_id=run.run_id,
+        plan_id=run.plan_id,
+        plan_name=plan.name,
+        agent_id=run.agent_id,
+        hostname=plan.hostname,
+        number=run.number,
+        outcome=outcome,
+        reason_code=run.reason_code,
+        reason=run.reason,
+        started_at=run.started_at,
+        finished_at=now,
+        **ending.counters.model_dump(),
+        stored_bytes=stored_bytes,
+        restore_point=outcome != "failed",
+        not_copied=ending.not_copied,
+        dumps=ending.dumps,
+        log_tail=ending.log_tail,
+    )
+
+
+async def fail_runs_of(conn: Connection, tenant_id: UUID, agent_id: UUID) -> None:
+    """Ends the open runs of an agent whose token was withdrawn."""
+    for run in await store.list_open_runs_of(conn, tenant_id, agent_id):
+        plan = await store.lock_plan(conn, tenant_id, agent_id, run.plan_id)
+        assert plan is not None
+        await fail_run(
+            conn,
+            run,
+            plan,
+            "agent-revoked",
+            "The machine's access was withdrawn during the run.",
+            rules.Ending(),
+            clock.now(),
+        )
+
+
+async def fail_abandoned(ingest: Ingest, limit: int = 100) -> int:
+    """Ends open runs that gave no sign of life past their lease; returns how many."""
+    now = clock.now()
+    async with database.acquire(ingest.pool) as conn:
+        abandoned = await store.list_abandoned(conn, now, limit)
+    closed = 0
+    for run in abandoned:
+        async with database.transaction(ingest.pool) as conn:
+            plan = await store.lock_plan(conn, run.tenant_id, run.agent_id, run.plan_id)
+            assert plan is not None
+            closed += await fail_run(
+                conn,
+                run,
+                plan,
+                "abandoned",
+                "The agent gave no sign of life any more; see whether the machine is on"
+                " and reaches us.",
+                rules.Ending(),
+                now,
+                if_lease_before=now,
+            )
+    return closed

@@ -1,0 +1,79 @@
+"""`/v1`: enrolling, plans, and what a plan's newest restore point holds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+from starlette.background import BackgroundTask
+from starlette.responses import StreamingResponse
+
+from services.ingest import actions, rules
+from services.ingest.api.problems import problems
+from services.ingest.api.requests import Agent, Ingest, JsonRoute
+
+router = APIRouter(prefix="/v1", route_class=JsonRoute)
+
+PlanName = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f/]+$")]
+
+
+class Enrolment(rules.Machine):
+    """A one-time code and the machine that has it."""
+
+    code: Annotated[str, Field(max_length=200)]
+
+
+class Enrolled(BaseModel):
+    """What a machine needs from now on; the token is shown this once."""
+
+    agent_id: UUID
+    tenant_id: UUID
+    token: str
+    chunk_key: str
+
+
+class Declared(BaseModel):
+    """A plan's id, and its newest restore point."""
+
+    plan_id: UUID
+    last_run: int | None
+    last_run_id: UUID | None
+
+
+@router.post("/enrolments", status_code=201, responses=problems(401, 403, 413, 422))
+async def enrol(enrolment: Enrolment, ingest: Ingest) -> Enrolled:
+    """A one-time code for an agent's identity."""
+    agent, token, keys = await actions.enrol(ingest, enrolment.code, enrolment)
+    return Enrolled(
+        agent_id=agent.agent_id,
+        tenant_id=agent.tenant_id,
+        token=token,
+        chunk_key=keys.chunk_key.hex(),
+    )
+
+
+@router.put("/plans/{name}", responses=problems(401, 403, 413, 422))
+async def declare_plan(
+    name: PlanName, declaration: rules.Declaration, agent: Agent, ingest: Ingest
+) -> Declared:
+    """What the agent copies under this name, how often, and who reads the reports."""
+    plan_id, number, run_id = await actions.declare_plan(ingest, agent, name, declaration)
+    return Declared(plan_id=plan_id, last_run=number, last_run_id=run_id)
+
+
+@router.get(
+    "/plans/{plan_id}/entries",
+    response_class=StreamingResponse,
+    responses=problems(401, 404),
+)
+async def list_entries(plan_id: UUID, agent: Agent, ingest: Ingest) -> StreamingResponse:
+    """Names, sizes, times and chunk ids of the newest restore point, in frames; no contents."""
+    number, file = await actions.list_entries(ingest, agent, plan_id)
+    return StreamingResponse(
+        actions.read_file(file),
+        media_type="application/octet-stream",
+        headers={"X-Coffre-Run": "" if number is None else str(number)},
+        background=BackgroundTask(file.close),
+    )

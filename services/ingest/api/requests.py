@@ -1,0 +1,87 @@
+"""Who asks, and how much may be sent: what all routes have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.types import Message
+
+from libs.shared import web
+from libs.shared.errors import BodyTooLarge, Unauthenticated
+from services.ingest import actions, rules
+
+MAX_JSON_BYTES = 1024 * 1024
+MAX_ENDING_BYTES = 8 * 1024 * 1024
+JSON_SECONDS = 60.0
+
+_bearer = HTTPBearer(auto_error=False, description="The token that the machine got by enrolling.")
+
+
+def ingest_of(request: Request) -> actions.Ingest:
+    """The service's pool, store and keys."""
+    ingest: actions.Ingest = request.app.state.ingest
+    return ingest
+
+
+Ingest = Annotated[actions.Ingest, Depends(ingest_of)]
+
+
+async def agent_of(
+    ingest: Ingest,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> rules.Agent:
+    """The agent whose token came along."""
+    if credentials is None:
+        raise Unauthenticated
+    return await actions.authenticate(ingest, credentials.credentials)
+
+
+Agent = Annotated[rules.Agent, Depends(agent_of)]
+
+
+class JsonRoute(APIRoute):
+    """A route whose body is small: read within a minute, and never more than a mebibyte of it."""
+
+    max_body_bytes = MAX_JSON_BYTES
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler behind a reader with limits."""
+        handler = super().get_route_handler()
+
+        async def limited(request: Request) -> Response:
+            body = bytes(await web.read_body(request, self.max_body_bytes, JSON_SECONDS))
+            return await handler(Request(request.scope, _replaying(body)))
+
+        return limited
+
+
+class EndingRoute(JsonRoute):
+    """A run's end may name a thousand files with long paths."""
+
+    max_body_bytes = MAX_ENDING_BYTES
+
+
+def _replaying(body: bytes) -> Callable[[], Awaitable[Message]]:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+def declared_bytes(request: Request, limit_bytes: int) -> int:
+    """What a body says it has, or all that it may have; BodyTooLarge where that is too much."""
+    length = request.headers.get("content-length", "")
+    declared = int(length) if length.isdecimal() else limit_bytes
+    if declared > limit_bytes:
+        raise BodyTooLarge(limit_bytes)
+    return declared
+
+
+async def discard_body(request: Request) -> None:
+    """Reads a body away, holding none of it: a client in the middle of sending hears no answer."""
+    async for _ in request.stream():
+        pass

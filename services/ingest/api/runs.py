@@ -1,0 +1,156 @@
+"""`/v1/runs`: a run from its start to its end."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from libs.shared import entries, packs, web
+from services.ingest import actions, rules
+from services.ingest.api.problems import problems
+from services.ingest.api.requests import (
+    Agent,
+    EndingRoute,
+    Ingest,
+    JsonRoute,
+    declared_bytes,
+    discard_body,
+)
+
+PACK_SECONDS = 300.0
+BATCH_SECONDS = 120.0
+IDS_SECONDS = 60.0
+_OCTETS = {"content": {"application/octet-stream": {}}, "required": True}
+_BODY: dict[str, Any] = {"requestBody": _OCTETS}
+
+starts = APIRouter(prefix="/v1/runs", route_class=JsonRoute)
+bodies = APIRouter(prefix="/v1/runs")
+ends = APIRouter(prefix="/v1/runs", route_class=EndingRoute)
+
+PackId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the body.")]
+
+
+class Start(BaseModel):
+    """A run to begin; `run_key` is the agent's own, so that asking twice starts one run."""
+
+    plan_id: UUID
+    parent: int | None = None
+    estimated_new_bytes: Annotated[int, Field(ge=0, lt=2**62)] = 0
+    run_key: UUID
+
+
+class Started(BaseModel):
+    """`parent` is the newest restore point: the delta must start from it."""
+
+    run_id: UUID
+    number: int
+    parent: int | None
+    lease_seconds: int
+    chunk_key_id: str
+
+
+class Stored(BaseModel):
+    """What a pack takes in the store, 0 where it was there already."""
+
+    stored_bytes: int
+
+
+class Committed(BaseModel):
+    """What became of a run."""
+
+    outcome: str
+    run_id: UUID
+    number: int
+    restore_point: bool
+    stored_bytes: int
+    protected_bytes: int
+
+
+class Aborted(BaseModel):
+    """A run that ended badly, and why."""
+
+    outcome: str
+    number: int
+    reason_code: str
+    reason: str
+
+
+@starts.post("", status_code=201, responses=problems(401, 403, 404, 409, 413, 422, 507))
+async def start_run(start: Start, agent: Agent, ingest: Ingest) -> Started:
+    """Begins a run of a plan; an open one of the same plan is closed as abandoned."""
+    started = await actions.start_run(
+        ingest, agent, start.plan_id, start.run_key, start.estimated_new_bytes
+    )
+    return Started(**asdict(started))
+
+
+@bodies.post(
+    "/{run_id}/missing",
+    response_class=Response,
+    openapi_extra=_BODY,
+    responses=problems(401, 403, 404, 408, 409, 413, 422),
+)
+async def find_missing(run_id: UUID, request: Request, agent: Agent, ingest: Ingest) -> Response:
+    """Ids of 32 bytes, up to 16,384, to a bitmap, lowest bit first: 1 is missing."""
+    ids = bytes(await web.read_body(request, 16_384 * 32, IDS_SECONDS))
+    bitmap = await actions.find_missing(ingest, agent, run_id, ids)
+    return Response(bitmap, media_type="application/octet-stream")
+
+
+@bodies.put(
+    "/{run_id}/packs/{pack}",
+    status_code=201,
+    openapi_extra=_BODY,
+    responses={200: {"model": Stored}, **problems(401, 403, 404, 408, 409, 413, 422, 507)},
+)
+async def put_pack(
+    run_id: UUID, pack: PackId, request: Request, response: Response, agent: Agent, ingest: Ingest
+) -> Stored:
+    """One pack; the same again is answered 200."""
+    new, stored_bytes = await actions.store_pack(
+        ingest,
+        agent,
+        run_id,
+        pack,
+        declared_bytes(request, packs.MAX_PACK_BYTES),
+        lambda: web.read_body(request, packs.MAX_PACK_BYTES, PACK_SECONDS),
+        lambda: discard_body(request),
+    )
+    if not new:
+        response.status_code = 200
+    return Stored(stored_bytes=stored_bytes)
+
+
+@bodies.post(
+    "/{run_id}/entries",
+    status_code=204,
+    openapi_extra=_BODY,
+    responses=problems(401, 403, 404, 408, 409, 413, 422),
+)
+async def take_batch(
+    run_id: UUID,
+    batch: Annotated[int, Query(ge=0, lt=100_000)],
+    request: Request,
+    agent: Agent,
+    ingest: Ingest,
+) -> None:
+    """One batch of the delta; the same number again replaces it."""
+    declared_bytes(request, entries.MAX_BATCH_BYTES)
+    body = await web.read_body(request, entries.MAX_BATCH_BYTES, BATCH_SECONDS)
+    await actions.take_batch(ingest, agent, run_id, batch, body)
+
+
+@ends.post("/{run_id}/commit", responses=problems(401, 403, 404, 409, 413, 422))
+async def commit_run(run_id: UUID, commit: rules.Commit, agent: Agent, ingest: Ingest) -> Committed:
+    """Makes the run a restore point, all of it or nothing; the same again, the same answer."""
+    return Committed.model_validate(await actions.commit_run(ingest, agent, run_id, commit))
+
+
+@ends.post("/{run_id}/abort", responses=problems(401, 404, 409, 413, 422))
+async def abort_run(run_id: UUID, abort: rules.Abort, agent: Agent, ingest: Ingest) -> Aborted:
+    """Ends the run as failed; the same again, the same answer."""
+    return Aborted.model_validate(await actions.abort_run(ingest, agent, run_id, abort))

@@ -1,0 +1,72 @@
+"""What ingest learns of tenants, enrolments and allowances."""
+
+from __future__ import annotations
+
+from libs.shared.database import Connection
+from libs.shared.events import (
+    AgentRevoked,
+    AllowanceChanged,
+    EnrolmentOpened,
+    SubscriptionEnded,
+    SubscriptionReinstated,
+    TenantChanged,
+)
+from libs.shared.inbox import Handlers
+from services.ingest import actions, rules, store
+
+
+async def on_tenant_changed(conn: Connection, event: TenantChanged) -> None:
+    """Keeps how the subscription stands."""
+    await store.put_subscription(
+        conn, event.tenant_id, event.version, event.subscription, event.subscription_reason
+    )
+
+
+async def on_subscription_ended(conn: Connection, event: SubscriptionEnded) -> None:
+    """Lets nothing in any more."""
+    await store.put_subscription(conn, event.tenant_id, event.version, "ended", event.reason)
+
+
+async def on_subscription_reinstated(conn: Connection, event: SubscriptionReinstated) -> None:
+    """Lets copies in again."""
+    await store.put_subscription(conn, event.tenant_id, event.version, "active", "")
+
+
+async def on_enrolment_opened(conn: Connection, event: EnrolmentOpened) -> None:
+    """Keeps the hash of a one-time code."""
+    await store.add_enrolment(
+        conn,
+        event.tenant_id,
+        event.enrolment_id,
+        event.code_sha256,
+        event.label,
+        event.expires_at,
+    )
+
+
+async def on_agent_revoked(conn: Connection, event: AgentRevoked) -> None:
+    """Makes the token worthless and ends what the agent was doing."""
+    await store.revoke_agent(conn, event.tenant_id, event.agent_id, event.revoked_at)
+    await actions.fail_runs_of(conn, event.tenant_id, event.agent_id)
+
+
+async def on_allowance_changed(conn: Connection, event: AllowanceChanged) -> None:
+    """Keeps the ceiling: where growth is blocked, what is held at this moment."""
+    version, held_bytes = await store.lock_allowance(conn, event.tenant_id)
+    if version >= event.version:
+        return
+    volume = await store.read_volume(conn, event.tenant_id)
+    ceiling_bytes = rules.decide_ceiling(
+        event.blocked, event.ceiling_bytes, volume.stored_bytes, held_bytes
+    )
+    await store.put_allowance(conn, event.tenant_id, event.version, ceiling_bytes, event.reason)
+
+
+HANDLERS: Handlers = {
+    TenantChanged: on_tenant_changed,
+    SubscriptionEnded: on_subscription_ended,
+    SubscriptionReinstated: on_subscription_reinstated,
+    EnrolmentOpened: on_enrolment_opened,
+    AgentRevoked: on_agent_revoked,
+    AllowanceChanged: on_allowance_changed,
+}

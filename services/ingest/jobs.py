@@ -1,0 +1,22 @@
+"""What ingest does every so often."""
+
+from __future__ import annotations
+
+import asyncio
+
+from libs.shared import logs
+from libs.shared.errors import Unavailable
+from services.ingest import actions
+
+_PAUSE_SECONDS = 10.0
+
+
+async def close_abandoned_runs(ingest: actions.Ingest) -> None:
+    """For ever: ends runs whose lease ran out, within seconds after it did."""
+    pause = min(_PAUSE_SECONDS, ingest.lease.total_seconds() / 4)
+    while True:
+        try:
+            await actions.fail_abandoned(ingest)
+        except Unavailable as trouble:
+            logs.get().warning("job.interrupted", job="close_abandoned_runs", why=str(trouble))
+        await asyncio.sleep(pause)

@@ -1,0 +1,21 @@
+"""What can differ between installations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from libs.shared.settings import ServiceSettings
+
+
+class IngestSettings(ServiceSettings):
+    """Ingest's settings; `lease_seconds`: how long a run may be silent."""
+
+    listen: str = "127.0.0.1:8001"
+    s3_endpoint: str
+    s3_access_key: str
+    s3_secret_key: SecretStr
+    s3_bucket: str
+    master_key_file: Path
+    lease_seconds: int = Field(default=900, ge=1)
