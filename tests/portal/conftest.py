@@ -81,9 +81,7 @@ class Portal:
     async def sign_in(self, email: str, password: str = PASSWORD) -> str:
         """Takes up the first password where needed; returns a bearer token."""
         async with self.client() as api:
-            answer = await api.post(
-                "/api/v1/tokens", json={"email": email, "password": password}
-            )
+            answer = await api.post("/api/v1/tokens", json={"email": email, "password": password})
             if answer.status_code == 401:
                 changed = await api.post(
                     "/api/v1/password",
@@ -102,9 +100,7 @@ class Portal:
 
 
 @pytest.fixture
-async def portal(
-    database: Any, servers: Any, bucket: str, tmp_path: Path
-) -> AsyncIterator[Portal]:
+async def portal(database: Any, servers: Any, bucket: str, tmp_path: Path) -> AsyncIterator[Portal]:
     """A portal of the test's own: its database, its bucket, its port."""
     pool = await databases.create_pool(database.dsn("portal"), "portal")
     objects = ObjectStore(servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key, bucket)

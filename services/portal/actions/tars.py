@@ -34,7 +34,7 @@ class Tar:
         block = header.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
         return _fraction(entry.mtime_ns) + block
 
-    def end(self, entry: EntryRow, crc32: int) -> bytes:  # noqa: ARG002 - one of two formats
+    def end(self, entry: EntryRow) -> bytes:
         """What comes after an entry's content."""
         return bytes(-entry.size % _BLOCK) if entry.kind == "f" else b""
 

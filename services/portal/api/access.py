@@ -15,7 +15,7 @@ from services.portal.rules.people import Person
 
 def find_parts(request: Request) -> Parts:
     """What the application was built with."""
-    return cast(Parts, request.app.state.parts)
+    return cast("Parts", request.app.state.parts)
 
 
 def find_address(request: Request) -> str:

@@ -352,6 +352,7 @@ async def find_volume(conn: Connection, tenant_id: UUID) -> Volume:
            LEFT JOIN volumes v USING (tenant_id) LEFT JOIN allowances a USING (tenant_id)""",
         tenant_id,
     )
+    assert row is not None  # the query makes its one row itself
     return Volume(**row)
 
 

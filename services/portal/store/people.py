@@ -9,7 +9,7 @@ from uuid import UUID
 
 from libs.shared.database import Connection
 from libs.shared.events import Locale, Recipient
-from services.portal.rules.people import Person, Role
+from services.portal.rules.people import Person
 
 
 @dataclass(frozen=True)
@@ -195,6 +195,7 @@ async def count_attempt(
         window,
         now,
     )
+    assert row is not None  # an upsert always returns its row
     return row["attempts"], row["opened_at"]
 
 

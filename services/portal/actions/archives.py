@@ -1,0 +1,106 @@
+"""A folder of a restore point as one archive, written while it is read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from typing import Literal, Protocol
+
+from isal import isal_zlib
+
+from libs.shared.catalogue import ROOT, EntryRow
+from libs.shared.database import Pool
+from services.portal.actions import browsing, contents
+from services.portal.actions.browsing import Place
+from services.portal.actions.contents import Chunk, Damaged, Reader
+from services.portal.actions.tars import Tar
+from services.portal.actions.zips import Zip
+from services.portal.rules import names
+
+Format = Literal["zip", "tar"]
+
+_BUFFER_BYTES = 64 << 10
+
+
+class Archive(Protocol):
+    """Builds an archive piece by piece."""
+
+    media_type: str
+
+    def begin(self, path: bytes, entry: EntryRow) -> bytes:
+        """What comes before an entry's content."""
+
+    def end(self, entry: EntryRow) -> bytes:
+        """What comes after an entry's content."""
+
+    def finish(self) -> Iterator[bytes]:
+        """What comes after the last entry."""
+
+
+ARCHIVES: dict[Format, type[Zip] | type[Tar]] = {"zip": Zip, "tar": Tar}
+
+
+async def write(
+    pool: Pool, reader: Reader, place: Place, archive: Archive
+) -> AsyncGenerator[bytes, None]:
+    """Yields the archive of a folder, a file or a symlink; names are relative to its parent.
+
+    Raises Damaged, Unavailable: what was yielded until then is no whole archive."""
+    waiting: list[bytes] = []
+    held = 0
+    async with aclosing(_slices(pool, place)) as slices:
+        async for entries in slices:
+            async with aclosing(_write_slice(reader, entries, archive)) as written:
+                async for piece in written:
+                    waiting.append(piece)
+                    held += len(piece)
+                    if held >= _BUFFER_BYTES:
+                        yield b"".join(waiting)
+                        waiting, held = [], 0
+    for piece in archive.finish():
+        waiting.append(piece)
+    yield b"".join(waiting)
+
+
+async def _slices(pool: Pool, place: Place) -> AsyncGenerator[list[tuple[bytes, EntryRow]], None]:
+    """(path in the archive, entry), parents first."""
+    cut = len(names.parent(place.path))
+    cut += 1 if cut else 0
+    if place.entry is not ROOT:
+        yield [(place.path[cut:], place.entry)]
+    if place.entry.kind != "d":
+        return
+    async with aclosing(browsing.walk(pool, place)) as walked:
+        async for folder, entries in walked:
+            yield [(browsing.join(folder, entry.name)[cut:], entry) for entry in entries]
+
+
+async def _write_slice(
+    reader: Reader, entries: list[tuple[bytes, EntryRow]], archive: Archive
+) -> AsyncGenerator[bytes, None]:
+    ids = (one for _, entry in entries for one in contents.split_ids(entry.chunk_ids))
+    async with aclosing(contents.read(reader, contents.locate(reader, ids))) as chunks:
+        for path, entry in entries:
+            yield archive.begin(path, entry)
+            crc32 = 0
+            async with aclosing(_content(chunks, entry)) as content:
+                async for piece in content:
+                    crc32 = isal_zlib.crc32(piece, crc32)
+                    yield piece
+            if entry.kind == "f" and crc32 != entry.crc32:
+                raise Damaged(entry.chunk_ids[:32])
+            yield archive.end(entry)
+
+
+async def _content(
+    chunks: AsyncGenerator[Chunk, None], entry: EntryRow
+) -> AsyncGenerator[bytes, None]:
+    """The pieces of one file, from the chunks of all."""
+    size = 0
+    for _ in range(len(entry.chunk_ids) // 32):
+        chunk = await anext(chunks)
+        size += len(chunk.content)
+        for piece in contents.pieces(chunk.content):
+            yield piece
+    if size != entry.size:
+        raise Damaged(entry.chunk_ids[:32])

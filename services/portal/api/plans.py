@@ -1,0 +1,143 @@
+"""What a client has: plans, runs, and the entries of a restore point."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+
+from libs.shared.catalogue import EntryRow
+from libs.shared.database import tenant_transaction, transaction
+from services.portal import store
+from services.portal.actions import browsing, signing
+from services.portal.actions.browsing import Place
+from services.portal.api.access import Address, PartsOf, SignedIn, TenantId
+from services.portal.api.files import Run, path_of
+from services.portal.rules import names
+
+router = APIRouter(tags=["plans"])
+
+_KINDS = {"f": "file", "d": "folder", "l": "symlink"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@router.get("/plans")
+async def list_plans(tenant_id: TenantId, parts: PartsOf) -> dict[str, Any]:
+    """A client's plans with their last finished runs."""
+    async with tenant_transaction(parts.pool, tenant_id) as conn:
+        plans = await store.copies.list_plans(conn, tenant_id)
+        runs = await store.copies.list_latest_runs(conn, tenant_id, [p.plan_id for p in plans], 2)
+    return {"plans": [_plan(plan, runs[plan.plan_id]) for plan in plans]}
+
+
+def _plan(plan: store.copies.Plan, runs: list[store.copies.Run]) -> dict[str, Any]:
+    finished = next((run for run in runs if run.outcome), None)
+    return {
+        "plan_id": plan.plan_id,
+        "name": plan.name,
+        "agent": plan.hostname,
+        "agent_id": plan.agent_id,
+        "folders": plan.folders,
+        "schedule": plan.schedule,
+        "timezone": plan.timezone,
+        "reports": plan.reports,
+        "last_restore_point": plan.last_restore_point,
+        "last_run": _run(finished) if finished else None,
+    }
+
+
+def _run(run: store.copies.Run) -> dict[str, Any]:
+    return {
+        "number": run.number,
+        "run_id": run.run_id,
+        "outcome": run.outcome,
+        "reason_code": run.reason_code,
+        "reason": run.reason,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "restore_point": run.restore_point,
+        "files_total": run.files_total,
+        "files_new": run.files_new,
+        "files_changed": run.files_changed,
+        "files_removed": run.files_removed,
+        "files_not_copied": run.files_not_copied,
+        "bytes_protected": run.bytes_protected,
+        "bytes_sent": run.bytes_sent,
+        "stored_bytes": run.stored_bytes,
+    }
+
+
+@router.get("/plans/{plan}/runs")
+async def list_runs(
+    plan: str,
+    tenant_id: TenantId,
+    parts: PartsOf,
+    before: Annotated[int, Query(ge=0, lt=2**31)] = 2**31 - 1,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """A plan's runs, newest first; `before` goes on where a list ended."""
+    async with tenant_transaction(parts.pool, tenant_id) as conn:
+        found = await browsing.find_plan(conn, tenant_id, plan)
+        runs = await store.copies.list_runs(
+            conn, tenant_id, found.plan_id, before=before, limit=limit
+        )
+    return {"runs": [_run(run) for run in runs]}
+
+
+@router.get("/plans/{plan}/entries")
+async def list_entries(
+    plan: str,
+    request: Request,
+    person: SignedIn,
+    tenant_id: TenantId,
+    parts: PartsOf,
+    address: Address,
+    run: Run = None,
+) -> dict[str, Any]:
+    """What a restore point holds in a folder."""
+    place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request))
+    entries = await browsing.list_folder(parts.pool, place)
+    async with transaction(parts.pool) as conn:
+        await signing.log(
+            conn, person, address, "folder-listed",
+            {"plan": place.plan.name, "run": place.run.number, "path": names.display(place.path)},
+        )  # fmt: skip
+    return {
+        "run": place.run.number,
+        "path": names.display(place.path),
+        "entries": [_entry(parts.portal_url, place, entry) for entry in entries],
+    }
+
+
+def _entry(portal_url: str, place: Place, entry: EntryRow) -> dict[str, Any]:
+    path = browsing.join(place.path, entry.name)
+    base = f"{portal_url}/api/v1/plans/{place.plan.plan_id}"
+    query = f"run={place.run.number}&path={names.quoted(path)}"
+    links = {"archive": f"{base}/archive?{query}"}
+    if entry.kind == "d":
+        links["self"] = f"{base}/entries?{query}"
+    elif entry.kind == "f":
+        links["file"] = f"{base}/file?{query}"
+    shown = {
+        "name": names.display(entry.name),
+        "path": names.display(path),
+        "kind": _KINDS[entry.kind],
+        "size": entry.size,
+        "mtime": _iso(entry.mtime_ns),
+        "mode": stat.S_IMODE(entry.mode),
+        "links": links,
+    }
+    if entry.kind == "l":
+        shown["target"] = names.display(entry.target)
+    return shown
+
+
+def _iso(mtime_ns: int) -> str | None:
+    """An instant with nanoseconds; None outside the years that a date can have."""
+    try:
+        whole = _EPOCH + timedelta(seconds=mtime_ns // 10**9)
+    except OverflowError:
+        return None
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{mtime_ns % 10**9:09d}Z"

@@ -1,0 +1,61 @@
+"""What `coffre-agent restore` asks: one list, then chunks in bulk."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from libs.shared import errors, web
+from libs.shared.database import tenant_transaction, transaction
+from services.portal.actions import browsing, contents, manifests, signing
+from services.portal.api.access import Address, PartsOf, SignedIn, TenantId
+from services.portal.api.files import Run, path_of
+from services.portal.api.streams import Stream, primed
+from services.portal.rules import names
+
+router = APIRouter(tags=["restore"])
+
+_OCTETS = "application/octet-stream"
+
+
+@router.get("/plans/{plan}/manifest")
+async def list_manifest(
+    plan: str,
+    request: Request,
+    person: SignedIn,
+    tenant_id: TenantId,
+    parts: PartsOf,
+    address: Address,
+    run: Run = None,
+) -> Response:
+    """Every entry below a path with its chunks and their places."""
+    place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request))
+    reader = await contents.open_reader(parts, tenant_id)
+    body = await primed(manifests.write(parts.pool, reader, place))
+    async with transaction(parts.pool) as conn:
+        await signing.log(
+            conn, person, address, "restore-listed",
+            {"plan": place.plan.name, "run": place.run.number, "path": names.display(place.path)},
+        )  # fmt: skip
+    headers = {
+        "X-Coffre-Run": str(place.run.number),
+        "X-Coffre-Chunk-Key": reader.keys.chunk_key.hex(),
+        "Cache-Control": "private, no-store",
+    }
+    return Stream(body, 200, headers, _OCTETS)
+
+
+@router.post("/plans/{plan}/chunks")
+async def read_chunks(
+    plan: str, request: Request, person: SignedIn, tenant_id: TenantId, parts: PartsOf
+) -> Response:
+    """Chunks by id, still compressed, in the order asked for."""
+    body = await web.read_body(request, manifests.MAX_CHUNKS * 32)
+    if not body or len(body) % 32:
+        raise errors.InvalidRequest("The body is one or more chunk ids of 32 bytes each.")
+    async with tenant_transaction(parts.pool, tenant_id) as conn:
+        await browsing.find_plan(conn, tenant_id, plan)
+        await browsing.check_recovery(conn, tenant_id)
+    reader = await contents.open_reader(parts, tenant_id)
+    wanted = contents.split_ids(bytes(body))
+    stream = await primed(manifests.write_chunks(reader, wanted))
+    return Stream(stream, 200, {"Cache-Control": "private, no-store"}, _OCTETS)

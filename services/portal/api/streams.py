@@ -1,0 +1,51 @@
+"""Answers that are written while they are read, and end abruptly where reading fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import cast
+
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+# A reader who takes nothing for so long is gone, or holds our memory for nothing.
+STALLED_SECONDS = 120.0
+
+INERT = "sandbox; default-src 'none'; frame-ancestors 'none'"
+"""The policy of everything that clients stored: it can never act in the portal's origin."""
+
+
+class Stream(StreamingResponse):
+    """Closes what it reads from, whatever ends it; a stalled reader is cut off."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Sends head and body piece by piece."""
+
+        async def send_in_time(message: object) -> None:
+            async with asyncio.timeout(STALLED_SECONDS):
+                await send(message)  # type: ignore[arg-type]  # starlette's own messages
+
+        await super().stream_response(send_in_time)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves the answer."""
+        async with aclosing(cast("AsyncGenerator[bytes, None]", self.body_iterator)):
+            await super().__call__(scope, receive, send)
+
+
+async def primed(stream: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    """Reads the first piece, so that what fails at once can still be answered as a problem."""
+    try:
+        first = await anext(stream)
+    except StopAsyncIteration:
+        first = b""
+
+    async def rest() -> AsyncIterator[bytes]:
+        async with aclosing(stream):
+            yield first
+            async for piece in stream:
+                yield piece
+
+    return rest()

@@ -1,0 +1,73 @@
+"""The catalogue as the portal reads it, beyond what libs.shared.catalogue offers.
+
+All of it within a `tenant_transaction`: row-level security shows one tenant's rows only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from libs.shared.catalogue import EntryRow
+from libs.shared.database import Connection
+
+
+@dataclass(frozen=True)
+class NamedPlan:
+    """A plan and the machine that it belongs to."""
+
+    plan_id: UUID
+    name: str
+    hostname: str
+
+
+async def find_plans_by_name(conn: Connection, tenant_id: UUID, name: str) -> list[NamedPlan]:
+    """A tenant's plans of one name: several machines may use the same."""
+    rows = await conn.fetch(
+        """SELECT c.plan_id, c.name, coalesce(a.hostname, '') AS hostname
+           FROM catalogue.plans c
+           LEFT JOIN portal.agents a ON a.agent_id = c.agent_id AND a.tenant_id = c.tenant_id
+           WHERE c.tenant_id = $1 AND c.name = $2 ORDER BY a.hostname, c.plan_id""",
+        tenant_id,
+        name,
+    )
+    return [NamedPlan(**row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Child:
+    """An entry met on a walk: the folder it lies in and, of a folder, its own number."""
+
+    folder_id: int
+    entry: EntryRow
+    child_id: int | None
+
+
+async def list_slice(
+    conn: Connection,
+    tenant_id: UUID,
+    plan_id: UUID,
+    run_number: int,
+    folder_ids: list[int],
+    after: tuple[int, bytes],
+    limit: int,
+) -> list[Child]:
+    """What a run saw in several folders, by folder and name, after one of them."""
+    rows = await conn.fetch(
+        """SELECT v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.crc32,
+                  v.target, v.chunk_ids, v.first_run, v.last_run, v.folder_id, f.folder_id
+           FROM catalogue.versions v
+           LEFT JOIN catalogue.folders f ON v.kind = 'd' AND f.tenant_id = $1
+                AND f.plan_id = $2 AND f.parent_id = v.folder_id AND f.name = v.name
+           WHERE v.tenant_id = $1 AND v.folder_id = ANY ($3::bigint[])
+             AND v.first_run <= $4 AND (v.last_run IS NULL OR v.last_run >= $4)
+             AND (v.folder_id, v.name) > ($5, $6)
+           ORDER BY v.folder_id, v.name LIMIT $7""",
+        tenant_id,
+        plan_id,
+        folder_ids,
+        run_number,
+        *after,
+        limit,
+    )
+    return [Child(row[12], EntryRow(*row[:12]), row[13]) for row in rows]
