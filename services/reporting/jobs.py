@@ -90,7 +90,9 @@ class Sender:
         due = await store.count_due(session, clock.now(), LINES)
         if time.monotonic() < self._rest_until:
             return
-        for _ in range(min(due, LINES - len(self._lines))):
+        # A server that did not answer is asked by one line only.
+        most = 1 if self._failures else LINES
+        for _ in range(min(due, most - len(self._lines))):
             task = asyncio.create_task(self._work())
             self._lines.add(task)
             task.add_done_callback(self._line_ended)
@@ -112,13 +114,19 @@ class Sender:
                     if not await self._send_next(line):
                         break
         except Unreachable as trouble:
-            self._failures += 1
-            self._rest_until = time.monotonic() + rules.find_pause(self._failures)
-            if self._failures in {1, 10} or self._failures % 100 == 0:
-                logs.get().warning("smtp.unreachable", why=str(trouble), tries=self._failures)
+            self._rest(trouble)
         except Unavailable as trouble:
             self._rest_until = time.monotonic() + STANDBY_SECONDS
             logs.get().warning("sender.interrupted", why=str(trouble))
+
+    def _rest(self, trouble: Unreachable) -> None:
+        """Leaves the mail server alone, longer each time; lines that fail together count once."""
+        if time.monotonic() < self._rest_until:
+            return
+        self._failures += 1
+        self._rest_until = time.monotonic() + rules.find_pause(self._failures)
+        if self._failures in {1, 10} or self._failures % 100 == 0:
+            logs.get().warning("smtp.unreachable", why=str(trouble), tries=self._failures)
 
     async def _send_next(self, line: Line) -> bool:
         """Sends the mail that is due first; returns whether there was one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 import statistics
@@ -111,9 +112,12 @@ def parse_address(text: str) -> str | None:
 
 
 def make_message_id(kind: Kind, subject_id: UUID, recipient: str, domain: str) -> str:
-    """Returns the Message-ID of a mail: the same for the same kind, subject and person."""
-    person = hashlib.sha256(recipient.lower().encode()).hexdigest()[:16]
-    return f"<{kind}.{subject_id.hex}.{person}@{domain}>"
+    """Returns the Message-ID of a mail: the same for the same kind, subject and person.
+
+    It is short, so that its header needs no folding.
+    """
+    digest = hashlib.sha256(f"{kind}/{subject_id}/{recipient.lower()}".encode()).digest()[:15]
+    return f"<{kind}.{base64.b32encode(digest).decode().lower()}@{domain}>"
 
 
 _CONTROLS = re.compile(

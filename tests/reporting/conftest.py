@@ -1,0 +1,211 @@
+"""A reporting office on a real database, with events at hand."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from libs.shared import clock, database, keys
+from libs.shared.database import Pool
+from libs.shared.events import (
+    Event,
+    PasswordIssued,
+    PlanDeclared,
+    Recipient,
+    RunFinished,
+    TenantChanged,
+)
+from services.reporting import consumers
+from services.reporting.actions import Office
+from services.reporting.jobs import Sender
+from services.reporting.mail.smtp import MailServer
+
+MAIL_KEY = bytes(range(32))
+
+
+@dataclass
+class Client:
+    """A client with one plan, and the events that tell of them."""
+
+    locale: Any = "fr"
+    name: str = "Boulangerie Martin"
+    plan_name: str = "documents"
+    tenant_id: UUID = field(default_factory=uuid4)
+    plan_id: UUID = field(default_factory=uuid4)
+    agent_id: UUID = field(default_factory=uuid4)
+
+    def __post_init__(self) -> None:
+        self.email = f"jeanne-{self.tenant_id.hex[:8]}@martin.example"
+
+    def tenant(self, **changes: Any) -> TenantChanged:
+        fields: dict[str, Any] = {
+            "tenant_id": self.tenant_id,
+            "version": 1,
+            "name": self.name,
+            "locale": self.locale,
+            "timezone": "Europe/Paris",
+            "administrators": (
+                Recipient(name="Jeanne Martin", email=self.email, locale=self.locale),
+            ),
+            "contracted_bytes": 500_000_000_000,
+            "seats": 3,
+            "subscription": "active",
+            "retention_days": 30,
+        }
+        return TenantChanged(**(fields | changes))
+
+    def plan(self, **changes: Any) -> PlanDeclared:
+        fields: dict[str, Any] = {
+            "tenant_id": self.tenant_id,
+            "plan_id": self.plan_id,
+            "version": 1,
+            "agent_id": self.agent_id,
+            "hostname": "srv-bureau",
+            "name": self.plan_name,
+            "folders": ("/srv/documents",),
+            "schedule": "15 2 * * *",
+            "timezone": "Europe/Paris",
+            "dumps": (),
+            "recipients": (self.email,),
+            "reports": True,
+        }
+        return PlanDeclared(**(fields | changes))
+
+    def run(self, number: int = 1, **changes: Any) -> RunFinished:
+        started_at = datetime(2026, 11, 23, 1, 15, 2, tzinfo=UTC)
+        fields: dict[str, Any] = {
+            "tenant_id": self.tenant_id,
+            "run_id": uuid4(),
+            "plan_id": self.plan_id,
+            "plan_name": self.plan_name,
+            "agent_id": self.agent_id,
+            "hostname": "srv-bureau",
+            "number": number,
+            "outcome": "succeeded",
+            "started_at": started_at,
+            "finished_at": started_at + timedelta(minutes=16, seconds=53),
+            "files_total": 47912,
+            "files_new": 38,
+            "files_changed": 112,
+            "files_removed": 4,
+            "files_not_copied": 0,
+            "bytes_protected": 182_340_000_000,
+            "bytes_sent": 1_234_000_000,
+            "stored_bytes": 96_300_000_000,
+            "restore_point": True,
+        }
+        return RunFinished(**(fields | changes))
+
+    def failed_run(self, number: int = 1, **changes: Any) -> RunFinished:
+        fields = {
+            "outcome": "failed",
+            "reason_code": "folder-missing",
+            "reason": "/srv/documents is not there",
+            "restore_point": False,
+        }
+        return self.run(number, **(fields | changes))
+
+    def password(self, password: str = "Zk3-9xQm-77Lp", **changes: Any) -> PasswordIssued:
+        password_id = uuid4()
+        fields: dict[str, Any] = {
+            "tenant_id": self.tenant_id,
+            "password_id": password_id,
+            "user_id": uuid4(),
+            "name": "Jeanne Martin",
+            "email": self.email,
+            "locale": self.locale,
+            "sealed_password": keys.seal_text(MAIL_KEY, password, str(password_id)),
+            "expires_at": clock.now() + timedelta(hours=24),
+            "first": True,
+        }
+        return PasswordIssued(**(fields | changes))
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+class Desk:
+    """Reporting's handlers and its sender, on the test's own database."""
+
+    def __init__(self, pool: Pool, dsn: str, office: Office) -> None:
+        self.pool = pool
+        self.dsn = dsn
+        self.office = office
+        self.handlers = consumers.handlers(office)
+
+    async def handle(self, *events: Event) -> None:
+        """Handles events one after the other, each in its transaction, as the inbox does."""
+        for event in events:
+            async with database.transaction(self.pool) as conn:
+                await self.handlers[type(event)](conn, event)
+
+    @asynccontextmanager
+    async def sending(self, port: int, host: str = "127.0.0.1") -> AsyncIterator[Sender]:
+        """The sender at work, towards that mail server."""
+        server = MailServer(host, port, "coffre@provider.example", "none")
+        sender = Sender(self.pool, self.dsn, server, self.office)
+        task = asyncio.create_task(sender.run())
+        try:
+            yield sender
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def mails(self, **where: Any) -> list[dict[str, Any]]:
+        async with database.acquire(self.pool) as conn:
+            rows = await conn.fetch("SELECT * FROM mails ORDER BY created_at, kind, recipient")
+        found = [dict(row) for row in rows]
+        return [mail for mail in found if all(mail[key] == value for key, value in where.items())]
+
+    async def published(self, type_: str) -> list[dict[str, Any]]:
+        async with database.acquire(self.pool) as conn:
+            rows = await conn.fetch("SELECT * FROM outbox WHERE type = $1", type_)
+        return [dict(row) for row in rows]
+
+    async def wait(
+        self, is_so: Callable[[list[dict[str, Any]]], bool], seconds: float = 30
+    ) -> None:
+        """Waits until the queue looks as wanted."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not is_so(await self.mails()):
+                    await asyncio.sleep(0.03)
+        except TimeoutError:
+            shown = [(m["kind"], m["recipient"], m["state"]) for m in await self.mails()]
+            pytest.fail(f"the queue did not become as wanted: {shown}")
+
+    async def make_due(self) -> None:
+        """Spares a test the pauses between tries."""
+        async with database.acquire(self.pool) as conn:
+            await conn.execute("UPDATE mails SET due_at = created_at")
+
+
+def is_finished(mails: list[dict[str, Any]]) -> bool:
+    return all(mail["state"] in {"sent", "undeliverable"} for mail in mails)
+
+
+@pytest.fixture
+async def desk(database: Any) -> AsyncIterator[Desk]:
+    from libs.shared.database import create_pool
+
+    dsn = database.dsn("reporting")
+    pool = await create_pool(dsn, "reporting")
+    office = Office(
+        sender="Coffre <coffre@provider.example>",
+        hotline=(f"hotline-{os.urandom(4).hex()}@provider.example",),
+        portal_url="https://portal.example",
+        mail_key=MAIL_KEY,
+    )
+    yield Desk(pool, dsn, office)
+    await pool.close()

@@ -1,0 +1,147 @@
+"""A mail server of the outside world that misbehaves as told, one transaction after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Any, Literal, Self
+
+Fault = Literal[
+    "none",
+    "refuse-connection",
+    "shut-down",
+    "sender-sign-in",
+    "person-later",
+    "person-unknown",
+    "cut-at-person",
+    "text-later",
+    "text-refused",
+    "cut-before-dot",
+    "cut-after-dot",
+    "garbage-after-dot",
+]
+LOST: tuple[Fault, ...] = ("cut-after-dot", "garbage-after-dot")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A mail that the server keeps, whether or not it managed to say so."""
+
+    recipient: str
+    message: EmailMessage
+
+    @property
+    def message_id(self) -> str:
+        return str(self.message["Message-ID"])
+
+
+class FaultySMTP:
+    """Listens on a port of its own; `choose(recipient, nth try)` says what goes wrong."""
+
+    def __init__(self, choose: Callable[[str, int], Fault] = lambda _recipient, _nth: "none"):
+        self.choose = choose
+        self.taken: list[Taken] = []
+        self.told: list[Taken] = []
+        self.connections = 0
+        self.tries: Counter[str] = Counter()
+        self.port = 0
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def wait_taken(self, count: int, seconds: float = 20) -> list[Taken]:
+        async with asyncio.timeout(seconds):
+            while len(self.taken) < count:
+                await asyncio.sleep(0.02)
+        return self.taken
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            if self.choose("", self.connections) == "refuse-connection":
+                writer.write(b"554 no service for you\r\n")
+                return
+            writer.write(b"220 faulty.example ESMTP\r\n")
+            await self._talk(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        recipient, fault = "", "none"
+        while line := await reader.readline():
+            verb = line[:4].upper()
+            if verb in {b"EHLO", b"HELO"}:
+                writer.write(b"250-faulty.example\r\n250 8BITMIME\r\n")
+            elif verb == b"QUIT":
+                writer.write(b"221 bye\r\n")
+                return
+            elif verb == b"RCPT":
+                recipient = line.decode().partition("<")[2].partition(">")[0]
+                self.tries[recipient] += 1
+                fault = self.choose(recipient, self.tries[recipient])
+                if fault == "cut-at-person":
+                    return
+                writer.write(_PERSON.get(fault, b"250 welcome\r\n"))
+                if fault == "shut-down":
+                    return
+            elif verb == b"DATA":
+                writer.write(b"354 go on\r\n")
+                if fault == "cut-before-dot":
+                    await reader.read(100)
+                    return
+                text = await reader.readuntil(b"\r\n.\r\n")
+                if not self._judge(fault, recipient, text, writer):
+                    return
+            else:
+                writer.write(b"250 fine\r\n")
+            await writer.drain()
+
+    def _judge(self, fault: str, recipient: str, text: bytes, writer: Any) -> bool:
+        """Keeps a text or refuses it; returns False where the line is cut."""
+        if fault in _TEXT:
+            writer.write(_TEXT[fault])
+            return True
+        raw = text[:-3].replace(b"\r\n..", b"\r\n.")
+        message: Any = email.message_from_bytes(raw, policy=email.policy.default)
+        self.taken.append(Taken(recipient, message))
+        if fault == "cut-after-dot":
+            return False
+        if fault == "garbage-after-dot":
+            writer.write(b"what was the question?\r\n")
+            return True
+        self.told.append(Taken(recipient, message))
+        writer.write(b"250 2.0.0 taken\r\n")
+        return True
+
+
+_PERSON: dict[str, bytes] = {
+    "person-later": b"450 4.2.0 greylisted\r\n",
+    "sender-sign-in": b"530 5.7.0 sign in first\r\n",
+    "person-unknown": b"550 5.1.1 no such user\r\n",
+    "shut-down": b"421 4.3.2 going down\r\n",
+}
+_TEXT: dict[str, bytes] = {
+    "text-later": b"452 4.3.1 disk full\r\n",
+    "text-refused": b"554 5.6.0 not this text\r\n",
+}

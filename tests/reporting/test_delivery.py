@@ -1,0 +1,260 @@
+"""What the mail queue promises, against mail servers that keep their word or don't."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.reporting.conftest import Client, Desk, is_finished
+from tests.reporting.faulty_smtp import Fault, FaultySMTP
+
+SURE_FAULTS: list[Fault] = [
+    "shut-down",
+    "person-later",
+    "sender-sign-in",
+    "cut-at-person",
+    "text-later",
+]
+UNSURE_FAULTS: list[Fault] = ["cut-before-dot", "cut-after-dot", "garbage-after-dot"]
+
+
+async def test_a_report_reaches_its_reader_once(
+    desk: Desk, client: Client, servers, mailbox
+) -> None:
+    await desk.handle(client.tenant(), client.plan(), client.run())
+    async with desk.sending(servers.smtp_port):
+        [mail] = await asyncio.to_thread(mailbox.wait, client.email)
+        await desk.wait(is_finished)
+
+    assert mail["Subject"] == "REUSSIE - sauvegarde de documents, Boulangerie Martin"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["To"] == f"Jeanne Martin <{client.email}>"
+    [kept] = await desk.mails()
+    assert kept["message_id"] == mail["Message-ID"]
+    assert kept["body"] is not None, "the mail is kept as proof of sending"
+    [sent] = await desk.published("report.sent.v1")
+    assert client.email in sent["payload"]
+
+
+async def test_the_commit_wakes_the_sender(desk: Desk, client: Client) -> None:
+    async with FaultySMTP() as smtp, desk.sending(smtp.port):
+        await desk.handle(client.tenant(), client.plan(), client.run(1))
+        await smtp.wait_taken(1)
+        seconds = []
+        for number in range(2, 12):
+            await asyncio.sleep(0.15)
+            begun = time.monotonic()
+            await desk.handle(client.run(number))
+            await smtp.wait_taken(number)
+            seconds.append(time.monotonic() - begun)
+    assert max(seconds) < 1, "the polling would take as long as a second"
+    assert sorted(seconds)[5] < 0.3
+
+
+@pytest.mark.parametrize("fault", SURE_FAULTS)
+async def test_what_fails_for_now_is_sent_later(desk: Desk, client: Client, fault: Fault) -> None:
+    async with FaultySMTP(lambda _, nth: fault if nth == 1 else "none") as smtp:
+        await desk.handle(client.tenant(), client.plan(), client.run())
+        async with desk.sending(smtp.port):
+            await desk.wait(is_finished)
+    [mail] = await desk.mails()
+    assert (mail["state"], mail["tries"], mail["possible_duplicates"]) == ("sent", 2, 0)
+    assert len(smtp.taken) == 1
+
+
+@pytest.mark.parametrize("fault", UNSURE_FAULTS)
+async def test_what_may_have_arrived_is_sent_again_under_the_same_id_and_counted(
+    desk: Desk, client: Client, fault: Fault
+) -> None:
+    async with FaultySMTP(lambda _, nth: fault if nth == 1 else "none") as smtp:
+        await desk.handle(client.tenant(), client.plan(), client.run())
+        async with desk.sending(smtp.port):
+            await desk.wait(is_finished)
+    [mail] = await desk.mails()
+    assert (mail["state"], mail["possible_duplicates"]) == ("sent", 1)
+    assert {taken.message_id for taken in smtp.taken} == {mail["message_id"]}
+    assert len(await desk.published("report.sent.v1")) == 1
+
+
+@pytest.mark.parametrize("fault", ["person-unknown", "text-refused"])
+async def test_what_is_refused_for_good_is_told(desk: Desk, client: Client, fault: Fault) -> None:
+    [hotline] = desk.office.hotline
+    async with FaultySMTP(lambda to, _: fault if to == client.email else "none") as smtp:
+        await desk.handle(client.tenant(), client.plan(), client.run())
+        async with desk.sending(smtp.port):
+            await desk.wait(lambda mails: len(mails) == 2 and is_finished(mails))
+    [refused] = await desk.mails(state="undeliverable")
+    assert refused["recipient"] == client.email
+    assert refused["tries"] == 1
+    [told] = smtp.taken
+    assert told.recipient == hotline
+    assert client.email in str(told.message["Subject"])
+    assert refused["last_answer"] in told.message.get_body(("plain",)).get_content()
+    [event] = await desk.published("report.undeliverable.v1")
+    assert client.email in event["payload"]
+    assert not await desk.published("report.sent.v1")
+
+
+async def test_a_refused_hotline_is_not_written_to_about_itself(desk: Desk, client: Client) -> None:
+    async with FaultySMTP(lambda _to, _nth: "person-unknown") as smtp:
+        await desk.handle(client.tenant(), client.plan(), client.failed_run())
+        async with desk.sending(smtp.port):
+            await desk.wait(lambda mails: len(mails) == 3 and is_finished(mails))
+            await asyncio.sleep(0.3)
+    kinds = Counter(mail["kind"] for mail in await desk.mails())
+    assert kinds == {"report": 1, "hotline": 1, "undeliverable": 1}
+
+
+async def test_an_address_that_is_none_is_told_and_harms_nobody(desk: Desk, client: Client) -> None:
+    await desk.handle(
+        client.tenant(),
+        client.plan(recipients=("no address\r\nBcc: x@y.example", client.email)),
+        client.run(),
+    )
+    states = {mail["recipient"]: mail["state"] for mail in await desk.mails(kind="report")}
+    assert states == {
+        "no address\r\nBcc: x@y.example": "undeliverable",
+        client.email: "queued",
+    }
+    assert len(await desk.mails(kind="undeliverable")) == 1
+    assert len(await desk.published("report.undeliverable.v1")) == 1
+
+
+async def test_mails_wait_while_the_server_is_down(desk: Desk, client: Client) -> None:
+    smtp = FaultySMTP()
+    await smtp.start()
+    await smtp.stop()
+    async with desk.sending(smtp.port):
+        await desk.handle(client.tenant(), client.plan())
+        for number in range(1, 11):
+            await desk.handle(client.run(number))
+        await asyncio.sleep(1)
+        assert {mail["tries"] for mail in await desk.mails()} == {0}, "no try of the mails' own"
+        await smtp.start()
+        await desk.wait(is_finished)
+    await smtp.stop()
+    assert len(smtp.taken) == 10
+    assert {mail["possible_duplicates"] for mail in await desk.mails()} == {0}
+
+
+async def test_a_connection_carries_many_mails(desk: Desk, client: Client) -> None:
+    await desk.handle(client.tenant(), client.plan())
+    for number in range(1, 31):
+        await desk.handle(client.run(number))
+    async with FaultySMTP() as smtp, desk.sending(smtp.port):
+        await desk.wait(is_finished)
+    assert len(smtp.taken) == 30
+    assert smtp.connections <= 8
+
+
+async def test_two_senders_share_one_queue_without_a_duplicate(desk: Desk, client: Client) -> None:
+    await desk.handle(client.tenant(), client.plan())
+    for number in range(1, 21):
+        await desk.handle(client.run(number))
+    async with FaultySMTP() as smtp, desk.sending(smtp.port), desk.sending(smtp.port):
+        await desk.wait(is_finished)
+    assert Counter(taken.message_id for taken in smtp.taken).most_common(1)[0][1] == 1
+    assert len(smtp.taken) == 20
+
+
+async def test_the_next_sender_takes_over_what_was_under_way(desk: Desk, client: Client) -> None:
+    await desk.handle(client.tenant(), client.plan(), client.run())
+    release = asyncio.Event()
+
+    async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 asleep\r\n")
+        await release.wait()
+        writer.close()
+
+    stalled = await asyncio.start_server(stall, "127.0.0.1", 0)
+    async with desk.sending(stalled.sockets[0].getsockname()[1]):
+        await asyncio.sleep(0.5)
+    release.set()
+    stalled.close()
+    async with FaultySMTP() as smtp, desk.sending(smtp.port):
+        await desk.wait(is_finished)
+    assert len(smtp.taken) == 1
+
+
+async def test_the_password_mail_is_blanked_once_sent(
+    desk: Desk, client: Client, capsys: Any
+) -> None:
+    await desk.handle(client.password("Qz7-secret-1"))
+    async with FaultySMTP() as smtp, desk.sending(smtp.port):
+        [taken] = await smtp.wait_taken(1)
+        await desk.wait(is_finished)
+    assert "Qz7-secret-1" in taken.message.get_body(("plain",)).get_content()
+    [mail] = await desk.mails()
+    assert mail["body"] is None
+    assert mail["state"] == "sent"
+    assert "Qz7-secret-1" not in str(await desk.mails())
+    printed = capsys.readouterr()
+    assert "Qz7-secret-1" not in printed.out + printed.err
+    assert not await desk.published("report.sent.v1"), "a password is no report"
+
+
+async def test_a_refused_password_is_blanked_too(desk: Desk, client: Client) -> None:
+    await desk.handle(client.password("Qz7-secret-2"))
+    async with (
+        FaultySMTP(lambda to, _: "person-unknown" if to == client.email else "none") as smtp,
+        desk.sending(smtp.port),
+    ):
+        await desk.wait(lambda mails: len(mails) == 2 and is_finished(mails))
+    assert [mail["body"] for mail in await desk.mails(kind="password")] == [None]
+    assert "Qz7-secret-2" not in str(smtp.taken[0].message)
+
+
+async def campaign(desk: Desk, runs: int, seed: int) -> None:
+    """Sends over mixed faults, and checks: none lost, doubles only where SMTP can't tell."""
+    chance = random.Random(seed)
+    client = Client()
+    unknown = f"gone-{client.tenant_id.hex[:8]}@martin.example"
+    faults: dict[tuple[str, int], Fault] = {}
+
+    def choose(recipient: str, nth: int) -> Fault:
+        if not recipient:
+            return "refuse-connection" if chance.random() < 0.05 else "none"
+        if recipient == unknown:
+            return "person-unknown"
+        if chance.random() < 0.6:
+            return "none"
+        return faults.setdefault((recipient, nth), chance.choice(SURE_FAULTS + UNSURE_FAULTS))
+
+    await desk.handle(client.tenant(), client.plan(recipients=(client.email, unknown)))
+    async with FaultySMTP(choose) as smtp, desk.sending(smtp.port):
+        for number in range(1, runs + 1):
+            await desk.handle(client.run(number) if number % 3 else client.failed_run(number))
+
+        deadline = time.monotonic() + 60 + runs / 2
+        while not is_finished(await desk.mails()):
+            assert time.monotonic() < deadline, "the queue does not empty"
+            await desk.make_due()
+            await asyncio.sleep(0.2)
+
+    mails = await desk.mails()
+    reports = [mail for mail in mails if mail["kind"] == "report"]
+    assert len(reports) == 2 * runs
+    sent = {mail["message_id"]: mail for mail in mails if mail["state"] == "sent"}
+    taken = Counter(item.message_id for item in smtp.taken)
+    assert set(taken) == set(sent), "what is called sent was taken, and nothing else"
+    for message_id, copies in taken.items():
+        assert copies <= 1 + sent[message_id]["possible_duplicates"]
+    refused = [mail for mail in reports if mail["state"] == "undeliverable"]
+    assert {mail["recipient"] for mail in refused} == {unknown}
+    assert len(refused) == runs
+    assert len(await desk.published("report.sent.v1")) == runs
+    assert len(await desk.published("report.undeliverable.v1")) == runs
+
+
+async def test_sixty_mails_over_mixed_faults(desk: Desk) -> None:
+    await campaign(desk, runs=20, seed=1)
+
+
+@pytest.mark.long
+async def test_a_thousand_mails_over_mixed_faults(desk: Desk) -> None:
+    await campaign(desk, runs=350, seed=2)
