@@ -12,6 +12,9 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
+import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -220,6 +223,55 @@ class Mailbox:
                 pytest.fail(f"{len(found)} of {count} mails to {to} came; in all: {subjects}")
             time.sleep(0.05)
         return found
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A whole running stack with its demonstration client."""
+
+    folder: Path
+
+    @property
+    def stack(self) -> dict[str, Any]:
+        """What `stack.json` says now: process numbers change when a service is started again."""
+        told: dict[str, Any] = json.loads((self.folder / "stack.json").read_text())
+        return told
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """The mails that come from now on."""
+        return Mailbox(Path(self.stack["mailbox"]["dir"]))
+
+
+@pytest.fixture(scope="session")
+def installation() -> Iterator[Installation]:
+    """All services and servers of an installation of the tests' own, started by `run up`'s code."""
+    folder = Path(tempfile.mkdtemp(prefix="coffre-installation-"))
+    log = folder / "up.log"
+    command = [sys.executable, "-m", "libs.devstack", "up", f"--dir={folder}", "--end-with-parent"]
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            [*command, f"--demo-folder={ROOT / 'docs'}"], cwd=ROOT, stdout=output, stderr=output
+        )
+    try:
+        deadline = time.monotonic() + 180
+        while not (folder / "stack.json").exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"the installation didn't start:\n{log.read_text()}")
+            time.sleep(0.2)
+        yield Installation(folder)
+    finally:
+        process.terminate()
+        process.wait(60)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps all tests of the whole installation on one worker, as it is started only once."""
+    for item in items:
+        if "installation" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("installation"))
 
 
 @pytest.fixture

@@ -71,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--detach", action="store_true", help="go on in the background once it runs")
     up.add_argument("--no-demo", action="store_true", help="without the demonstration client")
     up.add_argument("--demo-folder", type=Path, help="the folder that the demonstration copies")
+    up.add_argument("--end-with-parent", action="store_true", help=argparse.SUPPRESS)
     add("down", "stop the Coffre that runs in the background")
     add("status", "say what runs, and where")
     logs = add("logs", "show the logs of one service or of all")
@@ -93,7 +94,9 @@ def main(arguments: list[str] | None = None) -> int:
             return control.up_detached(folder, passed)
         case "up":
             demo_folder = options.demo_folder and options.demo_folder.resolve()
-            chosen = supervisor.Options(folder, not options.no_demo, demo_folder)
+            chosen = supervisor.Options(
+                folder, not options.no_demo, demo_folder, options.end_with_parent
+            )
             return supervisor.run(chosen)
         case "down":
             return control.down(folder)

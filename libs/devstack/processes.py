@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 RECORD = "processes.json"
+PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 
 
 class Stopping(Exception):  # noqa: N818 - not a failure
@@ -60,6 +62,11 @@ def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
     with open(draft, "w", opener=lambda name, flags: os.open(name, flags, mode)) as file:
         file.write(text)
     draft.replace(path)
+
+
+def end_with_parent() -> None:
+    """Has the kernel send us SIGTERM when the process that started us ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Processes:

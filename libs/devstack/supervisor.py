@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import signal
 import sys
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from libs.devstack import demo, say, servers, stack
 from libs.devstack.ports import Ports
 from libs.devstack.processes import (
@@ -20,6 +23,7 @@ from libs.devstack.processes import (
     StartFailed,
     Stopping,
     end_leftovers,
+    end_with_parent,
     start_time,
     write_atomically,
 )
@@ -39,6 +43,7 @@ class Options:
     folder: Path
     with_demo: bool = True
     demo_folder: Path | None = None
+    ends_with_parent: bool = False
 
 
 def run(options: Options) -> int:
@@ -61,6 +66,10 @@ def run(options: Options) -> int:
 def _run(options: Options) -> int:
     folder = options.folder
     _write_state(folder, "starting")
+    if options.ends_with_parent:
+        end_with_parent()
+    # Migrations and the like log every step; here only what goes wrong is of interest.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     processes = Processes(folder)
     signals = _Signals(processes)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

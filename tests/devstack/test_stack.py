@@ -1,0 +1,165 @@
+"""`run up` and `run down` on a whole installation beside any other one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [pytest.mark.xdist_group("devstack"), pytest.mark.timeout(400)]
+
+
+class Machine:
+    """A folder of data and the commands that a person would give about it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "libs.devstack", command, f"--dir={self.folder}", *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=200,
+        )
+
+    def up(self) -> dict[str, Any]:
+        done = self.run("up", "--no-demo", "--detach")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return self.stack()
+
+    def stack(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads((self.folder / "stack.json").read_text())
+        return told
+
+    def processes(self) -> list[str]:
+        """Command lines and working folders of this machine's processes that name our folder."""
+        found = []
+        for place in Path("/proc").glob("[0-9]*"):
+            try:
+                line = (
+                    (place / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                )
+                variables = (place / "environ").read_bytes().decode(errors="replace")
+                cwd = str((place / "cwd").readlink())
+            except OSError:
+                continue
+            if str(self.folder) in line + variables + cwd and str(os.getpid()) != place.name:
+                found.append(f"{place.name}: {line}")
+        return found
+
+
+def wait_for(what: str, holds: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what}: not within {seconds:.0f} s")
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Machine]:
+    folder = Path(tempfile.mkdtemp(prefix="coffre-devstack-"))
+    machine = Machine(folder)
+    yield machine
+    machine.run("down")
+    left = machine.processes()
+    shutil.rmtree(folder, ignore_errors=True)
+    assert not left
+
+
+def test_the_life_of_an_installation(machine: Machine) -> None:
+    # The usual port of the portal is taken, by us or by another program.
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            other.bind(("127.0.0.1", 8000))
+            other.listen()
+        except OSError:
+            pass
+        first = machine.up()
+    assert first["portal"]["url"] != "http://127.0.0.1:8000"
+    assert (machine.folder / "stack.json").stat().st_mode & 0o777 == 0o600
+    for service in ("ingest", "quota", "reporting", "retention", "portal"):
+        url = first["services"][service]["url"]
+        assert httpx2.get(f"{url}/health/ready").status_code == 200, service
+
+    # A second `up` says where the first one runs; `status` and `logs` work meanwhile.
+    again = machine.run("up", "--no-demo")
+    assert again.returncode == 0
+    assert first["portal"]["url"] in again.stdout
+    assert machine.run("status").returncode == 0
+    assert machine.run("logs", "portal").returncode == 0
+    unknown = machine.run("logs", "nonsense")
+    assert unknown.returncode == 2
+    assert "portal" in unknown.stderr
+
+    # A service that is killed comes back by itself.
+    killed = first["services"]["quota"]["pid"]
+    os.kill(killed, signal.SIGKILL)
+    wait_for("quota is back", lambda: machine.stack()["services"]["quota"]["pid"] != killed)
+    wait_for("all are ready", lambda: machine.run("status").returncode == 0)
+
+    # Something that must be there tomorrow.
+    authority = {"Authorization": f"Bearer {first['operator']['token']}"}
+    client = {
+        "name": "Menuiserie Petit",
+        "locale": "fr",
+        "contracted_bytes": 1_000_000_000,
+        "seats": 2,
+        "administrator": {"name": "Luc Petit", "email": "luc@petit.example"},
+    }
+    opened = httpx2.post(f"{first['portal']['url']}/api/v1/tenants", json=client, headers=authority)
+    assert opened.status_code == 201, opened.text
+
+    # The supervisor is killed: nothing of it stays for long, and the next start mends all.
+    supervisor = json.loads((machine.folder / "supervisor.json").read_text())["pid"]
+    os.kill(supervisor, signal.SIGKILL)
+    second = machine.up()
+    assert second["operator"] == first["operator"]
+    listed = httpx2.get(f"{second['portal']['url']}/api/v1/tenants", headers=authority).json()
+    assert [tenant["name"] for tenant in listed["tenants"]] == ["Menuiserie Petit"]
+
+    # The end leaves no process behind.
+    assert machine.run("down").returncode == 0
+    assert not (machine.folder / "stack.json").exists()
+    wait_for("no process is left", lambda: not machine.processes(), seconds=10)
+    assert machine.run("status").returncode == 3
+
+
+@pytest.mark.parametrize("after_seconds", [0.5, 4.0, 9.0])
+def test_a_start_that_is_interrupted_leaves_nothing(machine: Machine, after_seconds: float) -> None:
+    command = [sys.executable, "-m", "libs.devstack", "up", f"--dir={machine.folder}", "--no-demo"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    time.sleep(after_seconds)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)  # impatience changes nothing
+    said, _ = process.communicate(timeout=90)
+    assert process.returncode in (0, -signal.SIGINT), said
+    wait_for("no process is left", lambda: not machine.processes(), seconds=10)
+
+
+def test_commands_are_told_apart() -> None:
+    unknown = subprocess.run([ROOT / "run", "fly"], capture_output=True, text=True, check=False)
+    assert unknown.returncode == 2
+    assert "no command 'fly'" in unknown.stderr
+    helped = subprocess.run([ROOT / "run", "--help"], capture_output=True, text=True, check=False)
+    assert helped.returncode == 0
+    for command in ("up", "down", "status", "logs", "test", "check", "bench"):
+        assert f"\n  {command} " in helped.stdout
