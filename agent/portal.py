@@ -1,0 +1,130 @@
+"""The portal's API as a restore uses it: sign in, ask for the manifest, fetch chunks."""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+from urllib.parse import quote
+
+import msgspec
+import zstandard
+
+from agent.connection import Connection, StreamCut
+from agent.failures import AgentError
+from libs.shared.entries import FolderDelta, check_batch
+
+MAX_FRAME_BYTES = 256 * 1024 * 1024
+_LENGTH = struct.Struct(">I")
+_CHUNK_HEAD = struct.Struct(">IB")
+_READ_AHEAD_BYTES = 512 * 1024
+
+
+class ChunkPlace(NamedTuple):
+    """Where a chunk lies: fetching in the order of (pack_no, offset) reads each pack once."""
+
+    chunk_id: bytes
+    pack_no: int
+    offset: int
+    size: int
+    encoding: int
+
+
+Frame = tuple[list[FolderDelta], list[ChunkPlace]]
+_decoder = msgspec.msgpack.Decoder(Frame)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a restore point holds, to be read as it comes."""
+
+    run: int
+    chunk_key: bytes
+    frames: Iterator[Frame]
+
+
+class Portal:
+    """A signed-in user's side of the API."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def sign_in(self, email: str, password: str, totp: str | None = None) -> None:
+        """Exchange the password for a token that this process alone holds."""
+        request = {"email": email, "password": password}
+        if totp:
+            request["totp"] = totp
+        answer = self.connection.call_json("POST", "/api/v1/tokens", request)
+        self.connection.token = answer.json()["token"]
+
+    @contextmanager
+    def manifest(self, plan: str, run: int | None, path: bytes | None) -> Iterator[Manifest]:
+        """The folders, entries and chunk places of a restore point; the last one if none is named.
+
+        StreamCut when it breaks off: nothing is taken for whole that isn't.
+        """
+        query = [f"run={run}"] if run is not None else []
+        if path:
+            query.append(f"path={quote(path, safe='/')}")
+        address = f"/api/v1/plans/{quote(plan, safe='')}/manifest"
+        if query:
+            address += "?" + "&".join(query)
+        with self.connection.stream("GET", address) as response:
+            headers = response.headers
+            key = bytes.fromhex(headers["X-Coffre-Chunk-Key"])
+            yield Manifest(int(headers["X-Coffre-Run"]), key, _frames(_buffered(response)))
+
+    @contextmanager
+    def chunks(
+        self, plan: str, chunk_ids: Sequence[bytes]
+    ) -> Iterator[Iterator[tuple[int, bytes]]]:
+        """(encoding, payload) of each chunk, in the order asked for; StreamCut when cut."""
+        address = f"/api/v1/plans/{quote(plan, safe='')}/chunks"
+        with self.connection.stream("POST", address, b"".join(chunk_ids)) as response:
+            yield _payloads(_buffered(response), len(chunk_ids))
+
+
+def _buffered(response: Any) -> io.BufferedReader:
+    return io.BufferedReader(response, _READ_AHEAD_BYTES)
+
+
+def _exactly(stream: io.BufferedReader, length: int) -> bytes:
+    content = stream.read(length)
+    if len(content) < length:
+        raise StreamCut("the answer ended before its end")
+    return content
+
+
+class _Codecs(threading.local):
+    def __init__(self) -> None:
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_codecs = _Codecs()
+
+
+def _frames(stream: io.BufferedReader) -> Iterator[Frame]:
+    while True:
+        (length,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size))
+        if length == 0:
+            stream.read(1)
+            return
+        body = _exactly(stream, length)
+        try:
+            plain = _codecs.decompressor.decompress(body, max_output_size=MAX_FRAME_BYTES)
+            frame = cast("Frame", _decoder.decode(plain))
+        except (zstandard.ZstdError, msgspec.MsgspecError) as error:
+            raise AgentError(f"The portal's list can't be read: {error}.") from error
+        check_batch(frame[0])
+        yield frame
+
+
+def _payloads(stream: io.BufferedReader, count: int) -> Iterator[tuple[int, bytes]]:
+    for _ in range(count):
+        length, encoding = _CHUNK_HEAD.unpack(_exactly(stream, _CHUNK_HEAD.size))
+        yield encoding, _exactly(stream, length)
+    stream.read(1)
