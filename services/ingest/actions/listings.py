@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import BinaryIO
 from uuid import UUID
 
 from libs.shared import catalogue, database, entries
 from libs.shared.catalogue import EntryRow
+from libs.shared.database import Connection
 from libs.shared.entries import Entry, FolderDelta
 from libs.shared.errors import NotFound
 from services.ingest import rules
@@ -27,30 +29,33 @@ async def list_entries(
     A frame is a big-endian u32 length and a batch of entries as in a delta. Written to disk
     first, so that a slow reader holds neither a connection to the database nor memory.
     """
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who reads it
-    try:
+    with ExitStack() as undo:
+        file = undo.enter_context(tempfile.TemporaryFile())
         async with ingest.deltas, database.transaction(ingest.pool) as conn:
             plan = await catalogue.find_plan(conn, agent.tenant_id, plan_id)
             if plan is None or plan.agent_id != agent.agent_id:
                 raise NotFound("plan")
-            if plan.last_run is None:
-                return None, file
-            frame: list[FolderDelta] = []
-            count = size_bytes = 0
-            async for folder, rows in catalogue.walk(conn, agent.tenant_id, plan_id, plan.last_run):
-                frame.append(FolderDelta(folder, [_entry(row) for row in rows], []))
-                count += len(rows)
-                size_bytes += len(folder) + sum(100 + len(row.chunk_ids) for row in rows)
-                if count >= _FRAME_ENTRIES or size_bytes >= _FRAME_BYTES:
-                    await ingest.in_thread(_write, file, frame)
-                    frame, count, size_bytes = [], 0, 0
-            if frame:
-                await ingest.in_thread(_write, file, frame)
+            if plan.last_run is not None:
+                await _spool(ingest, conn, agent, plan_id, plan.last_run, file)
         file.seek(0)
-    except BaseException:
-        file.close()
-        raise
+        undo.pop_all()
     return plan.last_run, file
+
+
+async def _spool(
+    ingest: Ingest, conn: Connection, agent: rules.Agent, plan_id: UUID, run: int, file: BinaryIO
+) -> None:
+    frame: list[FolderDelta] = []
+    count = size_bytes = 0
+    async for folder, rows in catalogue.walk(conn, agent.tenant_id, plan_id, run):
+        frame.append(FolderDelta(folder, [_entry(row) for row in rows], []))
+        count += len(rows)
+        size_bytes += len(folder) + sum(100 + len(row.chunk_ids) for row in rows)
+        if count >= _FRAME_ENTRIES or size_bytes >= _FRAME_BYTES:
+            await ingest.in_thread(_write, file, frame)
+            frame, count, size_bytes = [], 0, 0
+    if frame:
+        await ingest.in_thread(_write, file, frame)
 
 
 async def read_file(file: BinaryIO) -> AsyncIterator[bytes]:

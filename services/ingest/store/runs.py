@@ -143,8 +143,9 @@ async def add_run(
     """Writes a run down, open or refused."""
     await conn.execute(
         "INSERT INTO runs (run_id, tenant_id, plan_id, agent_id, run_key, number, parent, state,"
-        " started_at, lease_until, finished_at, outcome, reason_code, reason) VALUES ($1, $2, $3,"
-        " $4, $5, $6, $7, $8, $9, $10, CASE WHEN $8 = 'open' THEN NULL ELSE $9 END, $11, $12, $13)",
+        " started_at, lease_until, finished_at, outcome, reason_code, reason)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text, $9::timestamptz, $10,"
+        " CASE WHEN $8 = 'open' THEN NULL ELSE $9 END, $11, $12, $13)",
         run.run_id,
         tenant_id,
         run.plan_id,

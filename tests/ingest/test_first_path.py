@@ -1,0 +1,62 @@
+"""One machine, one plan, three nights."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from libs.shared import catalogue, database
+from libs.shared.entries import FolderDelta
+from tests.ingest.conftest import Agent, Service, folder
+
+
+async def test_three_nights(agent: Agent, ingest: Service) -> None:
+    plan = await agent.declare()
+    run = await agent.start(plan)
+    assert await agent.missing(run, b"hello", b"world") == [True, True]
+    pack = agent.pack(b"hello", b"world")
+    first = await agent.upload(run, pack)
+    assert first.status_code == 201
+    assert first.json()["stored_bytes"] > 0
+    assert (await agent.upload(run, pack)).status_code == 200
+    assert await agent.missing(run, b"hello", b"world", b"new") == [False, False, True]
+    deltas = [
+        FolderDelta(b"", [folder(b"srv")], []),
+        FolderDelta(b"srv", [folder(b"docs")], []),
+        FolderDelta(
+            b"srv/docs", [agent.file(b"a", b"hello"), agent.file(b"b", b"hello", b"world")], []
+        ),
+    ]
+    sent = await agent.send(run, *deltas)
+    assert sent.status_code == 204, sent.text
+    answer = await agent.commit(run)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["number"] == 1
+    assert answer.json()["protected_bytes"] == 15
+    again = await agent.commit(run)
+    assert again.json() == answer.json()
+
+    second = await agent.start(plan)
+    unchanged = await agent.commit(second, batches=0)
+    assert unchanged.status_code == 200, unchanged.text
+    assert unchanged.json()["number"] == 2
+
+    third = await agent.start(plan)
+    change = FolderDelta(b"srv/docs", [agent.file(b"a", b"world")], [b"b"])
+    assert (await agent.send(third, change)).status_code == 204
+    changed = await agent.commit(third)
+    assert changed.json()["protected_bytes"] == 5
+
+    pool = await database.create_pool(ingest.environ["COFFRE_DATABASE_URL"], "ingest", max_size=1)
+    async with database.transaction(pool) as conn:
+        tenant_id = agent.tenant.tenant_id
+        names = [
+            [
+                row.name
+                for row in await catalogue.list_folder(
+                    conn, tenant_id, UUID(plan), number, b"srv/docs"
+                )
+            ]
+            for number in (1, 2, 3)
+        ]
+    await pool.close()
+    assert names == [[b"a", b"b"], [b"a", b"b"], [b"a"]]
