@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from libs.shared.crashpoints import crashpoint
-from libs.shared.runtime.command import main
+from libs.shared.runtime.command import Command, main
 from libs.shared.runtime.service import Loop, Service
 
-__all__ = ["Loop", "Service", "crashpoint", "main"]
+__all__ = ["Command", "Loop", "Service", "crashpoint", "main"]

@@ -6,14 +6,16 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from pydantic import SecretStr
 
 from libs.shared import clock, database, logs
-from libs.shared.errors import Unavailable
+from libs.shared.errors import Refusal, Unavailable
 from libs.shared.inbox import parked
 from libs.shared.runtime.http import use_uvloop
 from libs.shared.settings import Settings, load
@@ -27,22 +29,36 @@ class _Reader(Settings):
     database_url: SecretStr
 
 
-def main(service: str, serve: Callable[[], Awaitable[None]]) -> None:
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of one service beside the common ones.
+
+    `describe` adds its arguments to the parser; `run` gets them parsed, and may raise a Refusal.
+    """
+
+    name: str
+    help: str
+    describe: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], Awaitable[None]]
+
+
+def main(service: str, serve: Callable[[], Awaitable[None]], own: Sequence[Command] = ()) -> None:
     """Runs one command of a service and exits: 0 well, 1 failed, 2 wrong usage or settings."""
     style = "console" if os.environ.get("COFFRE_LOG_FORMAT") == "console" else "json"
     logs.configure(service, style)  # type: ignore[arg-type]  # one of the two literals
-    arguments = _parser(service).parse_args()
+    arguments = _parser(service, own).parse_args()
     commands: dict[str, Callable[[], Coroutine[Any, Any, int]]] = {
         "serve": lambda: _serve(serve),
         "migrate": lambda: _migrate(service),
         "events": lambda: _events(service, arguments),
+        **{command.name: partial(_run_own, command, arguments) for command in own},
     }
     with asyncio.Runner(loop_factory=use_uvloop()) as runner:
         code = runner.run(commands[arguments.command or "serve"]())
     raise SystemExit(code)
 
 
-def _parser(service: str) -> argparse.ArgumentParser:
+def _parser(service: str, own: Sequence[Command]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"python -m services.{service}",
         description=f"The {service} service of Coffre. Without a command it serves."
@@ -63,6 +79,8 @@ def _parser(service: str) -> argparse.ArgumentParser:
     ):
         many = events.add_parser(action, help=text)
         many.add_argument("ids", metavar="ID", nargs="+", type=UUID)
+    for command in own:
+        command.describe(commands.add_parser(command.name, help=command.help))
     return parser
 
 
@@ -72,6 +90,14 @@ async def _serve(serve: Callable[[], Awaitable[None]]) -> int:
     except Exception:
         logs.get().exception("service.failed")
         return 1
+    return 0
+
+
+async def _run_own(command: Command, arguments: argparse.Namespace) -> int:
+    try:
+        await command.run(arguments)
+    except Refusal as refusal:
+        return _failed(refusal.detail)
     return 0
 
 
