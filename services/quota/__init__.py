@@ -1,0 +1,1 @@
+"""Quota: what is kept for each tenant, and how far it may grow."""

@@ -1,0 +1,20 @@
+"""What can differ between installations."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+
+from libs.shared.settings import ServiceSettings
+from libs.shared.settings import Settings as BareSettings
+
+
+class Settings(ServiceSettings):
+    """Settings of quota; the fields are COFFRE_… variables."""
+
+    listen: str = "127.0.0.1:8002"
+
+
+class OperatorSettings(BareSettings):
+    """What the commands for operators need."""
+
+    database_url: SecretStr

@@ -1,0 +1,45 @@
+"""Events in."""
+
+from __future__ import annotations
+
+from libs.shared import logs, outbox
+from libs.shared.database import Connection
+from libs.shared.events import (
+    DestructionScheduled,
+    SubscriptionEnded,
+    SubscriptionReinstated,
+    TenantChanged,
+)
+from libs.shared.inbox import Handlers
+from services.retention import rules, store
+
+
+async def on_tenant_changed(conn: Connection, event: TenantChanged) -> None:
+    await store.put_tenant(conn, event.tenant_id, event.version, event.retention_days)
+
+
+async def on_subscription_ended(conn: Connection, event: SubscriptionEnded) -> None:
+    due_at = rules.find_destruction_date(event.ended_at)
+    if not await store.schedule_destruction(
+        conn, event.tenant_id, event.version, event.ended_at, due_at, event.reason
+    ):
+        return
+    scheduled = DestructionScheduled(
+        tenant_id=event.tenant_id, ended_at=event.ended_at, due_at=due_at, version=event.version
+    )
+    await outbox.add(conn, scheduled)
+    logs.get().info(
+        "destruction.scheduled", tenant_id=str(event.tenant_id), due_at=due_at.isoformat()
+    )
+
+
+async def on_subscription_reinstated(conn: Connection, event: SubscriptionReinstated) -> None:
+    if await store.cancel_destruction(conn, event.tenant_id, event.version, event.reason):
+        logs.get().info("destruction.cancelled", tenant_id=str(event.tenant_id))
+
+
+HANDLERS: Handlers = {
+    TenantChanged: on_tenant_changed,
+    SubscriptionEnded: on_subscription_ended,
+    SubscriptionReinstated: on_subscription_reinstated,
+}

@@ -1,0 +1,15 @@
+"""When something may be forgotten: pure decisions of retention."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+DESTRUCTION_AFTER = timedelta(days=30)
+
+
+def find_destruction_date(ended_at: datetime) -> datetime:
+    """Returns when an ended subscription's data is due for destruction: 30 times 24 hours later.
+
+    Hours and not calendar days: never earlier, in whatever time zone, over whatever summer time.
+    """
+    return ended_at.astimezone(UTC) + DESTRUCTION_AFTER
