@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 RECORD = "processes.json"
+LOG_BYTES = 20_000_000
 PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 
 
@@ -86,6 +87,8 @@ class Processes:
     def start(self, program: Program) -> subprocess.Popen[bytes]:
         """Starts the program with its output going to the end of its log."""
         program.log.parent.mkdir(parents=True, exist_ok=True)
+        if program.log.exists() and program.log.stat().st_size > LOG_BYTES:
+            program.log.replace(program.log.with_suffix(".log.old"))
         with self._lock, open(program.log, "ab") as log:
             if self.stopping.is_set():
                 raise Stopping
