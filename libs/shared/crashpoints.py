@@ -12,7 +12,7 @@ _left = int(_passage or 1)
 
 
 def crashpoint(name: str) -> None:
-    """Ends the process at once where COFFRE_CRASHPOINT is `name`, or `name:N` at the Nth passage."""
+    """Ends the process where COFFRE_CRASHPOINT is `name`, or `name:N` at the Nth passage."""
     global _left  # noqa: PLW0603 - one counter for the one armed place of the process
     if not _name or name != _name:
         return

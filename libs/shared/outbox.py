@@ -12,6 +12,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from prometheus_client import Gauge
+
 from libs.shared import bus, clock, database, logs
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection, Pool, Record
@@ -23,6 +25,9 @@ POLL_SECONDS = 1.0
 KEPT = timedelta(days=35)
 _STANDBY_SECONDS = 2.0
 _PAUSE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+_WATCH_SECONDS = 60.0
+
+_UNROUTED = Gauge("coffre_events_unrouted", "Events caught because no queue wants them")
 
 
 async def add(conn: Connection, event: Event, *, blank: Sequence[str] | None = None) -> UUID:
@@ -97,10 +102,7 @@ class Relay:
         connection = await database.connect(self._dsn, self.service, name=f"{self.service}-relay")
         try:
             with database.outages_translated():
-                while not await connection.fetchval(
-                    "SELECT pg_try_advisory_lock($1)", _lock_of(self.service)
-                ):
-                    await asyncio.sleep(_STANDBY_SECONDS)
+                await _take_lock(connection, self.service)
                 await connection.add_listener(f"outbox_{self.service}", lambda *_: self._hint.set())
                 async with bus.publisher(self._amqp_url, self.service) as publisher:
                     self.active = True
@@ -110,9 +112,13 @@ class Relay:
             await _close(connection)
 
     async def _publish_for_ever(self, connection: Connection, publisher: bus.Publisher) -> None:
+        watch_at = 0.0
         while True:
             self._hint.clear()
             publisher.check()
+            if time.monotonic() >= watch_at:
+                await _watch_unrouted(publisher)
+                watch_at = time.monotonic() + _WATCH_SECONDS
             sent = await self._publish_batch(connection, publisher)
             self._tries = 0
             if sent < BATCH:
@@ -139,6 +145,14 @@ class Relay:
         if failed:
             raise failed[0]
         return len(confirmed)
+
+
+async def _watch_unrouted(publisher: bus.Publisher) -> None:
+    """Says so while events lie in the queue that nobody reads: the topology table lacks a line."""
+    unrouted = await publisher.unrouted()
+    _UNROUTED.set(unrouted)
+    if unrouted:
+        logs.get().error("event.unrouted", count=unrouted, queue=bus.UNROUTED)
 
 
 async def _numbered(connection: Connection) -> list[Record]:
@@ -223,7 +237,7 @@ def blanked(payload: str, members: Sequence[str]) -> str:
 
 
 async def prune(pool: Pool) -> int:
-    """Removes published rows older than the days of replay; pings after an hour. Returns how many."""
+    """Removes published rows older than the days of replay, pings after an hour; says how many."""
     now = clock.now()
     async with database.transaction(pool) as conn:
         status = await conn.execute(
@@ -259,6 +273,14 @@ async def backlog(pool: Pool) -> tuple[int, float]:
     assert row is not None
     age = (clock.now() - row["oldest"]).total_seconds() if row["oldest"] else 0.0
     return row["waiting"], max(age, 0.0)
+
+
+async def _take_lock(connection: Connection, service: str) -> None:
+    """Returns once this session holds the service's lock; asking keeps the connection watched."""
+    held = False
+    while not held:
+        held = await connection.fetchval("SELECT pg_try_advisory_lock($1)", _lock_of(service))
+        await asyncio.sleep(0 if held else _STANDBY_SECONDS)
 
 
 def _lock_of(service: str) -> int:

@@ -25,9 +25,7 @@ def volume(sequence: int) -> VolumeChanged:
     )
 
 
-async def until(
-    holds: Callable[[], Awaitable[Any]], seconds: float = 15, what: str = "it"
-) -> Any:
+async def until(holds: Callable[[], Awaitable[Any]], seconds: float = 15, what: str = "it") -> Any:
     """Waits until something holds, and returns it; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := await holds()):
@@ -102,7 +100,7 @@ Sides = Callable[..., Awaitable[Side]]
 
 @pytest.fixture
 async def side(database: Any, amqp_url: str) -> AsyncIterator[Sides]:
-    """Makes the sides that a test needs: `await side("ingest")`; another broker URL may be given."""
+    """Makes the sides that a test needs: `await side("ingest")`, on the test's broker."""
     made: list[Side] = []
     async with AsyncExitStack() as stack:
 

@@ -7,6 +7,10 @@ import random
 import time
 from collections import Counter
 from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
 
 from libs.shared import bus, clock, database, outbox
 from libs.shared.database import Connection
@@ -54,12 +58,10 @@ async def test_a_rolled_back_event_was_never_said(side: Sides) -> None:
     ingest, quota = await side("ingest"), await side("quota")
     ingest.relay()
     quota.listen()
-    try:
+    with pytest.raises(LookupError):
         async with database.transaction(ingest.pool) as conn:
             await outbox.add(conn, volume(1))
             raise LookupError
-    except LookupError:
-        pass
     await ingest.say(volume(2))
     await until(lambda: quota.value("SELECT count(*) FROM inbox"))
     assert await quota.value("SELECT payload::json->>'sequence' FROM inbox") == "2"
@@ -191,9 +193,7 @@ async def test_only_one_of_two_relays_publishes_and_the_other_takes_over(side: S
     await until(ingest.all_published)
     await asyncio.sleep(0.3)
     assert first.active != second.active
-    active, standby, other = (
-        (ingest, second, twin) if first.active else (twin, first, ingest)
-    )
+    active, standby, other = (ingest, second, twin) if first.active else (twin, first, ingest)
     await active.end()
     await other.say(volume(2))
     await until(lambda: _true(standby.active))
@@ -206,8 +206,6 @@ async def test_a_relay_that_loses_its_lock_stops_publishing_and_takes_it_again(
     ingest = await side("ingest")
     relay = ingest.relay()
     await until(lambda: _true(relay.active))
-    import asyncpg
-
     admin = await asyncpg.connect(database.admin_dsn)
     killed = await admin.fetchval(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
@@ -256,8 +254,6 @@ async def test_old_rows_are_forgotten_and_young_ones_kept(side: Sides) -> None:
 
 def _message(sequence: int, kind: str = VolumeChanged.type) -> bus.Message:
     event = volume(sequence)
-    from uuid import uuid4
-
     return bus.Message(
         event_id=uuid4(),
         type=kind,
@@ -271,8 +267,6 @@ def _message(sequence: int, kind: str = VolumeChanged.type) -> bus.Message:
 
 
 def _delivery(sequence: int) -> bus.Delivery:
-    from uuid import UUID
-
     return bus.Delivery(
         tag=sequence + 1,
         message_id=str(UUID(int=sequence)),

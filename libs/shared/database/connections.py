@@ -52,7 +52,7 @@ _OUTAGES = (
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether an error tells of PostgreSQL being away or unable, rather than of a wrong statement."""
+    """Whether an error tells of PostgreSQL being away or unable, not of a wrong statement."""
     if isinstance(error, asyncpg.InterfaceError):
         return "closed" in str(error) or "closing" in str(error) or "terminated" in str(error)
     return isinstance(error, _OUTAGES)

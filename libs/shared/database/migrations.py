@@ -108,15 +108,14 @@ async def apply(connection: Connection, schema: str, prefix: str, folder: Path) 
         for row in await connection.fetch(f"SELECT name, sha256 FROM {schema}.migrations")  # noqa: S608 - names of ours
     }
     applied = []
-    for file in sorted(folder.glob("*.sql")):
-        name = prefix + file.stem
-        sql = file.read_text(encoding="utf-8")
+    for stem, sql in _files(folder):
+        name = prefix + stem
         digest = hashlib.sha256(sql.encode()).hexdigest()
         if known.get(name) == digest:
             continue
         if name in known:
             raise MigrationRefused(
-                f"{file.name} was changed after it was applied to schema {schema};"
+                f"{name}.sql was changed after it was applied to schema {schema};"
                 " restore it and write a new file instead."
             )
         async with connection.transaction():
@@ -132,6 +131,10 @@ async def apply(connection: Connection, schema: str, prefix: str, folder: Path) 
         logs.get().info("migration.applied", schema=schema, name=name)
         applied.append(f"{schema}.{name}")
     return applied
+
+
+def _files(folder: Path) -> list[tuple[str, str]]:
+    return [(file.stem, file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.sql"))]
 
 
 def _quoted(name: str) -> str:

@@ -11,10 +11,11 @@ from libs.shared.database import Connection, Record
 
 
 async def list_parked(conn: Connection, limit: int = 200) -> list[Record]:
-    """The oldest parked events: event_id, type, tenant_id, received_at, attempts, error, raw or not."""
+    """The oldest parked events, without their contents; `unreadable` ones have raw bytes only."""
     return await conn.fetch(
         """
-        SELECT event_id, type, tenant_id, received_at, attempts, error, raw IS NOT NULL AS unreadable
+        SELECT event_id, type, tenant_id, received_at, attempts, error,
+               raw IS NOT NULL AS unreadable
         FROM inbox WHERE state = 'parked' ORDER BY position LIMIT $1
         """,
         limit,
@@ -60,7 +61,8 @@ def line(row: Record) -> str:
     """One event of a list, for a terminal."""
     reason = row["error"].strip().splitlines()[-1] if row["error"].strip() else ""
     kind = "unreadable" if row["unreadable"] else f"{row['attempts']} tries"
-    return f"{row['event_id']}  {row['received_at']:%Y-%m-%d %H:%M:%S}  {row['type']}  ({kind})  {reason}"
+    received_at = f"{row['received_at']:%Y-%m-%d %H:%M:%S}"
+    return f"{row['event_id']}  {received_at}  {row['type']}  ({kind})  {reason}"
 
 
 def page(row: Record) -> str:

@@ -111,7 +111,7 @@ async def park(conn: Connection, event_id: UUID, attempts: int, error: str) -> N
 
 
 async def bring_back(pool: Pool, now: datetime) -> None:
-    """Makes due what waits for longer than any pause lasts: the installation's clock was set back."""
+    """Makes due what waits for longer than any pause lasts: the clock was set back."""
     async with database.transaction(pool) as conn:
         await conn.execute(
             "UPDATE inbox SET next_at = $1 WHERE state = 'pending' AND next_at > $2",
@@ -143,7 +143,7 @@ async def backlog(pool: Pool) -> tuple[int, float, int]:
 
 
 async def prune(pool: Pool) -> int:
-    """Removes handled events older than the days of replay; pings after an hour. Returns how many."""
+    """Removes handled events older than the days of replay, pings after an hour; says how many."""
     now = clock.now()
     async with database.transaction(pool) as conn:
         status = await conn.execute(

@@ -187,7 +187,9 @@ class Service:
         while True:
             await asyncio.sleep(_PRUNE_SECONDS * random.uniform(0.5, 1))  # noqa: S311 - no secret
             with suppress(Unavailable):
-                while await outbox.prune(self.pool) or await inbox.prune(self.pool):
+                removed = 1
+                while removed:
+                    removed = await outbox.prune(self.pool) + await inbox.prune(self.pool)
                     await asyncio.sleep(0.5)
 
 

@@ -1,0 +1,53 @@
+"""Plain connections to RabbitMQ; whoever holds one opens the next."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aio_pika
+import aiormq
+from aio_pika.abc import AbstractConnection
+from pamqp.exceptions import PAMQPException
+
+HEARTBEAT_SECONDS = 10
+CONNECT_SECONDS = 10
+
+TROUBLE = (aiormq.exceptions.AMQPError, PAMQPException, OSError, RuntimeError)
+"""What the libraries raise when the broker is away; OSError is TimeoutError too."""
+
+
+class BusDown(Exception):  # noqa: N818 - an outage, not an error of ours
+    """RabbitMQ is away, or did not confirm; the same may succeed later."""
+
+
+async def connect(url: str, name: str) -> AbstractConnection:
+    """Opens a plain connection that never reconnects by itself; raises BusDown.
+
+    aio-pika's robust connections are not used: in several versions they came back without
+    consumers. Here whoever holds a connection opens the next one.
+    """
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            return await aio_pika.connect(
+                url,
+                heartbeat=HEARTBEAT_SECONDS,
+                client_properties={"connection_name": f"coffre-{name}"},
+            )
+    except TROUBLE as error:
+        raise BusDown(f"can't connect to RabbitMQ: {words(error)}") from error
+
+
+async def close(connection: AbstractConnection) -> None:
+    """Closes within seconds, whatever state the broker is in."""
+    try:
+        async with asyncio.timeout(3):
+            await connection.close()
+    except (*TROUBLE, asyncio.CancelledError):
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+
+
+def words(error: BaseException) -> str:
+    """An exception in one line, for logs."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
