@@ -96,7 +96,7 @@ async def add_decision(
 
 
 async def put_allowance(conn: Connection, tenant_id: UUID, allowance: Allowance) -> int | None:
-    """Keeps an allowance that differs from the last; returns its version, None if it is the same."""
+    """Keeps an allowance that differs from the last; returns its version, None if it doesn't."""
     version: int | None = await conn.fetchval(
         """
         UPDATE allowances

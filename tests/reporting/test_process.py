@@ -1,0 +1,116 @@
+"""The process as it runs: killed at the worst moments, restarted, stopped; nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reporting.conftest import Client, Desk, is_finished
+from tests.reporting.faulty_smtp import FaultySMTP
+from tests.reporting.process import Reporting
+
+Start = Callable[[FaultySMTP], Reporting]
+
+
+@pytest.fixture
+def start(desk: Desk, amqp_url: str, tmp_path: Path) -> Start:
+    hotline = desk.office.hotline[0]
+    return lambda smtp: Reporting(desk.dsn, amqp_url, smtp.port, hotline, tmp_path)
+
+
+async def wait_sent(desk: Desk, count: int) -> list[dict[str, Any]]:
+    await desk.wait(lambda mails: len(mails) == count and is_finished(mails))
+    return await desk.mails()
+
+
+async def test_a_run_is_reported_within_a_second(desk: Desk, client: Client, start: Start) -> None:
+    async with FaultySMTP() as smtp:
+        reporting = start(smtp)
+        async with reporting.running():
+            await reporting.publish(client.tenant(), client.plan(), client.run(1))
+            await smtp.wait_taken(1, seconds=30)
+            begun = time.monotonic()
+            await reporting.publish(client.run(2))
+            await smtp.wait_taken(2)
+            assert time.monotonic() - begun < 1
+
+
+@pytest.mark.parametrize(
+    ("crashpoint", "copies"),
+    [
+        ("inbox.before_commit", 1),
+        ("inbox.before_ack", 1),
+        ("reporting.before_data", 1),
+        ("reporting.after_data", 2),
+    ],
+)
+async def test_a_crash_loses_no_mail(
+    desk: Desk, client: Client, start: Start, crashpoint: str, copies: int
+) -> None:
+    async with FaultySMTP() as smtp:
+        reporting = start(smtp)
+        await reporting.publish(client.tenant(), client.plan(), client.run())
+        async with reporting.running(crashpoint) as process:
+            async with asyncio.timeout(30):
+                assert await process.wait() == 137
+        async with reporting.running():
+            [mail] = await wait_sent(desk, 1)
+    assert [taken.message_id for taken in smtp.taken] == [mail["message_id"]] * copies
+    assert mail["possible_duplicates"] == (1 if "data" in crashpoint else 0)
+
+
+async def test_a_kill_in_the_midst_of_many_doubles_only_what_was_under_way(
+    desk: Desk, client: Client, start: Start
+) -> None:
+    async with FaultySMTP() as smtp:
+        reporting = start(smtp)
+        await reporting.publish(client.tenant(), client.plan())
+        await reporting.publish(*(client.run(number) for number in range(1, 41)))
+        async with reporting.running("reporting.after_data:12") as process:
+            async with asyncio.timeout(30):
+                await process.wait()
+        async with reporting.running():
+            mails = await wait_sent(desk, 40)
+    taken = [item.message_id for item in smtp.taken]
+    assert set(taken) == {mail["message_id"] for mail in mails}
+    assert len(taken) - 40 <= sum(mail["possible_duplicates"] for mail in mails) <= 4
+
+
+async def test_sigterm_ends_it_cleanly(desk: Desk, client: Client, start: Start) -> None:
+    async with FaultySMTP() as smtp:
+        reporting = start(smtp)
+        async with reporting.running() as process:
+            await reporting.publish(client.tenant(), client.plan(), client.run())
+            await wait_sent(desk, 1)
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(20):
+                assert await process.wait() == 0
+
+
+async def test_the_password_is_in_no_log_and_no_table_afterwards(
+    desk: Desk, client: Client, start: Start
+) -> None:
+    async with FaultySMTP() as smtp:
+        reporting = start(smtp)
+        async with reporting.running():
+            event = client.password("Qz7-secret-3")
+            await reporting.publish(event)
+            await wait_sent(desk, 1)
+        assert "Qz7-secret-3" in smtp.taken[0].message.get_body(("plain",)).get_content()
+    log = reporting.log.read_text()
+    assert "mail.accepted" in log
+    assert "Qz7-secret-3" not in log
+    async with desk.pool.acquire() as conn:
+        rows = [
+            str(dict(row))
+            for table in ("mails", "inbox", "outbox")
+            for row in await conn.fetch(f"SELECT * FROM {table}")
+        ]
+    assert event.sealed_password not in "".join(rows)
+    assert "Qz7-secret-3" not in "".join(rows)
