@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from typing import Literal, Protocol
 
 from isal import isal_zlib
@@ -36,6 +36,9 @@ class Archive(Protocol):
     def finish(self) -> Iterator[bytes]:
         """What comes after the last entry."""
 
+    def close(self) -> None:
+        """Frees what was kept for the end."""
+
 
 ARCHIVES: dict[Format, type[Zip] | type[Tar]] = {"zip": Zip, "tar": Tar}
 
@@ -48,18 +51,27 @@ async def write(
     Raises Damaged, Unavailable: what was yielded until then is no whole archive."""
     waiting: list[bytes] = []
     held = 0
+    with closing(archive):
+        async with aclosing(_write_entries(pool, reader, place, archive)) as written:
+            async for piece in written:
+                waiting.append(piece)
+                held += len(piece)
+                if held >= _BUFFER_BYTES:
+                    yield b"".join(waiting)
+                    waiting, held = [], 0
+        yield b"".join(waiting)
+        for piece in archive.finish():
+            yield piece
+
+
+async def _write_entries(
+    pool: Pool, reader: Reader, place: Place, archive: Archive
+) -> AsyncGenerator[bytes, None]:
     async with aclosing(_slices(pool, place)) as slices:
         async for entries in slices:
             async with aclosing(_write_slice(reader, entries, archive)) as written:
                 async for piece in written:
-                    waiting.append(piece)
-                    held += len(piece)
-                    if held >= _BUFFER_BYTES:
-                        yield b"".join(waiting)
-                        waiting, held = [], 0
-    for piece in archive.finish():
-        waiting.append(piece)
-    yield b"".join(waiting)
+                    yield piece
 
 
 async def _slices(pool: Pool, place: Place) -> AsyncGenerator[list[tuple[bytes, EntryRow]], None]:

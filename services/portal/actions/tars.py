@@ -42,6 +42,9 @@ class Tar:
         """What comes after the last entry."""
         yield bytes(2 * _BLOCK)
 
+    def close(self) -> None:
+        """Nothing was kept."""
+
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")

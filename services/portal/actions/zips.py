@@ -76,6 +76,9 @@ class Zip:
         size = self._central.tell()
         yield from _read_back(self._central)
         yield _end(self._count, start, size)
+
+    def close(self) -> None:
+        """Removes the temporary files."""
         self._central.close()
         self._changed.close()
 

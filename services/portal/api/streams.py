@@ -10,6 +10,8 @@ from typing import cast
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from libs.shared import errors, logs
+
 # A reader who takes nothing for so long is gone, or holds our memory for nothing.
 STALLED_SECONDS = 120.0
 
@@ -30,9 +32,13 @@ class Stream(StreamingResponse):
         await super().stream_response(send_in_time)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves the answer."""
+        """Serves the answer; what can't be read on is left unfinished, which readers notice."""
         async with aclosing(cast("AsyncGenerator[bytes, None]", self.body_iterator)):
-            await super().__call__(scope, receive, send)
+            try:
+                await super().__call__(scope, receive, send)
+            except errors.Refusal as refusal:
+                # Too late for a problem: the server closes a connection whose answer has no end.
+                logs.get().error("download.cut", why=str(refusal))
 
 
 async def primed(stream: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:

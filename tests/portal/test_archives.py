@@ -1,0 +1,255 @@
+"""A folder comes back as tar exactly as it was, and as zip with every name accounted for."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import stat
+import subprocess
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.shared import packs
+from libs.shared.entries import FolderDelta
+from services.portal.rules import names
+from tests.portal import builder
+from tests.portal.test_files import BIG, NAMES
+
+DEEP = b"/".join([b"d" * 250] * 16)  # 4,015 bytes
+
+
+@pytest.fixture
+async def client(portal: Any) -> builder.Client:
+    """A client with everything that a Linux file system can hold."""
+    client = await builder.open_client(portal)
+    await client.commit(TREE())
+    return client
+
+
+def TREE() -> dict[bytes, builder.File]:  # noqa: N802 - a constant that is filled in
+    chance = random.Random(3)
+    tree = {b"top/names/" + name: builder.text(b"content of " + name) for name in NAMES}
+    tree |= {
+        b"top/big": builder.File(BIG, mode=0o4755, mtime_ns=-1_500_000_000),
+        b"top/empty": builder.text(b"", mode=0o600, mtime_ns=0, uid=3_000_000_000),
+        b"top/hollow": builder.folder(0o700),
+        b"top/dangling": builder.link(b"nowhere/\xff"),
+        b"top/" + DEEP + b"/" + b"e" * 60: builder.text(b"deep"),
+        b"top/ex%25": builder.text(b"1"),
+        b"top/ex%": builder.text(b"2"),
+        b"top/cut\xff" + b"\xfe" * 240: builder.text(b"long and bad"),
+        b"_coffre-names.txt": builder.text(b"of the client"),
+        b"C:/x": builder.text(b"windows"),
+    }
+    for number in range(300):
+        tree[b"top/many/%03d" % number] = builder.text(chance.randbytes(chance.randrange(1, 3000)))
+    tree[b"top/many/again"] = tree[b"top/many/007"]
+    return tree
+
+
+async def test_the_tar_restores_everything(portal: Any, client: Any, tmp_path: Path) -> None:
+    async with portal.client(client.token) as api:
+        answer = await api.get("/api/v1/plans/documents/archive?format=tar")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/x-tar"
+    (tmp_path / "all.tar").write_bytes(answer.content)
+    to = tmp_path / "out"
+    to.mkdir()
+    done = subprocess.run(
+        ["tar", "--numeric-owner", "-xpf", tmp_path / "all.tar", "-C", to],
+        capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    expected = TREE()
+    for path in list(expected):
+        parts = path.split(b"/")
+        for depth in range(1, len(parts)):
+            expected.setdefault(b"/".join(parts[:depth]), builder.folder())
+    found = set()
+    # The deep path is longer than a system call takes: walk by folder descriptors.
+    for folder, folders, files, at in os.fwalk(bytes(to)):
+        relative = folder[len(bytes(to)) :].strip(b"/")
+        for name in [*folders, *files]:
+            path = names.clean_path(relative + b"/" + name)
+            found.add(path)
+            check(expected[path], name, at)
+    assert found == set(expected)
+
+
+def check(file: builder.File, name: bytes, at: int) -> None:
+    """Compares a restored path with what was stored."""
+    found = os.stat(name, dir_fd=at, follow_symlinks=False)
+    assert found.st_mtime_ns == file.mtime_ns, name
+    if os.geteuid() == 0:
+        assert (found.st_uid, found.st_gid) == (file.uid, file.gid), name
+    if file.target is not None:
+        assert os.readlink(name, dir_fd=at) == file.target
+        return
+    assert stat.S_IMODE(found.st_mode) == file.mode, name
+    if file.is_folder:
+        assert stat.S_ISDIR(found.st_mode)
+        return
+    handle = os.open(name, os.O_RDONLY, dir_fd=at)
+    with os.fdopen(handle, "rb") as opened:
+        assert opened.read() == file.content, name
+
+
+async def test_python_reads_the_tar_too(portal: Any, client: Any) -> None:
+    async with portal.client(client.token) as api:
+        answer = await api.get("/api/v1/plans/documents/archive?path=top&format=tar")
+    with tarfile.open(fileobj=io.BytesIO(answer.content), errors="surrogateescape") as tar:
+        members = {os.fsencode(m.name): m for m in tar.getmembers()}
+        assert members[b"top/empty"].uid == 3_000_000_000
+        assert members[b"top/names/bad\xff\xfe.bin"].size == len(b"content of bad\xff\xfe.bin")
+        assert members[b"top"].isdir()
+        assert b"top/" + DEEP + b"/" + b"e" * 60 in members
+
+
+async def test_the_zip_holds_everything_under_safe_names(portal: Any, client: Any) -> None:
+    async with portal.client(client.token) as api:
+        answer = await api.get("/api/v1/plans/documents/archive")
+    assert answer.headers["content-disposition"].startswith('attachment; filename="documents.zip"')
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.testzip() is None
+    listed = archive.namelist()
+    assert len(set(listed)) == len(listed)
+    for name in listed:
+        assert not name.startswith("/")
+        assert ".." not in name.split("/")
+        assert name.isprintable()
+        assert "\\" not in name
+        assert all(len(part.encode()) <= 255 for part in name.split("/"))
+    lines = archive.read(names.NAMES_LIST).decode().partition("\r\n\r\n")[2].splitlines()
+    changed = {safe: unquote_to_bytes(raw) for safe, raw in (line.split("\t") for line in lines)}
+    expected = TREE()
+    seen = set()
+    for info in archive.infolist():
+        if info.filename == names.NAMES_LIST:
+            continue
+        name = info.filename.rstrip("/")
+        path = changed.get(name, name.encode())
+        seen.add(path)
+        file = expected.get(path) or builder.folder()
+        mode = info.external_attr >> 16
+        if file.target is not None:
+            assert stat.S_ISLNK(mode)
+            assert archive.read(info) == file.target
+        elif file.is_folder:
+            assert info.is_dir()
+        else:
+            assert stat.S_IMODE(mode) == file.mode
+            assert info.compress_type == zipfile.ZIP_STORED
+            assert archive.read(info) == file.content
+    assert set(expected) <= seen
+    assert b"_coffre-names.txt" in seen
+
+
+async def test_other_programs_accept_the_zip(portal: Any, client: Any, tmp_path: Path) -> None:
+    async with portal.client(client.token) as api:
+        answer = await api.get("/api/v1/plans/documents/archive?path=/top/many/&format=zip")
+        one = await api.get("/api/v1/plans/documents/archive?path=top/big&format=zip")
+        hollow = await api.get("/api/v1/plans/documents/archive?path=top/hollow&format=zip")
+    (tmp_path / "a.zip").write_bytes(answer.content)
+    done = subprocess.run(["unzip", "-tq", tmp_path / "a.zip"], capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "many/007" in zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
+    assert zipfile.ZipFile(io.BytesIO(one.content)).read("big") == b"".join(BIG)
+    assert zipfile.ZipFile(io.BytesIO(hollow.content)).namelist() == ["hollow/"]
+
+
+@given(st.lists(st.binary(min_size=1, max_size=255), min_size=2, max_size=8))
+def test_two_names_never_become_one(raw: list[bytes]) -> None:
+    parts = [name.replace(b"/", b"-").replace(b"\0", b"-") for name in raw]
+    parts += [names.zip_path(part).encode() for part in parts]  # names that look like ours
+    distinct = {part for part in parts if part not in (b".", b"..") and len(part) <= 255}
+    assert len({names.zip_path(part) for part in distinct}) == len(distinct)
+
+
+@given(st.binary(min_size=1, max_size=60))
+def test_names_are_shown_in_one_line_and_saved_under_one_header(raw: bytes) -> None:
+    assert "\n" not in names.display(raw)
+    assert "\u202e" not in names.display(raw)
+    header = names.attachment(raw, ".zip")
+    assert header.isascii()
+    assert header.isprintable()
+    assert header.count('"') == 2
+
+
+async def test_the_manifest_and_the_chunks_bring_back_a_tree(portal: Any, client: Any) -> None:
+    key = (await client.keys()).chunk_key
+    async with portal.client(client.token) as api:
+        answer = await api.get("/api/v1/plans/documents/manifest")
+        assert answer.headers["x-coffre-run"] == "1"
+        assert answer.headers["x-coffre-chunk-key"] == key.hex()
+        deltas, places = read_manifest(answer.content)
+        files = {
+            b"/".join(filter(None, (delta.folder, entry.name))): entry
+            for delta in deltas
+            for entry in delta.upserts
+        }
+        expected = TREE()
+        assert set(expected) <= set(files)
+        wanted = sorted(places, key=lambda one: places[one][1:3])
+        body = await api.post("/api/v1/plans/documents/chunks", content=b"".join(wanted))
+        assert body.status_code == 200
+        contents = read_chunks(body.content, wanted, places)
+        for path, file in expected.items():
+            ids = files[path].chunks
+            content = b"".join(contents[ids[at : at + 32]] for at in range(0, len(ids), 32))
+            assert content == file.content, path
+            assert files[path].target == (file.target or b"")
+            assert files[path].mode == file.mode
+        one, _ = read_manifest(
+            (await api.get("/api/v1/plans/documents/manifest?path=top/names")).content
+        )
+        assert [d.folder for d in one] == [b"top", b"top/names"]
+        assert [e.name for e in one[0].upserts] == [b"names"]
+        for wrong in (b"", b"short", bytes(33)):
+            refused = await api.post("/api/v1/plans/documents/chunks", content=wrong)
+            assert refused.status_code == 422
+        unknown = await api.post("/api/v1/plans/documents/chunks", content=bytes(32))
+        assert unknown.status_code == 502
+        large = await api.post("/api/v1/plans/documents/chunks", content=bytes(32 * 65_537))
+        assert large.status_code == 413
+
+
+def read_manifest(body: bytes) -> tuple[list[FolderDelta], dict[bytes, list[Any]]]:
+    """Entries and chunk places of a whole manifest."""
+    deltas: list[FolderDelta] = []
+    places: dict[bytes, list[Any]] = {}
+    decoder = msgspec.msgpack.Decoder(tuple[list[FolderDelta], list[list[Any]]])
+    at = 0
+    while length := int.from_bytes(body[at : at + 4], "big"):
+        plain = zstandard.ZstdDecompressor().decompress(body[at + 4 : at + 4 + length])
+        some, found = decoder.decode(plain)
+        deltas += some
+        places.update((one[0], one) for one in found)
+        at += 4 + length
+    assert at + 4 == len(body)
+    return deltas, places
+
+
+def read_chunks(
+    body: bytes, wanted: list[bytes], places: dict[bytes, list[Any]]
+) -> dict[bytes, bytes]:
+    """The contents of chunks, by id."""
+    contents = {}
+    at = 0
+    for chunk_id in wanted:
+        length, encoding = int.from_bytes(body[at : at + 4], "big"), body[at + 4]
+        assert encoding == places[chunk_id][4]
+        payload = body[at + 5 : at + 5 + length]
+        contents[chunk_id] = packs.unpack(payload, encoding, places[chunk_id][3])
+        at += 5 + length
+    assert at == len(body)
+    return contents
