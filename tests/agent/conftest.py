@@ -1,0 +1,44 @@
+"""The services that the agent speaks to, and a client with an enrolled machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agent.house import Client, House, Machine, open_house
+
+
+@pytest.fixture(scope="session")
+def house(
+    servers: Any, database_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    """Ingest, portal and reporting, for all tests of a worker."""
+    with open_house(servers, database_template, tmp_path_factory.mktemp("house")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(house: House) -> Client:
+    """A client company of the test's own."""
+    return house.open_client()
+
+
+@pytest.fixture
+def papers(tmp_path: Path) -> Path:
+    """A small folder worth copying."""
+    folder = tmp_path / "papers"
+    (folder / "2026").mkdir(parents=True)
+    (folder / "letter.txt").write_text("Madame, Monsieur,\n" * 40)
+    (folder / "2026" / "invoice.txt").write_text("1 204,00 €\n")
+    (folder / "2026" / "empty").touch()
+    (folder / "nothing").mkdir()
+    return folder
+
+
+@pytest.fixture
+def machine(client: Client, tmp_path: Path, papers: Path) -> Machine:
+    """An enrolled machine with the plan `papers`."""
+    return client.machine(tmp_path / "machine", {"papers": {"folders": [str(papers)]}})

@@ -1,0 +1,64 @@
+"""A machine enrols, copies, finds nothing to do, copies what changed, and gets it all back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.agent.house import Client, Machine
+from tests.trees import build_hostile_tree, compare_trees
+
+
+def test_a_folder_is_copied_once_and_then_only_what_changed(
+    machine: Machine, papers: Path, client: Client, tmp_path: Path
+) -> None:
+    first = machine.run()
+    assert first["outcome"] == "succeeded"
+    assert (first["files_total"], first["files_new"]) == (3, 3)
+    assert first["bytes_protected"] == sum(f.stat().st_size for f in papers.rglob("*.txt"))
+    assert first["bytes_sent"] > 0
+
+    second = machine.run()
+    assert (second["files_total"], second["files_new"], second["files_changed"]) == (3, 0, 0)
+    assert second["bytes_sent"] == 0
+    assert second["run_number"] == 2
+    (versions,) = client.house.query(
+        "SELECT count(*) FILTER (WHERE first_run = 1) AS first,"
+        " count(*) FILTER (WHERE first_run = 2) AS second"
+        " FROM catalogue.versions WHERE tenant_id = $1::text::uuid",
+        client.tenant_id,
+    )
+    assert versions["first"] >= 5
+    assert versions["second"] == 0
+
+    (papers / "letter.txt").write_text("Chère Madame,\n")
+    (papers / "2026" / "invoice.txt").unlink()
+    (papers / "new.txt").write_text("new")
+    third = machine.run()
+    changes = (third["files_new"], third["files_changed"], third["files_removed"])
+    assert changes == (1, 1, 1)
+    assert third["files_total"] == 3
+
+    restored = client.restore(machine, tmp_path / "back")
+    assert restored["run_number"] == 3
+    assert compare_trees(papers, Path(f"{tmp_path}/back{papers}")) == []
+    client.restore(machine, tmp_path / "earlier", "--run", "1", "--path", str(papers / "2026"))
+    earlier = Path(f"{tmp_path}/earlier{papers}")
+    assert (earlier / "2026" / "invoice.txt").read_text() == "1 204,00 €\n"
+    assert os.listdir(earlier) == ["2026"]
+
+
+def test_whatever_a_file_system_holds_comes_back(client: Client, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    specials = build_hostile_tree(tree)
+    machine = client.machine(tmp_path / "machine", {"papers": {"folders": [str(tree)]}})
+    summary = machine.run()
+    assert summary["specials_skipped"] == len(specials)
+    assert summary["outcome"] == "succeeded"
+    client.restore(machine, tmp_path / "b")
+    back = Path(f"{tmp_path}/b{tree}")
+    assert compare_trees(tree, back, ignore=specials) == []
+    assert (back / "sparse").stat().st_blocks * 512 < 16 * 1024 * 1024
+    again = client.restore(machine, tmp_path / "b")
+    assert again["files_restored"] == 0
+    assert machine.run()["bytes_sent"] == 0
