@@ -1,0 +1,95 @@
+"""Measures Coffre against its peers, in one run on this machine, and writes docs/benchmarks.md.
+
+`./run bench` measures everything; see --help for less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench import coffre, copy, measuring, results, tree, uploads
+
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> int:
+    """Measures, prints, writes; 0 unless something failed."""
+    options = _parser().parse_args()
+    for program in ("restic", "rclone"):
+        if shutil.which(program) is None:
+            print(f"{program} isn't installed: it is what the copy is measured against.")
+            return 1
+    folder: Path = options.dir.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o711)
+    try:
+        measured = _measure(folder, options)
+    except measuring.ProgramFailed as failed:
+        print(failed, file=sys.stderr)
+        return 1
+    text = results.render(measured)
+    print(text)
+    if not options.dry:
+        (ROOT / "docs" / "benchmarks.md").write_text(text)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
+    default = Path(tempfile.gettempdir()) / "coffre-bench"
+    parser.add_argument("--dir", type=Path, default=default, help=f"where to work ({default})")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each step is measured")
+    parser.add_argument("--dry", action="store_true", help="leave docs/benchmarks.md as it is")
+    return parser
+
+
+def _measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    _say("gathering a tree of real files")
+    gathered = tree.gather(folder / "tree")
+    _say(gathered.describe())
+    _make_room(folder)
+    with coffre.install(folder / "stack") as installation:
+        ours, theirs = copy.measure(
+            installation, folder / "work", gathered, options.rounds, 3, _say
+        )
+        _say("uploading packs")
+        share = uploads.measure(installation, folder / "work", gathered.folder, options.rounds)
+    _say("publishing events")
+    events = _measure_events()
+    _make_room(folder)
+    return {
+        "machine": measuring.describe_machine(),
+        "tree": gathered.describe(),
+        "rounds": options.rounds,
+        "versions": measuring.versions(),
+        "ours": ours,
+        "theirs": theirs,
+        "uploads": share,
+        "events": events,
+    }
+
+
+def _make_room(folder: Path) -> None:
+    for name in ("stack", "work"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _measure_events() -> dict[str, Any]:
+    command = [sys.executable, "-m", "bench.events"]
+    answer = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    return dict(json.loads(answer.stdout.decode().splitlines()[-1]))
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""The same tree copied, copied again and restored: coffre-agent against restic, in turn."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+from bench import coffre, measuring, restic
+from bench.tree import Tree, count
+
+
+@dataclass
+class Side:
+    """What one of the two took, once per round."""
+
+    first: list[measuring.Took] = field(default_factory=list)
+    again: list[measuring.Took] = field(default_factory=list)
+    restore: list[measuring.Took] = field(default_factory=list)
+    stored_bytes: list[int] = field(default_factory=list)
+    ingest_bytes: list[int] = field(default_factory=list)
+    cpu: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+def seconds(took: list[measuring.Took]) -> float:
+    """The median time."""
+    return median(each.seconds for each in took)
+
+
+def peak_bytes(took: list[measuring.Took]) -> int:
+    """The largest peak of all rounds."""
+    return max(each.peak_bytes for each in took)
+
+
+def measure(
+    installation: coffre.Installation,
+    folder: Path,
+    tree: Tree,
+    rounds: int,
+    agains: int,
+    say: Callable[[str], None],
+) -> tuple[Side, Side]:
+    """(ours, restic's) after `rounds` of all steps, whose order alternates."""
+    ours, theirs = Side(), Side()
+    for number in range(rounds):
+        client = folder / f"client-{number}"
+        steps = [
+            partial(_measure_ours, installation, client, tree, ours, agains, say),
+            partial(_measure_restic, folder / "restic", tree, theirs, agains, say),
+        ]
+        for step in steps if number % 2 == 0 else reversed(steps):
+            step()
+    return ours, theirs
+
+
+def _measure_ours(
+    installation: coffre.Installation,
+    folder: Path,
+    tree: Tree,
+    side: Side,
+    agains: int,
+    say: Callable[[str], None],
+) -> None:
+    client = coffre.Client(installation, folder, tree.folder)
+    client.choose_password()
+    measuring.reset_peak(installation.ingest_pid)
+    before = installation.cpu_by_name()
+    took, summary = client.run()
+    side.cpu["first"] = _less(installation.cpu_by_name(), before)
+    side.first.append(took)
+    side.ingest_bytes.append(measuring.peak_bytes(installation.ingest_pid))
+    say(_line("coffre", "first copy", took))
+    if summary["files_total"] != tree.files:
+        raise measuring.ProgramFailed(f"{summary['files_total']} of {tree.files} files copied")
+    side.stored_bytes.append(client.stored_bytes())
+    for _ in range(agains):
+        took, summary = client.run()
+        side.again.append(took)
+        say(_line("coffre", "unchanged", took))
+        if summary["bytes_sent"] or summary["files_new"] or summary["files_changed"]:
+            raise measuring.ProgramFailed(f"an unchanged tree seemed changed: {summary}")
+    before = installation.cpu_by_name()
+    with _restored(folder / "restored", tree) as target:
+        took = client.restore(target)
+    side.cpu["restore"] = _less(installation.cpu_by_name(), before)
+    side.restore.append(took)
+    say(_line("coffre", "restore", took))
+
+
+def _measure_restic(
+    folder: Path, tree: Tree, side: Side, agains: int, say: Callable[[str], None]
+) -> None:
+    with restic.serve(folder) as peer:
+        before = measuring.cpu_seconds([peer.server])
+        took = peer.backup(tree.folder)
+        side.cpu["first"] = {"rclone": measuring.cpu_seconds([peer.server]) - before}
+        side.first.append(took)
+        say(_line("restic", "first copy", took))
+        side.stored_bytes.append(peer.stored_bytes())
+        for _ in range(agains):
+            took = peer.backup(tree.folder)
+            side.again.append(took)
+            say(_line("restic", "unchanged", took))
+        before = measuring.cpu_seconds([peer.server])
+        with _restored(folder / "restored", tree) as target:
+            took = peer.restore(target)
+        side.cpu["restore"] = {"rclone": measuring.cpu_seconds([peer.server]) - before}
+        side.restore.append(took)
+        say(_line("restic", "restore", took))
+
+
+@contextmanager
+def _restored(target: Path, tree: Tree) -> Iterator[Path]:
+    """A place to restore to; what came is counted, then removed."""
+    yield target
+    files, size_bytes = count(target)
+    shutil.rmtree(target)
+    if (files, size_bytes) != (tree.files, tree.size_bytes):
+        raise measuring.ProgramFailed(f"{files} files of {size_bytes} bytes were restored")
+
+
+def _less(after: dict[str, float], before: dict[str, float]) -> dict[str, float]:
+    return {name: after[name] - before.get(name, 0.0) for name in after}
+
+
+def _line(who: str, what: str, took: measuring.Took) -> str:
+    return (
+        f"{who} {what}: {took.seconds:.1f} s, processor {took.cpu_seconds:.1f} s, "
+        f"peak {took.peak_bytes / 1e6:.0f} MB"
+    )

@@ -1,0 +1,100 @@
+"""The page of results: docs/benchmarks.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.copy import Side, peak_bytes, seconds
+
+
+def render(measured: dict[str, Any]) -> str:
+    """The whole page."""
+    return "\n".join(
+        [
+            "# Benchmarks",
+            "",
+            "Written by `./run bench`; the goals are those of the design.",
+            "What counts is the ratio: both sides did the same work on the same machine, in turn.",
+            "",
+            f"- Machine: {measured['machine']}.",
+            f"- Tree: {measured['tree']}; in the page cache for both sides.",
+            (
+                f"- Peer: {measured['versions']}, a repository of version 2 with"
+                " compression `auto`, on a local folder."
+            ),
+            (
+                "- Coffre: all five services, PostgreSQL, RabbitMQ and SeaweedFS on the same"
+                " machine as the agent."
+            ),
+            f"- Times are medians of {measured['rounds']} rounds, peaks the largest seen.",
+            "",
+            *_copy_table(measured["ours"], measured["theirs"]),
+            "",
+            *_other_table(measured),
+            "",
+            *_bounds(measured["ours"], measured["theirs"]),
+            "",
+        ]
+    )
+
+
+def _copy_table(ours: Side, theirs: Side) -> list[str]:
+    rows = [
+        ("First copy", ours.first, theirs.first, "2 times"),
+        ("The same again, unchanged", ours.again, theirs.again, "5 times"),
+        ("Restore", ours.restore, theirs.restore, "1.5 times"),
+    ]
+    lines = ["| | Coffre | restic | Coffre is | goal |", "|---|---|---|---|---|"]
+    for name, mine, other, goal in rows:
+        mine_s, other_s = seconds(mine), seconds(other)
+        faster = f"{other_s / mine_s:.2f} times as fast"
+        lines.append(f"| {name} | {mine_s:.1f} s | {other_s:.1f} s | {faster} | {goal} |")
+    mine_b, other_b = max(ours.stored_bytes), max(theirs.stored_bytes)
+    lines.append(
+        f"| Stored | {mine_b / 1e6:,.0f} MB | {other_b / 1e6:,.0f} MB "
+        f"| {mine_b / other_b:.3f} times the size | ≤ 1.05 times |"
+    )
+    for name, mine, other, goal in [
+        ("Client's peak memory, first copy", ours.first, theirs.first, "≤ 150 MB"),
+        ("Client's peak memory, unchanged", ours.again, theirs.again, "≤ 150 MB"),
+        ("Client's peak memory, restore", ours.restore, theirs.restore, ""),
+    ]:
+        mine_b, other_b = peak_bytes(mine), peak_bytes(other)
+        lines.append(f"| {name} | {mine_b / 1e6:.0f} MB | {other_b / 1e6:.0f} MB | | {goal} |")
+    ingest = max(ours.ingest_bytes)
+    lines.append(f"| Ingest's peak memory, first copy | {ingest / 1e6:.0f} MB | | | ≤ 400 MB |")
+    return lines
+
+
+def _other_table(measured: dict[str, Any]) -> list[str]:
+    share, events = measured["uploads"], measured["events"]
+    return [
+        "| | Coffre | straight | ratio | goal |",
+        "|---|---|---|---|---|",
+        (
+            f"| Packs, 4 in flight: through ingest, or put to the store by the SDK "
+            f"| {share['ingest_bytes_per_second'] / 1e6:.0f} MB/s "
+            f"| {share['direct_bytes_per_second'] / 1e6:.0f} MB/s "
+            f"| {share['ratio']:.2f} | ≥ 0.8 |"
+        ),
+        (
+            f"| Events: outbox to inbox, or published with confirms by aio-pika "
+            f"| {events['events_per_second']:,}/s | {events['raw_per_second']:,}/s "
+            f"| {events['ratio']:.2f} | ≥ 0.5 |"
+        ),
+    ]
+
+
+def _bounds(ours: Side, theirs: Side) -> list[str]:
+    """Where the processor's time went, largest first: what bounds each step on two cores."""
+    lines = ["Processor seconds of the last round, by process:", "", "| | |", "|---|---|"]
+    for step, mine, other in [
+        ("first", ours.first[-1], theirs.first[-1]),
+        ("restore", ours.restore[-1], theirs.restore[-1]),
+    ]:
+        for who, took, side in [("Coffre", mine, ours), ("restic", other, theirs)]:
+            used = {"the client itself": took.cpu_seconds, **side.cpu[step]}
+            shown = sorted(used.items(), key=lambda each: -each[1])
+            words = ", ".join(f"{name} {used:.1f}" for name, used in shown if used >= 0.5)
+            lines.append(f"| {who}, {step} ({took.seconds:.1f} s) | {words} |")
+    return lines

@@ -1,0 +1,85 @@
+"""The tree that is copied: real files of the machine, always the same ones on the same machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+LARGEST_FILE_BYTES = 32 * 1024 * 1024
+WANTED_FILES = 100_000
+WANTED_BYTES = 2_000_000_000
+ROOTS = (Path("/usr"), Path("/opt"), Path(sys.prefix), Path("/var/lib"))
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A gathered tree and what is in it."""
+
+    folder: Path
+    files: int
+    size_bytes: int
+    roots: list[str]
+
+    def describe(self) -> str:
+        """A sentence for the results."""
+        roots = ", ".join(self.roots)
+        return (
+            f"{self.files:,} files, {self.size_bytes / 1e9:.2f} GB: everything under {roots} "
+            f"except files above {LARGEST_FILE_BYTES // 1024**2} MiB"
+        )
+
+
+def gather(folder: Path) -> Tree:
+    """Copy real files under `folder` until there are enough; a tree that is there is taken."""
+    done = folder.with_name(folder.name + ".roots")
+    if not done.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        roots: list[str] = []
+        files = size = 0
+        for root in ROOTS:
+            if files >= WANTED_FILES and size >= WANTED_BYTES:
+                break
+            if root.is_dir():
+                more_files, more_bytes = _copy(root, folder / str(root).strip("/"))
+                files, size = files + more_files, size + more_bytes
+                roots.append(str(root))
+        done.write_text("\n".join(roots))
+    files, size = count(folder)
+    return Tree(folder, files, size, done.read_text().split("\n"))
+
+
+def count(folder: Path) -> tuple[int, int]:
+    """(regular files, sum of their sizes) below a folder."""
+    sizes = [status.st_size for _, status in _walk(folder)]
+    return len(sizes), sum(sizes)
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    pending = [str(folder)]
+    while pending:
+        with os.scandir(pending.pop()) as found:
+            for each in found:
+                if each.is_dir(follow_symlinks=False):
+                    pending.append(each.path)
+                elif each.is_file(follow_symlinks=False):
+                    yield each.path, each.stat(follow_symlinks=False)
+
+
+def _copy(source: Path, target: Path) -> tuple[int, int]:
+    files = size = 0
+    for parent, folders, names in os.walk(source):
+        folders.sort()
+        there = target / Path(parent).relative_to(source)
+        there.mkdir(parents=True, exist_ok=True)
+        for name in sorted(names):
+            path, copied = Path(parent, name), there / name
+            if path.is_symlink():
+                copied.symlink_to(path.readlink())
+            elif path.is_file() and path.stat().st_size <= LARGEST_FILE_BYTES:
+                shutil.copy2(path, copied)
+                files, size = files + 1, size + path.stat().st_size
+    return files, size
