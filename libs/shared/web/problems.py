@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
-from libs.shared.errors import InvalidRequest, Refusal
+from libs.shared.errors import BodyTooLarge, InvalidRequest, Refusal
+
+LINGER_SECONDS = 15.0
+LINGER_READS = 2_000
 
 _TITLES = {
     400: ("bad-request", "Bad request", "The request can't be read."),
@@ -46,9 +52,34 @@ class ProblemResponse(JSONResponse):
     media_type = "application/problem+json"
 
 
+class LingeringProblem(ProblemResponse):
+    """A problem that is said while the client still sends, and closes the connection after it.
+
+    Closing at once would reset the connection under a client that is in the middle of its body,
+    which then never reads the answer; so what comes is read away for a while.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers, reads away, ends."""
+        start = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **start})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                for _ in range(LINGER_READS):
+                    try:
+                        message = await receive()
+                    except Refusal:  # the limits that wrap `receive` say it again
+                        continue
+                    if not message.get("more_body", False):
+                        break
+        await send({"type": "http.response.body", "body": b""})
+
+
 def problem_response(refusal: Refusal) -> Response:
     """The answer to a refused request."""
-    return ProblemResponse(refusal.problem(), status_code=refusal.status, headers=refusal.headers)
+    form = LingeringProblem if isinstance(refusal, BodyTooLarge) else ProblemResponse
+    return form(refusal.problem(), status_code=refusal.status, headers=refusal.headers)
 
 
 def install(app: FastAPI) -> None:
