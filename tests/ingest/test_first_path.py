@@ -6,7 +6,7 @@ from uuid import UUID
 
 from libs.shared import catalogue, database
 from libs.shared.entries import FolderDelta
-from tests.ingest.conftest import Agent, Service, folder
+from tests.ingest.machines import Agent, Service, folder
 
 
 async def test_three_nights(agent: Agent, ingest: Service) -> None:
