@@ -34,7 +34,7 @@ def up_detached(folder: Path, arguments: list[str]) -> int:
         return supervisor.tell_where(folder)
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "logs" / "supervisor.log"
-    log.parent.mkdir(exist_ok=True)
+    log.parent.mkdir(exist_ok=True, mode=0o700)
     with open(log, "wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "libs.devstack", "up", *arguments],

@@ -69,7 +69,7 @@ def prepare(
     with httpx2.Client(base_url=f"{installation.url('portal')}/api/v1", timeout=30) as api:
         operator = {"Authorization": f"Bearer {token}"}
         demo = _Demo(processes, installation, api, operator)
-        demo.folder.mkdir(exist_ok=True)
+        demo.folder.mkdir(exist_ok=True, mode=0o700)
         try:
             tenant_id = _open_tenant(demo)
             password = _choose_password(demo)

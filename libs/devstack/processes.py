@@ -86,7 +86,7 @@ class Processes:
 
     def start(self, program: Program) -> subprocess.Popen[bytes]:
         """Starts the program with its output going to the end of its log."""
-        program.log.parent.mkdir(parents=True, exist_ok=True)
+        program.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if program.log.exists() and program.log.stat().st_size > LOG_BYTES:
             program.log.replace(program.log.with_suffix(".log.old"))
         with self._lock, open(program.log, "ab") as log:

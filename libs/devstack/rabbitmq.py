@@ -61,7 +61,7 @@ def start(processes: Processes, folder: Path, password: str, free: Ports) -> Rab
     """Starts the broker on free ports and waits until it takes connections."""
     if not (SCRIPTS / "rabbitmq-server").exists():
         raise StartFailed("RabbitMQ isn't installed: the package is called rabbitmq-server.")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     names = ("amqp", "amqp-distribution", "epmd", "amqp-management")
     amqp, dist, epmd, http = (free.choose(name) for name in names)
     broker = RabbitMQ(amqp, password, f"http://127.0.0.1:{http}")

