@@ -179,7 +179,7 @@ async def _post(
     now = clock.now()
     address = rules.parse_address(addressee.email)
     message_id = rules.make_message_id(
-        addressee.kind, subject_id, addressee.email, compose.sender_domain(office.sender)
+        tenant_id, addressee.kind, subject_id, addressee.email, compose.sender_domain(office.sender)
     )
     body = b""
     if address is not None:

@@ -111,12 +111,15 @@ def parse_address(text: str) -> str | None:
     return address.addr_spec
 
 
-def make_message_id(kind: Kind, subject_id: UUID, recipient: str, domain: str) -> str:
+def make_message_id(
+    tenant_id: UUID, kind: Kind, subject_id: UUID, recipient: str, domain: str
+) -> str:
     """Returns the Message-ID of a mail: the same for the same kind, subject and person.
 
     It is short, so that its header needs no folding.
     """
-    digest = hashlib.sha256(f"{kind}/{subject_id}/{recipient.lower()}".encode()).digest()[:15]
+    key = f"{tenant_id}/{kind}/{subject_id}/{recipient.lower()}"
+    digest = hashlib.sha256(key.encode()).digest()[:15]
     return f"<{kind}.{base64.b32encode(digest).decode().lower()}@{domain}>"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -29,9 +30,10 @@ def compose(
     """
     message = EmailMessage(policy=SMTP)
     sender_name, sender_address = parseaddr(sender)
-    message["From"] = Address(rules.plain(sender_name), addr_spec=sender_address)
-    message["To"] = Address(rules.plain(name), addr_spec=recipient)
-    message["Subject"] = rules.plain(subject)
+    message["From"] = Address(_tidy(sender_name), addr_spec=sender_address)
+    message["To"] = Address(_tidy(name), addr_spec=recipient)
+    # "=?" would begin an encoded word, and be decoded by the reader to whatever it holds.
+    message["Subject"] = rules.plain(subject).replace("=?", "= ?")[:250]
     message["Date"] = format_datetime(written_at)
     message["Message-ID"] = message_id
     message["Auto-Submitted"] = "auto-generated"
@@ -39,6 +41,17 @@ def compose(
     message.set_content(content.text, cte="quoted-printable")
     message.add_alternative(content.html, subtype="html", cte="quoted-printable")
     return message.as_bytes()
+
+
+_SPECIALS = re.compile(r"""[<>()\[\]\\,;:@"=?]""")
+
+
+def _tidy(name: str) -> str:
+    """Leaves of a person's name what no reader of headers can misunderstand.
+
+    email's own folding writes long names of special signs such that they parse as addresses.
+    """
+    return " ".join(_SPECIALS.sub(" ", rules.plain(name)).split())[:80]
 
 
 def sender_domain(sender: str) -> str:
