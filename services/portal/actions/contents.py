@@ -53,6 +53,10 @@ class Damaged(errors.Refusal):
         )
 
 
+class ChunkMissing(Damaged):
+    """The catalogue doesn't know a chunk that a file is made of."""
+
+
 class Chunk(NamedTuple):
     """A chunk as it was read: its content, or its payload where it was left packed."""
 
@@ -99,7 +103,7 @@ async def _locate(reader: Reader, batch: list[bytes]) -> list[ChunkPlace]:
         found = await catalogue.locate_chunks(conn, reader.tenant_id, list(set(batch)))
     for chunk_id in batch:
         if chunk_id not in found:
-            raise Damaged(chunk_id)
+            raise ChunkMissing(chunk_id)
     return [found[chunk_id] for chunk_id in batch]
 
 

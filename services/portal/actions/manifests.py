@@ -10,6 +10,7 @@ from contextlib import aclosing
 import msgspec
 import zstandard
 
+from libs.shared import errors
 from libs.shared.catalogue import ROOT, ChunkPlace, EntryRow
 from libs.shared.database import Pool
 from libs.shared.entries import Entry, FolderDelta
@@ -94,7 +95,18 @@ def _entry(row: EntryRow) -> Entry:
 
 
 async def write_chunks(reader: Reader, chunk_ids: list[bytes]) -> AsyncGenerator[bytes, None]:
-    """Yields each chunk, still compressed, behind its length and encoding, in the order asked."""
+    """Yields each chunk, still compressed, behind its length and encoding, in the order asked.
+
+    Raises NotFound for a chunk that the tenant doesn't have, Damaged, Unavailable."""
+    try:
+        async with aclosing(_write_chunks(reader, chunk_ids)) as pieces:
+            async for piece in pieces:
+                yield piece
+    except contents.ChunkMissing:
+        raise errors.NotFound("chunk") from None
+
+
+async def _write_chunks(reader: Reader, chunk_ids: list[bytes]) -> AsyncGenerator[bytes, None]:
     waiting: list[bytes] = []
     held = 0
     places = contents.locate(reader, chunk_ids)

@@ -10,8 +10,8 @@ import argon2
 class Passwords:
     """Argon2id in threads, few at a time: each takes 64 MiB and a tenth of a second."""
 
-    def __init__(self, at_once: int = 2) -> None:
-        self._hasher = argon2.PasswordHasher()
+    def __init__(self, at_once: int = 2, hasher: argon2.PasswordHasher | None = None) -> None:
+        self._hasher = hasher or argon2.PasswordHasher()
         self._turns = asyncio.Semaphore(at_once)
         # What an unknown account is checked against, so that it answers no sooner than a known one.
         self._nobody = self._hasher.hash("nobody has this password")

@@ -51,7 +51,9 @@ def _text(raw: bytes) -> str:
 
 
 def _fraction(mtime_ns: int) -> bytes:
-    """A PAX header (POSIX.1-2008, pax) with the exact time; none for a whole second."""
+    """A PAX header (POSIX.1-2008, pax) with the exact time; none for a whole second.
+
+    GNU tar 1.34 misreads fractions before 1970, its own too, by a second; others don't."""
     if mtime_ns % _SECOND == 0:
         return b""
     sign = "-" if mtime_ns < 0 else ""

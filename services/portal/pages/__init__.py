@@ -1,11 +1,22 @@
-"""The portal's pages."""
+"""The portal's pages: written by the server, usable without scripts."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import APIRouter, FastAPI
+from starlette.staticfiles import StaticFiles
+
+from services.portal.pages import failures, home, operators, signing
 
 router = APIRouter(include_in_schema=False)
+for part in (signing, home, operators):
+    router.include_router(part.router)
+
+_STATIC = Path(__file__).parents[1] / "static"
 
 
 def install(app: FastAPI) -> None:
-    """Adds what pages need."""
+    """Adds what pages need beside their routes: stylesheet, error pages."""
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    failures.install(app)

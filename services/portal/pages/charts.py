@@ -1,0 +1,67 @@
+"""Drawings that the server writes: SVG with a title and a description, readable without colour."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from services.portal.pages.words import N_, Words
+from services.portal.store.copies import Run
+
+OUTCOMES = {
+    "succeeded": N_("Succeeded"),
+    "succeeded_with_warnings": N_("Succeeded with reservations"),
+    "failed": N_("Failed"),
+    None: N_("Under way"),
+}
+_HEIGHTS = {"succeeded": 20, "succeeded_with_warnings": 26, "failed": 32, None: 10}
+STRIP_LENGTH = 30
+
+
+def draw_strip(runs: Sequence[Run], words: Words) -> Markup:
+    """The last runs, the newest on the right; a worse outcome stands higher."""
+    counted = Counter(words.say(OUTCOMES[run.outcome]) for run in runs)
+    summary = ", ".join(f"{number} × {outcome}" for outcome, number in counted.items())
+    bars = []
+    for place, run in enumerate(reversed(runs[:STRIP_LENGTH])):
+        x = (STRIP_LENGTH - min(len(runs), STRIP_LENGTH) + place) * 10
+        height = _HEIGHTS[run.outcome]
+        bars.append(
+            Markup(
+                '<rect class="bar {kind}" x="{x}" y="{y}" width="7" height="{height}" rx="2">'
+                "<title>{title}</title></rect>"
+            ).format(
+                kind=run.outcome or "running",
+                x=x,
+                y=34 - height,
+                height=height,
+                title=f"{words.moment(run.started_at)} · {words.say(OUTCOMES[run.outcome])}",
+            )
+        )
+    return Markup(
+        '<svg class="strip" viewBox="0 0 {width} 36" role="img" aria-label="{label}">'
+        '<line class="ground" x1="0" y1="35" x2="{width}" y2="35"/>{bars}</svg>'
+    ).format(
+        width=STRIP_LENGTH * 10,
+        label=words.say("Last runs: %(summary)s", summary=summary),
+        bars=Markup("").join(bars),
+    )
+
+
+def draw_volume(stored_bytes: int, contracted_bytes: int, words: Words) -> Markup:
+    """What is kept against what was contracted."""
+    share = stored_bytes / contracted_bytes if contracted_bytes else float(stored_bytes > 0)
+    kind = "over" if share > 1 else "near" if share >= 0.8 else "within"
+    width = max(2.0, min(share, 1.0) * 300) if stored_bytes else 0.0
+    label = words.say(
+        "%(stored)s kept of %(contracted)s contracted",
+        stored=words.size(stored_bytes),
+        contracted=words.size(contracted_bytes),
+    )
+    return Markup(
+        '<svg class="volume {kind}" viewBox="0 0 300 14" role="img" aria-label="{label}"'
+        ' preserveAspectRatio="none"><rect class="room" width="300" height="14" rx="7"/>'
+        '<rect class="fill" width="{width}" height="14" rx="7"/></svg>'
+    ).format(kind=kind, label=label, width=f"{width:.1f}")

@@ -1,0 +1,145 @@
+"""Pages for the provider's operators: clients at a glance, one client, what can be done."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from libs.shared import errors
+from libs.shared.database import transaction
+from services.portal import store
+from services.portal.actions import clients
+from services.portal.actions.clients import Enrolment
+from services.portal.actions.parts import Parts
+from services.portal.api.access import Address, PartsOf
+from services.portal.pages import sessions
+from services.portal.pages.rendering import render
+from services.portal.pages.sessions import Operator, field
+from services.portal.rules.people import Person
+from services.portal.rules.subscriptions import STEPS, Step
+
+router = APIRouter()
+
+_STEPS: dict[str, Step] = {
+    "end": "end",
+    "suspend": "suspend",
+    "resume": "resume",
+    "reinstate": "reinstate",
+}
+
+
+@router.get("/clients")
+async def list_clients(request: Request, operator: Operator, parts: PartsOf) -> Response:
+    """Every client with its state."""
+    async with transaction(parts.pool) as conn:
+        found = await store.tenants.list_all(conn)
+    return render(request, "clients.html", operator, clients=found)
+
+
+@router.get("/clients/{tenant_id}")
+async def show_client(
+    tenant_id: UUID, request: Request, operator: Operator, parts: PartsOf
+) -> Response:
+    """One client."""
+    return await _show(request, operator, parts, tenant_id)
+
+
+@router.post("/clients/{tenant_id}/enrolments")
+async def open_enrolment(
+    tenant_id: UUID, request: Request, operator: Operator, parts: PartsOf, address: Address
+) -> Response:
+    """Shows a one-time code, this once."""
+    form = await sessions.read_form(request)
+    label = field(form, "label").strip()[:200]
+    try:
+        enrolment = await clients.open_enrolment(parts.pool, operator, address, tenant_id, label)
+    except clients.NotEnrollable as refusal:
+        return await _show(request, operator, parts, tenant_id, problem=refusal)
+    return await _show(request, operator, parts, tenant_id, enrolment=enrolment)
+
+
+@router.post("/clients/{tenant_id}/agents/{agent_id}/revoke")
+async def revoke_agent(
+    tenant_id: UUID,
+    agent_id: UUID,
+    request: Request,
+    operator: Operator,
+    parts: PartsOf,
+    address: Address,
+) -> Response:
+    """Withdraws a machine's token."""
+    await sessions.read_form(request)
+    await clients.revoke_agent(parts.pool, operator, address, agent_id)
+    return RedirectResponse(f"/clients/{tenant_id}", 303)
+
+
+@router.post("/clients/{tenant_id}/{step}")
+async def step_subscription(
+    tenant_id: UUID,
+    step: str,
+    request: Request,
+    operator: Operator,
+    parts: PartsOf,
+    address: Address,
+) -> Response:
+    """Ends, suspends, resumes or reinstates a subscription."""
+    if step not in _STEPS:
+        raise errors.NotFound
+    form = await sessions.read_form(request)
+    reason = field(form, "reason").strip()[:200]
+    if not reason:
+        return await _show(request, operator, parts, tenant_id, problem=ReasonMissing())
+    try:
+        await clients.step_subscription(
+            parts.pool, operator, address, tenant_id, _STEPS[step], reason
+        )
+    except errors.Refusal as refusal:
+        if refusal.status != 409:
+            raise
+        return await _show(request, operator, parts, tenant_id, problem=refusal)
+    return RedirectResponse(f"/clients/{tenant_id}", 303)
+
+
+class ReasonMissing(errors.Refusal):
+    """The client is told why; so somebody must say it."""
+
+    code = "reason-missing"
+    status = 422
+    title = "Say why: the client will read it"
+
+
+async def _show(
+    request: Request,
+    operator: Person,
+    parts: Parts,
+    tenant_id: UUID,
+    *,
+    enrolment: Enrolment | None = None,
+    problem: errors.Refusal | None = None,
+) -> Response:
+    async with transaction(parts.pool) as conn:
+        tenant = await store.tenants.find(conn, tenant_id)
+        if tenant is None:
+            raise errors.NotFound("client")
+        values: dict[str, Any] = {
+            "people": await store.people.list_of_tenant(conn, tenant_id),
+            "agents": await store.copies.list_agents(conn, tenant_id),
+            "volume": await store.copies.find_volume(conn, tenant_id),
+        }
+    possible = [step for step in _STEPS if tenant.subscription in STEPS[_STEPS[step]][0]]
+    return render(
+        request,
+        "client.html",
+        operator,
+        status=problem.status if problem else 200,
+        timezone=tenant.timezone,
+        tenant=tenant,
+        steps=possible,
+        enrolment=enrolment,
+        ingest_url=parts.ingest_url,
+        problem=problem,
+        **values,
+    )

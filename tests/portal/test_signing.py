@@ -1,0 +1,174 @@
+"""Signing in tells and gives nothing; what was handed out can be taken back."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+from services.portal.actions import signing
+from services.portal.actions.passwords import Passwords
+
+EMAIL = "camille@dupre.example"
+PASSWORD = "la pluie tombe sur Nantes"
+
+
+async def tokens(portal: Any, email: str, password: str) -> Any:
+    async with portal.client() as api:
+        return await api.post("/api/v1/tokens", json={"email": email, "password": password})
+
+
+async def change(portal: Any, password: str, new: str) -> Any:
+    async with portal.client() as api:
+        return await api.post(
+            "/api/v1/password", json={"email": EMAIL, "password": password, "new_password": new}
+        )
+
+
+async def test_the_first_password_must_be_changed(portal: Any) -> None:
+    tenant_id = await portal.open_tenant("Dupré", EMAIL)
+    one_time = await portal.one_time_password(EMAIL)
+
+    early = await tokens(portal, EMAIL, one_time)
+    assert early.status_code == 403
+    assert early.json()["type"] == "urn:coffre:problem:password-change-required"
+    for weak in ("short", one_time, EMAIL, "x" * 2000):
+        refused = await change(portal, one_time, weak)
+        assert refused.status_code == 422
+        assert refused.json()["type"] == "urn:coffre:problem:password-too-weak"
+    assert (await change(portal, "wrong password", PASSWORD)).status_code == 401
+    assert (await change(portal, one_time, PASSWORD)).status_code == 204
+    assert (await change(portal, one_time, "another long one")).status_code == 401
+    assert (await tokens(portal, EMAIL, one_time)).status_code == 401
+
+    signed = await tokens(portal, EMAIL.upper(), PASSWORD)
+    assert signed.status_code == 201
+    assert signed.json()["role"] == "administrator"
+    assert signed.json()["tenant_id"] == tenant_id
+
+
+async def test_a_one_time_password_lasts_a_day(portal: Any) -> None:
+    await portal.open_tenant("Dupré", EMAIL)
+    one_time = await portal.one_time_password(EMAIL)
+    [issued] = await portal.events("password.issued.v1")
+    life = await portal.admin.fetchval(
+        "SELECT password_expires_at - created_at FROM portal.users WHERE email = $1", EMAIL
+    )
+    assert life.total_seconds() == 24 * 3600
+    assert issued["expires_at"]
+    await portal.admin.execute(
+        "UPDATE portal.users SET password_expires_at = password_expires_at - interval '25 hours'"
+        " WHERE one_time"
+    )
+    assert (await tokens(portal, EMAIL, one_time)).status_code == 401
+    assert (await change(portal, one_time, PASSWORD)).status_code == 401
+
+
+async def test_unknown_and_wrong_get_the_same_answer(portal: Any) -> None:
+    await portal.open_tenant("Dupré", EMAIL)
+    await portal.sign_in(EMAIL)
+    wrong = await tokens(portal, EMAIL, "not the password")
+    unknown = await tokens(portal, "nobody@dupre.example", "not the password")
+    assert wrong.status_code == unknown.status_code == 401
+    assert wrong.json() == unknown.json()
+    odd = await tokens(portal, "x\0y' OR 1=1 --", "p" * 4000)
+    assert odd.status_code in (401, 422)
+
+
+async def test_unknown_and_wrong_take_the_same_time() -> None:
+    passwords = Passwords()
+    stored = await passwords.hash(PASSWORD)
+
+    async def seconds(known: str | None) -> float:
+        begun = time.perf_counter()
+        assert not await passwords.is_right(known, "not the password")
+        return time.perf_counter() - begun
+
+    pairs = [(await seconds(stored), await seconds(None)) for _ in range(7)]
+    known = statistics.median(pair[0] for pair in pairs)
+    unknown = statistics.median(pair[1] for pair in pairs)
+    assert 0.6 < known / unknown < 1.7
+    assert stored.startswith("$argon2id$")
+
+
+async def test_guesses_are_counted_and_then_refused(portal: Any) -> None:
+    await portal.open_tenant("Dupré", EMAIL)
+    await portal.sign_in(EMAIL)
+    for _ in range(12):  # what is right costs nothing
+        assert (await tokens(portal, EMAIL, PASSWORD)).status_code == 201
+    answers = [await tokens(portal, EMAIL, f"guess {n}") for n in range(12)]
+    assert [a.status_code for a in answers] == [401] * 10 + [429] * 2
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 3601
+    # Even the right one must wait, or the answer would tell.
+    assert (await tokens(portal, EMAIL, PASSWORD)).status_code == 429
+    unknown = [await tokens(portal, "nobody@x.example", f"guess {n}") for n in range(11)]
+    assert [a.status_code for a in unknown] == [401] * 10 + [429]
+    await portal.admin.execute(
+        "UPDATE portal.throttles SET opened_at = opened_at - interval '61 minutes'"
+    )
+    assert (await tokens(portal, EMAIL, PASSWORD)).status_code == 201
+
+
+async def test_an_address_can_not_go_through_the_accounts(portal: Any) -> None:
+    await portal.open_tenant("Dupré", EMAIL)
+    await portal.admin.execute("UPDATE portal.throttles SET attempts = 0")
+    statuses = [
+        (await tokens(portal, f"user{n}@x.example", "guess")).status_code for n in range(102)
+    ]
+    assert statuses == [401] * 100 + [429] * 2
+
+
+async def test_a_token_dies_at_once(portal: Any) -> None:
+    await portal.open_tenant("Dupré", EMAIL)
+    token = await portal.sign_in(EMAIL)
+    other = await portal.sign_in(EMAIL)
+    third = await portal.sign_in(EMAIL)
+
+    async def status(used: str) -> int:
+        async with portal.client(used) as api:
+            return int((await api.get("/api/v1/plans")).status_code)
+
+    assert await status(token) == 200
+    async with portal.client(token) as api:
+        assert (await api.delete("/api/v1/tokens")).status_code == 204
+    assert await status(token) == 401
+    assert await status(other) == 200
+    await portal.admin.execute(
+        "UPDATE portal.credentials SET expires_at = now() - interval '1 second'"
+        " WHERE token_sha256 = sha256($1)",
+        third.encode(),
+    )
+    assert await status(third) == 401
+    assert (await change(portal, PASSWORD, "quite another password")).status_code == 204
+    assert await status(other) == 401
+
+
+async def test_nothing_kept_opens_a_door(portal: Any) -> None:
+    await portal.open_tenant("Dupré", EMAIL)
+    token = await portal.sign_in(EMAIL)
+    kept = await portal.admin.fetchval(
+        "SELECT string_agg(t, ' ') FROM (SELECT c::text AS t FROM portal.credentials c"
+        " UNION ALL SELECT u::text FROM portal.users u) AS rows"
+    )
+    assert token not in kept
+    assert PASSWORD not in kept
+
+
+async def test_the_installation_token_can_be_replaced(portal: Any, tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("another token of the operator")
+    for _ in range(2):
+        await signing.bootstrap_operator(
+            portal.parts.pool, portal.parts.passwords, email="second@provider.example",
+            password_file=tmp_path / "password", token_file=tmp_path / "other",
+        )  # fmt: skip
+    async with portal.operator() as api:
+        assert (await api.get("/api/v1/tenants")).status_code == 401
+    async with portal.client("another token of the operator") as api:
+        assert (await api.get("/api/v1/tenants")).status_code == 200
+    assert await portal.admin.fetchval("SELECT count(*) FROM portal.users") == 1
+    signed = await tokens(portal, "operator@provider.example", "operator-password-of-tests")
+    assert signed.status_code == 201
+    assert signed.json()["role"] == "operator"
+    async with portal.client(signed.json()["token"]) as api:
+        assert (await api.get("/api/v1/plans")).status_code == 403
