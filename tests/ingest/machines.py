@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -124,7 +125,8 @@ def running_service(servers: Any, template: str, folder: Path, **environ: str) -
             finally:
                 await admin.close()
 
-        asyncio.run(run())
+        with ThreadPoolExecutor(1) as thread:  # the test may have a loop of its own
+            thread.submit(lambda: asyncio.run(run())).result()
 
     with ExitStack() as stack:
         execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER coffre_owner")

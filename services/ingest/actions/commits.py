@@ -154,6 +154,7 @@ async def _apply(
             if said.batches or said.full:
                 await delta.apply(said.batches)
             answer = await _close(conn, run, plan, ending, outcome, delta, resurrected_bytes, now)
+            crashpoint("ingest.in_commit_run")
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != "versions_pkey":
             raise

@@ -50,7 +50,7 @@ async def start_run(
         if run is None:
             run, refusal = await _open(ingest, conn, agent, plan, run_key, estimated_new_bytes, now)
         else:
-            refusal = None if run.state == "open" else rules.RunClosed(run.state, run.reason_code)
+            refusal = await _refuse_again(conn, agent, run, estimated_new_bytes)
     if refusal is not None:
         raise refusal
     logs.get().info("run.started", tenant_id=str(agent.tenant_id), run_id=str(run.run_id))
@@ -123,6 +123,20 @@ async def _open(
         )
         logs.get().warning("run.refused", run_id=str(run.run_id), why=refusal.code)
     return run, refusal
+
+
+async def _refuse_again(
+    conn: Connection, agent: rules.Agent, run: rules.Run, estimated_new_bytes: int
+) -> Refusal | None:
+    """What a repeated start is told: nothing where its run is open."""
+    if run.state == "open":
+        return None
+    volume = await store.read_volume(conn, agent.tenant_id)
+    try:
+        rules.check_admission(agent, volume.stored_bytes, estimated_new_bytes)
+    except Refusal as refusal:
+        return refusal
+    return rules.RunClosed(run.state, run.reason_code)
 
 
 async def use_run(ingest: Ingest, conn: Connection, agent: rules.Agent, run_id: UUID) -> rules.Run:

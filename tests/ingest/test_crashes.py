@@ -1,0 +1,125 @@
+"""`kill -9` at each step: what was acknowledged is there, and the next try makes it one copy."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import httpx2
+import pytest
+
+from libs.shared.entries import FolderDelta
+from tests.ingest.machines import Agent, Service, Tenant, folder
+
+UPLOAD_STEPS = ["ingest.before_put", "ingest.after_put", "ingest.after_commit"]
+COMMIT_STEPS = ["ingest.before_commit_run", "ingest.in_commit_run", "ingest.after_commit_run"]
+
+
+async def enrolled(service: Service) -> Agent:
+    tenant = Tenant(service)
+    await tenant.becomes("active")
+    return await tenant.enrol()
+
+
+async def test_killed_during_uploads(own_ingest: Callable[..., Service]) -> None:
+    service = own_ingest()
+    agent = await enrolled(service)
+    run = await agent.start(await agent.declare())
+    acknowledged = []
+    for number, step in enumerate(UPLOAD_STEPS):
+        before, pack = agent.pack(b"before %d" % number), agent.pack(b"torn %d" % number)
+        service.stop()
+        service.start(COFFRE_CRASHPOINT=f"{step}:2")
+        assert (await agent.upload(run, before)).status_code == 201
+        with pytest.raises(httpx2.TransportError):
+            await agent.upload(run, pack)
+        assert service.died() == 137
+        service.start()
+        assert (await agent.upload(run, before)).status_code == 200
+        again = await agent.upload(run, pack)
+        assert again.status_code == (200 if step == "ingest.after_commit" else 201)
+        acknowledged += [before, pack]
+    prefix = f"t/{agent.tenant.tenant_id}/packs/"
+    listed = {key.rpartition("/")[2]: size async for key, size in service.objects.list(prefix)}
+    assert set(listed) == {pack.id for pack in acknowledged}
+    rows = await service.fetch("SELECT stored_bytes, sequence FROM catalogue.volumes")
+    assert tuple(rows[0]) == (sum(listed.values()), len(acknowledged))
+    await agent.client.aclose()
+
+
+async def test_killed_during_commits(own_ingest: Callable[..., Service]) -> None:
+    service = own_ingest()
+    agent = await enrolled(service)
+    plan = await agent.declare()
+    for number, step in enumerate(COMMIT_STEPS, 1):
+        run = await agent.start(plan)
+        content = b"content %d" % number
+        await agent.upload(run, agent.pack(content))
+        delta = FolderDelta(b"", [agent.file(b"f%d" % number, content)], [])
+        await agent.send(run, delta)
+        service.stop()
+        service.start(COFFRE_CRASHPOINT=step)
+        with pytest.raises(httpx2.TransportError):
+            await agent.commit(run)
+        assert service.died() == 137
+        rows = await service.fetch("SELECT count(*) AS n FROM catalogue.versions")
+        assert rows[0]["n"] == (number if step == "ingest.after_commit_run" else number - 1)
+        service.start()
+        answer = await agent.commit(run)
+        assert answer.json()["number"] == number
+        assert answer.json() == (await agent.commit(run)).json()
+    finished = await service.events(agent.tenant.tenant_id, "run.finished.v1")
+    assert [(event["number"], event["outcome"]) for event in finished] == [
+        (1, "succeeded"),
+        (2, "succeeded"),
+        (3, "succeeded"),
+    ]
+    await agent.client.aclose()
+
+
+async def test_killed_at_any_moment_under_load(own_ingest: Callable[..., Service]) -> None:
+    service = own_ingest()
+    agent = await enrolled(service)
+    run = await agent.start(await agent.declare())
+    dice = random.Random(9)
+    acknowledged: list[str] = []
+    stopped = False
+
+    async def push() -> None:
+        while not stopped:
+            pack = agent.pack(dice.randbytes(dice.randrange(1, 60_000)))
+            while True:
+                try:
+                    answer = await agent.upload(run, pack)
+                except httpx2.TransportError:
+                    await asyncio.sleep(0.05)
+                    continue
+                if answer.status_code in (200, 201):
+                    acknowledged.append(pack.id)
+                    break
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(push())
+        for _ in range(3):
+            await asyncio.sleep(0.5 + dice.random())
+            assert service.process is not None
+            service.process.kill()
+            service.process.wait()
+            await asyncio.to_thread(service.start)
+        stopped = True
+    rows = await service.fetch(
+        "SELECT encode(pack_id, 'hex') AS id, object_bytes FROM catalogue.packs"
+    )
+    stored = {row["id"]: row["object_bytes"] for row in rows}
+    assert len(acknowledged) > 20
+    assert set(acknowledged) <= set(stored)
+    prefix = f"t/{agent.tenant.tenant_id}/packs/"
+    listed = {key.rpartition("/")[2]: size async for key, size in service.objects.list(prefix)}
+    assert {name: listed.get(name) for name in stored} == stored
+    volume = await service.fetch("SELECT stored_bytes FROM catalogue.volumes")
+    assert volume[0]["stored_bytes"] == sum(stored.values())
+    await agent.send(run, FolderDelta(b"", [folder(b"x")], []))
+    assert (await agent.commit(run)).status_code == 200
+    await agent.client.aclose()

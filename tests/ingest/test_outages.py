@@ -1,0 +1,143 @@
+"""Storage, database or broker away: wait and go on, nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from libs.shared.entries import FolderDelta
+from tests.ingest.machines import Service, Tenant, free_port, problem_of
+
+
+class Line:
+    """A way to a server that can be cut."""
+
+    def __init__(self, port: int) -> None:
+        self.port = free_port()
+        self._target = port
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+
+    async def join(self) -> None:
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
+
+    def cut(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        self._open |= {writer, far_writer}
+
+        async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError):
+                while piece := await source.read(65_536):
+                    target.write(piece)
+                    await target.drain()
+            target.close()
+
+        await asyncio.gather(copy(reader, far_writer), copy(far_reader, writer))
+        self._open -= {writer, far_writer}
+
+
+@contextlib.asynccontextmanager
+async def line_to(port: int) -> AsyncIterator[Line]:
+    line = Line(port)
+    await line.join()
+    try:
+        yield line
+    finally:
+        line.cut()
+
+
+async def start(own_ingest: Callable[..., Service], **environ: str) -> Service:
+    return await asyncio.to_thread(own_ingest, **environ)
+
+
+async def test_storage_down(own_ingest: Callable[..., Service], servers: Any) -> None:
+    async with line_to(int(servers.s3_endpoint.rpartition(":")[2])) as line:
+        service = await start(own_ingest, COFFRE_S3_ENDPOINT=f"http://127.0.0.1:{line.port}")
+        tenant = Tenant(service)
+        await tenant.becomes("active")
+        agent = await tenant.enrol()
+        plan = await agent.declare()
+        run = await agent.start(plan)
+        pack, delta = agent.pack(b"x"), FolderDelta(b"", [agent.file(b"x", b"x")], [])
+        line.cut()
+        for answer in (
+            await agent.upload(run, pack),
+            await agent.send(run),
+            await agent.commit(run, 0),
+        ):
+            assert problem_of(answer) == (503, "unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+        ready = await agent.client.get("/health/ready")
+        assert ready.status_code == 503
+        assert ready.json()["checks"]["database"] == "ok"
+        rows = await service.fetch("SELECT count(*) AS n FROM catalogue.packs")
+        assert rows[0]["n"] == 0
+        await line.join()
+        assert (await agent.upload(run, pack)).status_code == 201
+        assert (await agent.send(run, delta)).status_code == 204
+        assert (await agent.commit(run)).status_code == 200
+        await agent.client.aclose()
+
+
+async def test_database_down(own_ingest: Callable[..., Service], servers: Any) -> None:
+    async with line_to(servers.postgres_port) as line:
+        service = await start(own_ingest)
+        tenant = Tenant(service)
+        await tenant.becomes("active")
+        agent = await tenant.enrol()
+        run = await agent.start(await agent.declare())
+        service.stop()
+        dsn = service.environ["COFFRE_DATABASE_URL"]
+        through = dsn.replace(f":{servers.postgres_port}/", f":{line.port}/")
+        await asyncio.to_thread(service.start, COFFRE_DATABASE_URL=through)
+        pack = agent.pack(b"x")
+        assert await agent.missing(run, b"x") == [True]
+        line.cut()
+        began = time.monotonic()
+        for answer in (
+            await agent.upload(run, pack),
+            await agent.ask_start(run),
+            await agent.commit(run, 0),
+        ):
+            assert problem_of(answer) == (503, "unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+        assert time.monotonic() - began < 40
+        assert (await agent.client.get("/health/ready")).status_code == 503
+        assert (await agent.client.get("/health/live")).status_code == 200
+        await line.join()
+        assert (await agent.upload(run, pack)).status_code == 201
+        assert (await agent.commit(run, 0)).status_code == 200
+        await agent.client.aclose()
+
+
+async def test_broker_down(own_ingest: Callable[..., Service]) -> None:
+    """Copies arrive; what was to be said waits in the outbox."""
+    address = f"amqp://guest:guest@127.0.0.1:{free_port()}/x"
+    service = await start(own_ingest, COFFRE_AMQP_URL=address)
+    tenant = Tenant(service)
+    await tenant.becomes("active")
+    agent = await tenant.enrol()
+    number = await agent.copy(
+        await agent.declare(),
+        FolderDelta(b"", [agent.file(b"x", b"x")], []),
+        contents=[b"x"],
+    )
+    assert number == 1
+    ready = await agent.client.get("/health/ready")
+    assert ready.status_code == 200
+    assert ready.json()["checks"]["broker"] != "ok"
+    rows = await service.fetch(
+        "SELECT count(*) AS n FROM ingest.outbox WHERE published_at IS NULL AND tenant_id = $1",
+        tenant.tenant_id,
+    )
+    assert rows[0]["n"] >= 5
+    await agent.client.aclose()

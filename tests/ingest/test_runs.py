@@ -1,0 +1,247 @@
+"""Runs from start to end: idempotent, one at a time, and nothing partial."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from libs.shared.entries import FolderDelta
+from tests.ingest.machines import Agent, Service, Tenant, folder, problem_of
+
+
+async def test_declaring_a_plan(agent: Agent, ingest: Service) -> None:
+    plan = await agent.declare()
+    assert await agent.declare() == plan
+    assert await agent.declare(schedule="0 4 * * *") == plan
+    assert await agent.declare("other") != plan
+    events = await ingest.events(agent.tenant.tenant_id, "plan.declared.v1")
+    assert [(e["name"], e["version"], e["schedule"]) for e in events] == [
+        ("docs", 1, "30 1 * * *"),
+        ("docs", 2, "0 4 * * *"),
+        ("other", 1, "30 1 * * *"),
+    ]
+    assert events[0]["hostname"] == "caisse"
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("schedule", "61 * * * *"),
+        ("schedule", ""),
+        ("schedule", None),
+        ("timezone", "Mars/Olympus"),
+        ("timezone", "../../etc/passwd"),
+        ("timezone", ""),
+        ("folders", []),
+        ("folders", "x"),
+        ("recipients", ["no address"]),
+        ("recipients", ["a@b\r\nBcc: c@d"]),
+        ("recipients", [f"p{i}@b.fr" for i in range(101)]),
+        ("dumps", [5]),
+        ("reports", "perhaps"),
+    ],
+)
+async def test_a_declaration_that_makes_no_sense(agent: Agent, member: str, value: object) -> None:
+    declaration = {"folders": ["/x"], "schedule": "0 1 * * *", "timezone": "UTC", member: value}
+    answer = await agent.client.put("/v1/plans/x", json=declaration)
+    assert problem_of(answer) == (422, "invalid-request")
+    assert member in answer.json()["errors"][0]["where"]
+
+
+async def test_the_same_key_starts_one_run(agent: Agent, ingest: Service) -> None:
+    plan = await agent.declare()
+    key = str(uuid.uuid4())
+    answers = await asyncio.gather(*(agent.ask_start(plan, run_key=key) for _ in range(5)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["run_id"] for answer in answers}) == 1
+    started = await ingest.events(agent.tenant.tenant_id, "run.started.v1")
+    assert len(started) == 1
+
+
+async def test_the_newer_run_wins(agent: Agent, ingest: Service) -> None:
+    plan = await agent.declare()
+    first = await agent.start(plan)
+    second = await agent.start(plan)
+    assert problem_of(await agent.commit(first, 0)) == (409, "run-closed")
+    assert problem_of(await agent.upload(first, agent.pack(b"x"))) == (409, "run-closed")
+    assert (await agent.commit(second, 0)).json()["number"] == 2
+    finished = await ingest.events(agent.tenant.tenant_id, "run.finished.v1")
+    assert [(e["number"], e["outcome"], e["reason_code"]) for e in finished] == [
+        (1, "failed", "abandoned"),
+        (2, "succeeded", ""),
+    ]
+
+
+async def test_commits_at_once_are_one(agent: Agent, ingest: Service) -> None:
+    plan = await agent.declare()
+    run = await agent.start(plan)
+    await agent.upload(run, agent.pack(b"x"))
+    await agent.send(run, FolderDelta(b"", [agent.file(b"x", b"x")], []))
+    answers = await asyncio.gather(*(agent.commit(run) for _ in range(5)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1
+    assert answers[0].json()["protected_bytes"] == 1
+    assert len(await ingest.events(agent.tenant.tenant_id, "run.finished.v1")) == 1
+
+
+async def test_abort_and_commit_exclude_each_other(agent: Agent) -> None:
+    plan = await agent.declare()
+    run = await agent.start(plan)
+    assert (await agent.commit(run, 0)).status_code == 200
+    assert problem_of(await agent.abort(run)) == (409, "run-closed")
+    run = await agent.start(plan)
+    answer = await agent.abort(run, reason_code="folder-missing", reason="/srv/docs is gone")
+    assert answer.json()["outcome"] == "failed"
+    assert (await agent.abort(run)).json() == answer.json()
+    assert problem_of(await agent.commit(run, 0)) == (409, "run-closed")
+    assert problem_of(await agent.send(run)) == (409, "run-closed")
+
+
+async def test_a_failed_run_changes_nothing(agent: Agent, ingest: Service) -> None:
+    plan = await agent.declare(dumps=["accounts"])
+    dump = {"name": "accounts", "succeeded": True, "guaranteed": True, "size_bytes": 5}
+    for ending in (
+        {"outcome_hint": "failed", "dumps": [dump]},
+        {},
+        {"dumps": [{**dump, "succeeded": False}]},
+    ):
+        run = await agent.start(plan)
+        await agent.send(run, FolderDelta(b"", [folder(b"x")], []))
+        answer = await agent.commit(run, **ending)
+        assert answer.json()["outcome"] == "failed", ending
+        assert not answer.json()["restore_point"]
+        assert (await agent.commit(run, **ending)).json() == answer.json()
+    run = await agent.start(plan)
+    answer = await agent.commit(run, 0, dumps=[dump])
+    assert answer.json()["outcome"] == "succeeded"
+    rows = await ingest.fetch(
+        "SELECT (SELECT count(*) FROM catalogue.versions WHERE tenant_id = $1) AS versions,"
+        " (SELECT array_agg(number) FROM catalogue.runs WHERE tenant_id = $1) AS runs,"
+        " (SELECT count(*) FROM ingest.run_batches b JOIN ingest.runs r USING (run_id)"
+        "  WHERE r.tenant_id = $1) AS batches",
+        agent.tenant.tenant_id,
+    )
+    assert dict(rows[0]) == {"versions": 0, "runs": [4], "batches": 0}
+
+
+async def test_warnings_and_what_the_summary_says(agent: Agent, ingest: Service) -> None:
+    plan = await agent.declare()
+    run = await agent.start(plan)
+    not_copied = [{"path": f"/srv/{i}\0", "reason": "locked"} for i in range(1_500)]
+    answer = await agent.commit(run, 0, not_copied=not_copied, log_tail="é" * 50_000 + "\0the end")
+    assert answer.json()["outcome"] == "succeeded_with_warnings"
+    (finished,) = await ingest.events(agent.tenant.tenant_id, "run.finished.v1")
+    assert finished["files_not_copied"] == 1_500
+    assert len(finished["not_copied"]) == 1_000
+    assert "\0" not in finished["not_copied"][0]["path"]
+    assert finished["log_tail"].endswith("the end")
+    assert len(finished["log_tail"].encode()) <= 65_536
+    assert finished["hostname"] == "caisse"
+    assert finished["restore_point"]
+
+
+async def test_an_unchanged_run_costs_a_handful_of_rows(agent: Agent, ingest: Service) -> None:
+    plan = await agent.declare()
+    files = [agent.file(b"%d" % i, b"x") for i in range(1000)]
+    await agent.copy(plan, FolderDelta(b"", files, []), contents=[b"x"])
+    count = (
+        "SELECT (SELECT count(*) FROM catalogue.versions) AS versions,"
+        " (SELECT count(*) FROM catalogue.chunks) AS chunks,"
+        " (SELECT count(*) FROM catalogue.runs) AS runs,"
+        " (SELECT count(*) FROM ingest.outbox WHERE tenant_id <> '"
+        + str(uuid.UUID(int=0))
+        + "') AS events"
+    )
+    before = dict((await ingest.fetch(count))[0])
+    await agent.copy(plan, contents=[])
+    after = dict((await ingest.fetch(count))[0])
+    assert {name: after[name] - before[name] for name in after} == {
+        "versions": 0,
+        "chunks": 0,
+        "runs": 1,
+        "events": 2,
+    }
+
+
+async def test_commits_need_their_chunks_and_bring_condemned_packs_back(
+    agent: Agent, ingest: Service
+) -> None:
+    plan = await agent.declare()
+    tenant_id = agent.tenant.tenant_id
+    run = await agent.start(plan)
+    await agent.upload(run, agent.pack(b"one"))
+    await agent.upload(run, agent.pack(b"two"))
+    entries = [agent.file(b"1", b"one"), agent.file(b"2", b"two")]
+    await agent.send(run, FolderDelta(b"", entries, []))
+    # What retention does: the first pack is condemned, the second is gone.
+    await ingest.fetch(
+        "WITH p AS (UPDATE catalogue.packs SET state = 'condemned', condemned_at = '2026-01-01'"
+        " WHERE tenant_id = $1 RETURNING object_bytes) UPDATE catalogue.volumes"
+        " SET stored_bytes = 0, sequence = sequence + 1 WHERE tenant_id = $1",
+        tenant_id,
+    )
+    assert await agent.missing(run, b"one", b"two") == [True, True]
+    gone = "(SELECT pack_no FROM catalogue.chunks WHERE chunk_id = $1)"
+    await ingest.fetch(f"DELETE FROM catalogue.packs WHERE pack_no = {gone}", agent.id_of(b"two"))
+    await ingest.fetch("DELETE FROM catalogue.chunks WHERE chunk_id = $1", agent.id_of(b"two"))
+    answer = await agent.commit(run)
+    assert problem_of(answer) == (409, "chunks-missing")
+    assert answer.json()["chunks"] == [agent.id_of(b"two").hex()]
+    assert (await agent.upload(run, agent.pack(b"two"))).status_code == 201
+    answer = await agent.commit(run)
+    assert answer.status_code == 200, answer.text
+    rows = await ingest.fetch(
+        "SELECT count(*) AS n, sum(object_bytes)::bigint AS bytes, bool_and(state = 'live') AS live"
+        " FROM catalogue.packs WHERE tenant_id = $1",
+        tenant_id,
+    )
+    assert (rows[0]["n"], rows[0]["live"]) == (2, True)
+    assert answer.json()["stored_bytes"] == rows[0]["bytes"]
+
+
+async def test_a_condemned_pack_that_is_sent_again_lives(agent: Agent, ingest: Service) -> None:
+    plan = await agent.declare()
+    run = await agent.start(plan)
+    first, second = agent.pack(b"one"), agent.pack(b"one", b"two")
+    await agent.upload(run, first)
+    await ingest.fetch(
+        "UPDATE catalogue.packs SET state = 'condemned', condemned_at = '2026-01-01'"
+        " WHERE tenant_id = $1",
+        agent.tenant.tenant_id,
+    )
+    assert (await agent.upload(run, second)).status_code == 201
+    assert await agent.missing(run, b"one", b"two") == [False, False]
+    assert (await agent.upload(run, first)).status_code == 201
+    assert (await agent.upload(run, first)).status_code == 200
+
+
+async def test_a_silent_run_is_abandoned(own_ingest: Callable[..., Service]) -> None:
+    service = own_ingest(COFFRE_LEASE_SECONDS="2")
+    tenant = Tenant(service)
+    await tenant.becomes("active")
+    agent = await tenant.enrol()
+    run = await agent.start(await agent.declare())
+    for _ in range(8):  # signs of life keep it open
+        await asyncio.sleep(0.4)
+        await agent.missing(run, b"x")
+    assert await service.events(tenant.tenant_id, "run.finished.v1") == []
+    for _ in range(60):
+        await asyncio.sleep(0.2)
+        if finished := await service.events(tenant.tenant_id, "run.finished.v1"):
+            break
+    assert [(e["outcome"], e["reason_code"]) for e in finished] == [("failed", "abandoned")]
+    assert problem_of(await agent.commit(run, 0)) == (409, "run-closed")
+    await agent.client.aclose()
+
+
+async def test_the_published_description(ingest: Service, agent: Agent) -> None:
+    document = (await agent.client.get("/v1/openapi.json")).json()
+    assert len(document["paths"]) == 9
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            assert "503" in operation["responses"], (method, path)
+            assert "application/problem+json" in json.dumps(operation["responses"]["503"])
