@@ -106,7 +106,7 @@ def test_warnings_name_each_file_and_why(client: Client) -> None:
         outcome="succeeded_with_warnings",
         files_not_copied=1204,
         not_copied=tuple(
-            NotCopied(path=f"/srv/f{n}", reason="permission-denied") for n in range(1000)
+            NotCopied(path=f"/srv/f{n}", reason="Permission denied") for n in range(1000)
         ),
     )
     letter = write(client, run)
@@ -116,6 +116,19 @@ def test_warnings_name_each_file_and_why(client: Client) -> None:
     assert "- /srv/f999 (accès refusé)" in text
     assert f"Les 1{NBSP}000 premiers sont listés." in text
     assert letter.content.html.count("accès refusé") == 1000
+
+
+def test_reasons_are_translated_where_they_are_known(client: Client) -> None:
+    reasons = ("No such file or directory", "the folder can't be read: Permission denied", "Hm {x}")
+    run = client.run(
+        outcome="succeeded_with_warnings",
+        files_not_copied=3,
+        not_copied=tuple(NotCopied(path="/srv/f", reason=reason) for reason in reasons),
+    )
+    text = write(client, run).content.text
+    assert "- /srv/f (disparu pendant sa lecture)" in text
+    assert f"- /srv/f (dossier illisible{NBSP}: accès refusé)" in text
+    assert "- /srv/f (Hm {x})" in text
 
 
 def test_dumps_say_whether_they_can_be_trusted(client: Client) -> None:

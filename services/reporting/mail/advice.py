@@ -1,4 +1,4 @@
-"""Why a run failed and what comes next, by reason code: phrases, in English, to be translated."""
+"""Why a run failed and what comes next, by reason code; the phrases are translated later."""
 
 from __future__ import annotations
 
@@ -44,25 +44,27 @@ ADVICE: dict[str, Advice] = {
         N_("Check that the folder and its disk are there, or correct the plan; then run again."),
         N_("Check the disk or the network drive of the machine, then run the plan again."),
     ),
-    "dump-failed": Advice(
-        N_("An expected database dump failed or is missing."),
-        N_("Check that the database runs and that its password is right; then run again."),
-        N_("Read the end of the log; check the database, its password and the room on the disk."),
-    ),
-    "not-copied-again": Advice(
-        N_("The same file could not be copied in three runs in a row."),
-        N_("Close the program that holds the file, or take it out of the plan."),
-        N_("See with the client which program holds the file, or exclude it."),
+    "incomplete": Advice(
+        N_("Not everything that the plan promises was copied: files again and again, or a dump."),
+        N_("See below what is missing; close the program that holds it, or correct the plan."),
+        N_(
+            "See below what is missing; find the program that holds it, or exclude it from the plan."
+        ),
     ),
     "abandoned": Advice(
         N_("The machine stopped answering in the middle of the copy."),
         N_("Check that the machine is on and connected; the next run goes on where it was."),
         N_("Check that the machine was not switched off or cut from the network during the run."),
     ),
-    "superseded": Advice(
-        N_("A newer run of the same plan began before this one had ended."),
-        N_("Leave more time between two runs if this comes back."),
-        N_("Look whether two agents run the same plan, or whether its rhythm is too tight."),
+    "interrupted": Advice(
+        N_("The copy was stopped on the machine: by a person, or because it was shut down."),
+        N_("Nothing, if that was meant; the next run goes on where it was."),
+        N_("Ask whether it was meant; the next run goes on where it was."),
+    ),
+    "not-authorised": Advice(
+        N_("The machine's access was withdrawn or has been replaced."),
+        N_("Enrol the machine again with a new code from us."),
+        N_("Check whether the agent was revoked; give the client a new enrolment code."),
     ),
 }
 _UNKNOWN = Advice(N_("The copy could not be completed."), _CALL_US, N_("Read the end of the log."))
@@ -81,9 +83,14 @@ def find_advice(run: RunFinished) -> Advice | None:
     return ADVICE.get(_ALIASES.get(run.reason_code, run.reason_code), _UNKNOWN)
 
 
+# What agents say of single files, in small letters.
 REASONS: dict[str, str] = {
-    "permission-denied": N_("permission denied"),
-    "changed": N_("changed while it was read"),
-    "vanished": N_("disappeared while it was read"),
-    "unreadable": N_("can't be read"),
+    "permission denied": N_("permission denied"),
+    "operation not permitted": N_("permission denied"),
+    "changed while it was read": N_("changed while it was read"),
+    "no such file or directory": N_("disappeared while it was read"),
+    "input/output error": N_("the disk reports an error"),
+    "stale file handle": N_("the network drive was disconnected"),
 }
+UNREADABLE_FOLDER = "the folder can't be read: "
+IN_UNREADABLE_FOLDER = N_("the folder can't be read: {reason}")

@@ -9,7 +9,13 @@ from uuid import UUID
 
 from libs.shared.events import Outcome, PasswordIssued, RunFinished
 from services.reporting import rules
-from services.reporting.mail.advice import N_, REASONS, find_advice
+from services.reporting.mail.advice import (
+    IN_UNREADABLE_FOLDER,
+    N_,
+    REASONS,
+    UNREADABLE_FOLDER,
+    find_advice,
+)
 from services.reporting.mail.words import Rendered, Tongue, speak
 
 LISTED_FILES = 1000
@@ -171,11 +177,17 @@ def _list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
 
 def _list_not_copied(run: RunFinished, tongue: Tongue) -> list[tuple[str, str]]:
     return [
-        (missed.path, tongue.translate(REASONS[missed.reason]))
-        if missed.reason in REASONS
-        else (missed.path, missed.reason)
-        for missed in run.not_copied[:LISTED_FILES]
+        (missed.path, _explain(missed.reason, tongue)) for missed in run.not_copied[:LISTED_FILES]
     ]
+
+
+def _explain(reason: str, tongue: Tongue) -> str:
+    """Translates what agents commonly say; anything else is shown as it is."""
+    if reason.startswith(UNREADABLE_FOLDER):
+        inner = _explain(reason.removeprefix(UNREADABLE_FOLDER), tongue)
+        return tongue.translate(IN_UNREADABLE_FOLDER, reason=inner)
+    known = REASONS.get(reason.lower())
+    return tongue.translate(known) if known else reason
 
 
 def _compare(facts: RunFacts, tongue: Tongue) -> str:
