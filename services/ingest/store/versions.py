@@ -219,9 +219,10 @@ async def find_orphan(conn: Connection, place: Place, folder_ids: Sequence[int])
     orphan: bytes | None = await conn.fetchval(
         "SELECT f.name FROM unnest($2::bigint[]) AS t (folder_id) JOIN catalogue.folders f"
         " ON f.tenant_id = $1 AND f.folder_id = t.folder_id WHERE f.parent_id <> 0"
-        " AND NOT EXISTS (SELECT FROM catalogue.versions v WHERE v.tenant_id = $1"
+        # A NOT EXISTS becomes a join, of each with each while the statistics are not yet there.
+        " AND (SELECT true FROM catalogue.versions v WHERE v.tenant_id = $1"
         " AND v.folder_id = f.parent_id AND v.name = f.name AND v.last_run IS NULL"
-        " AND v.kind = 'd') LIMIT 1",
+        " AND v.kind = 'd' LIMIT 1) IS NULL LIMIT 1",
         place.tenant_id,
         folder_ids,
     )
