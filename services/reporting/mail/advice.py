@@ -47,9 +47,7 @@ ADVICE: dict[str, Advice] = {
     "incomplete": Advice(
         N_("Not everything that the plan promises was copied: files again and again, or a dump."),
         N_("See below what is missing; close the program that holds it, or correct the plan."),
-        N_(
-            "See below what is missing; find the program that holds it, or exclude it from the plan."
-        ),
+        N_("See below what is missing; find the program that holds it, or exclude the file."),
     ),
     "abandoned": Advice(
         N_("The machine stopped answering in the middle of the copy."),
