@@ -80,7 +80,7 @@ class Connection:
         self,
         method: str,
         path: str,
-        body: bytes | None = None,
+        body: bytes | bytearray | None = None,
         *,
         content_type: str = "application/octet-stream",
         read_seconds: float = READ_SECONDS,
@@ -134,7 +134,12 @@ class Connection:
                 self._drop()
 
     def _exchange(
-        self, method: str, path: str, body: bytes | None, content_type: str, read_seconds: float
+        self,
+        method: str,
+        path: str,
+        body: bytes | bytearray | None,
+        content_type: str,
+        read_seconds: float,
     ) -> http.client.HTTPResponse:
         wire = self._wire()
         headers = {

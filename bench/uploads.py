@@ -91,7 +91,7 @@ def _rate(built: list[packs.Pack], put: Callable[[packs.Pack], None]) -> float:
 
 
 def _put(http: httpx2.Client, run_id: str, pack: packs.Pack) -> None:
-    answer = http.put(f"/v1/runs/{run_id}/packs/{pack.id}", content=pack.body)
+    answer = http.put(f"/v1/runs/{run_id}/packs/{pack.id}", content=bytes(pack.body))
     if answer.status_code != 201:
         raise ProgramFailed(f"a pack was answered {answer.status_code}: {answer.text}")
 

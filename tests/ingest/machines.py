@@ -296,7 +296,7 @@ class Agent:
         return builder.finish()
 
     async def upload(self, run: str, pack: packs.Pack) -> httpx2.Response:
-        return await self.client.put(f"/v1/runs/{run}/packs/{pack.id}", content=pack.body)
+        return await self.client.put(f"/v1/runs/{run}/packs/{pack.id}", content=bytes(pack.body))
 
     async def missing(self, run: str, *contents: bytes) -> list[bool]:
         ids = b"".join(self.id_of(content) for content in contents)

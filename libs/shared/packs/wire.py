@@ -90,7 +90,7 @@ class Pack(msgspec.Struct, frozen=True, gc=False):
     """A finished pack: its id (SHA-256 in hexadecimal) and its bytes."""
 
     id: str
-    body: bytes
+    body: bytearray
 
 
 class PackedChunk(msgspec.Struct, frozen=True, gc=False):
@@ -119,16 +119,20 @@ class PackBuilder:
 
     def __init__(self) -> None:
         self.chunk_ids: set[bytes] = set()
-        self.length = len(MAGIC) + _TRAILER.size
         self.plain_bytes = 0
-        self._parts: list[Bytes] = [MAGIC]
+        self._body = bytearray(MAGIC)
         self._index = bytearray()
+
+    @property
+    def length(self) -> int:
+        """How many bytes the pack would have if it were finished now."""
+        return len(self._body) + len(self._index) + _TRAILER.size
 
     @property
     def is_full(self) -> bool:
         """Has the pack reached the size at which it should be finished and sent?"""
         return (
-            self.length >= TARGET_PACK_BYTES
+            len(self._body) + len(self._index) >= TARGET_PACK_BYTES
             or self.plain_bytes >= TARGET_PACK_PLAIN_BYTES
             or len(self.chunk_ids) >= MAX_CHUNKS // 2
         )
@@ -138,16 +142,15 @@ class PackBuilder:
         if chunk_id in self.chunk_ids:
             return
         self.chunk_ids.add(chunk_id)
-        self._parts.append(payload)
+        self._body += payload
         self._index += _RECORD.pack(chunk_id, len(payload), size, encoding)
-        self.length += len(payload) + _RECORD.size
         self.plain_bytes += size
 
     def finish(self) -> Pack:
-        """The pack's bytes, copied once, and their hash."""
-        self._parts.append(self._index)
-        self._parts.append(_TRAILER.pack(len(self.chunk_ids), len(self._index), END_MAGIC))
-        body = b"".join(self._parts)
+        """The finished pack; it takes the builder's memory over, so add nothing afterwards."""
+        body = self._body
+        body += self._index
+        body += _TRAILER.pack(len(self.chunk_ids), len(self._index), END_MAGIC)
         return Pack(hashlib.sha256(body).hexdigest(), body)
 
 
