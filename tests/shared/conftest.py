@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ import pytest
 
 from libs.shared import bus, database, inbox, outbox
 from libs.shared.database import Pool
+from libs.shared.errors import Unavailable
 from libs.shared.events import VolumeChanged
 
 TENANT = UUID("5f0c7a3e-1c55-4d7b-9d7e-5c1b1a6c0001")
@@ -82,8 +83,12 @@ class Side:
             return await outbox.add_all(conn, events)
 
     async def value(self, sql: str, *arguments: Any) -> Any:
-        """One value of the service's tables."""
-        return await self.pool.fetchval(sql, *arguments)
+        """One value of the service's tables, even while a test cuts connections."""
+        for _ in range(20):
+            with suppress(Unavailable):
+                async with database.acquire(self.pool) as conn:
+                    return await conn.fetchval(sql, *arguments)
+        raise Unavailable("database")
 
     async def all_published(self) -> bool:
         """Whether the outbox holds nothing unpublished."""

@@ -58,10 +58,14 @@ async def test_a_rolled_back_event_was_never_said(side: Sides) -> None:
     ingest, quota = await side("ingest"), await side("quota")
     ingest.relay()
     quota.listen()
-    with pytest.raises(LookupError):
+
+    async def fail() -> None:
         async with database.transaction(ingest.pool) as conn:
             await outbox.add(conn, volume(1))
             raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
     await ingest.say(volume(2))
     await until(lambda: quota.value("SELECT count(*) FROM inbox"))
     assert await quota.value("SELECT payload::json->>'sequence' FROM inbox") == "2"

@@ -84,7 +84,7 @@ def _arrival(delivery: bus.Delivery) -> table.Arrival:
     except (ValueError, KeyError, TypeError) as error:
         # Named after its bytes, so that a second delivery is the same row, and never after the
         # id that it claims, which may be a good event's.
-        digest = hashlib.sha256(delivery.message_id.encode() + b"\0" + delivery.body).digest()
+        digest = hashlib.sha256(delivery.message_id.encode("utf-8", "replace") + b"\0" + delivery.body).digest()
         return table.Arrival(
             event_id=UUID(bytes=digest[:16]),
             type=table.storable(delivery.type)[:200],

@@ -1,0 +1,41 @@
+"""The topology table against the handlers that are there."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from libs.shared import bus, events
+from libs.shared.database import SERVICES
+
+ROOT = Path(__file__).parents[2]
+
+
+def handled_by(service: str) -> set[str]:
+    """The event classes that are keys of the table of handlers in a service's consumers.py."""
+    source = (ROOT / "services" / service / "consumers.py").read_text(encoding="utf-8")
+    return {
+        key.id
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Dict)
+        for key in node.keys
+        if isinstance(key, ast.Name) and hasattr(events, key.id)
+    }
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_hears_what_it_handles_and_nothing_else(service: str) -> None:
+    assert {event.__name__ for event in bus.BINDINGS[service]} == handled_by(service)
+
+
+def test_every_event_has_a_reader_or_is_known_to_have_none() -> None:
+    heard = {event.type for bound in bus.BINDINGS.values() for event in bound}
+    assert set(events.EVENTS) - heard == {events.ServicePinged.type}
+
+
+async def test_declaring_twice_changes_nothing(amqp_url: str) -> None:
+    for _ in range(2):
+        async with bus.publisher(amqp_url, "test") as publisher:
+            assert await publisher.unrouted() == 0
