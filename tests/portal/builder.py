@@ -144,7 +144,10 @@ class Client:
                 """INSERT INTO catalogue.folders (tenant_id, plan_id, parent_id, name)
                    VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, plan_id, parent_id, name)
                    DO UPDATE SET name = excluded.name RETURNING folder_id""",
-                self.tenant_id, self.plan_id, parent_id, name,
+                self.tenant_id,
+                self.plan_id,
+                parent_id,
+                name,
             )  # fmt: skip
         )
 
@@ -179,7 +182,16 @@ class Client:
             """INSERT INTO catalogue.chunks (tenant_id, pack_no, chunk_id, "offset", length, size,
                encoding, crc32) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING""",
             [
-                (self.tenant_id, number, c.chunk_id, c.offset, c.length, c.size, c.encoding, c.crc32)
+                (
+                    self.tenant_id,
+                    number,
+                    c.chunk_id,
+                    c.offset,
+                    c.length,
+                    c.size,
+                    c.encoding,
+                    c.crc32,
+                )
                 for c in sealed.chunks
             ],
         )

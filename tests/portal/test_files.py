@@ -54,7 +54,9 @@ async def test_every_name_is_listed_linked_and_comes_back(portal: Any, client: A
             assert answer.status_code == 200, entry
             assert answer.content.startswith(b"content of ")
         for name in NAMES:
-            answer = await api.get(f"/api/v1/plans/{client.plan_id}/file?{query(b'srv/names/' + name)}")
+            answer = await api.get(
+                f"/api/v1/plans/{client.plan_id}/file?{query(b'srv/names/' + name)}"
+            )
             assert answer.content == b"content of " + name
             head = answer.headers
             assert head["content-disposition"].startswith("attachment; filename=")

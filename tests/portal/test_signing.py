@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -86,8 +85,9 @@ async def test_unknown_and_wrong_take_the_same_time() -> None:
         return time.perf_counter() - begun
 
     pairs = [(await seconds(stored), await seconds(None)) for _ in range(7)]
-    known = statistics.median(pair[0] for pair in pairs)
-    unknown = statistics.median(pair[1] for pair in pairs)
+    # The machine has other things to do; the least disturbed of each tells.
+    known = min(pair[0] for pair in pairs)
+    unknown = min(pair[1] for pair in pairs)
     assert 0.6 < known / unknown < 1.7
     assert stored.startswith("$argon2id$")
 
@@ -95,6 +95,7 @@ async def test_unknown_and_wrong_take_the_same_time() -> None:
 async def test_guesses_are_counted_and_then_refused(portal: Any) -> None:
     await portal.open_tenant("Dupré", EMAIL)
     await portal.sign_in(EMAIL)
+    await portal.admin.execute("DELETE FROM portal.throttles")
     for _ in range(12):  # what is right costs nothing
         assert (await tokens(portal, EMAIL, PASSWORD)).status_code == 201
     answers = [await tokens(portal, EMAIL, f"guess {n}") for n in range(12)]

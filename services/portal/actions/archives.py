@@ -20,6 +20,7 @@ from services.portal.rules import names
 Format = Literal["zip", "tar"]
 
 _BUFFER_BYTES = 64 << 10
+_ENTRIES_AT_ONCE = 2_000
 
 
 class Archive(Protocol):
@@ -82,9 +83,15 @@ async def _slices(pool: Pool, place: Place) -> AsyncGenerator[list[tuple[bytes, 
         yield [(place.path[cut:], place.entry)]
     if place.entry.kind != "d":
         return
+    batch: list[tuple[bytes, EntryRow]] = []
     async with aclosing(browsing.walk(pool, place)) as walked:
         async for folder, entries in walked:
-            yield [(browsing.join(folder, entry.name)[cut:], entry) for entry in entries]
+            batch += [(browsing.join(folder, entry.name)[cut:], entry) for entry in entries]
+            if len(batch) >= _ENTRIES_AT_ONCE:
+                yield batch
+                batch = []
+    if batch:
+        yield batch
 
 
 async def _write_slice(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID
@@ -12,7 +13,7 @@ from libs.shared.catalogue import EntryRow, RestorePoint
 from libs.shared.database import Connection, Pool, tenant_transaction
 from services.portal import store
 from services.portal.rules import names, subscriptions
-from services.portal.store.entries import NamedPlan
+from services.portal.store.entries import Child, NamedPlan
 
 _FOLDERS_AT_ONCE = 64
 _ENTRIES_AT_ONCE = 2_000
@@ -115,36 +116,87 @@ async def list_folder(pool: Pool, place: Place) -> list[EntryRow]:
         )
 
 
-async def walk(pool: Pool, place: Place) -> AsyncGenerator[tuple[bytes, list[EntryRow]], None]:
-    """Yields what lies below a folder: (folder path, some of its entries), parents first.
+@dataclass
+class _Folder:
+    """A folder that a walk has still to visit; `listing` is what was read ahead of it."""
 
-    Each slice is read in a short transaction of its own, so that a slow reader holds none; what
-    a run saw never changes, so the slices fit together."""
-    tenant_id, plan_id, number = place.tenant_id, place.plan.plan_id, place.run.number
-    async with tenant_transaction(pool, tenant_id) as conn:
-        start = await catalogue.find_folder(conn, tenant_id, plan_id, place.path)
-    if start is None:
-        return
-    waiting = [(start, place.path)]
+    folder_id: int
+    path: bytes
+    entry: EntryRow | None
+    listing: list[Child] | None = None
+
+
+async def walk(pool: Pool, place: Place) -> AsyncGenerator[tuple[bytes, list[EntryRow]], None]:
+    """Yields what lies below a folder: (folder path, some of its entries).
+
+    A folder's entry comes right before all that lies below it: GNU tar restores folders' times
+    in that order only. Each slice is read in a short transaction of its own, so that a slow
+    reader holds none; what a run saw never changes, so the slices fit together."""
+    async with tenant_transaction(pool, place.tenant_id) as conn:
+        start = await catalogue.find_folder(conn, place.tenant_id, place.plan.plan_id, place.path)
+    waiting = [] if start is None else [_Folder(start, place.path, None)]
     while waiting:
-        # The newest first: the list of what is left grows with the tree's depth, not its size.
-        batch = dict(waiting.pop() for _ in range(min(_FOLDERS_AT_ONCE, len(waiting))))
-        after = (0, b"")
-        while True:
-            async with tenant_transaction(pool, tenant_id) as conn:
-                slice_ = await store.entries.list_slice(
-                    conn, tenant_id, plan_id, number, sorted(batch), after, _ENTRIES_AT_ONCE
-                )
-            by_folder: dict[int, list[EntryRow]] = {}
-            for child in slice_:
-                by_folder.setdefault(child.folder_id, []).append(child.entry)
-                if child.child_id is not None:
-                    waiting.append((child.child_id, join(batch[child.folder_id], child.entry.name)))
-            for folder_id, entries in by_folder.items():
-                yield batch[folder_id], entries
-            if len(slice_) < _ENTRIES_AT_ONCE:
-                break
-            after = (slice_[-1].folder_id, slice_[-1].entry.name)
+        folder = waiting.pop()
+        if folder.entry is not None:
+            yield names.parent(folder.path), [folder.entry]
+        below: list[_Folder] = []
+        async with aclosing(_list_whole(pool, place, folder, waiting)) as slices:
+            async for slice_ in slices:
+                files = [child.entry for child in slice_ if child.entry.kind != "d"]
+                if files:
+                    yield folder.path, files
+                below += [
+                    _Folder(child.child_id, join(folder.path, child.entry.name), child.entry)
+                    for child in slice_
+                    if child.child_id is not None
+                ]
+        waiting.extend(reversed(below))
+
+
+async def _list_whole(
+    pool: Pool, place: Place, folder: _Folder, waiting: list[_Folder]
+) -> AsyncGenerator[list[Child], None]:
+    """A folder's entries in slices; the folders that come next are read ahead on the way."""
+    if folder.listing is not None:
+        yield folder.listing
+        return
+    ahead = [one for one in waiting[-_FOLDERS_AT_ONCE:] if one.listing is None]
+    batch = {one.folder_id: one for one in [folder, *ahead]}
+    found = await _read_slice(pool, place, list(batch), (0, b""))
+    is_whole = len(found) < _ENTRIES_AT_ONCE
+    if not is_whole and len(batch) > 1:
+        # Too much at once: this folder alone, and the others when it is their turn.
+        found = await _read_slice(pool, place, [folder.folder_id], (0, b""))
+        is_whole = len(found) < _ENTRIES_AT_ONCE
+    elif is_whole:
+        by_folder: dict[int, list[Child]] = {one.folder_id: [] for one in ahead}
+        for child in found:
+            by_folder.setdefault(child.folder_id, []).append(child)
+        for one in ahead:
+            one.listing = by_folder[one.folder_id]
+    while True:
+        yield [child for child in found if child.folder_id == folder.folder_id]
+        if is_whole:
+            return
+        found = await _read_slice(
+            pool, place, [folder.folder_id], (folder.folder_id, found[-1].entry.name)
+        )
+        is_whole = len(found) < _ENTRIES_AT_ONCE
+
+
+async def _read_slice(
+    pool: Pool, place: Place, folder_ids: list[int], after: tuple[int, bytes]
+) -> list[Child]:
+    async with tenant_transaction(pool, place.tenant_id) as conn:
+        return await store.entries.list_slice(
+            conn,
+            place.tenant_id,
+            place.plan.plan_id,
+            place.run.number,
+            folder_ids,
+            after,
+            _ENTRIES_AT_ONCE,
+        )
 
 
 def join(folder: bytes, name: bytes) -> bytes:

@@ -143,7 +143,7 @@ async def _check_password(
     pool: Pool, passwords: Passwords, email: str, password: str, address: str
 ) -> store.people.Account:
     """Returns the account; equally slow, and in equal words, whatever is wrong."""
-    email = email.strip()
+    email = email.strip().replace("\0", "\ufffd")  # PostgreSQL knows no NUL
     subjects = [
         (people.ACCOUNT_THROTTLE, people.ACCOUNT_THROTTLE.subject(email.lower())),
         (people.ADDRESS_THROTTLE, people.ADDRESS_THROTTLE.subject(address)),

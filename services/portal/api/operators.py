@@ -29,12 +29,19 @@ def _check_zone(name: str) -> str:
 
 def _check_line(text: str) -> str:
     text = text.strip()
-    if not text or not text.isprintable():
+    if not text.isprintable():
         raise ValueError("must be one line of text")
     return text
 
 
-Line = Annotated[str, Field(max_length=200), AfterValidator(_check_line)]
+def _check_filled(text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty")
+    return text
+
+
+MaybeLine = Annotated[str, Field(max_length=200), AfterValidator(_check_line)]
+Line = Annotated[MaybeLine, AfterValidator(_check_filled)]
 Email = Annotated[
     str, Field(max_length=320, pattern=r"^[^\s@<>()\[\],;:\\\"]+@[^\s@<>()\[\],;:\\\"]+\.[^\s@.]+$")
 ]
@@ -66,7 +73,7 @@ class TenantRequest(_Body):
 class EnrolmentRequest(_Body):
     """A code for one machine; the label tells which."""
 
-    label: Annotated[str, Field(max_length=200)] = ""
+    label: MaybeLine = ""
 
 
 class ReasonRequest(_Body):
@@ -78,7 +85,7 @@ class ReasonRequest(_Body):
 class EndRequest(_Body):
     """Without `at` the subscription ends now."""
 
-    reason: Annotated[str, Field(max_length=200)] = ""
+    reason: MaybeLine = ""
     at: AwareDatetime | None = None
 
 

@@ -92,8 +92,7 @@ class FailurePages:
 
 def _wants_page(request: Request) -> bool:
     return (
-        "text/html" in request.headers.get("accept", "")
-        and "authorization" not in request.headers
+        "text/html" in request.headers.get("accept", "") and "authorization" not in request.headers
     )
 
 
@@ -128,5 +127,3 @@ def _status(error: Exception) -> int:
     if isinstance(error, HTTPException):
         return error.status_code
     return 422 if isinstance(error, RequestValidationError) else 500
-
-

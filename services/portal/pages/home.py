@@ -111,9 +111,7 @@ async def show_run(
         tenant = await store.tenants.find(conn, person.tenant_id)
         found = await browsing.find_plan(conn, person.tenant_id, plan)
         run = await store.copies.find_run(conn, person.tenant_id, found.plan_id, number)
-        reports = (
-            await store.copies.list_reports(conn, person.tenant_id, run.run_id) if run else []
-        )
+        reports = await store.copies.list_reports(conn, person.tenant_id, run.run_id) if run else []
     if run is None or tenant is None:
         raise errors.NotFound
     return render(
@@ -147,9 +145,7 @@ async def show_files(
     if tenant is None:
         raise errors.NotFound
     if not points:
-        return render(
-            request, "files_none.html", person, timezone=tenant.timezone, plan=found
-        )
+        return render(request, "files_none.html", person, timezone=tenant.timezone, plan=found)
     place = await browsing.find_place(parts.pool, tenant_id, str(found.plan_id), run, raw)
     entries = await browsing.list_folder(parts.pool, place)
     async with transaction(parts.pool) as conn:
@@ -166,9 +162,19 @@ async def show_files(
         place=place,
         points=points,
         crumbs=_crumbs(place.path),
+        path_text=_as_field(place.path),
         entries=[_shown(place, entry) for entry in entries[:_ENTRIES_SHOWN]],
         left_out=max(0, len(entries) - _ENTRIES_SHOWN),
     )
+
+
+def _as_field(path: bytes) -> str | None:
+    """A path that a form can carry as text; None where it has bytes that a form would change."""
+    try:
+        text = path.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if text.isprintable() else None
 
 
 def _crumbs(path: bytes) -> list[tuple[str, str]]:

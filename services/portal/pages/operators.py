@@ -17,7 +17,7 @@ from services.portal.actions.parts import Parts
 from services.portal.api.access import Address, PartsOf
 from services.portal.pages import sessions
 from services.portal.pages.rendering import render
-from services.portal.pages.sessions import Operator, field
+from services.portal.pages.sessions import Operator, line
 from services.portal.rules.people import Person
 from services.portal.rules.subscriptions import STEPS, Step
 
@@ -53,7 +53,7 @@ async def open_enrolment(
 ) -> Response:
     """Shows a one-time code, this once."""
     form = await sessions.read_form(request)
-    label = field(form, "label").strip()[:200]
+    label = line(form, "label")
     try:
         enrolment = await clients.open_enrolment(parts.pool, operator, address, tenant_id, label)
     except clients.NotEnrollable as refusal:
@@ -89,7 +89,7 @@ async def step_subscription(
     if step not in _STEPS:
         raise errors.NotFound
     form = await sessions.read_form(request)
-    reason = field(form, "reason").strip()[:200]
+    reason = line(form, "reason")
     if not reason:
         return await _show(request, operator, parts, tenant_id, problem=ReasonMissing())
     try:

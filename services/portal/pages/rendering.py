@@ -64,6 +64,7 @@ def render(
     session = getattr(request.state, "session", "")
     body = _TEMPLATES.get_template(template).render(
         _=words.say,
+        count=words.count,
         words=words,
         charts=charts,
         names=names,

@@ -102,6 +102,12 @@ def field(form: FormData, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def line(form: FormData, name: str, limit: int = 200) -> str:
+    """One field's text as one line that can be shown."""
+    text = " ".join(field(form, name).split())
+    return "".join(filter(str.isprintable, text))[:limit]
+
+
 def own_path(target: str) -> str:
     """A path of this portal to go on to; the first page for anything else."""
     is_own = target.startswith("/") and not target.startswith("//") and target.isprintable()

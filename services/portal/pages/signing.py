@@ -129,9 +129,7 @@ async def show_password(request: Request, person: Anybody) -> Response:
 
 
 @router.post("/sign-out")
-async def sign_out(
-    request: Request, person: Anybody, parts: PartsOf, address: Address
-) -> Response:
+async def sign_out(request: Request, person: Anybody, parts: PartsOf, address: Address) -> Response:
     """Ends the session at once."""
     await sessions.read_form(request)
     await signing.sign_out(parts.pool, person, request.state.session, address)
@@ -141,9 +139,7 @@ async def sign_out(
 
 
 @router.get("/account")
-async def show_account(
-    request: Request, person: Anybody, saved: bool = False
-) -> Response:
+async def show_account(request: Request, person: Anybody, saved: bool = False) -> Response:
     """Who is signed in, their language, their password."""
     return render(request, "account.html", person, saved=saved)
 

@@ -51,8 +51,10 @@ class Words:
 
     def say(self, phrase: str, **values: object) -> str:
         """A phrase in the reader's language."""
-        return str(self._translations.gettext(phrase)) % values if values else str(
-            self._translations.gettext(phrase)
+        return (
+            str(self._translations.gettext(phrase)) % values
+            if values
+            else str(self._translations.gettext(phrase))
         )
 
     def count(self, one: str, many: str, n: int) -> str:
