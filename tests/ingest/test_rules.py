@@ -1,0 +1,161 @@
+"""Decisions of ingest, by tables and properties."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.shared.entries import Entry, EntryRejected, FolderDelta
+from libs.shared.errors import Unavailable
+from libs.shared.events import DumpResult, NotCopied
+from services.ingest import rules
+from services.ingest.actions.ingest import Budget
+
+
+def dump(name: str, *, succeeded: bool) -> DumpResult:
+    return DumpResult(name=name, succeeded=succeeded, guaranteed=succeeded, size_bytes=1)
+
+
+@pytest.mark.parametrize(
+    ("hint", "not_copied", "dumps", "expected", "outcome"),
+    [
+        ("succeeded", 0, (), (), "succeeded"),
+        ("succeeded", 1, (), (), "succeeded_with_warnings"),
+        ("succeeded_with_warnings", 0, (), (), "succeeded_with_warnings"),
+        ("failed", 0, (), (), "failed"),
+        ("succeeded", 0, (dump("a", succeeded=True),), ("a",), "succeeded"),
+        ("succeeded", 0, (dump("a", succeeded=False),), ("a",), "failed"),
+        ("succeeded", 0, (dump("a", succeeded=False),), (), "failed"),
+        ("succeeded_with_warnings", 3, (), ("a",), "failed"),
+    ],
+)
+def test_what_became_of_a_run(hint, not_copied, dumps, expected, outcome):  # type: ignore[no-untyped-def] # a table
+    counters = rules.Counters(files_not_copied=not_copied)
+    assert rules.decide_outcome(hint, counters, dumps, expected)[0] == outcome
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "stored", "growth", "blocked"),
+    [
+        (None, 10**15, 10**15, False),
+        (100, 90, 10, False),
+        (100, 90, 11, True),
+        (100, 200, 0, False),
+        (0, 0, 1, True),
+    ],
+)
+def test_growth(ceiling: int | None, stored: int, growth: int, blocked: bool) -> None:
+    try:
+        rules.check_growth(ceiling, "", stored, growth)
+    except rules.GrowthBlocked:
+        assert blocked
+    else:
+        assert not blocked
+
+
+def test_the_ceiling_is_what_was_held_when_growth_was_blocked() -> None:
+    assert rules.decide_ceiling(False, 100, 50, None) is None
+    assert rules.decide_ceiling(True, 100, 50, None) == 50
+    assert rules.decide_ceiling(True, 100, 30, 50) == 50
+    assert rules.decide_ceiling(True, 40, 30, 50) == 40
+
+
+@pytest.mark.parametrize(
+    ("state", "refusal"),
+    [
+        ("active", None),
+        ("ending", None),
+        ("ended", rules.SubscriptionEnded),
+        ("destroyed", rules.SubscriptionEnded),
+        ("suspended", rules.SubscriptionSuspended),
+        (None, Unavailable),
+    ],
+)
+def test_subscriptions(state: str | None, refusal: type[Exception] | None) -> None:
+    if refusal is None:
+        rules.check_subscription(state, "")
+    else:
+        with pytest.raises(refusal):
+            rules.check_subscription(state, "")
+
+
+@given(st.lists(st.binary(min_size=1, max_size=100), min_size=1, max_size=8))
+def test_crc32_of_a_file_from_its_chunks(contents: list[bytes]) -> None:
+    ids = [bytes([place]) * 32 for place in range(len(contents))]
+    facts = {
+        chunk_id: (len(content), zlib.crc32(content), 1)
+        for chunk_id, content in zip(ids, contents, strict=True)
+    }
+    size = sum(map(len, contents))
+    entry = Entry(b"f", "f", 0, 0, 0, 0, size, b"", b"".join(ids))
+    empty = Entry(b"e", "f", 0, 0, 0, 0, 0, b"", b"")
+    delta = FolderDelta(b"", [empty, entry], [])
+    assert rules.check_chunks([delta], facts) == [0, zlib.crc32(b"".join(contents))]
+    assert sorted(rules.list_chunk_ids([delta])) == sorted(ids)
+    with pytest.raises(rules.ChunkUnknown):
+        rules.check_chunks([delta], {})
+
+
+component = st.binary(min_size=1, max_size=3).filter(lambda name: b"/" not in name)
+
+
+@given(st.lists(st.lists(component, max_size=5).map(b"/".join), max_size=10))
+def test_folders_come_after_their_parents(paths: list[bytes]) -> None:
+    listed = rules.list_folders(paths)
+    assert len(listed) == len(set(listed))
+    assert {path for path in paths if path} <= set(listed)
+    for place, folder in enumerate(listed):
+        above = folder.rpartition(b"/")[0]
+        assert not above or above in listed[:place]
+    assert rules.list_folders(paths, listed) == []
+
+
+def test_folders_that_can_not_be_held() -> None:
+    with pytest.raises(EntryRejected):
+        rules.list_folders(b"%d" % i + b"/a" * 2000 for i in range(1000))
+
+
+def test_an_ending_within_limits() -> None:
+    many = tuple(NotCopied(path="p" * 5000, reason="r") for _ in range(1200))
+    ending = rules.Ending(not_copied=many, log_tail="é" * 40_000).shortened()
+    assert len(ending.not_copied) == 1000
+    assert len(ending.not_copied[0].path) == 4096
+    assert ending.counters.files_not_copied == 1200
+    assert len(ending.log_tail.encode()) <= 64 * 1024
+
+
+async def test_who_asks_for_memory_first_is_served_first() -> None:
+    budget = Budget(100)
+    order: list[str] = []
+
+    async def use(name: str, size: int, seconds: float = 0.01) -> None:
+        async with budget.hold(size, 5):
+            assert budget.free_bytes >= 0
+            order.append(name)
+            await asyncio.sleep(seconds)
+
+    async with asyncio.TaskGroup() as group:
+        for name, size in (("a", 60), ("b", 60), ("small", 10), ("huge", 500), ("c", 40)):
+            group.create_task(use(name, size))
+    assert order == ["a", "b", "small", "huge", "c"]
+    assert budget.free_bytes == 100
+
+
+async def test_waiting_for_memory_ends() -> None:
+    budget = Budget(100)
+    async with budget.hold(100, 1):
+        with pytest.raises(Unavailable):
+            async with budget.hold(1, 0.01):
+                pass
+        task = asyncio.create_task(budget.hold(50, 10).__aenter__())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert budget.free_bytes == 100
+    async with budget.hold(100, 0.01):
+        pass
