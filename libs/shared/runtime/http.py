@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import uvicorn
@@ -56,11 +57,9 @@ async def serve(app: FastAPI, listen: str, stop: asyncio.Event) -> None:
 
     Raises OSError where the address can't be used.
     """
-    host, _, port = listen.rpartition(":")
+    bound = _bind(listen)
     config = uvicorn.Config(
         app,
-        host=host.strip("[]"),
-        port=int(port),
         http=PunctualProtocol,
         ws="none",
         lifespan="off",
@@ -72,10 +71,8 @@ async def serve(app: FastAPI, listen: str, stop: asyncio.Event) -> None:
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     server = uvicorn.Server(config)
-    config.load()
-    sockets = [config.bind_socket()]
     # Server.serve() would take the signals and raise them again at its end; _serve() does not.
-    serving = asyncio.create_task(server._serve(sockets), name="http")
+    serving = asyncio.create_task(server._serve([bound]), name="http")
     stopping = asyncio.create_task(stop.wait(), name="stop")
     try:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -86,8 +83,15 @@ async def serve(app: FastAPI, listen: str, stop: asyncio.Event) -> None:
         raise
     finally:
         stopping.cancel()
-        for bound in sockets:
-            bound.close()
+        bound.close()
+
+
+def _bind(listen: str) -> socket.socket:
+    """A listening socket; uvicorn's own way ends the process instead of raising."""
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, int(port)), family=family, backlog=2048)
 
 
 def use_uvloop() -> Any:

@@ -1,0 +1,313 @@
+"""A whole service process: its start, its signals, its loops, its commands."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from libs.shared import bus, clock
+from libs.shared.inbox import consumer
+from tests.shared.conftest import Sides, until, volume
+from tests.shared.gate import Gate
+from tests.shared.test_web import free_port
+
+ROOT = Path(__file__).parents[2]
+
+PROGRAM = """
+import asyncio
+from fastapi import APIRouter
+from libs.shared import runtime, web, outbox, database
+from libs.shared.events import VolumeChanged
+from libs.shared.settings import ServiceSettings, load
+
+router = APIRouter()
+
+@router.get("/slow")
+async def slow() -> str:
+    await asyncio.sleep(1.5)
+    return "served to the end"
+
+@router.get("/slower")
+async def slower() -> str:
+    await asyncio.sleep(600)
+    return "never"
+
+async def on_volume(conn, event):
+    await conn.execute("SELECT 1")
+
+async def dies():
+    await asyncio.sleep(1)
+    raise RuntimeError("the loop is broken")
+
+async def ends():
+    await asyncio.sleep(1)
+
+async def serve():
+    settings = load(ServiceSettings)
+    async with runtime.Service("quota", settings) as service:
+        app = web.create_app("quota", ready=service.checks(), routers=[router])
+        await service.run(app, loops=[LOOPS], handlers={VolumeChanged: on_volume})
+
+runtime.main("quota", serve)
+"""
+
+
+class Process:
+    """A service in a process of its own, on a port of its own."""
+
+    def __init__(self, running: asyncio.subprocess.Process, port: int) -> None:
+        self.running = running
+        self.url = f"http://127.0.0.1:{port}"
+        self.log: list[str] = []
+        self.reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self.running.stderr is not None
+        async for line in self.running.stderr:
+            self.log.append(line.decode())
+
+    async def get(self, path: str) -> httpx2.Response:
+        async with httpx2.AsyncClient(timeout=30) as client:
+            return await client.get(self.url + path)
+
+    async def is_ready(self) -> bool:
+        try:
+            return (await self.get("/health/ready")).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    async def broker(self) -> bool:
+        answer = await self.get("/health/ready")
+        return bool(answer.json()["checks"]["broker"] == "ok")
+
+    async def says(self, text: str) -> bool:
+        return any(text in line for line in self.log)
+
+    async def ends(self, seconds: float = 25) -> int:
+        code = await asyncio.wait_for(self.running.wait(), seconds)
+        await self.reading
+        return code
+
+
+@pytest.fixture
+async def start(database: Any, amqp_url: str, tmp_path: Path) -> AsyncIterator[Any]:
+    processes: list[Process] = []
+
+    async def start_one(*arguments: str, loops: str = "", **environ: str) -> Process:
+        program = tmp_path / "program.py"
+        program.write_text(PROGRAM.replace("LOOPS", loops))
+        port = free_port()
+        running = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(program),
+            *arguments,
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "COFFRE_DATABASE_URL": database.dsn("quota"),
+                "COFFRE_OWNER_DATABASE_URL": database.owner_dsn,
+                "COFFRE_AMQP_URL": amqp_url,
+                "COFFRE_LISTEN": f"127.0.0.1:{port}",
+                **environ,
+            },
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        processes.append(Process(running, port))
+        return processes[-1]
+
+    yield start_one
+    for process in processes:
+        if process.running.returncode is None:
+            process.running.kill()
+        await process.ends()
+
+
+async def test_sigterm_lets_requests_end_and_leaves_with_0(start: Any) -> None:
+    service = await start()
+    await until(service.is_ready, 30)
+    slow = asyncio.create_task(service.get("/slow"))
+    await asyncio.sleep(0.3)
+    service.running.send_signal(signal.SIGTERM)
+    assert (await slow).json() == "served to the end"
+    assert await service.ends() == 0
+    assert await service.says("service.stopped")
+    assert not await service.says("Traceback"), service.log
+
+
+async def test_a_request_that_never_ends_does_not_keep_the_process(start: Any) -> None:
+    service = await start()
+    await until(service.is_ready, 30)
+    slower = asyncio.create_task(service.get("/slower"))
+    await asyncio.sleep(0.3)
+    service.running.send_signal(signal.SIGTERM)
+    assert await service.ends(22) == 0
+    await asyncio.gather(slower, return_exceptions=True)
+
+
+@pytest.mark.parametrize(("loop", "why"), [("dies", "the loop is broken"), ("ends", "its end")])
+async def test_a_loop_that_ends_ends_the_process_with_1(start: Any, loop: str, why: str) -> None:
+    service = await start(loops=loop)
+    assert await service.ends(30) == 1
+    assert await service.says(why)
+
+
+async def test_an_address_in_use_ends_the_process_with_1(start: Any) -> None:
+    first = await start()
+    await until(first.is_ready, 30)
+    second = await start(COFFRE_LISTEN=first.url.removeprefix("http://"))
+    assert await second.ends(30) == 1
+    assert await second.says("in use")
+
+
+async def test_it_starts_without_a_broker_and_finds_it_later(
+    start: Any, amqp_url: str, side: Sides
+) -> None:
+    quota = await side("quota")
+    async with Gate(amqp_url) as gate:
+        url = gate.url
+        await gate.shut()
+        service = await start(COFFRE_AMQP_URL=url)
+        await until(service.is_ready, 30)
+        assert not await service.broker()
+        await quota.say(volume(1))
+        await gate.open()
+        await until(service.broker, 30)
+        await until(quota.all_published)
+
+
+async def test_it_waits_for_a_database_and_says_so(start: Any, database: Any) -> None:
+    async with Gate(database.dsn("quota")) as gate:
+        url = gate.url
+        await gate.shut()
+        service = await start(COFFRE_DATABASE_URL=url)
+        await until(lambda: service.says("database.awaited"), 30)
+        assert not await service.is_ready()
+        assert service.running.returncode is None
+        await gate.open()
+        await until(service.is_ready, 30)
+        assert not any("coffre_quota:coffre_quota" in line for line in service.log)
+
+
+async def test_a_wait_for_the_database_can_be_ended(start: Any) -> None:
+    service = await start(COFFRE_DATABASE_URL="postgresql://a:b@127.0.0.1:1/c")
+    await until(lambda: service.says("database.awaited"), 30)
+    service.running.send_signal(signal.SIGTERM)
+    assert await service.ends(5) == 0
+
+
+async def test_missing_settings_are_named_and_the_code_is_2(start: Any) -> None:
+    service = await start(COFFRE_DATABASE_URL="", COFFRE_AMQP_URL="")
+    assert await service.ends() == 2
+    assert await service.says("COFFRE_DATABASE_URL, COFFRE_AMQP_URL")
+
+
+async def test_a_crash_after_publishing_doubles_nothing(start: Any, side: Sides) -> None:
+    """The relay dies between the confirm and its mark; the next one publishes again."""
+    quota, portal = await side("quota"), await side("portal")
+    await quota.say(volume(1), volume(2))
+    service = await start(COFFRE_CRASHPOINT="outbox.after_publish")
+    assert await service.ends(30) == 137
+    assert not await quota.all_published()
+    service = await start()
+    await until(quota.all_published, 30)
+    portal.listen()
+    await until(lambda: portal.value("SELECT count(*) = 2 FROM inbox"))
+    numbers = await quota.value(
+        "SELECT array_agg(sequence ORDER BY position) FROM outbox WHERE type <> 'service.pinged.v1'"
+    )
+    assert numbers == [1, 2]
+
+
+@pytest.mark.parametrize("place", ["inbox.before_ack", "inbox.before_commit"])
+async def test_a_crash_while_handling_loses_and_doubles_nothing(
+    start: Any, side: Sides, place: str
+) -> None:
+    quota, ingest = await side("quota"), await side("ingest")
+    ingest.relay()
+    await ingest.say(*map(volume, range(10)))
+    await until(ingest.all_published)
+    crashed = await start(COFFRE_CRASHPOINT=f"{place}:2" if "commit" in place else place)
+    assert await crashed.ends(30) == 137
+    await start()
+    await until(
+        lambda: quota.value(
+            "SELECT count(*) = 10 FROM inbox WHERE state = 'done' AND type = 'volume.changed.v1'"
+        ),
+        30,
+    )
+
+
+async def test_its_own_ping_comes_back(start: Any, side: Sides) -> None:
+    quota = await side("quota")
+    await start()
+    await until(
+        lambda: quota.value(
+            "SELECT 1 FROM inbox WHERE type = 'service.pinged.v1' AND state='done'"
+        ),
+        30,
+    )
+    assert await quota.value("SELECT count(*) FROM inbox") == 1
+
+
+async def test_parked_events_by_command(start: Any, side: Sides) -> None:
+    quota = await side("quota")
+    ids = [uuid.uuid4() for _ in range(3)]
+    await consumer.store(
+        quota.pool,
+        [
+            bus.Delivery(
+                1, str(event_id), "volume.changed.v1", volume(n).model_dump_json().encode()
+            )
+            for n, event_id in enumerate(ids)
+        ]
+        + [bus.Delivery(4, "x", "y", b"unreadable \x00\xff")],
+    )
+
+    async def command(*arguments: str) -> tuple[int, str, str]:
+        process = await start("events", *arguments)
+        out = await process.running.stdout.read()
+        return await process.ends(), out.decode(), "".join(process.log)
+
+    await quota.pool.execute(
+        "UPDATE inbox SET state = 'parked', error = 'broken' WHERE raw IS NULL"
+    )
+    code, listed, _ = await command("list")
+    assert code == 0
+    assert len(listed.splitlines()) == 4
+    assert all(str(event_id) in listed for event_id in ids)
+    raw_id = next(line.split()[0] for line in listed.splitlines() if "unreadable" in line)
+
+    code, shown, _ = await command("show", str(ids[0]))
+    assert (code, "broken" in shown, '"sequence": 0' in shown) == (0, True, True)
+    code, shown, _ = await command("show", raw_id)
+    assert (code, r"unreadable \x00\xff" in shown) == (0, True)
+
+    code, said, problem = await command("replay", str(ids[0]), str(uuid.UUID(int=5)), raw_id)
+    assert code == 1
+    assert f"{ids[0]} will be handled again." in said
+    assert str(uuid.UUID(int=5)) in problem
+    assert raw_id in problem
+    code, said, _ = await command("drop", str(ids[1]), raw_id)
+    assert (code, said.count("was dropped")) == (0, 2)
+    states = await quota.pool.fetch("SELECT state, next_at <= $1 AS due FROM inbox", clock.now())
+    assert sorted(row["state"] for row in states) == ["done", "done", "parked", "pending"]
+
+    code, _, problem = await command("show", "no-uuid")
+    assert (code, "usage" in problem) == (2, True)
+
+
+async def test_migrate_by_command(start: Any) -> None:
+    process = await start("migrate")
+    out = await process.running.stdout.read()
+    assert (await process.ends(), out.decode()) == (0, "0 applied\n")
