@@ -19,6 +19,7 @@ LINES = 4
 POLL_SECONDS = 1.0
 STANDBY_SECONDS = 1.0
 DRAIN_SECONDS = 2.0
+OUTAGE_DRAIN_SECONDS = 20.0
 KEEPING_TRIES = 20
 
 OUTCOMES = Counter("coffre_mail_outcomes", "SMTP transactions by outcome", ["outcome"])
@@ -68,8 +69,11 @@ class Sender:
                     POSSIBLE_DUPLICATES.inc(len(interrupted))
                     logs.get().warning("mail.requeued", mails=len(interrupted))
                 await self._send_for_ever(session)
+        except Unavailable:
+            await self._hang_up(OUTAGE_DRAIN_SECONDS)
+            raise
         finally:
-            await self._hang_up()
+            await self._hang_up(DRAIN_SECONDS)
             with contextlib.suppress(Exception):
                 await session.close(timeout=2)
             session.terminate()
@@ -137,15 +141,23 @@ class Sender:
             mail = await store.claim_mail(conn, clock.now())
         if mail is None:
             return False
+        try:
+            await self._keep(mail, await self._hand_over(line, mail))
+        except Unavailable:
+            raise
+        except Exception:  # a bug: the mail must not stay "sending", and is tried again
+            logs.get().exception("mail.failed", mail_id=str(mail.mail_id))
+            await self._keep(mail, Verdict("uncertain", "internal error"))
+        return True
+
+    async def _hand_over(self, line: Line, mail: store.Mail) -> Verdict:
         if clock.now() >= mail.give_up_at:
-            verdict = Verdict("refused", "It was not accepted in time.")
-        else:
-            verdict = await line.deliver(mail.recipient, mail.body)
+            return Verdict("refused", "It was not accepted in time.")
+        verdict = await line.deliver(mail.recipient, mail.body)
         OUTCOMES.labels(verdict.outcome).inc()
         if verdict.outcome == "uncertain":
             POSSIBLE_DUPLICATES.inc()
-        await self._keep(mail, verdict)
-        return True
+        return verdict
 
     async def _keep(self, mail: store.Mail, verdict: Verdict) -> None:
         """Writes the verdict down, again and again while PostgreSQL is away."""
@@ -161,11 +173,11 @@ class Sender:
             else:
                 return
 
-    async def _hang_up(self) -> None:
-        """Lets what is under way end, for a moment; the rest is sent again by the next sender."""
+    async def _hang_up(self, patience_seconds: float) -> None:
+        """Lets what is under way end, for a while; the rest is sent again by the next sender."""
         self._stopping = True
         if self._lines:
-            await asyncio.wait(self._lines, timeout=DRAIN_SECONDS)
+            await asyncio.wait(self._lines, timeout=patience_seconds)
         lines = list(self._lines)
         for task in lines:
             task.cancel()

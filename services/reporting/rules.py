@@ -159,6 +159,14 @@ def find_usual(history: Sequence[int]) -> Usual | None:
     return Usual(round(median), round(spread))
 
 
+def choose_timezone(timezone: str) -> str:
+    """Returns the time zone that moments are written in: the one asked for, or UTC if unknown."""
+    try:
+        return ZoneInfo(timezone).key or "UTC"
+    except (LookupError, OSError, ValueError):
+        return "UTC"
+
+
 def find_next_report(schedule: str, timezone: str, after: datetime) -> datetime | None:
     """Returns when the plan runs next, in its own time zone; None if its rhythm can't be read."""
     try:

@@ -46,6 +46,11 @@ class RunFacts:
     history: list[tuple[int, int]]
     portal_url: str
 
+    @property
+    def timezone(self) -> str:
+        """The time zone whose clock the reader has before him."""
+        return rules.choose_timezone(self.tenant.timezone)
+
 
 def write_report(facts: RunFacts, addressee: rules.Addressee) -> Letter:
     """Writes the report of a run, for its reader's language and, at the hotline, its work."""
@@ -79,7 +84,7 @@ def write_report(facts: RunFacts, addressee: rules.Addressee) -> Letter:
         figures=_list_figures(facts, tongue),
         usual=_compare(facts, tongue),
         next_report=_next_report(facts, tongue),
-        timezone=facts.tenant.timezone,
+        timezone=facts.timezone,
         log=run.log_tail.splitlines()[-LOG_LINES:] if hotline else [],
         link=link_plan(facts.portal_url, run.plan_id),
         person=addressee.name,
@@ -89,6 +94,7 @@ def write_report(facts: RunFacts, addressee: rules.Addressee) -> Letter:
 
 def write_password(event: PasswordIssued, password: str, timezone: str, portal_url: str) -> Letter:
     """Writes the mail with a user's one-time password."""
+    timezone = rules.choose_timezone(timezone)
     tongue = speak(event.locale)
     subject = tongue.translate(
         N_("Your access to the backup portal") if event.first else N_("Your new password")
@@ -144,7 +150,7 @@ class Figure:
 
 
 def _list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
-    run, zone = facts.run, facts.tenant.timezone
+    run, zone = facts.run, facts.timezone
     say = tongue.translate
     moments = [
         Figure(say(N_("Start")), tongue.moment(run.started_at, zone)),
@@ -210,4 +216,4 @@ def _next_report(facts: RunFacts, tongue: Tongue) -> str:
     when: datetime | None = rules.find_next_report(
         facts.plan.schedule, facts.plan.timezone, facts.run.finished_at
     )
-    return tongue.moment(when, facts.tenant.timezone) if when else ""
+    return tongue.moment(when, facts.timezone) if when else ""
