@@ -142,7 +142,8 @@ async def walk(pool: Pool, place: Place) -> AsyncGenerator[tuple[bytes, list[Ent
         below: list[_Folder] = []
         async with aclosing(_list_whole(pool, place, folder, waiting)) as slices:
             async for slice_ in slices:
-                files = [child.entry for child in slice_ if child.entry.kind != "d"]
+                # A folder that never held anything has no row of its own to walk into.
+                files = [child.entry for child in slice_ if child.child_id is None]
                 if files:
                     yield folder.path, files
                 below += [
