@@ -15,6 +15,7 @@ import pytest
 
 from libs.shared import clock, database, keys
 from libs.shared.database import Pool
+from libs.shared.errors import Unavailable
 from libs.shared.events import (
     Event,
     PasswordIssued,
@@ -163,8 +164,13 @@ class Desk:
                 await task
 
     async def mails(self, **where: Any) -> list[dict[str, Any]]:
-        async with database.acquire(self.pool) as conn:
-            rows = await conn.fetch("SELECT * FROM mails ORDER BY created_at, kind, recipient")
+        while True:
+            with suppress(Unavailable):
+                async with database.acquire(self.pool) as conn:
+                    rows = await conn.fetch(
+                        "SELECT * FROM mails ORDER BY created_at, kind, recipient"
+                    )
+                    break
         found = [dict(row) for row in rows]
         return [mail for mail in found if all(mail[key] == value for key, value in where.items())]
 

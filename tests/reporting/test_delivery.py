@@ -6,10 +6,16 @@ import asyncio
 import random
 import time
 from collections import Counter
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
+from libs.shared import clock
+from libs.shared.errors import Unavailable
+from libs.shared.events import RunFinished
 from tests.reporting.conftest import Client, Desk, is_finished
 from tests.reporting.faulty_smtp import Fault, FaultySMTP
 
@@ -207,6 +213,48 @@ async def test_a_refused_password_is_blanked_too(desk: Desk, client: Client) -> 
         await desk.wait(lambda mails: len(mails) == 2 and is_finished(mails))
     assert [mail["body"] for mail in await desk.mails(kind="password")] == [None]
     assert "Qz7-secret-2" not in str(smtp.taken[0].message)
+
+
+async def test_an_expired_password_is_not_sent_but_told(desk: Desk, client: Client) -> None:
+    await desk.handle(client.password("Qz7-late", expires_at=clock.now() - timedelta(seconds=1)))
+    async with FaultySMTP() as smtp, desk.sending(smtp.port):
+        await desk.wait(lambda mails: len(mails) == 2 and is_finished(mails))
+    assert [mail["state"] for mail in await desk.mails(kind="password")] == ["undeliverable"]
+    assert [mail["body"] for mail in await desk.mails(kind="password")] == [None]
+    [told] = smtp.taken
+    assert told.recipient == desk.office.hotline[0]
+    assert "Qz7-late" not in str(told.message)
+
+
+async def test_the_sender_outlives_its_database_sessions(
+    desk: Desk, client: Client, database: Any
+) -> None:
+    """As when PostgreSQL restarts: every session of the service is ended under its hands."""
+
+    async def handle(run: RunFinished) -> None:
+        """Tries again, as the inbox does."""
+        while True:
+            with suppress(Unavailable):
+                await desk.handle(run)
+                return
+
+    await desk.handle(client.tenant(), client.plan())
+    admin = await asyncpg.connect(database.admin_dsn)
+    async with FaultySMTP() as smtp, desk.sending(smtp.port):
+        for number in range(1, 6):
+            await handle(client.run(number))
+            await smtp.wait_taken(number)
+            await asyncio.sleep(0.1)
+            await admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE usename = 'coffre_reporting' AND datname = current_database()"
+            )
+        await admin.close()
+        await asyncio.sleep(2.5)
+        await desk.wait(is_finished)
+    mails = await desk.mails()
+    assert len(mails) == 5
+    assert len(smtp.taken) - 5 <= sum(mail["possible_duplicates"] for mail in mails)
 
 
 async def campaign(desk: Desk, runs: int, seed: int) -> None:

@@ -297,6 +297,12 @@ def test_durations(span: timedelta, text: str) -> None:
     assert speak("fr").duration(span) == text.replace(" ", NBSP)
 
 
+def test_an_unknown_time_zone_costs_no_report(client: Client) -> None:
+    event = client.password(expires_at=datetime(2026, 11, 24, 1, 14, tzinfo=UTC))
+    letter = letters.write_password(event, "x", "Mars/Olympus", "https://portal.example")
+    assert "24/11/2026 01:14 (UTC)" in letter.content.text
+
+
 def test_every_phrase_is_translated() -> None:
     keywords: Any = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
     found = extract_from_dir(
