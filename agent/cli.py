@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from agent import __version__, config, failures, identity
+from agent import __version__, config, failures, identity, memory
 from agent.config import Config
 from agent.failures import AgentError
 from agent.names import duration_text, size_text
@@ -97,6 +97,7 @@ def run(
     from agent.delta import Counters  # noqa: PLC0415 - the same
     from agent.run import Result, run_plan  # noqa: PLC0415 - the libraries it needs cost start-up time
 
+    memory.keep_small()
     with Teller(as_json, plan) as teller:
         try:
             settings = _load(context)
@@ -223,6 +224,7 @@ def restore(
     from agent.restore import Restored, restore_plan  # noqa: PLC0415 - the same
 
     password = os.environ.get("COFFRE_PASSWORD") or _ask_password(email)
+    memory.keep_small()
     with Teller(as_json, plan) as teller:
         try:
             connection = Connection(

@@ -109,7 +109,7 @@ class Connection:
 
     @contextmanager
     def stream(
-        self, method: str, path: str, body: bytes | None = None
+        self, method: str, path: str, body: bytes | bytearray | None = None
     ) -> Iterator[http.client.HTTPResponse]:
         """A successful answer to be read as it comes; StreamCut when it breaks off."""
         away = _Away(self)

@@ -1,0 +1,21 @@
+"""Keeping the process small: buffers of megabytes go back to the system when they are freed."""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import suppress
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+
+
+def keep_small() -> None:
+    """Tell glibc to use few arenas and to map large blocks one by one; elsewhere do nothing.
+
+    Left alone it raises its threshold to the largest buffer it has seen and keeps a heap for
+    each thread: some 30 MB more on a first copy.
+    """
+    with suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_ARENA_MAX, 2)
+        libc.mallopt(_M_MMAP_THRESHOLD, 256 * 1024)
+        libc.mallopt(_M_TRIM_THRESHOLD, 1024 * 1024)
