@@ -142,8 +142,8 @@ class Client:
 
     @staticmethod
     def find_password(text: str) -> str:
-        """The one-time password stands alone on a line of the mail."""
-        found = re.search(r"^\s*([A-Za-z0-9-]{12,})\s*$", text, re.MULTILINE)
+        """The one-time password is named as such in the mail, in either language."""
+        found = re.search(r"(?:usage unique|ne-time password)\s*:\s*(\S+)", text)
         assert found, f"no password in the mail:\n{text}"
         return found.group(1)
 
