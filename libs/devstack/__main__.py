@@ -30,12 +30,13 @@ def run_servers(folder: Path, *, shared: bool) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o711)
     end_leftovers(folder)
+    free = Ports(folder)
     processes = Processes(folder)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: processes.stopping.set())
     status = 0
     try:
-        ready = servers.start(processes, folder, Ports(folder), durable=False)
+        ready = servers.start(processes, folder, free, durable=False)
         text = json.dumps(ready.describe())
         write_atomically(folder / lease.READY, text)
         print(text, flush=True)
@@ -49,6 +50,7 @@ def run_servers(folder: Path, *, shared: bool) -> int:
         status = 1
     finally:
         processes.close(at_once=True)
+        free.close()
         (folder / lease.READY).unlink(missing_ok=True)
         if shared and not status:
             shutil.rmtree(folder, ignore_errors=True)

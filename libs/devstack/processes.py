@@ -118,7 +118,7 @@ class Processes:
         program, process = self._running[name]
         deadline = time.monotonic() + seconds
         pause = 0.05
-        while not is_ready():
+        while not is_ready() or process.poll() is not None:
             if process.poll() is not None:
                 raise StartFailed(
                     f"{name} ended with status {process.returncode} while it was starting; "

@@ -70,13 +70,14 @@ def _run(options: Options) -> int:
         end_with_parent()
     # Migrations and the like log every step; here only what goes wrong is of interest.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    free = Ports(folder)
     processes = Processes(folder)
     signals = _Signals(processes)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signals.receive)
     status = 0
     try:
-        installation = start(processes, options)
+        installation = start(processes, options, free)
         _write_state(folder, "ready")
         _keep_alive(processes, installation)
     except Stopping:
@@ -86,6 +87,7 @@ def _run(options: Options) -> int:
         status = 1
     finally:
         stop(processes, folder)
+        free.close()
     return status
 
 
@@ -129,11 +131,10 @@ class Installation:
         return described
 
 
-def start(processes: Processes, options: Options) -> Installation:
+def start(processes: Processes, options: Options, free: Ports) -> Installation:
     """Starts servers, services and the demonstration, saying what it does."""
     began = time.monotonic()
     folder = options.folder
-    free = Ports(folder)
     listens = stack.choose_listens(free)
     say.line(f"Starting Coffre; its files are in {folder}")
     ready = servers.start(processes, folder, free)
