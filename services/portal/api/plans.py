@@ -27,12 +27,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 async def list_plans(tenant_id: TenantId, parts: PartsOf) -> dict[str, Any]:
     """A client's plans with their last finished runs."""
     async with tenant_transaction(parts.pool, tenant_id) as conn:
-        plans = await store.copies.list_plans(conn, tenant_id)
-        runs = await store.copies.list_latest_runs(conn, tenant_id, [p.plan_id for p in plans], 2)
+        plans = await store.shown.list_plans(conn, tenant_id)
+        runs = await store.shown.list_latest_runs(conn, tenant_id, [p.plan_id for p in plans], 2)
     return {"plans": [_plan(plan, runs[plan.plan_id]) for plan in plans]}
 
 
-def _plan(plan: store.copies.Plan, runs: list[store.copies.Run]) -> dict[str, Any]:
+def _plan(plan: store.shown.Plan, runs: list[store.shown.Run]) -> dict[str, Any]:
     finished = next((run for run in runs if run.outcome), None)
     return {
         "plan_id": plan.plan_id,
@@ -48,7 +48,7 @@ def _plan(plan: store.copies.Plan, runs: list[store.copies.Run]) -> dict[str, An
     }
 
 
-def _run(run: store.copies.Run) -> dict[str, Any]:
+def _run(run: store.shown.Run) -> dict[str, Any]:
     return {
         "number": run.number,
         "run_id": run.run_id,
@@ -80,7 +80,7 @@ async def list_runs(
     """A plan's runs, newest first; `before` goes on where a list ended."""
     async with tenant_transaction(parts.pool, tenant_id) as conn:
         found = await browsing.find_plan(conn, tenant_id, plan)
-        runs = await store.copies.list_runs(
+        runs = await store.shown.list_runs(
             conn, tenant_id, found.plan_id, before=before, limit=limit
         )
     return {"runs": [_run(run) for run in runs]}

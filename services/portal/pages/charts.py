@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from services.portal.pages.words import N_, Words
-from services.portal.store.copies import Run
+from services.portal.store.shown import Run
 
 OUTCOMES = {
     "succeeded": N_("Succeeded"),
@@ -22,8 +22,8 @@ STRIP_LENGTH = 30
 
 def draw_strip(runs: Sequence[Run], words: Words) -> Markup:
     """The last runs, the newest on the right; a worse outcome stands higher."""
-    counted = Counter(words.say(OUTCOMES[run.outcome]) for run in runs)
-    summary = ", ".join(f"{number} × {outcome}" for outcome, number in counted.items())
+    counted = Counter(words.say(OUTCOMES[run.outcome]) for run in runs[:STRIP_LENGTH])
+    summary = ", ".join(f"{number} {outcome}" for outcome, number in counted.items())
     bars = []
     for place, run in enumerate(reversed(runs[:STRIP_LENGTH])):
         x = (STRIP_LENGTH - min(len(runs), STRIP_LENGTH) + place) * 10
@@ -62,6 +62,6 @@ def draw_volume(stored_bytes: int, contracted_bytes: int, words: Words) -> Marku
     )
     return Markup(
         '<svg class="volume {kind}" viewBox="0 0 300 14" role="img" aria-label="{label}"'
-        ' preserveAspectRatio="none"><rect class="room" width="300" height="14" rx="7"/>'
-        '<rect class="fill" width="{width}" height="14" rx="7"/></svg>'
+        ' preserveAspectRatio="none"><rect class="room" width="300" height="14"/>'
+        '<rect class="fill" width="{width}" height="14"/></svg>'
     ).format(kind=kind, label=label, width=f"{width:.1f}")

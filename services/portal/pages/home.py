@@ -34,11 +34,11 @@ async def show_home(request: Request, reader: Reader, parts: PartsOf) -> Respons
     tenant_id = reader.tenant_id
     async with tenant_transaction(parts.pool, tenant_id) as conn:
         tenant = await store.tenants.find(conn, tenant_id)
-        plans = await store.copies.list_plans(conn, tenant_id)
-        runs = await store.copies.list_latest_runs(
+        plans = await store.shown.list_plans(conn, tenant_id)
+        runs = await store.shown.list_latest_runs(
             conn, tenant_id, [plan.plan_id for plan in plans], STRIP_LENGTH
         )
-        volume = await store.copies.find_volume(conn, tenant_id)
+        volume = await store.shown.find_volume(conn, tenant_id)
     if tenant is None:
         raise errors.NotFound
     finished = {
@@ -80,8 +80,8 @@ async def show_plan(
     async with tenant_transaction(parts.pool, person.tenant_id) as conn:
         tenant = await store.tenants.find(conn, person.tenant_id)
         found = await browsing.find_plan(conn, person.tenant_id, plan)
-        known = await store.copies.list_plans(conn, person.tenant_id)
-        runs = await store.copies.list_runs(
+        known = await store.shown.list_plans(conn, person.tenant_id)
+        runs = await store.shown.list_runs(
             conn, person.tenant_id, found.plan_id, before=before, limit=_RUNS_AT_ONCE + 1
         )
     if tenant is None:
@@ -110,8 +110,8 @@ async def show_run(
     async with tenant_transaction(parts.pool, person.tenant_id) as conn:
         tenant = await store.tenants.find(conn, person.tenant_id)
         found = await browsing.find_plan(conn, person.tenant_id, plan)
-        run = await store.copies.find_run(conn, person.tenant_id, found.plan_id, number)
-        reports = await store.copies.list_reports(conn, person.tenant_id, run.run_id) if run else []
+        run = await store.shown.find_run(conn, person.tenant_id, found.plan_id, number)
+        reports = await store.shown.list_reports(conn, person.tenant_id, run.run_id) if run else []
     if run is None or tenant is None:
         raise errors.NotFound
     return render(

@@ -126,8 +126,8 @@ async def _show(
             raise errors.NotFound("client")
         values: dict[str, Any] = {
             "people": await store.people.list_of_tenant(conn, tenant_id),
-            "agents": await store.copies.list_agents(conn, tenant_id),
-            "volume": await store.copies.find_volume(conn, tenant_id),
+            "agents": await store.shown.list_agents(conn, tenant_id),
+            "volume": await store.shown.find_volume(conn, tenant_id),
         }
     possible = [step for step in _STEPS if tenant.subscription in STEPS[_STEPS[step]][0]]
     return render(

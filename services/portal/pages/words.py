@@ -18,6 +18,7 @@ from libs.shared.events import Locale
 
 _LOCALES = Path(__file__).parents[1] / "locales"
 _NBSP = "\u00a0"
+_NOTHING = "\u2013"
 _UNITS = {"fr": ["o", "ko", "Mo", "Go", "To", "Po"], "en": ["B", "kB", "MB", "GB", "TB", "PB"]}
 _MOMENTS = {"fr": "dd/MM/yyyy HH:mm", "en": "d MMM y, HH:mm"}
 _DAYS = {"fr": "dd/MM/yyyy", "en": "d MMM y"}
@@ -64,13 +65,13 @@ class Words:
     def moment(self, at: datetime | None) -> str:
         """`22/11/2026 02:14`."""
         if at is None:
-            return "–"
+            return _NOTHING
         return format_datetime(at, _MOMENTS[self.locale], self.zone, locale=self.locale)
 
     def day(self, at: datetime | None) -> str:
         """`22/11/2026`."""
         if at is None:
-            return "–"
+            return _NOTHING
         return format_datetime(at, _DAYS[self.locale], self.zone, locale=self.locale)
 
     def ago(self, at: datetime, now: datetime) -> str:

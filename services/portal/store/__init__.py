@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.portal.store import copies, entries, people, tenants
+from services.portal.store import copies, entries, people, shown, tenants
 
-__all__ = ["copies", "entries", "people", "tenants"]
+__all__ = ["copies", "entries", "people", "shown", "tenants"]

@@ -1,0 +1,221 @@
+"""Pages: signing in by browser, forms that only their own site can send, names shown safely."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import unquote
+
+import httpx2
+import pytest
+
+from tests.portal import builder
+from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD, PASSWORD
+
+EMAIL = "camille@dupre.example"
+BROWSER = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "fr-FR,fr;q=0.9"}
+
+
+def browser(portal: Any) -> httpx2.AsyncClient:
+    """A browser, as far as headers and cookies go."""
+    return httpx2.AsyncClient(base_url=portal.url, headers=BROWSER, timeout=60)
+
+
+async def sign_in(page: httpx2.AsyncClient, email: str, password: str, onward: str = "/") -> Any:
+    return await page.post("/sign-in", data={"email": email, "password": password, "next": onward})
+
+
+def form_token(html: str) -> str:
+    """What the page's forms carry."""
+    found = re.search(r'name="form_token" value="([0-9a-f]{64})"', html)
+    assert found, html
+    return found.group(1)
+
+
+async def test_the_first_sign_in_leads_to_a_password_and_in(portal: Any) -> None:
+    await portal.open_tenant("Dupré & Fils <b>", EMAIL)
+    one_time = await portal.one_time_password(EMAIL)
+    async with browser(portal) as page:
+        sent_away = await page.get("/plans/x?run=1")
+        assert sent_away.status_code == 303
+        assert sent_away.headers["location"] == "/sign-in?next=%2Fplans%2Fx%3Frun%3D1"
+        door = await page.get(sent_away.headers["location"])
+        assert "Se connecter" in door.text
+        assert 'value="/plans/x?run=1"' in door.text
+        asked = await sign_in(page, EMAIL, one_time)
+        assert "ne sert qu&#39;une fois" in asked.text
+        assert "set-cookie" not in asked.headers
+        change = {"first": "yes", "email": EMAIL, "password": one_time}
+        differ = {**change, "new_password": PASSWORD, "repeated": "something else"}
+        assert "diffèrent" in (await page.post("/password", data=differ)).text
+        short = await page.post(
+            "/password", data={**change, "new_password": "short", "repeated": "short"}
+        )
+        assert short.status_code == 422
+        assert "au moins 12" in short.text
+        done = await page.post(
+            "/password", data={**change, "new_password": PASSWORD, "repeated": PASSWORD}
+        )
+        assert done.status_code == 303
+        cookie = done.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=lax" in cookie
+        assert "Path=/" in cookie
+        home = await page.get("/")
+        assert "Dupré &amp; Fils &lt;b&gt;" in home.text
+        assert "En attente des premières copies" in home.text
+        policy = home.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert home.headers["cache-control"] == "private, no-store"
+        assert (await page.get("/static/coffre.css")).status_code == 200
+
+
+async def test_a_wrong_sign_in_is_said_in_the_readers_language(portal: Any) -> None:
+    async with browser(portal) as page:
+        wrong = await sign_in(page, "nobody@x.example", "wrong")
+        assert wrong.status_code == 401
+        assert "mot de passe est faux" in wrong.text
+        english = await page.post(
+            "/sign-in",
+            data={"email": "nobody@x.example", "password": "wrong"},
+            headers={"Accept-Language": "en-GB"},
+        )
+        assert "The address or the password is wrong" in english.text
+        for _ in range(9):
+            last = await sign_in(page, "nobody@x.example", "wrong")
+        assert last.status_code == 429
+        assert int(last.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("onward", "led_to"),
+    [
+        ("/plans/x?run=1", "/plans/x?run=1"),
+        ("//evil.example/", "/"),
+        ("https://evil.example/", "/"),
+        ("/\\evil.example", "/"),
+        ("/x\r\nSet-Cookie: a=b", "/"),
+    ],
+)
+async def test_signing_in_never_leads_away(portal: Any, onward: str, led_to: str) -> None:
+    await portal.open_tenant("Dupré", EMAIL)
+    await portal.sign_in(EMAIL)
+    async with browser(portal) as page:
+        answer = await sign_in(page, EMAIL, PASSWORD, onward)
+    assert answer.status_code == 303
+    assert unquote(answer.headers["location"]) == led_to
+
+
+async def test_another_site_can_not_send_our_forms(portal: Any) -> None:
+    await portal.open_tenant("Dupré", EMAIL)
+    await portal.sign_in(EMAIL)
+    async with browser(portal) as page:
+        for foreign in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+            refused = await page.post(
+                "/sign-in", data={"email": EMAIL, "password": PASSWORD}, headers=foreign
+            )
+            assert refused.status_code == 403
+        assert (await sign_in(page, EMAIL, PASSWORD)).status_code == 303
+        token = form_token((await page.get("/account")).text)
+        bare = await page.post("/account", data={"locale": "en"})
+        assert bare.status_code == 403
+        assert "périmé" in bare.text
+        assert (await page.post("/sign-out", data={"form_token": "0" * 64})).status_code == 403
+        # A cookie alone changes nothing by the JSON API either.
+        assert (await page.delete("/api/v1/tokens")).status_code == 401
+        good = await page.post("/account", data={"locale": "en", "form_token": token})
+        assert good.status_code == 303
+        assert "Language of pages" in (await page.get("/account")).text
+
+
+async def test_signing_out_ends_the_session_at_once(portal: Any) -> None:
+    await portal.open_tenant("Dupré", EMAIL)
+    await portal.sign_in(EMAIL)
+    async with browser(portal) as page:
+        await sign_in(page, EMAIL, PASSWORD)
+        cookies = dict(page.cookies)
+        token = form_token((await page.get("/account")).text)
+        assert (await page.post("/sign-out", data={"form_token": token})).status_code == 303
+    async with httpx2.AsyncClient(base_url=portal.url, cookies=cookies, headers=BROWSER) as thief:
+        assert (await thief.get("/account")).status_code == 303
+        assert (await thief.get("/api/v1/plans")).status_code == 303
+
+
+async def test_a_client_sees_plans_runs_and_files(portal: Any) -> None:
+    client = await builder.open_client(portal, EMAIL)
+    hostile = b"<img src=x onerror=alert(1)>\xff\n"
+    await client.commit({b"srv/" + hostile: builder.text(b"x"), b"srv/hollow": builder.folder()})
+    await client.add_run(1, "succeeded_with_warnings", files_not_copied=2)
+    await client.add_run(2, "failed", reason="Le dossier <data> n'existe plus.")
+    async with browser(portal) as page:
+        await sign_in(page, EMAIL, PASSWORD)
+        home = (await page.get("/")).text
+        assert "Une copie a échoué" in home
+        assert "Le dossier &lt;data&gt;" in home
+        plan = (await page.get(f"/plans/{client.plan_id}")).text
+        assert "Réussie avec réserves" in plan
+        assert "22/11/2026 02:14" in plan
+        run = await page.get(f"/plans/{client.plan_id}/runs/1")
+        assert "47\u00a0912" in run.text
+        files = (await page.get(f"/plans/{client.plan_id}/files?path=srv")).text
+        assert r"&lt;img src=x onerror=alert(1)&gt;\xff\n" in files
+        assert "<img src=x" not in files
+        link = re.search(r'href="(/api/v1/plans/[^"]+/file\?[^"]+)"', files)
+        assert link
+        got = await page.get(link.group(1).replace("&amp;", "&"))
+        assert got.content == b"x"
+        empty = await page.get(f"/plans/{client.plan_id}/files?path=srv/hollow")
+        assert "Ce dossier est vide" in empty.text
+        lost = await page.get(f"/plans/{client.plan_id}/files?path=srv/none")
+        assert lost.status_code == 404
+        assert "Introuvable" in lost.text
+        assert lost.headers["content-type"].startswith("text/html")
+        for nowhere in ("/nope", "/clients", f"/plans/{client.plan_id}/runs/77"):
+            assert (await page.get(nowhere)).status_code == 404
+
+
+async def test_an_ended_subscription_says_so_and_when_data_goes(portal: Any) -> None:
+    client = await builder.open_client(portal, EMAIL)
+    await client.commit({b"srv/a": builder.text(b"x")})
+    async with portal.operator() as api:
+        await api.post(f"/api/v1/tenants/{client.tenant_id}/end", json={"reason": "déménage"})
+    await portal.admin.execute("UPDATE portal.tenants SET destruction_due_at = '2026-12-24 12:00Z'")
+    async with browser(portal) as page:
+        await sign_in(page, EMAIL, PASSWORD)
+        home = (await page.get("/")).text
+        assert "seront détruites le 24/12/2026" in home
+        assert "déménage" in home
+        files = await page.get(f"/plans/{client.plan_id}/files")
+        assert files.status_code == 403
+        assert "ne peuvent plus être récupérés" in files.text
+
+
+async def test_operators_work_by_page(portal: Any) -> None:
+    client = await builder.open_client(portal, EMAIL)
+    here = f"/clients/{client.tenant_id}"
+    async with browser(portal) as page:
+        await sign_in(page, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+        assert (await page.get("/")).headers["location"] == "/clients"
+        assert "Boulangerie Dupré" in (await page.get("/clients")).text
+        token = form_token((await page.get(here)).text)
+        code = await page.post(
+            f"{here}/enrolments", data={"form_token": token, "label": "serveur\0\n"}
+        )
+        assert re.search(r"[a-z0-9]{5}(-[a-z0-9]{5}){3}", code.text)
+        revoke = f"{here}/agents/{client.agent_id}/revoke"
+        assert (await page.post(revoke, data={"form_token": token})).status_code == 303
+        assert "révoquée" in (await page.get(here)).text
+        silent = await page.post(f"{here}/end", data={"form_token": token, "reason": " "})
+        assert silent.status_code == 422
+        ended = await page.post(f"{here}/end", data={"form_token": token, "reason": "fin"})
+        assert ended.status_code == 303
+        again = await page.post(f"{here}/end", data={"form_token": token, "reason": "fin"})
+        assert again.status_code == 409
+        assert "Rétablir" in again.text
+        back = await page.post(f"{here}/reinstate", data={"form_token": token, "reason": "reste"})
+        assert back.status_code == 303
+        assert (await page.post(f"{here}/dance", data={"form_token": token})).status_code == 404
+    [revoked] = await portal.events("agent.revoked.v1")
+    assert revoked["agent_id"] == str(client.agent_id)
+    assert [e["label"] for e in await portal.events("enrolment.opened.v1")] == ["serveur"]

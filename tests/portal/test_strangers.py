@@ -1,0 +1,121 @@
+"""A stranger tries every route with everything that belongs to another client, and finds nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi.routing import APIRoute
+
+from services.portal import api, pages
+from tests.portal import builder
+from tests.portal.test_pages import PASSWORD, browser, sign_in
+
+TENANT_ROUTES = {
+    ("GET", "/api/v1/plans/{plan}/runs"),
+    ("GET", "/api/v1/plans/{plan}/entries"),
+    ("GET", "/api/v1/plans/{plan}/file"),
+    ("HEAD", "/api/v1/plans/{plan}/file"),
+    ("GET", "/api/v1/plans/{plan}/archive"),
+    ("GET", "/api/v1/plans/{plan}/manifest"),
+    ("POST", "/api/v1/plans/{plan}/chunks"),
+    ("GET", "/plans/{plan}"),
+    ("GET", "/plans/{plan}/runs/{number}"),
+    ("GET", "/plans/{plan}/files"),
+}
+# Routes that name nothing of a tenant, or are for operators alone (tested in test_operators).
+OTHERS = {
+    ("POST", "/api/v1/tokens"),
+    ("DELETE", "/api/v1/tokens"),
+    ("POST", "/api/v1/password"),
+    ("GET", "/api/v1/plans"),
+    ("GET", "/"),
+    ("GET", "/sign-in"),
+    ("POST", "/sign-in"),
+    ("POST", "/sign-out"),
+    ("GET", "/password"),
+    ("POST", "/password"),
+    ("GET", "/account"),
+    ("POST", "/account"),
+}
+OPERATORS = ("/api/v1/tenants", "/api/v1/agents", "/api/v1/administrators", "/clients")
+
+
+def routes() -> set[tuple[str, str]]:
+    """(method, path) of every route of API and pages."""
+    found = set()
+
+    def add(router: Any, prefix: str = "") -> None:
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                found.update((method, prefix + route.path) for method in route.methods)
+            elif hasattr(route, "original_router"):  # a router that was included
+                add(route.original_router, prefix)
+
+    add(api.router, "/api/v1")
+    add(pages.router)
+    return found
+
+
+def test_every_route_is_known_here() -> None:
+    known = {route for route in routes() if not route[1].startswith(OPERATORS)}
+    assert known == TENANT_ROUTES | OTHERS
+
+
+async def test_a_stranger_finds_nothing(portal: Any) -> None:
+    owner = await builder.open_client(portal)
+    await owner.commit({b"srv/secret": builder.text(b"secret of the owner")})
+    await owner.add_run(1)
+    stranger = await builder.open_client(portal, "eve@stranger.example", "Stranger", plan="other")
+    await stranger.commit({b"srv/own": builder.text(b"own")})
+    ids = await portal.admin.fetchval(
+        "SELECT string_agg(chunk_id, '') FROM catalogue.chunks WHERE tenant_id = $1",
+        owner.tenant_id,
+    )
+    async with portal.client(stranger.token) as api_client, browser(portal) as page:
+        await sign_in(page, stranger.email, PASSWORD)
+        listed = await api_client.get("/api/v1/plans")
+        assert [plan["name"] for plan in listed.json()["plans"]] == ["other"]
+        for plan in (str(owner.plan_id), "documents", str(owner.tenant_id), "'"):
+            for method, path in sorted(TENANT_ROUTES):
+                url = path.format(plan=plan, number=1) + "?run=1&path=srv/secret"
+                client = api_client if path.startswith("/api") else page
+                content = {"content": ids} if method == "POST" else {}
+                answer = await client.request(method, url, **content)
+                assert answer.status_code == 404, (method, url)
+                assert b"secret of" not in answer.content
+        # One's own plan, another's chunks: as if they didn't exist.
+        chunks = await api_client.post("/api/v1/plans/other/chunks", content=ids)
+        assert chunks.status_code == 404
+        assert "documents" not in (await page.get("/")).text
+        assert (await page.get(f"/clients/{owner.tenant_id}")).status_code == 404
+
+
+async def test_row_level_security_holds_where_a_query_would_forget(portal: Any) -> None:
+    from libs.shared.database import tenant_transaction, transaction
+
+    owner = await builder.open_client(portal)
+    await owner.commit({b"srv/secret": builder.text(b"secret")})
+    stranger = await builder.open_client(portal, "eve@stranger.example", "Stranger", plan="other")
+    tables = ("plans", "runs", "folders", "versions", "packs", "chunks", "volumes")
+    for table in tables:
+        async with tenant_transaction(portal.parts.pool, stranger.tenant_id) as conn:
+            seen = await conn.fetch(f"SELECT DISTINCT tenant_id FROM catalogue.{table}")
+        assert {row["tenant_id"] for row in seen} <= {stranger.tenant_id}
+        async with transaction(portal.parts.pool) as conn:
+            assert await conn.fetchval(f"SELECT count(*) FROM catalogue.{table}") == 0
+
+
+async def test_a_name_that_two_machines_use_asks_which(portal: Any) -> None:
+    from uuid import uuid4
+
+    client = await builder.open_client(portal)
+    await client.commit({b"srv/a": builder.text(b"a")})
+    first = client.plan_id
+    client.plan_id, client.agent_id = uuid4(), uuid4()
+    await client.add_plan(hostname="second-machine")
+    async with portal.client(client.token) as api_client:
+        answer = await api_client.get("/api/v1/plans/documents/entries")
+        assert answer.status_code == 409
+        listed = {plan["agent"]: plan["plan_id"] for plan in answer.json()["plans"]}
+        assert listed["second-machine"] == str(client.plan_id)
+        assert (await api_client.get(f"/api/v1/plans/{first}/entries")).status_code == 200
