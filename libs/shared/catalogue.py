@@ -221,10 +221,12 @@ async def _walk_folders(
 ) -> AsyncIterator[tuple[int, list[EntryRow], list[tuple[int, bytes]]]]:
     """Yields (folder id, some of its entries, (id, name) of the folders among them)."""
     cursor = conn.cursor(
-        f"SELECT {_ENTRY_COLUMNS}, v.folder_id, f.folder_id"  # noqa: S608 - a constant
-        " FROM catalogue.versions v LEFT JOIN catalogue.folders f ON v.kind = 'd'"
-        " AND f.tenant_id = $1 AND f.plan_id = $2 AND f.parent_id = v.folder_id"
-        " AND f.name = v.name"
+        # Not a join: that would hash all of the plan's folders for each of these few.
+        f"SELECT {_ENTRY_COLUMNS}, v.folder_id,"  # noqa: S608 - a constant
+        " CASE WHEN v.kind = 'd' THEN (SELECT f.folder_id FROM catalogue.folders f"
+        "  WHERE f.tenant_id = $1 AND f.plan_id = $2 AND f.parent_id = v.folder_id"
+        "  AND f.name = v.name) END"
+        " FROM catalogue.versions v"
         " WHERE v.tenant_id = $1 AND v.folder_id = ANY($3::bigint[]) AND v.first_run <= $4"
         " AND (v.last_run IS NULL OR v.last_run >= $4) ORDER BY v.folder_id, v.name",
         tenant_id,
