@@ -21,7 +21,7 @@ JSON_SECONDS = 60.0
 _bearer = HTTPBearer(auto_error=False, description="The token that the machine got by enrolling.")
 
 
-def ingest_of(request: Request) -> actions.Ingest:
+async def ingest_of(request: Request) -> actions.Ingest:  # async: no thread for so little
     """The service's pool, store and keys."""
     ingest: actions.Ingest = request.app.state.ingest
     return ingest
