@@ -20,14 +20,24 @@ from tests.shared.conftest import TENANT, Side, Sides, until, volume
 
 
 def delivery(
-    event: Any, *, message_id: str = "", kind: str = "", body: bytes = b""
+    event: Any,
+    *,
+    message_id: str = "",
+    kind: str = "",
+    body: bytes = b"",
+    headers: dict[str, Any] | None = None,
 ) -> bus.Delivery:
     return bus.Delivery(
         tag=1,
         message_id=message_id or str(uuid4()),
         type=kind or event.type,
         body=body or event.model_dump_json().encode(),
-        headers={"cloudEvents_source": "/services/ingest", "cloudEvents_sequence": "7"},
+        headers={
+            "cloudEvents_source": "/services/ingest\0",
+            "cloudEvents_sequence": "7",
+            "traceparent": "nonsense",
+            **(headers or {}),
+        },
     )
 
 
@@ -123,8 +133,26 @@ async def test_a_dropped_event_is_not_handled_even_if_it_comes_again(side: Sides
         delivery(volume(1), kind="nul\0in\0it"),
         delivery(volume(1), message_id="not a uuid"),
         delivery(volume(1), message_id="\udcff"),
+        delivery(volume(1), headers={"cloudEvents_sequence": str(2**70)}),
+        delivery(volume(1), headers={"cloudEvents_sequence": "first"}),
+        delivery(volume(1), headers={"cloudEvents_time": "2026-11-22T02:14:00"}),
+        delivery(volume(1), headers={"cloudEvents_time": "0001-01-01T00:00:00+14:00"}),
+        delivery(volume(1), headers={"cloudEvents_time": 7}),
     ],
-    ids=["bytes", "members", "list", "type", "nul", "id", "surrogate"],
+    ids=[
+        "bytes",
+        "members",
+        "list",
+        "type",
+        "nul",
+        "id",
+        "surrogate",
+        "huge sequence",
+        "no sequence",
+        "time without zone",
+        "time before time",
+        "time as number",
+    ],
 )
 async def test_what_is_no_event_is_kept_raw_with_the_reason(side: Sides, bad: bus.Delivery) -> None:
     quota = await side("quota")

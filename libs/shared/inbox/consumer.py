@@ -84,7 +84,8 @@ def _arrival(delivery: bus.Delivery) -> table.Arrival:
     except (ValueError, KeyError, TypeError) as error:
         # Named after its bytes, so that a second delivery is the same row, and never after the
         # id that it claims, which may be a good event's.
-        digest = hashlib.sha256(delivery.message_id.encode("utf-8", "replace") + b"\0" + delivery.body).digest()
+        claimed = delivery.message_id.encode("utf-8", "replace")
+        digest = hashlib.sha256(claimed + b"\0" + delivery.body).digest()
         return table.Arrival(
             event_id=UUID(bytes=digest[:16]),
             type=table.storable(delivery.type)[:200],
@@ -99,18 +100,34 @@ def _event(delivery: bus.Delivery) -> table.Arrival:
         raise ValueError(f"no event is called {delivery.type!r}")
     event = event_class.model_validate_json(delivery.body)
     headers = delivery.headers
-    sequence = headers.get("cloudEvents_sequence")
-    occurred_at = headers.get("cloudEvents_time")
     return table.Arrival(
         event_id=UUID(delivery.message_id),
         type=delivery.type,
-        source=str(headers.get("cloudEvents_source", "")),
-        sequence=int(sequence) if sequence is not None else None,
+        source=table.storable(str(headers.get("cloudEvents_source", "")))[:200],
+        sequence=_sequence(headers.get("cloudEvents_sequence")),
         tenant_id=event.tenant_id,
         payload=delivery.body.decode(),
         traceparent=logs.readable_traceparent(str(headers.get("traceparent", ""))),
-        occurred_at=datetime.fromisoformat(str(occurred_at)) if occurred_at else None,
+        occurred_at=_time(headers.get("cloudEvents_time")),
     )
+
+
+def _sequence(header: object) -> int | None:
+    if header is None:
+        return None
+    sequence = int(str(header))
+    if not 0 < sequence < 2**63:
+        raise ValueError("cloudEvents_sequence is no number that a producer gives")
+    return sequence
+
+
+def _time(header: object) -> datetime | None:
+    if header is None:
+        return None
+    time = datetime.fromisoformat(str(header))
+    if time.tzinfo is None or not 1970 < time.year < 9999:
+        raise ValueError("cloudEvents_time is no instant")
+    return time
 
 
 def _why(error: Exception) -> str:
