@@ -139,17 +139,13 @@ class Client:
         )
 
     async def _add_folder(self, parent_id: int, name: bytes) -> int:
-        return int(
-            await self.portal.admin.fetchval(
-                """INSERT INTO catalogue.folders (tenant_id, plan_id, parent_id, name)
-                   VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, plan_id, parent_id, name)
-                   DO UPDATE SET name = excluded.name RETURNING folder_id""",
-                self.tenant_id,
-                self.plan_id,
-                parent_id,
-                name,
-            )  # fmt: skip
-        )
+        folder_id = await self.portal.admin.fetchval(
+            """INSERT INTO catalogue.folders (tenant_id, plan_id, parent_id, name)
+               VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, plan_id, parent_id, name)
+               DO UPDATE SET name = excluded.name RETURNING folder_id""",
+            self.tenant_id, self.plan_id, parent_id, name,
+        )  # fmt: skip
+        return int(folder_id)
 
     async def _store_chunks(self, contents: list[bytes]) -> None:
         keys = await self.keys()

@@ -66,8 +66,8 @@ async def test_the_tar_restores_everything(portal: Any, client: Any, tmp_path: P
     to = tmp_path / "out"
     to.mkdir()
     done = subprocess.run(
-        ["tar", "--warning=no-timestamp", "--numeric-owner", "-xpf", tmp_path / "all.tar", "-C", to],
-        capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"},
+        ["tar", "--warning=no-timestamp", "--numeric-owner", "-xpf", "../all.tar"],
+        cwd=to, capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"")
     expected = TREE()

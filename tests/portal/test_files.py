@@ -14,8 +14,8 @@ from tests.portal import builder
 BIG = [random.Random(number).randbytes(size) for number, size in enumerate([700_000, 1, 1_300_000])]
 BIG += [b"compressible " * 90_000, random.Random(9).randbytes(400_001)]
 NAMES = [
-    b"plain.txt", b"caf\xc3\xa9.txt", b"bad\xff\xfe.bin", b"two\nlines", b"-rf", b" lead and trail ",
-    b'quo"te\'s', b"semi;colon", b"back\\slash", b"<script>alert(1)<script>.html", b"a%41b", b"c+d",
+    b"plain.txt", b"caf\xc3\xa9.txt", b"bad\xff\xfe.bin", b"two\nlines", b"-rf",
+    b" lead and trail ",    b'quo"te\'s', b"semi;colon", b"back\\slash", b"<script>alert(1)<script>.html", b"a%41b", b"c+d",
     b"per%cent&and=more#hash?q", b"\xe2\x80\xae\xe2\x81\xa6gpj.exe", b"x" * 255, b"\x01\x7f",
     "日本語".encode(),
 ]  # fmt: skip

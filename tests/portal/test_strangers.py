@@ -1,4 +1,4 @@
-"""A stranger tries every route with everything that belongs to another client, and finds nothing."""
+"""A stranger tries every route with what belongs to another client, and finds nothing."""
 
 from __future__ import annotations
 
