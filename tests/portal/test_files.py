@@ -15,7 +15,8 @@ BIG = [random.Random(number).randbytes(size) for number, size in enumerate([700_
 BIG += [b"compressible " * 90_000, random.Random(9).randbytes(400_001)]
 NAMES = [
     b"plain.txt", b"caf\xc3\xa9.txt", b"bad\xff\xfe.bin", b"two\nlines", b"-rf",
-    b" lead and trail ",    b'quo"te\'s', b"semi;colon", b"back\\slash", b"<script>alert(1)<script>.html", b"a%41b", b"c+d",
+    b" lead and trail ", b'quo"te\'s', b"semi;colon", b"back\\slash",
+    b"<script>alert(1)<script>.html", b"a%41b", b"c+d",
     b"per%cent&and=more#hash?q", b"\xe2\x80\xae\xe2\x81\xa6gpj.exe", b"x" * 255, b"\x01\x7f",
     "日本語".encode(),
 ]  # fmt: skip
@@ -182,11 +183,31 @@ async def test_damage_is_never_passed_on(portal: Any, client: Any) -> None:
                 await api.get(f"/api/v1/plans/documents/archive?run=2&path=huge&format={form}")
         with pytest.raises(httpx2.RemoteProtocolError):
             await api.get("/api/v1/plans/documents/file?run=2&path=huge/file")
+        ids = await portal.admin.fetch(
+            'SELECT chunk_id, size FROM catalogue.chunks ORDER BY pack_no, "offset"'
+        )
+        in_bulk = await api.post(
+            "/api/v1/plans/documents/chunks", content=b"".join(row["chunk_id"] for row in ids)
+        )
+        damaged = {len(BIG[-1]), len(huge[-1])}
+        assert lengths(in_bulk.content) == [row["size"] not in damaged for row in ids]
         await objects.delete(key)
         gone = await api.get(
             "/api/v1/plans/documents/file?run=2&path=huge/file", headers={"Range": "bytes=-3"}
         )
         assert gone.status_code == 502
+
+
+def lengths(body: bytes) -> list[bool]:
+    """Which of the chunks of a bulk answer hold something."""
+    found = []
+    at = 0
+    while at < len(body):
+        length = int.from_bytes(body[at : at + 4], "big")
+        found.append(length > 0)
+        at += 5 + length
+    assert at == len(body)
+    return found
 
 
 async def test_recovery_follows_the_subscription(portal: Any, client: Any) -> None:

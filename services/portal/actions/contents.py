@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 from uuid import UUID
 
-from blake3 import blake3
-
-from libs.shared import catalogue, errors, packs
+from libs.shared import catalogue, errors, logs, packs
 from libs.shared.catalogue import ChunkPlace
 from libs.shared.database import Pool, tenant_transaction
 from libs.shared.keys import TenantKeys
@@ -112,7 +110,8 @@ async def read(
 ) -> AsyncGenerator[Chunk, None]:
     """Yields chunks in the order of `places`; raises Damaged, Unavailable.
 
-    Unpacked contents are checked against their ids; packed payloads by their seal alone."""
+    Unpacked contents are checked against their ids; packed payloads by their seal alone, and one
+    that is damaged comes as an empty one, so that a restorer can go on with the others."""
     ahead: deque[asyncio.Task[list[Chunk]]] = deque()
     turns = asyncio.Semaphore(_SPANS_AT_ONCE)
     try:
@@ -165,7 +164,10 @@ async def _fetch(
             try:
                 sealed = await reader.objects.get_range(key, start, length)
             except ObjectMissing:
-                raise Damaged(span[0].chunk_id) from None
+                if unpacked:
+                    raise Damaged(span[0].chunk_id) from None
+                opened.update((place.chunk_id, b"") for place in span)
+                return
             opened.update(await asyncio.to_thread(_open, reader, span, sealed, unpacked))
 
     # Not a TaskGroup: the refusal itself must come out, not a group around it.
@@ -203,28 +205,37 @@ def _position(place: ChunkPlace) -> tuple[bytes, int]:
 
 
 def _open(
-    reader: Reader,
-    span: list[ChunkPlace],
-    sealed: bytes,
-    unpacked: bool,
+    reader: Reader, span: list[ChunkPlace], sealed: bytes, unpacked: bool
 ) -> dict[bytes, bytes]:
     view = memoryview(sealed)
-    start = span[0].offset
     opened = {}
     for place in span:
-        at = place.offset - start
+        at = place.offset - span[0].offset
         try:
-            payload = packs.open_chunk(
-                view[at : at + place.length], reader.keys, reader.tenant_id, place
+            opened[place.chunk_id] = _open_one(
+                reader, place, view[at : at + place.length], unpacked=unpacked
+            )
+        except Damaged as damage:
+            logs.get().error(
+                "chunk.damaged", chunk=place.chunk_id.hex(), why=repr(damage.__cause__)
             )
             if unpacked:
-                payload = packs.unpack(payload, place.encoding, place.size)
-                if blake3(payload, key=reader.keys.chunk_key).digest() != place.chunk_id:
-                    raise Damaged(place.chunk_id)
-        except (packs.SealBroken, packs.PayloadInvalid) as error:
-            raise Damaged(place.chunk_id) from error
-        opened[place.chunk_id] = payload
+                raise
+            opened[place.chunk_id] = b""
     return opened
+
+
+def _open_one(reader: Reader, place: ChunkPlace, sealed: memoryview, *, unpacked: bool) -> bytes:
+    try:
+        payload = packs.open_chunk(sealed, reader.keys, reader.tenant_id, place)
+        if not unpacked:
+            return payload
+        content = packs.unpack(payload, place.encoding, place.size)
+    except (packs.SealBroken, packs.PayloadInvalid) as error:
+        raise Damaged(place.chunk_id) from error
+    if packs.chunk_id(content, reader.keys.chunk_key) != place.chunk_id:
+        raise Damaged(place.chunk_id)
+    return content
 
 
 async def read_range(

@@ -97,7 +97,9 @@ def _entry(row: EntryRow) -> Entry:
 async def write_chunks(reader: Reader, chunk_ids: list[bytes]) -> AsyncGenerator[bytes, None]:
     """Yields each chunk, still compressed, behind its length and encoding, in the order asked.
 
-    Raises NotFound for a chunk that the tenant doesn't have, Damaged, Unavailable."""
+    A length of 0 stands for a chunk that the store didn't give back as it was put there.
+
+    Raises NotFound for a chunk that the tenant doesn't have, Unavailable."""
     try:
         async with aclosing(_write_chunks(reader, chunk_ids)) as pieces:
             async for piece in pieces:
