@@ -32,8 +32,10 @@ async def serve() -> None:
     async with runtime.Service("reporting", settings) as service:
         dsn = settings.database_url.get_secret_value()
         sender = jobs.Sender(service.pool, dsn, server, office)
+        # Shown, and not required: mails wait, and nothing else of reporting does.
+        mail_check = web.Check("mail server", sender.check_server, required=False)
         await service.run(
-            web.create_app("reporting", ready=service.checks()),
+            web.create_app("reporting", ready=[*service.checks(), mail_check]),
             loops=[sender.run, partial(jobs.watch_queue, service.pool)],
             handlers=consumers.handlers(office),
         )

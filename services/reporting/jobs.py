@@ -57,6 +57,11 @@ class Sender:
                 logs.get().warning("sender.interrupted", why=str(trouble))
                 await asyncio.sleep(STANDBY_SECONDS)
 
+    async def check_server(self) -> None:
+        """Raises Unavailable while the mail server takes no connection."""
+        if self._failures:
+            raise Unavailable("mail server")
+
     async def _lead(self) -> None:
         session = await database.connect(self._dsn, "reporting", name="reporting-sender")
         try:
