@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from tests.agent.house import Client, Machine
@@ -45,7 +44,7 @@ def test_a_folder_is_copied_once_and_then_only_what_changed(
     client.restore(machine, tmp_path / "earlier", "--run", "1", "--path", str(papers / "2026"))
     earlier = Path(f"{tmp_path}/earlier{papers}")
     assert (earlier / "2026" / "invoice.txt").read_text() == "1 204,00 €\n"
-    assert os.listdir(earlier) == ["2026"]
+    assert [entry.name for entry in earlier.iterdir()] == ["2026"]
 
 
 def test_whatever_a_file_system_holds_comes_back(client: Client, tmp_path: Path) -> None:
