@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import random
 import struct
+from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -140,6 +141,25 @@ async def test_a_cut_upload_leaves_nothing_and_goes_on(
     await asyncio.sleep(0.2)
     assert [key async for key, _ in ingest.objects.list(f"t/{agent.tenant.tenant_id}/packs/")] == []
     assert (await agent.upload(run, pack)).status_code == 201
+
+
+async def test_a_slow_sender_is_served_and_holds_nobody_up(agent: Agent, ingest: Service) -> None:
+    run = await agent.start(await agent.declare())
+    pack = agent.pack(random.Random(10).randbytes(200_000))
+
+    async def slowly() -> AsyncIterator[bytes]:
+        for at in range(0, len(pack.body), 10_000):
+            yield pack.body[at : at + 10_000]
+            await asyncio.sleep(0.6)
+
+    url = f"/v1/runs/{run}/packs/{pack.id}"
+    slow = [asyncio.create_task(agent.client.put(url, content=slowly())) for _ in range(3)]
+    await asyncio.sleep(0.5)
+    quick = await agent.upload(run, agent.pack(b"quick"))
+    assert quick.status_code == 201
+    assert not any(task.done() for task in slow)
+    statuses = sorted([(await task).status_code for task in slow])
+    assert statuses == [200, 200, 201]
 
 
 async def test_the_same_pack_at_once_is_one_copy(agent: Agent, ingest: Service) -> None:

@@ -13,9 +13,11 @@ from services.ingest.actions.runs import (
     fail_runs_of,
     start_run,
 )
+from services.ingest.actions.uploads import Upload
 
 __all__ = [
     "Ingest",
+    "Upload",
     "abort_run",
     "authenticate",
     "commit_run",

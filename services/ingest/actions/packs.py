@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from libs.shared import clock, database, logs, outbox, packs
@@ -14,6 +13,7 @@ from libs.shared.keys import TenantKeys
 from services.ingest import rules, store
 from services.ingest.actions.ingest import PACK_WAIT_SECONDS, Ingest
 from services.ingest.actions.runs import use_run
+from services.ingest.actions.uploads import Upload
 
 MAX_IDS = 16_384
 
@@ -37,18 +37,11 @@ async def find_missing(ingest: Ingest, agent: rules.Agent, run_id: UUID, ids: by
 
 
 async def store_pack(
-    ingest: Ingest,
-    agent: rules.Agent,
-    run_id: UUID,
-    pack_hex: str,
-    size_bytes: int,
-    read: Callable[[], Awaitable[bytearray]],
-    discard: Callable[[], Awaitable[None]],
+    ingest: Ingest, agent: rules.Agent, run_id: UUID, pack_hex: str, upload: Upload
 ) -> tuple[bool, int]:
     """Takes one pack in; returns (whether it is new, its bytes in the store or 0).
 
-    size_bytes: what the body declares or may have at most. The body is read (or read away)
-    only once it is known to be wanted and there is room for it.
+    The body is received only once it is known to be wanted and there is room for it.
     """
     pack_id = bytes.fromhex(pack_hex)
     async with database.transaction(ingest.pool) as conn:
@@ -56,26 +49,44 @@ async def store_pack(
         known = await store.is_pack_live(conn, agent.tenant_id, pack_id)
         volume = await store.read_volume(conn, agent.tenant_id)
     if known:
-        await discard()
+        await upload.discard()
         return False, 0
-    rules.check_growth(agent.ceiling_bytes, agent.ceiling_reason, volume.stored_bytes, size_bytes)
-    keys = await ingest.keys.get(agent.tenant_id)
-    # Twice: the body and its sealed form are both held for a while.
-    async with ingest.pack_memory.hold(2 * size_bytes, PACK_WAIT_SECONDS):
-        body = await read()
-        sealed = await ingest.in_thread(_verify_and_seal, body, pack_hex, keys, agent.tenant_id)
-        del body
-        crashpoint("ingest.before_put")
-        await ingest.objects.put(_object_key(agent.tenant_id, pack_hex), sealed.body)
-        crashpoint("ingest.after_put")
-        object_bytes = len(sealed.body)
-        chunks = sealed.chunks
-        del sealed
+    rules.check_growth(
+        agent.ceiling_bytes, agent.ceiling_reason, volume.stored_bytes, upload.size_bytes
+    )
+    object_bytes, chunks = await _put(ingest, agent.tenant_id, pack_hex, upload)
     async with database.transaction(ingest.pool) as conn:
         added = await _record(conn, agent, pack_id, object_bytes, chunks)
     crashpoint("ingest.after_commit")
     logs.get().info("pack.stored", run_id=str(run_id), pack=pack_hex, bytes=object_bytes)
     return added, object_bytes
+
+
+async def _put(
+    ingest: Ingest, tenant_id: UUID, pack_hex: str, upload: Upload
+) -> tuple[int, list[packs.SealedChunk]]:
+    """Receives, verifies, seals and stores; returns the object's bytes and where chunks lie."""
+    keys = await ingest.keys.get(tenant_id)
+    # Twice: the body and its sealed form are both held for a while.
+    memory_bytes = 2 * upload.size_bytes
+    async with ingest.pack_memory.hold(memory_bytes, PACK_WAIT_SECONDS):
+        body = await upload.receive_quickly()
+        if body is not None:
+            return await _seal_and_put(ingest, tenant_id, pack_hex, keys, body)
+    await upload.receive_slowly()
+    async with ingest.pack_memory.hold(memory_bytes, PACK_WAIT_SECONDS):
+        body = await upload.load()
+        return await _seal_and_put(ingest, tenant_id, pack_hex, keys, body)
+
+
+async def _seal_and_put(
+    ingest: Ingest, tenant_id: UUID, pack_hex: str, keys: TenantKeys, body: bytearray
+) -> tuple[int, list[packs.SealedChunk]]:
+    sealed = await ingest.in_thread(_verify_and_seal, body, pack_hex, keys, tenant_id)
+    crashpoint("ingest.before_put")
+    await ingest.objects.put(_object_key(tenant_id, pack_hex), sealed.body)
+    crashpoint("ingest.after_put")
+    return len(sealed.body), sealed.chunks
 
 
 def _verify_and_seal(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from libs.shared import web
@@ -81,7 +82,19 @@ def declared_bytes(request: Request, limit_bytes: int) -> int:
     return declared
 
 
-async def discard_body(request: Request) -> None:
-    """Reads a body away, holding none of it: a client in the middle of sending hears no answer."""
-    async for _ in request.stream():
-        pass
+def upload_of(request: Request, limit_bytes: int) -> actions.Upload:
+    """A body that is received once somebody asks for it; the application's limits hold for it."""
+    ended = False
+
+    async def receive() -> bytes | None:
+        nonlocal ended
+        if ended:
+            return None
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        ended = not message.get("more_body", False)
+        piece: bytes = message.get("body", b"")
+        return piece
+
+    return actions.Upload(declared_bytes(request, limit_bytes), receive)

@@ -18,10 +18,9 @@ from services.ingest.api.requests import (
     Ingest,
     JsonRoute,
     declared_bytes,
-    discard_body,
+    upload_of,
 )
 
-PACK_SECONDS = 300.0
 BATCH_SECONDS = 120.0
 IDS_SECONDS = 60.0
 _OCTETS = {"content": {"application/octet-stream": {}}, "required": True}
@@ -111,15 +110,8 @@ async def put_pack(
     run_id: UUID, pack: PackId, request: Request, response: Response, agent: Agent, ingest: Ingest
 ) -> Stored:
     """One pack; the same again is answered 200."""
-    new, stored_bytes = await actions.store_pack(
-        ingest,
-        agent,
-        run_id,
-        pack,
-        declared_bytes(request, packs.MAX_PACK_BYTES),
-        lambda: web.read_body(request, packs.MAX_PACK_BYTES, PACK_SECONDS),
-        lambda: discard_body(request),
-    )
+    async with upload_of(request, packs.MAX_PACK_BYTES) as upload:
+        new, stored_bytes = await actions.store_pack(ingest, agent, run_id, pack, upload)
     if not new:
         response.status_code = 200
     return Stored(stored_bytes=stored_bytes)
