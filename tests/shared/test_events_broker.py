@@ -37,6 +37,8 @@ async def test_a_killed_broker_is_found_again_and_nothing_is_lost(
         await ingest.say(*map(volume, range(100)))
         await until(lambda: quota.handled(100), 30)
 
+        # RabbitMQ 3.10 may never elect a leader for a quorum queue killed as soon as declared.
+        await asyncio.sleep(3)
         killed = processes.process("rabbitmq")
         assert killed is not None
         killed.kill()
@@ -48,6 +50,7 @@ async def test_a_killed_broker_is_found_again_and_nothing_is_lost(
         assert seen.sequences == Counter(range(200))
     finally:
         await asyncio.to_thread(processes.close, at_once=True)
+        ports.close()
 
 
 async def test_a_ping_without_an_answer_ends_the_process(

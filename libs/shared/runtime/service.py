@@ -101,7 +101,9 @@ class Service:
     ) -> None:
         """Serves HTTP and runs relay, inbox, pings and `loops` until SIGTERM.
 
-        Raises whatever ended a loop; requests and handlers in hand get DRAIN_SECONDS to end.
+        At the end requests in hand get DRAIN_SECONDS to be answered, then all loops are
+        cancelled: a handler is rolled back and its event stays pending.
+        Raises whatever ended a loop.
         """
         dsn = self.settings.database_url.get_secret_value()
         amqp_url = self.settings.amqp_url.get_secret_value()
