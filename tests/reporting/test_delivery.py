@@ -58,8 +58,7 @@ async def test_the_commit_wakes_the_sender(desk: Desk, client: Client) -> None:
             await desk.handle(client.run(number))
             await smtp.wait_taken(number)
             seconds.append(time.monotonic() - begun)
-    assert max(seconds) < 1, "the polling would take as long as a second"
-    assert sorted(seconds)[5] < 0.3
+    assert sorted(seconds)[5] < 0.4, "the polling alone would take half a second on average"
 
 
 @pytest.mark.parametrize("fault", SURE_FAULTS)

@@ -96,7 +96,7 @@ def test_a_french_report_tells_everything(client: Client, form: str) -> None:
 def test_an_english_report_speaks_english(client: Client) -> None:
     letter = write(client, client.run(), locale="en")
     assert letter.subject == "SUCCEEDED: backup of documents, Boulangerie Martin"
-    for said in ("23 Nov 2026, 02:15", "47,912", f"1.2{NBSP}GB", "Files, total: 47,912"):
+    for said in ("23 Nov 2026, 02:15", "47,912", f"1.2{NBSP}GB", "(19%)", "Files, total: 47,912"):
         assert said in letter.content.text
     assert 'lang="en"' in letter.content.html
 

@@ -25,7 +25,7 @@ def start(desk: Desk, amqp_url: str, tmp_path: Path) -> Start:
 
 
 async def wait_sent(desk: Desk, count: int) -> list[dict[str, Any]]:
-    await desk.wait(lambda mails: len(mails) == count and is_finished(mails))
+    await desk.wait(lambda mails: len(mails) == count and is_finished(mails), seconds=60)
     return await desk.mails()
 
 
@@ -34,11 +34,14 @@ async def test_a_run_is_reported_within_a_second(desk: Desk, client: Client, sta
         reporting = start(smtp)
         async with reporting.running():
             await reporting.publish(client.tenant(), client.plan(), client.run(1))
-            await smtp.wait_taken(1, seconds=30)
-            begun = time.monotonic()
-            await reporting.publish(client.run(2))
-            await smtp.wait_taken(2)
-            assert time.monotonic() - begun < 1
+            await smtp.wait_taken(1, seconds=60)
+            seconds = []
+            for number in range(2, 7):
+                begun = time.monotonic()
+                await reporting.publish(client.run(number))
+                await smtp.wait_taken(number)
+                seconds.append(time.monotonic() - begun)
+            assert sorted(seconds)[2] < 1
 
 
 @pytest.mark.parametrize(
@@ -57,7 +60,7 @@ async def test_a_crash_loses_no_mail(
         reporting = start(smtp)
         await reporting.publish(client.tenant(), client.plan(), client.run())
         async with reporting.running(crashpoint) as process:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 assert await process.wait() == 137
         async with reporting.running():
             [mail] = await wait_sent(desk, 1)
@@ -73,7 +76,7 @@ async def test_a_kill_in_the_midst_of_many_doubles_only_what_was_under_way(
         await reporting.publish(client.tenant(), client.plan())
         await reporting.publish(*(client.run(number) for number in range(1, 41)))
         async with reporting.running("reporting.after_data:12") as process:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await process.wait()
         async with reporting.running():
             mails = await wait_sent(desk, 40)

@@ -84,7 +84,7 @@ async def test_a_service_answers_an_event_with_another(
                 sequence=1,
             )
             assert await publisher.publish([message, message]) == [None, None]
-        async with asyncio.timeout(40), httpx2.AsyncClient() as http:
+        async with asyncio.timeout(60), httpx2.AsyncClient() as http:
             query = "SELECT count(*) FROM outbox WHERE type = $1 AND published_at IS NOT NULL"
             while not await conn.fetchval(query, answer):
                 await asyncio.sleep(0.1)

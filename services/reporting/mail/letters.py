@@ -171,7 +171,7 @@ def _list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
     contracted = facts.tenant.contracted_bytes
     stored = tongue.size(run.stored_bytes)
     if contracted > 0:
-        stored += f" ({round(100 * run.stored_bytes / contracted)}\u00a0%)"
+        stored += f" ({tongue.percent(run.stored_bytes, contracted)})"
     volumes = [
         Figure(say(N_("Protected volume")), tongue.size(run.bytes_protected), "strong"),
         Figure(say(N_("Sent volume")), tongue.size(run.bytes_sent)),

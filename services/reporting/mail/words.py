@@ -13,7 +13,7 @@ import css_inline
 from babel.dates import format_datetime
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 from babel.support import Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
@@ -79,6 +79,11 @@ class Tongue:
             power, figure = power + 1, figure / 1000
         digits = format_decimal(round(figure, 1), format="#,##0.#", locale=self.locale)
         return digits.replace("\u202f", NBSP) + NBSP + units[power]
+
+    def percent(self, part: int, whole: int) -> str:
+        """Writes a share in whole percent: `19 %`, `19%`."""
+        share = format_percent(part / whole, format=None, locale=self.locale)
+        return share.replace("\u202f", NBSP)
 
     def moment(self, when: datetime, timezone: str) -> str:
         """Writes a date and time as read on a clock of that time zone."""
