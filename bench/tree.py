@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,21 +33,21 @@ class Tree:
         )
 
 
-def gather(folder: Path) -> Tree:
+def gather(folder: Path, roots: Sequence[Path] = ROOTS) -> Tree:
     """Copy real files under `folder` until there are enough; a tree that is there is taken."""
     done = folder.with_name(folder.name + ".roots")
     if not done.exists():
         shutil.rmtree(folder, ignore_errors=True)
-        roots: list[str] = []
+        taken: list[str] = []
         files = size = 0
-        for root in ROOTS:
+        for root in roots:
             if files >= WANTED_FILES and size >= WANTED_BYTES:
                 break
             if root.is_dir():
                 more_files, more_bytes = _copy(root, folder / str(root).strip("/"))
                 files, size = files + more_files, size + more_bytes
-                roots.append(str(root))
-        done.write_text("\n".join(roots))
+                taken.append(str(root))
+        done.write_text("\n".join(taken))
     files, size = count(folder)
     return Tree(folder, files, size, done.read_text().split("\n"))
 
