@@ -12,6 +12,7 @@ import json
 import os
 import re
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -22,7 +23,8 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from libs.devstack import say, stack
+from libs.devstack import say
+from libs.devstack import stack as stacks
 from libs.devstack.processes import Processes, StartFailed, Stopping, tail, write_atomically
 from libs.devstack.servers import ROOT, secret
 from libs.devstack.stack import Stack
@@ -116,7 +118,7 @@ def _open_tenant(demo: _Demo) -> str:
 
 def _choose_password(demo: _Demo) -> str:
     """Signs in with the mailed one-time password and replaces it; gives the chosen one."""
-    chosen = stack.readable_secret(demo.stack.folder, "demo-password")
+    chosen = stacks.readable_secret(demo.stack.folder, "demo-password")
     if _signs_in(demo, chosen):
         return chosen
     mailed = demo.wait("the mail with the first password", lambda: _mailed_password(demo))
@@ -194,10 +196,12 @@ def _measure(folder: Path) -> tuple[int, int]:
     for place, _folders, names in os.walk(folder):
         for name in names:
             try:
-                size_bytes += os.lstat(Path(place, name)).st_size
+                found = Path(place, name).lstat()
             except OSError:
                 continue
-            files += 1
+            if stat.S_ISREG(found.st_mode):
+                files += 1
+                size_bytes += found.st_size
         if size_bytes > MOST_BYTES:
             break
     return files, size_bytes
