@@ -8,7 +8,10 @@ from zoneinfo import ZoneInfo
 
 OFFSET_VARIABLE = "COFFRE_CLOCK_OFFSET_SECONDS"
 
-_offset = timedelta(seconds=int(os.environ.get(OFFSET_VARIABLE) or 0))
+try:
+    _offset = timedelta(seconds=int(os.environ.get(OFFSET_VARIABLE) or 0))
+except (ValueError, OverflowError):
+    raise SystemExit(f"{OFFSET_VARIABLE} is not a whole number of seconds.") from None
 
 
 def now() -> datetime:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import aio_pika
 import aiormq
@@ -20,21 +22,36 @@ class BusDown(Exception):  # noqa: N818 - an outage, not an error of ours
     """RabbitMQ is away, or did not confirm; the same may succeed later."""
 
 
+@contextmanager
+def trouble_translated(what: str) -> Iterator[None]:
+    """Raises BusDown in place of the libraries' words, and of cancellations that nobody asked for.
+
+    aiormq cancels what waits on a channel when that channel closes.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise BusDown(f"{what}: the channel was closed") from None
+    except TROUBLE as error:
+        raise BusDown(f"{what}: {words(error)}") from error
+
+
 async def connect(url: str, name: str) -> AbstractConnection:
     """Opens a plain connection that never reconnects by itself; raises BusDown.
 
     aio-pika's robust connections are not used: in several versions they came back without
     consumers. Here whoever holds a connection opens the next one.
     """
-    try:
+    with trouble_translated("can't connect to RabbitMQ"):
         async with asyncio.timeout(CONNECT_SECONDS):
             return await aio_pika.connect(
                 url,
                 heartbeat=HEARTBEAT_SECONDS,
                 client_properties={"connection_name": f"coffre-{name}"},
             )
-    except TROUBLE as error:
-        raise BusDown(f"can't connect to RabbitMQ: {words(error)}") from error
 
 
 async def close(connection: AbstractConnection) -> None:

@@ -11,7 +11,13 @@ from typing import Any
 import aiormq
 from aio_pika.abc import AbstractConnection
 
-from libs.shared.bus.connections import CONNECT_SECONDS, TROUBLE, BusDown, close, connect, words
+from libs.shared.bus.connections import (
+    CONNECT_SECONDS,
+    BusDown,
+    close,
+    connect,
+    trouble_translated,
+)
 from libs.shared.bus.topology import declare_topology, queue_of
 
 PREFETCH = 1000
@@ -55,15 +61,13 @@ class Subscription:
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledges all of a batch, with one frame where its tags leave no hole."""
         tags = sorted(delivery.tag for delivery in deliveries)
-        try:
+        with trouble_translated("the acknowledgement was not sent"):
             async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
                 if tags[0] == self._acknowledged + 1 and tags[-1] - tags[0] == len(tags) - 1:
                     await self._underlay.basic_ack(tags[-1], multiple=True, wait=False)
                 else:
                     for tag in tags:
                         await self._underlay.basic_ack(tag, wait=False)
-        except TROUBLE as error:
-            raise BusDown(f"the acknowledgement was not sent: {words(error)}") from error
         self._acknowledged = tags[-1]
 
 
@@ -93,7 +97,7 @@ async def subscription(url: str, service: str) -> AsyncIterator[Subscription]:
         )
 
     try:
-        try:
+        with trouble_translated("RabbitMQ did not take the consumer"):
             async with asyncio.timeout(CONNECT_SECONDS):
                 channel = await connection.channel()
                 await declare_topology(channel)
@@ -103,8 +107,6 @@ async def subscription(url: str, service: str) -> AsyncIterator[Subscription]:
                 underlay.on_consumer_cancel_callbacks.add(end)
                 await channel.set_qos(prefetch_count=PREFETCH)
                 await underlay.basic_consume(queue_of(service), deliver)
-        except TROUBLE as error:
-            raise BusDown(f"RabbitMQ refused the consumer: {words(error)}") from error
         yield Subscription(connection, underlay, arrived)
     finally:
         await close(connection)

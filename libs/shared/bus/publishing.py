@@ -11,7 +11,14 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.abc import ChannelFrame
 
 from libs.shared.bus import frames
-from libs.shared.bus.connections import CONNECT_SECONDS, TROUBLE, BusDown, close, connect, words
+from libs.shared.bus.connections import (
+    CONNECT_SECONDS,
+    BusDown,
+    close,
+    connect,
+    trouble_translated,
+    words,
+)
 from libs.shared.bus.frames import Message
 from libs.shared.bus.topology import count_unrouted, declare_topology
 
@@ -48,27 +55,21 @@ class Publisher:
 
     async def unrouted(self) -> int:
         """See `count_unrouted`; raises BusDown."""
-        try:
+        with trouble_translated("can't look for unrouted events"):
             async with asyncio.timeout(PUBLISH_SECONDS):
                 return await count_unrouted(self._channel)
-        except TROUBLE as error:
-            raise BusDown(words(error)) from error
 
     async def _publish(self, messages: Sequence[Message]) -> list[BusDown | None]:
+        # aiormq fails this future when the channel or the connection closes.
+        batch = _Batch(len(messages), self._underlay.create_future())
         try:
-            # aiormq fails this future when the channel or the connection closes.
-            batch = _Batch(len(messages), self._underlay.create_future())
-            async with asyncio.timeout(PUBLISH_SECONDS):
-                for first in range(0, len(messages), _CHUNK):
-                    await self._send(batch, first, messages[first : first + _CHUNK])
-                await batch.settled
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            batch.give_up("the channel was closed before the confirm")
-        except TROUBLE as error:
-            batch.give_up(f"no confirm: {words(error)}")
+            with trouble_translated("no confirm"):
+                async with asyncio.timeout(PUBLISH_SECONDS):
+                    for first in range(0, len(messages), _CHUNK):
+                        await self._send(batch, first, messages[first : first + _CHUNK])
+                    await batch.settled
+        except BusDown as down:
+            batch.give_up(down)
         return batch.results
 
     async def _send(self, batch: _Batch, first: int, messages: Sequence[Message]) -> None:
@@ -111,10 +112,9 @@ class _Batch:
         if not self._left and not self.settled.done():
             self.settled.set_result(None)
 
-    def give_up(self, why: str) -> None:
+    def give_up(self, down: BusDown) -> None:
         """Gives every message without an answer its result."""
-        lost = BusDown(why)
-        self.results = [lost if result is _UNSETTLED else result for result in self.results]
+        self.results = [down if result is _UNSETTLED else result for result in self.results]
 
 
 _UNSETTLED = BusDown("not settled")
@@ -153,13 +153,11 @@ async def publisher(url: str, name: str) -> AsyncIterator[Publisher]:
     """A connection for publishing, its topology declared; raises BusDown."""
     connection = await connect(url, f"{name}-publish")
     try:
-        try:
+        with trouble_translated("RabbitMQ did not take the topology"):
             async with asyncio.timeout(CONNECT_SECONDS):
                 channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
                 await declare_topology(channel)
                 underlay = await channel.get_underlay_channel()
-        except TROUBLE as error:
-            raise BusDown(f"RabbitMQ refused the topology: {words(error)}") from error
         yield Publisher(connection, channel, underlay)
     finally:
         await close(connection)
