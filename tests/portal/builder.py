@@ -102,21 +102,30 @@ class Client:
         )
         folders = {b"": await self._add_folder(0, b"")}
         key = (await self.keys()).chunk_key
+        rows = []
         for path in sorted(tree, key=lambda p: p.count(b"/")):
             file = tree[path]
             above, _, name = path.rpartition(b"/")
             if file.is_folder:
                 folders[path] = await self._add_folder(folders[above], name)
             kind = "d" if file.is_folder else "f" if file.target is None else "l"
-            await admin.execute(
-                """INSERT INTO catalogue.versions (tenant_id, plan_id, folder_id, name, first_run,
-                   kind, mode, mtime_ns, uid, gid, size, crc32, target, chunk_ids, received_at)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)""",
-                self.tenant_id, self.plan_id, folders[above], name, number, kind.encode(),
-                file.mode, file.mtime_ns, file.uid, file.gid, len(file.content),
-                zlib.crc32(file.content), file.target or b"",
-                b"".join(packs.chunk_id(chunk, key) for chunk in file.chunks), NOW,
+            rows.append(
+                (
+                    self.tenant_id, self.plan_id, folders[above], name, number, kind.encode(),
+                    file.mode, file.mtime_ns, file.uid, file.gid, len(file.content),
+                    zlib.crc32(file.content), file.target or b"",
+                    b"".join(packs.chunk_id(chunk, key) for chunk in file.chunks), NOW,
+                )
             )  # fmt: skip
+        await admin.copy_records_to_table(
+            "versions",
+            schema_name="catalogue",
+            records=rows,
+            columns=[
+                "tenant_id", "plan_id", "folder_id", "name", "first_run", "kind", "mode",
+                "mtime_ns", "uid", "gid", "size", "crc32", "target", "chunk_ids", "received_at",
+            ],
+        )  # fmt: skip
 
     async def add_run(
         self, number: int, outcome: str | None = "succeeded", *, days_ago: int = 0, **more: Any

@@ -221,6 +221,36 @@ async def test_the_manifest_and_the_chunks_bring_back_a_tree(portal: Any, client
         assert unknown.status_code == 404
 
 
+async def test_large_folders_and_many_folders_come_whole_and_in_order(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    tree = {b"large/%05d" % n: builder.text(b"") for n in range(4_100)}
+    tree |= {b"many/%03d/%02d" % (n // 30, n % 30): builder.text(b"") for n in range(3_000)}
+    tree |= {b"nested/a/b/c/d": builder.folder(), b"nested/a/z": builder.text(b"")}
+    await client.commit(tree)
+    async with portal.client(client.token) as api:
+        deltas, _ = read_manifest((await api.get("/api/v1/plans/documents/manifest")).content)
+        tar = (await api.get("/api/v1/plans/documents/archive?format=tar")).content
+    listed = [
+        b"/".join(filter(None, (delta.folder, entry.name)))
+        for delta in deltas
+        for entry in delta.upserts
+    ]
+    assert len(listed) == len(set(listed))
+    assert set(listed) == set(tree)
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+        order = [member.name.encode() for member in archive.getmembers()]
+    assert set(order) == set(tree)
+    # Once a folder is left, nothing of it comes any more: its restored time stays.
+    left: set[bytes] = set()
+    inside: list[bytes] = []
+    for path in order:
+        assert path.rpartition(b"/")[0] not in left
+        while inside and not path.startswith(inside[-1] + b"/"):
+            left.add(inside.pop())
+        if tree[path].is_folder:
+            inside.append(path)
+
+
 def read_manifest(body: bytes) -> tuple[list[FolderDelta], dict[bytes, list[Any]]]:
     """Entries and chunk places of a whole manifest."""
     deltas: list[FolderDelta] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -162,21 +163,23 @@ async def _list_whole(
         yield folder.listing
         return
     ahead = [one for one in waiting[-_FOLDERS_AT_ONCE:] if one.listing is None]
-    batch = {one.folder_id: one for one in [folder, *ahead]}
-    found = await _read_slice(pool, place, list(batch), (0, b""))
-    is_whole = len(found) < _ENTRIES_AT_ONCE
-    if not is_whole and len(batch) > 1:
-        # Too much at once: this folder alone, and the others when it is their turn.
+    found = await _read_slice(pool, place, [one.folder_id for one in [folder, *ahead]], (0, b""))
+    # A full slice ends within some folder: those before it are whole, by the slice's own order.
+    is_full = len(found) == _ENTRIES_AT_ONCE
+    whole_below = found[-1].folder_id if is_full else sys.maxsize
+    by_folder: dict[int, list[Child]] = {}
+    for child in found:
+        by_folder.setdefault(child.folder_id, []).append(child)
+    for one in ahead:
+        if one.folder_id < whole_below:
+            one.listing = by_folder.get(one.folder_id, [])
+    is_whole = folder.folder_id < whole_below
+    found = by_folder.get(folder.folder_id, [])
+    if not is_whole and not found:
         found = await _read_slice(pool, place, [folder.folder_id], (0, b""))
         is_whole = len(found) < _ENTRIES_AT_ONCE
-    elif is_whole:
-        by_folder: dict[int, list[Child]] = {one.folder_id: [] for one in ahead}
-        for child in found:
-            by_folder.setdefault(child.folder_id, []).append(child)
-        for one in ahead:
-            one.listing = by_folder[one.folder_id]
     while True:
-        yield [child for child in found if child.folder_id == folder.folder_id]
+        yield found
         if is_whole:
             return
         found = await _read_slice(
