@@ -21,7 +21,7 @@ from libs.shared.keys import TenantKeys
 from libs.shared.objects import ObjectMissing, ObjectStore
 from services.portal.actions.parts import Parts
 
-WINDOW_BYTES = 8 << 20
+WINDOW_BYTES = 4 << 20
 WINDOWS_AHEAD = 2
 PIECE_BYTES = 256 << 10
 

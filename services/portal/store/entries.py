@@ -55,10 +55,13 @@ async def list_slice(
     """What a run saw in several folders, by folder and name, after one of them."""
     rows = await conn.fetch(
         """SELECT v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.crc32,
-                  v.target, v.chunk_ids, v.first_run, v.last_run, v.folder_id, f.folder_id
+                  v.target, v.chunk_ids, v.first_run, v.last_run, v.folder_id,
+                  -- not a join: that would hash all of the plan's folders for these few
+                  CASE WHEN v.kind = 'd' THEN (
+                      SELECT f.folder_id FROM catalogue.folders f WHERE f.tenant_id = $1
+                      AND f.plan_id = $2 AND f.parent_id = v.folder_id AND f.name = v.name
+                  ) END
            FROM catalogue.versions v
-           LEFT JOIN catalogue.folders f ON v.kind = 'd' AND f.tenant_id = $1
-                AND f.plan_id = $2 AND f.parent_id = v.folder_id AND f.name = v.name
            WHERE v.tenant_id = $1 AND v.folder_id = ANY ($3::bigint[])
              AND v.first_run <= $4 AND (v.last_run IS NULL OR v.last_run >= $4)
              AND (v.folder_id, v.name) > ($5, $6)
