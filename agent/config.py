@@ -222,7 +222,7 @@ def _timezone(table: _Table) -> str:
         return "Europe/Paris"
     try:
         ZoneInfo(name)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         sentence = f"{name!r} is no time zone. Write one like Europe/Paris."
         raise table.fault("timezone", sentence) from error
     return name

@@ -25,7 +25,7 @@ from agent.failures import Interrupted, Problem, Unreachable, UsageError
 RETRIED = frozenset({408, 425, 429, 502, 503, 504})
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 120.0
-LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 8.0
 TRIES_OF_SERVER_ERROR = 4
 
 Wire = http.client.HTTPConnection
