@@ -191,6 +191,11 @@ async def test_damage_is_never_passed_on(portal: Any, client: Any) -> None:
         )
         damaged = {len(BIG[-1]), len(huge[-1])}
         assert lengths(in_bulk.content) == [row["size"] not in damaged for row in ids]
+        await portal.admin.execute("DELETE FROM catalogue.chunks WHERE size = $1", len(BIG[-1]))
+        manifest = await api.get("/api/v1/plans/documents/manifest?run=1")
+        assert manifest.status_code == 200
+        assert manifest.content.endswith(bytes(4))
+        assert (await api.get(url)).status_code == 502
         await objects.delete(key)
         gone = await api.get(
             "/api/v1/plans/documents/file?run=2&path=huge/file", headers={"Range": "bytes=-3"}

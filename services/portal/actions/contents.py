@@ -83,26 +83,28 @@ def split_ids(chunk_ids: bytes) -> list[bytes]:
 
 
 async def locate(
-    reader: Reader, chunk_ids: Iterable[bytes]
+    reader: Reader, chunk_ids: Iterable[bytes], *, must_exist: bool = True
 ) -> AsyncGenerator[list[ChunkPlace], None]:
-    """Where chunks lie, in the order asked for, some thousands at a time; raises Damaged."""
+    """Where chunks lie, in the order asked for, some thousands at a time.
+
+    Raises ChunkMissing for one that the catalogue doesn't know, or leaves it out."""
     batch: list[bytes] = []
     for chunk_id in chunk_ids:
         batch.append(chunk_id)
         if len(batch) == _LOCATED_AT_ONCE:
-            yield await _locate(reader, batch)
+            yield await _locate(reader, batch, must_exist=must_exist)
             batch = []
     if batch:
-        yield await _locate(reader, batch)
+        yield await _locate(reader, batch, must_exist=must_exist)
 
 
-async def _locate(reader: Reader, batch: list[bytes]) -> list[ChunkPlace]:
+async def _locate(reader: Reader, batch: list[bytes], *, must_exist: bool) -> list[ChunkPlace]:
     async with tenant_transaction(reader.pool, reader.tenant_id) as conn:
         found = await catalogue.locate_chunks(conn, reader.tenant_id, list(set(batch)))
     for chunk_id in batch:
-        if chunk_id not in found:
+        if must_exist and chunk_id not in found:
             raise ChunkMissing(chunk_id)
-    return [found[chunk_id] for chunk_id in batch]
+    return [found[chunk_id] for chunk_id in batch if chunk_id in found]
 
 
 async def read(

@@ -31,8 +31,8 @@ MAX_CHUNKS_PLAIN_BYTES = 32 << 20
 async def write(pool: Pool, reader: Reader, place: Place) -> AsyncGenerator[bytes, None]:
     """Yields frames of entries with the places of their chunks; an empty one ends the list.
 
-    A chunk's place comes no later than the first entry that needs it, and only once in a frame.
-    Raises Damaged, Unavailable."""
+    A chunk's place comes no later than the first entry that needs it, and only once in a frame;
+    one that is lost has none, and costs its file alone. Raises Unavailable."""
     async with aclosing(_batches(pool, place)) as batches:
         async for deltas in batches:
             ids = (
@@ -42,7 +42,7 @@ async def write(pool: Pool, reader: Reader, place: Place) -> AsyncGenerator[byte
                 for one in contents.split_ids(entry.chunks)
             )
             places: dict[bytes, ChunkPlace] = {}
-            async with aclosing(contents.locate(reader, ids)) as located:
+            async with aclosing(contents.locate(reader, ids, must_exist=False)) as located:
                 async for found in located:
                     places.update((one.chunk_id, one) for one in found)
                     # A huge file's places go ahead of it.
