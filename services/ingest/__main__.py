@@ -18,6 +18,7 @@ BODY_SECONDS = 600.0
 async def serve() -> None:
     """Runs until SIGTERM."""
     settings = load(IngestSettings)
+    actions.give_memory_back()
     objects = ObjectStore(
         settings.s3_endpoint,
         settings.s3_access_key,

@@ -3,7 +3,7 @@
 from services.ingest.actions.agents import authenticate, declare_plan, enrol
 from services.ingest.actions.commits import commit_run
 from services.ingest.actions.deltas import take_batch
-from services.ingest.actions.ingest import Ingest
+from services.ingest.actions.ingest import Ingest, give_memory_back
 from services.ingest.actions.listings import list_entries, read_file
 from services.ingest.actions.packs import find_missing, store_pack
 from services.ingest.actions.runs import (
@@ -27,6 +27,7 @@ __all__ = [
     "fail_run",
     "fail_runs_of",
     "find_missing",
+    "give_memory_back",
     "list_entries",
     "read_file",
     "start_run",
