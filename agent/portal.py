@@ -6,7 +6,7 @@ import io
 import struct
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 from urllib.parse import quote
@@ -60,6 +60,14 @@ class Portal:
             request["totp"] = totp
         answer = self.connection.call_json("POST", "/api/v1/tokens", request)
         self.connection.token = answer.json()["token"]
+
+    def sign_out(self) -> None:
+        """End the token; it would end by itself, so nothing is said if that can't be done now."""
+        connection = self.connection
+        connection.stopping.clear()
+        connection.patience_seconds = 0
+        with suppress(AgentError):
+            connection.call("DELETE", "/api/v1/tokens")
 
     @contextmanager
     def manifest(self, plan: str, run: int | None, path: bytes | None) -> Iterator[Manifest]:

@@ -411,6 +411,8 @@ def restore_plan(
         )
     except AgentError as failure:
         error = failures.final(failure, "Sign in again.")
+    finally:
+        portal.sign_out()
     restored = restore.restored
     restored.code, restored.error, restored.exit_code = error.code, str(error), error.exit_code
     return restored

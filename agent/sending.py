@@ -18,10 +18,10 @@ from agent.ingest import MAX_IDS_ASKED, Ingest
 from libs.shared.entries import Entry, FolderDelta, encode_batch
 from libs.shared.packs import Pack, PackBuilder, compress
 
-WINDOW_BYTES = 4 * 1024 * 1024
+WINDOW_BYTES = 3 * 1024 * 1024
 UPLOADS_IN_FLIGHT = 2
 MAX_REMEMBERED_IDS = 400_000
-BATCH_ENTRIES = 20_000
+BATCH_ENTRIES = 10_000
 BATCH_BYTES = 6 * 1024 * 1024
 _ENTRY_BYTES = 80
 
