@@ -182,8 +182,8 @@ async def test_it_starts_without_a_broker_and_finds_it_later(
         assert not await service.broker()
         await quota.say(volume(1))
         await gate.open()
-        await until(service.broker, 30)
-        await until(quota.all_published)
+        await until(service.broker, 80)
+        await until(quota.all_published, 60)
 
 
 async def test_it_waits_for_a_database_and_says_so(start: Any, database: Any) -> None:
