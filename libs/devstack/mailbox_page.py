@@ -16,7 +16,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 NAME = re.compile(r"[0-9]+-[0-9]+-[0-9]+\.eml")
-SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+LINKS = "allow-popups allow-popups-to-escape-sandbox"  # a mail's links open in a new tab
+SANDBOX = f"sandbox {LINKS}; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 SHELL = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title><style>
 body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem;
@@ -59,7 +60,8 @@ def create_app(folder: Path) -> Starlette:
         part = read(find(request)).get_body(("html",))
         if part is None:
             raise HTTPException(404, "This mail has no HTML part.")
-        return HTMLResponse(part.get_content(), headers={"Content-Security-Policy": SANDBOX})
+        shown = '<base target="_blank">' + part.get_content()
+        return HTMLResponse(shown, headers={"Content-Security-Policy": SANDBOX})
 
     def show_source(request: Request) -> Response:
         return Response(
@@ -105,7 +107,7 @@ def _letter(name: str, message: EmailMessage) -> tuple[str, str]:
     text = message.get_body(("plain",))
     body = f"<pre>{escape(text.get_content())}</pre>" if text else ""
     if message.get_body(("html",)):
-        frame = f'<iframe sandbox title="HTML part" src="/mails/{name}/html"></iframe>'
+        frame = f'<iframe sandbox="{LINKS}" title="HTML part" src="/mails/{name}/html"></iframe>'
         body = f"<h2>HTML</h2>{frame}<h2>Text</h2>{body}"
     links = f'<p><a href="/">All mails</a> · <a href="/mails/{name}/source">Source</a></p>'
     return subject, f"{links}<h1>{escape(subject)}</h1><p>{''.join(lines)}</p>{body}"
