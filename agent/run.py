@@ -131,6 +131,7 @@ class Run:
         self.counters = Counters()
         self.not_copied: dict[bytes, str] = {}
         self.started: StartedRun | None = None
+        self.last_declared_run: int | None = None
 
     def perform(self) -> Result:
         """Run to an end that is told to the server wherever it can be."""
@@ -178,10 +179,12 @@ class Run:
         if self.remembered.plan_id != declared.plan_id:
             self.remembered.run = None
         self.remembered.plan_id = declared.plan_id
+        self.last_declared_run = declared.last_run
         self.remembered.declaration = declaration
 
     def _start(self, parent: int | None) -> StartedRun:
-        estimate = 0 if parent is not None else 1
+        # A first copy grows for sure; whether a later one does is seen chunk by chunk.
+        estimate = 1 if self.remembered.run is None and self.last_declared_run is None else 0
         assert self.remembered.plan_id is not None
         try:
             return self.ingest.start_run(self.remembered.plan_id, parent, estimate)
@@ -227,6 +230,7 @@ class Run:
             if isinstance(error, Problem) and error.code in ("parent-outdated", "run-closed"):
                 if error.code == "parent-outdated":
                     self.remembered.run = None
+                    self.last_declared_run = error.document.get("last_run")
                 raise StartAgain(error.detail) from error
             raise
         return self._committed(answer, writer)
