@@ -43,6 +43,7 @@ _OUTAGES = (
     asyncpg.OperatorInterventionError,  # shutdowns, cancelled by time-out, cannot connect now
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.LockNotAvailableError,
+    asyncpg.TransactionRollbackError,  # deadlocks: somebody had to give way
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.PostgresSystemError,
