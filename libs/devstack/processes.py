@@ -32,7 +32,7 @@ class StartFailed(Exception):  # noqa: N818 - named after what happened
 
 @dataclass(frozen=True)
 class Program:
-    """What to start: `stop_signal` asks it to end in good order."""
+    """What to start: `stop_signal` asks it to end in good order, `litter` is removed after it."""
 
     name: str
     argv: Sequence[str]
@@ -42,6 +42,7 @@ class Program:
     user: str | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 20
+    litter: Sequence[Path] = ()
 
 
 def start_time(pid: int) -> int | None:
@@ -159,6 +160,8 @@ class Processes:
                 process.wait(program.stop_seconds)
             _kill_group(process.pid)
             process.wait()
+            for path in program.litter:
+                path.unlink(missing_ok=True)
         with self._lock:
             self._write_record()
 

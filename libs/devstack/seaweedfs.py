@@ -56,6 +56,8 @@ def start(processes: Processes, folder: Path, secret_key: str, free: Ports) -> S
                 "-filer",
                 "-s3",
                 f"-s3.config={folder / 's3.json'}",
+                "-filer.localSocket=filer.sock",
+                "-s3.localSocket=s3.sock",
                 "-s3.port.iceberg=0",
                 "-s3.port.lance=0",
                 "-s3.iam=false",
@@ -74,6 +76,10 @@ def start(processes: Processes, folder: Path, secret_key: str, free: Ports) -> S
             log=folder.parent / "logs" / "seaweedfs.log",
             # Its filer waits 15 seconds for streams of its own; nothing is in flight by then.
             stop_seconds=3,
+            litter=[
+                Path(f"/tmp/seaweedfs-{name}-grpc-{chosen[f'{name}.port.grpc']}.sock")
+                for name in names
+            ],
         )
     )
     endpoint = f"http://127.0.0.1:{chosen['s3.port']}"
