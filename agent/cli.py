@@ -18,7 +18,7 @@ from agent.names import duration_text, size_text
 from agent.telling import Teller
 
 if TYPE_CHECKING:
-    from agent.run import Result
+    from agent.results import Result
 
 EPILOG = (
     "Exit codes: 0 succeeded, 3 succeeded with warnings, 1 failed, 2 usage or configuration, "
@@ -95,7 +95,8 @@ def run(
 ) -> None:
     """Copy what changed since the last run of a plan."""
     from agent.delta import Counters  # noqa: PLC0415 - the same
-    from agent.run import Result, run_plan  # noqa: PLC0415 - the libraries it needs cost start-up time
+    from agent.results import Result  # noqa: PLC0415 - the same
+    from agent.run import run_plan  # noqa: PLC0415 - the libraries it needs cost start-up time
 
     memory.keep_small()
     with Teller(as_json, plan) as teller:
@@ -221,7 +222,8 @@ def restore(
     """
     from agent.connection import Connection  # noqa: PLC0415 - the libraries cost start-up time
     from agent.portal import Portal  # noqa: PLC0415 - the same
-    from agent.restore import Restored, restore_plan  # noqa: PLC0415 - the same
+    from agent.restore import restore_plan  # noqa: PLC0415 - the same
+    from agent.results import Restored  # noqa: PLC0415 - the same
 
     password = os.environ.get("COFFRE_PASSWORD") or _ask_password(email)
     memory.keep_small()

@@ -12,7 +12,6 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from blake3 import blake3
 
@@ -22,6 +21,7 @@ from agent.failures import AgentError
 from agent.landing import Folder, InTheWay, Landing
 from agent.names import shown_absolute, size_text
 from agent.portal import ChunkPlace, Frame, Portal
+from agent.results import MAX_NAMED_NOT_COPIED, Restored
 from agent.telling import Teller
 from libs.shared.entries import CHUNK_ID_BYTES, Entry
 from libs.shared.packs import PayloadInvalid, unpack
@@ -32,55 +32,7 @@ WINDOW_PIECES = 20_000
 REQUEST_BYTES = 8 * 1024 * 1024
 REQUEST_CHUNKS = 4_096
 TRIES_WITHOUT_PROGRESS = 4
-MAX_NAMED = 1_000
 _FATAL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE})
-
-
-@dataclass
-class Restored:
-    """What a restore came to; `as_summary` is the last line of `restore --json`."""
-
-    run: int | None = None
-    files: int = 0
-    files_already_there: int = 0
-    folders: int = 0
-    symlinks: int = 0
-    bytes_written: int = 0
-    duration_seconds: float = 0.0
-    not_restored: dict[bytes, str] = field(default_factory=dict)
-    code: str | None = None
-    error: str | None = None
-    exit_code: int = failures.SUCCEEDED
-
-    @property
-    def outcome(self) -> str:
-        """In the words of runs."""
-        if self.error is not None:
-            return "failed"
-        return "succeeded_with_warnings" if self.not_restored else "succeeded"
-
-    def as_summary(self, plan: str) -> dict[str, Any]:
-        """All members, in JSON types."""
-        pairs = list(self.not_restored.items())[:MAX_NAMED]
-        return {
-            "message_type": "summary",
-            "plan": plan,
-            "outcome": self.outcome,
-            "run_number": self.run,
-            "files_restored": self.files,
-            "files_already_there": self.files_already_there,
-            "folders_restored": self.folders,
-            "symlinks_restored": self.symlinks,
-            "files_not_restored": len(self.not_restored),
-            "bytes_restored": self.bytes_written,
-            "duration_seconds": round(self.duration_seconds, 3),
-            "not_restored": [
-                {"path": shown_absolute(path), "reason": reason} for path, reason in pairs
-            ],
-            "error_code": self.code,
-            "error": self.error,
-            "exit_code": self.exit_code,
-        }
 
 
 class _File:
@@ -370,7 +322,7 @@ class Restore:
             is_new = path not in self.restored.not_restored
             self.restored.not_restored.setdefault(path, str(reason))
             count = len(self.restored.not_restored)
-        if is_new and count <= MAX_NAMED:
+        if is_new and count <= MAX_NAMED_NOT_COPIED:
             place = shown_absolute(path)
             self._teller.say(f"{place}: {reason}", "warning", path=place, reason=str(reason))
 

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -23,12 +22,12 @@ from agent.ingest import Ingest, StartedRun
 from agent.names import shown_absolute
 from agent.reading import FileReader
 from agent.records import Reader, RecordsDamaged, Writer, digest_of
+from agent.results import MAX_NAMED_NOT_COPIED, Result, named
 from agent.sending import Sender
 from agent.state import PlanState
 from agent.telling import Teller, progress_words
 from agent.tree import Tree
 
-MAX_NAMED_NOT_COPIED = 1000
 MISSES_THAT_FAIL = 3
 MAX_ATTEMPTS = 3
 POLITE_SECONDS = 5
@@ -37,55 +36,6 @@ RESEND_ROUNDS = 100
 
 class StartAgain(Exception):
     """The run can't be committed any more; another one can. Says why."""
-
-
-@dataclass
-class Result:
-    """What a run came to; `as_summary` is the last line of `run --json`."""
-
-    outcome: str
-    counters: Counters
-    run_id: str | None = None
-    number: int | None = None
-    duration_seconds: float = 0.0
-    not_copied: dict[bytes, str] = field(default_factory=dict)
-    code: str | None = None
-    error: str | None = None
-    exit_code: int = failures.SUCCEEDED
-    stored_bytes: int | None = None
-
-    def as_summary(self, plan: str) -> dict[str, Any]:
-        """All members, in JSON types."""
-        counters = self.counters
-        return {
-            "message_type": "summary",
-            "plan": plan,
-            "outcome": self.outcome,
-            "run_id": self.run_id,
-            "run_number": self.number,
-            "files_total": counters.files_total,
-            "files_new": counters.files_new,
-            "files_changed": counters.files_changed,
-            "files_removed": counters.files_removed,
-            "files_not_copied": counters.files_not_copied,
-            "folders_total": counters.folders_total,
-            "specials_skipped": counters.specials_skipped,
-            "bytes_protected": counters.bytes_protected,
-            "bytes_read": counters.bytes_read,
-            "bytes_sent": counters.bytes_sent,
-            "stored_bytes": self.stored_bytes,
-            "duration_seconds": round(self.duration_seconds, 3),
-            "not_copied": named(self.not_copied),
-            "error_code": self.code,
-            "error": self.error,
-            "exit_code": self.exit_code,
-        }
-
-
-def named(not_copied: dict[bytes, str]) -> list[dict[str, str]]:
-    """The files not copied as the protocol names them, a thousand at most."""
-    pairs = list(not_copied.items())[:MAX_NAMED_NOT_COPIED]
-    return [{"path": shown_absolute(path), "reason": reason} for path, reason in pairs]
 
 
 def run_plan(config: Config, identity: Identity, plan: Plan, teller: Teller) -> Result:

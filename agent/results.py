@@ -1,0 +1,108 @@
+"""What a run or a restore came to; as JSON it is the last line of `--json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent import failures
+from agent.delta import Counters
+from agent.names import shown_absolute
+
+MAX_NAMED_NOT_COPIED = 1000
+
+
+@dataclass
+class Result:
+    """What a run came to; `as_summary` is the last line of `run --json`."""
+
+    outcome: str
+    counters: Counters
+    run_id: str | None = None
+    number: int | None = None
+    duration_seconds: float = 0.0
+    not_copied: dict[bytes, str] = field(default_factory=dict)
+    code: str | None = None
+    error: str | None = None
+    exit_code: int = failures.SUCCEEDED
+    stored_bytes: int | None = None
+
+    def as_summary(self, plan: str) -> dict[str, Any]:
+        """All members, in JSON types."""
+        counters = self.counters
+        return {
+            "message_type": "summary",
+            "plan": plan,
+            "outcome": self.outcome,
+            "run_id": self.run_id,
+            "run_number": self.number,
+            "files_total": counters.files_total,
+            "files_new": counters.files_new,
+            "files_changed": counters.files_changed,
+            "files_removed": counters.files_removed,
+            "files_not_copied": counters.files_not_copied,
+            "folders_total": counters.folders_total,
+            "specials_skipped": counters.specials_skipped,
+            "bytes_protected": counters.bytes_protected,
+            "bytes_read": counters.bytes_read,
+            "bytes_sent": counters.bytes_sent,
+            "stored_bytes": self.stored_bytes,
+            "duration_seconds": round(self.duration_seconds, 3),
+            "not_copied": named(self.not_copied),
+            "error_code": self.code,
+            "error": self.error,
+            "exit_code": self.exit_code,
+        }
+
+
+def named(not_copied: dict[bytes, str]) -> list[dict[str, str]]:
+    """The files not copied as the protocol names them, a thousand at most."""
+    pairs = list(not_copied.items())[:MAX_NAMED_NOT_COPIED]
+    return [{"path": shown_absolute(path), "reason": reason} for path, reason in pairs]
+
+
+@dataclass
+class Restored:
+    """What a restore came to; `as_summary` is the last line of `restore --json`."""
+
+    run: int | None = None
+    files: int = 0
+    files_already_there: int = 0
+    folders: int = 0
+    symlinks: int = 0
+    bytes_written: int = 0
+    duration_seconds: float = 0.0
+    not_restored: dict[bytes, str] = field(default_factory=dict)
+    code: str | None = None
+    error: str | None = None
+    exit_code: int = failures.SUCCEEDED
+
+    @property
+    def outcome(self) -> str:
+        """In the words of runs."""
+        if self.error is not None:
+            return "failed"
+        return "succeeded_with_warnings" if self.not_restored else "succeeded"
+
+    def as_summary(self, plan: str) -> dict[str, Any]:
+        """All members, in JSON types."""
+        pairs = list(self.not_restored.items())[:MAX_NAMED_NOT_COPIED]
+        return {
+            "message_type": "summary",
+            "plan": plan,
+            "outcome": self.outcome,
+            "run_number": self.run,
+            "files_restored": self.files,
+            "files_already_there": self.files_already_there,
+            "folders_restored": self.folders,
+            "symlinks_restored": self.symlinks,
+            "files_not_restored": len(self.not_restored),
+            "bytes_restored": self.bytes_written,
+            "duration_seconds": round(self.duration_seconds, 3),
+            "not_restored": [
+                {"path": shown_absolute(path), "reason": reason} for path, reason in pairs
+            ],
+            "error_code": self.code,
+            "error": self.error,
+            "exit_code": self.exit_code,
+        }
