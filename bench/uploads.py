@@ -62,25 +62,27 @@ def _start_run(http: httpx2.Client) -> str:
 
 def _build_packs(tree: Path, chunk_key: bytes, seed: int) -> Iterator[packs.Pack]:
     """Packs of real files in a random order, as an agent makes them."""
-    paths = [Path(parent, name) for parent, _, names in os.walk(tree) for name in names]
-    random.Random(seed).shuffle(paths)
-    chunker = packs.Chunker(chunk_key)
     builder = packs.PackBuilder()
     made = 0
-    for path in paths:
-        if path.is_symlink():
-            continue
-        with open(path, "rb", buffering=0) as file:
-            for content in chunker.cut(file):
-                payload, encoding = packs.compress(content)
-                chunk_id = packs.chunk_id(content, chunk_key)
-                builder.add(chunk_id, payload, len(content), encoding)
+    for content in _read_chunks(tree, chunk_key, seed):
+        payload, encoding = packs.compress(content)
+        builder.add(packs.chunk_id(content, chunk_key), payload, len(content), encoding)
         if builder.is_full:
             yield builder.finish()
             builder = packs.PackBuilder()
             made += 1
             if made == PACKS:
                 return
+
+
+def _read_chunks(tree: Path, chunk_key: bytes, seed: int) -> Iterator[memoryview]:
+    paths = [Path(parent, name) for parent, _, names in os.walk(tree) for name in names]
+    random.Random(seed).shuffle(paths)
+    chunker = packs.Chunker(chunk_key)
+    for path in paths:
+        if not path.is_symlink():
+            with open(path, "rb", buffering=0) as file:
+                yield from chunker.cut(file)
 
 
 def _rate(built: list[packs.Pack], put: Callable[[packs.Pack], None]) -> float:
