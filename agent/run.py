@@ -257,19 +257,18 @@ class Run:
         outcome = str(answer["outcome"])
         result = self._result(outcome)
         result.stored_bytes = answer.get("stored_bytes")
-        if outcome == "failed":
-            writer.discard()
-            result.exit_code = failures.FAILED
-            result.code = "missed-again"
-            result.error = str(
-                answer.get("reason") or "The same files could not be read in three runs in a row."
-            )
-            return result
         remembered.run = int(answer["number"])
         if writer.has_begun:
             remembered.records_name = writer.file.name
             remembered.records_digest = digest_of(writer.file)
-        if outcome == "succeeded_with_warnings":
+        if outcome == "failed":
+            result.exit_code = failures.FAILED
+            result.code = "missed-again"
+            result.error = (
+                "The same files could not be read in three runs in a row; all others were copied."
+                " Make them readable, or exclude them."
+            )
+        elif outcome == "succeeded_with_warnings":
             result.exit_code = failures.WARNINGS
         return result
 

@@ -101,31 +101,36 @@ async def test_abort_and_commit_exclude_each_other(agent: Agent) -> None:
     assert problem_of(await agent.send(run)) == (409, "run-closed")
 
 
-async def test_a_failed_run_changes_nothing(agent: Agent, ingest: Service) -> None:
+async def test_a_run_that_failed_in_part_keeps_what_it_copied(
+    agent: Agent, ingest: Service
+) -> None:
     plan = await agent.declare(dumps=["accounts"])
     dump = {"name": "accounts", "succeeded": True, "guaranteed": True, "size_bytes": 5}
-    for ending in (
-        {"outcome_hint": "failed", "dumps": [dump]},
-        {},
-        {"dumps": [{**dump, "succeeded": False}]},
+    for name, ending in (
+        (b"a", {"outcome_hint": "failed", "dumps": [dump]}),
+        (b"b", {}),
+        (b"c", {"dumps": [{**dump, "succeeded": False}]}),
     ):
         run = await agent.start(plan)
-        await agent.send(run, FolderDelta(b"", [folder(b"x")], []))
+        await agent.send(run, FolderDelta(b"", [folder(name)], []))
         answer = await agent.commit(run, **ending)
         assert answer.json()["outcome"] == "failed", ending
-        assert not answer.json()["restore_point"]
+        assert answer.json()["reason"]
+        assert answer.json()["restore_point"]
         assert (await agent.commit(run, **ending)).json() == answer.json()
     run = await agent.start(plan)
     answer = await agent.commit(run, 0, dumps=[dump])
-    assert answer.json()["outcome"] == "succeeded"
+    assert (answer.json()["outcome"], answer.json()["reason"]) == ("succeeded", "")
     rows = await ingest.fetch(
         "SELECT (SELECT count(*) FROM catalogue.versions WHERE tenant_id = $1) AS versions,"
-        " (SELECT array_agg(number) FROM catalogue.runs WHERE tenant_id = $1) AS runs,"
-        " (SELECT count(*) FROM ingest.run_batches b JOIN ingest.runs r USING (run_id)"
-        "  WHERE r.tenant_id = $1) AS batches",
+        " (SELECT array_agg(number ORDER BY number) FROM catalogue.runs WHERE tenant_id = $1)"
+        " AS runs",
         agent.tenant.tenant_id,
     )
-    assert dict(rows[0]) == {"versions": 0, "runs": [4], "batches": 0}
+    assert dict(rows[0]) == {"versions": 3, "runs": [1, 2, 3, 4]}
+    finished = await ingest.events(agent.tenant.tenant_id, "run.finished.v1")
+    assert [event["reason_code"] for event in finished] == ["incomplete"] * 3 + [""]
+    assert all(event["restore_point"] for event in finished)
 
 
 async def test_warnings_and_what_the_summary_says(agent: Agent, ingest: Service) -> None:

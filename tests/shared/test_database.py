@@ -12,7 +12,7 @@ import pytest
 
 from libs.shared import database
 from libs.shared.database import migrations
-from libs.shared.errors import Unavailable
+from libs.shared.errors import InvalidRequest, Unavailable
 from tests.shared.gate import Gate
 
 Databases = Any
@@ -140,6 +140,16 @@ async def test_what_is_raised_inside_rolls_back_and_stays_what_it_is(database: D
     await pool.close()
 
 
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b"])
+async def test_a_text_that_nothing_can_hold_is_the_senders_fault(
+    database: Databases, text: str
+) -> None:
+    pool = await _pool(database.dsn("quota"))
+    with pytest.raises(InvalidRequest):
+        await _keep(pool, text)
+    await pool.close()
+
+
 async def test_a_tenant_is_set_for_one_transaction(database: Databases) -> None:
     tenant_id = uuid.uuid4()
     pool = await _pool(database.dsn("quota"), max_size=1)
@@ -169,6 +179,11 @@ async def _execute(pool: Any, sql: str, error: Exception | None = None) -> None:
         await conn.execute(sql)
         if error is not None:
             raise error
+
+
+async def _keep(pool: Any, text: str) -> None:
+    async with database.transaction(pool) as conn:
+        await conn.fetchval("SELECT $1::text", text)
 
 
 async def _tenant(pool: Any, tenant_id: uuid.UUID) -> Any:

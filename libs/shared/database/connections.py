@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from libs.shared.errors import Unavailable
+from libs.shared.errors import InvalidRequest, Unavailable
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -61,13 +61,28 @@ def is_outage(error: BaseException) -> bool:
 
 @contextmanager
 def outages_translated() -> Iterator[None]:
-    """Raises errors.Unavailable("database") in place of the driver's many words for it."""
+    """Raises errors.Unavailable("database") in place of the driver's many words for it.
+
+    And InvalidRequest for a text that no text column can hold, wherever it came in.
+    """
     try:
         yield
     except Exception as error:
         if is_outage(error):
             raise Unavailable("database") from error
+        if _is_impossible_text(error):
+            raise InvalidRequest(
+                "A text holds a NUL or is not valid Unicode; leave that out."
+            ) from error
         raise
+
+
+def _is_impossible_text(error: Exception) -> bool:
+    """A NUL, which PostgreSQL refuses, or half a surrogate pair, which asyncpg can't encode."""
+    return isinstance(
+        error,
+        (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError),
+    ) or (isinstance(error, asyncpg.DataError) and isinstance(error.__cause__, UnicodeEncodeError))
 
 
 async def connect(dsn: str, schema: str, *, name: str = "") -> Connection:

@@ -20,7 +20,7 @@ from services.ingest import rules, store
 from services.ingest.actions.deltas import Application, hold_packs, run_prefix, seal_part
 from services.ingest.actions.ingest import Ingest
 from services.ingest.actions.packs import volume_changed
-from services.ingest.actions.runs import fail_run, finished, use_run
+from services.ingest.actions.runs import finished, use_run
 
 
 async def commit_run(
@@ -39,15 +39,13 @@ async def commit_run(
         outcome, reason = rules.decide_outcome(
             said.outcome_hint, ending.counters, ending.dumps, plan.declaration["dumps"]
         )
-        if outcome == "failed":
-            return await _fail(conn, run, plan, reason, ending)
         batches = await _check_delta(conn, run, plan, said.batches)
     key, head = _head(run, plan, ending, batches, full=said.full)
     sealed = seal_part(head, await ingest.keys.get(run.tenant_id), key)
     await ingest.objects.put(key, sealed)
     crashpoint("ingest.before_commit_run")
     async with ingest.deltas:
-        answer = await _apply(ingest, agent, run_id, said, ending, outcome)
+        answer = await _apply(ingest, agent, run_id, said, ending, outcome, reason)
     crashpoint("ingest.after_commit_run")
     return answer
 
@@ -68,21 +66,13 @@ async def _look(
     return await use_run(ingest, conn, agent, run_id), plan, None
 
 
-async def _fail(
-    conn: Connection, run: rules.Run, plan: store.Plan, reason: str, ending: rules.Ending
-) -> dict[str, Any]:
-    volume = await store.read_volume(conn, run.tenant_id)
-    answer = _answer(run, "failed", volume)
-    await fail_run(conn, run, plan, "incomplete", reason, ending, clock.now(), answer=answer)
-    return answer
-
-
-def _answer(run: rules.Run, outcome: Outcome, volume: store.Volume) -> dict[str, Any]:
+def _answer(run: rules.Run, outcome: Outcome, reason: str, volume: store.Volume) -> dict[str, Any]:
     return {
         "outcome": outcome,
+        "reason": reason,
         "run_id": str(run.run_id),
         "number": run.number,
-        "restore_point": outcome != "failed",
+        "restore_point": True,
         "stored_bytes": volume.stored_bytes,
         "protected_bytes": volume.protected_bytes,
     }
@@ -139,6 +129,7 @@ async def _apply(
     said: rules.Commit,
     ending: rules.Ending,
     outcome: Outcome,
+    reason: str,
 ) -> dict[str, Any]:
     """The one transaction: delta, restore point, volume, run and events."""
     now = clock.now()
@@ -153,7 +144,9 @@ async def _apply(
             delta = Application(ingest, conn, run, now, full=said.full)
             if said.batches or said.full:
                 await delta.apply(said.batches)
-            answer = await _close(conn, run, plan, ending, outcome, delta, resurrected_bytes, now)
+            answer = await _close(
+                conn, run, plan, ending, (outcome, reason), delta, resurrected_bytes, now
+            )
             crashpoint("ingest.in_commit_run")
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != "versions_pkey":
@@ -174,11 +167,13 @@ async def _close(
     run: rules.Run,
     plan: store.Plan,
     ending: rules.Ending,
-    outcome: Outcome,
+    verdict: tuple[Outcome, str],
     delta: Application,
     resurrected_bytes: int,
     now: datetime,
 ) -> dict[str, Any]:
+    outcome, reason = verdict
+    reason_code = "incomplete" if outcome == "failed" else ""
     place = store.Place(run.tenant_id, run.plan_id, run.number)
     await store.add_restore_point(
         conn, place, run.run_id, delta.files, delta.size_bytes, run.parent, now
@@ -188,16 +183,16 @@ async def _close(
         await outbox.add(conn, volume_changed(run.tenant_id, volume))
     else:
         volume = await store.read_volume(conn, run.tenant_id)
-    run = replace(run, state="committed", outcome=outcome)
-    answer = _answer(run, outcome, volume)
+    run = replace(run, state="committed", outcome=outcome, reason_code=reason_code, reason=reason)
+    answer = _answer(run, outcome, reason, volume)
     closed = await store.finish_run(
         conn,
         run.tenant_id,
         run.run_id,
         state="committed",
         outcome=outcome,
-        reason_code="",
-        reason="",
+        reason_code=reason_code,
+        reason=reason,
         answer=answer,
         now=now,
     )

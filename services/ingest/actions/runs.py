@@ -190,13 +190,9 @@ async def fail_run(
     ending: rules.Ending,
     now: datetime,
     *,
-    answer: dict[str, Any] | None = None,
     if_lease_before: datetime | None = None,
 ) -> bool:
-    """Closes an open run as failed and says so; False if it was closed already.
-
-    answer: what a repeated commit is to be told.
-    """
+    """Closes an open run as failed and says so; False if it was closed already."""
     closed = await store.finish_run(
         conn,
         run.tenant_id,
@@ -205,7 +201,7 @@ async def fail_run(
         outcome="failed",
         reason_code=reason_code,
         reason=reason,
-        answer=answer,
+        answer=None,
         now=now,
         if_lease_before=if_lease_before,
     )
@@ -241,7 +237,7 @@ def finished(
         finished_at=now,
         **ending.counters.model_dump(),
         stored_bytes=stored_bytes,
-        restore_point=outcome != "failed",
+        restore_point=run.state == "committed",
         not_copied=ending.not_copied,
         dumps=ending.dumps,
         log_tail=ending.log_tail,

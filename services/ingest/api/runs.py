@@ -59,9 +59,10 @@ class Stored(BaseModel):
 
 
 class Committed(BaseModel):
-    """What became of a run."""
+    """What became of a run; `reason` is empty unless it failed."""
 
     outcome: str
+    reason: str
     run_id: UUID
     number: int
     restore_point: bool
