@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -268,6 +269,11 @@ def test_two_runs_of_a_plan_do_not_meet(machine: Machine, papers: Path) -> None:
     lock = machine.folder / "state" / "plans" / "papers.lock"
     wait_for("the lock", lambda: lock.exists() or None)
     time.sleep(0.1)
-    assert machine.run(expect=1)["error_code"] == "already-running"
-    first.communicate()
+    # Held still, so that it can't be done before the second has looked.
+    first.send_signal(signal.SIGSTOP)
+    try:
+        assert machine.run(expect=1)["error_code"] == "already-running"
+    finally:
+        first.send_signal(signal.SIGCONT)
+        first.communicate()
     assert first.returncode == 0
