@@ -94,9 +94,11 @@ async def add_chunks(
 async def find_present(conn: Connection, tenant_id: UUID, chunk_ids: Sequence[bytes]) -> set[bytes]:
     """Returns those of the chunks that lie in a live pack of the tenant."""
     rows = await conn.fetch(
-        "SELECT c.chunk_id FROM catalogue.chunks c"
-        " WHERE c.tenant_id = $1 AND c.chunk_id = ANY($2::bytea[])"
-        " AND c.pack_no NOT IN (SELECT p.pack_no FROM catalogue.packs p"
+        # A look-up each: a join would read whole tables while the statistics are not yet there.
+        "SELECT chunk_id FROM (SELECT k.chunk_id, (SELECT c.pack_no FROM catalogue.chunks c"
+        "  WHERE c.tenant_id = $1 AND c.chunk_id = k.chunk_id) AS pack_no"
+        "  FROM unnest($2::bytea[]) AS k (chunk_id) OFFSET 0) AS found"
+        " WHERE pack_no IS NOT NULL AND pack_no NOT IN (SELECT p.pack_no FROM catalogue.packs p"
         " WHERE p.tenant_id = $1 AND p.state = 'condemned')",
         tenant_id,
         chunk_ids,

@@ -36,16 +36,17 @@ async def find_folders(
 ) -> dict[tuple[int, bytes], int]:
     """Returns the ids of those folders, given by (parent's id, name), that have one."""
     rows = await conn.fetch(
-        "SELECT f.parent_id, f.name, f.folder_id"
-        " FROM unnest($3::bigint[], $4::bytea[]) AS k (parent_id, name)"
-        " JOIN catalogue.folders f ON f.tenant_id = $1 AND f.plan_id = $2"
-        " AND f.parent_id = k.parent_id AND f.name = k.name",
+        # A look-up each: a join would read whole tables while the statistics are not yet there.
+        "SELECT k.parent_id, k.name, (SELECT f.folder_id FROM catalogue.folders f"
+        "  WHERE f.tenant_id = $1 AND f.plan_id = $2 AND f.parent_id = k.parent_id"
+        "  AND f.name = k.name)"
+        " FROM unnest($3::bigint[], $4::bytea[]) AS k (parent_id, name)",
         place.tenant_id,
         place.plan_id,
         [parent_id for parent_id, _ in keys],
         [name for _, name in keys],
     )
-    return {(row[0], row[1]): row[2] for row in rows}
+    return {(row[0], row[1]): row[2] for row in rows if row[2] is not None}
 
 
 async def add_folders(
