@@ -103,7 +103,7 @@ class Tree:
 
     def _leads(self, path: bytes) -> Listing:
         listing = Listing(path, pinned=True)
-        for name in sorted(self._leading[path]):
+        for name in sorted(self._leading.get(path, ())):
             full = path + b"/" + name if path else name
             try:
                 status = os.stat(b"/" + full)

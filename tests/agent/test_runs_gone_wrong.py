@@ -190,10 +190,10 @@ def test_a_server_that_is_away_is_waited_for(machine: Machine, house: House, pap
     (papers / "more.txt").write_text("more")
     house.stop("ingest")
     try:
-        machine.more["patience_seconds"] = 1
+        machine.more["patience"] = 1
         summary = machine.run(expect=22)
         assert summary["error_code"] == "server-unreachable"
-        machine.more["patience_seconds"] = 120
+        machine.more["patience"] = 120
         waiting = start(machine)
         time.sleep(1)
     finally:

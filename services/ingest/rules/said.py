@@ -75,7 +75,7 @@ class Machine(Said):
 class Declaration(Said):
     """What a plan copies, how often, and who reads its reports."""
 
-    folders: Annotated[tuple[Text, ...], Field(min_length=1, max_length=1_000)]
+    folders: Annotated[tuple[Text, ...], Field(max_length=1_000)]  # none where all is dumps
     exclude: Annotated[tuple[Text, ...], Field(max_length=10_000)] = ()
     schedule: Annotated[Line, AfterValidator(_check_schedule)]
     timezone: Annotated[Line, AfterValidator(_check_timezone)]
