@@ -11,7 +11,7 @@ from uuid import UUID
 from libs.shared import database, entries, logs, packs
 from libs.shared.database import Connection
 from libs.shared.entries import Entry, EntryRejected, FolderDelta
-from libs.shared.errors import InvalidRequest
+from libs.shared.errors import InvalidRequest, Unavailable
 from libs.shared.keys import TenantKeys
 from services.ingest import rules, store
 from services.ingest.actions.ingest import Ingest
@@ -21,6 +21,7 @@ MAX_BATCHES = 100_000
 _IDS_AT_ONCE = 16_384
 _ENTRIES_AT_ONCE = 5_000
 _FOLDERS_KNOWN = 100_000
+_LOOKS = 10
 
 
 async def take_batch(
@@ -93,23 +94,39 @@ async def hold_packs(
     Raises ChunksMissing where chunks went away since their batch was taken.
     """
     wanted = sorted({number for batch in batches for number in batch.pack_nos})
-    held, resurrected_bytes = await store.hold_packs(conn, run.tenant_id, wanted)
-    if len(held) == len(wanted):
-        return resurrected_bytes
-    # Rare: collected or repacked since. What matters is whether the chunks are anywhere.
+    held = await store.hold_packs(conn, run.tenant_id, wanted)
+    stale = [batch for batch in batches if not held.trusted.issuperset(batch.pack_nos)]
+    locked, resurrected_bytes = held.locked, held.resurrected_bytes
+    # Rare: collected or repacked since. What matters is whether the chunks are anywhere, and
+    # that where they are now is locked before they were seen there.
+    for _ in range(_LOOKS if stale else 0):
+        found = await _find_packs(ingest, conn, run, stale)
+        if found <= locked:
+            break
+        held = await store.hold_packs(conn, run.tenant_id, sorted(found - locked))
+        locked |= held.locked
+        resurrected_bytes += held.resurrected_bytes
+    else:
+        if stale:
+            raise Unavailable("catalogue, whose packs keep moving,")
+    return resurrected_bytes
+
+
+async def _find_packs(
+    ingest: Ingest, conn: Connection, run: rules.Run, batches: Sequence[store.Batch]
+) -> set[int]:
+    """Returns the packs in which these batches' chunks lie now; raises ChunksMissing."""
     missing: set[bytes] = set()
-    moved: set[int] = set()
+    found: set[int] = set()
     for batch in batches:
-        if not held.issuperset(batch.pack_nos):
-            body, _ = await store.read_batch(conn, run.run_id, batch.batch)
-            _, ids = await ingest.in_thread(_unpack, body)
-            facts = await _find_facts(conn, run.tenant_id, ids)
-            missing.update(chunk_id for chunk_id in ids if chunk_id not in facts)
-            moved.update(fact.pack_no for fact in facts.values())
+        body, _ = await store.read_batch(conn, run.run_id, batch.batch)
+        _, ids = await ingest.in_thread(_unpack, body)
+        facts = await _find_facts(conn, run.tenant_id, ids)
+        missing.update(chunk_id for chunk_id in ids if chunk_id not in facts)
+        found.update(fact.pack_no for fact in facts.values())
     if missing:
         raise rules.ChunksMissing(missing)
-    _, more_bytes = await store.hold_packs(conn, run.tenant_id, sorted(moved - held))
-    return resurrected_bytes + more_bytes
+    return found
 
 
 class Application:

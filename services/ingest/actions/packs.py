@@ -7,7 +7,7 @@ from uuid import UUID
 from libs.shared import clock, database, logs, outbox, packs
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
-from libs.shared.errors import InvalidRequest
+from libs.shared.errors import InvalidRequest, Unavailable
 from libs.shared.events import VolumeChanged
 from libs.shared.keys import TenantKeys
 from services.ingest import rules, store
@@ -46,9 +46,9 @@ async def store_pack(
     pack_id = bytes.fromhex(pack_hex)
     async with database.transaction(ingest.pool) as conn:
         await use_run(ingest, conn, agent, run_id)
-        known = await store.is_pack_live(conn, agent.tenant_id, pack_id)
+        look = await store.look_at_pack(conn, agent.tenant_id, pack_id)
         volume = await store.read_volume(conn, agent.tenant_id)
-    if known:
+    if look.is_whole:
         await upload.discard()
         return False, 0
     rules.check_growth(
@@ -56,7 +56,7 @@ async def store_pack(
     )
     object_bytes, chunks = await _put(ingest, agent.tenant_id, pack_hex, upload)
     async with database.transaction(ingest.pool) as conn:
-        added = await _record(conn, agent, pack_id, object_bytes, chunks)
+        added = await _record(conn, agent, pack_id, object_bytes, chunks, look.snapshot)
     crashpoint("ingest.after_commit")
     logs.get().info("pack.stored", run_id=str(run_id), pack=pack_hex, bytes=object_bytes)
     return added, object_bytes
@@ -106,21 +106,28 @@ async def _record(
     pack_id: bytes,
     object_bytes: int,
     chunks: list[packs.SealedChunk],
+    snapshot: str,
 ) -> bool:
     """Writes a stored pack down; False if that was done already.
 
+    snapshot: taken before the object was put; a deletion that it doesn't see the end of may
+    have taken the object away again, and the agent must send it once more.
     Growth is judged under the lock on the volume: parallel uploads can't pass the ceiling
     together. What is refused here leaves an object that no row names.
     """
     tenant_id = agent.tenant_id
-    pack_no = await store.put_pack(conn, tenant_id, pack_id, object_bytes, len(chunks), clock.now())
-    if pack_no is None:
-        return False
+    pack_no, added_bytes = await store.put_pack(
+        conn, tenant_id, pack_id, object_bytes, len(chunks), clock.now()
+    )
+    if await store.is_being_removed(conn, tenant_id, pack_id, snapshot):
+        raise Unavailable("place of this pack, which is being cleared,", 5)
     await store.add_chunks(conn, tenant_id, pack_no, chunks)
-    volume = await store.change_volume(conn, tenant_id, object_bytes, 0)
+    if not added_bytes:
+        return False
+    volume = await store.change_volume(conn, tenant_id, added_bytes, 0)
     _, ceiling_bytes = await store.lock_allowance(conn, tenant_id)
     rules.check_growth(
-        ceiling_bytes, agent.ceiling_reason, volume.stored_bytes - object_bytes, object_bytes
+        ceiling_bytes, agent.ceiling_reason, volume.stored_bytes - added_bytes, added_bytes
     )
     await outbox.add(conn, volume_changed(tenant_id, volume))
     return True

@@ -27,16 +27,33 @@ class ChunkFacts(NamedTuple):
     pack_no: int
 
 
-async def is_pack_live(conn: Connection, tenant_id: UUID, pack_id: bytes) -> bool:
-    """Whether the tenant has this pack, not condemned."""
-    return bool(
-        await conn.fetchval(
-            "SELECT true FROM catalogue.packs"
-            " WHERE tenant_id = $1 AND pack_id = $2 AND state = 'live'",
-            tenant_id,
-            pack_id,
-        )
+class Look(NamedTuple):
+    """A pack as it is before its upload: is it there with all its chunks, and seen when."""
+
+    is_whole: bool
+    snapshot: str
+
+
+class Held(NamedTuple):
+    """Packs that a commit found and keeps; those that gave chunks away are no more than locked."""
+
+    locked: set[int]
+    trusted: set[int]
+    resurrected_bytes: int
+
+
+async def look_at_pack(conn: Connection, tenant_id: UUID, pack_id: bytes) -> Look:
+    """Says whether an upload would add anything: a live pack may lack chunks that others had."""
+    row = await conn.fetchrow(
+        "SELECT coalesce((SELECT p.state = 'live' AND p.chunk_count = (SELECT count(*)"
+        "  FROM catalogue.chunks c WHERE c.tenant_id = $1 AND c.pack_no = p.pack_no)"
+        "  FROM catalogue.packs p WHERE p.tenant_id = $1 AND p.pack_id = $2), false),"
+        " pg_current_snapshot()::text",
+        tenant_id,
+        pack_id,
     )
+    assert row is not None
+    return Look(*row)
 
 
 async def put_pack(
@@ -46,20 +63,60 @@ async def put_pack(
     object_bytes: int,
     chunk_count: int,
     now: datetime,
-) -> int | None:
-    """Returns the number of a pack that is new, or was condemned; None if it was live already."""
-    number: int | None = await conn.fetchval(
-        "INSERT INTO catalogue.packs AS p (tenant_id, pack_id, object_bytes, chunk_count, state,"
-        " stored_at, verified_at) VALUES ($1, $2, $3, $4, 'live', $5, $5)"
-        " ON CONFLICT (tenant_id, pack_id) DO UPDATE SET state = 'live', condemned_at = NULL,"
-        " stored_at = $5, verified_at = $5 WHERE p.state = 'condemned' RETURNING pack_no",
-        tenant_id,
-        pack_id,
-        object_bytes,
-        chunk_count,
-        now,
+) -> tuple[int, int]:
+    """Makes a pack that was stored live; returns (its number, the bytes that count from now on)."""
+    while True:
+        number: int | None = await conn.fetchval(
+            "INSERT INTO catalogue.packs (tenant_id, pack_id, object_bytes, chunk_count, state,"
+            " stored_at, verified_at) VALUES ($1, $2, $3, $4, 'live', $5, $5)"
+            " ON CONFLICT (tenant_id, pack_id) DO NOTHING RETURNING pack_no",
+            tenant_id,
+            pack_id,
+            object_bytes,
+            chunk_count,
+            now,
+        )
+        if number is not None:
+            return number, object_bytes
+        known = await conn.fetchrow(
+            "SELECT pack_no, state, object_bytes FROM catalogue.packs"
+            " WHERE tenant_id = $1 AND pack_id = $2 FOR NO KEY UPDATE",
+            tenant_id,
+            pack_id,
+        )
+        if known is not None:  # else it was deleted this very moment
+            break
+    counted = 0 if known["state"] == "condemned" else known["object_bytes"]
+    if known["state"] != "live":
+        await conn.execute(
+            "UPDATE catalogue.packs SET state = 'live', condemned_at = NULL, damaged_at = NULL,"
+            " object_bytes = $3, stored_at = $4, verified_at = $4"
+            " WHERE tenant_id = $1 AND pack_no = $2",
+            tenant_id,
+            known["pack_no"],
+            object_bytes,
+            now,
+        )
+        return known["pack_no"], object_bytes - counted
+    return known["pack_no"], 0
+
+
+async def is_being_removed(
+    conn: Connection, tenant_id: UUID, pack_id: bytes, snapshot: str
+) -> bool:
+    """Whether a pack's object may have been deleted after this snapshot, or may still be.
+
+    Ask after `put_pack`: it waits for a deletion that is being decided.
+    """
+    return bool(
+        await conn.fetchval(
+            "SELECT true FROM catalogue.removals WHERE tenant_id = $1 AND pack_id = $2"
+            " AND (removed_by IS NULL OR NOT pg_visible_in_snapshot(removed_by, $3::text::pg_snapshot))",
+            tenant_id,
+            pack_id,
+            snapshot,
+        )
     )
-    return number
 
 
 async def add_chunks(
@@ -70,6 +127,8 @@ async def add_chunks(
     In the order of their ids, so that two uploads with chunks in common can't block each other.
     """
     ordered = sorted(chunks, key=lambda chunk: chunk.chunk_id)
+    chunk_ids = [chunk.chunk_id for chunk in ordered]
+    left = await _leave_packs(conn, tenant_id, pack_no, chunk_ids)
     await conn.execute(
         "INSERT INTO catalogue.chunks AS c"
         ' (tenant_id, pack_no, chunk_id, "offset", length, size, encoding, crc32)'
@@ -78,17 +137,47 @@ async def add_chunks(
         " ON CONFLICT (tenant_id, chunk_id) DO UPDATE SET pack_no = excluded.pack_no,"
         ' "offset" = excluded."offset", length = excluded.length, size = excluded.size,'
         " encoding = excluded.encoding, crc32 = excluded.crc32"
-        " WHERE EXISTS (SELECT FROM catalogue.packs p WHERE p.tenant_id = c.tenant_id"
-        " AND p.pack_no = c.pack_no AND p.state = 'condemned')",
+        " WHERE c.pack_no = ANY($9::bigint[])",
         tenant_id,
         pack_no,
-        [chunk.chunk_id for chunk in ordered],
+        chunk_ids,
         [chunk.offset for chunk in ordered],
         [chunk.length for chunk in ordered],
         [chunk.size for chunk in ordered],
         [chunk.encoding for chunk in ordered],
         [chunk.crc32 for chunk in ordered],
+        left,
     )
+
+
+async def _leave_packs(
+    conn: Connection, tenant_id: UUID, pack_no: int, chunk_ids: Sequence[bytes]
+) -> list[int]:
+    """Locks and marks the condemned and damaged packs that are about to lose some of the chunks.
+
+    One that somebody holds keeps its chunks: waiting would be worse than storing them twice.
+    """
+    unusable = await conn.fetchval(
+        "SELECT array_agg(pack_no) FROM catalogue.packs"
+        " WHERE tenant_id = $1 AND state <> 'live' AND pack_no <> $2",
+        tenant_id,
+        pack_no,
+    )
+    if not unusable:
+        return []
+    rows = await conn.fetch(
+        "WITH concerned AS (SELECT p.pack_no FROM catalogue.packs p WHERE p.tenant_id = $1"
+        "  AND p.state <> 'live' AND p.pack_no IN (SELECT c.pack_no FROM catalogue.chunks c"
+        "   WHERE c.tenant_id = $1 AND c.pack_no = ANY($2::bigint[])"
+        "   AND c.chunk_id = ANY($3::bytea[]))"
+        "  ORDER BY p.pack_no FOR NO KEY UPDATE SKIP LOCKED)"
+        " UPDATE catalogue.packs p SET chunks_moved = true FROM concerned"
+        " WHERE p.tenant_id = $1 AND p.pack_no = concerned.pack_no RETURNING p.pack_no",
+        tenant_id,
+        unusable,
+        chunk_ids,
+    )
+    return [row[0] for row in rows]
 
 
 async def find_present(conn: Connection, tenant_id: UUID, chunk_ids: Sequence[bytes]) -> set[bytes]:
@@ -99,7 +188,7 @@ async def find_present(conn: Connection, tenant_id: UUID, chunk_ids: Sequence[by
         "  WHERE c.tenant_id = $1 AND c.chunk_id = k.chunk_id) AS pack_no"
         "  FROM unnest($2::bytea[]) AS k (chunk_id) OFFSET 0) AS found"
         " WHERE pack_no IS NOT NULL AND pack_no NOT IN (SELECT p.pack_no FROM catalogue.packs p"
-        " WHERE p.tenant_id = $1 AND p.state = 'condemned')",
+        " WHERE p.tenant_id = $1 AND p.state <> 'live')",
         tenant_id,
         chunk_ids,
     )
@@ -119,31 +208,45 @@ async def find_chunk_facts(
     return {row[0]: ChunkFacts(row[1], row[2], row[3]) for row in rows}
 
 
-async def hold_packs(
-    conn: Connection, tenant_id: UUID, pack_nos: Sequence[int]
-) -> tuple[set[int], int]:
-    """Makes condemned packs live again, and keeps all from being condemned until the end.
+async def hold_packs(conn: Connection, tenant_id: UUID, pack_nos: Sequence[int]) -> Held:
+    """Makes condemned packs live again, and keeps all from being condemned or emptied.
 
-    Returns (the packs that are there, the bytes that are stored again by this).
+    A pack is trusted where all the chunks that it ever had still lie in it. The hold is written
+    down: a mark that did not see what this transaction adds must not condemn these packs.
     """
-    resurrected: int = await conn.fetchval(
-        "WITH condemned AS (SELECT pack_no FROM catalogue.packs"
-        "  WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[]) AND state = 'condemned'"
-        "  ORDER BY pack_no FOR NO KEY UPDATE"
-        "), live AS (UPDATE catalogue.packs p SET state = 'live', condemned_at = NULL"
-        "  FROM condemned WHERE p.tenant_id = $1 AND p.pack_no = condemned.pack_no"
-        "  RETURNING p.object_bytes"
-        ") SELECT coalesce(sum(object_bytes), 0)::bigint FROM live",
-        tenant_id,
-        pack_nos,
+    resurrected_bytes = 0
+    while True:
+        resurrected_bytes += await conn.fetchval(
+            "WITH condemned AS (SELECT pack_no FROM catalogue.packs"
+            "  WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[]) AND state = 'condemned'"
+            "  ORDER BY pack_no FOR NO KEY UPDATE"
+            "), live AS (UPDATE catalogue.packs p SET condemned_at = NULL,"
+            "  state = CASE WHEN damaged_at IS NULL THEN 'live' ELSE 'damaged' END"
+            "  FROM condemned WHERE p.tenant_id = $1 AND p.pack_no = condemned.pack_no"
+            "  RETURNING p.object_bytes"
+            ") SELECT coalesce(sum(object_bytes), 0)::bigint FROM live",
+            tenant_id,
+            pack_nos,
+        )
+        rows = await conn.fetch(
+            "SELECT pack_no, state, chunks_moved FROM catalogue.packs"
+            " WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[]) ORDER BY pack_no FOR SHARE",
+            tenant_id,
+            pack_nos,
+        )
+        if all(row["state"] != "condemned" for row in rows):  # or condemned between the two
+            break
+    if rows:
+        await conn.execute(
+            "INSERT INTO catalogue.holds (tenant_id, pack_nos) VALUES ($1, $2)",
+            tenant_id,
+            [row["pack_no"] for row in rows],
+        )
+    return Held(
+        {row["pack_no"] for row in rows},
+        {row["pack_no"] for row in rows if not row["chunks_moved"]},
+        resurrected_bytes,
     )
-    rows = await conn.fetch(
-        "SELECT pack_no FROM catalogue.packs WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[])"
-        " ORDER BY pack_no FOR SHARE",
-        tenant_id,
-        pack_nos,
-    )
-    return {row[0] for row in rows}, resurrected
 
 
 async def read_volume(conn: Connection, tenant_id: UUID) -> Volume:
