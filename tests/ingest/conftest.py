@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from libs.shared import database
 from tests.ingest.machines import Agent, Service, Tenant, running_service
 
 
@@ -56,3 +57,12 @@ async def stranger(ingest: Service) -> AsyncIterator[Agent]:
     agent = await other.enrol()
     yield agent
     await agent.client.aclose()
+
+
+@pytest.fixture
+async def portal_pool(ingest: Service) -> AsyncIterator[Any]:
+    """Reads the catalogue as the portal does, under row-level security."""
+    dsn = ingest.environ["COFFRE_DATABASE_URL"].replace("coffre_ingest", "coffre_portal")
+    pool = await database.create_pool(dsn, "portal", max_size=2)
+    yield pool
+    await pool.close()

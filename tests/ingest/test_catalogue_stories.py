@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
-
-import pytest
 
 from libs.shared import catalogue, database
 from libs.shared.entries import Entry, FolderDelta, decode_batch
@@ -51,14 +48,6 @@ class Reader:
             point = await catalogue.resolve_run(conn, self.tenant_id, self.plan_id, run)
             assert point is not None
             return point.files_total, point.bytes_protected
-
-
-@pytest.fixture
-async def portal_pool(ingest: Service) -> AsyncIterator[Any]:
-    dsn = ingest.environ["COFFRE_DATABASE_URL"].replace("coffre_ingest", "coffre_portal")
-    pool = await database.create_pool(dsn, "portal", max_size=2)
-    yield pool
-    await pool.close()
 
 
 async def check_totals(reader: Reader, ingest: Service, run: int) -> None:

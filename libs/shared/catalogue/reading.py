@@ -1,96 +1,28 @@
-"""What is stored and where: the reading queries that ingest and the portal share.
-
-Paths are bytes relative to the plan's root, components joined by `/`, `b""` for the root.
-A run N sees a version when first_run <= N and last_run is null or >= N.
-"""
+"""Plans, restore points, and what one of them holds."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from asyncpg.pool import PoolConnectionProxy
+from libs.shared.catalogue.rows import (
+    ENTRY_COLUMNS,
+    ROOT,
+    ChunkPlace,
+    EntryRow,
+    Plan,
+    RestorePoint,
+    split_path,
+)
 
 if TYPE_CHECKING:
-    from asyncpg import Connection, Record
-
-    Link: TypeAlias = Connection[Record] | PoolConnectionProxy[Record]
-
-Kind = Literal["f", "d", "l"]
+    from libs.shared.catalogue.rows import Link
 
 _FOLDERS_AT_ONCE = 64
 _ROWS_AT_ONCE = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A plan as the catalogue knows it; `last_run` is its newest restore point's number."""
-
-    plan_id: UUID
-    agent_id: UUID
-    name: str
-    created_at: datetime
-    last_run: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class RestorePoint:
-    """A committed run."""
-
-    plan_id: UUID
-    number: int
-    run_id: UUID
-    committed_at: datetime
-    files_total: int
-    bytes_protected: int
-
-
-class EntryRow(NamedTuple):
-    """One version of one path; `chunk_ids` is 32 bytes a chunk, in the file's order."""
-
-    name: bytes
-    kind: Kind
-    mode: int
-    mtime_ns: int
-    uid: int
-    gid: int
-    size: int
-    crc32: int
-    target: bytes
-    chunk_ids: bytes
-    first_run: int
-    last_run: int | None
-
-
-class ChunkPlace(NamedTuple):
-    """Where a chunk lies: `length` sealed bytes at `offset` of its pack's object."""
-
-    chunk_id: bytes
-    pack_id: bytes
-    pack_no: int
-    offset: int
-    length: int
-    size: int
-    encoding: int
-    crc32: int
-
-
-ROOT = EntryRow(b"", "d", 0o755, 0, 0, 0, 0, 0, b"", b"", 0, None)
-"""The plan's root, which no run records."""
-
-_ENTRY_COLUMNS = (
-    "v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.crc32, v.target,"
-    " v.chunk_ids, v.first_run, v.last_run"
-)
-
-
-def split_path(path: bytes) -> list[bytes]:
-    """Returns the components of a path; leading, trailing and double slashes are tolerated."""
-    return [component for component in path.split(b"/") if component]
 
 
 async def find_plan(conn: Link, tenant_id: UUID, plan_id: UUID) -> Plan | None:
@@ -130,6 +62,21 @@ async def resolve_run(
     return RestorePoint(**row) if row else None
 
 
+async def resolve_run_at(
+    conn: Link, tenant_id: UUID, plan_id: UUID, at: datetime
+) -> RestorePoint | None:
+    """Returns the last restore point that is not later than a moment; None if there is none."""
+    row = await conn.fetchrow(
+        "SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected"
+        " FROM catalogue.runs WHERE tenant_id = $1 AND plan_id = $2 AND committed_at <= $3"
+        " ORDER BY number DESC LIMIT 1",
+        tenant_id,
+        plan_id,
+        at,
+    )
+    return RestorePoint(**row) if row else None
+
+
 async def find_folder(conn: Link, tenant_id: UUID, plan_id: UUID, path: bytes) -> int | None:
     """Returns the id of the folder that any run saw at this path, None if none did."""
     folder_id: int | None = await conn.fetchval(
@@ -159,7 +106,7 @@ async def list_folder(
     if folder_id is None:
         return []
     rows = await conn.fetch(
-        f"SELECT {_ENTRY_COLUMNS} FROM catalogue.versions v"  # noqa: S608 - a constant
+        f"SELECT {ENTRY_COLUMNS} FROM catalogue.versions v"  # noqa: S608 - a constant
         " WHERE v.tenant_id = $1 AND v.folder_id = $2 AND v.first_run <= $3"
         " AND (v.last_run IS NULL OR v.last_run >= $3) ORDER BY v.kind <> 'd', v.name",
         tenant_id,
@@ -180,7 +127,7 @@ async def find_entry(
     if folder_id is None:
         return None
     row = await conn.fetchrow(
-        f"SELECT {_ENTRY_COLUMNS} FROM catalogue.versions v"  # noqa: S608 - a constant
+        f"SELECT {ENTRY_COLUMNS} FROM catalogue.versions v"  # noqa: S608 - a constant
         " WHERE v.tenant_id = $1 AND v.folder_id = $2 AND v.name = $4 AND v.first_run <= $3"
         " AND (v.last_run IS NULL OR v.last_run >= $3)",
         tenant_id,
@@ -222,7 +169,7 @@ async def _walk_folders(
     """Yields (folder id, some of its entries, (id, name) of the folders among them)."""
     cursor = conn.cursor(
         # Not a join: that would hash all of the plan's folders for each of these few.
-        f"SELECT {_ENTRY_COLUMNS}, v.folder_id,"  # noqa: S608 - a constant
+        f"SELECT {ENTRY_COLUMNS}, v.folder_id,"  # noqa: S608 - a constant
         " CASE WHEN v.kind = 'd' THEN (SELECT f.folder_id FROM catalogue.folders f"
         "  WHERE f.tenant_id = $1 AND f.plan_id = $2 AND f.parent_id = v.folder_id"
         "  AND f.name = v.name) END"

@@ -1,0 +1,57 @@
+"""What is stored and where: the reading queries that ingest and the portal share.
+
+Paths are bytes relative to the plan's root, components joined by `/`, `b""` for the root.
+A run N sees a version when first_run <= N and last_run is null or >= N.
+"""
+
+from libs.shared.catalogue.history import (
+    NEWEST,
+    Listed,
+    Version,
+    list_folder_with_deleted,
+    list_versions,
+)
+from libs.shared.catalogue.reading import (
+    find_entry,
+    find_folder,
+    find_plan,
+    list_folder,
+    list_runs,
+    locate_chunks,
+    resolve_run,
+    resolve_run_at,
+    walk,
+)
+from libs.shared.catalogue.rows import (
+    ROOT,
+    ChunkPlace,
+    EntryRow,
+    Kind,
+    Plan,
+    RestorePoint,
+    split_path,
+)
+
+__all__ = [
+    "NEWEST",
+    "ROOT",
+    "ChunkPlace",
+    "EntryRow",
+    "Kind",
+    "Listed",
+    "Plan",
+    "RestorePoint",
+    "Version",
+    "find_entry",
+    "find_folder",
+    "find_plan",
+    "list_folder",
+    "list_folder_with_deleted",
+    "list_runs",
+    "list_versions",
+    "locate_chunks",
+    "resolve_run",
+    "resolve_run_at",
+    "split_path",
+    "walk",
+]

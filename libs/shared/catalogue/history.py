@@ -1,0 +1,113 @@
+"""What the catalogue remembers beyond one restore point: versions of a path, deleted entries."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
+
+from libs.shared.catalogue.reading import find_folder
+from libs.shared.catalogue.rows import ENTRY_COLUMNS, EntryRow, split_path
+
+if TYPE_CHECKING:
+    from libs.shared.catalogue.rows import Link
+
+NEWEST = 2**31 - 1
+"""More than any run's number: where a list that goes backwards begins."""
+
+# The restore points that still see a version: runs between may have failed, or be expired.
+_LAST_POINT = (
+    "SELECT r.number, r.committed_at FROM catalogue.runs r WHERE r.tenant_id = $1"
+    " AND r.plan_id = $2 AND r.number >= v.first_run AND (v.last_run IS NULL"
+    " OR r.number <= v.last_run) ORDER BY r.number DESC LIMIT 1"
+)
+_FIRST_POINT = _LAST_POINT.replace("DESC", "ASC")
+
+
+class Version(NamedTuple):
+    """One version of a path, and the first and the last restore point that have it.
+
+    removed_at: the first restore point without the path, where no newer version replaced this
+    one; None as well while the path is there.
+    """
+
+    entry: EntryRow
+    first_point: int
+    first_seen_at: datetime
+    last_point: int
+    last_seen_at: datetime
+    removed_at: datetime | None
+
+
+class Listed(NamedTuple):
+    """An entry of a folder; if it was deleted, the last restore point that has it."""
+
+    entry: EntryRow
+    last_point: int | None
+    last_seen_at: datetime | None
+
+
+async def list_versions(
+    conn: Link,
+    tenant_id: UUID,
+    plan_id: UUID,
+    path: bytes,
+    before: int = NEWEST,
+    limit: int = 1000,
+) -> list[Version]:
+    """Returns the versions of a path, newest first, of those that began before a run's number.
+
+    Empty for the root, of which no run keeps anything. Two versions that follow each other are
+    a gap apart where the older one has `removed_at`.
+    """
+    components = split_path(path)
+    if not components:
+        return []
+    folder_id = await find_folder(conn, tenant_id, plan_id, b"/".join(components[:-1]))
+    if folder_id is None:
+        return []
+    rows = await conn.fetch(
+        f"SELECT {ENTRY_COLUMNS}, b.number, b.committed_at, e.number, e.committed_at,"  # noqa: S608 - constants
+        " CASE WHEN v.last_run IS NOT NULL AND NOT coalesce((SELECT true"
+        "  FROM catalogue.versions n WHERE n.tenant_id = $1 AND n.folder_id = $3"
+        "  AND n.name = $4 AND n.first_run = v.last_run + 1 LIMIT 1), false)"
+        " THEN (SELECT r.committed_at FROM catalogue.runs r WHERE r.tenant_id = $1"
+        "  AND r.plan_id = $2 AND r.number > v.last_run ORDER BY r.number LIMIT 1) END"
+        f" FROM catalogue.versions v CROSS JOIN LATERAL ({_FIRST_POINT}) b"
+        f" CROSS JOIN LATERAL ({_LAST_POINT}) e"
+        " WHERE v.tenant_id = $1 AND v.folder_id = $3 AND v.name = $4 AND v.first_run < $5"
+        " ORDER BY v.first_run DESC LIMIT $6",
+        tenant_id,
+        plan_id,
+        folder_id,
+        components[-1],
+        before,
+        limit,
+    )
+    return [Version(EntryRow(*row[:12]), *row[12:]) for row in rows]
+
+
+async def list_folder_with_deleted(
+    conn: Link, tenant_id: UUID, plan_id: UUID, run_number: int, path: bytes
+) -> list[Listed]:
+    """Returns what a folder held up to a run, deleted entries too: folders first, then by name.
+
+    A path that was deleted and came again is there once, as it is now.
+    """
+    folder_id = await find_folder(conn, tenant_id, plan_id, path)
+    if folder_id is None:
+        return []
+    rows = await conn.fetch(
+        f"SELECT v.*, e.number, e.committed_at FROM (SELECT DISTINCT ON (v.name) {ENTRY_COLUMNS}"  # noqa: S608 - constants
+        " FROM catalogue.versions v"
+        " WHERE v.tenant_id = $1 AND v.folder_id = $3 AND v.first_run <= $4"
+        " ORDER BY v.name, v.first_run DESC) v"
+        f" LEFT JOIN LATERAL ({_LAST_POINT}) e ON v.last_run < $4"
+        " WHERE v.last_run IS NULL OR v.last_run >= $4 OR e.number IS NOT NULL"
+        " ORDER BY v.kind <> 'd', v.name",
+        tenant_id,
+        plan_id,
+        folder_id,
+        run_number,
+    )
+    return [Listed(EntryRow(*row[:12]), *row[12:]) for row in rows]

@@ -1,0 +1,87 @@
+"""What the catalogue's queries return.
+
+Paths are bytes relative to the plan's root, components joined by `/`, `b""` for the root.
+A run N sees a version when first_run <= N and last_run is null or >= N.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from asyncpg import Connection, Record
+    from asyncpg.pool import PoolConnectionProxy
+
+    Link: TypeAlias = Connection[Record] | PoolConnectionProxy[Record]
+
+Kind = Literal["f", "d", "l"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan as the catalogue knows it; `last_run` is its newest restore point's number."""
+
+    plan_id: UUID
+    agent_id: UUID
+    name: str
+    created_at: datetime
+    last_run: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePoint:
+    """A committed run."""
+
+    plan_id: UUID
+    number: int
+    run_id: UUID
+    committed_at: datetime
+    files_total: int
+    bytes_protected: int
+
+
+class EntryRow(NamedTuple):
+    """One version of one path; `chunk_ids` is 32 bytes a chunk, in the file's order."""
+
+    name: bytes
+    kind: Kind
+    mode: int
+    mtime_ns: int
+    uid: int
+    gid: int
+    size: int
+    crc32: int
+    target: bytes
+    chunk_ids: bytes
+    first_run: int
+    last_run: int | None
+
+
+class ChunkPlace(NamedTuple):
+    """Where a chunk lies: `length` sealed bytes at `offset` of its pack's object."""
+
+    chunk_id: bytes
+    pack_id: bytes
+    pack_no: int
+    offset: int
+    length: int
+    size: int
+    encoding: int
+    crc32: int
+
+
+ROOT = EntryRow(b"", "d", 0o755, 0, 0, 0, 0, 0, b"", b"", 0, None)
+"""The plan's root, which no run records."""
+
+ENTRY_COLUMNS = (
+    "v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.crc32, v.target,"
+    " v.chunk_ids, v.first_run, v.last_run"
+)
+
+
+def split_path(path: bytes) -> list[bytes]:
+    """Returns the components of a path; leading, trailing and double slashes are tolerated."""
+    return [component for component in path.split(b"/") if component]
