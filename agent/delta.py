@@ -140,7 +140,8 @@ class Comparison:
             self._on_missed(_join(listing.path, name), reason)
             if (known := before.pop(name, None)) is not None:
                 now.append(known)
-        if listing.unseen:
+        now += [known for name in listing.kept if (known := before.pop(name, None)) is not None]
+        if listing.unseen or listing.kept:
             now.sort()
         self._counters.files_removed += sum(row[1] >> 12 == FILE for row, _ in before.values())
         if upserts or before:
@@ -193,6 +194,9 @@ class Comparison:
     def _take_file(
         self, listing: Listing, row: Row, known: tuple[Row, bytes] | None
     ) -> tuple[Row, bytes] | None:
+        if listing.contents:
+            self._counters.bytes_read += row[3]
+            return row, listing.contents[row[0]]
         if known is not None and _is_known_by_server_only(known[0], row):
             return row, known[1]
         taken, content, has_changed = self._files.read(listing.descriptor, row)

@@ -11,6 +11,7 @@ from blake3 import blake3
 
 from agent.tree import Row, row_of
 from libs.shared.packs import WHOLE_BELOW_BYTES, Chunker
+from libs.shared.packs.cutting import Readable
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _QUIET_FLAGS = _FLAGS | os.O_NOATIME
@@ -75,16 +76,20 @@ class FileReader:
         # Without a ctime of its own the row never looks unchanged: the next run reads again.
         return (*row[:3], held, row[4], 0, *row[6:]), ids, True
 
-    def _read_chunks(self, descriptor: int) -> tuple[bytes, int]:
+    def read_stream(self, file: Readable) -> tuple[bytes, int]:
+        """Cut and offer whatever gives bytes: (chunk ids, size)."""
         ids: list[bytes] = []
         held = 0
-        with io.FileIO(descriptor, closefd=False) as file:
-            for chunk in self._chunker.cut(file):
-                digest = blake3(chunk, key=self._key).digest()
-                self._offer(digest, chunk)
-                ids.append(digest)
-                held += len(chunk)
+        for chunk in self._chunker.cut(file):
+            digest = blake3(chunk, key=self._key).digest()
+            self._offer(digest, chunk)
+            ids.append(digest)
+            held += len(chunk)
         return b"".join(ids), held
+
+    def _read_chunks(self, descriptor: int) -> tuple[bytes, int]:
+        with io.FileIO(descriptor, closefd=False) as file:
+            return self.read_stream(file)
 
 
 def _open(name: bytes, folder: int) -> int:

@@ -47,6 +47,8 @@ class Listing:
     unseen: names whose state could not be read, with the reason.
     unreadable: why the folder itself could not be listed, else None.
     pinned: the folder only leads to a plan's folder; what else is in it is not listed.
+    contents: chunk ids by name, of files that were read and offered already: dumps.
+    kept: names that stay as they were at the last restore point: dumps that failed.
     """
 
     path: bytes
@@ -56,6 +58,8 @@ class Listing:
     unreadable: str | None = None
     pinned: bool = False
     specials: int = 0
+    contents: dict[bytes, bytes] = field(default_factory=dict)
+    kept: list[bytes] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
