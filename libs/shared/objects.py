@@ -13,8 +13,9 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
-from typing import Any, TypeVar, cast
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import unquote_plus, urlsplit
 from xml.etree import ElementTree
 
@@ -46,6 +47,14 @@ class ObjectMissing(Exception):  # noqa: N818 - named after what happened
 
 class StoreLied(Exception):  # noqa: N818 - named after what happened
     """The store said yes, but its answer does not prove what was asked."""
+
+
+class Listed(NamedTuple):
+    """An object in a listing; `modified_at` is by the store's clock."""
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
 
 
 class ObjectStore:
@@ -81,6 +90,7 @@ class ObjectStore:
             http_client=pool,
         )
         self._http = pool
+        self._endpoint = endpoint
         self._bucket = bucket
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="objects")
 
@@ -110,11 +120,20 @@ class ObjectStore:
 
     async def list(self, prefix: str) -> AsyncIterator[tuple[str, int]]:
         """(key, size in bytes) of every object whose key starts with `prefix`, in key order."""
+        async for found in self.list_dated(prefix):
+            yield found.key, found.size_bytes
+
+    async def list_dated(self, prefix: str) -> AsyncIterator[Listed]:
+        """Every object whose key starts with `prefix`, in key order, with its age."""
         last = ""
         while page := await self._ask(self._client.list_page, self._bucket, prefix, last):
             for found in page:
                 yield found
-            last = page[-1][0]
+            last = page[-1].key
+
+    async def date(self) -> datetime:
+        """What time the store says it is, to the second."""
+        return await self._ask(_read_date, self._http, self._endpoint)
 
     async def ensure_bucket(self) -> None:
         """Create the bucket if it isn't there."""
@@ -160,6 +179,12 @@ def _try(request: Callable[..., T], args: tuple[Any, ...]) -> T:
         time.sleep(_PAUSE_SECONDS)
 
 
+def _read_date(http: urllib3.PoolManager, endpoint: str) -> datetime:
+    """The Date of an answer to a request that carries no signature, and so no time of ours."""
+    answer = http.request("HEAD", endpoint, redirect=False)
+    return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
+
+
 class _Client(Minio):
     """The SDK with plain PUT and GET of whole bodies, each hashed once, each answer checked."""
 
@@ -203,8 +228,8 @@ class _Client(Minio):
         if response.data:
             raise StoreLied(f"DELETE answered {response.status} and {response.data[:200]!r}")
 
-    def list_page(self, bucket: str, prefix: str, after: str) -> list[tuple[str, int]]:
-        """The next thousand (key, size) after the key `after`.
+    def list_page(self, bucket: str, prefix: str, after: str) -> list[Listed]:
+        """The next thousand objects after the key `after`.
 
         The SDK's own listing takes an error inside a 200 for an empty bucket.
         """
@@ -222,10 +247,14 @@ class _Client(Minio):
         if space == root.tag:
             raise StoreLied(f"a listing answered {response.data[:200]!r}")
         page = [
-            (unquote_plus(each.findtext(f"{space}Key", "")), int(each.findtext(f"{space}Size", "")))
+            Listed(
+                unquote_plus(each.findtext(f"{space}Key", "")),
+                int(each.findtext(f"{space}Size", "")),
+                datetime.fromisoformat(each.findtext(f"{space}LastModified", "")),
+            )
             for each in root.iter(f"{space}Contents")
         ]
-        keys = [key for key, _ in page]
+        keys = [found.key for found in page]
         is_truncated = root.findtext(f"{space}IsTruncated") == "true"
         if (is_truncated and not page) or any(key <= after for key in keys):
             raise StoreLied("a listing does not go on")
