@@ -177,6 +177,58 @@ async def test_blocked_growth(agent: Agent, tenant: Tenant, ingest: Service) -> 
     assert (await agent.upload(run, agent.pack(b"more"))).status_code == 201
 
 
+async def test_a_run_that_would_grow_too_far_is_refused_before_it_sends(
+    agent: Agent, tenant: Tenant, ingest: Service
+) -> None:
+    plan = await agent.declare()
+    kept = agent.pack(random.Random(11).randbytes(10_000))
+    run = await agent.start(plan)
+    assert (await agent.upload(run, kept)).status_code == 201
+    assert (await agent.commit(run, batches=0)).status_code == 200
+    assert (await agent.ask_start(plan)).json()["growth_left_bytes"] is None
+
+    await tenant.may_store(10**10, blocked=True)
+    key = str(uuid.uuid4())
+    started = await agent.ask_start(plan, estimated_new_bytes=0, run_key=key)
+    assert (started.status_code, started.json()["growth_left_bytes"]) == (201, 0)
+    run = started.json()["run_id"]
+    again = await agent.ask_start(plan, estimated_new_bytes=0, run_key=key)
+    assert again.json() == started.json()
+    for _ in range(2):
+        refused = await agent.ask_start(plan, estimated_new_bytes=1, run_key=key)
+        assert problem_of(refused) == (507, "growth-blocked")
+    assert problem_of(await agent.commit(run, batches=0)) == (409, "run-closed")
+    finished = await ingest.events(tenant.tenant_id, "run.finished.v1")
+    blocked = [event for event in finished if event["reason_code"] == "growth-blocked"]
+    assert [(event["run_id"], event["outcome"]) for event in blocked] == [(run, "failed")]
+
+    # Enough was freed for some of it: what fits goes, what does not is told how much would.
+    await ingest.fetch(
+        "UPDATE catalogue.volumes SET stored_bytes = stored_bytes - 4000 WHERE tenant_id = $1",
+        tenant.tenant_id,
+    )
+    key = str(uuid.uuid4())
+    started = await agent.ask_start(plan, estimated_new_bytes=0, run_key=key)
+    assert started.json()["growth_left_bytes"] == 4000
+    fits = await agent.ask_start(plan, estimated_new_bytes=4000, run_key=key)
+    assert fits.status_code == 201
+    refused = await agent.ask_start(plan, estimated_new_bytes=4001, run_key=key)
+    assert problem_of(refused) == (507, "growth-blocked")
+
+
+async def test_a_run_is_refused_again_once_the_subscription_ended(
+    agent: Agent, tenant: Tenant, ingest: Service
+) -> None:
+    plan, key = await agent.declare(), str(uuid.uuid4())
+    assert (await agent.ask_start(plan, run_key=key)).status_code == 201
+    await tenant.becomes("suspended", "unpaid")
+    for _ in range(2):
+        answer = await agent.ask_start(plan, run_key=key)
+        assert problem_of(answer) == (403, "subscription-suspended")
+    (finished,) = await ingest.events(tenant.tenant_id, "run.finished.v1")
+    assert finished["reason_code"] == "subscription-suspended"
+
+
 async def test_parallel_uploads_do_not_pass_the_ceiling(
     agent: Agent, tenant: Tenant, ingest: Service
 ) -> None:

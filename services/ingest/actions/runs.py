@@ -27,6 +27,7 @@ class Started:
     parent: int | None
     lease_seconds: int
     chunk_key_id: str
+    growth_left_bytes: int | None
 
 
 async def start_run(
@@ -38,7 +39,8 @@ async def start_run(
 ) -> Started:
     """Opens a run of a plan; the same key again gives the same run.
 
-    A run that may not start is written down as failed and reported, then refused.
+    A run that may not start is written down as failed and reported, then refused; so is an open
+    one that is started again with an estimate that does not fit any more.
     """
     keys = await ingest.keys.get(agent.tenant_id)
     now = clock.now()
@@ -50,7 +52,8 @@ async def start_run(
         if run is None:
             run, refusal = await _open(ingest, conn, agent, plan, run_key, estimated_new_bytes, now)
         else:
-            refusal = await _refuse_again(conn, agent, run, estimated_new_bytes)
+            refusal = await _refuse_again(conn, agent, plan, run, estimated_new_bytes, now)
+        volume = await store.read_volume(conn, agent.tenant_id)
     if refusal is not None:
         raise refusal
     logs.get().info("run.started", tenant_id=str(agent.tenant_id), run_id=str(run.run_id))
@@ -60,6 +63,7 @@ async def start_run(
         run.parent,
         int(ingest.lease.total_seconds()),
         hashlib.sha256(b"coffre/chunk-key-id/v1" + keys.chunk_key).hexdigest()[:16],
+        rules.growth_left(agent.ceiling_bytes, volume.stored_bytes),
     )
 
 
@@ -126,16 +130,22 @@ async def _open(
 
 
 async def _refuse_again(
-    conn: Connection, agent: rules.Agent, run: rules.Run, estimated_new_bytes: int
+    conn: Connection,
+    agent: rules.Agent,
+    plan: store.Plan,
+    run: rules.Run,
+    estimated_new_bytes: int,
+    now: datetime,
 ) -> Refusal | None:
-    """What a repeated start is told: nothing where its run is open."""
-    if run.state == "open":
-        return None
+    """What a repeated start is told: nothing where its run is open and may still grow so much."""
     volume = await store.read_volume(conn, agent.tenant_id)
     try:
         rules.check_admission(agent, volume.stored_bytes, estimated_new_bytes)
-    except Refusal as refusal:
-        return refusal
+    except (rules.SubscriptionEnded, rules.SubscriptionSuspended, rules.GrowthBlocked) as refused:
+        await fail_run(conn, run, plan, refused.code, refused.detail, rules.Ending(), now)
+        return refused
+    if run.state == "open":
+        return None
     return rules.RunClosed(run.state, run.reason_code)
 
 

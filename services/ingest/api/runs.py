@@ -43,13 +43,17 @@ class Start(BaseModel):
 
 
 class Started(BaseModel):
-    """`parent` is the newest restore point: the delta must start from it."""
+    """`parent` is the newest restore point: the delta must start from it.
+
+    `growth_left_bytes` is how much more the tenant may store, null where nothing limits it.
+    """
 
     run_id: UUID
     number: int
     parent: int | None
     lease_seconds: int
     chunk_key_id: str
+    growth_left_bytes: int | None
 
 
 class Stored(BaseModel):

@@ -64,6 +64,11 @@ def is_growth_blocked(ceiling_bytes: int | None, stored_bytes: int, growth_bytes
     )
 
 
+def growth_left(ceiling_bytes: int | None, stored_bytes: int) -> int | None:
+    """How many more bytes a tenant may store; None is no limit."""
+    return None if ceiling_bytes is None else max(0, ceiling_bytes - stored_bytes)
+
+
 def decide_ceiling(
     blocked: bool, ceiling_bytes: int, stored_bytes: int, held_bytes: int | None
 ) -> int | None:
