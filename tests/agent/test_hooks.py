@@ -1,0 +1,107 @@
+"""The technician's own programs around a run."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agent import config
+from agent.hooks import HookFailed, Hooks
+from agent.telling import Teller
+
+NOTE = (
+    "import json, os, sys; open(sys.argv[1], 'a').write(json.dumps("
+    "{k: v for k, v in os.environ.items() if k.startswith('COFFRE_') and 'TEST' not in k})"
+    " + '\\n'); print('noted')"
+)
+
+
+def noting(tmp_path: Path) -> tuple[str, ...]:
+    """A hook that notes what it was told."""
+    return (sys.executable, "-c", NOTE, str(tmp_path / "notes"))
+
+
+def script(text: str) -> tuple[str, ...]:
+    """A hook of a few words."""
+    return (sys.executable, "-c", text)
+
+
+def notes(tmp_path: Path) -> list[dict[str, str]]:
+    """What the hooks were told."""
+    file = tmp_path / "notes"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+@pytest.fixture
+def teller() -> Teller:
+    """What is told of the run."""
+    return Teller(as_json=False, title="")
+
+
+def test_each_hook_runs_once_and_knows_what_it_is_about(tmp_path: Path, teller: Teller) -> None:
+    argv = noting(tmp_path)
+    hooks = Hooks(config.Hooks(argv, argv, argv, 10), "papers", teller)
+    hooks.about("a-run", 7)
+    hooks.before()
+    hooks.before()
+    assert hooks.after("succeeded") is None
+    assert hooks.after("failed") is None
+    hooks.on_error("dump-failed", "The dump books failed.")
+    every = {"COFFRE_PLAN": "papers", "COFFRE_RUN": "a-run", "COFFRE_RUN_NUMBER": "7"}
+    assert notes(tmp_path) == [
+        {**every, "COFFRE_HOOK": "before", "COFFRE_OUTCOME": ""},
+        {**every, "COFFRE_HOOK": "after", "COFFRE_OUTCOME": "succeeded"},
+        {
+            **every,
+            "COFFRE_HOOK": "on_error",
+            "COFFRE_OUTCOME": "failed",
+            "COFFRE_REASON_CODE": "dump-failed",
+            "COFFRE_REASON": "The dump books failed.",
+        },
+    ]
+    assert teller.log_tail().count("Hook after: noted") == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "why"),
+    [
+        (script("import sys; print('no disk'); sys.exit(3)"), "ended with status 3"),
+        (script("import time; time.sleep(60)"), "took longer than 0.5 s and was stopped"),
+        (("no-such-program",), "no-such-program can't be started: No such file or directory"),
+    ],
+)
+def test_a_hook_that_fails_before_the_copy_stops_it_and_after_it_warns(
+    tmp_path: Path, teller: Teller, argv: tuple[str, ...], why: str
+) -> None:
+    began = time.monotonic()
+    hooks = Hooks(config.Hooks(argv, noting(tmp_path), (), 0.5), "papers", teller)
+    with pytest.raises(HookFailed) as failed:
+        hooks.before()
+    assert failed.value.code == "hook-failed"
+    assert why in str(failed.value)
+    assert hooks.after("failed") is None
+    assert notes(tmp_path) == [], "what was not begun is not ended"
+    late = Hooks(config.Hooks((), argv, argv, 0.5), "papers", teller)
+    late.before()
+    assert why in (late.after("succeeded") or "")
+    late.on_error("x", "y")
+    assert time.monotonic() - began < 5
+    assert ("no disk" in teller.log_tail()) == ("status" in why)
+
+
+def test_a_hook_may_leave_a_service_running(tmp_path: Path, teller: Teller) -> None:
+    start = (
+        "import subprocess, sys; print('up', flush=True);"
+        f"child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(3)']);"
+        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(child.pid))"
+    )
+    hooks = Hooks(config.Hooks(before=script(start), timeout_seconds=20), "papers", teller)
+    began = time.monotonic()
+    hooks.before()
+    assert time.monotonic() - began < 2.5, "it holds the output open, and nobody waits for it"
+    assert "Hook before: up" in teller.log_tail()
+    assert Path(f"/proc/{(tmp_path / 'pid').read_text()}").exists()

@@ -1,0 +1,121 @@
+"""A monitoring service is told how runs go, and can do them no harm."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from agent import pings
+from agent.pings import Pings
+from agent.telling import Teller
+
+
+class Monitor(ThreadingHTTPServer):
+    """A monitoring service: keeps what it was told, answers what it should."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Watcher)
+        self.told: list[tuple[str, str]] = []
+        self.answers: list[int] = []
+
+    @property
+    def url(self) -> str:
+        """The address of a check."""
+        return f"http://127.0.0.1:{self.server_port}/ping/0000-secret"
+
+
+class Watcher(BaseHTTPRequestHandler):
+    """One ping."""
+
+    def do_POST(self) -> None:
+        """Keeps it."""
+        assert isinstance(self.server, Monitor)
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.told.append((self.path, body))
+        self.send_response(self.server.answers.pop(0) if self.server.answers else 200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing to say."""
+
+
+@pytest.fixture
+def monitor() -> Iterator[Monitor]:
+    """A monitoring service that listens."""
+    with Monitor() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_a_run_is_told_from_its_start_to_its_end(monitor: Monitor) -> None:
+    teller = Teller(as_json=False, title="")
+    for outcome, path in {
+        "succeeded": "/ping/0000-secret",
+        "succeeded_with_warnings": "/ping/0000-secret",
+        "failed": "/ping/0000-secret/fail",
+    }.items():
+        told = Pings(monitor.url, teller)
+        told.started()
+        told.ended(outcome, "x" * 20_000 + "the dump é failed")
+        assert [each[0] for each in monitor.told] == ["/ping/0000-secret/start", path]
+        body = monitor.told[1][1]
+        assert body.endswith("the dump é failed")
+        assert len(body.encode()) <= pings.MAX_BODY_BYTES
+        monitor.told.clear()
+    assert teller.log_tail() == ""
+
+
+def test_an_address_may_have_parameters(monitor: Monitor) -> None:
+    told = Pings(monitor.url + "/?create=1", Teller(as_json=False, title=""))
+    told.ended("failed", "")
+    assert monitor.told == [("/ping/0000-secret/fail?create=1", "")]
+
+
+def test_a_service_in_trouble_is_asked_again_and_then_told_of(monitor: Monitor) -> None:
+    teller = Teller(as_json=False, title="")
+    monitor.answers = [500, 200]
+    told = Pings(monitor.url, teller)
+    told.started()
+    told.ended("succeeded", "")
+    assert [path.removeprefix("/ping/0000-secret") for path, _ in monitor.told] == [
+        "/start", "/start", ""
+    ]  # fmt: skip
+    assert teller.log_tail() == ""
+    monitor.answers = [404, 404, 200]
+    told = Pings(monitor.url, teller)
+    told.started()
+    told.ended("succeeded", "")
+    assert "The monitoring service 127.0.0.1 could not be told: " in teller.log_tail()
+    assert "404" in teller.log_tail()
+    assert "secret" not in teller.log_tail()
+
+
+def test_a_service_that_says_nothing_does_not_hold_a_run_up() -> None:
+    teller = Teller(as_json=False, title="")
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/x"
+        told = Pings(url, teller, answer_seconds=0.3)
+        began = time.monotonic()
+        told.started()
+        assert time.monotonic() - began < 0.2
+        told.ended("succeeded", "")
+        assert 0.8 < time.monotonic() - began < 3
+    assert teller.log_tail().count("could not be told: timed out") == 2
+    refused = Pings(url, teller)
+    refused.started()
+    refused.ended("failed", "")
+    assert "refused" in teller.log_tail()
+
+
+def test_without_an_address_nothing_is_sent() -> None:
+    told = Pings(None, Teller(as_json=False, title=""))
+    told.started()
+    told.ended("failed", "")
