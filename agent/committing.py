@@ -1,0 +1,83 @@
+"""The end of a run: committed, with chunks sent again where the server lacks them; or aborted."""
+from __future__ import annotations
+
+from typing import Any
+
+from agent import failures, resending
+from agent.failures import AgentError, Problem
+from agent.ingest import StartedRun
+from agent.job import Job
+from agent.records import Writer, digest_of
+from agent.results import Result
+from agent.sending import Sender
+
+MISSES_THAT_FAIL = 3
+POLITE_SECONDS = 5
+RESEND_ROUNDS = 100
+
+
+def commit(job: Job, started: StartedRun, writer: Writer, batches: int) -> Result:
+    """Make the run a restore point, remember it, and say how it ended."""
+    hint = "succeeded_with_warnings" if job.not_copied else "succeeded"
+    if any(count >= MISSES_THAT_FAIL for count in job.missed_in_a_row().values()):
+        hint = "failed"
+    summary = {**job.ending(), "batches": batches, "outcome_hint": hint, "full": False}
+    for _ in range(RESEND_ROUNDS):
+        try:
+            return _committed(job, job.ingest.commit(started.run_id, summary), writer)
+        except Problem as problem:
+            if problem.code != "chunks-missing":
+                raise
+            wanted = {bytes.fromhex(text) for text in problem.document["chunks"]}
+        _send_again(job, started, writer, wanted)
+    raise AgentError("The server lacks chunks of files that have changed since. Run again.")
+
+
+def _send_again(job: Job, started: StartedRun, writer: Writer, wanted: set[bytes]) -> None:
+    job.teller.say(f"The server asks for {len(wanted)} chunks once more.")
+    sender = Sender(job.ingest, started.run_id, job.counters)
+    try:
+        resending.resend(sender, job.identity.chunk_key_bytes, wanted, job.records(writer))
+    except BaseException:
+        sender.stop()
+        raise
+
+
+def _committed(job: Job, answer: dict[str, Any], writer: Writer) -> Result:
+    remembered = job.remembered
+    remembered.missed = job.missed_in_a_row()
+    outcome = str(answer["outcome"])
+    result = job.result(outcome)
+    result.stored_bytes = answer.get("stored_bytes")
+    remembered.run = int(answer["number"])
+    if writer.has_begun:
+        remembered.records_name = writer.file.name
+        remembered.records_digest = digest_of(writer.file)
+    if outcome == "failed":
+        result.exit_code = failures.FAILED
+        result.code = "missed-again"
+        result.error = (
+            "The same files could not be read in three runs in a row; all others were copied."
+            " Make them readable, or exclude them."
+        )
+    elif outcome == "succeeded_with_warnings":
+        result.exit_code = failures.WARNINGS
+    return result
+
+
+def abort(job: Job, failure: AgentError) -> Result:
+    """Tell the server that the run failed, unless that is why it failed; say how it ended."""
+    result = job.result("failed")
+    result.code, result.error = failure.code, str(failure)
+    result.exit_code = failure.exit_code
+    if job.started is None or failure.exit_code in (failures.UNREACHABLE, failures.NOT_AUTHORISED):
+        return result
+    connection = job.ingest.connection
+    connection.stopping.clear()
+    connection.patience_seconds = min(connection.patience_seconds, POLITE_SECONDS)
+    summary = {**job.ending(), "reason_code": failure.code, "reason": str(failure)}
+    try:
+        job.ingest.abort(job.started.run_id, summary)
+    except AgentError as error:
+        job.teller.say(f"The server could not be told that the run failed: {error}")
+    return result

@@ -1,0 +1,101 @@
+"""What the parts of one run share: its plan, its memory, its server, and what was seen so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from agent.config import Config, Plan
+from agent.delta import CHANGED_WHILE_READ, Counters
+from agent.identity import Identity
+from agent.ingest import Ingest, StartedRun
+from agent.names import shown_absolute
+from agent.records import Writer
+from agent.results import MAX_NAMED_NOT_COPIED, Result, named
+from agent.state import PlanState, Remembered
+from agent.telling import Teller
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+@dataclass
+class Job:
+    """One run of a plan.
+
+    not_copied: paths that were not copied as they should, each with the reason.
+    known_last_run: the restore point that the server named when the plan was last declared.
+    """
+
+    config: Config
+    identity: Identity
+    plan: Plan
+    state: PlanState
+    ingest: Ingest
+    teller: Teller
+    remembered: Remembered
+    started_at: str = field(default_factory=_now)
+    counters: Counters = field(default_factory=Counters)
+    not_copied: dict[bytes, str] = field(default_factory=dict)
+    started: StartedRun | None = None
+    known_last_run: int | None = None
+
+    def begin_again(self) -> None:
+        """Forget what an attempt saw."""
+        self.counters, self.not_copied = Counters(), {}
+
+    def miss(self, path: bytes, reason: str) -> None:
+        """Note a path that can't be copied; a second reason for it is not needed."""
+        if path in self.not_copied:
+            return
+        self.not_copied[path] = reason
+        self.counters.files_not_copied += 1
+        if len(self.not_copied) <= MAX_NAMED_NOT_COPIED:
+            place = shown_absolute(path)
+            self.teller.say(f"{place}: {reason}", "warning", path=place, reason=reason)
+
+    def missed_in_a_row(self) -> dict[str, int]:
+        """For each file that could not be read now: in how many runs in a row."""
+        before = self.remembered.missed
+        return {
+            path.hex(): before.get(path.hex(), 0) + 1
+            for path, reason in self.not_copied.items()
+            if reason != CHANGED_WHILE_READ
+        }
+
+    def records(self, writer: Writer) -> Path:
+        """The records of the tree as it is now: those just written, else those before."""
+        if writer.has_begun:
+            return writer.file
+        file = self.state.records_file(self.remembered)
+        assert file is not None
+        return file
+
+    def ending(self) -> dict[str, Any]:
+        """What a commit and an abort both tell of the run."""
+        counters = self.counters
+        return {
+            "counters": {
+                "files_total": counters.files_total,
+                "files_new": counters.files_new,
+                "files_changed": counters.files_changed,
+                "files_removed": counters.files_removed,
+                "files_not_copied": counters.files_not_copied,
+                "bytes_protected": counters.bytes_protected,
+                "bytes_sent": counters.bytes_sent,
+            },
+            "not_copied": named(self.not_copied),
+            "dumps": [],
+            "log_tail": self.teller.log_tail(),
+            "started_at": self.started_at,
+        }
+
+    def result(self, outcome: str) -> Result:
+        """How it ended, as far as that is known."""
+        result = Result(outcome, self.counters, not_copied=self.not_copied)
+        if self.started is not None:
+            result.run_id, result.number = self.started.run_id, self.started.number
+        return result
