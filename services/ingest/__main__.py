@@ -43,7 +43,10 @@ async def serve() -> None:
         try:
             await service.run(
                 app,
-                loops=[partial(jobs.close_abandoned_runs, ingest)],
+                loops=[
+                    partial(jobs.close_abandoned_runs, ingest),
+                    partial(jobs.tell_ends, ingest),
+                ],
                 handlers=consumers.HANDLERS,
             )
         finally:

@@ -20,3 +20,13 @@ async def close_abandoned_runs(ingest: actions.Ingest) -> None:
         except Unavailable as trouble:
             logs.get().warning("job.interrupted", job="close_abandoned_runs", why=str(trouble))
         await asyncio.sleep(pause)
+
+
+async def tell_ends(ingest: actions.Ingest) -> None:
+    """For ever: tells the bucket of runs' ends that a crash or an outage kept from it."""
+    while True:
+        try:
+            await actions.tell_ends(ingest)
+        except Unavailable as trouble:
+            logs.get().warning("job.interrupted", job="tell_ends", why=str(trouble))
+        await asyncio.sleep(_PAUSE_SECONDS)

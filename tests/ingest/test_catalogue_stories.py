@@ -250,7 +250,8 @@ async def test_the_delta_in_the_bucket_opens(agent: Agent, ingest: Service) -> N
         return packs.open_blob(await ingest.objects.get(key), keys, aad)
 
     prefix = f"t/{agent.tenant.tenant_id}/runs/{plan}/1"
-    head = json.loads(await read(f"{prefix}.head"))
+    (head_key,) = [key async for key, _ in ingest.objects.list(f"{prefix}.head.")]
+    head = json.loads(await read(head_key))
     assert (head["number"], head["parent"], head["plan"]) == (1, None, "docs")
     assert head["declaration"]["folders"] == ["/srv/docs"]
     (part,) = head["parts"]

@@ -3,6 +3,7 @@
 from services.ingest.actions.agents import authenticate, declare_plan, enrol
 from services.ingest.actions.commits import commit_run
 from services.ingest.actions.deltas import take_batch
+from services.ingest.actions.ends import tell_ends
 from services.ingest.actions.ingest import Ingest, give_memory_back
 from services.ingest.actions.listings import list_entries, read_file
 from services.ingest.actions.packs import find_missing, store_pack
@@ -33,4 +34,5 @@ __all__ = [
     "start_run",
     "store_pack",
     "take_batch",
+    "tell_ends",
 ]

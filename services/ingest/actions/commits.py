@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -17,7 +16,8 @@ from libs.shared.entries import EntryRejected
 from libs.shared.errors import NotFound
 from libs.shared.events import Outcome
 from services.ingest import rules, store
-from services.ingest.actions.deltas import Application, hold_packs, run_prefix, seal_part
+from services.ingest.actions.deltas import Application, hold_packs, run_prefix
+from services.ingest.actions.ends import put_head, tell_end
 from services.ingest.actions.ingest import Ingest
 from services.ingest.actions.packs import volume_changed
 from services.ingest.actions.runs import finished, use_run
@@ -28,8 +28,8 @@ async def commit_run(
 ) -> dict[str, Any]:
     """Ends a run; the same again gives the same answer.
 
-    The manifest's head is stored before the transaction: if that then fails, it is an object
-    that no row names, or the commit's next try writes it again.
+    The manifest's head is stored before the transaction, under a key of its own, and the run's
+    end after it: which heads became restore points is told by docs/decisions/0013.
     """
     ending = said.shortened()
     async with database.transaction(ingest.pool) as conn:
@@ -40,13 +40,15 @@ async def commit_run(
             said.outcome_hint, ending.counters, ending.dumps, plan.declaration["dumps"]
         )
         batches = await _check_delta(conn, run, plan, said.batches)
-    key, head = _head(run, plan, ending, batches, full=said.full)
-    sealed = seal_part(head, await ingest.keys.get(run.tenant_id), key)
-    await ingest.objects.put(key, sealed)
+        await store.mark_tried(conn, run.tenant_id, run_id, clock.now())
+    head = _head(run, plan, ending, batches, full=said.full)
+    head |= {"outcome": outcome, "reason": reason}
+    head_key = await put_head(ingest, run.tenant_id, run_prefix(run), head)
     crashpoint("ingest.before_commit_run")
     async with ingest.deltas:
-        answer = await _apply(ingest, agent, run_id, said, ending, outcome, reason)
+        answer = await _apply(ingest, agent, run_id, said, ending, (outcome, reason, head_key))
     crashpoint("ingest.after_commit_run")
+    await tell_end(ingest, run.tenant_id, run_id)
     return answer
 
 
@@ -98,28 +100,33 @@ def _head(
     batches: list[store.Batch],
     *,
     full: bool,
-) -> tuple[str, bytes]:
-    """Key and content of a manifest's head: with it and its parts the run can be rebuilt."""
-    head = {
+) -> dict[str, Any]:
+    """A manifest's head: with it and its parts the run can be rebuilt."""
+    return {
         "version": 1,
         "tenant_id": str(run.tenant_id),
         "plan_id": str(run.plan_id),
         "plan": plan.name,
+        "plan_version": plan.version,
+        "plan_created_at": plan.created_at.isoformat(),
         "agent_id": str(run.agent_id),
         "hostname": plan.hostname,
+        "platform": plan.platform,
+        "agent_version": plan.agent_version,
+        "enrolled_at": plan.enrolled_at.isoformat(),
         "declaration": plan.declaration,
         "run_id": str(run.run_id),
         "number": run.number,
         "parent": run.parent,
         "full": full,
         "started_at": run.started_at.isoformat(),
+        "asked_at": clock.now().isoformat(),
         "counters": ending.counters.model_dump(),
         "parts": [
             {"key": batch.object_key, "sha256": batch.sha256.hex(), "entries": batch.entries}
             for batch in batches
         ],
     }
-    return f"{run_prefix(run)}.head", json.dumps(head).encode()
 
 
 async def _apply(
@@ -128,8 +135,7 @@ async def _apply(
     run_id: UUID,
     said: rules.Commit,
     ending: rules.Ending,
-    outcome: Outcome,
-    reason: str,
+    verdict: tuple[Outcome, str, str],
 ) -> dict[str, Any]:
     """The one transaction: delta, restore point, volume, run and events."""
     now = clock.now()
@@ -144,9 +150,10 @@ async def _apply(
             delta = Application(ingest, conn, run, now, full=said.full)
             if said.batches or said.full:
                 await delta.apply(said.batches)
-            answer = await _close(
-                conn, run, plan, ending, (outcome, reason), delta, resurrected_bytes, now
-            )
+            answer = await _close(conn, run, plan, ending, verdict, delta, resurrected_bytes, now)
+            entries = sum(batch.entries for batch in batches)
+            is_whole = said.full or run.parent is None
+            await store.count_delta(conn, run.tenant_id, run.plan_id, entries, is_whole=is_whole)
             crashpoint("ingest.in_commit_run")
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != "versions_pkey":
@@ -156,8 +163,8 @@ async def _apply(
         "run.committed",
         tenant_id=str(run.tenant_id),
         run_id=str(run_id),
-        outcome=outcome,
-        entries=sum(batch.entries for batch in batches),
+        outcome=verdict[0],
+        entries=entries,
     )
     return answer
 
@@ -167,12 +174,12 @@ async def _close(
     run: rules.Run,
     plan: store.Plan,
     ending: rules.Ending,
-    verdict: tuple[Outcome, str],
+    verdict: tuple[Outcome, str, str],
     delta: Application,
     resurrected_bytes: int,
     now: datetime,
 ) -> dict[str, Any]:
-    outcome, reason = verdict
+    outcome, reason, head_key = verdict
     reason_code = "incomplete" if outcome == "failed" else ""
     place = store.Place(run.tenant_id, run.plan_id, run.number)
     await store.add_restore_point(
@@ -195,6 +202,7 @@ async def _close(
         reason=reason,
         answer=answer,
         now=now,
+        head_key=head_key,
     )
     if not closed:
         raise rules.RunClosed("failed", "abandoned")

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from libs.shared import database, entries, logs, packs
+from libs.shared import database, entries, logs
 from libs.shared.database import Connection
 from libs.shared.entries import Entry, EntryRejected, FolderDelta
 from libs.shared.errors import InvalidRequest, Unavailable
-from libs.shared.keys import TenantKeys
 from services.ingest import rules, store
+from services.ingest.actions.ends import runs_prefix, seal_part
 from services.ingest.actions.ingest import Ingest
 from services.ingest.actions.runs import use_run
 
@@ -56,12 +56,7 @@ async def take_batch(
 
 def run_prefix(run: rules.Run) -> str:
     """How the keys of all objects of a run's delta begin."""
-    return f"t/{run.tenant_id}/runs/{run.plan_id}/{run.number}"
-
-
-def seal_part(plain: bytes | bytearray, keys: TenantKeys, key: str) -> bytes:
-    """An object of a run's delta as it is stored: bound to its key, and so to tenant and run."""
-    return packs.seal_blob(plain, keys, f"coffre/run/v1 {key}".encode())
+    return f"{runs_prefix(run.tenant_id, run.plan_id)}{run.number}"
 
 
 def _unpack(body: bytes | bytearray) -> tuple[list[FolderDelta], list[bytes]]:
@@ -159,7 +154,9 @@ class Application:
             body, crc32s = await store.read_batch(self._conn, self._run.run_id, batch)
             deltas = await self._ingest.in_thread(entries.decode_batch, body)
             await self._apply_batch(deltas, _read_crc32s(crc32s))
-        await self._check_folders()
+        touched = sorted(set(self._touched))
+        await self._check_folders(touched)
+        await store.put_names_due(self._conn, self._place, touched)
 
     async def _apply_batch(self, deltas: list[FolderDelta], crc32s: array[int]) -> None:
         await self._resolve([delta.folder for delta in deltas if delta.upserts], create=True)
@@ -232,9 +229,8 @@ class Application:
         for key, folder_id in found.items():
             self._known[wanted[key]] = folder_id
 
-    async def _check_folders(self) -> None:
+    async def _check_folders(self, touched: list[int]) -> None:
         """A folder with contents must be an entry of its parent: else nobody could reach it."""
-        touched = sorted(set(self._touched))
         for at in range(0, len(touched), _IDS_AT_ONCE):
             orphan = await store.find_orphan(
                 self._conn, self._place, touched[at : at + _IDS_AT_ONCE]

@@ -18,13 +18,18 @@ _RUN = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A plan with what its agent declared, and its newest restore point's number."""
+    """A plan with its agent and what that declared, and its newest restore point's number."""
 
     plan_id: UUID
     agent_id: UUID
     hostname: str
+    platform: str
+    agent_version: str
+    enrolled_at: datetime
     name: str
+    version: int
     declaration: dict[str, Any]
+    created_at: datetime
     last_run: int | None
 
 
@@ -110,7 +115,8 @@ async def lock_plan(
 ) -> Plan | None:
     """Returns an agent's plan, and makes all that changes it wait until the transaction ends."""
     row = await conn.fetchrow(
-        "SELECT p.plan_id, p.agent_id, a.hostname, p.name, p.declaration, c.last_run"
+        "SELECT p.plan_id, p.agent_id, a.hostname, a.platform, a.agent_version, a.enrolled_at,"
+        " p.name, p.version, p.declaration, c.created_at, c.last_run"
         " FROM catalogue.plans c JOIN plans p ON p.plan_id = c.plan_id"
         " JOIN agents a ON a.agent_id = p.agent_id"
         " WHERE c.tenant_id = $1 AND c.plan_id = $3 AND p.tenant_id = $1 AND p.agent_id = $2"
@@ -249,11 +255,12 @@ async def finish_run(
     answer: dict[str, Any] | None,
     now: datetime,
     if_lease_before: datetime | None = None,
+    head_key: str | None = None,
 ) -> bool:
     """Closes an open run and drops its batches; False if it isn't open any more."""
     status = await conn.execute(
         "UPDATE runs SET state = $3, outcome = $4, reason_code = $5, reason = $6, answer = $7,"
-        " finished_at = $8 WHERE tenant_id = $1 AND run_id = $2 AND state = 'open'"
+        " finished_at = $8, head_key = $10 WHERE tenant_id = $1 AND run_id = $2 AND state = 'open'"
         " AND ($9::timestamptz IS NULL OR lease_until < $9)",
         tenant_id,
         run_id,
@@ -264,6 +271,7 @@ async def finish_run(
         answer,
         now,
         if_lease_before,
+        head_key,
     )
     if status != "UPDATE 1":
         return False
