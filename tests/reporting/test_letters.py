@@ -143,6 +143,61 @@ def test_dumps_say_whether_they_can_be_trusted(client: Client) -> None:
     assert f"paie (0{NBSP}octets){NBSP}: échec, refused" in text
 
 
+@pytest.mark.parametrize(
+    ("detail", "french", "english"),
+    [
+        ("a database file: use a dump", "en faire faire un export", "have a dump made of it"),
+        ("its end mark is missing, so it isn't whole", "sa fin manque", "its end is missing"),
+        (
+            "it took longer than 2 h 00 min and was stopped",
+            "il a duré plus de 2 h 00 min et a été arrêté",
+            "it took longer than 2 h 00 min and was stopped",
+        ),
+        (
+            "it has 12 B and should have 1.5 MB at least",
+            f"il fait 12{NBSP}octets au lieu d'au moins 1,5{NBSP}Mo",
+            f"it has 12{NBSP}bytes and should have 1.5{NBSP}MB at least",
+        ),
+        (
+            "much smaller than last time, when it had 2.0 GB",
+            f"que la dernière fois (2{NBSP}Go)",
+            f"than last time, when it had 2{NBSP}GB",
+        ),
+        (
+            "pg_dump ended with status 1: FATAL: {x} %s <b>",
+            "pg_dump s'est terminé par une erreur (1) FATAL: {x} %s <b>",
+            "pg_dump ended with an error (1) FATAL: {x} %s <b>",
+        ),
+        ("something else", "échec, something else", "failed, something else"),
+    ],
+)
+def test_why_a_dump_failed_is_said_in_the_reader_s_language(
+    detail: str, french: str, english: str
+) -> None:
+    dump = DumpResult(name="paie", succeeded=False, guaranteed=False, size_bytes=0, detail=detail)
+    client = Client()
+    for locale, expected in (("fr", french), ("en", english)):
+        run = client.run(outcome="failed", reason_code="incomplete", dumps=(dump,))
+        letter = write(client, run, locale=locale)
+        assert expected in letter.content.text
+        assert ("export valable est conservé" in letter.content.text) == (locale == "fr")
+        assert "<b>" not in letter.content.html
+
+
+def test_a_warning_without_a_missed_file_speaks_of_no_file(client: Client) -> None:
+    run = client.run(outcome="succeeded_with_warnings")
+    assert "quelque chose est à vérifier" in write(client, run).content.text
+    run = client.run(outcome="succeeded_with_warnings", files_not_copied=1)
+    assert "Certains fichiers n'ont pas été copiés" in write(client, run).content.text
+
+
+def test_a_database_folder_is_named_without_a_size(client: Client) -> None:
+    name = "/var/lib/postgresql/15/main"
+    dump = DumpResult(name=name, succeeded=True, guaranteed=False, size_bytes=0)
+    text = write(client, client.run(dumps=(dump,))).content.text
+    assert f"- {name}{NBSP}: copiée, restauration non garantie" in text
+
+
 @pytest.mark.parametrize("code", [*ADVICE, "never-heard-of", ""])
 def test_a_failure_says_why_and_what_to_do(client: Client, code: str) -> None:
     run = client.failed_run(reason_code=code, log_tail="one\ntwo <b>\nthree")

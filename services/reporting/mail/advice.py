@@ -49,6 +49,16 @@ ADVICE: dict[str, Advice] = {
         N_("See below what is missing; close the program that holds it, or correct the plan."),
         N_("See below what is missing; find the program that holds it, or exclude the file."),
     ),
+    "dump-failed": Advice(
+        N_("A database could not be dumped; its last good dump is kept, and all else was copied."),
+        N_("See below which one and why; have the database looked at, then run again."),
+        N_("See below which one and why; check the database and its access, then run again."),
+    ),
+    "hook-failed": Advice(
+        N_("A program that must run before the copy did not end well, so nothing was copied."),
+        N_("Have the program looked at by whoever looks after the machine, then run again."),
+        N_("Read the end of the log for what the program said, mend it, then run again."),
+    ),
     "abandoned": Advice(
         N_("The machine stopped answering in the middle of the copy."),
         N_("Check that the machine is on and connected; the next run goes on where it was."),
@@ -69,6 +79,8 @@ _UNKNOWN = Advice(N_("The copy could not be completed."), _CALL_US, N_("Read the
 _ALIASES = {"suspended": "subscription-suspended", "ended": "subscription-ended"}
 
 _WARNED = N_("Some files were not copied: see the list below. All others are safe.")
+_LOOK = N_("All files were copied, and yet something needs a look: a database, or a program.")
+_LOOK_STEP = N_("See the databases below, and the run's log on the machine, or call us.")
 _WARNED_STEP = N_("Close the programs that use these files at the hour of the copy, or call us.")
 
 
@@ -77,7 +89,11 @@ def find_advice(run: RunFinished) -> Advice | None:
     if run.outcome == "succeeded":
         return None
     if run.outcome == "succeeded_with_warnings":
+        if run.files_not_copied == 0:
+            return Advice(_LOOK, _LOOK_STEP, _LOOK_STEP)
         return Advice(_WARNED, _WARNED_STEP, _WARNED_STEP)
+    if run.reason_code == "incomplete" and any(not dump.succeeded for dump in run.dumps):
+        return ADVICE["dump-failed"]
     return ADVICE.get(_ALIASES.get(run.reason_code, run.reason_code), _UNKNOWN)
 
 

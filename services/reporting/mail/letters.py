@@ -16,6 +16,7 @@ from services.reporting.mail.advice import (
     UNREADABLE_FOLDER,
     find_advice,
 )
+from services.reporting.mail.databases import explain_dump
 from services.reporting.mail.words import Rendered, Tongue, speak
 
 LISTED_FILES = 1000
@@ -79,6 +80,7 @@ def write_report(facts: RunFacts, addressee: rules.Addressee) -> Letter:
         machine=run.hostname,
         run=run,
         not_copied=_list_not_copied(run, tongue),
+        dumps=[(dump, explain_dump(dump.detail, tongue)) for dump in run.dumps],
         cause=tongue.translate(advice.cause) if advice else "",
         next_step=tongue.translate(advice.hotline if hotline else advice.client) if advice else "",
         figures=_list_figures(facts, tongue),
