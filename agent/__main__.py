@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.cli import app
+from agent.commands import app
 
 
 def main() -> None:

@@ -12,6 +12,11 @@ GROWTH_BLOCKED = 20
 NOT_AUTHORISED = 21
 UNREACHABLE = 22
 
+ENROL_FIRST = (
+    "Ask your provider for an enrolment code, then run: "
+    "coffre-agent --config FILE enrol --server URL --code CODE"
+)
+
 
 class AgentError(Exception):
     """A sentence that says what went wrong and what to do; ends the command with `exit_code`."""

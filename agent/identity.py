@@ -12,12 +12,8 @@ from pathlib import Path
 from agent import __version__
 from agent.config import Config
 from agent.connection import Connection
+from agent.failures import ENROL_FIRST as ENROL_FIRST
 from agent.failures import NotAuthorised, Problem, UsageError
-
-ENROL_FIRST = (
-    "Ask your provider for an enrolment code, then run: "
-    "coffre-agent --config FILE enrol --server URL --code CODE"
-)
 
 
 @dataclass(frozen=True)

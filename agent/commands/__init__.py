@@ -1,0 +1,12 @@
+"""The command line of coffre-agent: one module for each group of commands.
+
+Modules import what a command needs inside it, so that `coffre-agent --help` answers at once.
+"""
+
+from __future__ import annotations
+
+# In the order in which `--help` lists the commands.
+from agent.commands import enrolling, copying, showing, restoring  # isort: skip
+from agent.commands.shell import app
+
+__all__ = ["app", "copying", "enrolling", "restoring", "showing"]

@@ -1,0 +1,59 @@
+"""`run`: copies what changed since the last run of a plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent import failures
+from agent.commands.shell import EPILOG, AsJson, app, load
+from agent.failures import ENROL_FIRST, AgentError
+from agent.names import duration_text, size_text
+
+if TYPE_CHECKING:
+    from agent.results import Result
+
+
+@app.command(epilog=EPILOG)
+def run(
+    context: typer.Context,
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="The plan to copy now.")],
+    as_json: AsJson = False,
+) -> None:
+    """Copy what changed since the last run of a plan."""
+    from agent import identity, memory  # noqa: PLC0415 - the libraries cost start-up time
+    from agent.delta import Counters  # noqa: PLC0415 - the same
+    from agent.results import Result  # noqa: PLC0415 - the same
+    from agent.run import run_plan  # noqa: PLC0415 - the same
+    from agent.telling import Teller  # noqa: PLC0415 - the same
+
+    memory.keep_small()
+    with Teller(as_json, plan) as teller:
+        try:
+            settings = load(context)
+            result = run_plan(settings, identity.load(settings), settings.plan(plan), teller)
+        except AgentError as error:
+            failure = failures.final(error, ENROL_FIRST)
+            result = Result("failed", Counters(), code=failure.code, error=str(failure))
+            result.exit_code = failure.exit_code
+    if as_json:
+        teller.emit(result.as_summary(plan))
+    else:
+        _show_result(plan, result)
+    raise typer.Exit(result.exit_code)
+
+
+def _show_result(plan: str, result: Result) -> None:
+    counters = result.counters
+    if result.error is not None:
+        typer.echo(f"{plan}: failed. {result.error}", err=True)
+        return
+    words = "succeeded" if result.outcome == "succeeded" else "succeeded with warnings"
+    typer.echo(
+        f"{plan}: {words} in {duration_text(result.duration_seconds)}. "
+        f"{counters.files_total} files, {size_text(counters.bytes_protected)} protected: "
+        f"{counters.files_new} new, {counters.files_changed} changed, "
+        f"{counters.files_removed} removed, {counters.files_not_copied} not copied; "
+        f"{size_text(counters.bytes_sent)} sent."
+    )

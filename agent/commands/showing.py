@@ -1,0 +1,67 @@
+"""`plans` and `status`: what is configured, and how the last runs ended."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import typer
+
+from agent.commands.shell import EPILOG, AsJson, app, end, load, print_table
+from agent.failures import AgentError
+
+
+@app.command(epilog=EPILOG)
+def plans(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the plans of the configuration."""
+    try:
+        settings = load(context)
+    except AgentError as error:
+        end(error)
+    if as_json:
+        for plan in settings.plans:
+            typer.echo(json.dumps({"name": plan.name, **plan.declaration()}))
+        return
+    print_table(
+        ("plan", "folders", "schedule", "reports to"),
+        [
+            (
+                plan.name,
+                "\n".join(plan.folders),
+                f"{plan.schedule} ({plan.timezone})",
+                "\n".join(plan.recipients) if plan.reports else "nobody",
+            )
+            for plan in settings.plans
+        ],
+    )
+
+
+@app.command(epilog=EPILOG)
+def status(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show whether this machine is enrolled, and how the last run of each plan ended."""
+    from agent import identity  # noqa: PLC0415 - costs start-up time
+    from agent.state import PlanState  # noqa: PLC0415 - the same
+
+    try:
+        settings = load(context)
+        known = identity.load(settings)
+        states = []
+        for plan in settings.plans:
+            state = PlanState(settings.state_dir, plan.name)
+            remembered = state.load(known.agent_id)
+            states.append((plan.name, state.is_locked(), remembered))
+    except AgentError as error:
+        end(error)
+    if as_json:
+        for name, is_running, remembered in states:
+            line = {"plan": name, "is_running": is_running, "last_run": remembered.last}
+            typer.echo(json.dumps({**line, "restore_point": remembered.run}))
+        return
+    typer.echo(f"Agent {known.agent_id} at {settings.server or known.server}")
+    rows = []
+    for name, is_running, remembered in states:
+        last: dict[str, Any] = remembered.last or {}
+        ended = "running now" if is_running else last.get("outcome", "never ran").replace("_", " ")
+        files = str(last.get("files_total", ""))
+        rows.append((name, ended, last.get("started_at", "")[:19], files, last.get("error") or ""))
+    print_table(("plan", "last run", "started (UTC)", "files", "why"), rows)
