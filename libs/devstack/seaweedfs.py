@@ -66,6 +66,8 @@ def start(processes: Processes, folder: Path, secret_key: str, free: Ports) -> S
                 "-master.volumePreallocate=false",
                 "-master.volumeSizeLimitMB=1024",
                 "-master.electionTimeout=1s",
+                # Smaller pieces than its 4 MiB: less system time for a pack, half the memory.
+                "-filer.maxMB=1",
                 "-volume.max=20000",
                 "-volume.preStopSeconds=0",
                 "-volume.minFreeSpace=1",

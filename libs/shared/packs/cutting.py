@@ -12,6 +12,7 @@ WHOLE_BELOW_BYTES = 512 * 1024
 MIN_CUT_BYTES = 256 * 1024
 AVERAGE_CUT_BYTES = 1024 * 1024
 MAX_CUT_BYTES = 4 * 1024 * 1024
+_BUFFER_BYTES = 2 * MAX_CUT_BYTES
 
 
 class Readable(Protocol):
@@ -23,7 +24,7 @@ class Readable(Protocol):
 class Chunker:
     """Cuts files into chunks at places that depend on the content and on the tenant's chunk key.
 
-    Holds about 8 MiB for each file that is being cut; may be shared between threads.
+    Keeps 8 MiB for each file that was ever cut at the same time; may be shared between threads.
     """
 
     def __init__(self, chunk_key: bytes) -> None:
@@ -33,6 +34,7 @@ class Chunker:
             max_size=MAX_CUT_BYTES,
             seed=cut_seed(chunk_key),
         )
+        self._buffers: list[bytearray] = []
 
     def cut(self, file: Readable) -> Iterator[memoryview]:
         """The chunks of a file in order, none for an empty one.
@@ -40,15 +42,33 @@ class Chunker:
         A chunk is only valid until the next one is asked for.
         A file of less than 512 KiB is one chunk.
         """
-        head = memoryview(bytearray(WHOLE_BELOW_BYTES))
-        filled = _fill(file, head)
-        if filled == 0:
+        # The library's own reading of streams fills 8 MiB of zeros for every file.
+        buffer = self._buffers.pop() if self._buffers else bytearray(_BUFFER_BYTES)
+        try:
+            yield from self._cut(file, memoryview(buffer))
+        finally:
+            self._buffers.append(buffer)
+
+    def _cut(self, file: Readable, view: memoryview) -> Iterator[memoryview]:
+        filled = _fill(file, view)
+        if 0 < filled < WHOLE_BELOW_BYTES:
+            yield view[:filled]
             return
-        if filled < WHOLE_BELOW_BYTES:
-            yield head[:filled]
-            return
-        for chunk in self._cdc.cut_stream(_Rejoined(head, file)):
-            yield chunk.data
+        is_end = filled < len(view)
+        while filled:
+            start = 0
+            cutter = self._cdc.cut_buf(view[:filled])
+            # Nearer to the end of what is known a cut could depend on what follows.
+            while start < filled and (is_end or filled - start >= MAX_CUT_BYTES):
+                chunk = next(cutter)
+                yield chunk.data
+                start += chunk.length
+            left = filled - start
+            view[:left] = view[start:filled]
+            filled = left
+            if not is_end:
+                filled += _fill(file, view[left:])
+                is_end = filled < len(view)
 
 
 def cut_seed(chunk_key: bytes) -> int:
@@ -65,19 +85,3 @@ def _fill(file: Readable, buffer: memoryview) -> int:
             break
         filled += count
     return filled
-
-
-class _Rejoined:
-    """A file whose head was read already, whole again."""
-
-    def __init__(self, head: memoryview, rest: Readable) -> None:
-        self._head = head
-        self._rest = rest
-
-    def readinto(self, buffer: memoryview) -> int:
-        if len(self._head) == 0:
-            return self._rest.readinto(buffer) or 0
-        count = min(len(self._head), len(buffer))
-        buffer[:count] = self._head[:count]
-        self._head = self._head[count:]
-        return count
