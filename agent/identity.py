@@ -12,8 +12,7 @@ from pathlib import Path
 from agent import __version__
 from agent.config import Config
 from agent.connection import Connection
-from agent.failures import ENROL_FIRST as ENROL_FIRST
-from agent.failures import NotAuthorised, Problem, UsageError
+from agent.failures import ENROL_FIRST, NotAuthorised, Problem, UsageError
 
 
 @dataclass(frozen=True)

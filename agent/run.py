@@ -9,8 +9,8 @@ from agent import committing, failures, starting
 from agent.config import Config, Plan
 from agent.connection import Connection
 from agent.delta import Comparison
-from agent.failures import AgentError, Problem
-from agent.identity import ENROL_FIRST, Identity
+from agent.failures import ENROL_FIRST, AgentError, Problem
+from agent.identity import Identity
 from agent.ingest import Ingest, StartedRun
 from agent.job import Job
 from agent.reading import FileReader
