@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -44,6 +45,15 @@ def routes() -> APIRouter:
     async def put_pack(request: Request) -> dict[str, int]:
         body = await web.read_body(request, 1000, 2.0, read_seconds=0.5)
         return {"received": len(body)}
+
+    @router.put("/streams/{name:path}")
+    async def put_stream(name: str, request: Request) -> Response:
+        received = 0
+        async for piece in request.stream():
+            received += len(piece)
+            if name == "unwanted":
+                return web.problem_response(NotFound("stream"), in_body=True)
+        return Response(str(received))
 
     @router.get("/half")
     async def half() -> Response:
@@ -104,6 +114,8 @@ async def client() -> AsyncIterator[Client]:
         ],
         routers=[routes()],
         max_body_bytes=2000,
+        body_deadline_seconds=2.0,
+        streams=web.Streams(re.compile("/streams/"), 200_000, 10_000, 0.8),
     )
     app.state.health = health
     port, stop = free_port(), asyncio.Event()
@@ -238,6 +250,41 @@ async def test_a_slow_body_gets_a_408_and_the_connection_ends(client: Client) ->
     answer = await asyncio.wait_for(reader.read(), 5)
     writer.close()
     assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_long_body_may_take_its_time_as_long_as_it_keeps_its_rate(client: Client) -> None:
+    async def pieces(count: int, size: int, pause: float) -> AsyncIterator[bytes]:
+        for _ in range(count):
+            yield b"x" * size
+            await asyncio.sleep(pause)
+
+    async def put(count: int, size: int, pause: float, name: str = "a/b") -> httpx2.Response:
+        return await client.http.put(f"/streams/{name}", content=pieces(count, size, pause))
+
+    async def trickle() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+        writer.write(b"PUT /streams/a HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n")
+        while not reader._buffer:  # type: ignore[attr-defined]  # until an answer has come
+            writer.write(b"x" * 100)
+            await asyncio.sleep(0.1)
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        return answer
+
+    steady, pausing, trickling, too_large, unwanted = await asyncio.gather(
+        put(25, 2_000, 0.1),  # longer than the deadline of other routes, larger than their limit
+        put(4, 20_000, 0.5),
+        trickle(),
+        put(30, 10_000, 0),
+        put(10, 10_000, 0.02, "unwanted"),
+    )
+    assert (steady.status_code, steady.text) == (200, "50000")
+    assert (pausing.status_code, pausing.text) == (200, "80000")
+    assert trickling.startswith(b"HTTP/1.1 408 ")
+    problem(too_large, 413, "body-too-large")
+    problem(unwanted, 404, "not-found")  # said while the client is still sending
+    declared = b"PUT /streams/a HTTP/1.1\r\nHost: x\r\nContent-Length: 200001\r\n\r\n"
+    assert (await client.raw(declared + b"x")).startswith(b"HTTP/1.1 413 ")
 
 
 async def test_slow_headers_end_the_connection(

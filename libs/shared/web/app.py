@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from libs.shared import logs
 from libs.shared.errors import Refusal
 from libs.shared.web import problems
-from libs.shared.web.bodies import BodyLimits
+from libs.shared.web.bodies import BodyLimits, Streams
 from libs.shared.web.requests import Surroundings
 
 CHECK_SECONDS = 5.0
@@ -38,13 +38,15 @@ def create_app(
     routers: Sequence[APIRouter] = (),
     max_body_bytes: int = 1 << 20,
     body_deadline_seconds: float = 60.0,
+    streams: Streams | None = None,
     title: str = "",
     headers: Mapping[str, str] | None = None,
     openapi_url: str | None = None,
 ) -> FastAPI:
     """A FastAPI application with problems, request ids, body limits, health and metrics.
 
-    `headers` are set on every answer that has not set them itself.
+    `headers` are set on every answer that has not set them itself; `streams` are addresses with
+    limits of their own for bodies.
     """
     app = FastAPI(
         title=title or f"Coffre {service}",
@@ -54,7 +56,10 @@ def create_app(
     )
     problems.install(app)
     app.add_middleware(
-        BodyLimits, limit_bytes=max_body_bytes, deadline_seconds=body_deadline_seconds
+        BodyLimits,
+        limit_bytes=max_body_bytes,
+        deadline_seconds=body_deadline_seconds,
+        streams=streams,
     )
     app.add_middleware(Surroundings, service=service, headers=headers or {})
     app.include_router(_health(ready))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -63,26 +65,51 @@ def declared_bytes(scope: Scope) -> int | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Addresses that take long bodies: without a total time, but at a rate that must be kept.
+
+    `slack_seconds` is how long a body may pause that came quickly until then.
+    """
+
+    paths: re.Pattern[str]
+    limit_bytes: int
+    bytes_per_second: int = 10_000
+    slack_seconds: float = 300.0
+
+
 class BodyLimits:
     """ASGI: refuses bodies over a limit, declared or not, and those that come too slowly.
 
-    Holds for every route; `read_body` can be stricter.
+    Holds for every route; `read_body` can be stricter. The limits of `streams` hold for theirs.
     """
 
-    def __init__(self, app: ASGIApp, limit_bytes: int, deadline_seconds: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        limit_bytes: int,
+        deadline_seconds: float,
+        streams: Streams | None = None,
+    ) -> None:
         self.app = app
         self.limit_bytes = limit_bytes
         self.deadline_seconds = deadline_seconds
+        self.streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        streams = self.streams
+        if streams is not None and streams.paths.match(scope["path"]):
+            limit_bytes, limited = streams.limit_bytes, _paced(receive, streams)
+        else:
+            limit_bytes, limited = self.limit_bytes, self._limited(receive)
         declared = declared_bytes(scope)
-        if declared is not None and declared > self.limit_bytes:
-            raise BodyTooLarge(self.limit_bytes)
-        await self.app(scope, self._limited(receive), send)
+        if declared is not None and declared > limit_bytes:
+            raise BodyTooLarge(limit_bytes)
+        await self.app(scope, limited, send)
 
     def _limited(self, receive: Receive) -> Receive:
         loop = asyncio.get_running_loop()
@@ -107,3 +134,32 @@ class BodyLimits:
             return message
 
         return limited
+
+
+def _paced(receive: Receive, streams: Streams) -> Receive:
+    """Receives at the rate of `streams`; only time spent waiting for the client counts."""
+    loop = asyncio.get_running_loop()
+    left_seconds = streams.slack_seconds
+    received = 0
+    complete = False
+
+    async def paced() -> Message:
+        nonlocal left_seconds, received, complete
+        if complete:
+            return await receive()
+        asked_at = loop.time()
+        try:
+            async with asyncio.timeout(left_seconds):
+                message = await receive()
+        except TimeoutError:
+            raise TooSlow(streams.slack_seconds) from None
+        more_bytes = len(message.get("body", b""))
+        left_seconds += more_bytes / streams.bytes_per_second - (loop.time() - asked_at)
+        left_seconds = min(left_seconds, streams.slack_seconds)
+        received += more_bytes
+        if received > streams.limit_bytes:
+            raise BodyTooLarge(streams.limit_bytes)
+        complete = not message.get("more_body", False)
+        return message
+
+    return paced

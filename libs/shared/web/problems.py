@@ -76,10 +76,12 @@ class LingeringProblem(ProblemResponse):
         await send({"type": "http.response.body", "body": b""})
 
 
-def problem_response(refusal: Refusal) -> Response:
-    """The answer to a refused request."""
-    form = LingeringProblem if isinstance(refusal, BodyTooLarge) else ProblemResponse
-    return form(refusal.problem(), status_code=refusal.status, headers=refusal.headers)
+def problem_response(refusal: Refusal, *, in_body: bool = False) -> Response:
+    """The answer to a refused request; `in_body`: the client may be in the middle of its body."""
+    if in_body or isinstance(refusal, BodyTooLarge):
+        headers = {**refusal.headers, "Connection": "close"}
+        return LingeringProblem(refusal.problem(), status_code=refusal.status, headers=headers)
+    return ProblemResponse(refusal.problem(), status_code=refusal.status, headers=refusal.headers)
 
 
 def install(app: FastAPI) -> None:
