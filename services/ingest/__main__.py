@@ -46,6 +46,7 @@ async def serve() -> None:
                 loops=[
                     partial(jobs.close_abandoned_runs, ingest),
                     partial(jobs.tell_ends, ingest),
+                    partial(jobs.make_names_findable, ingest),
                 ],
                 handlers=consumers.HANDLERS,
             )

@@ -9,6 +9,8 @@ from libs.shared.errors import Unavailable
 from services.ingest import actions
 
 _PAUSE_SECONDS = 10.0
+_NAMES_PAUSE_SECONDS = 2.0
+_BREATH_SECONDS = 0.05
 
 
 async def close_abandoned_runs(ingest: actions.Ingest) -> None:
@@ -19,6 +21,23 @@ async def close_abandoned_runs(ingest: actions.Ingest) -> None:
             await actions.fail_abandoned(ingest)
         except Unavailable as trouble:
             logs.get().warning("job.interrupted", job="close_abandoned_runs", why=str(trouble))
+        await asyncio.sleep(pause)
+
+
+async def make_names_findable(ingest: actions.Ingest) -> None:
+    """For ever: what a commit brought can be searched for some seconds later."""
+    forgotten = True
+    while True:
+        pause = _NAMES_PAUSE_SECONDS
+        try:
+            if forgotten:
+                await actions.add_forgotten_names(ingest)
+                forgotten = False
+            if await actions.add_due_names(ingest):
+                # Copies come first: what else wants the processor gets its turn.
+                pause = _BREATH_SECONDS
+        except Unavailable as trouble:
+            logs.get().warning("job.interrupted", job="make_names_findable", why=str(trouble))
         await asyncio.sleep(pause)
 
 

@@ -11,6 +11,7 @@ import pytest
 from libs.shared import catalogue, database
 
 TABLES = ("plans", "runs", "folders", "versions", "packs", "chunks", "volumes")
+NAMES = ("bundles", "terms", "bundle_counts")
 
 
 async def fill(conn: Any, tenant_id: uuid.UUID) -> uuid.UUID:
@@ -34,6 +35,9 @@ async def fill(conn: Any, tenant_id: uuid.UUID) -> uuid.UUID:
         INSERT INTO catalogue.chunks SELECT tenant_id, pack_no, 0, 8, 29, 1, 0, pack_id
             FROM catalogue.packs WHERE tenant_id = '{tenant_id}';
         INSERT INTO catalogue.volumes VALUES ('{tenant_id}', 1, 1, 1);
+        INSERT INTO catalogue.bundles VALUES ('{tenant_id}', 0, '{plan_id}', 1, 'n');
+        INSERT INTO catalogue.terms VALUES ('{tenant_id}', 0, 'n', '\\x0000');
+        INSERT INTO catalogue.bundle_counts VALUES ('{tenant_id}', 1);
         """
     )
     return plan_id
@@ -43,7 +47,7 @@ async def test_the_portal_sees_one_tenant(database_of_two: Any) -> None:
     dsn, ours, theirs = database_of_two
     conn = await asyncpg.connect(dsn("portal"))
     try:
-        for table in TABLES:
+        for table in (*TABLES, *NAMES):
             statement = f"SELECT DISTINCT tenant_id FROM catalogue.{table}"
             assert await conn.fetch(statement) == [], table
             for tenant_id in (ours, theirs):
@@ -70,7 +74,7 @@ async def test_a_wrong_query_still_finds_nothing(database_of_two: Any) -> None:
         await pool.close()
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", [*TABLES, *NAMES])
 async def test_rights(database_of_two: Any, table: str) -> None:
     """The portal reads; ingest adds and never deletes; the others have no business here."""
     dsn, ours, _ = database_of_two

@@ -31,19 +31,24 @@ from libs.shared.catalogue.rows import (
     RestorePoint,
     split_path,
 )
+from libs.shared.catalogue.search import Cursor, Found, Search, find_paths, search
 
 __all__ = [
     "NEWEST",
     "ROOT",
     "ChunkPlace",
+    "Cursor",
     "EntryRow",
+    "Found",
     "Kind",
     "Listed",
     "Plan",
     "RestorePoint",
+    "Search",
     "Version",
     "find_entry",
     "find_folder",
+    "find_paths",
     "find_plan",
     "list_folder",
     "list_folder_with_deleted",
@@ -52,6 +57,7 @@ __all__ = [
     "locate_chunks",
     "resolve_run",
     "resolve_run_at",
+    "search",
     "split_path",
     "walk",
 ]

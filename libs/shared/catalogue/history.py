@@ -16,12 +16,12 @@ NEWEST = 2**31 - 1
 """More than any run's number: where a list that goes backwards begins."""
 
 # The restore points that still see a version: runs between may have failed, or be expired.
-_LAST_POINT = (
+LAST_POINT = (
     "SELECT r.number, r.committed_at FROM catalogue.runs r WHERE r.tenant_id = $1"
     " AND r.plan_id = $2 AND r.number >= v.first_run AND (v.last_run IS NULL"
     " OR r.number <= v.last_run) ORDER BY r.number DESC LIMIT 1"
 )
-_FIRST_POINT = _LAST_POINT.replace("DESC", "ASC")
+_FIRST_POINT = LAST_POINT.replace("DESC", "ASC")
 
 
 class Version(NamedTuple):
@@ -74,7 +74,7 @@ async def list_versions(
         " THEN (SELECT r.committed_at FROM catalogue.runs r WHERE r.tenant_id = $1"
         "  AND r.plan_id = $2 AND r.number > v.last_run ORDER BY r.number LIMIT 1) END"
         f" FROM catalogue.versions v CROSS JOIN LATERAL ({_FIRST_POINT}) b"
-        f" CROSS JOIN LATERAL ({_LAST_POINT}) e"
+        f" CROSS JOIN LATERAL ({LAST_POINT}) e"
         " WHERE v.tenant_id = $1 AND v.folder_id = $3 AND v.name = $4 AND v.first_run < $5"
         " ORDER BY v.first_run DESC LIMIT $6",
         tenant_id,
@@ -102,7 +102,7 @@ async def list_folder_with_deleted(
         " FROM catalogue.versions v"
         " WHERE v.tenant_id = $1 AND v.folder_id = $3 AND v.first_run <= $4"
         " ORDER BY v.name, v.first_run DESC) v"
-        f" LEFT JOIN LATERAL ({_LAST_POINT}) e ON v.last_run < $4"
+        f" LEFT JOIN LATERAL ({LAST_POINT}) e ON v.last_run < $4"
         " WHERE v.last_run IS NULL OR v.last_run >= $4 OR e.number IS NOT NULL"
         " ORDER BY v.kind <> 'd', v.name",
         tenant_id,

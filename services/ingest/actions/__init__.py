@@ -6,6 +6,7 @@ from services.ingest.actions.deltas import take_batch
 from services.ingest.actions.ends import tell_ends
 from services.ingest.actions.ingest import Ingest, give_memory_back
 from services.ingest.actions.listings import list_entries, read_file
+from services.ingest.actions.naming import add_due_names, add_forgotten_names
 from services.ingest.actions.packs import find_missing, store_pack
 from services.ingest.actions.runs import (
     abort_run,
@@ -20,6 +21,8 @@ __all__ = [
     "Ingest",
     "Upload",
     "abort_run",
+    "add_due_names",
+    "add_forgotten_names",
     "authenticate",
     "commit_run",
     "declare_plan",

@@ -156,6 +156,7 @@ class Application:
             await self._apply_batch(deltas, _read_crc32s(crc32s))
         touched = sorted(set(self._touched))
         await self._check_folders(touched)
+        await store.put_names_due(self._conn, self._place, touched)
 
     async def _apply_batch(self, deltas: list[FolderDelta], crc32s: array[int]) -> None:
         await self._resolve([delta.folder for delta in deltas if delta.upserts], create=True)

@@ -6,36 +6,17 @@ import hashlib
 import re
 from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
 
-# Characters that a page or a listing can't show as they are: they move the cursor, reorder the
-# line or can't be seen.
-_UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f"
-    "\ufeff\ufff0-\ufffb\U000e0000-\U000e0fff\udc80-\udcff]"
-)
-_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+from libs.shared.catalogue import terms
+from libs.shared.catalogue.terms import UNSEEN
+
+display = terms.display
+fold = terms.fold
 
 NAMES_LIST = "_coffre-names.txt"
 """The file of a zip that says which names were changed."""
 
 _ZIP_NAME_MAX_BYTES = 255
 _ZIP_CUT_BYTES = 200
-
-
-def display(name: bytes) -> str:
-    """A name or path for people's eyes: what can't be shown stands as an escape, `\\xff`."""
-    return _UNSEEN.sub(_escape, name.decode("utf-8", "surrogateescape"))
-
-
-def _escape(match: re.Match[str]) -> str:
-    character = match.group()
-    code = ord(character)
-    if character in _SHORT:
-        return _SHORT[character]
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
-        return f"\\x{code - 0xDC00:02x}"
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def quoted(path: bytes) -> str:
@@ -69,7 +50,7 @@ def last(path: bytes) -> bytes:
 
 def attachment(name: bytes, suffix: str = "") -> str:
     """A Content-Disposition that saves under the given name and never opens (RFC 6266, 8187)."""
-    shown = _UNSEEN.sub("_", name.decode("utf-8", "replace")).replace("/", "_").replace("\\", "_")
+    shown = UNSEEN.sub("_", name.decode("utf-8", "replace")).replace("/", "_").replace("\\", "_")
     shown = shown.strip(" .") or "coffre"
     shown = shown.encode()[: 255 - len(suffix)].decode("utf-8", "ignore") + suffix
     plain = re.sub(r"[^A-Za-z0-9 ._()\[\]+=,@-]", "_", shown)
@@ -96,7 +77,7 @@ def _zip_name(name: bytes) -> str:
     text = name.decode("utf-8", "surrogateescape")
     # Names that look like our own escapes are escaped too, or they could meet another.
     text = _LOOKS_CUT.sub("%7E", _LOOKS_ESCAPED.sub("%25", text))
-    text = _UNSEEN.sub(_percent, text).replace("\\", "%5C")
+    text = UNSEEN.sub(_percent, text).replace("\\", "%5C")
     text = _DRIVE.sub(r"\1%3A", text)
     if len(text.encode()) <= _ZIP_NAME_MAX_BYTES:
         return text

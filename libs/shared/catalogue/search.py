@@ -1,0 +1,278 @@
+"""Search by a part of a name, newest first: by terms to bundles, by names to versions.
+
+A search that finds little reads little more: what it may read for one page is bounded, and a
+page that came to that bound tells where the next one goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
+
+from libs.shared.catalogue import terms
+from libs.shared.catalogue.history import LAST_POINT
+from libs.shared.catalogue.reading import find_folder
+from libs.shared.catalogue.rows import ENTRY_COLUMNS, EntryRow, split_path
+
+if TYPE_CHECKING:
+    from libs.shared.catalogue.rows import Link
+
+_SHELVES_AT_ONCE = 4
+_BUNDLES_AT_ONCE = 16
+_BUNDLES_READ = 1_000
+_NAMES_READ = 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is searched for: `text` is folded, and not empty.
+
+    below: a path of the plan; deleted: only deleted entries, only others, or (None) both.
+    """
+
+    text: str
+    plan_id: UUID | None = None
+    below: bytes = b""
+    deleted: bool | None = None
+
+
+class Cursor(NamedTuple):
+    """Where a search goes on: a bundle, and how many of its names are done with."""
+
+    bundle_no: int
+    done: int
+
+
+class Found(NamedTuple):
+    """The newest version of a path, and the last restore point that has it."""
+
+    plan_id: UUID
+    path: bytes
+    entry: EntryRow
+    last_point: int
+    last_seen_at: datetime
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the plan's newest restore point has it no more."""
+        return self.entry.last_run is not None
+
+
+class _Match(NamedTuple):
+    """A name that fits, with the place right behind it."""
+
+    plan_id: UUID
+    folder_id: int
+    name: bytes
+    behind: Cursor
+
+
+async def search(
+    conn: Link, tenant_id: UUID, wanted: Search, after: Cursor | None = None, limit: int = 50
+) -> tuple[list[Found], Cursor | None]:
+    """Returns up to `limit` paths, those first that came last, and where to go on, if anywhere.
+
+    A page may be short, even empty, though there is a next one. Raises ValueError for an empty
+    text.
+    """
+    if not wanted.text:
+        raise ValueError("there is nothing to search for")
+    asked = terms.asked_terms(wanted.text)
+    folder = b""
+    if wanted.plan_id is not None:
+        folder = b"/".join(split_path(wanted.below))
+        above = await _find_indexed(conn, tenant_id, wanted.plan_id, folder)
+        if above is None:
+            return [], None
+        asked.append(terms.below(above))
+    reading = _Reading(conn, tenant_id, wanted.text, asked, after)
+    found: list[Found] = []
+    seen: set[tuple[int, bytes]] = set()
+    names_left = _NAMES_READ
+    behind: Cursor | None = None
+    async for matches in reading.matches():
+        for at in range(0, len(matches), limit):
+            part = matches[at : at + limit]
+            fresh = [one for one in part if (one.folder_id, one.name) not in seen]
+            seen.update((one.folder_id, one.name) for one in fresh)
+            names_left -= len(part)
+            for one, row in await _resolve(conn, tenant_id, fresh, wanted.deleted):
+                behind = one.behind
+                # Below the deepest term only the path itself tells.
+                if folder and not row.path.startswith(folder + b"/"):
+                    continue
+                found.append(row)
+                if len(found) == limit:
+                    return found, behind
+            behind = part[-1].behind
+            if names_left <= 0:
+                return found, behind
+    return found, reading.stopped
+
+
+async def _find_indexed(conn: Link, tenant_id: UUID, plan_id: UUID, folder: bytes) -> int | None:
+    """The id of a folder, or of the deepest one above it that is a term."""
+    if await find_folder(conn, tenant_id, plan_id, folder) is None:
+        return None
+    parts = folder.split(b"/") if folder else []
+    return await find_folder(conn, tenant_id, plan_id, b"/".join(parts[: terms.DEEPEST_TERM - 1]))
+
+
+class _Reading:
+    """Goes through a tenant's shelves from the newest bundle on."""
+
+    def __init__(
+        self, conn: Link, tenant_id: UUID, text: str, asked: list[bytes], after: Cursor | None
+    ) -> None:
+        self.stopped: Cursor | None = None
+        self._conn = conn
+        self._tenant_id = tenant_id
+        self._text = text
+        self._asked = asked
+        self._after = after
+
+    async def matches(self) -> AsyncIterator[list[_Match]]:
+        """Yields names that fit, some bundles at a time; `stopped` tells of an early end."""
+        left = _BUNDLES_READ
+        step = _BUNDLES_AT_ONCE
+        async for candidates in self._candidates():
+            at = 0
+            while at < len(candidates):
+                part = candidates[at : at + min(step, left)]
+                matches = await self._read(part)
+                if matches:
+                    yield matches
+                at += len(part)
+                left -= len(part)
+                step *= 2
+                if not left:
+                    self.stopped = Cursor(part[-1] - 1, 0) if part[-1] else None
+                    return
+
+    async def _candidates(self) -> AsyncIterator[list[int]]:
+        """Bundles that have all the terms, newest first, some shelves at a time."""
+        if self._after is None:
+            newest = await self._conn.fetchval(
+                "SELECT bundles - 1 FROM catalogue.bundle_counts WHERE tenant_id = $1",
+                self._tenant_id,
+            )
+            if newest is None:
+                return
+        else:
+            newest = self._after.bundle_no
+        high = newest // terms.SHELF_BUNDLES
+        step = _SHELVES_AT_ONCE
+        while high >= 0:
+            low = max(0, high - step + 1)
+            shelves = await self._read_shelves(low, high)
+            candidates = [
+                shelf * terms.SHELF_BUNDLES + place
+                for shelf in sorted(shelves, reverse=True)
+                for place in sorted(shelves[shelf], reverse=True)
+            ]
+            candidates = [number for number in candidates if number <= newest]
+            if candidates:
+                yield candidates
+            high = low - 1
+            step *= 4
+
+    async def _read_shelves(self, low: int, high: int) -> dict[int, set[int]]:
+        """The places that have all the terms, by shelf."""
+        rows = await self._conn.fetch(
+            "SELECT shelf, places FROM catalogue.terms WHERE tenant_id = $1"
+            " AND term = ANY($2::bytea[]) AND shelf BETWEEN $3 AND $4",
+            self._tenant_id,
+            self._asked,
+            low,
+            high,
+        )
+        shelves: dict[int, list[bytes]] = {}
+        for shelf, places in rows:
+            shelves.setdefault(shelf, []).append(places)
+        found = {}
+        for shelf, lists in shelves.items():
+            if len(lists) == len(self._asked):
+                lists.sort(key=len)
+                common = set(terms.unpack_places(lists[0]))
+                for places in lists[1:]:
+                    if not common:
+                        break
+                    common.intersection_update(terms.unpack_places(places))
+                if common:
+                    found[shelf] = common
+        return found
+
+    async def _read(self, bundle_nos: list[int]) -> list[_Match]:
+        """The names that fit in some bundles, newest first."""
+        rows = await self._conn.fetch(
+            "SELECT bundle_no, plan_id, folder_id, names FROM catalogue.bundles"
+            " WHERE tenant_id = $1 AND bundle_no = ANY($2::bigint[]) ORDER BY bundle_no DESC",
+            self._tenant_id,
+            bundle_nos,
+        )
+        found = []
+        for bundle_no, plan_id, folder_id, packed in rows:
+            done = 0
+            if self._after is not None and self._after.bundle_no == bundle_no:
+                done = self._after.done
+            names = packed.split(b"\0")
+            found += [
+                _Match(plan_id, folder_id, name, Cursor(bundle_no, number))
+                for number, name in enumerate(names[done:], done + 1)
+                if terms.matches(name, self._text)
+            ]
+        return found
+
+
+async def _resolve(
+    conn: Link, tenant_id: UUID, matches: list[_Match], deleted: bool | None
+) -> list[tuple[_Match, Found]]:
+    """The newest versions of names; what is expired altogether is left out."""
+    rows = await conn.fetch(
+        f"SELECT k.number, {ENTRY_COLUMNS}, e.number, e.committed_at"  # noqa: S608 - constants
+        " FROM unnest($2::uuid[], $3::bigint[], $4::bytea[]) WITH ORDINALITY"
+        " AS k (plan_id, folder_id, name, number)"
+        # LIMIT keeps these look-ups by key: no join can become of them.
+        " CROSS JOIN LATERAL (SELECT * FROM catalogue.versions n WHERE n.tenant_id = $1"
+        "  AND n.folder_id = k.folder_id AND n.name = k.name ORDER BY n.first_run DESC LIMIT 1) v"
+        f" CROSS JOIN LATERAL ({LAST_POINT.replace('$2', 'k.plan_id')}) e"
+        " WHERE $5::boolean IS NULL OR (v.last_run IS NOT NULL) = $5 ORDER BY k.number",
+        tenant_id,
+        [one.plan_id for one in matches],
+        [one.folder_id for one in matches],
+        [one.name for one in matches],
+        deleted,
+    )
+    folders = await find_paths(
+        conn, tenant_id, list({matches[row[0] - 1].folder_id for row in rows})
+    )
+    found = []
+    for number, *columns, last_point, last_seen_at in rows:
+        one = matches[number - 1]
+        folder = folders[one.folder_id]
+        path = folder + b"/" + one.name if folder else one.name
+        row = Found(one.plan_id, path, EntryRow(*columns), last_point, last_seen_at)
+        found.append((one, row))
+    return found
+
+
+async def find_paths(conn: Link, tenant_id: UUID, folder_ids: list[int]) -> dict[int, bytes]:
+    """Returns the paths of folders by their ids."""
+    rows = await conn.fetch(
+        "WITH RECURSIVE up (folder_id, parent_id, depth, name) AS ("
+        "  SELECT t.folder_id, f.parent_id, 0, f.name FROM unnest($2::bigint[]) AS t (folder_id)"
+        "  CROSS JOIN LATERAL (SELECT parent_id, name FROM catalogue.folders"
+        "   WHERE tenant_id = $1 AND folder_id = t.folder_id LIMIT 1) f"
+        "  UNION ALL"
+        "  SELECT up.folder_id, f.parent_id, up.depth + 1, f.name FROM up"
+        "  CROSS JOIN LATERAL (SELECT parent_id, name FROM catalogue.folders"
+        "   WHERE tenant_id = $1 AND folder_id = up.parent_id LIMIT 1) f"
+        ") SELECT folder_id, array_agg(name ORDER BY depth DESC) FROM up GROUP BY folder_id",
+        tenant_id,
+        folder_ids,
+    )
+    # The first name is the root's, which is empty.
+    return {row[0]: b"/".join(row[1][1:]) for row in rows}

@@ -1,0 +1,108 @@
+"""What a name can be found by: the terms that ingest writes and a search asks for.
+
+People search for what they see, so terms are made of the name as it is shown, without case and
+accents. All of it is pure; the tables are those of 0003_names.sql.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from array import array
+from collections.abc import Iterable, Sequence
+from sys import byteorder
+
+BUNDLE_NAMES = 32
+SHELF_BUNDLES = 4096
+
+# A folder is found by those above it, but not by a thousand of them.
+DEEPEST_TERM = 24
+_TERMS_ASKED = 12
+
+# Characters that a page or a listing can't show as they are: they move the cursor, reorder the
+# line or can't be seen.
+UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f"
+    "\ufeff\ufff0-\ufffb\U000e0000-\U000e0fff\udc80-\udcff]"
+)
+_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+def display(name: bytes) -> str:
+    """A name or path for people's eyes: what can't be shown stands as an escape, `\\xff`."""
+    return UNSEEN.sub(_escape, name.decode("utf-8", "surrogateescape"))
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match.group()
+    code = ord(character)
+    if character in _SHORT:
+        return _SHORT[character]
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def fold(name: bytes) -> str:
+    """A name as it is compared: as it is shown, without case, accents and other dress."""
+    if name.isascii():
+        text = name.decode("ascii")
+        return text.lower() if text.isprintable() else display(name).lower()
+    text = unicodedata.normalize("NFKD", display(name)).casefold()
+    return "".join(filter(_is_no_mark, text))
+
+
+def _is_no_mark(character: str) -> bool:
+    return not unicodedata.combining(character)
+
+
+def below(folder_id: int) -> bytes:
+    """The term of everything that lies in or below a folder; no text makes the same."""
+    return b"\0\0%d" % folder_id
+
+
+def list_terms(names: Iterable[bytes], above: Sequence[int]) -> set[bytes]:
+    """The terms of a bundle; `above` are its folder and those above, from the root down."""
+    found: set[str] = set()
+    for name in names:
+        text = fold(name)
+        found.update([text[at : at + 3] for at in range(len(text) - 2)])
+        found.update(("\0" + text[:1], "\0" + text[:2]))
+    terms = {term.encode() for term in found}
+    terms.update(map(below, above[:DEEPEST_TERM]))
+    return terms
+
+
+def asked_terms(text: str) -> list[bytes]:
+    """The terms that a name has which contains a folded text, or begins with one too short."""
+    if len(text) < 3:
+        return [b"\0" + text.encode()]
+    places = list(range(len(text) - 2))
+    if len(places) > _TERMS_ASKED:
+        # Each place once would ask for much that one in three tells already.
+        places = [len(places) * number // _TERMS_ASKED for number in range(_TERMS_ASKED)]
+    return list({text[at : at + 3].encode() for at in places})
+
+
+def matches(name: bytes, text: str) -> bool:
+    """Whether a name contains a folded text, or begins with it where that is short."""
+    folded = fold(name)
+    return text in folded if len(text) >= 3 else folded.startswith(text)
+
+
+def pack_places(places: Iterable[int]) -> bytes:
+    """Places on a shelf as the table keeps them."""
+    packed = array("H", places)
+    if byteorder == "little":
+        packed.byteswap()
+    return packed.tobytes()
+
+
+def unpack_places(packed: bytes) -> array[int]:
+    """Places on a shelf, ascending."""
+    places = array("H", packed)
+    if byteorder == "little":
+        places.byteswap()
+    return places

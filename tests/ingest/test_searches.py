@@ -1,0 +1,176 @@
+"""What commits bring is found by a part of its name, soon after, by its owner alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from libs.shared import catalogue, database
+from libs.shared.catalogue import Cursor, Search, terms
+from libs.shared.crashpoints import EXIT_CODE
+from libs.shared.entries import FolderDelta
+from tests.ingest.machines import Agent, Service, Tenant, folder, link
+
+
+async def settle(service: Service) -> None:
+    """Waits until nothing is due any more."""
+    deadline = time.monotonic() + 20
+    while (await service.fetch("SELECT count(*) FROM ingest.names_due"))[0][0]:
+        assert time.monotonic() < deadline, "names stay due"
+        time.sleep(0.05)
+
+
+async def find(
+    pool: Any, tenant_id: UUID, text: str | bytes, after: Cursor | None = None,
+    limit: int = 50, **more: Any,
+) -> tuple[list[catalogue.Found], Cursor | None]:  # fmt: skip
+    raw = text.encode() if isinstance(text, str) else text
+    async with database.tenant_transaction(pool, tenant_id) as conn:
+        wanted = Search(terms.fold(raw), **more)
+        return await catalogue.search(conn, tenant_id, wanted, after, limit)
+
+
+async def paths(pool: Any, tenant_id: UUID, text: str | bytes, **more: Any) -> list[bytes]:
+    found, _ = await find(pool, tenant_id, text, **more)
+    return sorted(one.path for one in found)
+
+
+async def test_a_file_is_found_wherever_and_whatever_became_of_it(
+    agent: Agent, stranger: Agent, ingest: Service, portal_pool: Any
+) -> None:
+    plan, other = await agent.declare(), await agent.declare("photos")
+    tenant_id = agent.tenant.tenant_id
+    x, y = b"x", b"yy"
+    accounts = "Comptabilité".encode()
+    awkward = [b"bad\xffname.txt", b"line\nname", "\u202ename.exe".encode(), b"name%_'--"]
+    await agent.copy(
+        plan,
+        FolderDelta(b"", [folder(b"srv")], []),
+        FolderDelta(b"srv", [folder(accounts), folder(b"old"), link(b"ln", b"x")], []),
+        FolderDelta(
+            b"srv/" + accounts,
+            [agent.file("Facture n°12 - Été.pdf".encode(), x), agent.file(b"index.html", x)],
+            [],
+        ),
+        FolderDelta(b"srv/old", [agent.file(name, x) for name in [*awkward, b"index.html"]], []),
+        contents=[x, y],
+    )  # fmt: skip
+    await agent.copy(other, FolderDelta(b"", [agent.file(b"facture.jpg", x)], []), contents=[x])
+    # A file grows; a folder goes with all that is in it.
+    await agent.copy(
+        plan,
+        FolderDelta(b"srv/" + accounts, [agent.file(b"index.html", y)], []),
+        FolderDelta(b"srv", [], [b"old"]),
+        contents=[y],
+    )
+    await settle(ingest)
+
+    bill = "srv/Comptabilité/Facture n°12 - Été.pdf".encode()
+    assert await paths(portal_pool, tenant_id, "FACTURE") == [b"facture.jpg", bill]
+    assert await paths(portal_pool, tenant_id, "facture", plan_id=UUID(plan)) == [bill]
+    assert await paths(portal_pool, tenant_id, "ete.pd") == [bill]
+    assert await paths(portal_pool, tenant_id, "fa") == [b"facture.jpg", bill]
+    assert await paths(portal_pool, tenant_id, "ct") == []  # too short for the middle of a name
+    assert await paths(portal_pool, tenant_id, "compta") == [b"srv/" + accounts]
+    assert await paths(portal_pool, tenant_id, "ln") == [b"srv/ln"]
+    assert await paths(portal_pool, tenant_id, "nowhere to be found") == []
+    assert await paths(portal_pool, tenant_id, "facturex") == []
+
+    pages, _ = await find(portal_pool, tenant_id, "index")
+    shown = {one.path: one for one in pages}
+    kept, gone = shown["srv/Comptabilité/index.html".encode()], shown[b"srv/old/index.html"]
+    assert (kept.entry.size, kept.last_point, kept.is_deleted) == (2, 2, False)
+    assert (gone.entry.size, gone.last_point, gone.is_deleted) == (1, 1, True)
+    assert await paths(portal_pool, tenant_id, "index", deleted=True) == [b"srv/old/index.html"]
+    assert len(await paths(portal_pool, tenant_id, "index", deleted=False)) == 1
+    below: dict[str, Any] = {"plan_id": UUID(plan), "below": b"/srv/old/"}
+    assert await paths(portal_pool, tenant_id, "index", **below) == [b"srv/old/index.html"]
+    assert await paths(portal_pool, tenant_id, "index", plan_id=UUID(plan), below=b"srv/o") == []
+
+    hostile = sorted(b"srv/old/" + name for name in awkward)
+    assert await paths(portal_pool, tenant_id, "name", **below) == hostile
+    assert await paths(portal_pool, tenant_id, b"\xffname") == [b"srv/old/bad\xffname.txt"]
+    assert await paths(portal_pool, tenant_id, r"d\xffn") == [b"srv/old/bad\xffname.txt"]
+    assert await paths(portal_pool, tenant_id, "e%_") == [b"srv/old/name%_'--"]
+
+    theirs = stranger.tenant.tenant_id
+    assert await paths(portal_pool, theirs, "index") == []
+    async with database.tenant_transaction(portal_pool, theirs) as conn:
+        assert await catalogue.search(conn, tenant_id, Search("index")) == ([], None)
+    # An unchanged run leaves nothing to do.
+    await agent.copy(plan, contents=[])
+    assert not await ingest.fetch("SELECT FROM ingest.names_due")
+
+
+async def test_pages_follow_each_other_and_miss_nothing(
+    agent: Agent, ingest: Service, portal_pool: Any
+) -> None:
+    plan = await agent.declare()
+    tenant_id = agent.tenant.tenant_id
+    expected = set()
+    for night in range(3):
+        here = b"night%d" % night
+        names = [b"photo %04d.jpg" % number for number in range(90)]
+        expected |= {here + b"/" + name for name in names}
+        await agent.copy(
+            plan,
+            FolderDelta(b"", [folder(here)], []),
+            FolderDelta(here, [agent.file(name, b"x") for name in names], []),
+            contents=[b"x"],
+        )
+    await agent.copy(plan, FolderDelta(b"night1", [], [b"photo 0007.jpg"]), contents=[])
+    await settle(ingest)
+
+    async def read(limit: int, **more: Any) -> list[bytes]:
+        seen: list[bytes] = []
+        after = None
+        while True:
+            found, after = await find(portal_pool, tenant_id, "OTO 0", after, limit, **more)
+            seen += [one.path for one in found]
+            if after is None:
+                return seen
+
+    for limit in (1, 7, 50, 1000):
+        seen = await read(limit)
+        assert len(seen) == len(expected), limit
+        assert set(seen) == expected
+    assert seen[0].startswith(b"night2/")  # what came last comes first
+    assert await read(10, deleted=True) == [b"night1/photo 0007.jpg"]
+    assert len(await read(10, deleted=False)) == len(expected) - 1
+
+
+async def test_a_crash_neither_loses_nor_doubles_a_name(own_ingest: Callable[..., Service]) -> None:
+    service = own_ingest(COFFRE_CRASHPOINT="ingest.in_add_names")
+    tenant = Tenant(service)
+    await tenant.becomes("active")
+    agent = await tenant.enrol()
+    plan = await agent.declare()
+    delta = FolderDelta(b"", [agent.file(b"lost and found", b"x")], [])
+    await agent.copy(plan, delta, contents=[b"x"])
+    await agent.client.aclose()
+    assert service.died() == EXIT_CODE
+    service.start(COFFRE_CRASHPOINT="")
+    await settle(service)
+    dsn = service.environ["COFFRE_DATABASE_URL"].replace("coffre_ingest", "coffre_portal")
+    pool = await database.create_pool(dsn, "portal", max_size=1)
+    assert await paths(pool, tenant.tenant_id, "st and f") == [b"lost and found"]
+    service.stop()
+
+    # A catalogue that came from elsewhere has no terms: they are made at the next start.
+    admin = await asyncpg.connect(service.admin_dsn)
+    await admin.execute("TRUNCATE catalogue.bundles, catalogue.terms, catalogue.bundle_counts")
+    await admin.close()
+    assert await paths(pool, tenant.tenant_id, "lost") == []
+    for _ in range(2):  # the second start finds nothing to do
+        service.start(COFFRE_CRASHPOINT="")
+        deadline = time.monotonic() + 20
+        while not await paths(pool, tenant.tenant_id, "lost"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        service.stop()
+    assert (await service.fetch("SELECT count(*) FROM catalogue.bundles"))[0][0] == 1
+    await pool.close()
