@@ -24,6 +24,7 @@ SEAL_OVERHEAD_BYTES = 28
 
 _SEALED_RECORD = struct.Struct(">32sIIBI")
 _TRAILER = struct.Struct(">II4s")
+SEAL_TRAILER_BYTES = _TRAILER.size
 _AAD_TAIL = struct.Struct(">IB")
 _CHUNK_AAD = b"coffre/chunk/v1"
 _INDEX_AAD = b"coffre/index/v1"
@@ -134,10 +135,23 @@ def open_chunk(sealed: Bytes, keys: SealingKeys, tenant_id: UUID, chunk: ChunkPl
 
     SealBroken if a single bit, the tenant, the chunk id, the size or the encoding is another.
     """
-    aad = b"".join(
-        (_CHUNK_AAD, tenant_id.bytes, chunk.chunk_id, _AAD_TAIL.pack(chunk.size, chunk.encoding))
-    )
-    return _open(sealed, keys, aad, f"chunk {chunk.chunk_id.hex()}")
+    return _open(sealed, keys, _chunk_aad(tenant_id, chunk), f"chunk {chunk.chunk_id.hex()}")
+
+
+def open_chunk_into(
+    sealed: memoryview, keys: SealingKeys, tenant_id: UUID, chunk: ChunkPlace, out: memoryview
+) -> None:
+    """The same into a buffer that is SEAL_OVERHEAD_BYTES shorter than `sealed`."""
+    aad = _chunk_aad(tenant_id, chunk)
+    try:
+        keys.cipher.decrypt_into(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], aad, out)
+    except InvalidTag:
+        raise SealBroken(f"The seal of chunk {chunk.chunk_id.hex()} does not open.") from None
+
+
+def _chunk_aad(tenant_id: UUID, chunk: ChunkPlace) -> bytes:
+    tail = _AAD_TAIL.pack(chunk.size, chunk.encoding)
+    return b"".join((_CHUNK_AAD, tenant_id.bytes, chunk.chunk_id, tail))
 
 
 def _open(sealed: Bytes, keys: SealingKeys, aad: bytes, what: str) -> bytes:
@@ -155,20 +169,39 @@ def open_index(
 ) -> list[SealedChunk]:
     """The index of a whole stored object, to rebuild a catalogue from the store alone."""
     view = memoryview(body)
-    trailer_at = len(view) - _TRAILER.size
-    if trailer_at < len(SEAL_MAGIC) or view[: len(SEAL_MAGIC)] != SEAL_MAGIC:
+    if view[: len(SEAL_MAGIC)] != SEAL_MAGIC:
         raise SealBroken(f"The object of pack {pack_id.hex()} is no sealed pack.")
-    count, index_bytes, end = _TRAILER.unpack(view[trailer_at:])
-    start = trailer_at - index_bytes
-    if end != SEAL_END_MAGIC or start < len(SEAL_MAGIC):
+    tail_bytes = find_index(view[-SEAL_TRAILER_BYTES:], len(view), pack_id)
+    return open_index_tail(view[-tail_bytes:], len(view), keys, tenant_id, pack_id)
+
+
+def find_index(trailer: Bytes, object_bytes: int, pack_id: bytes) -> int:
+    """How many bytes of an object's end are index and trailer.
+
+    trailer: the last SEAL_TRAILER_BYTES of the object; SealBroken if they can't be that.
+    """
+    if len(trailer) != SEAL_TRAILER_BYTES:
+        raise SealBroken(f"The object of pack {pack_id.hex()} is no sealed pack.")
+    count, index_bytes, end = _TRAILER.unpack(trailer)
+    tail_bytes = index_bytes + SEAL_TRAILER_BYTES
+    is_whole = index_bytes == count * _SEALED_RECORD.size + SEAL_OVERHEAD_BYTES
+    if end != SEAL_END_MAGIC or not is_whole or tail_bytes > object_bytes - len(SEAL_MAGIC):
         raise SealBroken(f"The object of pack {pack_id.hex()} is damaged or cut short.")
+    return int(tail_bytes)
+
+
+def open_index_tail(
+    tail: Bytes, object_bytes: int, keys: SealingKeys, tenant_id: UUID, pack_id: bytes
+) -> list[SealedChunk]:
+    """The index of a stored object of which only the end was read, as `find_index` told."""
     aad = _INDEX_AAD + tenant_id.bytes + pack_id
-    index = _open(view[start:trailer_at], keys, aad, f"the index of pack {pack_id.hex()}")
+    sealed = memoryview(tail)[:-SEAL_TRAILER_BYTES]
+    index = _open(sealed, keys, aad, f"the index of pack {pack_id.hex()}")
     places: list[SealedChunk] = []
     offset = len(SEAL_MAGIC)
     for chunk_id, length, size, encoding, crc32 in _SEALED_RECORD.iter_unpack(index):
         places.append(SealedChunk(chunk_id, offset, length, size, encoding, crc32))
         offset += length
-    if offset != start or len(places) != count:
+    if offset != object_bytes - len(tail):
         raise SealBroken(f"The index of pack {pack_id.hex()} is not that of its payloads.")
     return places
