@@ -283,8 +283,8 @@ async def test_a_long_body_may_take_its_time_as_long_as_it_keeps_its_rate(client
     assert trickling.startswith(b"HTTP/1.1 408 ")
     problem(too_large, 413, "body-too-large")
     problem(unwanted, 404, "not-found")  # said while the client is still sending
-    declared = b"PUT /streams/a HTTP/1.1\r\nHost: x\r\nContent-Length: 200001\r\n\r\n"
-    assert (await client.raw(declared + b"x")).startswith(b"HTTP/1.1 413 ")
+    declared = await client.http.put("/streams/a", content=b"x" * 200_001)
+    problem(declared, 413, "body-too-large")
 
 
 async def test_slow_headers_end_the_connection(
