@@ -264,6 +264,42 @@ class ReportUndeliverable(Event):
     reason: str
 
 
+# --- what is kept (retention) -------------------------------------------------------------------
+
+
+@event("versions.expired.v1")
+class VersionsExpired(Event):
+    """Old versions of a plan were forgotten, or restore points that would have lost some.
+
+    restore_points: numbers of runs that can't be browsed any more; oldest_kept and later can.
+    """
+
+    plan_id: UUID
+    oldest_kept: int
+    restore_points: tuple[int, ...]
+    versions: int
+    size_bytes: int
+    expired_at: datetime
+
+
+@event("storage.damaged.v1")
+class StorageDamaged(Event):
+    """A stored pack was found damaged or missing: what of one plan it concerns.
+
+    Without a plan nothing that anybody can recover is concerned.
+    paths: up to 100 of the files concerned, relative to the plan's root.
+    """
+
+    damage_id: UUID
+    plan_id: UUID | None
+    pack_id: str
+    missing: bool
+    chunks: int
+    files: int
+    paths: tuple[str, ...]
+    found_at: datetime
+
+
 # --- destruction (retention) --------------------------------------------------------------------
 
 

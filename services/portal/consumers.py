@@ -12,6 +12,7 @@ from libs.shared.events import (
     ReportUndeliverable,
     RunFinished,
     RunStarted,
+    VersionsExpired,
     VolumeChanged,
 )
 from libs.shared.inbox import Handlers
@@ -71,6 +72,12 @@ async def on_destruction_scheduled(conn: Connection, event: DestructionScheduled
     await store.tenants.set_destruction_due(conn, event.tenant_id, event.due_at, event.version)
 
 
+async def on_versions_expired(conn: Connection, event: VersionsExpired) -> None:
+    await store.copies.close_restore_points(
+        conn, event.tenant_id, event.plan_id, event.restore_points
+    )
+
+
 HANDLERS: Handlers = {
     AgentEnrolled: on_agent_enrolled,
     PlanDeclared: on_plan_declared,
@@ -81,4 +88,5 @@ HANDLERS: Handlers = {
     ReportSent: on_report_sent,
     ReportUndeliverable: on_report_undeliverable,
     DestructionScheduled: on_destruction_scheduled,
+    VersionsExpired: on_versions_expired,
 }

@@ -8,7 +8,13 @@ from uuid import UUID, uuid4
 
 from libs.shared import clock, keys, logs, outbox
 from libs.shared.database import Connection
-from libs.shared.events import PasswordIssued, ReportSent, ReportUndeliverable, RunFinished
+from libs.shared.events import (
+    PasswordIssued,
+    ReportSent,
+    ReportUndeliverable,
+    RunFinished,
+    StorageDamaged,
+)
 from services.reporting import rules, store
 from services.reporting.mail import compose, letters
 from services.reporting.mail.letters import Letter, RunFacts
@@ -90,6 +96,32 @@ async def send_password(conn: Connection, office: Office, event: PasswordIssued)
         plan_id=None,
         give_up_at=event.expires_at,
     )
+
+
+async def tell_damage(conn: Connection, office: Office, event: StorageDamaged) -> None:
+    """Writes to the hotline that stored data is damaged: once a plan and day, not for each pack."""
+    tenant = await store.find_tenant(conn, event.tenant_id)
+    plan = await store.find_plan(conn, event.tenant_id, event.plan_id) if event.plan_id else None
+    timezone = rules.choose_timezone(tenant.timezone if tenant else DEFAULT_TIMEZONE)
+    letter = letters.write_damage(
+        event,
+        client=tenant.name if tenant else str(event.tenant_id),
+        plan=plan.name if plan else "",
+        machine=plan.hostname if plan else "",
+        timezone=timezone,
+        portal_url=office.portal_url,
+    )
+    for email in office.hotline:
+        await _post(
+            conn,
+            office,
+            event.tenant_id,
+            rules.Addressee("damage", email, "", rules.HOTLINE_LOCALE),
+            letter,
+            subject_id=rules.name_damage(event.plan_id or event.tenant_id, event.found_at),
+            plan_id=event.plan_id,
+            give_up_at=clock.now() + rules.REPORT_KEPT_TRYING,
+        )
 
 
 async def keep_verdict(

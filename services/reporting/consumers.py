@@ -6,7 +6,13 @@ from functools import partial
 
 from libs.shared import clock
 from libs.shared.database import Connection
-from libs.shared.events import PasswordIssued, PlanDeclared, RunFinished, TenantChanged
+from libs.shared.events import (
+    PasswordIssued,
+    PlanDeclared,
+    RunFinished,
+    StorageDamaged,
+    TenantChanged,
+)
 from libs.shared.inbox import Handlers
 from services.reporting import actions, store
 from services.reporting.actions import Office
@@ -19,6 +25,7 @@ def handlers(office: Office) -> Handlers:
         PlanDeclared: partial(on_plan_declared, office),
         RunFinished: partial(on_run_finished, office),
         PasswordIssued: partial(on_password_issued, office),
+        StorageDamaged: partial(on_storage_damaged, office),
     }
 
 
@@ -43,3 +50,8 @@ async def on_run_finished(office: Office, conn: Connection, event: RunFinished) 
 async def on_password_issued(office: Office, conn: Connection, event: PasswordIssued) -> None:
     await store.lock_tenant(conn, event.tenant_id)
     await actions.send_password(conn, office, event)
+
+
+async def on_storage_damaged(office: Office, conn: Connection, event: StorageDamaged) -> None:
+    await store.lock_tenant(conn, event.tenant_id)
+    await actions.tell_damage(conn, office, event)

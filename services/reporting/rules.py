@@ -8,18 +8,18 @@ import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.errors import MessageError
 from email.headerregistry import Address
 from typing import Literal
-from uuid import UUID
+from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
 from libs.shared.events import Locale, Outcome, Recipient
 
-Kind = Literal["report", "hotline", "password", "undeliverable"]
+Kind = Literal["report", "hotline", "password", "undeliverable", "damage"]
 Stage = Literal["sender", "recipient", "text"]
 Judgement = Literal["later", "refused"]
 
@@ -121,6 +121,11 @@ def make_message_id(
     key = f"{tenant_id}/{kind}/{subject_id}/{recipient.lower()}"
     digest = hashlib.sha256(key.encode()).digest()[:15]
     return f"<{kind}.{base64.b32encode(digest).decode().lower()}@{domain}>"
+
+
+def name_damage(concerned_id: UUID, found_at: datetime) -> UUID:
+    """Returns the subject of a mail about damage: one for all that is found on a day."""
+    return uuid5(concerned_id, f"damage {found_at.astimezone(UTC):%Y-%m-%d}")
 
 
 _CONTROLS = re.compile(

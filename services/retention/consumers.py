@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from libs.shared import logs, outbox
+from libs.shared import clock, logs, outbox
 from libs.shared.database import Connection
 from libs.shared.events import (
     DestructionScheduled,
+    RunFinished,
     SubscriptionEnded,
     SubscriptionReinstated,
     TenantChanged,
 )
 from libs.shared.inbox import Handlers
-from services.retention import rules, store
+from services.retention import actions, rules, store
 
 
 async def on_tenant_changed(conn: Connection, event: TenantChanged) -> None:
-    await store.put_tenant(conn, event.tenant_id, event.version, event.retention_days)
+    await store.put_tenant(
+        conn, event.tenant_id, event.version, event.retention_days, event.subscription
+    )
 
 
 async def on_subscription_ended(conn: Connection, event: SubscriptionEnded) -> None:
@@ -38,8 +41,15 @@ async def on_subscription_reinstated(conn: Connection, event: SubscriptionReinst
         logs.get().info("destruction.cancelled", tenant_id=str(event.tenant_id))
 
 
+async def on_run_finished(conn: Connection, event: RunFinished) -> None:
+    if event.restore_point:
+        await store.allow_long_statements(conn)
+        await actions.judge_runs(conn, event.tenant_id, event.plan_id, clock.now())
+
+
 HANDLERS: Handlers = {
     TenantChanged: on_tenant_changed,
     SubscriptionEnded: on_subscription_ended,
     SubscriptionReinstated: on_subscription_reinstated,
+    RunFinished: on_run_finished,
 }

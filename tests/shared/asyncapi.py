@@ -24,7 +24,12 @@ SENDERS: dict[str, tuple[type[Event], ...]] = {
     ),
     "quota": (events.AllowanceChanged,),
     "reporting": (events.ReportSent, events.ReportUndeliverable),
-    "retention": (events.DestructionScheduled,),
+    "retention": (
+        events.VolumeChanged,
+        events.VersionsExpired,
+        events.StorageDamaged,
+        events.DestructionScheduled,
+    ),
     "portal": (
         events.TenantChanged,
         events.SubscriptionEnded,

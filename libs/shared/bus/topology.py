@@ -32,11 +32,13 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.PlanDeclared,
         events.RunFinished,
         events.PasswordIssued,
+        events.StorageDamaged,
     ),
     "retention": (
         events.TenantChanged,
         events.SubscriptionEnded,
         events.SubscriptionReinstated,
+        events.RunFinished,
     ),
     "portal": (
         events.AgentEnrolled,
@@ -48,6 +50,7 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.ReportSent,
         events.ReportUndeliverable,
         events.DestructionScheduled,
+        events.VersionsExpired,
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -132,6 +133,19 @@ async def put_finished_run(conn: Connection, event: RunFinished) -> None:
         [_without_nul(one.model_dump()) for one in event.not_copied],
         [_without_nul(one.model_dump()) for one in event.dumps],
         _without_nul(event.log_tail),
+    )
+
+
+async def close_restore_points(
+    conn: Connection, tenant_id: UUID, plan_id: UUID, numbers: Sequence[int]
+) -> None:
+    """Shows runs without their files, which have expired."""
+    await conn.execute(
+        """UPDATE runs SET restore_point = false
+           WHERE tenant_id = $1 AND plan_id = $2 AND number = ANY($3::integer[])""",
+        tenant_id,
+        plan_id,
+        list(numbers),
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from libs.shared.events import Outcome, PasswordIssued, RunFinished
+from libs.shared.events import Locale, Outcome, PasswordIssued, RunFinished, StorageDamaged
 from services.reporting import rules
 from services.reporting.mail.advice import (
     IN_UNREADABLE_FOLDER,
@@ -133,6 +133,38 @@ def write_undeliverable(
         refused_subject=refused_subject,
         answer=answer,
         password=kind == "password",
+    )
+    return Letter(subject, content)
+
+
+def write_damage(
+    event: StorageDamaged,
+    *,
+    client: str,
+    plan: str,
+    machine: str,
+    timezone: str,
+    portal_url: str,
+    locale: Locale = rules.HOTLINE_LOCALE,
+) -> Letter:
+    """Writes to the hotline which files a damaged pack concerns."""
+    tongue = speak(locale)
+    subject = tongue.translate(
+        N_("[Hotline] Damaged storage: {client}, {plan}"),
+        client=rules.plain(client),
+        plan=rules.plain(plan) or "-",
+    )
+    content = tongue.render(
+        "damage",
+        subject=subject,
+        client=client,
+        plan=plan,
+        machine=machine,
+        event=event,
+        found_at=tongue.moment(event.found_at, timezone),
+        timezone=timezone,
+        more=max(event.files - len(event.paths), 0),
+        link=link_plan(portal_url, event.plan_id) if event.plan_id else portal_url,
     )
     return Letter(subject, content)
 

@@ -1,4 +1,4 @@
-"""When something may be forgotten: pure decisions of retention."""
+"""When an ended subscription's data is due."""
 
 from __future__ import annotations
 

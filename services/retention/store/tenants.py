@@ -1,25 +1,60 @@
-"""All SQL of retention."""
+"""What retention is told of tenants, and when an ended one is due."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from libs.shared.database import Connection
 
 
-async def put_tenant(conn: Connection, tenant_id: UUID, version: int, retention_days: int) -> None:
+class Tenant(NamedTuple):
+    """A tenant, how its subscription stands, and for how long it keeps superseded versions."""
+
+    tenant_id: UUID
+    subscription: str
+    retention_days: int
+
+
+async def put_tenant(
+    conn: Connection, tenant_id: UUID, version: int, retention_days: int, subscription: str
+) -> None:
     """Keeps what is newer."""
     await conn.execute(
         """
-        INSERT INTO tenants AS t (tenant_id, version, retention_days) VALUES ($1, $2, $3)
-        ON CONFLICT (tenant_id) DO UPDATE SET version = $2, retention_days = $3
-        WHERE t.version < $2
+        INSERT INTO tenants AS t (tenant_id, version, retention_days, subscription)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (tenant_id) DO UPDATE
+            SET version = $2, retention_days = $3, subscription = $4
+        WHERE t.version < $2 OR (t.version = $2 AND t.subscription = 'unknown')
         """,
         tenant_id,
         version,
         retention_days,
+        subscription,
     )
+
+
+async def list_tenants(conn: Connection) -> list[Tenant]:
+    """Returns the tenants that have a volume; one that retention was not told of is unknown.
+
+    An end that is known counts, whether or not its tenant's own word has arrived.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT v.tenant_id, CASE WHEN d.state = 'scheduled' THEN 'ended'
+            ELSE coalesce(t.subscription, 'unknown') END, coalesce(t.retention_days, 36500)
+        FROM catalogue.volumes v LEFT JOIN tenants t USING (tenant_id)
+        LEFT JOIN destructions d USING (tenant_id) ORDER BY v.tenant_id
+        """
+    )
+    return [Tenant(*row) for row in rows]
+
+
+async def find_tenant(conn: Connection, tenant_id: UUID) -> Tenant | None:
+    """Returns one of `list_tenants`."""
+    return next((one for one in await list_tenants(conn) if one.tenant_id == tenant_id), None)
 
 
 async def schedule_destruction(

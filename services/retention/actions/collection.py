@@ -1,0 +1,200 @@
+"""Collection: packs that nothing needs are condemned, and deleted after a grace.
+
+docs/decisions/0009 proves why this can't pull data from under a run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from libs.shared import database, logs, outbox
+from libs.shared.crashpoints import crashpoint
+from libs.shared.database import Connection
+from libs.shared.events import VolumeChanged
+from libs.shared.packs import SealedChunk
+from services.retention import rules, store
+from services.retention.actions.keeper import Keeper
+
+T = TypeVar("T")
+
+SLICE = 200
+DELETIONS_AT_ONCE = 8
+REPACKED_AT_ONCE = 256
+REMOVALS_KEPT = timedelta(days=7)
+
+
+@dataclass
+class Marked:
+    """What a mark found: packs by their verdict, and what is needed of those to repack."""
+
+    mark: store.Mark
+    packs: dict[rules.Verdict, list[rules.Usage]]
+    needed: dict[int, list[SealedChunk]]
+
+
+@dataclass
+class Collected:
+    """What one collection of a tenant did, in packs and bytes."""
+
+    condemned: int = 0
+    resurrected: int = 0
+    deleted: int = 0
+    repacked: int = 0
+    freed_bytes: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+class MarkOutdated(Exception):  # noqa: N818 - named after what happened
+    """Another process took a newer mark of the tenant: this one may not be acted on."""
+
+
+async def mark_tenant(keeper: Keeper, tenant_id: UUID, now: datetime) -> Marked:
+    """Finds out what a tenant needs, in one snapshot, and judges its packs by that."""
+    async with database.transaction(keeper.pool) as conn:
+        number = await store.begin_mark(conn, tenant_id, now)
+    async with (
+        database.acquire(keeper.pool) as conn,
+        conn.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        await store.allow_long_statements(conn)
+        snapshot = await store.read_snapshot(conn)
+        usages = await store.list_usage(conn, tenant_id, keeper.limits.sparse_share)
+        packs: dict[rules.Verdict, list[rules.Usage]] = {}
+        for usage in usages:
+            packs.setdefault(rules.judge_pack(usage, now, keeper.limits), []).append(usage)
+        needed: dict[int, list[SealedChunk]] = {}
+        sparse = packs.get("repack", [])[:REPACKED_AT_ONCE]
+        if sparse:
+            packs["repack"] = sparse
+            numbers = [usage.pack_no for usage in sparse]
+            for pack_no, chunk in await store.list_chunks(conn, tenant_id, numbers, needed=True):
+                needed.setdefault(pack_no, []).append(chunk)
+    return Marked(store.Mark(tenant_id, number, snapshot), packs, needed)
+
+
+async def condemn(keeper: Keeper, marked: Marked, now: datetime) -> Collected:
+    """Condemns packs that the mark found dead, but those that a commit has held since."""
+    done = Collected()
+    for packs in sliced(marked.packs.get("condemn", []), SLICE):
+        async with database.transaction(keeper.pool) as conn:
+            await check_newest(conn, marked.mark)
+            numbers = await lock_unheld(conn, marked.mark, [one.pack_no for one in packs], "stored")
+            freed = await store.condemn_packs(conn, marked.mark.tenant_id, numbers, now)
+            await change_volume(conn, marked.mark.tenant_id, -freed)
+        done.condemned += len(numbers)
+        done.freed_bytes += freed
+        crashpoint("retention.after_condemn")
+    return done
+
+
+async def resurrect(keeper: Keeper, marked: Marked) -> Collected:
+    """Takes back the condemnation of packs that the mark found needed after all."""
+    done = Collected()
+    for packs in sliced(marked.packs.get("resurrect", []), SLICE):
+        async with database.transaction(keeper.pool) as conn:
+            numbers = await store.lock_packs(
+                conn, marked.mark.tenant_id, [one.pack_no for one in packs], "condemned"
+            )
+            regained = await store.resurrect_packs(conn, marked.mark.tenant_id, numbers)
+            await change_volume(conn, marked.mark.tenant_id, regained)
+        done.resurrected += len(numbers)
+        done.freed_bytes -= regained
+    return done
+
+
+async def delete(keeper: Keeper, marked: Marked, now: datetime) -> Collected:
+    """Deletes packs whose grace is over and that the mark found dead still: rows, then objects.
+
+    The transaction proves that nothing needs them: they are condemned and locked, the mark saw
+    all that was committed before it, and what was committed since has held none of them.
+    """
+    done = Collected()
+    for packs in sliced(marked.packs.get("delete", []), SLICE):
+        async with database.transaction(keeper.pool) as conn:
+            await check_newest(conn, marked.mark)
+            numbers = await lock_unheld(
+                conn, marked.mark, [one.pack_no for one in packs], "condemned"
+            )
+            await store.remove_packs(conn, marked.mark.tenant_id, numbers, now)
+        done.deleted += len(numbers)
+        crashpoint("retention.after_rows")
+        await remove_objects(keeper, marked.mark.tenant_id, now)
+    return done
+
+
+async def remove_objects(keeper: Keeper, tenant_id: UUID, now: datetime) -> int:
+    """Deletes the objects that are to go, those too which a crash left; returns how many.
+
+    Until that is written down, no upload of the same pack is acknowledged.
+    """
+    total = 0
+    turns = asyncio.Semaphore(DELETIONS_AT_ONCE)
+
+    async def remove(pack_id: bytes) -> None:
+        async with turns:
+            await keeper.objects.delete(pack_key(tenant_id, pack_id))
+
+    while True:
+        async with database.acquire(keeper.pool) as conn:
+            waiting = await store.list_removals(conn, tenant_id, SLICE)
+        if not waiting:
+            return total
+        await asyncio.gather(*(remove(pack_id) for pack_id in waiting))
+        crashpoint("retention.after_objects")
+        async with database.transaction(keeper.pool) as conn:
+            await store.end_removals(conn, tenant_id, waiting, now)
+        total += len(waiting)
+        logs.get().info("packs.deleted", tenant_id=str(tenant_id), packs=len(waiting))
+
+
+async def forget(keeper: Keeper, mark: store.Mark, now: datetime) -> None:
+    """Forgets the holds that the mark saw, and removals of long ago."""
+    async with database.transaction(keeper.pool) as conn:
+        await check_newest(conn, mark)
+        await store.forget_holds(conn, mark)
+        await store.forget_removals(conn, mark.tenant_id, now - REMOVALS_KEPT)
+
+
+async def check_newest(conn: Connection, mark: store.Mark) -> None:
+    """Raises MarkOutdated unless nobody has taken, or can take, a newer mark of the tenant."""
+    if not await store.is_newest(conn, mark):
+        raise MarkOutdated(f"tenant {mark.tenant_id} was marked again")
+
+
+async def lock_unheld(
+    conn: Connection, mark: store.Mark, pack_nos: Sequence[int], state: str
+) -> list[int]:
+    """Locks those packs that are in this state and that no commit has held since the mark."""
+    locked = await store.lock_packs(conn, mark.tenant_id, pack_nos, state)
+    held = await store.find_held(conn, mark, locked)
+    return [number for number in locked if number not in held]
+
+
+async def change_volume(conn: Connection, tenant_id: UUID, stored_bytes: int) -> None:
+    """Adds to a tenant's stored bytes and says so; nothing for nothing."""
+    if not stored_bytes:
+        return
+    volume = await store.change_volume(conn, tenant_id, stored_bytes)
+    event = VolumeChanged(
+        tenant_id=tenant_id,
+        stored_bytes=volume.stored_bytes,
+        protected_bytes=volume.protected_bytes,
+        sequence=volume.sequence,
+    )
+    await outbox.add(conn, event)
+
+
+def pack_key(tenant_id: UUID, pack_id: bytes) -> str:
+    """Returns where a pack's object lies in the bucket."""
+    return f"t/{tenant_id}/packs/{pack_id.hex()[:2]}/{pack_id.hex()}"
+
+
+def sliced(sequence: Sequence[T], length: int) -> Iterator[Sequence[T]]:
+    """Yields a sequence in parts of at most that length."""
+    for at in range(0, len(sequence), length):
+        yield sequence[at : at + length]

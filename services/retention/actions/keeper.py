@@ -1,0 +1,20 @@
+"""What retention's actions work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from libs.shared.database import Pool
+from libs.shared.keys import KeyRing
+from libs.shared.objects import ObjectStore
+from services.retention import rules
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Pool, store, keys and patience of one process."""
+
+    pool: Pool
+    objects: ObjectStore
+    keys: KeyRing
+    limits: rules.Limits = field(default_factory=rules.Limits)

@@ -1,0 +1,37 @@
+"""When something may be forgotten: pure decisions of retention."""
+
+from services.retention.rules.collecting import (
+    Limits,
+    Need,
+    Usage,
+    Verdict,
+    choose_groups,
+    judge_pack,
+)
+from services.retention.rules.destruction import DESTRUCTION_AFTER, find_destruction_date
+from services.retention.rules.expiry import (
+    RunFacts,
+    find_cutoff,
+    find_unusual,
+    is_alive,
+)
+from services.retention.rules.times import MAX_GAP, MAX_STEP, Clocks, find_objections
+
+__all__ = [
+    "DESTRUCTION_AFTER",
+    "MAX_GAP",
+    "MAX_STEP",
+    "Clocks",
+    "Limits",
+    "Need",
+    "RunFacts",
+    "Usage",
+    "Verdict",
+    "choose_groups",
+    "find_cutoff",
+    "find_destruction_date",
+    "find_objections",
+    "find_unusual",
+    "is_alive",
+    "judge_pack",
+]

@@ -1,0 +1,357 @@
+"""Collection: marks, and what becomes of packs (docs/decisions/0009 proves why this is safe).
+
+Every change of a tenant's packs locks in this order: the mark, packs by number, chunks by id,
+the volume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from libs.shared.database import Connection
+from libs.shared.packs import SealedChunk
+from services.retention import rules
+
+
+class Mark(NamedTuple):
+    """One look at what a tenant needs: which, and the snapshot in which it was taken."""
+
+    tenant_id: UUID
+    number: int
+    snapshot: str
+
+
+class Volume(NamedTuple):
+    """A tenant's bytes, and the number of their last change."""
+
+    stored_bytes: int
+    protected_bytes: int
+    sequence: int
+
+
+async def begin_mark(conn: Connection, tenant_id: UUID, now: datetime) -> int:
+    """Gives a tenant's next mark its number; what older ones found may not be acted on any more."""
+    number: int = await conn.fetchval(
+        "INSERT INTO marks AS m VALUES ($1, 1, $2) ON CONFLICT (tenant_id)"
+        " DO UPDATE SET number = m.number + 1, marked_at = $2 RETURNING number",
+        tenant_id,
+        now,
+    )
+    return number
+
+
+async def is_newest(conn: Connection, mark: Mark) -> bool:
+    """Whether a mark is the tenant's newest; it stays so until the transaction ends."""
+    number = await conn.fetchval(
+        "SELECT number FROM marks WHERE tenant_id = $1 FOR SHARE", mark.tenant_id
+    )
+    return bool(number == mark.number)
+
+
+async def read_snapshot(conn: Connection) -> str:
+    """Returns what transactions this statement sees; in REPEATABLE READ, all that follow too."""
+    snapshot: str = await conn.fetchval("SELECT pg_current_snapshot()::text")
+    return snapshot
+
+
+async def list_usage(conn: Connection, tenant_id: UUID, sparse_share: float) -> list[rules.Usage]:
+    """Returns condemned packs, and those of which less than a share is needed by any version.
+
+    One statement, which PostgreSQL carries out with hashes that may spill to its disk: millions
+    of versions cost it a minute, us nothing, and block nobody.
+    """
+    await conn.execute("SET LOCAL enable_nestloop = off")
+    rows = await conn.fetch(
+        """
+        SELECT p.pack_no, p.pack_id, p.state, p.object_bytes, p.chunk_count, p.stored_at,
+               p.condemned_at, coalesce(u.needed, 0)::bigint AS needed_bytes
+        FROM catalogue.packs p LEFT JOIN (
+            SELECT c.pack_no, sum(c.length) AS needed FROM catalogue.chunks c
+            WHERE c.tenant_id = $1 AND c.chunk_id IN (
+                SELECT substr(v.chunk_ids, at, 32) FROM catalogue.versions v,
+                generate_series(1, octet_length(v.chunk_ids), 32) AS at
+                WHERE v.tenant_id = $1 AND v.kind = 'f')
+            GROUP BY c.pack_no
+        ) u ON u.pack_no = p.pack_no
+        WHERE p.tenant_id = $1 AND (p.state = 'condemned'
+            OR coalesce(u.needed, 0) < p.object_bytes * $2::double precision)
+        ORDER BY p.pack_no
+        """,
+        tenant_id,
+        sparse_share,
+    )
+    return [rules.Usage(*row) for row in rows]
+
+
+async def lock_packs(
+    conn: Connection, tenant_id: UUID, pack_nos: Sequence[int], state: str
+) -> list[int]:
+    """Locks those of the packs that are in this state or, for 'stored', not condemned.
+
+    Passes over what a commit or an upload is using at this moment.
+    """
+    rows = await conn.fetch(
+        "SELECT pack_no FROM catalogue.packs WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[])"
+        " AND CASE $3::text WHEN 'stored' THEN state <> 'condemned' ELSE state = $3 END"
+        " ORDER BY pack_no FOR UPDATE SKIP LOCKED",
+        tenant_id,
+        pack_nos,
+        state,
+    )
+    return [row[0] for row in rows]
+
+
+async def find_held(conn: Connection, mark: Mark, pack_nos: Sequence[int]) -> set[int]:
+    """Returns those of the packs that a commit held which the mark didn't see.
+
+    Ask with the packs locked: then no other commit can come in between.
+    """
+    rows = await conn.fetch(
+        "SELECT DISTINCT unnest(pack_nos) FROM catalogue.holds WHERE tenant_id = $1"
+        " AND NOT pg_visible_in_snapshot(held_by, $2::text::pg_snapshot)"
+        " AND pack_nos && $3::bigint[]",
+        mark.tenant_id,
+        mark.snapshot,
+        pack_nos,
+    )
+    return {row[0] for row in rows}
+
+
+async def forget_holds(conn: Connection, mark: Mark) -> None:
+    """Deletes holds that the newest mark saw: whatever they made reachable, it and later ones see.
+
+    To be called under `is_newest`.
+    """
+    await conn.execute(
+        "DELETE FROM catalogue.holds WHERE tenant_id = $1"
+        " AND pg_visible_in_snapshot(held_by, $2::text::pg_snapshot)",
+        mark.tenant_id,
+        mark.snapshot,
+    )
+
+
+async def condemn_packs(
+    conn: Connection, tenant_id: UUID, pack_nos: Sequence[int], now: datetime
+) -> int:
+    """Condemns packs that are locked; returns the bytes that count no more."""
+    freed: int = await conn.fetchval(
+        "WITH condemned AS (UPDATE catalogue.packs SET state = 'condemned', condemned_at = $3"
+        "  WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[]) AND state <> 'condemned'"
+        "  RETURNING object_bytes)"
+        " SELECT coalesce(sum(object_bytes), 0)::bigint FROM condemned",
+        tenant_id,
+        pack_nos,
+        now,
+    )
+    return freed
+
+
+async def resurrect_packs(conn: Connection, tenant_id: UUID, pack_nos: Sequence[int]) -> int:
+    """Takes the condemnation of locked packs back; returns the bytes that count again."""
+    regained: int = await conn.fetchval(
+        "WITH resurrected AS (UPDATE catalogue.packs SET condemned_at = NULL,"
+        "  state = CASE WHEN damaged_at IS NULL THEN 'live' ELSE 'damaged' END"
+        "  WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[]) AND state = 'condemned'"
+        "  RETURNING object_bytes)"
+        " SELECT coalesce(sum(object_bytes), 0)::bigint FROM resurrected",
+        tenant_id,
+        pack_nos,
+    )
+    return regained
+
+
+async def remove_packs(
+    conn: Connection, tenant_id: UUID, pack_nos: Sequence[int], now: datetime
+) -> list[bytes]:
+    """Deletes the rows of locked packs and their chunks, and writes down that their objects go."""
+    rows = await conn.fetch(
+        "DELETE FROM catalogue.packs WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[])"
+        " RETURNING pack_id",
+        tenant_id,
+        pack_nos,
+    )
+    await conn.execute(
+        "WITH gone AS (SELECT chunk_id FROM catalogue.chunks"
+        "  WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[]) ORDER BY chunk_id FOR UPDATE)"
+        " DELETE FROM catalogue.chunks c USING gone"
+        " WHERE c.tenant_id = $1 AND c.chunk_id = gone.chunk_id AND c.pack_no = ANY($2::bigint[])",
+        tenant_id,
+        pack_nos,
+    )
+    pack_ids = [row[0] for row in rows]
+    await _add_removals(conn, tenant_id, pack_ids, now)
+    return pack_ids
+
+
+async def claim_strays(
+    conn: Connection, tenant_id: UUID, pack_ids: Sequence[bytes], now: datetime
+) -> list[bytes]:
+    """Returns those packs that have no row, after writing down that their objects go.
+
+    The row that is added and taken away again makes an upload that is writing its own wait for
+    us, or us for it: one of the two sees the other.
+    """
+    rows = await conn.fetch(
+        "INSERT INTO catalogue.packs (tenant_id, pack_id, object_bytes, chunk_count, stored_at,"
+        " verified_at) SELECT $1, pack_id, 1, 0, $3, $3 FROM unnest($2::bytea[]) AS t (pack_id)"
+        " ON CONFLICT DO NOTHING RETURNING pack_no",
+        tenant_id,
+        sorted(pack_ids),
+        now,
+    )
+    return await remove_packs(conn, tenant_id, [row[0] for row in rows], now)
+
+
+async def _add_removals(
+    conn: Connection, tenant_id: UUID, pack_ids: Sequence[bytes], now: datetime
+) -> None:
+    await conn.execute(
+        "INSERT INTO catalogue.removals (tenant_id, pack_id, asked_at)"
+        " SELECT $1, pack_id, $3 FROM unnest($2::bytea[]) AS t (pack_id)"
+        " ON CONFLICT (tenant_id, pack_id)"
+        " DO UPDATE SET asked_at = $3, removed_by = NULL, removed_at = NULL",
+        tenant_id,
+        pack_ids,
+        now,
+    )
+
+
+async def list_removals(conn: Connection, tenant_id: UUID, limit: int) -> list[bytes]:
+    """Returns packs whose objects have to go, the first asked first."""
+    rows = await conn.fetch(
+        "SELECT pack_id FROM catalogue.removals WHERE tenant_id = $1 AND removed_by IS NULL"
+        " ORDER BY asked_at, pack_id LIMIT $2",
+        tenant_id,
+        limit,
+    )
+    return [row[0] for row in rows]
+
+
+async def end_removals(
+    conn: Connection, tenant_id: UUID, pack_ids: Sequence[bytes], now: datetime
+) -> None:
+    """Writes down that objects are gone: uploads that begin from now on count."""
+    await conn.execute(
+        "UPDATE catalogue.removals SET removed_by = pg_current_xact_id(), removed_at = $3"
+        " WHERE tenant_id = $1 AND pack_id = ANY($2::bytea[]) AND removed_by IS NULL",
+        tenant_id,
+        pack_ids,
+        now,
+    )
+
+
+async def forget_removals(conn: Connection, tenant_id: UUID, before: datetime) -> None:
+    """Forgets removals that ended so long ago that no upload can have begun before."""
+    await conn.execute(
+        "DELETE FROM catalogue.removals WHERE tenant_id = $1 AND removed_at < $2",
+        tenant_id,
+        before,
+    )
+
+
+async def is_being_removed(
+    conn: Connection, tenant_id: UUID, pack_id: bytes, snapshot: str
+) -> bool:
+    """Whether a pack's object may have been deleted after this snapshot, or may still be."""
+    return bool(
+        await conn.fetchval(
+            "SELECT true FROM catalogue.removals WHERE tenant_id = $1 AND pack_id = $2"
+            " AND (removed_by IS NULL"
+            "  OR NOT pg_visible_in_snapshot(removed_by, $3::text::pg_snapshot))",
+            tenant_id,
+            pack_id,
+            snapshot,
+        )
+    )
+
+
+async def list_chunks(
+    conn: Connection, tenant_id: UUID, pack_nos: Sequence[int], *, needed: bool
+) -> list[tuple[int, SealedChunk]]:
+    """Returns (pack, chunk) of all chunks in packs, or of those that some version needs."""
+    if needed:
+        await conn.execute("SET LOCAL enable_nestloop = off")
+    rows = await conn.fetch(
+        'SELECT c.pack_no, c.chunk_id, c."offset", c.length, c.size, c.encoding, c.crc32'
+        " FROM catalogue.chunks c WHERE c.tenant_id = $1 AND c.pack_no = ANY($2::bigint[])"
+        " AND (NOT $3 OR c.chunk_id IN (SELECT substr(v.chunk_ids, at, 32)"
+        "  FROM catalogue.versions v, generate_series(1, octet_length(v.chunk_ids), 32) AS at"
+        "  WHERE $3 AND v.tenant_id = $1 AND v.kind = 'f'))"
+        ' ORDER BY c.pack_no, c."offset"',
+        tenant_id,
+        pack_nos,
+        needed,
+    )
+    return [(row[0], SealedChunk(*row[1:])) for row in rows]
+
+
+async def add_pack(
+    conn: Connection,
+    tenant_id: UUID,
+    pack_id: bytes,
+    object_bytes: int,
+    chunk_count: int,
+    now: datetime,
+) -> int | None:
+    """Writes a repacked pack down; None if there is a row of it already."""
+    number: int | None = await conn.fetchval(
+        "INSERT INTO catalogue.packs (tenant_id, pack_id, object_bytes, chunk_count, state,"
+        " stored_at, verified_at) VALUES ($1, $2, $3, $4, 'live', $5, $5)"
+        " ON CONFLICT DO NOTHING RETURNING pack_no",
+        tenant_id,
+        pack_id,
+        object_bytes,
+        chunk_count,
+        now,
+    )
+    return number
+
+
+async def move_chunks(
+    conn: Connection,
+    tenant_id: UUID,
+    chunks: Sequence[SealedChunk],
+    sources: Sequence[int],
+    pack_no: int,
+) -> None:
+    """Points chunks that lie in the locked sources to their new place; marks the sources."""
+    ordered = sorted(chunks, key=lambda chunk: chunk.chunk_id)
+    ids = [chunk.chunk_id for chunk in ordered]
+    await conn.execute(
+        "SELECT FROM catalogue.chunks WHERE tenant_id = $1 AND chunk_id = ANY($2::bytea[])"
+        " ORDER BY chunk_id FOR UPDATE",
+        tenant_id,
+        ids,
+    )
+    await conn.execute(
+        'UPDATE catalogue.chunks c SET pack_no = $6, "offset" = n."offset", length = n.length'
+        ' FROM unnest($2::bytea[], $3::integer[], $4::integer[]) AS n (chunk_id, "offset", length)'
+        " WHERE c.tenant_id = $1 AND c.chunk_id = n.chunk_id AND c.pack_no = ANY($5::bigint[])",
+        tenant_id,
+        ids,
+        [chunk.offset for chunk in ordered],
+        [chunk.length for chunk in ordered],
+        sources,
+        pack_no,
+    )
+    await conn.execute(
+        "UPDATE catalogue.packs SET chunks_moved = true"
+        " WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[])",
+        tenant_id,
+        sources,
+    )
+
+
+async def change_volume(conn: Connection, tenant_id: UUID, stored_bytes: int) -> Volume:
+    """Adds to a tenant's stored bytes and returns its volume; the last lock of a transaction."""
+    row = await conn.fetchrow(
+        "UPDATE catalogue.volumes SET stored_bytes = stored_bytes + $2, sequence = sequence + 1"
+        " WHERE tenant_id = $1 RETURNING stored_bytes, protected_bytes, sequence",
+        tenant_id,
+        stored_bytes,
+    )
+    assert row is not None, "only tenants with a volume are collected"
+    return Volume(*row)
