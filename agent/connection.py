@@ -9,17 +9,20 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import socket
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from agent import __version__
+from agent.bandwidth import Throttle
 from agent.failures import Interrupted, Problem, Unreachable, UsageError
 
 RETRIED = frozenset({408, 425, 429, 502, 503, 504})
@@ -63,6 +66,7 @@ class Connection:
         ca_file: Path | None = None,
         patience_seconds: float = 900,
         on_wait: Callable[[str], None] = _say_nothing,
+        throttle: Throttle | None = None,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -72,9 +76,20 @@ class Connection:
         self.patience_seconds = patience_seconds
         self.stopping = threading.Event()
         self.on_wait = on_wait
+        self._throttle = throttle if throttle is not None and throttle.is_needed else None
         self._host, self._port, self._prefix = parts.hostname, parts.port, parts.path.rstrip("/")
         self._tls = _tls_context(ca_file) if parts.scheme == "https" else None
         self._local = threading.local()
+        self._lock = threading.Lock()
+        self._wires: weakref.WeakSet[Wire] = weakref.WeakSet()
+
+    def cut(self) -> None:
+        """Break off what is under way in all threads; they fail as if the line were cut."""
+        with self._lock:
+            for wire in list(self._wires):
+                if wire.sock is not None:
+                    with suppress(OSError):
+                        wire.sock.shutdown(socket.SHUT_RDWR)
 
     def call(
         self,
@@ -153,8 +168,12 @@ class Connection:
         if wire.sock is None:
             wire.connect()
         wire.sock.settimeout(read_seconds)
+        content: bytes | bytearray | Iterator[memoryview] | None = body
+        if body is not None and self._throttle is not None:
+            headers["Content-Length"] = str(len(body))
+            content = self._throttle.pieces(body)
         try:
-            wire.request(method, self._prefix + path, body=body, headers=headers)
+            wire.request(method, self._prefix + path, body=content, headers=headers)
         except (BrokenPipeError, ConnectionResetError):
             # A server that refuses a body answers before it has read all of it.
             return wire.getresponse()
@@ -170,11 +189,15 @@ class Connection:
                     self._host, self._port, timeout=CONNECT_SECONDS, context=self._tls
                 )
             self._local.wire = wire
+            with self._lock:
+                self._wires.add(wire)
         return wire
 
     def _drop(self) -> None:
         wire: Wire | None = getattr(self._local, "wire", None)
         if wire is not None:
+            with self._lock:
+                self._wires.discard(wire)
             wire.close()
             self._local.wire = None
 

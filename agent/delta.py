@@ -23,7 +23,10 @@ _GONE = frozenset({errno.ENOENT, errno.ELOOP, errno.ENXIO})
 
 @dataclass
 class Counters:
-    """What a run saw and did."""
+    """What a run saw and did.
+
+    files_in_hand, bytes_in_hand: read of the present folder, not yet in the totals.
+    """
 
     files_total: int = 0
     files_new: int = 0
@@ -35,6 +38,8 @@ class Counters:
     bytes_protected: int = 0
     bytes_read: int = 0
     bytes_sent: int = 0
+    files_in_hand: int = 0
+    bytes_in_hand: int = 0
 
 
 @dataclass
@@ -148,6 +153,7 @@ class Comparison:
             self._emit(FolderDelta(listing.path, upserts, list(before)))
         record = records.record_of(listing.path, [row for row, _ in now], [c for _, c in now])
         self._count(record)
+        self._counters.files_in_hand = self._counters.bytes_in_hand = 0
         self._writer.add(record)
         if old is not None:
             self._known.advance()
@@ -199,6 +205,7 @@ class Comparison:
             return row, listing.contents[row[0]]
         if known is not None and _is_known_by_server_only(known[0], row):
             return row, known[1]
+        self._counters.files_in_hand += 1
         taken, content, has_changed = self._files.read(listing.descriptor, row)
         self._counters.bytes_read += taken[3]
         path = _join(listing.path, row[0])

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from agent.names import size_text
 
@@ -22,17 +22,54 @@ JSON_SECONDS = 2.0
 MAX_LOG_TAIL_BYTES = 60 * 1024
 
 
-class Teller:
-    """Tells of one command while it runs.
+class Shown(Protocol):
+    """How far a command is."""
 
-    `snapshot` gives (what is done in a few words, bytes done, bytes in all or None) at any time.
-    """
+    @property
+    def share_done(self) -> float | None:
+        """From 0 to 1, None where that can't be told."""
+
+    def words(self) -> str:
+        """In a few words."""
+
+    def as_status(self) -> dict[str, Any]:
+        """As a line of `--json`."""
+
+
+class Seen(NamedTuple):
+    """What is done in a few words, bytes done, bytes in all or None."""
+
+    sentence: str
+    bytes_done: int
+    bytes_total: int | None
+
+    @property
+    def share_done(self) -> float | None:
+        """From 0 to 1, None where that can't be told."""
+        return min(self.bytes_done / self.bytes_total, 1.0) if self.bytes_total else None
+
+    def words(self) -> str:
+        """In a few words."""
+        return self.sentence
+
+    def as_status(self) -> dict[str, Any]:
+        """As a line of `--json`."""
+        members = {"bytes_done": self.bytes_done, "bytes_total": self.bytes_total}
+        return {"message_type": "status", "message": self.sentence, **members}
+
+
+Snapshot = Callable[[], "Shown | tuple[str, int, int | None]"]
+
+
+class Teller:
+    """Tells of one command while it runs."""
 
     def __init__(self, as_json: bool, title: str) -> None:
         self.as_json = as_json
         self._title = title
         self._on_terminal = not as_json and sys.stderr.isatty()
-        self._snapshot: Callable[[], tuple[str, int, int | None]] | None = None
+        self._snapshot: Snapshot | None = None
+        self._bar: Progress | None = None
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -50,9 +87,11 @@ class Teller:
     ) -> None:
         self.stop()
 
-    def follow(self, snapshot: Callable[[], tuple[str, int, int | None]]) -> None:
-        """Show progress from now on."""
+    def follow(self, snapshot: Snapshot) -> None:
+        """Show progress from now on; `snapshot` is asked by a thread of ours, at any time."""
         self._snapshot = snapshot
+        if self._thread is not None:
+            return
         self._thread = threading.Thread(target=self._show, daemon=True)
         self._thread.start()
 
@@ -74,6 +113,8 @@ class Teller:
                 self._log_bytes -= len(self._log.popleft().encode("utf-8", "replace")) + 1
         if self.as_json:
             self.emit({"message_type": kind, "message": sentence, **members})
+        elif self._bar is not None:
+            self._bar.console.print(sentence, markup=False, highlight=False, soft_wrap=True)
         else:
             print(sentence, file=sys.stderr, flush=True)
 
@@ -87,6 +128,12 @@ class Teller:
         with self._lock:
             return "\n".join(self._log)
 
+    def _seen(self) -> Shown | None:
+        if self._snapshot is None:
+            return None
+        shown = self._snapshot()
+        return Seen(*shown) if isinstance(shown, tuple) else shown
+
     def _show(self) -> None:
         if self._on_terminal:
             self._show_bar()
@@ -95,42 +142,36 @@ class Teller:
 
     def _show_bar(self) -> None:
         from rich.console import Console  # noqa: PLC0415 - costs start-up time
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - the same
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn  # noqa: PLC0415 - the same
 
         columns = (
-            SpinnerColumn(),
+            TextColumn("{task.fields[title]}", markup=False),
+            BarColumn(bar_width=20),
+            TaskProgressColumn(),
             TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
         )
         console = Console(stderr=True)
-        with Progress(*columns, console=console, transient=True) as progress:
-            task = progress.add_task(self._title, total=None)
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("", total=None, title=self._title)
+            self._bar = bar
             while not self._ended.wait(BAR_SECONDS):
-                self._advance(progress, task)
+                self._advance(bar, task)
+            self._bar = None
 
-    def _advance(self, progress: Progress, task: TaskID) -> None:
-        if self._snapshot is not None:
-            words, done, total = self._snapshot()
-            progress.update(
-                task, completed=done, total=total, description=f"{self._title}: {words}"
-            )
+    def _advance(self, bar: Progress, task: TaskID) -> None:
+        if (shown := self._seen()) is not None:
+            share = shown.share_done
+            total = None if share is None else 1.0
+            bar.update(task, completed=share or 0.0, total=total, description=shown.words())
 
     def _show_lines(self) -> None:
         while not self._ended.wait(JSON_SECONDS if self.as_json else LINE_SECONDS):
-            if self._snapshot is None:
+            if (shown := self._seen()) is None:
                 continue
-            words, done, total = self._snapshot()
             if self.as_json:
-                self.emit(
-                    {
-                        "message_type": "status",
-                        "message": words,
-                        "bytes_done": done,
-                        "bytes_total": total,
-                    }
-                )
+                self.emit(shown.as_status())
             else:
-                print(f"{self._title}: {words}", file=sys.stderr, flush=True)
+                print(f"{self._title}: {shown.words()}", file=sys.stderr, flush=True)
 
 
 def progress_words(files: int, size_bytes: int, sent_bytes: int) -> str:
