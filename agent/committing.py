@@ -1,4 +1,5 @@
 """The end of a run: committed, with chunks sent again where the server lacks them; or aborted."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -18,10 +19,12 @@ RESEND_ROUNDS = 100
 
 def commit(job: Job, started: StartedRun, writer: Writer, batches: int) -> Result:
     """Make the run a restore point, remember it, and say how it ended."""
-    hint = "succeeded_with_warnings" if job.not_copied else "succeeded"
-    if any(count >= MISSES_THAT_FAIL for count in job.missed_in_a_row().values()):
-        hint = "failed"
-    summary = {**job.ending(), "batches": batches, "outcome_hint": hint, "full": False}
+    _tell_hot_files(job)
+    has_bad_dump = any(not dump.succeeded for dump in job.dumps)
+    warning = job.hooks.after("failed" if has_bad_dump else _hint(job))
+    if warning is not None:
+        job.warnings.append(warning)
+    summary = {**job.ending(), "batches": batches, "outcome_hint": _hint(job), "full": False}
     for _ in range(RESEND_ROUNDS):
         try:
             return _committed(job, job.ingest.commit(started.run_id, summary), writer)
@@ -31,6 +34,24 @@ def commit(job: Job, started: StartedRun, writer: Writer, batches: int) -> Resul
             wanted = {bytes.fromhex(text) for text in problem.document["chunks"]}
         _send_again(job, started, writer, wanted)
     raise AgentError("The server lacks chunks of files that have changed since. Run again.")
+
+
+def _hint(job: Job) -> str:
+    """The outcome as far as we see; a dump that failed is the server's to judge."""
+    if any(count >= MISSES_THAT_FAIL for count in job.missed_in_a_row().values()):
+        return "failed"
+    if job.not_copied or job.warnings or any(dump.is_suspect for dump in job.dumps):
+        return "succeeded_with_warnings"
+    return "succeeded"
+
+
+def _tell_hot_files(job: Job) -> None:
+    named = job.hot.named()
+    for path, _ in named:
+        sentence = f"{path}: copied, not guaranteed restorable: use a dump."
+        job.teller.say(sentence, "notice", path=path)
+    if left := len(job.hot.found) - len(named):
+        job.teller.say(f"{left} more database files were copied so.", "notice")
 
 
 def _send_again(job: Job, started: StartedRun, writer: Writer, wanted: set[bytes]) -> None:
@@ -53,20 +74,34 @@ def _committed(job: Job, answer: dict[str, Any], writer: Writer) -> Result:
     if writer.has_begun:
         remembered.records_name = writer.file.name
         remembered.records_digest = digest_of(writer.file)
+    remembered.dump_sizes = {
+        dump.name: dump.size_bytes if dump.succeeded else remembered.dump_sizes.get(dump.name, 0)
+        for dump in job.dumps
+    }
     if outcome == "failed":
         result.exit_code = failures.FAILED
-        result.code = "missed-again"
-        result.error = (
-            "The same files could not be read in three runs in a row; all others were copied."
-            " Make them readable, or exclude them."
-        )
+        result.code, result.error = _why_failed(job)
     elif outcome == "succeeded_with_warnings":
         result.exit_code = failures.WARNINGS
     return result
 
 
+def _why_failed(job: Job) -> tuple[str, str]:
+    bad = [f"{dump.name}: {dump.detail}" for dump in job.dumps if not dump.succeeded]
+    if bad:
+        return "dump-failed", (
+            f"These dumps failed, and all else was copied: {'; '.join(bad)}. "
+            "The last good dump of each is kept."
+        )
+    return "missed-again", (
+        "The same files could not be read in three runs in a row; all others were copied."
+        " Make them readable, or exclude them."
+    )
+
+
 def abort(job: Job, failure: AgentError) -> Result:
     """Tell the server that the run failed, unless that is why it failed; say how it ended."""
+    job.hooks.after("failed")
     result = job.result("failed")
     result.code, result.error = failure.code, str(failure)
     result.exit_code = failure.exit_code

@@ -29,11 +29,15 @@ class DeclaredPlan:
 
 @dataclass(frozen=True)
 class StartedRun:
-    """An open run; parent is the restore point that its delta starts from."""
+    """An open run; parent is the restore point that its delta starts from.
+
+    lease_seconds: without any call for that long the server closes the run.
+    """
 
     run_id: str
     number: int
     parent: int | None
+    lease_seconds: float = 900
 
 
 class Ingest:
@@ -57,7 +61,9 @@ class Ingest:
             "run_key": str(uuid.uuid4()),
         }
         answer = self.connection.call_json("POST", "/v1/runs", request).json()
-        return StartedRun(answer["run_id"], answer["number"], answer["parent"])
+        return StartedRun(
+            answer["run_id"], answer["number"], answer["parent"], answer["lease_seconds"]
+        )
 
     def missing(self, run_id: str, chunk_ids: list[bytes]) -> list[bool]:
         """Which of up to 16,384 chunks the tenant does not have."""

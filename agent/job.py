@@ -9,6 +9,9 @@ from typing import Any
 
 from agent.config import Config, Plan
 from agent.delta import CHANGED_WHILE_READ, Counters
+from agent.dumps.taking import Taken
+from agent.hooks import Hooks
+from agent.hot import HotFiles
 from agent.identity import Identity
 from agent.ingest import Ingest, StartedRun
 from agent.names import shown_absolute
@@ -16,6 +19,8 @@ from agent.records import Writer
 from agent.results import MAX_NAMED_NOT_COPIED, Result, named
 from agent.state import PlanState, Remembered
 from agent.telling import Teller
+
+MAX_DUMPS_TOLD = 100
 
 
 def _now() -> str:
@@ -27,6 +32,8 @@ class Job:
     """One run of a plan.
 
     not_copied: paths that were not copied as they should, each with the reason.
+    dumps: what became of each dump; hot: the database files among those copied.
+    warnings: what else went wrong without making the run fail.
     known_last_run: the restore point that the server named when the plan was last declared.
     """
 
@@ -40,12 +47,20 @@ class Job:
     started_at: str = field(default_factory=_now)
     counters: Counters = field(default_factory=Counters)
     not_copied: dict[bytes, str] = field(default_factory=dict)
+    dumps: list[Taken] = field(default_factory=list)
+    hot: HotFiles = field(default_factory=HotFiles)
+    warnings: list[str] = field(default_factory=list)
+    hooks: Hooks = field(init=False)
     started: StartedRun | None = None
     known_last_run: int | None = None
+
+    def __post_init__(self) -> None:
+        self.hooks = Hooks(self.plan.hooks, self.plan.name, self.teller)
 
     def begin_again(self) -> None:
         """Forget what an attempt saw."""
         self.counters, self.not_copied = Counters(), {}
+        self.dumps, self.hot = [], HotFiles()
 
     def miss(self, path: bytes, reason: str) -> None:
         """Note a path that can't be copied; a second reason for it is not needed."""
@@ -88,7 +103,10 @@ class Job:
                 "bytes_sent": counters.bytes_sent,
             },
             "not_copied": named(self.not_copied),
-            "dumps": [],
+            "dumps": [
+                *(dump.as_result() for dump in self.dumps),
+                *self.hot.as_results(MAX_DUMPS_TOLD - len(self.dumps)),
+            ],
             "log_tail": self.teller.log_tail(),
             "started_at": self.started_at,
         }
@@ -96,6 +114,9 @@ class Job:
     def result(self, outcome: str) -> Result:
         """How it ended, as far as that is known."""
         result = Result(outcome, self.counters, not_copied=self.not_copied)
+        result.dumps = [dump.as_result() for dump in self.dumps]
+        result.hot_files = [path for path, _ in self.hot.named()]
+        result.warnings = list(self.warnings)
         if self.started is not None:
             result.run_id, result.number = self.started.run_id, self.started.number
         return result

@@ -8,12 +8,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from agent import records
+from agent.dumps import folder
+from agent.failures import AgentError
 from agent.reading import FileGone, FileReader
 from agent.sending import Sender
 from agent.tree import FILE, Row, open_long
 from libs.shared.entries import CHUNK_ID_BYTES
 
 _OPEN_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
+
+DUMP_LOST = (
+    "The server lacks a part of a database dump, which can't be read a second time. "
+    "Run again: the dump will be made and sent anew."
+)
 
 
 def resend(sender: Sender, chunk_key: bytes, wanted: set[bytes], file: Path) -> None:
@@ -30,6 +37,8 @@ def resend(sender: Sender, chunk_key: bytes, wanted: set[bytes], file: Path) -> 
     try:
         for record in with_wanted:
             rows = [row for row, held in records.unpack_record(record) if _needs(row, held, left)]
+            if rows and record.path == folder.NAME:
+                raise AgentError(DUMP_LOST)
             if rows:
                 _read_again(reader, record.path, rows)
     finally:

@@ -26,6 +26,9 @@ class Result:
     error: str | None = None
     exit_code: int = failures.SUCCEEDED
     stored_bytes: int | None = None
+    dumps: list[dict[str, Any]] = field(default_factory=list)
+    hot_files: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def as_summary(self, plan: str) -> dict[str, Any]:
         """All members, in JSON types."""
@@ -49,6 +52,9 @@ class Result:
             "stored_bytes": self.stored_bytes,
             "duration_seconds": round(self.duration_seconds, 3),
             "not_copied": named(self.not_copied),
+            "dumps": self.dumps,
+            "hot_files": self.hot_files,
+            "warnings": self.warnings,
             "error_code": self.code,
             "error": self.error,
             "exit_code": self.exit_code,

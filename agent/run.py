@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from agent import committing, failures, starting
+from agent import committing, failures, lease, starting
 from agent.config import Config, Plan
 from agent.connection import Connection
 from agent.delta import Comparison
+from agent.dumps.folder import with_dumps
+from agent.dumps.taking import take_all
 from agent.failures import ENROL_FIRST, AgentError, Problem
 from agent.identity import Identity
 from agent.ingest import Ingest, StartedRun
 from agent.job import Job
+from agent.pings import Pings
 from agent.reading import FileReader
 from agent.records import Reader, RecordsDamaged, Writer
 from agent.results import Result, named
@@ -20,7 +24,8 @@ from agent.sending import Sender
 from agent.state import PlanState
 from agent.stopping import stoppable
 from agent.telling import Teller, progress_words
-from agent.tree import Tree
+from agent.tree import Listing, Tree
+from libs.shared.entries import FolderDelta
 
 MAX_ATTEMPTS = 3
 OTHERS_BETWEEN = (
@@ -44,10 +49,17 @@ def run_plan(config: Config, identity: Identity, plan: Plan, teller: Teller) -> 
         on_wait=lambda sentence: teller.say(sentence, "waiting"),
     )
     began = time.monotonic()
+    pings = Pings(config.ping_url_of(plan), teller)
     with state.lock(), stoppable():
+        pings.started()
         remembered = state.load(identity.agent_id)
         job = Job(config, identity, plan, state, Ingest(connection), teller, remembered)
-        result = _perform(job)
+        try:
+            result = _perform(job)
+        finally:
+            job.hooks.after("failed")
+        if result.outcome == "failed":
+            job.hooks.on_error(result.code or "failed", result.error or "")
         result.duration_seconds = time.monotonic() - began
         remembered.last = {
             **result.as_summary(plan.name),
@@ -55,6 +67,7 @@ def run_plan(config: Config, identity: Identity, plan: Plan, teller: Teller) -> 
             "not_copied": named(result.not_copied)[:20],
         }
         state.keep(remembered)
+    pings.ended(result.outcome, "\n".join([teller.log_tail(), result.error or ""]))
     return result
 
 
@@ -75,9 +88,16 @@ def _attempt(job: Job) -> Result:
     job.begin_again()
     known_file = starting.start(job)
     assert job.started is not None
+    with lease.kept(job.ingest, job.started):
+        return _copy_or_start_again(job, job.started, known_file)
+
+
+def _copy_or_start_again(job: Job, started: StartedRun, known_file: Path | None) -> Result:
+    job.hooks.about(started.run_id, started.number)
+    job.hooks.before()
     tree = Tree(job.plan.folders, job.plan.exclude, [str(job.config.state_dir.absolute())])
     try:
-        return _copy(job, job.started, tree, known_file)
+        return _copy(job, started, tree, known_file)
     except RecordsDamaged as error:
         job.remembered.run = None
         raise StartAgain(f"What is remembered of the last run is damaged: {error}.") from error
@@ -95,9 +115,14 @@ def _copy(job: Job, started: StartedRun, tree: Tree, known_file: Path | None) ->
     known = Reader(known_file)
     sender = Sender(job.ingest, started.run_id, job.counters)
     files = FileReader(job.identity.chunk_key_bytes, sender.offer)
-    comparison = Comparison(known, writer, files, sender.emit, job.counters, job.miss)
+
+    def emit(delta: FolderDelta) -> None:
+        job.hot.look(delta)
+        sender.emit(delta)
+
+    comparison = Comparison(known, writer, files, emit, job.counters, job.miss)
     try:
-        comparison.compare(tree.walk())
+        comparison.compare(_with_dumps(job, files, tree.walk()))
         sender.finish()
         writer.finish()
         return committing.commit(job, started, writer, sender.batches)
@@ -107,6 +132,17 @@ def _copy(job: Job, started: StartedRun, tree: Tree, known_file: Path | None) ->
         raise
     finally:
         known.close()
+
+
+def _with_dumps(job: Job, files: FileReader, walk: Iterator[Listing]) -> Iterator[Listing]:
+    """Take the dumps, then walk: they are one more folder."""
+    if not job.plan.dumps:
+        return walk
+    with job.state.private_folder() as private:
+        job.dumps = take_all(
+            job.plan.dumps, files.read_stream, private, job.remembered.dump_sizes, job.teller
+        )
+    return with_dumps(walk, job.dumps, job.miss)
 
 
 def _snapshot(job: Job) -> tuple[str, int, int | None]:

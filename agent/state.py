@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ class Remembered(msgspec.Struct, kw_only=True):
     """The JSON file of a plan.
 
     run: the last restore point that the records describe; None before the first.
+    dump_sizes: of each dump that was good, how large it was the last time.
     missed: for each file that could not be read (path in hexadecimal), in how many runs in a row.
     last: the summary of the last run, for `status`.
     """
@@ -37,6 +39,7 @@ class Remembered(msgspec.Struct, kw_only=True):
     records_name: str | None = None
     records_digest: str = ""
     missed: dict[str, int] = {}
+    dump_sizes: dict[str, int] = {}
     last: dict[str, Any] | None = None
 
 
@@ -65,6 +68,17 @@ class PlanState:
             except BlockingIOError as error:
                 raise AlreadyRunning("Another run of this plan is going on; let it end.") from error
             yield
+
+    @contextmanager
+    def private_folder(self) -> Iterator[Path]:
+        """A folder for what must lie on disk for a moment, ours alone; emptied before and after."""
+        folder = self.folder / f"{self._stem}.private"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def is_locked(self) -> bool:
         """Is a run going on?"""

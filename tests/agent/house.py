@@ -47,6 +47,15 @@ def wait_for(what: str, look: Callable[[], T | None], seconds: float = 40) -> T:
     return found
 
 
+def toml(value: Any) -> str:
+    """A value as TOML writes it in one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {toml(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(toml(each) for each in value) + "]"
+    return json.dumps(value)
+
+
 @dataclass
 class Machine:
     """A client's machine: its configuration, and the agent run as a program."""
@@ -59,16 +68,15 @@ class Machine:
     @property
     def config(self) -> Path:
         """The agent's configuration, written anew from what is set here."""
-        quote = json.dumps
         lines = [
-            f"server = {quote(self.server)}",
+            f"server = {toml(self.server)}",
             'token_file = "token"',
             'state_dir = "state"',
-            *(f"{key} = {quote(value)}" for key, value in self.more.items()),
+            *(f"{key} = {toml(value)}" for key, value in self.more.items()),
         ]
         for name, plan in self.plans.items():
             settings = {"name": name, "schedule": "0 2 * * *", "timezone": "Europe/Paris", **plan}
-            lines += ["", "[[plan]]", *(f"{k} = {quote(v)}" for k, v in settings.items())]
+            lines += ["", "[[plan]]", *(f"{k} = {toml(v)}" for k, v in settings.items())]
         file = self.folder / "agent.toml"
         file.write_text("\n".join(lines) + "\n")
         return file
