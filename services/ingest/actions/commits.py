@@ -16,7 +16,8 @@ from libs.shared.entries import EntryRejected
 from libs.shared.errors import NotFound
 from libs.shared.events import Outcome
 from services.ingest import rules, store
-from services.ingest.actions.deltas import Application, hold_packs, run_prefix
+from services.ingest.actions.applying import Application
+from services.ingest.actions.deltas import hold_packs
 from services.ingest.actions.ends import put_head, tell_end
 from services.ingest.actions.ingest import Ingest
 from services.ingest.actions.packs import volume_changed
@@ -41,9 +42,8 @@ async def commit_run(
         )
         batches = await _check_delta(conn, run, plan, said.batches)
         await store.mark_tried(conn, run.tenant_id, run_id, clock.now())
-    head = _head(run, plan, ending, batches, full=said.full)
-    head |= {"outcome": outcome, "reason": reason}
-    head_key = await put_head(ingest, run.tenant_id, run_prefix(run), head)
+    head = _head(run, plan, ending, batches, (outcome, reason), full=said.full)
+    head_key = await put_head(ingest, head)
     crashpoint("ingest.before_commit_run")
     async with ingest.deltas:
         answer = await _apply(ingest, agent, run_id, said, ending, (outcome, reason, head_key))
@@ -98,35 +98,36 @@ def _head(
     plan: store.Plan,
     ending: rules.Ending,
     batches: list[store.Batch],
+    verdict: tuple[Outcome, str],
     *,
     full: bool,
-) -> dict[str, Any]:
+) -> rules.Head:
     """A manifest's head: with it and its parts the run can be rebuilt."""
-    return {
-        "version": 1,
-        "tenant_id": str(run.tenant_id),
-        "plan_id": str(run.plan_id),
-        "plan": plan.name,
-        "plan_version": plan.version,
-        "plan_created_at": plan.created_at.isoformat(),
-        "agent_id": str(run.agent_id),
-        "hostname": plan.hostname,
-        "platform": plan.platform,
-        "agent_version": plan.agent_version,
-        "enrolled_at": plan.enrolled_at.isoformat(),
-        "declaration": plan.declaration,
-        "run_id": str(run.run_id),
-        "number": run.number,
-        "parent": run.parent,
-        "full": full,
-        "started_at": run.started_at.isoformat(),
-        "asked_at": clock.now().isoformat(),
-        "counters": ending.counters.model_dump(),
-        "parts": [
-            {"key": batch.object_key, "sha256": batch.sha256.hex(), "entries": batch.entries}
-            for batch in batches
+    return rules.Head(
+        tenant_id=run.tenant_id,
+        plan_id=run.plan_id,
+        plan=plan.name,
+        plan_version=plan.version,
+        plan_created_at=plan.created_at,
+        agent_id=run.agent_id,
+        hostname=plan.hostname,
+        platform=plan.platform,
+        agent_version=plan.agent_version,
+        enrolled_at=plan.enrolled_at,
+        declaration=plan.declaration,
+        run_id=run.run_id,
+        number=run.number,
+        parent=run.parent,
+        full=full,
+        started_at=run.started_at,
+        asked_at=clock.now(),
+        outcome=verdict[0],
+        reason=verdict[1],
+        counters=ending.counters.model_dump(),
+        parts=[
+            rules.Part(batch.object_key, batch.sha256.hex(), batch.entries) for batch in batches
         ],
-    }
+    )
 
 
 async def _apply(

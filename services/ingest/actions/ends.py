@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from libs.shared import clock, database, logs, packs
 from libs.shared.crashpoints import crashpoint
 from libs.shared.errors import Refusal, Unavailable
 from libs.shared.keys import KeysDestroyed, TenantKeys
-from services.ingest import store
+from services.ingest import rules, store
 from services.ingest.actions.ingest import Ingest
 
 _ENDS_AT_ONCE = 100
@@ -35,11 +34,12 @@ def open_part(sealed: bytes, keys: TenantKeys, key: str) -> bytes:
     return packs.open_blob(sealed, keys, f"coffre/run/v1 {key}".encode())
 
 
-async def put_head(ingest: Ingest, tenant_id: UUID, prefix: str, head: dict[str, Any]) -> str:
+async def put_head(ingest: Ingest, head: rules.Head) -> str:
     """Stores what a commit asks for, under a key of its own; returns the key."""
-    plain = json.dumps(head).encode()
+    plain = msgspec.json.encode(head)
+    prefix = f"{runs_prefix(head.tenant_id, head.plan_id)}{head.number}"
     key = f"{prefix}.head.{hashlib.sha256(plain).hexdigest()[:16]}"
-    await ingest.objects.put(key, seal_part(plain, await ingest.keys.get(tenant_id), key))
+    await ingest.objects.put(key, seal_part(plain, await ingest.keys.get(head.tenant_id), key))
     return key
 
 
@@ -76,15 +76,7 @@ async def _write_end(ingest: Ingest, tenant_id: UUID, run_id: UUID) -> None:
     async with database.acquire(ingest.pool) as conn:
         end = await store.find_end(conn, tenant_id, run_id)
     key = f"{runs_prefix(tenant_id, end.plan_id)}{end.number}.end"
-    told = {
-        "version": 1,
-        **asdict(end),
-        "tenant_id": str(tenant_id),
-        "plan_id": str(end.plan_id),
-        "run_id": str(run_id),
-        "finished_at": end.finished_at.isoformat(),
-    }
-    sealed = seal_part(json.dumps(told).encode(), await ingest.keys.get(tenant_id), key)
+    sealed = seal_part(msgspec.json.encode(end), await ingest.keys.get(tenant_id), key)
     await ingest.objects.put(key, sealed)
     crashpoint("ingest.after_put_end")
     async with database.acquire(ingest.pool) as conn:

@@ -1,5 +1,6 @@
 """What ingest decides, and the words it decides on."""
 
+from services.ingest.rules.content import Content, Listed
 from services.ingest.rules.decisions import (
     Agent,
     Run,
@@ -14,11 +15,27 @@ from services.ingest.rules.decisions import (
     list_folders,
     split_ids,
 )
+from services.ingest.rules.files import FOLDER_MODE, NamedFile, name_file
+from services.ingest.rules.manifests import (
+    LIST_ENTRIES,
+    LIST_RUNS,
+    End,
+    Head,
+    History,
+    ListedFolder,
+    ListHead,
+    Part,
+    Point,
+    decide_history,
+    find_expired_before,
+)
 from services.ingest.rules.refusals import (
     BatchesMissing,
     ChunksMissing,
     ChunkUnknown,
+    ContentMismatch,
     EnrolmentCodeInvalid,
+    FilesMissing,
     GrowthBlocked,
     ParentOutdated,
     RunClosed,
@@ -37,20 +54,35 @@ from services.ingest.rules.said import (
 )
 
 __all__ = [
+    "FOLDER_MODE",
+    "LIST_ENTRIES",
+    "LIST_RUNS",
     "Abort",
     "Agent",
     "BatchesMissing",
     "ChunkUnknown",
     "ChunksMissing",
     "Commit",
+    "Content",
+    "ContentMismatch",
     "Counters",
     "Declaration",
+    "End",
     "Ending",
     "EnrolmentCodeInvalid",
+    "FilesMissing",
     "GrowthBlocked",
+    "Head",
+    "History",
     "Line",
+    "ListHead",
+    "Listed",
+    "ListedFolder",
     "Machine",
+    "NamedFile",
     "ParentOutdated",
+    "Part",
+    "Point",
     "Run",
     "RunClosed",
     "Said",
@@ -61,9 +93,12 @@ __all__ = [
     "check_growth",
     "check_subscription",
     "decide_ceiling",
+    "decide_history",
     "decide_outcome",
+    "find_expired_before",
     "growth_left",
     "list_chunk_ids",
     "list_folders",
+    "name_file",
     "split_ids",
 ]

@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from libs.shared.database import Connection
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How a run ended; the totals are None where it is no restore point (any more)."""
-
-    tenant_id: UUID
-    plan_id: UUID
-    run_id: UUID
-    number: int
-    state: str
-    head_key: str | None
-    finished_at: datetime
-    outcome: str
-    reason_code: str
-    reason: str
-    files_total: int | None
-    bytes_protected: int | None
-    oldest: int | None
+from services.ingest import rules
 
 
 class DueList(NamedTuple):
@@ -49,13 +30,13 @@ async def mark_tried(conn: Connection, tenant_id: UUID, run_id: UUID, now: datet
     )
 
 
-async def find_end(conn: Connection, tenant_id: UUID, run_id: UUID) -> End:
-    """Returns how a run that is closed ended, and the plan's oldest restore point."""
+async def find_end(conn: Connection, tenant_id: UUID, run_id: UUID) -> rules.End:
+    """Returns how a run that is closed ended, and what of the plan's past was kept by then."""
     row = await conn.fetchrow(
         "SELECT r.tenant_id, r.plan_id, r.run_id, r.number, r.state, r.head_key, r.finished_at,"
         " r.outcome, r.reason_code, r.reason, c.files_total, c.bytes_protected,"
-        " (SELECT min(o.number) FROM catalogue.runs o"
-        "  WHERE o.tenant_id = r.tenant_id AND o.plan_id = r.plan_id) AS oldest"
+        " (SELECT min(v.last_run) FROM catalogue.versions v WHERE v.tenant_id = r.tenant_id"
+        "  AND v.plan_id = r.plan_id AND v.last_run IS NOT NULL) AS superseded_from"
         " FROM runs r LEFT JOIN catalogue.runs c ON c.tenant_id = r.tenant_id"
         " AND c.plan_id = r.plan_id AND c.number = r.number"
         " WHERE r.tenant_id = $1 AND r.run_id = $2 AND r.state <> 'open'",
@@ -64,7 +45,7 @@ async def find_end(conn: Connection, tenant_id: UUID, run_id: UUID) -> End:
     )
     if row is None:
         raise LookupError(f"run {run_id} has not ended")
-    return End(**row)
+    return rules.End(**row)
 
 
 async def mark_end_written(conn: Connection, tenant_id: UUID, run_id: UUID) -> None:
@@ -137,28 +118,3 @@ async def mark_listed(conn: Connection, due: DueList, listed_entries: int) -> No
         due.entries,
         due.runs,
     )
-
-
-async def list_received(conn: Connection, tenant_id: UUID, plan_id: UUID) -> dict[int, datetime]:
-    """Returns when each restore point of a plan was committed."""
-    rows = await conn.fetch(
-        "SELECT number, committed_at FROM catalogue.runs WHERE tenant_id = $1 AND plan_id = $2",
-        tenant_id,
-        plan_id,
-    )
-    return {row[0]: row[1] for row in rows}
-
-
-async def find_received(
-    conn: Connection, tenant_id: UUID, folder_id: int, name: bytes, first_run: int
-) -> datetime:
-    """Returns when one version was received, whose run is no restore point any more."""
-    received: datetime = await conn.fetchval(
-        "SELECT received_at FROM catalogue.versions WHERE tenant_id = $1 AND folder_id = $2"
-        " AND name = $3 AND first_run = $4",
-        tenant_id,
-        folder_id,
-        name,
-        first_run,
-    )
-    return received

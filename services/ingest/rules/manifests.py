@@ -1,0 +1,193 @@
+"""What lies in the bucket of a plan's runs, and which of them became restore points.
+
+The formats are those of docs/protocol.md, section 4; the reasoning is in docs/decisions/0013.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from libs.shared.entries import Entry
+from libs.shared.events import Outcome
+
+LIST_ENTRIES = 10_000
+"""A whole list is due when the deltas since the last outgrew it, and had so many entries."""
+LIST_RUNS = 500
+"""... and after so many runs in any case."""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One object of a delta or of a whole list; the hash is of what is sealed in it."""
+
+    key: str
+    sha256: str
+    entries: int
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What a commit asked for: with its parts, all that the run brought."""
+
+    version: int = 1
+    tenant_id: UUID
+    plan_id: UUID
+    plan: str
+    plan_version: int
+    plan_created_at: datetime
+    agent_id: UUID
+    hostname: str
+    platform: str
+    agent_version: str
+    enrolled_at: datetime
+    declaration: dict[str, Any]
+    run_id: UUID
+    number: int
+    parent: int | None
+    full: bool
+    started_at: datetime
+    asked_at: datetime
+    outcome: Outcome
+    reason: str
+    counters: dict[str, int]
+    parts: list[Part]
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended; totals only of a restore point.
+
+    superseded_from: every version that ended before this run had expired by then; None where
+    all that ended had.
+    """
+
+    version: int = 1
+    tenant_id: UUID
+    plan_id: UUID
+    run_id: UUID
+    number: int
+    state: str
+    head_key: str | None
+    finished_at: datetime
+    outcome: Outcome
+    reason_code: str
+    reason: str
+    files_total: int | None
+    bytes_protected: int | None
+    superseded_from: int | None
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """A restore point as a whole list names it, or as it is brought back."""
+
+    number: int
+    run_id: UUID
+    parent: int | None
+    started_at: datetime
+    committed_at: datetime
+    outcome: Outcome
+    reason_code: str
+    reason: str
+    files_total: int
+    bytes_protected: int
+
+
+class ListHead(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole list: every version that the plan had at this run, and its restore points.
+
+    received: when each first run of these versions was committed. digest: see `Content`.
+    """
+
+    version: int = 1
+    tenant_id: UUID
+    plan_id: UUID
+    number: int
+    versions: int
+    digest: str
+    points: list[Point]
+    received: dict[int, datetime]
+    parts: list[Part]
+
+
+class ListedFolder(msgspec.Struct, array_like=True, frozen=True):
+    """Versions that lie directly in one folder, with the runs that see them."""
+
+    folder: bytes
+    entries: list[Entry]
+    first_runs: list[int]
+    last_runs: list[int | None]
+
+
+class History(msgspec.Struct, frozen=True):
+    """The runs of a plan that became restore points, oldest first.
+
+    heads: by number; a committed number without a head is one whose head can't be read.
+    undecided: the newest, where only its head says that it was to become one.
+    last_number: no run had a higher number.
+    """
+
+    committed: list[int]
+    heads: dict[int, tuple[str, Head]]
+    ends: dict[int, End]
+    undecided: int | None
+    last_number: int
+
+
+def decide_history(
+    heads: Mapping[str, Head],
+    ends: Iterable[End],
+    numbers: Collection[int],
+    listed: Collection[int],
+) -> History:
+    """Tells which runs became restore points.
+
+    heads: by key. numbers: of all objects that were found, readable or not. listed: runs of which
+    there is a whole list.
+    A run that a later head names as its parent was committed. So only the newest can be in
+    doubt: it counts, as its agent had sent all and asked for it, unless its end says otherwise.
+    """
+    told = {end.number: end for end in ends}
+    by_number: dict[int, list[tuple[str, Head]]] = {}
+    for key, head in heads.items():
+        by_number.setdefault(head.number, []).append((key, head))
+    sure = {end.number for end in told.values() if end.state == "committed"}
+    sure |= {head.parent for head in heads.values() if head.parent is not None}
+    sure |= set(listed)
+    newest = max(by_number, default=0)
+    undecided = None
+    if newest > max(sure, default=0) and newest not in told:
+        _, head = _last_asked(by_number[newest])
+        if head.parent == max(sure, default=None):
+            undecided = newest
+    committed = sorted(sure if undecided is None else sure | {undecided})
+    chosen = {}
+    for number in committed:
+        tries = by_number.get(number, [])
+        end = told.get(number)
+        if end is not None and end.head_key is not None:
+            tries = [(key, head) for key, head in tries if key == end.head_key]
+        if tries:
+            chosen[number] = _last_asked(tries)
+    return History(
+        committed,
+        chosen,
+        {number: end for number, end in told.items() if number in sure},
+        undecided,
+        max(numbers, default=0),
+    )
+
+
+def _last_asked(tries: Sequence[tuple[str, Head]]) -> tuple[str, Head]:
+    return max(tries, key=lambda attempt: attempt[1].asked_at)
+
+
+def find_expired_before(history: History) -> int:
+    """Returns the run before which no version that ended was kept, as far as is known."""
+    for number in sorted(history.ends, reverse=True):
+        end = history.ends[number]
+        if end.superseded_from is not None:
+            return end.superseded_from
+        return number
+    return 0
