@@ -21,6 +21,7 @@ from libs.shared.entries import FolderDelta, check_batch
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
 _CHUNK_HEAD = struct.Struct(">IB")
+_WANTED = struct.Struct(">32sQIIIB")
 _READ_AHEAD_BYTES = 512 * 1024
 
 
@@ -30,6 +31,7 @@ class ChunkPlace(NamedTuple):
     chunk_id: bytes
     pack_no: int
     offset: int
+    length: int
     size: int
     encoding: int
 
@@ -88,12 +90,13 @@ class Portal:
 
     @contextmanager
     def chunks(
-        self, plan: str, chunk_ids: Sequence[bytes]
+        self, plan: str, places: Sequence[ChunkPlace]
     ) -> Iterator[Iterator[tuple[int, bytes]]]:
         """(encoding, payload) of each chunk, in the order asked for; StreamCut when cut."""
         address = f"/api/v1/plans/{quote(plan, safe='')}/chunks"
-        with self.connection.stream("POST", address, b"".join(chunk_ids)) as response:
-            yield _payloads(_buffered(response), len(chunk_ids))
+        body = b"".join([_WANTED.pack(*place) for place in places])
+        with self.connection.stream("POST", address, body) as response:
+            yield _payloads(_buffered(response), len(places))
 
 
 def _buffered(response: Any) -> io.BufferedReader:

@@ -27,7 +27,7 @@ from libs.shared.entries import CHUNK_ID_BYTES, Entry
 from libs.shared.packs import PayloadInvalid, unpack
 
 WORKERS = 3
-WINDOW_BYTES = 64 * 1024 * 1024
+WINDOW_BYTES = 256 * 1024 * 1024
 WINDOW_PIECES = 20_000
 REQUEST_BYTES = 8 * 1024 * 1024
 REQUEST_CHUNKS = 4_096
@@ -226,8 +226,8 @@ class Restore:
         while done < len(request):
             before = done
             try:
-                ids = [wanted.place.chunk_id for wanted in request[done:]]
-                with self._portal.chunks(self._plan, ids) as payloads:
+                places = [wanted.place for wanted in request[done:]]
+                with self._portal.chunks(self._plan, places) as payloads:
                     for encoding, payload in payloads:
                         self._place(request[done], encoding, payload)
                         done += 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import struct
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,6 +34,11 @@ class File:
     def content(self) -> bytes:
         """All of it."""
         return b"".join(self.chunks)
+
+
+def wanted(place: Iterable[Any]) -> bytes:
+    """A chunk as it is asked for in bulk: id, pack, offset, sealed length, size, encoding."""
+    return struct.pack(">32sQIIIB", *place)
 
 
 def folder(mode: int = 0o755) -> File:

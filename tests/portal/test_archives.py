@@ -200,7 +200,8 @@ async def test_the_manifest_and_the_chunks_bring_back_a_tree(portal: Any, client
         expected = TREE()
         assert set(expected) <= set(files)
         wanted = sorted(places, key=lambda one: places[one][1:3])
-        body = await api.post("/api/v1/plans/documents/chunks", content=b"".join(wanted))
+        asked = b"".join(builder.wanted(places[one]) for one in wanted)
+        body = await api.post("/api/v1/plans/documents/chunks", content=asked)
         assert body.status_code == 200
         contents = read_chunks(body.content, wanted, places)
         for path, file in expected.items():
@@ -214,11 +215,24 @@ async def test_the_manifest_and_the_chunks_bring_back_a_tree(portal: Any, client
         )
         assert [d.folder for d in one] == [b"top", b"top/names"]
         assert [e.name for e in one[0].upserts] == [b"names"]
-        for wrong in (b"", b"short", bytes(33)):
+        unlikely = [bytes(32), 1, 8, 4 << 20, 4 << 20, 0]
+        too_long = [bytes(32), 1, 8, 2**32 - 1, 4 << 20, 0]
+        far = [bytes(32), 2**63, 8, 4 << 20, 4 << 20, 0]
+        for wrong in (
+            b"", b"short", bytes(32), bytes(53), builder.wanted(too_long), builder.wanted(far),
+            17 * builder.wanted(unlikely),
+        ):  # fmt: skip
             refused = await api.post("/api/v1/plans/documents/chunks", content=wrong)
             assert refused.status_code == 422
-        unknown = await api.post("/api/v1/plans/documents/chunks", content=bytes(32))
-        assert unknown.status_code == 404
+        # What isn't where it was said to be is found; what isn't there at all costs itself alone.
+        moved = [
+            [chunk_id, 2**40 + n % 2, offset + 10**9 * (n % 3), *more]
+            for n, (chunk_id, _, offset, *more) in enumerate(places[one] for one in wanted)
+        ]
+        asked = b"".join(map(builder.wanted, [*moved, unlikely]))
+        body = await api.post("/api/v1/plans/documents/chunks", content=asked)
+        assert body.content.endswith(bytes(5))
+        assert read_chunks(body.content[:-5], wanted, places) == contents
 
 
 async def test_large_folders_and_many_folders_come_whole_and_in_order(portal: Any) -> None:
@@ -275,9 +289,9 @@ def read_chunks(
     at = 0
     for chunk_id in wanted:
         length, encoding = int.from_bytes(body[at : at + 4], "big"), body[at + 4]
-        assert encoding == places[chunk_id][4]
+        assert encoding == places[chunk_id][5]
         payload = body[at + 5 : at + 5 + length]
-        contents[chunk_id] = packs.unpack(payload, encoding, places[chunk_id][3])
+        contents[chunk_id] = packs.unpack(payload, encoding, places[chunk_id][4])
         at += 5 + length
     assert at == len(body)
     return contents

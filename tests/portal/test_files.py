@@ -183,14 +183,15 @@ async def test_damage_is_never_passed_on(portal: Any, client: Any) -> None:
                 await api.get(f"/api/v1/plans/documents/archive?run=2&path=huge&format={form}")
         with pytest.raises(httpx2.RemoteProtocolError):
             await api.get("/api/v1/plans/documents/file?run=2&path=huge/file")
-        ids = await portal.admin.fetch(
-            'SELECT chunk_id, size FROM catalogue.chunks ORDER BY pack_no, "offset"'
+        places = await portal.admin.fetch(
+            'SELECT chunk_id, pack_no, "offset", length, size, encoding FROM catalogue.chunks'
+            ' ORDER BY pack_no, "offset"'
         )
         in_bulk = await api.post(
-            "/api/v1/plans/documents/chunks", content=b"".join(row["chunk_id"] for row in ids)
+            "/api/v1/plans/documents/chunks", content=b"".join(map(builder.wanted, places))
         )
         damaged = {len(BIG[-1]), len(huge[-1])}
-        assert lengths(in_bulk.content) == [row["size"] not in damaged for row in ids]
+        assert lengths(in_bulk.content) == [row["size"] not in damaged for row in places]
         await portal.admin.execute("DELETE FROM catalogue.chunks WHERE size = $1", len(BIG[-1]))
         manifest = await api.get("/api/v1/plans/documents/manifest?run=1")
         assert manifest.status_code == 200

@@ -51,12 +51,8 @@ class Damaged(errors.Refusal):
         )
 
 
-class ChunkMissing(Damaged):
-    """The catalogue doesn't know a chunk that a file is made of."""
-
-
 class Chunk(NamedTuple):
-    """A chunk as it was read: its content, or its payload where it was left packed."""
+    """A chunk as it was read."""
 
     place: ChunkPlace
     content: bytes
@@ -83,42 +79,37 @@ def split_ids(chunk_ids: bytes) -> list[bytes]:
 
 
 async def locate(
-    reader: Reader, chunk_ids: Iterable[bytes], *, must_exist: bool = True
+    reader: Reader, chunk_ids: Iterable[bytes]
 ) -> AsyncGenerator[list[ChunkPlace], None]:
-    """Where chunks lie, in the order asked for, some thousands at a time.
-
-    Raises ChunkMissing for one that the catalogue doesn't know, or leaves it out."""
+    """Where chunks lie, in the order asked for, some thousands at a time; raises Damaged."""
     batch: list[bytes] = []
     for chunk_id in chunk_ids:
         batch.append(chunk_id)
         if len(batch) == _LOCATED_AT_ONCE:
-            yield await _locate(reader, batch, must_exist=must_exist)
+            yield await _locate(reader, batch)
             batch = []
     if batch:
-        yield await _locate(reader, batch, must_exist=must_exist)
+        yield await _locate(reader, batch)
 
 
-async def _locate(reader: Reader, batch: list[bytes], *, must_exist: bool) -> list[ChunkPlace]:
+async def _locate(reader: Reader, batch: list[bytes]) -> list[ChunkPlace]:
     async with tenant_transaction(reader.pool, reader.tenant_id) as conn:
         found = await catalogue.locate_chunks(conn, reader.tenant_id, list(set(batch)))
     for chunk_id in batch:
-        if must_exist and chunk_id not in found:
-            raise ChunkMissing(chunk_id)
-    return [found[chunk_id] for chunk_id in batch if chunk_id in found]
+        if chunk_id not in found:
+            raise Damaged(chunk_id)
+    return [found[chunk_id] for chunk_id in batch]
 
 
 async def read(
-    reader: Reader, places: AsyncGenerator[list[ChunkPlace], None], *, unpacked: bool = True
+    reader: Reader, places: AsyncGenerator[list[ChunkPlace], None]
 ) -> AsyncGenerator[Chunk, None]:
-    """Yields chunks in the order of `places`; raises Damaged, Unavailable.
-
-    Unpacked contents are checked against their ids; packed payloads by their seal alone, and one
-    that is damaged comes as an empty one, so that a restorer can go on with the others."""
+    """Yields chunks in the order of `places`, checked; raises Damaged, Unavailable."""
     ahead: deque[asyncio.Task[list[Chunk]]] = deque()
     turns = asyncio.Semaphore(_SPANS_AT_ONCE)
     try:
-        async for window in _windows(places, unpacked=unpacked):
-            ahead.append(asyncio.create_task(_fetch(reader, window, turns, unpacked=unpacked)))
+        async for window in _windows(places):
+            ahead.append(asyncio.create_task(_fetch(reader, window, turns)))
             if len(ahead) > WINDOWS_AHEAD:
                 for chunk in await ahead.popleft():
                     yield chunk
@@ -132,18 +123,17 @@ async def read(
 
 
 async def _windows(
-    places: AsyncGenerator[list[ChunkPlace], None], *, unpacked: bool
+    places: AsyncGenerator[list[ChunkPlace], None],
 ) -> AsyncGenerator[list[ChunkPlace], None]:
     window: list[ChunkPlace] = []
     weight = 0
     async for located in places:
         for place in located:
-            own = place.size if unpacked else place.length
-            if window and weight + own > WINDOW_BYTES:
+            if window and weight + place.size > WINDOW_BYTES:
                 yield window
                 window, weight = [], 0
             window.append(place)
-            weight += own
+            weight += place.size
         # A window of very small chunks isn't worth the memory of their places.
         if len(window) >= _LOCATED_AT_ONCE:
             yield window
@@ -152,9 +142,7 @@ async def _windows(
         yield window
 
 
-async def _fetch(
-    reader: Reader, window: list[ChunkPlace], turns: asyncio.Semaphore, *, unpacked: bool
-) -> list[Chunk]:
+async def _fetch(reader: Reader, window: list[ChunkPlace], turns: asyncio.Semaphore) -> list[Chunk]:
     opened: dict[bytes, bytes] = {}
 
     async def fetch_span(span: list[ChunkPlace]) -> None:
@@ -166,11 +154,8 @@ async def _fetch(
             try:
                 sealed = await reader.objects.get_range(key, start, length)
             except ObjectMissing:
-                if unpacked:
-                    raise Damaged(span[0].chunk_id) from None
-                opened.update((place.chunk_id, b"") for place in span)
-                return
-            opened.update(await asyncio.to_thread(_open, reader, span, sealed, unpacked))
+                raise Damaged(span[0].chunk_id) from None
+            opened.update(await asyncio.to_thread(_open, reader, span, sealed))
 
     # Not a TaskGroup: the refusal itself must come out, not a group around it.
     tasks = [asyncio.create_task(fetch_span(span)) for span in spans(window)]
@@ -206,32 +191,24 @@ def _position(place: ChunkPlace) -> tuple[bytes, int]:
     return place.pack_id, place.offset
 
 
-def _open(
-    reader: Reader, span: list[ChunkPlace], sealed: bytes, unpacked: bool
-) -> dict[bytes, bytes]:
+def _open(reader: Reader, span: list[ChunkPlace], sealed: bytes) -> dict[bytes, bytes]:
     view = memoryview(sealed)
     opened = {}
     for place in span:
         at = place.offset - span[0].offset
         try:
-            opened[place.chunk_id] = _open_one(
-                reader, place, view[at : at + place.length], unpacked=unpacked
-            )
+            opened[place.chunk_id] = _open_one(reader, place, view[at : at + place.length])
         except Damaged as damage:
             logs.get().error(
                 "chunk.damaged", chunk=place.chunk_id.hex(), why=repr(damage.__cause__)
             )
-            if unpacked:
-                raise
-            opened[place.chunk_id] = b""
+            raise
     return opened
 
 
-def _open_one(reader: Reader, place: ChunkPlace, sealed: memoryview, *, unpacked: bool) -> bytes:
+def _open_one(reader: Reader, place: ChunkPlace, sealed: memoryview) -> bytes:
     try:
         payload = packs.open_chunk(sealed, reader.keys, reader.tenant_id, place)
-        if not unpacked:
-            return payload
         content = packs.unpack(payload, place.encoding, place.size)
     except (packs.SealBroken, packs.PayloadInvalid) as error:
         raise Damaged(place.chunk_id) from error

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from libs.shared import errors, web
+from libs.shared import web
 from libs.shared.database import tenant_transaction, transaction
-from services.portal.actions import browsing, contents, manifests, signing
+from services.portal.actions import browsing, chunks, contents, manifests, signing
 from services.portal.api.access import Address, PartsOf, SignedIn, TenantId
 from services.portal.api.files import Run, path_of
 from services.portal.api.streams import Stream, primed
@@ -30,7 +30,7 @@ async def list_manifest(
     """Every entry below a path with its chunks and their places."""
     place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request))
     reader = await contents.open_reader(parts, tenant_id)
-    body = await primed(manifests.write(parts.pool, reader, place))
+    body = await primed(manifests.write(reader, place))
     async with transaction(parts.pool) as conn:
         await signing.log(
             conn, person, address, "restore-listed",
@@ -48,14 +48,11 @@ async def list_manifest(
 async def read_chunks(
     plan: str, request: Request, person: SignedIn, tenant_id: TenantId, parts: PartsOf
 ) -> Response:
-    """Chunks by id, still compressed, in the order asked for."""
-    body = await web.read_body(request, manifests.MAX_CHUNKS * 32)
-    if not body or len(body) % 32:
-        raise errors.InvalidRequest("The body is one or more chunk ids of 32 bytes each.")
+    """Chunks, still compressed, in the order asked for, from where the manifest says they lie."""
+    wanted = chunks.parse(await web.read_body(request, chunks.MAX_CHUNKS * chunks.RECORD_BYTES))
     async with tenant_transaction(parts.pool, tenant_id) as conn:
         await browsing.find_plan(conn, tenant_id, plan)
         await browsing.check_recovery(conn, tenant_id)
     reader = await contents.open_reader(parts, tenant_id)
-    wanted = contents.split_ids(bytes(body))
-    stream = await primed(manifests.write_chunks(reader, wanted))
+    stream = await primed(chunks.write(reader, wanted))
     return Stream(stream, 200, {"Cache-Control": "private, no-store"}, _OCTETS)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
-from typing import cast
+from contextlib import aclosing, suppress
+from typing import TypeVar, cast
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from libs.shared import errors, logs
+
+Piece = TypeVar("Piece", bytes, memoryview)
 
 # A reader who takes nothing for so long is gone, or holds our memory for nothing.
 STALLED_SECONDS = 120.0
@@ -41,17 +43,20 @@ class Stream(StreamingResponse):
                 logs.get().error("download.cut", why=str(refusal))
 
 
-async def primed(stream: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+async def primed(stream: AsyncGenerator[Piece, None]) -> AsyncIterator[Piece]:
     """Reads the first piece, so that what fails at once can still be answered as a problem."""
-    try:
-        first = await anext(stream)
-    except StopAsyncIteration:
-        first = b""
+    first = [piece async for piece in _one(stream)]
 
-    async def rest() -> AsyncIterator[bytes]:
+    async def rest() -> AsyncIterator[Piece]:
         async with aclosing(stream):
-            yield first
+            for piece in first:
+                yield piece
             async for piece in stream:
                 yield piece
 
     return rest()
+
+
+async def _one(stream: AsyncGenerator[Piece, None]) -> AsyncIterator[Piece]:
+    with suppress(StopAsyncIteration):
+        yield await anext(stream)

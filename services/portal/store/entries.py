@@ -6,6 +6,7 @@ All of it within a `tenant_transaction`: row-level security shows one tenant's r
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from libs.shared.catalogue import EntryRow
@@ -74,3 +75,60 @@ async def list_slice(
         limit,
     )
     return [Child(row[12], EntryRow(*row[:12]), row[13]) for row in rows]
+
+
+async def find_pack_ids(conn: Connection, tenant_id: UUID, pack_nos: list[int]) -> dict[int, bytes]:
+    """The packs' names by number, of those that the tenant has."""
+    rows = await conn.fetch(
+        "SELECT pack_no, pack_id FROM catalogue.packs"
+        " WHERE tenant_id = $1 AND pack_no = ANY ($2::bigint[])",
+        tenant_id,
+        pack_nos,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def list_places(
+    conn: Connection, tenant_id: UUID, chunk_ids: list[bytes]
+) -> list[tuple[bytes, int, int, int, int, int]]:
+    """(id, pack number, offset, sealed length, size, encoding) of those the tenant has."""
+    rows = await conn.fetch(
+        'SELECT chunk_id, pack_no, "offset", length, size, encoding FROM catalogue.chunks'
+        " WHERE tenant_id = $1 AND chunk_id = ANY ($2::bytea[])",
+        tenant_id,
+        chunk_ids,
+    )
+    return [tuple(row) for row in rows]
+
+
+async def list_slice_plainly(
+    conn: Connection,
+    tenant_id: UUID,
+    plan_id: UUID,
+    run_number: int,
+    folder_ids: list[int],
+    after: tuple[int, bytes],
+    limit: int,
+) -> list[tuple[Any, ...]]:
+    """As `list_slice`, each row a tuple: folder, its number if it is one, then as it travels."""
+    rows = await conn.fetch(
+        """SELECT v.folder_id,
+                  CASE WHEN v.kind = 'd' THEN (
+                      SELECT f.folder_id FROM catalogue.folders f WHERE f.tenant_id = $1
+                      AND f.plan_id = $2 AND f.parent_id = v.folder_id AND f.name = v.name
+                  ) END,
+                  v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.target,
+                  v.chunk_ids
+           FROM catalogue.versions v
+           WHERE v.tenant_id = $1 AND v.folder_id = ANY ($3::bigint[])
+             AND v.first_run <= $4 AND (v.last_run IS NULL OR v.last_run >= $4)
+             AND (v.folder_id, v.name) > ($5, $6)
+           ORDER BY v.folder_id, v.name LIMIT $7""",
+        tenant_id,
+        plan_id,
+        folder_ids,
+        run_number,
+        *after,
+        limit,
+    )
+    return [tuple(row) for row in rows]
