@@ -37,6 +37,7 @@ async def serve() -> None:
             routers=api.ROUTERS,
             max_body_bytes=MAX_PACK_BYTES,
             body_deadline_seconds=BODY_SECONDS,
+            streams=web.Streams(api.FILE_PATHS, settings.max_file_bytes),
             openapi_url="/v1/openapi.json",
         )
         app.state.ingest = ingest
@@ -46,6 +47,7 @@ async def serve() -> None:
                 loops=[
                     partial(jobs.close_abandoned_runs, ingest),
                     partial(jobs.tell_ends, ingest),
+                    partial(jobs.write_lists, ingest),
                     partial(jobs.make_names_findable, ingest),
                 ],
                 handlers=consumers.HANDLERS,

@@ -10,7 +10,10 @@ from libs.shared.settings import ServiceSettings
 
 
 class IngestSettings(ServiceSettings):
-    """Ingest's settings; `lease_seconds`: how long a run may be silent."""
+    """Ingest's settings.
+
+    `lease_seconds`: how long a run may be silent; `max_file_bytes`: of a file that a script puts.
+    """
 
     listen: str = "127.0.0.1:8001"
     s3_endpoint: str
@@ -19,3 +22,4 @@ class IngestSettings(ServiceSettings):
     s3_bucket: str
     master_key_file: Path
     lease_seconds: int = Field(default=900, ge=1)
+    max_file_bytes: int = Field(default=200 * 1024**3, ge=1, le=200 * 1024**3)

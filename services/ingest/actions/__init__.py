@@ -4,8 +4,10 @@ from services.ingest.actions.agents import authenticate, declare_plan, enrol
 from services.ingest.actions.commits import commit_run
 from services.ingest.actions.deltas import take_batch
 from services.ingest.actions.ends import tell_ends
+from services.ingest.actions.files import MAX_FILE_BYTES, TakenFile, put_file
 from services.ingest.actions.ingest import Ingest, give_memory_back
 from services.ingest.actions.listings import list_entries, read_file
+from services.ingest.actions.lists import write_due_list
 from services.ingest.actions.naming import add_due_names, add_forgotten_names
 from services.ingest.actions.packs import find_missing, store_pack
 from services.ingest.actions.runs import (
@@ -18,7 +20,9 @@ from services.ingest.actions.runs import (
 from services.ingest.actions.uploads import Upload
 
 __all__ = [
+    "MAX_FILE_BYTES",
     "Ingest",
+    "TakenFile",
     "Upload",
     "abort_run",
     "add_due_names",
@@ -33,9 +37,11 @@ __all__ = [
     "find_missing",
     "give_memory_back",
     "list_entries",
+    "put_file",
     "read_file",
     "start_run",
     "store_pack",
     "take_batch",
     "tell_ends",
+    "write_due_list",
 ]

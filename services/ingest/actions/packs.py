@@ -62,6 +62,26 @@ async def store_pack(
     return added, object_bytes
 
 
+async def store_own_pack(ingest: Ingest, agent: rules.Agent, run_id: UUID, pack: packs.Pack) -> int:
+    """Takes in a pack that was built here, like one that came; returns the bytes it adds."""
+    pack_id = bytes.fromhex(pack.id)
+    async with database.transaction(ingest.pool) as conn:
+        await use_run(ingest, conn, agent, run_id)
+        look = await store.look_at_pack(conn, agent.tenant_id, pack_id)
+        volume = await store.read_volume(conn, agent.tenant_id)
+    if look.is_whole:
+        return 0
+    rules.check_growth(
+        agent.ceiling_bytes, agent.ceiling_reason, volume.stored_bytes, len(pack.body)
+    )
+    keys = await ingest.keys.get(agent.tenant_id)
+    object_bytes, chunks = await _seal_and_put(ingest, agent.tenant_id, pack.id, keys, pack.body)
+    async with database.transaction(ingest.pool) as conn:
+        added = await _record(conn, agent, pack_id, object_bytes, chunks, look.snapshot)
+    logs.get().info("pack.stored", run_id=str(run_id), pack=pack.id, bytes=object_bytes)
+    return object_bytes if added else 0
+
+
 async def _put(
     ingest: Ingest, tenant_id: UUID, pack_hex: str, upload: Upload
 ) -> tuple[int, list[packs.SealedChunk]]:

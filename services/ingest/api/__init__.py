@@ -1,5 +1,8 @@
 """The agent protocol (docs/protocol.md)."""
 
-from services.ingest.api import agents, runs
+from services.ingest.api import agents, files, runs
+from services.ingest.api.files import FILE_PATHS
 
-ROUTERS = (agents.router, runs.starts, runs.bodies, runs.ends)
+__all__ = ["FILE_PATHS", "ROUTERS"]
+
+ROUTERS = (agents.router, runs.starts, runs.bodies, runs.ends, files.router)

@@ -22,10 +22,10 @@ _MEANINGS = {
     404: "There is no such thing for this agent: `not-found`.",
     408: "The body came too slowly: `too-slow`.",
     409: "It does not fit the state: `run-closed`, `chunks-missing`, `batches-missing`,"
-    " `parent-outdated`.",
+    " `files-missing`, `parent-outdated`, `conflict`.",
     413: "The body is too large: `body-too-large`.",
     422: "The content is not valid; nothing was kept: `invalid-request`, `pack-…`, `chunk-…`,"
-    " `batch-malformed`, `entry-invalid`, `chunk-unknown`.",
+    " `batch-malformed`, `entry-invalid`, `chunk-unknown`, `content-mismatch`.",
     503: "Database or storage are away, or too much is going on: wait `Retry-After` seconds.",
     507: "The tenant may not store more: `growth-blocked`.",
 }

@@ -84,6 +84,11 @@ def declared_bytes(request: Request, limit_bytes: int) -> int:
 
 def upload_of(request: Request, limit_bytes: int) -> actions.Upload:
     """A body that is received once somebody asks for it; the application's limits hold for it."""
+    return actions.Upload(declared_bytes(request, limit_bytes), pieces_of(request))
+
+
+def pieces_of(request: Request) -> Callable[[], Awaitable[bytes | None]]:
+    """A body piece by piece, then None; ClientDisconnect where it is cut."""
     ended = False
 
     async def receive() -> bytes | None:
@@ -97,4 +102,4 @@ def upload_of(request: Request, limit_bytes: int) -> actions.Upload:
         piece: bytes = message.get("body", b"")
         return piece
 
-    return actions.Upload(declared_bytes(request, limit_bytes), receive)
+    return receive

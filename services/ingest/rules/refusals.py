@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from libs.shared.errors import Refusal
 
@@ -129,6 +130,45 @@ class BatchesMissing(Refusal):
 
     def extra(self) -> dict[str, Any]:
         return {"batches": self.batches[:_LISTED]}
+
+
+class ContentMismatch(Refusal):
+    """A file arrived with another content than it was said to have."""
+
+    code: ClassVar[str] = "content-mismatch"
+    status: ClassVar[int] = 422
+    title: ClassVar[str] = "The file is not what its SHA-256 says"
+
+    def __init__(self, said: str, received: str) -> None:
+        super().__init__(said, received)
+        self.said = said
+        self.received = received
+
+    @property
+    def detail(self) -> str:
+        return f"What arrived has the SHA-256 {self.received}, not {self.said}; send it again."
+
+    def extra(self) -> dict[str, Any]:
+        return {"sha256": self.received}
+
+
+class FilesMissing(Refusal):
+    """Contents of files that a script put into the run went away before its commit."""
+
+    code: ClassVar[str] = "files-missing"
+    status: ClassVar[int] = 409
+    title: ClassVar[str] = "Files of the run are gone"
+
+    def __init__(self, paths: Iterable[bytes]) -> None:
+        super().__init__()
+        self.paths = sorted(paths)
+
+    @property
+    def detail(self) -> str:
+        return f"{len(self.paths)} files are not stored any more; put them again, then commit."
+
+    def extra(self) -> dict[str, Any]:
+        return {"files": [quote(path) for path in self.paths[:_LISTED]]}
 
 
 class ParentOutdated(Refusal):

@@ -14,6 +14,7 @@ from services.ingest.store.agents import (
     use_enrolment,
 )
 from services.ingest.store.files import (
+    MAX_PAGE_BYTES,
     KeptFolder,
     Mark,
     PutFile,
@@ -99,8 +100,16 @@ from services.ingest.store.versions import (
     find_orphan,
     reopen_same,
 )
+from services.ingest.store.whole import (
+    Version,
+    list_plans,
+    list_points,
+    list_tenants,
+    walk_versions,
+)
 
 __all__ = [
+    "MAX_PAGE_BYTES",
     "Batch",
     "Bundle",
     "ChunkFacts",
@@ -114,6 +123,7 @@ __all__ = [
     "Place",
     "Plan",
     "PutFile",
+    "Version",
     "Volume",
     "add_agent",
     "add_bundles",
@@ -157,6 +167,9 @@ __all__ = [
     "list_files",
     "list_new_names",
     "list_open_runs_of",
+    "list_plans",
+    "list_points",
+    "list_tenants",
     "list_untold_ends",
     "lock_allowance",
     "lock_bundle_count",
@@ -186,4 +199,5 @@ __all__ = [
     "take_names_due",
     "unlock_keys",
     "use_enrolment",
+    "walk_versions",
 ]

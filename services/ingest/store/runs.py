@@ -257,7 +257,7 @@ async def finish_run(
     if_lease_before: datetime | None = None,
     head_key: str | None = None,
 ) -> bool:
-    """Closes an open run and drops its batches; False if it isn't open any more."""
+    """Closes an open run and drops its batches and files; False if it isn't open any more."""
     status = await conn.execute(
         "UPDATE runs SET state = $3, outcome = $4, reason_code = $5, reason = $6, answer = $7,"
         " finished_at = $8, head_key = $10 WHERE tenant_id = $1 AND run_id = $2 AND state = 'open'"
@@ -276,6 +276,7 @@ async def finish_run(
     if status != "UPDATE 1":
         return False
     await conn.execute("DELETE FROM run_batches WHERE run_id = $1", run_id)
+    await conn.execute("DELETE FROM run_files WHERE run_id = $1", run_id)
     return True
 
 
