@@ -9,6 +9,7 @@ from libs.shared.errors import Unavailable
 from services.ingest import actions
 
 _PAUSE_SECONDS = 10.0
+_LISTS_PAUSE_SECONDS = 60.0
 _NAMES_PAUSE_SECONDS = 2.0
 _BREATH_SECONDS = 0.05
 
@@ -31,9 +32,9 @@ async def make_names_findable(ingest: actions.Ingest) -> None:
         pause = _NAMES_PAUSE_SECONDS
         try:
             if forgotten:
-                await actions.add_forgotten_names(ingest)
+                await actions.add_forgotten_names(ingest.pool)
                 forgotten = False
-            if await actions.add_due_names(ingest):
+            if await actions.add_due_names(ingest.pool):
                 # Copies come first: what else wants the processor gets its turn.
                 pause = _BREATH_SECONDS
         except Unavailable as trouble:
@@ -49,3 +50,14 @@ async def tell_ends(ingest: actions.Ingest) -> None:
         except Unavailable as trouble:
             logs.get().warning("job.interrupted", job="tell_ends", why=str(trouble))
         await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def write_lists(ingest: actions.Ingest) -> None:
+    """For ever: writes whole lists of plans whose deltas outgrew their last one, one at a time."""
+    while True:
+        try:
+            while await actions.write_due_list(ingest):
+                pass
+        except Unavailable as trouble:
+            logs.get().warning("job.interrupted", job="write_lists", why=str(trouble))
+        await asyncio.sleep(_LISTS_PAUSE_SECONDS)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SHELVES_AT_ONCE = 4
 _BUNDLES_AT_ONCE = 16
 _BUNDLES_READ = 1_000
-_NAMES_READ = 1_500
+_NAMES_READ = 1_000
 
 
 @dataclass(frozen=True, slots=True)

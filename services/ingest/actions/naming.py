@@ -9,24 +9,23 @@ from operator import itemgetter
 from libs.shared import database, logs
 from libs.shared.catalogue import terms
 from libs.shared.crashpoints import crashpoint
-from libs.shared.database import Connection
+from libs.shared.database import Connection, Pool
 from services.ingest import store
-from services.ingest.actions.ingest import Ingest
 
 _BUNDLES_AT_ONCE = 1_000
 
 
-async def add_forgotten_names(ingest: Ingest) -> None:
+async def add_forgotten_names(pool: Pool) -> None:
     """Has the names of plans found that no commit noted: older ones, and rebuilt catalogues."""
-    async with database.transaction(ingest.pool) as conn:
+    async with database.transaction(pool) as conn:
         plans = await store.put_forgotten_plans(conn)
     if plans:
         logs.get().info("names.forgotten", plans=plans)
 
 
-async def add_due_names(ingest: Ingest) -> bool:
+async def add_due_names(pool: Pool) -> bool:
     """Makes the names of one row of what is due findable; False if nothing was due."""
-    async with database.transaction(ingest.pool) as conn:
+    async with database.transaction(pool) as conn:
         due = await store.take_names_due(conn)
         if due is None:
             return False
