@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from agent.config import Dump
-from agent.dumps import taking
+from agent.dumps import folder, taking
 from agent.dumps.taking import Taken
 from agent.reading import FileReader
+from agent.tree import FILE, FOLDER, Listing, Row
 
 KEY = bytes(range(32))
 
@@ -165,6 +166,39 @@ def test_a_dump_much_smaller_than_before_is_suspect(copied: Copied) -> None:
 def test_a_program_that_is_not_there_says_so(copied: Copied) -> None:
     taken = copied.take(Dump("accounts", "command", command=("no-such-program",)))
     assert taken.detail == "no-such-program can't be started: No such file or directory"
+
+
+# --- the folder of dumps -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["A", "srv", "+x"])
+def test_the_folder_of_dumps_stands_at_its_place_in_the_walk(first: str) -> None:
+    good = Taken("books", "books.sql", True, True, 5, 9, KEY)
+    bad = Taken("shop", "shop.sql", False, False, 6)
+    name = first.encode()
+    row: Row = (name, FOLDER << 12 | 0o755, 1, 0, 1, 1, 0, 0)
+    walk = [Listing(b"", rows=[row], pinned=True), Listing(name), Listing(name + b"/below")]
+    listings = list(folder.with_dumps(walk, [bad, good], lambda *_: None))
+    paths = [listing.path for listing in listings]
+    assert paths == sorted([b"", name, name + b"/below", b"@dumps"])
+    assert [row[0] for row in listings[0].rows] == sorted([name, b"@dumps"])
+    dumps = listings[paths.index(b"@dumps")]
+    assert [row[:5] for row in dumps.rows] == [(b"books.sql", FILE << 12 | 0o600, 0, 9, 5)]
+    assert (dumps.contents, dumps.kept) == ({b"books.sql": KEY}, [b"shop.sql"])
+    only = [listing.path for listing in folder.with_dumps([Listing(b"")], [good], lambda *_: None)]
+    assert only == [b"", b"@dumps"]
+
+
+def test_a_real_folder_of_that_name_is_left_out_and_named() -> None:
+    missed: dict[bytes, str] = {}
+    row: Row = (b"@dumps", FOLDER << 12 | 0o755, 77, 0, 1, 1, 0, 0)
+    walk = [Listing(b"", rows=[row]), Listing(b"@dumps"), Listing(b"@dumps/x"), Listing(b"etc")]
+    good = Taken("books", "books.sql", True, True, 5, 9, KEY)
+    listings = list(folder.with_dumps(walk, [good], missed.__setitem__))
+    assert [listing.path for listing in listings] == [b"", b"@dumps", b"etc"]
+    assert listings[0].rows[0][2] == 0, "ours, not the machine's"
+    assert listings[1].contents
+    assert missed == {b"@dumps": "not copied: the plan's dumps have this name"}
 
 
 # --- PostgreSQL ----------------------------------------------------------------------------------
