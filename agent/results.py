@@ -22,6 +22,7 @@ class Result:
     number: int | None = None
     duration_seconds: float = 0.0
     not_copied: dict[bytes, str] = field(default_factory=dict)
+    files_too_large: int = 0
     code: str | None = None
     error: str | None = None
     exit_code: int = failures.SUCCEEDED
@@ -46,6 +47,7 @@ class Result:
             "files_not_copied": counters.files_not_copied,
             "folders_total": counters.folders_total,
             "specials_skipped": counters.specials_skipped,
+            "files_too_large": self.files_too_large,
             "bytes_protected": counters.bytes_protected,
             "bytes_read": counters.bytes_read,
             "bytes_sent": counters.bytes_sent,

@@ -12,6 +12,8 @@ from agent.connection import Connection
 from agent.delta import Comparison
 from agent.dumps.folder import with_dumps
 from agent.dumps.taking import take_all
+from agent.exclusions import rules_of
+from agent.exclusions.size import TooLarge
 from agent.failures import ENROL_FIRST, AgentError, Problem
 from agent.identity import Identity
 from agent.ingest import Ingest, StartedRun
@@ -95,7 +97,8 @@ def _attempt(job: Job) -> Result:
 def _copy_or_start_again(job: Job, started: StartedRun, known_file: Path | None) -> Result:
     job.hooks.about(started.run_id, started.number)
     job.hooks.before()
-    tree = Tree(job.plan.folders, job.plan.exclude, [str(job.config.state_dir.absolute())])
+    own = [str(job.config.state_dir.absolute())]
+    tree = Tree(job.plan.folders, rules_of(job.plan), own)
     try:
         return _copy(job, started, tree, known_file)
     except RecordsDamaged as error:
@@ -120,18 +123,21 @@ def _copy(job: Job, started: StartedRun, tree: Tree, known_file: Path | None) ->
         job.hot.look(delta)
         sender.emit(delta)
 
+    too_large = TooLarge(job.teller, job.plan.max_file_size_bytes)
     comparison = Comparison(known, writer, files, emit, job.counters, job.miss)
     try:
-        comparison.compare(_with_dumps(job, files, tree.walk()))
+        comparison.compare(_with_dumps(job, files, too_large.watch(tree.walk())))
         sender.finish()
         writer.finish()
-        return committing.commit(job, started, writer, sender.batches)
+        result = committing.commit(job, started, writer, sender.batches)
     except BaseException:
         sender.stop()
         writer.discard()
         raise
     finally:
         known.close()
+    result.files_too_large = too_large.files
+    return result
 
 
 def _with_dumps(job: Job, files: FileReader, walk: Iterator[Listing]) -> Iterator[Listing]:

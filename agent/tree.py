@@ -7,6 +7,7 @@ Paths are bytes, absolute, without the leading slash.
 
 from __future__ import annotations
 
+import bisect
 import errno
 import operator
 import os
@@ -15,7 +16,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from agent.exclusions import Exclusions
+from agent.exclusions import Exclusions, Rules
+from agent.exclusions.rules import CACHE_SIGNATURE, CACHE_TAG
 from agent.failures import FolderMissing
 from agent.names import shown_absolute
 
@@ -46,6 +48,7 @@ class Listing:
     rows: sorted by name, without what is excluded or special; a folder's size is 0.
     unseen: names whose state could not be read, with the reason.
     unreadable: why the folder itself could not be listed, else None.
+    too_large: files that are left out for their size alone.
     pinned: the folder only leads to a plan's folder; what else is in it is not listed.
     contents: chunk ids by name, of files that were read and offered already: dumps.
     kept: names that stay as they were at the last restore point: dumps that failed.
@@ -58,6 +61,7 @@ class Listing:
     unreadable: str | None = None
     pinned: bool = False
     specials: int = 0
+    too_large: list[Row] = field(default_factory=list)
     contents: dict[bytes, bytes] = field(default_factory=dict)
     kept: list[bytes] = field(default_factory=list)
 
@@ -72,12 +76,12 @@ class _Step:
 class Tree:
     """A plan's folders, checked to be there."""
 
-    def __init__(
-        self, folders: Sequence[str], exclude: Sequence[str], own_folders: Sequence[str]
-    ) -> None:
+    def __init__(self, folders: Sequence[str], rules: Rules, own_folders: Sequence[str]) -> None:
+        self._rules = rules
+        self._devices: dict[bytes, int] = {}
         self.roots = _outermost(os.fsencode(folder).lstrip(b"/") for folder in folders)
         self._exclusions = {
-            root: Exclusions(root, exclude, [os.fsencode(own) for own in own_folders])
+            root: Exclusions(root, self._rules, [os.fsencode(own) for own in own_folders])
             for root in self.roots
         }
         self._leading: dict[bytes, set[bytes]] = {}
@@ -126,6 +130,8 @@ class Tree:
                 listing.descriptor = _open_root(step.path)
             else:
                 listing.descriptor = _open_folder(step.path, step.inode)
+            if self._rules.one_file_system and self._is_elsewhere(listing, step):
+                return listing
             names = _scan(listing)
         except OSError as error:
             if step.path in self._exclusions:
@@ -134,7 +140,31 @@ class Tree:
                 listing.unreadable = error.strerror or str(error)
             return listing
         listing.rows = _kept(listing, names, self._exclusions[step.base or b""])
+        if step.path not in self._exclusions:
+            self._keep_mark_only(listing)
+        if self._rules.max_file_size_bytes is not None:
+            _leave_out_large(listing, self._rules.max_file_size_bytes)
         return listing
+
+    def _is_elsewhere(self, listing: Listing, step: _Step) -> bool:
+        """Is another file system mounted here?"""
+        device = os.fstat(listing.descriptor).st_dev
+        if step.path in self._exclusions:
+            self._devices[step.path] = device
+        return device != self._devices[step.base or b""]
+
+    def _keep_mark_only(self, listing: Listing) -> None:
+        """Of a folder that asks not to be copied, only the file that says so stays."""
+        for name in self._rules.markers:
+            if (row := _find(listing.rows, name)) is not None:
+                listing.rows = [row]
+                listing.unseen.clear()
+                return
+        if self._rules.exclude_caches:
+            row = _find(listing.rows, CACHE_TAG)
+            if row is not None and row[1] >> 12 == FILE and _is_signed(listing.descriptor):
+                listing.rows = [row]
+                listing.unseen.clear()
 
 
 def _scan(listing: Listing) -> list[Row]:
@@ -173,17 +203,40 @@ def _kept(listing: Listing, rows: list[Row], exclusions: Exclusions) -> list[Row
         rows = [row for row in rows if row[1] >> 12 in KINDS]
     if FOLDER in kinds:
         rows = [(*row[:3], 0, *row[4:]) if row[1] >> 12 == FOLDER else row for row in rows]
-    if exclusions.any_in(listing.path):
+    names = [row[0] for row in rows]
+    if exclusions.any_in(listing.path, names):
         rows = [
             row
             for row in rows
             if not exclusions.match(listing.path, row[0], row[1] >> 12 == FOLDER)
         ]
-        for name in list(listing.unseen):
-            if exclusions.match(listing.path, name, False):
-                del listing.unseen[name]
+    for name in list(listing.unseen):
+        if exclusions.match(listing.path, name, False):
+            del listing.unseen[name]
     rows.sort()
     return rows
+
+
+def _find(rows: list[Row], name: bytes) -> Row | None:
+    place = bisect.bisect_left(rows, (name,))
+    return rows[place] if place < len(rows) and rows[place][0] == name else None
+
+
+def _is_signed(folder: int) -> bool:
+    try:
+        descriptor = os.open(CACHE_TAG, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return False
+    try:
+        return os.read(descriptor, len(CACHE_SIGNATURE)) == CACHE_SIGNATURE
+    finally:
+        os.close(descriptor)
+
+
+def _leave_out_large(listing: Listing, most_bytes: int) -> None:
+    if any(row[3] > most_bytes for row in listing.rows):
+        listing.too_large = [row for row in listing.rows if row[3] > most_bytes]
+        listing.rows = [row for row in listing.rows if row[3] <= most_bytes]
 
 
 def _open_folder(path: bytes, inode: int | None) -> int:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from agent import fetched, records
 from agent.delta import Comparison, Counters
+from agent.exclusions import Rules
 from agent.reading import FileReader
 from agent.records import Reader, Writer
 from agent.tree import Tree
@@ -64,7 +65,7 @@ def compare(root: Path, known: Path | None, new: Path) -> tuple[list[FolderDelta
     comparison = Comparison(
         reader, writer, files, emitted.append, counters, lambda path, _: missed.append(path)
     )
-    comparison.compare(Tree([str(root)], [], []).walk())
+    comparison.compare(Tree([str(root)], Rules(), []).walk())
     writer.finish()
     reader.close()
     assert missed == []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent import config
-from agent.exclusions import Exclusions
+from agent.exclusions import Exclusions, Rules
 from agent.failures import UsageError
 from agent.names import shown
 from agent.tree import Tree
@@ -181,7 +181,7 @@ def test_a_plan_may_be_dumps_only(tmp_path: Path) -> None:
     text = GOOD.replace('folders = ["/srv/papers"]', "")
     plan = config.load(write(tmp_path, text + DUMP + 'type = "sqlite"\npath = "/a"\n')).plans[0]
     assert plan.folders == ()
-    assert not any(listing.rows for listing in Tree(plan.folders, (), ()).walk())
+    assert not any(listing.rows for listing in Tree(plan.folders, Rules(), ()).walk())
 
 
 def coffre_agent(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -207,7 +207,7 @@ def test_wrong_usage_ends_with_two(tmp_path: Path) -> None:
 
 def test_patterns_leave_out_what_a_gitignore_there_would() -> None:
     patterns = ["*.tmp", "cache/", "/top", "/srv/papers/old", "!keep.tmp"]
-    exclusions = Exclusions(b"srv/papers", patterns, [b"/srv/papers/state"])
+    exclusions = Exclusions(b"srv/papers", Rules(patterns=tuple(patterns)), [b"/srv/papers/state"])
     left_out = [
         (b"srv/papers", b"a.tmp", False),
         (b"srv/papers/x/y", b"a.tmp", False),

@@ -1,0 +1,206 @@
+"""What a plan leaves out, and nothing else: on real folders, and patterns against pathspec."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pathspec import GitIgnoreSpec
+
+from agent.exclusions import Exclusions, Rules, shipped
+from agent.exclusions.rules import CACHE_SIGNATURE
+from agent.tree import FILE, Tree
+from tests.agent.house import Machine
+
+# What every office has, on each system: a shipped list that touches one of these is wrong.
+KEPT = {
+    "linux": """
+        /etc/passwd /srv/data/tmp/letter.odt /home/anne/Documents/cache/note.txt /root/run/notes
+        /home/anne/.config/app.conf /home/anne/.local/share/keyrings/login.keyring /opt/dev/a.c
+        /home/anne/.thunderbird/p/Mail/Inbox /home/anne/tmp/draft /home/anne/snap/app/common/a
+        /var/lib/mysql/ibdata1 /var/tmp/kept /var/spool/mail/anne /var/cache/ours/a /mnt/nas/a
+        /media/disk/photo.jpg /var/lib/docker/volumes/v/_data/a /usr/local/bin/a /swapfiles/a
+        /var/lib/snapd/snaps/core.snap /home/anne/.mozilla/firefox/p/places.sqlite /data/proc/a
+    """,
+    "windows": """
+        /C:/Users/anne/Documents/a.docx /C:/Users/anne/AppData/Roaming/Thunderbird/Mail/Inbox
+        /C:/Users/anne/NTUSER.DAT /C:/ProgramData/app/data.mdf /D:/Temp/a /D:/data/pagefile.sys
+        /C:/Users/anne/AppData/Local/Microsoft/Outlook/anne.ost /C:/Windows/System32/config/SAM
+        /C:/Users/anne/AppData/Local/Google/Chrome/User_Data/Bookmarks
+    """,
+    "macos": """
+        /Users/anne/Documents/a.pages /Users/anne/Library/Mail/V10/a /Volumes/Disk/photo.jpg
+        /Users/anne/Library/Keychains/login.keychain-db /private/etc/hosts /Users/Shared/a
+        /Users/anne/Pictures/Library.photoslibrary/database/Photos.sqlite /Users/anne/dev/a.c
+    """,
+}
+LEFT_OUT = {
+    "linux": """
+        /proc/1/maps /sys/kernel /dev/sda /run/user /tmp/x /swapfile /home/anne/.cache/app
+        /root/.cache/pip /home/anne/.local/share/Trash/files /var/cache/apt/archives/a.deb
+    """,
+    "windows": """
+        /C:/pagefile.sys /C:/HIBERFIL.SYS /D:/$RECYCLE.BIN/S-1 /D:/System_Volume_Information/a
+        /C:/Users/Anne/AppData/Local/Temp/a /c:/windows/temp/a
+    """,
+    "macos": """
+        /Volumes/Disk/.Trashes /.Spotlight-V100 /Users/anne/.Trash/a /private/var/vm/sleepimage
+        /Users/anne/Library/Caches/com.apple.Safari
+    """,
+}
+FOLDERS = (".Trashes", ".Spotlight-V100")
+
+
+def paths(text: str) -> list[bytes]:
+    return [path.replace("_", " ").encode()[1:] for path in text.split()]
+
+
+def is_left_out(exclusions: Exclusions, path: bytes) -> bool:
+    """As the walk would find out: from above, each name looked at as it is."""
+    parts = path.split(b"/")
+    for depth, name in enumerate(parts):
+        folder = b"/".join(parts[:depth])
+        is_folder = depth < len(parts) - 1 or name.decode() in FOLDERS
+        if exclusions.any_in(folder, [name]) and exclusions.match(folder, name, is_folder):
+            return True
+    return False
+
+
+@pytest.mark.parametrize("profile", ["linux", "windows", "macos"])
+def test_a_shipped_list_leaves_out_what_no_one_misses(profile: str) -> None:
+    fold = str.casefold if profile == "windows" else None
+    exclusions = Exclusions(b"", Rules(profile=profile), [], fold)
+    for path in paths(LEFT_OUT[profile]):
+        assert is_left_out(exclusions, path), path
+    for path in paths(KEPT[profile]):
+        assert not is_left_out(exclusions, path), path
+
+
+def test_a_folder_that_a_plan_names_is_copied_whatever_a_list_says() -> None:
+    rules = Rules(profile="linux")
+    for root in (b"tmp", b"tmp/export", b"home/anne/.cache/export", b"run/export"):
+        exclusions = Exclusions(root, rules, [])
+        assert not exclusions.match(root, b"letter.txt", False)
+    anne = Exclusions(b"home/anne", rules, [])
+    assert anne.match(b"home/anne/.cache", b"app", True)
+    assert not anne.match(b"home/anne/work/.cache", b"app", True)
+    homes = Exclusions(b"home", Rules(profile="linux", patterns=("!/home/anne/.cache/*",)), [])
+    assert homes.match(b"home/paul/.cache", b"app", True)
+    assert not homes.match(b"home/anne/.cache", b"app", True)
+
+
+def test_lists_explain_themselves() -> None:
+    for file in sorted(shipped.FOLDER.glob("*.txt")):
+        lines = shipped.lines_of(file.stem)
+        assert file.read_text().count("\n# ") >= 5
+        assert len(set(lines)) == len(lines)
+        assert not any("**" in line or "\\" in line or line != line.strip() for line in lines)
+
+
+NAMES = st.sampled_from(["a", "b", "ab", ".a", "a.b", "b.a", " a", "cache", "é", "A", "a ", "**"])
+PARTS = st.sampled_from(
+    ["a", "b", "*", "**", "?", "*.b", "a*", "[ab]", "[!a]*", "*a*", "\\a", "a\\ ", " a", "cache",
+     "é", "a**b", "#a", "!a", "a[", ""]
+)  # fmt: skip
+PATTERNS = st.builds(
+    lambda no, before, parts, after: no + before + "/".join(parts) + after,
+    st.sampled_from(["", "", "!"]),
+    st.sampled_from(["", "/", "**/"]),
+    st.lists(PARTS, min_size=1, max_size=3),
+    st.sampled_from(["", "/", "/**", " "]),
+)
+
+
+@given(
+    st.lists(PATTERNS, min_size=1, max_size=4),
+    st.lists(NAMES, max_size=3),
+    st.lists(NAMES, min_size=1, max_size=4),
+)
+def test_the_quick_look_misses_no_pattern(
+    patterns: list[str], above: list[str], names: list[str]
+) -> None:
+    try:
+        spec = GitIgnoreSpec.from_lines(patterns)
+    except ValueError:
+        return
+    exclusions = Exclusions(b"srv/x", Rules(patterns=tuple(patterns)), [])
+    inside = "/".join(above)
+    # What lies below an excluded folder is never asked: the walk doesn't go there.
+    if any(spec.match_file("/".join(above[:depth]) + "/") for depth in range(1, len(above) + 1)):
+        return
+    folder = os.fsencode("/".join(["srv/x", *above]))
+    matched = [
+        name
+        for name in names
+        if spec.match_file(f"{inside}/{name}" if inside else name)
+        or spec.match_file(f"{inside}/{name}/" if inside else f"{name}/")
+    ]
+    if matched:
+        assert exclusions.any_in(folder, [os.fsencode(name) for name in names]), matched
+
+
+def files_of(root: Path, rules: Rules) -> tuple[set[str], list[bytes]]:
+    """The files that a walk finds, and those that are too large."""
+    tree = Tree([str(root)], rules, [])
+    found, too_large = set(), []
+    for listing in tree.walk():
+        too_large += [row[0] for row in listing.too_large]
+        found |= {
+            "/" + os.fsdecode(listing.path + b"/" + row[0])
+            for row in listing.rows
+            if row[1] >> 12 == FILE
+        }
+    return {path.removeprefix(f"{root}/") for path in found}, too_large
+
+
+def test_folders_that_ask_for_it_keep_only_the_file_that_says_so(tmp_path: Path) -> None:
+    for folder in ("keep", "cache", "liar", "private"):
+        (tmp_path / folder / "below").mkdir(parents=True)
+        (tmp_path / folder / "below" / "a").touch()
+    (tmp_path / "cache" / "CACHEDIR.TAG").write_bytes(CACHE_SIGNATURE + b"\n# made by us\n")
+    (tmp_path / "liar" / "CACHEDIR.TAG").write_bytes(b"Signature: none")
+    (tmp_path / "private" / ".nobackup").touch()
+    # In the plan's own folder a mark has no say: the plan names it.
+    (tmp_path / ".nobackup").touch()
+    found, _ = files_of(tmp_path, Rules(markers=(b".nobackup",), exclude_caches=True))
+    assert found == {
+        ".nobackup",
+        "keep/below/a",
+        "cache/CACHEDIR.TAG",
+        "liar/CACHEDIR.TAG",
+        "liar/below/a",
+        "private/.nobackup",
+    }
+    assert "private/below/a" in files_of(tmp_path, Rules())[0]
+
+
+def test_another_file_system_is_left_out_when_asked(tmp_path: Path) -> None:
+    if Path("/dev").stat().st_dev == Path("/dev/shm").stat().st_dev:
+        pytest.skip("this machine has no file system mounted below /dev")
+    mine = Path("/dev/shm") / f"coffre-{os.getpid()}"
+    mine.mkdir()
+    try:
+        (mine / "a").touch()
+        name = f"shm/{mine.name}/a"
+        assert name in files_of(Path("/dev"), Rules())[0]
+        assert name not in files_of(Path("/dev"), Rules(one_file_system=True))[0]
+        assert files_of(mine, Rules(one_file_system=True))[0] == {"a"}
+    finally:
+        (mine / "a").unlink()
+        mine.rmdir()
+
+
+def test_files_beyond_the_size_limit_are_told_and_counted(machine: Machine, papers: Path) -> None:
+    (papers / "disk.img").write_bytes(b"\0" * 50_001)
+    (papers / "node_modules").mkdir()
+    (papers / "node_modules" / "index.js").touch()
+    machine.plans["papers"] |= {"max_file_size": "50 kB", "exclude": ["node_modules/"]}
+    ended = machine.agent("run", "papers", "--json")
+    assert ended.returncode == 0, ended.stderr
+    assert '"files_too_large": 1' in ended.stdout
+    assert '"files_total": 3' in ended.stdout
+    assert '"files_not_copied": 0' in ended.stdout
+    assert "disk.img: left out: its 50.0 kB are more than max_file_size, 50.0 kB" in ended.stdout
