@@ -56,8 +56,7 @@ async def write_lists(ingest: actions.Ingest) -> None:
     """For ever: writes whole lists of plans whose deltas outgrew their last one, one at a time."""
     while True:
         try:
-            while await actions.write_due_list(ingest):
-                pass
+            await actions.write_due_lists(ingest)
         except Unavailable as trouble:
             logs.get().warning("job.interrupted", job="write_lists", why=str(trouble))
         await asyncio.sleep(_LISTS_PAUSE_SECONDS)

@@ -7,7 +7,7 @@ from services.ingest.actions.ends import tell_ends
 from services.ingest.actions.files import MAX_FILE_BYTES, TakenFile, put_file
 from services.ingest.actions.ingest import Ingest, give_memory_back
 from services.ingest.actions.listings import list_entries, read_file
-from services.ingest.actions.lists import write_due_list
+from services.ingest.actions.lists import write_due_lists
 from services.ingest.actions.naming import add_due_names, add_forgotten_names
 from services.ingest.actions.packs import find_missing, store_pack
 from services.ingest.actions.runs import (
@@ -43,5 +43,5 @@ __all__ = [
     "store_pack",
     "take_batch",
     "tell_ends",
-    "write_due_list",
+    "write_due_lists",
 ]

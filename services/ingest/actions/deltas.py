@@ -32,7 +32,7 @@ async def take_batch(
     async with ingest.deltas:
         deltas, ids = await ingest.in_thread(_unpack, body)
         async with database.acquire(ingest.pool) as conn:
-            facts = await _find_facts(conn, agent.tenant_id, ids)
+            facts = await find_facts(conn, agent.tenant_id, ids)
         crc32s = await ingest.in_thread(_check, deltas, facts)
         count = sum(len(delta.upserts) + len(delta.removed) for delta in deltas)
         pack_nos = sorted({fact.pack_no for fact in facts.values()})
@@ -69,9 +69,10 @@ def _check(deltas: list[FolderDelta], facts: dict[bytes, store.ChunkFacts]) -> b
     return crc32s.tobytes()
 
 
-async def _find_facts(
+async def find_facts(
     conn: Connection, tenant_id: UUID, ids: Sequence[bytes]
 ) -> dict[bytes, store.ChunkFacts]:
+    """What is known of each chunk that the tenant has."""
     facts: dict[bytes, store.ChunkFacts] = {}
     for at in range(0, len(ids), _IDS_AT_ONCE):
         facts.update(await store.find_chunk_facts(conn, tenant_id, ids[at : at + _IDS_AT_ONCE]))
@@ -113,7 +114,7 @@ async def _find_packs(
     for batch in batches:
         body, _ = await store.read_batch(conn, run.run_id, batch.batch)
         _, ids = await ingest.in_thread(_unpack, body)
-        facts = await _find_facts(conn, run.tenant_id, ids)
+        facts = await find_facts(conn, run.tenant_id, ids)
         missing.update(chunk_id for chunk_id in ids if chunk_id not in facts)
         found.update(fact.pack_no for fact in facts.values())
     if missing:

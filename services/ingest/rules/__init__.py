@@ -42,6 +42,7 @@ from services.ingest.rules.refusals import (
     SubscriptionEnded,
     SubscriptionSuspended,
 )
+from services.ingest.rules.replays import Gone, settle_delta, settle_list
 from services.ingest.rules.said import (
     Abort,
     Commit,
@@ -72,6 +73,7 @@ __all__ = [
     "EnrolmentCodeInvalid",
     "FilesMissing",
     "GrowthBlocked",
+    "Gone",
     "Head",
     "History",
     "Line",
@@ -100,5 +102,7 @@ __all__ = [
     "list_chunk_ids",
     "list_folders",
     "name_file",
+    "settle_delta",
+    "settle_list",
     "split_ids",
 ]

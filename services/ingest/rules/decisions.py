@@ -159,15 +159,16 @@ def check_chunks(
             ids = split_ids(entry.chunks)
             missing = [chunk_id for chunk_id in ids if chunk_id not in facts]
             unknown.update(missing)
-            crc32s.append(0 if missing else _combine(delta.folder, entry, ids, facts))
+            crc32s.append(0 if missing else combine_crc32s(delta.folder, entry, ids, facts))
     if unknown:
         raise ChunkUnknown(unknown)
     return crc32s
 
 
-def _combine(
+def combine_crc32s(
     folder: bytes, entry: Entry, ids: list[bytes], facts: Mapping[bytes, tuple[int, int, int]]
 ) -> int:
+    """The CRC-32 of a file from those of its chunks; EntryRejected where the sizes differ."""
     size_bytes = 0
     crc32 = 0
     for chunk_id in ids:

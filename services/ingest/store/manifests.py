@@ -87,22 +87,22 @@ async def count_delta(
     )
 
 
-async def find_due_list(conn: Connection, least_entries: int, most_runs: int) -> DueList | None:
-    """Returns the plan that wants a whole list most.
+async def list_due_lists(conn: Connection, least_entries: int, most_runs: int) -> list[DueList]:
+    """Returns the plans that want a whole list most.
 
     One is due when the deltas outgrew the last list, and after so many runs in any case.
     """
-    row = await conn.fetchrow(
+    rows = await conn.fetch(
         "SELECT p.tenant_id, p.plan_id, c.last_run, p.unlisted_entries, p.unlisted_runs"
         " FROM plans p JOIN catalogue.plans c"
         " ON c.tenant_id = p.tenant_id AND c.plan_id = p.plan_id"
         " WHERE c.last_run IS NOT NULL AND (p.unlisted_runs >= $2"
         "  OR p.unlisted_entries >= greatest(p.listed_entries, $1))"
-        " ORDER BY p.unlisted_entries DESC LIMIT 1",
+        " ORDER BY p.unlisted_entries DESC LIMIT 20",
         least_entries,
         most_runs,
     )
-    return DueList(*row) if row else None
+    return [DueList(*row) for row in rows]
 
 
 async def mark_listed(conn: Connection, due: DueList, listed_entries: int) -> None:
