@@ -13,6 +13,7 @@ from tests.portal.test_pages import PASSWORD, browser, sign_in
 TENANT_ROUTES = {
     ("GET", "/api/v1/plans/{plan}/runs"),
     ("GET", "/api/v1/plans/{plan}/entries"),
+    ("GET", "/api/v1/plans/{plan}/history"),
     ("GET", "/api/v1/plans/{plan}/file"),
     ("HEAD", "/api/v1/plans/{plan}/file"),
     ("GET", "/api/v1/plans/{plan}/archive"),
@@ -28,6 +29,7 @@ OTHERS = {
     ("DELETE", "/api/v1/tokens"),
     ("POST", "/api/v1/password"),
     ("GET", "/api/v1/plans"),
+    ("GET", "/api/v1/search"),  # tested in test_search
     ("GET", "/"),
     ("GET", "/sign-in"),
     ("POST", "/sign-in"),

@@ -154,15 +154,12 @@ class _Reading:
 
     async def _candidates(self) -> AsyncIterator[list[int]]:
         """Bundles that have all the terms, newest first, some shelves at a time."""
-        if self._after is None:
-            newest = await self._conn.fetchval(
-                "SELECT bundles - 1 FROM catalogue.bundle_counts WHERE tenant_id = $1",
-                self._tenant_id,
-            )
-            if newest is None:
-                return
-        else:
-            newest = self._after.bundle_no
+        count = await self._conn.fetchval(
+            "SELECT bundles FROM catalogue.bundle_counts WHERE tenant_id = $1", self._tenant_id
+        )
+        if not count:
+            return
+        newest = count - 1 if self._after is None else min(self._after.bundle_no, count - 1)
         high = newest // terms.SHELF_BUNDLES
         step = _SHELVES_AT_ONCE
         while high >= 0:

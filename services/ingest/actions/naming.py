@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import AsyncIterator
 from itertools import groupby
 from operator import itemgetter
@@ -11,8 +12,6 @@ from libs.shared.catalogue import terms
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection, Pool
 from services.ingest import store
-
-_BUNDLES_AT_ONCE = 1_000
 
 
 async def add_forgotten_names(pool: Pool) -> None:
@@ -56,7 +55,7 @@ class _Adding:
         self._next_no = next_no
         self._above: dict[int, list[int]] = {}
         self._bundles: list[store.Bundle] = []
-        self._places: dict[bytes, list[int]] = {}
+        self._places: dict[bytes, array[int]] = {}
 
     async def add(self, folder_id: int, names: list[bytes]) -> None:
         """Bundles new names of one folder."""
@@ -69,10 +68,14 @@ class _Adding:
             part = names[at : at + terms.BUNDLE_NAMES]
             place = self._next_no % terms.SHELF_BUNDLES
             for term in terms.list_terms(part, above):
-                self._places.setdefault(term, []).append(place)
+                places = self._places.get(term)
+                if places is None:
+                    places = self._places[term] = array("H")
+                places.append(place)
             self._bundles.append(store.Bundle(self._next_no, folder_id, part))
             self._next_no += 1
-            if place == terms.SHELF_BUNDLES - 1 or len(self._bundles) == _BUNDLES_AT_ONCE:
+            # A shelf at a time: each time that a term gets places it is written anew.
+            if place == terms.SHELF_BUNDLES - 1:
                 await self._flush()
 
     async def finish(self) -> None:

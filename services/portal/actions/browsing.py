@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from libs.shared import catalogue, errors
-from libs.shared.catalogue import EntryRow, RestorePoint
+from libs.shared.catalogue import EntryRow, Listed, RestorePoint
 from libs.shared.database import Connection, Pool, tenant_transaction
 from services.portal import store
-from services.portal.rules import names, subscriptions
+from services.portal.rules import moments, names, subscriptions
 from services.portal.store.entries import Child, NamedPlan
+from services.portal.store.tenants import Tenant
 
 _FOLDERS_AT_ONCE = 64
 _ENTRIES_AT_ONCE = 2_000
@@ -77,34 +78,45 @@ async def find_plan(conn: Connection, tenant_id: UUID, reference: str) -> catalo
     return plan
 
 
-async def check_recovery(conn: Connection, tenant_id: UUID) -> None:
-    """Raises RecoveryBlocked unless the tenant's files may be read now."""
+async def check_recovery(conn: Connection, tenant_id: UUID) -> Tenant:
+    """The tenant; raises RecoveryBlocked unless its files may be read now."""
     tenant = await store.tenants.find(conn, tenant_id)
     if tenant is None:
         raise errors.NotFound("plan")
     subscriptions.check_recovery(tenant.subscription, tenant.subscription_reason)
+    return tenant
 
 
 async def find_place(
-    pool: Pool, tenant_id: UUID, reference: str, run: int | None, path: bytes
+    pool: Pool, tenant_id: UUID, reference: str, run: int | None, path: bytes, at: str = ""
 ) -> Place:
-    """Finds a path as a run saw it, the newest restore point without a number.
+    """Finds a path as a run saw it, or as it was at a day or moment; else as it is now.
 
-    Raises NotFound, PlanAmbiguous, RecoveryBlocked."""
+    Raises NotFound, PlanAmbiguous, RecoveryBlocked, and InvalidRequest for what is no moment."""
     async with tenant_transaction(pool, tenant_id) as conn:
         plan = await find_plan(conn, tenant_id, reference)
-        await check_recovery(conn, tenant_id)
-        # Numbers are 32 bits; no run has one beyond them.
-        point = None
-        if run is None or 0 <= run < 2**31:
-            point = await catalogue.resolve_run(conn, tenant_id, plan.plan_id, run)
-        if point is None:
-            raise errors.NotFound("restore point")
+        tenant = await check_recovery(conn, tenant_id)
+        point = await _find_point(conn, tenant, plan.plan_id, run, at)
         clean = names.clean_path(path)
         entry = await catalogue.find_entry(conn, tenant_id, plan.plan_id, point.number, clean)
         if entry is None:
             raise errors.NotFound("file or folder in this restore point")
     return Place(tenant_id, plan, point, clean, entry)
+
+
+async def _find_point(
+    conn: Connection, tenant: Tenant, plan_id: UUID, run: int | None, at: str
+) -> RestorePoint:
+    point = None
+    if run is None and at:
+        moment = moments.read_moment(at, tenant.timezone)
+        point = await catalogue.resolve_run_at(conn, tenant.tenant_id, plan_id, moment)
+    # Numbers are 32 bits; no run has one beyond them.
+    elif run is None or 0 <= run < 2**31:
+        point = await catalogue.resolve_run(conn, tenant.tenant_id, plan_id, run)
+    if point is None:
+        raise errors.NotFound("restore point")
+    return point
 
 
 async def list_folder(pool: Pool, place: Place) -> list[EntryRow]:
@@ -113,6 +125,16 @@ async def list_folder(pool: Pool, place: Place) -> list[EntryRow]:
         raise errors.NotFound("folder in this restore point")
     async with tenant_transaction(pool, place.tenant_id) as conn:
         return await catalogue.list_folder(
+            conn, place.tenant_id, place.plan.plan_id, place.run.number, place.path
+        )
+
+
+async def list_folder_with_deleted(pool: Pool, place: Place) -> list[Listed]:
+    """What a folder held up to a restore point, deleted entries too; raises NotFound."""
+    if place.entry.kind != "d":
+        raise errors.NotFound("folder in this restore point")
+    async with tenant_transaction(pool, place.tenant_id) as conn:
+        return await catalogue.list_folder_with_deleted(
             conn, place.tenant_id, place.plan.plan_id, place.run.number, place.path
         )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.portal.api import files, operators, plans, restore, signing
+from services.portal.api import files, operators, plans, restore, searching, signing
 
 router = APIRouter(prefix="/api/v1")
-for part in (signing, operators, plans, files, restore):
+for part in (signing, operators, plans, files, restore, searching):
     router.include_router(part.router)

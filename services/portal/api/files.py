@@ -19,6 +19,8 @@ from services.portal.rules import names, ranges
 router = APIRouter(tags=["files"])
 
 Run = Annotated[int | None, Query(ge=1)]
+At = Annotated[str, Query(max_length=40)]
+"""A day or a moment in place of a run's number: the last restore point that is not later."""
 
 
 def path_of(request: Request) -> bytes:
@@ -35,9 +37,10 @@ async def download_file(
     parts: PartsOf,
     address: Address,
     run: Run = None,
+    at: At = "",
 ) -> Response:
     """One file, or a part of it."""
-    place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request))
+    place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request), at)
     entry = place.entry
     if entry.kind != "f":
         raise errors.NotFound("file in this restore point")
@@ -80,10 +83,11 @@ async def download_archive(
     parts: PartsOf,
     address: Address,
     run: Run = None,
+    at: At = "",
     format: Format = "zip",  # noqa: A002 - the query's own name
 ) -> Response:
     """A folder with all that lies below it."""
-    place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request))
+    place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request), at)
     reader = await contents.open_reader(parts, tenant_id)
     archive = archives.ARCHIVES[format]()
     body = await primed(archives.write(parts.pool, reader, place, archive))

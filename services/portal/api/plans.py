@@ -5,16 +5,17 @@ from __future__ import annotations
 import stat
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
-from libs.shared.catalogue import EntryRow
+from libs.shared.catalogue import EntryRow, Listed
 from libs.shared.database import tenant_transaction, transaction
 from services.portal import store
 from services.portal.actions import browsing, signing
 from services.portal.actions.browsing import Place
 from services.portal.api.access import Address, PartsOf, SignedIn, TenantId
-from services.portal.api.files import Run, path_of
+from services.portal.api.files import At, Run, path_of
 from services.portal.rules import names
 
 router = APIRouter(tags=["plans"])
@@ -95,10 +96,21 @@ async def list_entries(
     parts: PartsOf,
     address: Address,
     run: Run = None,
+    at: At = "",
+    deleted: bool = False,
 ) -> dict[str, Any]:
-    """What a restore point holds in a folder."""
-    place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request))
-    entries = await browsing.list_folder(parts.pool, place)
+    """What a restore point holds in a folder, and with `deleted` what it held before."""
+    place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request), at)
+    if deleted:
+        entries = [
+            _listed(parts.portal_url, place, listed)
+            for listed in await browsing.list_folder_with_deleted(parts.pool, place)
+        ]
+    else:
+        entries = [
+            show_entry(parts.portal_url, place.plan.plan_id, place.run.number, place.path, entry)
+            for entry in await browsing.list_folder(parts.pool, place)
+        ]
     async with transaction(parts.pool) as conn:
         await signing.log(
             conn, person, address, "folder-listed",
@@ -107,15 +119,32 @@ async def list_entries(
     return {
         "run": place.run.number,
         "path": names.display(place.path),
-        "entries": [_entry(parts.portal_url, place, entry) for entry in entries],
+        "entries": entries,
     }
 
 
-def _entry(portal_url: str, place: Place, entry: EntryRow) -> dict[str, Any]:
-    path = browsing.join(place.path, entry.name)
-    base = f"{portal_url}/api/v1/plans/{place.plan.plan_id}"
-    query = f"run={place.run.number}&path={names.quoted(path)}"
-    links = {"archive": f"{base}/archive?{query}"}
+def _listed(portal_url: str, place: Place, listed: Listed) -> dict[str, Any]:
+    """An entry that may have been deleted: then it is linked where it was last."""
+    run = listed.last_point or place.run.number
+    return {
+        **show_entry(portal_url, place.plan.plan_id, run, place.path, listed.entry),
+        "deleted": listed.last_point is not None,
+        "run": run,
+        "last_seen_at": listed.last_seen_at,
+    }
+
+
+def show_entry(
+    portal_url: str, plan_id: UUID, run: int, folder: bytes, entry: EntryRow
+) -> dict[str, Any]:
+    """An entry of a restore point, with links to what can be done with it."""
+    path = browsing.join(folder, entry.name)
+    base = f"{portal_url}/api/v1/plans/{plan_id}"
+    query = f"run={run}&path={names.quoted(path)}"
+    links = {
+        "archive": f"{base}/archive?{query}",
+        "history": f"{base}/history?path={names.quoted(path)}",
+    }
     if entry.kind == "d":
         links["self"] = f"{base}/entries?{query}"
     elif entry.kind == "f":

@@ -1,0 +1,123 @@
+"""The versions of a path, and search by a part of a name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+
+from libs.shared.catalogue import NEWEST, Found, Version
+from libs.shared.database import transaction
+from services.portal.actions import finding, signing
+from services.portal.actions.finding import History, Results, Wanted
+from services.portal.api.access import Address, PartsOf, SignedIn, TenantId
+from services.portal.api.files import path_of
+from services.portal.api.plans import show_entry
+from services.portal.rules import names
+
+router = APIRouter(tags=["search"])
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+@router.get("/plans/{plan}/history")
+async def list_history(
+    plan: str,
+    request: Request,
+    person: SignedIn,
+    tenant_id: TenantId,
+    parts: PartsOf,
+    address: Address,
+    before: Annotated[int, Query(ge=1, le=NEWEST)] = NEWEST,
+    limit: Limit = 200,
+) -> dict[str, Any]:
+    """All versions of a path, newest first; `before` goes on where a list ended."""
+    history = await finding.list_versions(
+        parts.pool, tenant_id, plan, path_of(request), before, limit
+    )
+    async with transaction(parts.pool) as conn:
+        await signing.log(
+            conn, person, address, "history-listed",
+            {"plan": history.plan.name, "path": names.display(history.path)},
+        )  # fmt: skip
+    return {
+        "plan_id": history.plan.plan_id,
+        "path": names.display(history.path),
+        "versions": [_version(parts.portal_url, history, one) for one in history.versions],
+        "next": history.older,
+    }
+
+
+def _version(portal_url: str, history: History, version: Version) -> dict[str, Any]:
+    folder = names.parent(history.path)
+    return {
+        **show_entry(portal_url, history.plan.plan_id, version.last_point, folder, version.entry),
+        "first_run": version.first_point,
+        "first_seen_at": version.first_seen_at,
+        "last_run": version.last_point,
+        "last_seen_at": version.last_seen_at,
+        "removed_at": version.removed_at,
+    }
+
+
+@router.get("/search")
+async def search(
+    request: Request,
+    person: SignedIn,
+    tenant_id: TenantId,
+    parts: PartsOf,
+    address: Address,
+    plan: str = "",
+    deleted: bool | None = None,
+    after: str = "",
+    limit: Limit = 50,
+) -> dict[str, Any]:
+    """Files and folders by a part of their name, wherever they are or were.
+
+    An answer may be short, even empty, and still have a `next`: give it as `after`."""
+    query = request.scope["query_string"]
+    wanted = Wanted(
+        names.query_bytes(query, b"q") or b"",
+        plan,
+        names.query_bytes(query, b"below") or b"",
+        deleted,
+        after,
+    )
+    results = await finding.search(parts.pool, tenant_id, wanted, limit)
+    async with transaction(parts.pool) as conn:
+        await signing.log(conn, person, address, "searched", subject(wanted, results))
+    return {
+        "results": [_found(parts.portal_url, results, one) for one in results.found],
+        "next": results.after or None,
+    }
+
+
+def subject(wanted: Wanted, results: Results) -> dict[str, object]:
+    """What the access log keeps of a search."""
+    return {
+        "text": names.display(wanted.text),
+        "plan": results.plan.name if results.plan else "",
+        "below": names.display(wanted.below),
+        "results": len(results.found),
+    }
+
+
+def _found(portal_url: str, results: Results, found: Found) -> dict[str, Any]:
+    plan = results.plans[found.plan_id]
+    folder = names.parent(found.path)
+    shown = show_entry(portal_url, plan.plan_id, found.last_point, folder, found.entry)
+    shown["links"]["folder"] = _folder(portal_url, plan.plan_id, found.last_point, folder)
+    return {
+        **shown,
+        "plan_id": plan.plan_id,
+        "plan": plan.name,
+        "agent": plan.hostname,
+        "deleted": found.is_deleted,
+        "run": found.last_point,
+        "last_seen_at": found.last_seen_at,
+    }
+
+
+def _folder(portal_url: str, plan_id: UUID, run: int, folder: bytes) -> str:
+    return f"{portal_url}/api/v1/plans/{plan_id}/entries?run={run}&path={names.quoted(folder)}"
