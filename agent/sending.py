@@ -1,6 +1,7 @@
 """Sending what a run found: windows of chunks in, packs and batches of entries out.
 
-The caller reads and hashes; one thread asks what is missing, compresses and packs; others upload.
+The caller reads and hashes; one thread compresses and packs what the server lacks; others ask it,
+upload, and send the entries: none of them waits for a round trip of another.
 A batch of entries leaves only once every pack with its chunks is acknowledged.
 """
 
@@ -10,7 +11,9 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from agent.delta import Counters
@@ -19,6 +22,7 @@ from libs.shared.entries import Entry, FolderDelta, encode_batch
 from libs.shared.packs import Pack, PackBuilder, compress
 
 WINDOW_BYTES = 3 * 1024 * 1024
+WINDOWS_AHEAD = 2
 UPLOADS_IN_FLIGHT = 2
 MAX_REMEMBERED_IDS = 400_000
 BATCH_ENTRIES = 10_000
@@ -38,6 +42,14 @@ class _Batch:
     number: int
     body: bytes
     after_pack: int
+
+
+@dataclass
+class _Asked:
+    """A window, and for each of its chunks whether the tenant lacks it, once that is known."""
+
+    window: Window
+    missing: Future[list[bool]]
 
 
 @dataclass
@@ -67,9 +79,10 @@ class Sender:
         self._failure: BaseException | None = None
         self._stopping = threading.Event()
         self._progress = _Progress()
-        self._steps: queue.Queue[Window | _Batch | None] = queue.Queue(1)
+        self._steps: queue.Queue[_Asked | _Batch | None] = queue.Queue(WINDOWS_AHEAD)
         self._packs: queue.Queue[tuple[int, Pack] | None] = queue.Queue(UPLOADS_IN_FLIGHT)
         self._room = threading.Semaphore(UPLOADS_IN_FLIGHT)
+        self._calls = ThreadPoolExecutor(WINDOWS_AHEAD + 1)
         self._packer = threading.Thread(target=self._guarded, args=(self._pack_all,), daemon=True)
         self._uploaders = [
             threading.Thread(target=self._guarded, args=(self._upload_all,), daemon=True)
@@ -80,6 +93,7 @@ class Sender:
 
     def offer(self, chunk_id: bytes, content: bytes | memoryview) -> None:
         """Take a chunk; sent unless the tenant has it."""
+        self._counters.bytes_in_hand += len(content)
         if chunk_id in self._seen:
             return
         if len(self._seen) >= MAX_REMEMBERED_IDS:
@@ -106,6 +120,7 @@ class Sender:
         self._packer.join()
         for thread in self._uploaders:
             thread.join()
+        self._calls.shutdown()
         self._check()
 
     def stop(self) -> None:
@@ -114,6 +129,7 @@ class Sender:
         self._ingest.connection.stopping.set()
         for thread in (self._packer, *self._uploaders):
             thread.join()
+        self._calls.shutdown(cancel_futures=True)
         self._ingest.connection.stopping.clear()
 
     def _add_in_sizes(self, folder: bytes, entries: list[Entry], removed: list[bytes]) -> None:
@@ -150,8 +166,11 @@ class Sender:
         self._deltas, self._deltas_entries, self._deltas_bytes = [], 0, 0
 
     def _hand_over_window(self) -> None:
-        if self._window:
-            self._put(self._steps, self._window)
+        if not self._window:
+            return
+        ids = [chunk_id for chunk_id, _ in self._window]
+        missing = self._calls.submit(self._ingest.missing, self._run_id, ids)
+        self._put(self._steps, _Asked(self._window, missing))
         self._window, self._window_bytes = [], 0
 
     def _put(self, target: queue.Queue[T], value: T) -> None:
@@ -194,8 +213,8 @@ class Sender:
             if isinstance(step, _Batch):
                 self._hold(step, builder)
                 continue
-            missing = self._ingest.missing(self._run_id, [chunk_id for chunk_id, _ in step])
-            for (chunk_id, content), is_missing in zip(step, missing, strict=True):
+            answers = step.missing.result()
+            for (chunk_id, content), is_missing in zip(step.window, answers, strict=True):
                 if is_missing:
                     payload, encoding = compress(content)
                     builder.add(chunk_id, payload, len(content), encoding)
@@ -203,7 +222,7 @@ class Sender:
                         pack, builder = builder.finish(), PackBuilder()
                         self._send(pack)
                         del pack
-            step.clear()
+            step.window.clear()
         if builder.chunk_ids:
             self._send(builder.finish())
         for _ in self._uploaders:
@@ -234,7 +253,10 @@ class Sender:
                 if not progress.waiting or progress.waiting[0].after_pack > done:
                     return
                 batch = progress.waiting.popleft()
-            self._ingest.put_entries(self._run_id, batch.number, batch.body)
+            self._calls.submit(
+                self._guarded,
+                partial(self._ingest.put_entries, self._run_id, batch.number, batch.body),
+            )
 
     def _upload_all(self) -> None:
         while (step := self._take(self._packs)) is not None:
