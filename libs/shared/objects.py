@@ -103,7 +103,7 @@ class ObjectStore:
         return await self._ask(self._client.read, self._bucket, key)
 
     async def get_range(self, key: str, offset: int, length: int) -> bytes:
-        """Exactly `length` bytes from `offset`; ObjectMissing if there is no such object."""
+        """Exactly `length` bytes from `offset`; ObjectMissing if no such object has so many."""
         return await self._ask(self._client.read_range, self._bucket, key, offset, length)
 
     async def delete(self, key: str) -> None:
@@ -162,7 +162,7 @@ def _try(request: Callable[..., T], args: tuple[Any, ...]) -> T:
         try:
             return request(*args)
         except S3Error as error:
-            if error.code == "NoSuchKey":
+            if error.code in {"NoSuchKey", "InvalidRange"}:
                 raise ObjectMissing(args[1]) from None
             failure: Exception = error
         except (MinioException, urllib3.exceptions.HTTPError, OSError, StoreLied) as error:
@@ -189,7 +189,7 @@ class _Client(Minio):
     """The SDK with plain PUT and GET of whole bodies, each hashed once, each answer checked."""
 
     def put(self, bucket: str, key: str, body: Bytes) -> None:
-        """One PUT; StoreLied unless the answer names the body's checksum or its MD5."""
+        """One PUT; StoreLied unless the answer names the body's checksum, or else its MD5."""
         sha256 = hashlib.sha256(body).digest()
         checksum = base64.b64encode(sha256).decode()
         headers: _Headers = {"Content-Type": "application/octet-stream", _CHECKSUM: checksum}
@@ -197,8 +197,11 @@ class _Client(Minio):
         etag = response.headers.get("etag", "").strip('"').lower()
         if response.status != 200 or response.data or not etag:
             raise StoreLied(f"PUT answered {response.status}, etag {etag!r}")
-        if response.headers.get(_CHECKSUM, checksum) != checksum:
-            raise StoreLied("PUT answered the checksum of another body")
+        proof = response.headers.get(_CHECKSUM)
+        if proof is not None:
+            if proof != checksum:
+                raise StoreLied("PUT answered the checksum of another body")
+            return
         is_encrypted = "x-amz-server-side-encryption" in response.headers
         if not is_encrypted and etag != hashlib.md5(body, usedforsecurity=False).hexdigest():
             raise StoreLied("PUT answered the ETag of another body")
@@ -218,6 +221,9 @@ class _Client(Minio):
         headers: _Headers = {"Range": f"bytes={offset}-{offset + length - 1}"}
         response = self._execute("GET", bucket, key, headers=headers)
         answered = response.headers.get("content-range", "")
+        total = answered.rpartition("/")[2]
+        if response.status == 206 and total.isdigit() and int(total) < offset + length:
+            raise ObjectMissing(key)
         if response.status != 206 or not answered.startswith(span) or len(response.data) != length:
             raise StoreLied(f"GET of {span} answered {response.status}, {answered!r}")
         return bytes(response.data)

@@ -162,6 +162,17 @@ def replace_header(name: str, value: bytes | None) -> Fault:
 S3_ERROR = b'<?xml version="1.0"?><Error><Code>InternalError</Code><Message>no</Message></Error>'
 EMPTY_PAGE = b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"
 
+
+def both(first: Fault, second: Fault) -> Fault:
+    """One fault upon the other."""
+
+    def fault(request: bytes, answer: bytes) -> bytes | None:
+        damaged = first(request, answer)
+        return None if damaged is None else second(request, damaged)
+
+    return fault
+
+
 OPERATIONS: dict[str, Callable[[ObjectStore], Awaitable[object]]] = {
     "put": lambda store: store.put(KEY, b"the bytes"),
     "get": lambda store: store.get("there"),
@@ -208,7 +219,13 @@ LIES: dict[str, list[tuple[str, Fault]]] = {
         ("a bare 200", answer_with("200 OK", b"")),
         ("no ETag", replace_header("ETag", None)),
         ("an empty ETag", replace_header("ETag", b'""')),
-        ("another body's ETag", replace_header("ETag", b'"' + MD5_OF_X + b'"')),
+        (
+            "another body's ETag and no checksum",
+            both(
+                replace_header("X-Amz-Checksum-Sha256", None),
+                replace_header("ETag", b'"' + MD5_OF_X + b'"'),
+            ),
+        ),
         ("another body's checksum", replace_header("X-Amz-Checksum-Sha256", SHA256_OF_X)),
     ],
     "get": [
