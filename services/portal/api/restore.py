@@ -8,7 +8,7 @@ from libs.shared import web
 from libs.shared.database import tenant_transaction, transaction
 from services.portal.actions import browsing, chunks, contents, manifests, signing
 from services.portal.api.access import Address, PartsOf, SignedIn, TenantId
-from services.portal.api.files import Run, path_of
+from services.portal.api.files import At, Run, path_of
 from services.portal.api.streams import Stream, primed
 from services.portal.rules import names
 
@@ -26,9 +26,10 @@ async def list_manifest(
     parts: PartsOf,
     address: Address,
     run: Run = None,
+    at: At = "",
 ) -> Response:
     """Every entry below a path with its chunks and their places."""
-    place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request))
+    place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request), at)
     reader = await contents.open_reader(parts, tenant_id)
     body = await primed(manifests.write(reader, place))
     async with transaction(parts.pool) as conn:
