@@ -245,7 +245,7 @@ async def test_a_silent_run_is_abandoned(own_ingest: Callable[..., Service]) -> 
 
 async def test_the_published_description(ingest: Service, agent: Agent) -> None:
     document = (await agent.client.get("/v1/openapi.json")).json()
-    assert len(document["paths"]) == 9
+    assert len(document["paths"]) == 10
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             assert "503" in operation["responses"], (method, path)

@@ -23,14 +23,25 @@ Delta = tuple[list[FolderDelta], Sequence[int]]
 class Application:
     """One delta on its way into the catalogue, inside the commit's transaction.
 
-    Counts how many files and bytes the run has more than its parent.
+    Counts how many files and bytes the run has more than its parent; with `counts` also how many
+    files were added, and how many of these are other versions of files that were there.
     """
 
     def __init__(
-        self, ingest: Ingest, conn: Connection, run: rules.Run, now: datetime, *, full: bool
+        self,
+        ingest: Ingest,
+        conn: Connection,
+        run: rules.Run,
+        now: datetime,
+        *,
+        full: bool,
+        counts: bool = False,
     ) -> None:
         self.files = 0
         self.size_bytes = 0
+        self.added = 0
+        self.changed = 0
+        self._counts = counts and run.parent is not None
         self._ingest = ingest
         self._conn = conn
         self._now = now
@@ -90,11 +101,14 @@ class Application:
             await self._close(
                 await store.close_replaced(self._conn, self._place, folder_ids, upserts)
             )
-        self._add(
-            await store.add_versions(
-                self._conn, self._place, folder_ids, upserts, crc32s, self._now
-            )
+        added = await store.add_versions(
+            self._conn, self._place, folder_ids, upserts, crc32s, self._now
         )
+        self._add(added)
+        self.added += added.files
+        if self._counts:
+            names = [entry.name if entry.kind == "f" else b"" for entry in upserts]
+            self.changed += await store.count_changed(self._conn, self._place, folder_ids, names)
 
     async def _close(self, closed: store.Closed) -> None:
         """Counts what went, and closes what lies below folders that went."""

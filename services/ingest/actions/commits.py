@@ -17,6 +17,7 @@ from libs.shared.errors import NotFound
 from libs.shared.events import Outcome
 from services.ingest import rules, store
 from services.ingest.actions.applying import Application
+from services.ingest.actions.bundling import bundle_files, check_bundled
 from services.ingest.actions.deltas import hold_packs
 from services.ingest.actions.ends import put_head, tell_end
 from services.ingest.actions.ingest import Ingest
@@ -40,13 +41,22 @@ async def commit_run(
         outcome, reason = rules.decide_outcome(
             said.outcome_hint, ending.counters, ending.dumps, plan.declaration["dumps"]
         )
-        batches = await _check_delta(conn, run, plan, said.batches)
+        has_files = await store.has_files(conn, run_id)
+        rules.check_form(said, has_files=has_files)
+    mark: store.Mark | None = None
+    count = said.batches or 0
+    if has_files:
+        count, mark = await bundle_files(ingest, agent, run)
+    async with database.transaction(ingest.pool) as conn:
+        batches = await _check_delta(conn, run, plan, count)
         await store.mark_tried(conn, run.tenant_id, run_id, clock.now())
     head = _head(run, plan, ending, batches, (outcome, reason), full=said.full)
     head_key = await put_head(ingest, head)
     crashpoint("ingest.before_commit_run")
     async with ingest.deltas:
-        answer = await _apply(ingest, agent, run_id, said, ending, (outcome, reason, head_key))
+        answer = await _apply(
+            ingest, agent, run_id, ending, (outcome, reason, head_key), count, mark, full=said.full
+        )
     crashpoint("ingest.after_commit_run")
     await tell_end(ingest, run.tenant_id, run_id)
     return answer
@@ -134,11 +144,17 @@ async def _apply(
     ingest: Ingest,
     agent: rules.Agent,
     run_id: UUID,
-    said: rules.Commit,
     ending: rules.Ending,
     verdict: tuple[Outcome, str, str],
+    count: int,
+    mark: store.Mark | None,
+    *,
+    full: bool,
 ) -> dict[str, Any]:
-    """The one transaction: delta, restore point, volume, run and events."""
+    """The one transaction: delta, restore point, volume, run and events.
+
+    mark: the files that the batches were made of, where a script put them.
+    """
     now = clock.now()
     try:
         async with database.transaction(ingest.pool) as conn:
@@ -146,14 +162,18 @@ async def _apply(
             if answer is not None:
                 return answer
             await store.allow_long_statements(conn)
-            batches = await _check_delta(conn, run, plan, said.batches)
+            batches = await _check_delta(conn, run, plan, count)
+            if mark is not None:
+                await check_bundled(conn, run, mark)
             resurrected_bytes = await hold_packs(ingest, conn, run, batches)
-            delta = Application(ingest, conn, run, now, full=said.full)
-            if said.batches or said.full:
-                await delta.apply(said.batches)
-            answer = await _close(conn, run, plan, ending, verdict, delta, resurrected_bytes, now)
+            delta = Application(ingest, conn, run, now, full=full, counts=mark is not None)
+            if count or full:
+                await delta.apply(count)
+            answer = await _close(
+                conn, run, plan, ending, verdict, delta, resurrected_bytes, mark, now
+            )
             entries = sum(batch.entries for batch in batches)
-            is_whole = said.full or run.parent is None
+            is_whole = full or run.parent is None
             await store.count_delta(conn, run.tenant_id, run.plan_id, entries, is_whole=is_whole)
             crashpoint("ingest.in_commit_run")
     except asyncpg.UniqueViolationError as error:
@@ -178,14 +198,25 @@ async def _close(
     verdict: tuple[Outcome, str, str],
     delta: Application,
     resurrected_bytes: int,
+    mark: store.Mark | None,
     now: datetime,
 ) -> dict[str, Any]:
     outcome, reason, head_key = verdict
     reason_code = "incomplete" if outcome == "failed" else ""
     place = store.Place(run.tenant_id, run.plan_id, run.number)
-    await store.add_restore_point(
+    files_total, bytes_protected = await store.add_restore_point(
         conn, place, run.run_id, delta.files, delta.size_bytes, run.parent, now
     )
+    if mark is not None:
+        ending = rules.count_files(
+            ending,
+            files_total=files_total,
+            bytes_protected=bytes_protected,
+            bytes_sent=mark.size_bytes,
+            added=delta.added,
+            changed=delta.changed,
+            more=delta.files,
+        )
     if delta.size_bytes or resurrected_bytes:
         volume = await store.change_volume(conn, run.tenant_id, resurrected_bytes, delta.size_bytes)
         await outbox.add(conn, volume_changed(run.tenant_id, volume))

@@ -15,7 +15,13 @@ from services.ingest.rules.decisions import (
     list_folders,
     split_ids,
 )
-from services.ingest.rules.files import FOLDER_MODE, NamedFile, name_file
+from services.ingest.rules.files import (
+    FOLDER_MODE,
+    NamedFile,
+    check_form,
+    count_files,
+    name_file,
+)
 from services.ingest.rules.manifests import (
     LIST_ENTRIES,
     LIST_RUNS,
@@ -72,8 +78,8 @@ __all__ = [
     "Ending",
     "EnrolmentCodeInvalid",
     "FilesMissing",
-    "GrowthBlocked",
     "Gone",
+    "GrowthBlocked",
     "Head",
     "History",
     "Line",
@@ -92,8 +98,10 @@ __all__ = [
     "SubscriptionSuspended",
     "check_admission",
     "check_chunks",
+    "check_form",
     "check_growth",
     "check_subscription",
+    "count_files",
     "decide_ceiling",
     "decide_history",
     "decide_outcome",

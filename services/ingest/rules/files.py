@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from libs.shared.entries import MAX_PATH_BYTES, Entry, EntryRejected, FolderDelta, check_batch
 from libs.shared.errors import InvalidRequest
+from services.ingest.rules.said import Commit, Counters, Ending
 
 DEFAULT_MODE = 0o644
 FOLDER_MODE = 0o755
@@ -49,6 +50,47 @@ def name_file(path: bytes, mode: str, mtime: str, sha256: str, now: datetime) ->
     if sha256 and not (len(file.sha256) == 64 and set(file.sha256) <= set("0123456789abcdef")):
         raise InvalidRequest("X-Content-SHA256 is no SHA-256 in hexadecimal, as sha256sum prints.")
     return file
+
+
+def check_form(said: Commit, *, has_files: bool) -> None:
+    """Raises InvalidRequest for a commit that fits neither an agent's run nor a script's.
+
+    A script whose loop found nothing must not make a restore point without any file.
+    """
+    if has_files and said.batches:
+        raise InvalidRequest("The run has whole files: it can't have batches of entries as well.")
+    if not has_files and said.batches is None:
+        raise InvalidRequest(
+            "No file was put into the run. Put one first, or abort the run; to say that nothing"
+            ' changed, commit with "batches": 0.'
+        )
+
+
+def count_files(
+    ending: Ending,
+    *,
+    files_total: int,
+    bytes_protected: int,
+    bytes_sent: int,
+    added: int,
+    changed: int,
+    more: int,
+) -> Ending:
+    """The end of a script's run with what was counted here.
+
+    added: files with a new version, changed: those of them that were there before in another
+    one, more: how many files the restore point has more than the one before.
+    """
+    counters = Counters(
+        files_total=files_total,
+        files_new=added - changed,
+        files_changed=changed,
+        files_removed=added - changed - more,
+        files_not_copied=ending.counters.files_not_copied,
+        bytes_protected=bytes_protected,
+        bytes_sent=bytes_sent,
+    )
+    return ending.model_copy(update={"counters": counters})
 
 
 def _read_mode(text: str) -> int:

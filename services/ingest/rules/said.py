@@ -132,9 +132,12 @@ class Ending(Said):
 
 
 class Commit(Ending):
-    """The end of a run that worked; `full`: what the delta does not name is gone."""
+    """The end of a run that worked; `full`: what the delta does not name is gone.
 
-    batches: Annotated[int, Field(ge=0, le=100_000)]
+    A script that put whole files says nothing of `batches` and need not count.
+    """
+
+    batches: Annotated[int, Field(ge=0, le=100_000)] | None = None
     outcome_hint: Outcome = "succeeded"
     full: bool = False
 
