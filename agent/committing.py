@@ -20,6 +20,8 @@ RESEND_ROUNDS = 100
 def commit(job: Job, started: StartedRun, writer: Writer, batches: int) -> Result:
     """Make the run a restore point, remember it, and say how it ended."""
     _tell_hot_files(job)
+    if writer.failure is not None:
+        job.warn(not_kept(job, writer.failure))
     has_bad_dump = any(not dump.succeeded for dump in job.dumps)
     warning = job.hooks.after("failed" if has_bad_dump else _hint(job))
     if warning is not None:
@@ -27,13 +29,21 @@ def commit(job: Job, started: StartedRun, writer: Writer, batches: int) -> Resul
     summary = {**job.ending(), "batches": batches, "outcome_hint": _hint(job), "full": False}
     for _ in range(RESEND_ROUNDS):
         try:
-            return _committed(job, job.ingest.commit(started.run_id, summary), writer)
+            return _committed(job, started, job.ingest.commit(started.run_id, summary), writer)
         except Problem as problem:
             if problem.code != "chunks-missing":
                 raise
             wanted = {bytes.fromhex(text) for text in problem.document["chunks"]}
         _send_again(job, started, writer, wanted)
     raise AgentError("The server lacks chunks of files that have changed since. Run again.")
+
+
+def not_kept(job: Job, error: OSError) -> str:
+    """What it means that the state folder takes nothing more."""
+    return (
+        f"{job.state.folder} can't be written: {error.strerror}. Nothing is lost: the next run "
+        "compares with the server's list."
+    )
 
 
 def _hint(job: Job) -> str:
@@ -64,14 +74,21 @@ def _send_again(job: Job, started: StartedRun, writer: Writer, wanted: set[bytes
         raise
 
 
-def _committed(job: Job, answer: dict[str, Any], writer: Writer) -> Result:
+def _committed(job: Job, started: StartedRun, answer: dict[str, Any], writer: Writer) -> Result:
     remembered = job.remembered
     remembered.missed = job.missed_in_a_row()
     outcome = str(answer["outcome"])
     result = job.result(outcome)
     result.stored_bytes = answer.get("stored_bytes")
     remembered.run = int(answer["number"])
-    if writer.has_begun:
+    remembered.run_id = started.run_id
+    remembered.files_total = job.counters.files_total
+    remembered.bytes_protected = job.counters.bytes_protected
+    assert job.sources is not None
+    remembered.sources = job.sources.remembered()
+    if writer.failure is not None:
+        remembered.records_name = None
+    elif writer.has_begun:
         remembered.records_name = writer.file.name
         remembered.records_digest = digest_of(writer.file)
     remembered.dump_sizes = {

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from agent import records
 from agent.reading import FileGone, FileReader
-from agent.records import Reader, Record, Writer
+from agent.records import Reader, Record
 from agent.tree import FILE, FOLDER, LINK, Listing, Row
 from libs.shared.entries import MAX_BATCH_BYTES, Entry, FolderDelta
 
@@ -59,13 +59,21 @@ class Emit(Protocol):
     def __call__(self, delta: FolderDelta) -> None: ...
 
 
+class Keeps(Protocol):
+    """Takes the records of the tree as it is now, from the first that differs."""
+
+    def begin(self, reader: Reader) -> None: ...
+
+    def add(self, record: Record) -> None: ...
+
+
 class Comparison:
     """Walks a tree beside the records of the last restore point."""
 
     def __init__(
         self,
         known: Reader,
-        writer: Writer,
+        writer: Keeps,
         files: FileReader,
         emit: Emit,
         counters: Counters,
@@ -142,7 +150,7 @@ class Comparison:
             now.append(taken)
             self._add_upsert(upserts, taken, known)
         for name, reason in listing.unseen.items():
-            self._on_missed(_join(listing.path, name), reason)
+            self._on_missed(join(listing.path, name), reason)
             if (known := before.pop(name, None)) is not None:
                 now.append(known)
         now += [known for name in listing.kept if (known := before.pop(name, None)) is not None]
@@ -194,7 +202,7 @@ class Comparison:
         except OSError as error:
             if error.errno in _GONE:
                 return None
-            self._on_missed(_join(listing.path, row[0]), error.strerror or str(error))
+            self._on_missed(join(listing.path, row[0]), error.strerror or str(error))
             return known
 
     def _take_file(
@@ -208,7 +216,7 @@ class Comparison:
         self._counters.files_in_hand += 1
         taken, content, has_changed = self._files.read(listing.descriptor, row)
         self._counters.bytes_read += taken[3]
-        path = _join(listing.path, row[0])
+        path = join(listing.path, row[0])
         if len(content) > LARGEST_CHUNK_LIST_BYTES:
             self._on_missed(path, TOO_LARGE)
             return known
@@ -222,5 +230,6 @@ def _is_known_by_server_only(known: Row, now: Row) -> bool:
     return known[2] == 0 and known[1] >> 12 == FILE and known[3] == now[3] and known[4] == now[4]
 
 
-def _join(folder: bytes, name: bytes) -> bytes:
+def join(folder: bytes, name: bytes) -> bytes:
+    """The path of a name in a folder."""
     return folder + b"/" + name if folder else name

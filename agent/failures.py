@@ -11,6 +11,8 @@ WARNINGS = 3
 GROWTH_BLOCKED = 20
 NOT_AUTHORISED = 21
 UNREACHABLE = 22
+ALREADY_RUNNING = 23
+INTERRUPTED = 24
 
 ENROL_FIRST = (
     "Ask your provider for an enrolment code, then run: "
@@ -59,15 +61,23 @@ class FolderMissing(AgentError):
     code = "folder-missing"
 
 
+class StateUnusable(AgentError):
+    """The state folder can't be written, and without it nothing can be compared."""
+
+    code = "state-unusable"
+
+
 class Interrupted(AgentError):
     """Somebody asked us to stop."""
 
+    exit_code = INTERRUPTED
     code = "interrupted"
 
 
 class AlreadyRunning(AgentError):
     """Another run of the same plan holds the lock."""
 
+    exit_code = ALREADY_RUNNING
     code = "already-running"
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import struct
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, cast
 from urllib.parse import quote
 
 from agent.config import Plan
 from agent.connection import Connection, StreamCut
+from agent.failures import Problem
 from libs.shared.entries import FolderDelta, decode_batch
 
 MAX_IDS_ASKED = 16_384
@@ -32,12 +35,20 @@ class StartedRun:
     """An open run; parent is the restore point that its delta starts from.
 
     lease_seconds: without any call for that long the server closes the run.
+    run_key: names the start, so that it can be repeated with a better estimate.
+    growth_left_bytes: how much more the tenant may store; None where nothing limits it.
+    parent_run_id: the id of the parent; None where the server does not tell.
+    clock_ahead_seconds: how far our clock is before the server's; None where it does not tell.
     """
 
     run_id: str
     number: int
     parent: int | None
     lease_seconds: float = 900
+    run_key: str = ""
+    growth_left_bytes: int | None = None
+    parent_run_id: str | None = None
+    clock_ahead_seconds: float | None = None
 
 
 class Ingest:
@@ -52,17 +63,44 @@ class Ingest:
         answer = self.connection.call_json("PUT", path, plan.declaration()).json()
         return DeclaredPlan(answer["plan_id"], answer["last_run"])
 
-    def start_run(self, plan_id: str, parent: int | None, estimated_new_bytes: int) -> StartedRun:
-        """Open a run; refused with 403 or 507 when nothing may be added."""
-        request = {
+    def find_plan(self, name: str) -> DeclaredPlan | None:
+        """A plan of this agent as the server knows it, None where it was never declared."""
+        try:
+            answer = self.connection.call("GET", f"/v1/plans/{quote(name, safe='')}").json()
+        except Problem as problem:
+            if problem.status == 404:
+                return None
+            raise
+        return DeclaredPlan(answer["plan_id"], answer["last_run"])
+
+    def start_run(
+        self,
+        plan_id: str,
+        parent: int | None,
+        estimated_new_bytes: int = 0,
+        run_key: str | None = None,
+    ) -> StartedRun:
+        """Open a run; refused with 403 or 507 when nothing may be added.
+
+        The same `run_key` again tells an estimate for the open run, which may be refused then.
+        """
+        request: dict[str, Any] = {
             "plan_id": plan_id,
             "parent": parent,
             "estimated_new_bytes": estimated_new_bytes,
-            "run_key": str(uuid.uuid4()),
+            "run_key": run_key or str(uuid.uuid4()),
         }
-        answer = self.connection.call_json("POST", "/v1/runs", request).json()
+        answer = self.connection.call_json("POST", "/v1/runs", request)
+        told = answer.json()
         return StartedRun(
-            answer["run_id"], answer["number"], answer["parent"], answer["lease_seconds"]
+            told["run_id"],
+            told["number"],
+            told["parent"],
+            told["lease_seconds"],
+            request["run_key"],
+            told.get("growth_left_bytes"),
+            told.get("parent_run_id"),
+            _clock_ahead_seconds(answer.headers.get("Date")),
         )
 
     def missing(self, run_id: str, chunk_ids: list[bytes]) -> list[bool]:
@@ -96,6 +134,14 @@ class Ingest:
         with self.connection.stream("GET", f"/v1/plans/{plan_id}/entries") as response:
             number = int(response.headers["X-Coffre-Run"])
             yield number, (decode_batch(frame) for frame in frames(response))
+
+
+def _clock_ahead_seconds(date: str | None) -> float | None:
+    """How far our clock is ahead of an answer's Date."""
+    try:
+        return time.time() - parsedate_to_datetime(date or "").timestamp()
+    except ValueError:
+        return None
 
 
 def frames(response: Any) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from typing import Any
 from agent.config import Config, Plan
 from agent.delta import CHANGED_WHILE_READ, Counters
 from agent.dumps.taking import Taken
+from agent.failures import StateUnusable
 from agent.hooks import Hooks
 from agent.hot import HotFiles
 from agent.identity import Identity
@@ -17,6 +18,7 @@ from agent.ingest import Ingest, StartedRun
 from agent.names import shown_absolute
 from agent.records import Writer
 from agent.results import MAX_NAMED_NOT_COPIED, Result, named
+from agent.sources import Sources
 from agent.state import PlanState, Remembered
 from agent.telling import Teller
 
@@ -34,7 +36,7 @@ class Job:
     not_copied: paths that were not copied as they should, each with the reason.
     dumps: what became of each dump; hot: the database files among those copied.
     warnings: what else went wrong without making the run fail.
-    known_last_run: the restore point that the server named when the plan was last declared.
+    sources: what was found below the plan's folders.
     """
 
     config: Config
@@ -52,7 +54,8 @@ class Job:
     warnings: list[str] = field(default_factory=list)
     hooks: Hooks = field(init=False)
     started: StartedRun | None = None
-    known_last_run: int | None = None
+    accept_empty: bool = False
+    sources: Sources | None = None
 
     def __post_init__(self) -> None:
         self.hooks = Hooks(self.plan.hooks, self.plan.name, self.teller)
@@ -61,6 +64,12 @@ class Job:
         """Forget what an attempt saw."""
         self.counters, self.not_copied = Counters(), {}
         self.dumps, self.hot = [], HotFiles()
+
+    def warn(self, sentence: str) -> None:
+        """Tell of what went wrong without making the run fail; the same again changes nothing."""
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+            self.teller.say(sentence, "warning")
 
     def miss(self, path: bytes, reason: str) -> None:
         """Note a path that can't be copied; a second reason for it is not needed."""
@@ -83,10 +92,11 @@ class Job:
 
     def records(self, writer: Writer) -> Path:
         """The records of the tree as it is now: those just written, else those before."""
-        if writer.has_begun:
+        if writer.has_begun and writer.failure is None:
             return writer.file
         file = self.state.records_file(self.remembered)
-        assert file is not None
+        if file is None:
+            raise StateUnusable("The server lacks chunks of files. Run again.")
         return file
 
     def ending(self) -> dict[str, Any]:

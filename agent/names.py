@@ -28,6 +28,14 @@ def size_text(size_bytes: float) -> str:
     return f"{size_bytes:.2f} TB"
 
 
+def span_text(seconds: float) -> str:
+    """A long span, roughly: 7 minutes, 5 hours, 12 days, 3 years."""
+    for unit, length in (("year", 31_556_952), ("day", 86_400), ("hour", 3_600)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}s"
+    return f"{seconds / 60:.0f} minutes"
+
+
 def duration_text(seconds: float) -> str:
     """A duration such as 0.8 s, 41 s, 3 min 05 s, 2 h 07 min."""
     if seconds < 10:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -158,11 +159,16 @@ class Reader:
 
 
 class Writer:
-    """Writes a plan's records; starts only at the first change, from what was passed so far."""
+    """Writes a plan's records; starts only at the first change, from what was passed so far.
+
+    A disk that is full or fails does not end the run: `failure` says what happened, nothing more
+    is written, and the next run compares with the server's list.
+    """
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self.has_begun = False
+        self.failure: OSError | None = None
         self._target: BinaryIO | None = None
         self._compressor = zstandard.ZstdCompressor(level=1, write_checksum=True)
         self._frame: list[Record] = []
@@ -173,15 +179,18 @@ class Writer:
         if self.has_begun:
             return
         self.has_begun = True
-        self._target = self.file.open("wb")
-        self._target.write(MAGIC)
-        reader.copy_passed_frames(self._target)
+        try:
+            self._target = self.file.open("wb")
+            self._target.write(MAGIC)
+            reader.copy_passed_frames(self._target)
+        except OSError as error:
+            self._fail(error)
         for record in reader.frame[: reader.position]:
             self.add(record)
 
     def add(self, record: Record) -> None:
         """Append a record; none is written while nothing has changed."""
-        if not self.has_begun:
+        if not self.has_begun or self.failure is not None:
             return
         self._frame.append(record)
         self._frame_bytes += len(record.rows) + len(record.contents) + len(record.path)
@@ -193,22 +202,37 @@ class Writer:
         if self._target is None:
             return
         self._flush()
-        self._target.write(_LENGTH.pack(0))
-        self._target.close()
+        if self._target is None:
+            return
+        try:
+            self._target.write(_LENGTH.pack(0))
+            self._target.close()
+        except OSError as error:
+            self._fail(error)
         self._target = None
 
     def discard(self) -> None:
         """Drop what was written."""
         if self._target is not None:
-            self._target.close()
+            with suppress(OSError):
+                self._target.close()
             self._target = None
-        self.file.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.file.unlink(missing_ok=True)
+
+    def _fail(self, error: OSError) -> None:
+        self.failure = error
+        self._frame, self._frame_bytes = [], 0
+        self.discard()
 
     def _flush(self) -> None:
         if self._frame and self._target is not None:
             body = self._compressor.compress(_encode(self._frame))
-            self._target.write(_LENGTH.pack(len(body)))
-            self._target.write(body)
+            try:
+                self._target.write(_LENGTH.pack(len(body)))
+                self._target.write(body)
+            except OSError as error:
+                self._fail(error)
         self._frame, self._frame_bytes = [], 0
 
 
@@ -219,6 +243,8 @@ def write_sorted(file: Path, records: Iterable[Record]) -> None:
     for record in records:
         writer.add(record)
     writer.finish()
+    if writer.failure is not None:
+        raise writer.failure
 
 
 def digest_of(file: Path) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from agent import committing, failures, lease, starting
+from agent.bandwidth import Throttle
 from agent.config import Config, Plan
 from agent.connection import Connection
 from agent.delta import Comparison
@@ -18,14 +20,18 @@ from agent.failures import ENROL_FIRST, AgentError, Problem
 from agent.identity import Identity
 from agent.ingest import Ingest, StartedRun
 from agent.job import Job
+from agent.names import size_text
 from agent.pings import Pings
+from agent.progress import Progress, Totals, counted
 from agent.reading import FileReader
 from agent.records import Reader, RecordsDamaged, Writer
+from agent.rehearsal import growth_of
 from agent.results import Result, named
 from agent.sending import Sender
+from agent.sources import Sources
 from agent.state import PlanState
 from agent.stopping import stoppable
-from agent.telling import Teller, progress_words
+from agent.telling import Teller
 from agent.tree import Listing, Tree
 from libs.shared.entries import FolderDelta
 
@@ -40,8 +46,13 @@ class StartAgain(Exception):
     """The run can't be committed any more; another one can. Says why."""
 
 
-def run_plan(config: Config, identity: Identity, plan: Plan, teller: Teller) -> Result:
-    """Copy what changed since the last run, and say how it ended."""
+def run_plan(
+    config: Config, identity: Identity, plan: Plan, teller: Teller, accept_empty: bool = False
+) -> Result:
+    """Copy what changed since the last run, and say how it ended.
+
+    accept_empty: a folder may have become another, empty one since the last run.
+    """
     state = PlanState(config.state_dir, plan.name)
     connection = Connection(
         config.server or identity.server,
@@ -49,6 +60,7 @@ def run_plan(config: Config, identity: Identity, plan: Plan, teller: Teller) -> 
         ca_file=config.ca_file,
         patience_seconds=config.patience_seconds,
         on_wait=lambda sentence: teller.say(sentence, "waiting"),
+        throttle=Throttle(config.bandwidth),
     )
     began = time.monotonic()
     pings = Pings(config.ping_url_of(plan), teller)
@@ -56,6 +68,7 @@ def run_plan(config: Config, identity: Identity, plan: Plan, teller: Teller) -> 
         pings.started()
         remembered = state.load(identity.agent_id)
         job = Job(config, identity, plan, state, Ingest(connection), teller, remembered)
+        job.accept_empty = accept_empty
         try:
             result = _perform(job)
         finally:
@@ -68,14 +81,23 @@ def run_plan(config: Config, identity: Identity, plan: Plan, teller: Teller) -> 
             "started_at": job.started_at,
             "not_copied": named(result.not_copied)[:20],
         }
-        state.keep(remembered)
+        _keep(job, result)
     pings.ended(result.outcome, "\n".join([teller.log_tail(), result.error or ""]))
     return result
 
 
+def _keep(job: Job, result: Result) -> None:
+    try:
+        job.state.keep(job.remembered)
+    except OSError as error:
+        job.warn(committing.not_kept(job, error))
+        result.warnings = list(job.warnings)
+        if result.exit_code == failures.SUCCEEDED:
+            result.exit_code = failures.WARNINGS
+
+
 def _perform(job: Job) -> Result:
     """Run to an end that is told to the server wherever it can be."""
-    job.teller.follow(lambda: _snapshot(job))
     for _ in range(MAX_ATTEMPTS):
         try:
             return _attempt(job)
@@ -100,7 +122,10 @@ def _copy_or_start_again(job: Job, started: StartedRun, known_file: Path | None)
     own = [str(job.config.state_dir.absolute())]
     tree = Tree(job.plan.folders, rules_of(job.plan), own)
     try:
-        return _copy(job, started, tree, known_file)
+        if started.growth_left_bytes is not None:
+            _check_growth(job, started, tree, known_file, started.growth_left_bytes)
+        with _followed(job, tree):
+            return _copy(job, started, tree, known_file)
     except RecordsDamaged as error:
         job.remembered.run = None
         raise StartAgain(f"What is remembered of the last run is damaged: {error}.") from error
@@ -109,12 +134,36 @@ def _copy_or_start_again(job: Job, started: StartedRun, known_file: Path | None)
             raise
         if problem.code == "parent-outdated":
             job.remembered.run = None
-            job.known_last_run = problem.document.get("last_run")
         raise StartAgain(problem.detail) from problem
+
+
+def _check_growth(
+    job: Job, started: StartedRun, tree: Tree, known_file: Path | None, left_bytes: int
+) -> None:
+    """Let the server refuse what will not fit before anything is sent."""
+    job.teller.say(f"{size_text(left_bytes)} may still be added; counting what this run adds.")
+    key = job.identity.chunk_key_bytes
+    growth = growth_of(job.ingest, started.run_id, key, tree, known_file, left_bytes)
+    if growth:
+        starting.growth_fits(job, started, growth)
+
+
+@contextmanager
+def _followed(job: Job, tree: Tree) -> Iterator[None]:
+    """Show progress: against the last run, or against a count beside the first copy."""
+    progress = Progress(job.counters)
+    job.teller.follow(progress.snapshot)
+    if job.remembered.files_total:
+        progress.expect(Totals(job.remembered.files_total, job.remembered.bytes_protected))
+        yield
+    else:
+        with counted(tree, progress.expect):
+            yield
 
 
 def _copy(job: Job, started: StartedRun, tree: Tree, known_file: Path | None) -> Result:
     writer = Writer(job.state.new_records_file())
+    job.sources = Sources(tree.roots, job.counters)
     known = Reader(known_file)
     sender = Sender(job.ingest, started.run_id, job.counters)
     files = FileReader(job.identity.chunk_key_bytes, sender.offer)
@@ -126,7 +175,9 @@ def _copy(job: Job, started: StartedRun, tree: Tree, known_file: Path | None) ->
     too_large = TooLarge(job.teller, job.plan.max_file_size_bytes)
     comparison = Comparison(known, writer, files, emit, job.counters, job.miss)
     try:
-        comparison.compare(_with_dumps(job, files, too_large.watch(tree.walk())))
+        walk = job.sources.watch(too_large.watch(tree.walk()))
+        comparison.compare(_with_dumps(job, files, walk))
+        _check_sources(job, known_file)
         sender.finish()
         writer.finish()
         result = committing.commit(job, started, writer, sender.batches)
@@ -140,6 +191,15 @@ def _copy(job: Job, started: StartedRun, tree: Tree, known_file: Path | None) ->
     return result
 
 
+def _check_sources(job: Job, known_file: Path | None) -> None:
+    """Fail rather than take an empty mount for files that were removed."""
+    assert job.sources is not None
+    job.sources.check_least(job.plan)
+    emptied = job.sources.emptied(job.remembered.sources, known_file, job.accept_empty)
+    for path, reason in emptied.items():
+        job.miss(path, reason)
+
+
 def _with_dumps(job: Job, files: FileReader, walk: Iterator[Listing]) -> Iterator[Listing]:
     """Take the dumps, then walk: they are one more folder."""
     if not job.plan.dumps:
@@ -149,9 +209,3 @@ def _with_dumps(job: Job, files: FileReader, walk: Iterator[Listing]) -> Iterato
             job.plan.dumps, files.read_stream, private, job.remembered.dump_sizes, job.teller
         )
     return with_dumps(walk, job.dumps, job.miss)
-
-
-def _snapshot(job: Job) -> tuple[str, int, int | None]:
-    counters = job.counters
-    words = progress_words(counters.files_total, counters.bytes_protected, counters.bytes_sent)
-    return words, counters.bytes_protected, None

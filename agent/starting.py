@@ -7,11 +7,13 @@ from pathlib import Path
 
 from agent import failures, fetched
 from agent.connection import StreamCut
-from agent.failures import Problem
-from agent.ingest import StartedRun
+from agent.failures import Problem, StateUnusable
+from agent.ingest import Ingest, StartedRun
 from agent.job import Job
+from agent.names import span_text
 
 FETCH_TRIES = 5
+LARGEST_CLOCK_ERROR_SECONDS = 300
 
 
 def start(job: Job) -> Path | None:
@@ -19,12 +21,35 @@ def start(job: Job) -> Path | None:
     _declare(job)
     known_file = job.state.records_file(job.remembered)
     parent = job.remembered.run if known_file is not None else None
-    job.started = _open(job, parent)
-    if job.started.parent is None:
+    started = job.started = _open(job, parent)
+    _check_clock(job, started)
+    if started.parent is None:
         return None
-    if known_file is None or job.started.parent != parent:
-        return fetch(job)
-    return known_file
+    if known_file is not None:
+        if started.parent == parent and started.parent_run_id in (None, job.remembered.run_id):
+            return known_file
+        job.teller.say(
+            f"The server's last restore point is run {started.parent}, the last one known here is "
+            f"run {parent}: a run was cut at its end, or two machines use the same token."
+        )
+    return fetch(job)
+
+
+def _check_clock(job: Job, started: StartedRun) -> None:
+    """Say that our clock is wrong; the times of runs are the server's."""
+    ahead = started.clock_ahead_seconds
+    if ahead is not None and abs(ahead) > LARGEST_CLOCK_ERROR_SECONDS:
+        way = "ahead of" if ahead > 0 else "behind"
+        job.warn(
+            f"The clock of this machine is {span_text(abs(ahead))} {way} the server's. "
+            "Runs are dated by the server; set the clock, or runs will begin at wrong times."
+        )
+
+
+def growth_fits(job: Job, started: StartedRun, growth_bytes: int) -> None:
+    """Tell the server how much the run will add; Problem 507 where that is too much."""
+    assert job.remembered.plan_id is not None
+    job.ingest.start_run(job.remembered.plan_id, started.parent, growth_bytes, started.run_key)
 
 
 def _declare(job: Job) -> None:
@@ -36,23 +61,20 @@ def _declare(job: Job) -> None:
     if remembered.plan_id != declared.plan_id:
         remembered.run = None
     remembered.plan_id = declared.plan_id
-    job.known_last_run = declared.last_run
     remembered.declaration = declaration
 
 
 def _open(job: Job, parent: int | None) -> StartedRun:
-    # A first copy grows for sure; whether a later one does is seen chunk by chunk.
-    estimate = 1 if job.remembered.run is None and job.known_last_run is None else 0
     assert job.remembered.plan_id is not None
     try:
-        return job.ingest.start_run(job.remembered.plan_id, parent, estimate)
+        return job.ingest.start_run(job.remembered.plan_id, parent)
     except Problem as problem:
         if problem.status != 404:
             raise
     # The server does not know the plan (any more): tell it again.
     job.remembered.declaration = ""
     _declare(job)
-    return job.ingest.start_run(job.remembered.plan_id, None, estimate)
+    return job.ingest.start_run(job.remembered.plan_id, None)
 
 
 def fetch(job: Job) -> Path:
@@ -60,12 +82,24 @@ def fetch(job: Job) -> Path:
     job.teller.say("Comparing with the server's list of the last run.")
     assert job.remembered.plan_id is not None
     file = job.state.new_records_file()
+    fetch_records(job.ingest, job.remembered.plan_id, file)
+    return file
+
+
+def fetch_records(ingest: Ingest, plan_id: str, file: Path) -> None:
+    """Write the server's list of the last restore point as a file of records."""
     for attempt in range(FETCH_TRIES):
         try:
-            with job.ingest.entries(job.remembered.plan_id) as (_, batches):
+            with ingest.entries(plan_id) as (_, batches):
                 fetched.write_records(batches, file)
         except StreamCut:
             time.sleep(attempt)
+        except OSError as error:
+            file.unlink(missing_ok=True)
+            raise StateUnusable(
+                f"The server's list of the last run can't be kept in {file.parent}: "
+                f"{error.strerror}. Nothing was copied; make room there and run again."
+            ) from error
         else:
-            return file
+            return
     raise failures.Unreachable("The server's list of the last run broke off again and again.")

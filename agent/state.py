@@ -17,25 +17,43 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
+from blake3 import blake3
 
 from agent import identity, records
 from agent.failures import AlreadyRunning, UsageError
 
+VERSION = 2
+
+
+class Source(msgspec.Struct, array_like=True):
+    """One of a plan's folders at the last run: which one it was, and how many files it held."""
+
+    device: int
+    inode: int
+    files: int
+
 
 class Remembered(msgspec.Struct, kw_only=True):
-    """The JSON file of a plan.
+    """What is known of a plan since its last run.
 
-    run: the last restore point that the records describe; None before the first.
+    run, run_id: the last restore point that the records describe; None before the first.
+    sources: the plan's folders by path in hexadecimal.
+    files_total, bytes_protected: of the last restore point.
     dump_sizes: of each dump that was good, how large it was the last time.
     missed: for each file that could not be read (path in hexadecimal), in how many runs in a row.
     last: the summary of the last run, for `status`.
     """
 
-    version: int = 1
+    version: int = VERSION
     agent_id: str
+    plan: str
     plan_id: str | None = None
     declaration: str = ""
     run: int | None = None
+    run_id: str | None = None
+    sources: dict[str, Source] = {}
+    files_total: int = 0
+    bytes_protected: int = 0
     records_name: str | None = None
     records_digest: str = ""
     missed: dict[str, int] = {}
@@ -43,11 +61,19 @@ class Remembered(msgspec.Struct, kw_only=True):
     last: dict[str, Any] | None = None
 
 
+class _Kept(msgspec.Struct):
+    """The JSON file of a plan; one byte that changed makes it another's."""
+
+    checksum: str
+    remembered: Remembered
+
+
 class PlanState:
     """One plan's files in the state folder."""
 
     def __init__(self, state_dir: Path, plan: str) -> None:
         self.folder = state_dir / "plans"
+        self._plan = plan
         self._stem = quote(plan, safe=" ")[:180]
         self._json = self.folder / f"{self._stem}.json"
 
@@ -62,7 +88,12 @@ class PlanState:
     def lock(self) -> Iterator[None]:
         """Hold the plan; AlreadyRunning if another process does."""
         self.prepare()
-        with (self.folder / f"{self._stem}.lock").open("w") as held:
+        file = self.folder / f"{self._stem}.lock"
+        try:
+            opened = file.open("w")
+        except OSError as error:
+            raise UsageError(f"{file} can't be written: {error.strerror}.") from error
+        with opened as held:
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -90,12 +121,15 @@ class PlanState:
 
     def load(self, agent_id: str) -> Remembered:
         """What we remember, or nothing where that is missing, damaged or another agent's."""
+        nothing = Remembered(agent_id=agent_id, plan=self._plan)
         try:
-            remembered = msgspec.json.decode(self._json.read_bytes(), type=Remembered)
-        except (OSError, msgspec.MsgspecError):
-            return Remembered(agent_id=agent_id)
-        if remembered.agent_id != agent_id or remembered.version != 1:
-            return Remembered(agent_id=agent_id)
+            kept = msgspec.json.decode(self._json.read_bytes(), type=_Kept)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            return nothing
+        remembered = kept.remembered
+        whose = (remembered.agent_id, remembered.plan, remembered.version)
+        if whose != (agent_id, self._plan, VERSION) or kept.checksum != _checksum(remembered):
+            return nothing
         return remembered
 
     def records_file(self, remembered: Remembered) -> Path | None:
@@ -114,11 +148,17 @@ class PlanState:
         return self.folder / f"{self._stem}.{secrets.token_hex(4)}.records"
 
     def keep(self, remembered: Remembered) -> None:
-        """Replace the JSON file, then drop records that no longer belong to it."""
-        identity.write_private(
-            self._json, msgspec.json.format(msgspec.json.encode(remembered)).decode()
-        )
+        """Replace the JSON file, then drop records that no longer belong to it.
+
+        OSError where the disk does not take it: then the file is as it was before.
+        """
+        kept = _Kept(_checksum(remembered), remembered)
+        identity.write_private(self._json, msgspec.json.format(msgspec.json.encode(kept)).decode())
         for file in self.folder.glob("*.records"):
             stem, _, _ = file.name.removesuffix(".records").rpartition(".")
             if stem == self._stem and file.name != remembered.records_name:
                 file.unlink(missing_ok=True)
+
+
+def _checksum(remembered: Remembered) -> str:
+    return blake3(msgspec.json.encode(remembered)).hexdigest()

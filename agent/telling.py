@@ -11,8 +11,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
-from agent.names import size_text
-
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -172,8 +170,3 @@ class Teller:
                 self.emit(shown.as_status())
             else:
                 print(f"{self._title}: {shown.words()}", file=sys.stderr, flush=True)
-
-
-def progress_words(files: int, size_bytes: int, sent_bytes: int) -> str:
-    """A run's progress in a few words."""
-    return f"{files} files, {size_text(size_bytes)} seen, {size_text(sent_bytes)} sent"

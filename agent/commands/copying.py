@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent import failures
-from agent.commands.shell import EPILOG, AsJson, app, load
+from agent.commands.shell import EPILOG, AsJson, app, end, load
 from agent.failures import ENROL_FIRST, AgentError
 from agent.names import duration_text, size_text
 
@@ -20,8 +20,21 @@ def run(
     context: typer.Context,
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="The plan to copy now.")],
     as_json: AsJson = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only say what would be sent; the server starts nothing."),
+    ] = False,
+    accept_empty: Annotated[
+        bool,
+        typer.Option(
+            "--accept-empty", help="Take it for right that a folder was replaced by an empty one."
+        ),
+    ] = False,
 ) -> None:
     """Copy what changed since the last run of a plan."""
+    if dry_run:
+        _dry_run(context, plan, as_json)
+        return
     from agent import identity, memory  # noqa: PLC0415 - the libraries cost start-up time
     from agent.delta import Counters  # noqa: PLC0415 - the same
     from agent.results import Result  # noqa: PLC0415 - the same
@@ -32,7 +45,8 @@ def run(
     with Teller(as_json, plan) as teller:
         try:
             settings = load(context)
-            result = run_plan(settings, identity.load(settings), settings.plan(plan), teller)
+            known = identity.load(settings)
+            result = run_plan(settings, known, settings.plan(plan), teller, accept_empty)
         except AgentError as error:
             failure = failures.final(error, ENROL_FIRST)
             result = Result("failed", Counters(), code=failure.code, error=str(failure))
@@ -42,6 +56,24 @@ def run(
     else:
         _show_result(plan, result)
     raise typer.Exit(result.exit_code)
+
+
+def _dry_run(context: typer.Context, plan: str, as_json: bool) -> None:
+    from agent import dry_run, identity, memory  # noqa: PLC0415 - the libraries cost start-up time
+    from agent.telling import Teller  # noqa: PLC0415 - the same
+
+    memory.keep_small()
+    with Teller(as_json, plan) as teller:
+        try:
+            settings = load(context)
+            seen = dry_run.look(settings, identity.load(settings), settings.plan(plan), teller)
+        except AgentError as error:
+            end(error)
+    if as_json:
+        teller.emit(seen.as_summary(plan))
+    else:
+        for line in seen.lines(plan):
+            typer.echo(line)
 
 
 def _show_result(plan: str, result: Result) -> None:
@@ -57,3 +89,5 @@ def _show_result(plan: str, result: Result) -> None:
         f"{counters.files_removed} removed, {counters.files_not_copied} not copied; "
         f"{size_text(counters.bytes_sent)} sent."
     )
+    for warning in result.warnings:
+        typer.echo(f"{plan}: {warning}", err=True)

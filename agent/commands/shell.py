@@ -14,7 +14,8 @@ from agent.failures import ENROL_FIRST, AgentError
 
 EPILOG = (
     "Exit codes: 0 succeeded, 3 succeeded with warnings, 1 failed, 2 usage or configuration, "
-    "20 growth blocked, 21 not authorised, 22 server unreachable."
+    "20 growth blocked, 21 not authorised, 22 server unreachable, 23 already running, "
+    "24 interrupted."
 )
 
 app = typer.Typer(

@@ -253,7 +253,7 @@ def test_a_run_that_is_told_to_stop_says_so(machine: Machine, client: Client, pa
     grown(client)
     running.terminate()
     output, _ = running.communicate(timeout=60)
-    assert running.returncode == 1
+    assert running.returncode == 24
     summary = json.loads(output.splitlines()[-1])
     assert (summary["outcome"], summary["error_code"]) == ("failed", "interrupted")
     (run,) = client.house.query(
@@ -272,7 +272,7 @@ def test_two_runs_of_a_plan_do_not_meet(machine: Machine, papers: Path) -> None:
     # Held still, so that it can't be done before the second has looked.
     first.send_signal(signal.SIGSTOP)
     try:
-        assert machine.run(expect=1)["error_code"] == "already-running"
+        assert machine.run(expect=23)["error_code"] == "already-running"
     finally:
         first.send_signal(signal.SIGCONT)
         first.communicate()
