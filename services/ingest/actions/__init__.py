@@ -6,7 +6,7 @@ from services.ingest.actions.deltas import take_batch
 from services.ingest.actions.ends import tell_ends
 from services.ingest.actions.files import MAX_FILE_BYTES, TakenFile, put_file
 from services.ingest.actions.ingest import Ingest, give_memory_back
-from services.ingest.actions.listings import list_entries, read_file
+from services.ingest.actions.listings import find_plan, list_entries, read_file
 from services.ingest.actions.lists import write_due_lists
 from services.ingest.actions.naming import add_due_names, add_forgotten_names
 from services.ingest.actions.packs import find_missing, store_pack
@@ -35,6 +35,7 @@ __all__ = [
     "fail_run",
     "fail_runs_of",
     "find_missing",
+    "find_plan",
     "give_memory_back",
     "list_entries",
     "put_file",

@@ -13,12 +13,23 @@ from libs.shared.catalogue import EntryRow
 from libs.shared.database import Connection
 from libs.shared.entries import Entry, FolderDelta
 from libs.shared.errors import NotFound
-from services.ingest import rules
+from services.ingest import rules, store
 from services.ingest.actions.ingest import Ingest
 
 _FRAME_ENTRIES = 5_000
 _FRAME_BYTES = 4 * 1024 * 1024
 _READ_BYTES = 256 * 1024
+
+
+async def find_plan(
+    ingest: Ingest, agent: rules.Agent, name: str
+) -> tuple[UUID, int | None, UUID | None]:
+    """Returns (plan, number and run id of its newest restore point) of a plan by its name."""
+    async with database.transaction(ingest.pool) as conn:
+        plan_id = await store.find_plan_named(conn, agent.tenant_id, agent.agent_id, name)
+        if plan_id is None:
+            raise NotFound("plan")
+        return plan_id, *await store.find_last_run(conn, agent.tenant_id, plan_id)
 
 
 async def list_entries(

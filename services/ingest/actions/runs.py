@@ -25,6 +25,7 @@ class Started:
     run_id: UUID
     number: int
     parent: int | None
+    parent_run_id: UUID | None
     lease_seconds: int
     chunk_key_id: str
     growth_left_bytes: int | None
@@ -54,6 +55,7 @@ async def start_run(
         else:
             refusal = await _refuse_again(conn, agent, plan, run, estimated_new_bytes, now)
         volume = await store.read_volume(conn, agent.tenant_id)
+        last_run, last_run_id = await store.find_last_run(conn, agent.tenant_id, plan_id)
     if refusal is not None:
         raise refusal
     logs.get().info("run.started", tenant_id=str(agent.tenant_id), run_id=str(run.run_id))
@@ -61,6 +63,7 @@ async def start_run(
         run.run_id,
         run.number,
         run.parent,
+        last_run_id if last_run == run.parent else None,
         int(ingest.lease.total_seconds()),
         hashlib.sha256(b"coffre/chunk-key-id/v1" + keys.chunk_key).hexdigest()[:16],
         rules.growth_left(agent.ceiling_bytes, volume.stored_bytes),

@@ -63,6 +63,13 @@ async def declare_plan(
     return Declared(plan_id=plan_id, last_run=number, last_run_id=run_id)
 
 
+@router.get("/plans/{name}", responses=problems(401, 404))
+async def find_plan(name: PlanName, agent: Agent, ingest: Ingest) -> Declared:
+    """A plan that this agent declared, without declaring anything."""
+    plan_id, number, run_id = await actions.find_plan(ingest, agent, name)
+    return Declared(plan_id=plan_id, last_run=number, last_run_id=run_id)
+
+
 @router.get(
     "/plans/{plan_id}/entries",
     response_class=StreamingResponse,

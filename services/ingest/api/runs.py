@@ -45,12 +45,15 @@ class Start(BaseModel):
 class Started(BaseModel):
     """`parent` is the newest restore point: the delta must start from it.
 
+    `parent_run_id` is its run: a number may come twice where an old database was put back.
+
     `growth_left_bytes` is how much more the tenant may store, null where nothing limits it.
     """
 
     run_id: UUID
     number: int
     parent: int | None
+    parent_run_id: UUID | None
     lease_seconds: int
     chunk_key_id: str
     growth_left_bytes: int | None

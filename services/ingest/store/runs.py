@@ -110,6 +110,19 @@ async def find_last_run(
     return (row["number"], row["run_id"]) if row else (None, None)
 
 
+async def find_plan_named(
+    conn: Connection, tenant_id: UUID, agent_id: UUID, name: str
+) -> UUID | None:
+    """Returns the plan that an agent declared under a name."""
+    plan_id: UUID | None = await conn.fetchval(
+        "SELECT plan_id FROM plans WHERE tenant_id = $1 AND agent_id = $2 AND name = $3",
+        tenant_id,
+        agent_id,
+        name,
+    )
+    return plan_id
+
+
 async def lock_plan(
     conn: Connection, tenant_id: UUID, agent_id: UUID, plan_id: UUID
 ) -> Plan | None:
