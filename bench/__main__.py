@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench import coffre, copy, measuring, results, tree, uploads
+from bench import catalogue, coffre, copy, crowd, large, line, measuring, results, tree, uploads
 
 ROOT = Path(__file__).parents[1]
 
@@ -55,12 +55,20 @@ def _measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     gathered = tree.gather(folder / "tree")
     _say(gathered.describe())
     _make_room(folder)
+    work = folder / "work"
     with coffre.install(folder / "stack") as installation:
-        ours, theirs = copy.measure(
-            installation, folder / "work", gathered, options.rounds, 3, _say
-        )
+        ours, theirs = copy.measure(installation, work, gathered, options.rounds, 3, _say)
         _say("uploading packs")
-        share = uploads.measure(installation, folder / "work", gathered.folder, options.rounds)
+        share = uploads.measure(installation, work, gathered.folder, options.rounds)
+        _say("copying small files over a long line")
+        distant = line.measure(installation, work, options.rounds)
+        _say("copying with fifty agents at once")
+        crowded = crowd.measure(installation, work)
+        _say("copying a file of 10 GB, and again after 1 % of it changed")
+        changed = large.measure(installation, work)
+    _make_room(folder)
+    _say("asking a catalogue of ten million versions")
+    asked = catalogue.measure(folder, _say)
     _say("publishing events")
     events = _measure_events()
     _make_room(folder)
@@ -72,6 +80,10 @@ def _measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         "ours": ours,
         "theirs": theirs,
         "uploads": share,
+        "line": distant,
+        "crowd": crowded,
+        "large": changed,
+        "catalogue": asked,
         "events": events,
     }
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx2
 import psutil
 
@@ -25,6 +26,7 @@ from bench import measuring
 from libs.shared.objects import ObjectStore
 
 PLAN = "everything"
+SETTLED_SECONDS = 5
 PASSWORD = "correct-horse-battery-staple-4711"
 _ONE_TIME_PASSWORD = re.compile(r'class="password"[^>]*>([^<]+)<')
 _CONFIG = """server = "{server}"
@@ -71,10 +73,30 @@ class Installation:
             raise measuring.ProgramFailed(f"{method} {path}: {answer.status_code} {answer.text}")
         return dict(answer.json()) if answer.content else {}
 
+    def count_settled_rows(self) -> int:
+        """All rows of all tables, once the events and jobs of what was done have passed."""
+        rows = -1
+        while (counted := asyncio.run(_count_rows(self.described["postgres"]["dsn"]))) != rows:
+            rows = counted
+            time.sleep(SETTLED_SECONDS)
+        return rows
+
     def store(self) -> ObjectStore:
         """The bucket of the installation."""
         s3 = self.described["s3"]
         return ObjectStore(s3["endpoint"], s3["access_key"], s3["secret_key"], s3["bucket"])
+
+
+async def _count_rows(dsn: str) -> int:
+    conn = await asyncpg.connect(dsn)
+    try:
+        tables = await conn.fetch(
+            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        )
+        return sum([await conn.fetchval(f"SELECT count(*) FROM {row[0]}") for row in tables])
+    finally:
+        await conn.close()
 
 
 @contextmanager
@@ -94,7 +116,9 @@ def install(folder: Path) -> Iterator[Installation]:
 class Client:
     """A new tenant with an administrator and one enrolled agent that copies one tree."""
 
-    def __init__(self, installation: Installation, folder: Path, tree: Path) -> None:
+    def __init__(
+        self, installation: Installation, folder: Path, tree: Path, server: str | None = None
+    ) -> None:
         self._installation = installation
         self.folder = folder
         folder.mkdir(parents=True)
@@ -112,7 +136,7 @@ class Client:
             },
         )
         self.tenant_id = str(opened["tenant_id"])
-        server = installation.described["ingest"]["url"]
+        server = server or str(installation.described["ingest"]["url"])
         self._config = folder / "agent.toml"
         self._config.write_text(
             _CONFIG.format(server=server, folder=folder, plan=PLAN, tree=tree, tenant=name)

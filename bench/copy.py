@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from bench import coffre, measuring, restic
-from bench.tree import Tree, count
+from bench.tree import Tree, count, warm
 
 
 @dataclass
@@ -23,6 +23,7 @@ class Side:
     restore: list[measuring.Took] = field(default_factory=list)
     stored_bytes: list[int] = field(default_factory=list)
     ingest_bytes: list[int] = field(default_factory=list)
+    rows_added: list[int] = field(default_factory=list)
     cpu: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
@@ -68,6 +69,7 @@ def _measure_ours(
     client = coffre.Client(installation, folder, tree.folder)
     client.choose_password()
     measuring.reset_peak(installation.ingest_pid)
+    warm(tree.folder)
     before = installation.cpu_by_name()
     took, summary = client.run()
     side.cpu["first"] = _less(installation.cpu_by_name(), before)
@@ -77,12 +79,14 @@ def _measure_ours(
     if summary["files_total"] != tree.files:
         raise measuring.ProgramFailed(f"{summary['files_total']} of {tree.files} files copied")
     side.stored_bytes.append(client.stored_bytes())
+    rows = installation.count_settled_rows()
     for _ in range(agains):
         took, summary = client.run()
         side.again.append(took)
         say(_line("coffre", "unchanged", took))
         if summary["bytes_sent"] or summary["files_new"] or summary["files_changed"]:
             raise measuring.ProgramFailed(f"an unchanged tree seemed changed: {summary}")
+    side.rows_added.append((installation.count_settled_rows() - rows) // agains)
     before = installation.cpu_by_name()
     with _restored(folder / "restored", tree) as target:
         took = client.restore(target)
@@ -95,6 +99,7 @@ def _measure_restic(
     folder: Path, tree: Tree, side: Side, agains: int, say: Callable[[str], None]
 ) -> None:
     with restic.serve(folder) as peer:
+        warm(tree.folder)
         before = measuring.cpu_seconds([peer.server])
         took = peer.backup(tree.folder)
         side.cpu["first"] = {"rclone": measuring.cpu_seconds([peer.server]) - before}

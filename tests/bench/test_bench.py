@@ -47,7 +47,7 @@ def test_the_page_tells_ratios() -> None:
     def side(factor: float) -> Side:
         took = [Took(10 * factor, 5 * factor, int(1e8 * factor), "")]
         cpu = {"first": {"server": 3.0}, "restore": {"server": 1.0}}
-        return Side(took, took, took, [int(1e9 * factor)], [int(2e8)], cpu)
+        return Side(took, took, took, [int(1e9 * factor)], [int(2e8)], [14], cpu)
 
     page = results.render(
         {
@@ -62,10 +62,40 @@ def test_the_page_tells_ratios() -> None:
                 "direct_bytes_per_second": 1e8,
                 "ratio": 0.9,
             },
+            "line": {
+                "files": 20_000,
+                "bytes": 2e8,
+                "near_seconds": 9.0,
+                "far_seconds": 10.0,
+                "ratio": 0.9,
+            },
+            "large": {
+                "bytes": 1e10,
+                "first_seconds": 60.0,
+                "second_seconds": 30.0,
+                "share_sent": 0.0123,
+                "peak_bytes": 1e8,
+            },
+            "crowd": {
+                "agents": 50,
+                "sent_bytes": 1e9,
+                "seconds": 30.0,
+                "failed": 0,
+                "ingest_bytes": 3e8,
+            },
+            "catalogue": {
+                "versions": 10_000_000,
+                "paths": 4_000_000,
+                "bytes_per_version": 200.0,
+                "name_bytes_per_version": 60.0,
+                "times_ms": {"a folder": (1.0, 12.0)},
+            },
             "events": {"events_per_second": 3000, "raw_per_second": 4000, "ratio": 0.75},
         }
     )
     assert "| First copy | 10.0 s | 25.0 s | 2.50 times as fast | 2 times |" in page
     assert "| Stored | 1,000 MB | 2,500 MB | 0.400 times the size | ≤ 1.05 times |" in page
     assert "0.90" in page
+    assert "| 1.23 % | ≤ 2 % |" in page
+    assert "| a folder | 1.0 ms | 12.0 ms | < 100 ms |" in page
     assert "server 3.0" in page
