@@ -87,7 +87,7 @@ def look(config: Config, identity: Identity, plan: Plan, teller: Teller) -> DryR
     dumps = tuple(dump.name for dump in plan.dumps)
     known_file = state.records_file(remembered)
     if known_file is not None:
-        return DryRun(rehearse(tree, known_file), LAST_RUN, dumps)
+        return DryRun(rehearse(tree, known_file, plan.dumps), LAST_RUN, dumps)
     connection = Connection(
         config.server or identity.server,
         identity.token,
@@ -98,11 +98,11 @@ def look(config: Config, identity: Identity, plan: Plan, teller: Teller) -> DryR
     ingest = Ingest(connection)
     declared = ingest.find_plan(plan.name)
     if declared is None or declared.last_run is None:
-        return DryRun(rehearse(tree, None), NOTHING, dumps)
+        return DryRun(rehearse(tree, None, plan.dumps), NOTHING, dumps)
     state.prepare()
     fetched_file: Path = state.new_records_file()
     try:
         starting.fetch_records(ingest, declared.plan_id, fetched_file)
-        return DryRun(rehearse(tree, fetched_file), SERVERS_LIST, dumps)
+        return DryRun(rehearse(tree, fetched_file, plan.dumps), SERVERS_LIST, dumps)
     finally:
         fetched_file.unlink(missing_ok=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.config import Dump
 from agent.delta import Comparison, Counters, join
+from agent.dumps.folder import as_before, with_dumps
 from agent.ingest import MAX_IDS_ASKED, Ingest
 from agent.reading import FileReader
 from agent.records import Reader, Record
@@ -70,12 +73,18 @@ class Rehearsal(Comparison):
         return row, b""
 
 
-def rehearse(tree: Tree, known_file: Path | None) -> Found:
-    """Compare a tree as it is with records, by names, sizes and times alone."""
+def rehearse(tree: Tree, known_file: Path | None, dumps: Sequence[Dump] = ()) -> Found:
+    """Compare a tree as it is with records, by names, sizes and times alone.
+
+    dumps: are not taken, and looked at as if they stayed what they are.
+    """
     found = Found()
     known = Reader(known_file)
     try:
-        Rehearsal(known, found).compare(tree.walk())
+        walk = tree.walk()
+        if dumps:
+            walk = with_dumps(walk, as_before(dumps), found.unreadable.__setitem__)
+        Rehearsal(known, found).compare(walk)
     finally:
         known.close()
     found.largest.sort(reverse=True)

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from agent import records
+from agent.config import Dump
 from agent.config.plans import DUMPS_FOLDER
+from agent.dumps import programs
 from agent.dumps.taking import Taken
 from agent.tree import FILE, FOLDER, Listing, Row
 
@@ -28,6 +30,11 @@ def list_dumps(dumps: Sequence[Taken]) -> Listing:
         else:
             listing.kept.append(name)
     return listing
+
+
+def as_before(dumps: Sequence[Dump]) -> list[Taken]:
+    """Dumps that are not taken, so that each stays as it was."""
+    return [Taken(dump.name, programs.file_name(dump), False, False, 0) for dump in dumps]
 
 
 def with_dumps(

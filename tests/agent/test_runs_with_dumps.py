@@ -186,6 +186,8 @@ def test_dumps_stand_beside_the_folders_of_the_machine(
     plan = {"folders": [str(papers)], "dump": [printing("all")]}
     machine = client.machine(tmp_path / "machine", {"papers": plan})
     assert machine.run()["files_total"] == 4
+    looked = json.loads(machine.agent("run", "papers", "--dry-run", "--json").stdout)
+    assert (looked["files_total"], looked["files_removed"], looked["dumps"]) == (4, 0, ["books"])
     again = machine.run()
     assert (again["files_total"], again["files_changed"], again["files_removed"]) == (4, 1, 0)
     client.restore(machine, tmp_path / "back")
