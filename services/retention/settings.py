@@ -2,10 +2,41 @@
 
 from __future__ import annotations
 
-from libs.shared.settings import ServiceSettings
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from libs.shared.settings import ServiceSettings, Settings
 
 
-class Settings(ServiceSettings):
-    """Settings of retention; the fields are COFFRE_… variables."""
+class KeeperSettings(Settings):
+    """What the commands need as well as the service."""
+
+    database_url: SecretStr
+    s3_endpoint: str
+    s3_access_key: str
+    s3_secret_key: SecretStr
+    s3_bucket: str
+    master_key_file: Path
+    grace_days: float = Field(default=7, ge=0)
+    young_hours: float = Field(default=24, ge=0)
+
+
+class RetentionSettings(ServiceSettings, KeeperSettings):
+    """Settings of retention; the fields are COFFRE_… variables.
+
+    grace_days: how long a condemned pack is kept. young_hours: how long a pack is left alone.
+    scrub_days: within how many every stored byte is read again. scrub_rate_bytes: how many a
+    second at most.
+    """
 
     listen: str = "127.0.0.1:8004"
+    collect_hours: float = Field(default=24, gt=0)
+    scrub_days: float = Field(default=30, gt=0)
+    scrub_rate_bytes: int = Field(default=20_000_000, ge=1)
+
+
+class DatabaseSettings(Settings):
+    """What commands need that only read or write the database."""
+
+    database_url: SecretStr

@@ -53,8 +53,16 @@ CASES: list[tuple[str, Event, str]] = [
 
 @pytest.mark.parametrize(("service", "event", "answer"), CASES)
 async def test_a_service_answers_an_event_with_another(
-    database: Any, amqp_url: str, service: str, event: Event, answer: str
+    database: Any,
+    amqp_url: str,
+    servers: Any,
+    bucket: str,
+    tmp_path: Path,
+    service: str,
+    event: Event,
+    answer: str,
 ) -> None:
+    (tmp_path / "master.key").write_text("5a" * 32)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         listen = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -68,6 +76,11 @@ async def test_a_service_answers_an_event_with_another(
             "COFFRE_DATABASE_URL": dsn,
             "COFFRE_AMQP_URL": amqp_url,
             "COFFRE_LISTEN": listen,
+            "COFFRE_S3_ENDPOINT": servers.s3_endpoint,
+            "COFFRE_S3_ACCESS_KEY": servers.s3_access_key,
+            "COFFRE_S3_SECRET_KEY": servers.s3_secret_key,
+            "COFFRE_S3_BUCKET": bucket,
+            "COFFRE_MASTER_KEY_FILE": str(tmp_path / "master.key"),
         },
     )
     conn = await connect(dsn, service)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from libs.shared import clock, database, logs
+from libs.shared.errors import Conflict
 from services.retention import rules, store
 from services.retention.actions.keeper import Keeper
 
 
-class TimeDoubtful(Exception):  # noqa: N818 - named after what happened
+class TimeDoubtful(Conflict):
     """The time can't be believed, so nothing may be forgotten; the text says why."""
 
 

@@ -1,5 +1,6 @@
 """When something may be forgotten: pure decisions of retention."""
 
+from services.retention.rules.auditing import Disagreement, compare_object
 from services.retention.rules.collecting import (
     Limits,
     Need,
@@ -22,12 +23,14 @@ __all__ = [
     "MAX_GAP",
     "MAX_STEP",
     "Clocks",
+    "Disagreement",
     "Limits",
     "Need",
     "RunFacts",
     "Usage",
     "Verdict",
     "choose_groups",
+    "compare_object",
     "find_cutoff",
     "find_destruction_date",
     "find_objections",

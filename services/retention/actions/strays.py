@@ -1,0 +1,76 @@
+"""Stray objects: packs in the bucket that no row names, left where something died."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from libs.shared import database, logs
+from libs.shared.crashpoints import crashpoint
+from libs.shared.objects import Listed
+from services.retention import store
+from services.retention.actions.collection import pack_key, remove_objects
+from services.retention.actions.keeper import Keeper
+
+STRAY_AFTER = timedelta(days=1)
+_ROWS_AT_ONCE = 1_000
+_PACK_KEY = re.compile(r"t/[0-9a-f-]{36}/packs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
+
+
+async def list_strays(keeper: Keeper, tenant_id: UUID) -> AsyncIterator[tuple[Listed, bytes]]:
+    """Yields (object, pack id) of each pack in the bucket that no row names, whatever its age.
+
+    What doesn't look like a pack is left alone: the audit names it.
+    """
+    page: dict[bytes, Listed] = {}
+    async for found in keeper.objects.list_dated(f"t/{tenant_id}/packs/"):
+        pack_id = parse_key(found.key)
+        if pack_id is not None:
+            page[pack_id] = found
+        if len(page) >= _ROWS_AT_ONCE:
+            for stray in await _without_row(keeper, tenant_id, page):
+                yield page[stray], stray
+            page = {}
+    for stray in await _without_row(keeper, tenant_id, page):
+        yield page[stray], stray
+
+
+async def sweep_strays(keeper: Keeper, tenant_id: UUID, now: datetime, store_now: datetime) -> int:
+    """Deletes a tenant's stray packs that are older than a day; returns how many.
+
+    now, store_now: the installation's time, checked by `check_time`, and the store's own, by
+    which the age of objects is told.
+    """
+    old = [
+        pack_id
+        async for found, pack_id in list_strays(keeper, tenant_id)
+        if found.modified_at + STRAY_AFTER <= store_now
+    ]
+    swept = 0
+    for at in range(0, len(old), _ROWS_AT_ONCE):
+        async with database.transaction(keeper.pool) as conn:
+            claimed = await store.claim_strays(conn, tenant_id, old[at : at + _ROWS_AT_ONCE], now)
+        crashpoint("retention.after_claim")
+        swept += len(claimed)
+        await remove_objects(keeper, tenant_id, now)
+    if swept:
+        logs.get().info("strays.swept", tenant_id=str(tenant_id), packs=swept)
+    return swept
+
+
+def parse_key(key: str) -> bytes | None:
+    """Returns the pack whose object has this key; None for anything else."""
+    matched = _PACK_KEY.fullmatch(key)
+    return bytes.fromhex(matched[2]) if matched else None
+
+
+async def _without_row(keeper: Keeper, tenant_id: UUID, page: dict[bytes, Listed]) -> list[bytes]:
+    async with database.acquire(keeper.pool) as conn:
+        known = await store.find_known(conn, tenant_id, list(page))
+    return [
+        pack_id
+        for pack_id, found in page.items()
+        if pack_id not in known and found.key == pack_key(tenant_id, pack_id)
+    ]
