@@ -6,6 +6,9 @@ import json
 import os
 import platform
 import socket
+import stat
+import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -68,9 +71,18 @@ def enrol(config: Config, server: str, code: str) -> Identity:
     return identity
 
 
-def load(config: Config) -> Identity:
-    """Who we are; NotAuthorised with what to do where this machine is not enrolled."""
+def _say_aloud(sentence: str) -> None:
+    print(f"coffre-agent: {sentence}", file=sys.stderr, flush=True)
+
+
+def load(config: Config, say: Callable[[str], None] = _say_aloud) -> Identity:
+    """Who we are; NotAuthorised with what to do where this machine is not enrolled.
+
+    Files that others may read are made private again, and `say` is told; refused if they can't be.
+    """
     file = identity_file(config.token_file)
+    for secret in (config.token_file, file):
+        _keep_private(secret, say)
     try:
         token = config.token_file.read_text().strip()
         kept = json.loads(file.read_text())
@@ -87,6 +99,27 @@ def load(config: Config) -> Identity:
     if not token:
         raise NotAuthorised(f"{config.token_file} is empty. {ENROL_FIRST}")
     return identity
+
+
+def _keep_private(file: Path, say: Callable[[str], None]) -> None:
+    if os.name != "posix":
+        return
+    try:
+        mode = stat.S_IMODE(file.stat().st_mode)
+    except OSError:
+        return  # reading it tells why
+    if not mode & 0o077:
+        return
+    try:
+        file.chmod(0o600)
+    except OSError as error:
+        raise UsageError(
+            f"{file} can be read by others (mode {mode:04o}) and can't be changed: chmod 600 it."
+        ) from error
+    say(
+        f"{file} could be read by others (mode {mode:04o}) and is private again. "
+        "If someone may have read it, ask your provider to enrol this machine anew."
+    )
 
 
 def check_writable(file: Path) -> None:

@@ -12,8 +12,9 @@ from agent.config.plans import read_plans
 from agent.config.settings import Bandwidth, BandwidthHours, Config, Plan
 from agent.config.tables import Table
 from agent.failures import UsageError
+from agent.platforms import places
+from agent.platforms.places import user_places
 
-SYSTEM_FILE = Path("/etc/coffre-agent/config.toml")
 PLANS_FOLDER = "conf.d"
 _ALL_DAYS = frozenset(range(7))
 
@@ -30,14 +31,12 @@ def find_file(given: Path | None) -> Path:
     """The configuration to read: the one given, else the system's, else the user's."""
     if given is not None:
         return given
-    from platformdirs import user_config_path  # noqa: PLC0415 - costs start-up time
-
-    places = (SYSTEM_FILE, user_config_path("coffre-agent", appauthor=False) / "config.toml")
-    for place in places:
+    candidates = (Path(places().config_file), Path(user_places().config_file))
+    for place in candidates:
         if place.is_file():
             return place
     raise UsageError(
-        f"No configuration was found at {places[0]} or {places[1]}. "
+        f"No configuration was found at {candidates[0]} or {candidates[1]}. "
         "Write one there (`coffre-agent config generate` helps), or name it with --config FILE."
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -13,11 +12,12 @@ from zoneinfo import ZoneInfo
 
 from agent.config.settings import Dump, DumpKind, Hooks, Plan, Profile
 from agent.config.tables import Table
+from agent.platforms import SYSTEM
 
 DUMPS_FOLDER = "@dumps"
 PROFILES = ("linux", "windows", "macos", "none")
 DUMP_KINDS = ("postgresql", "mysql", "sqlite", "command")
-MOST_PATTERNS = 10_000
+MOST_PATTERNS = 9_900  # with the shipped list, no more than the server takes
 _ADDRESS = re.compile(r"[^\s@<>,;:\"\\]+@[^\s@<>,;:\"\\]+")
 _DUMP_NAME = re.compile(r"[^\W_][\w .-]{0,99}")
 
@@ -39,7 +39,7 @@ def _plan(table: Table) -> Plan:
         recipients=_recipients(table),
         reports=table.switch("reports", True),
         exclude_files=exclude_files,
-        profile=cast("Profile", table.choice("profile", PROFILES) or machine_profile()),
+        profile=cast("Profile", table.choice("profile", PROFILES) or SYSTEM),
         exclude_caches=table.switch("exclude_caches", True),
         exclude_if_present=_file_names(table, "exclude_if_present", (".nobackup",)),
         one_file_system=table.switch("one_file_system", False),
@@ -57,11 +57,6 @@ def _plan(table: Table) -> Plan:
             "folders", "is missing or empty. List the folders to copy, or add a [[plan.dump]]."
         )
     return plan
-
-
-def machine_profile() -> str:
-    """The shipped list of exclusions that fits this machine."""
-    return {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
 
 
 def _name(table: Table) -> str:

@@ -119,10 +119,12 @@ class Plan:
     file: Path | None = None
 
     def declaration(self) -> dict[str, Any]:
-        """The plan as the server is told of it."""
+        """The plan as the server is told of it; the exclusions with the shipped list."""
+        from agent.exclusions.shipped import lines_of  # noqa: PLC0415 - imports us
+
         return {
             "folders": list(self.folders),
-            "exclude": list(self.exclude),
+            "exclude": [*lines_of(self.profile), *self.exclude],
             "schedule": self.schedule,
             "timezone": self.timezone,
             "dumps": [dump.name for dump in self.dumps],

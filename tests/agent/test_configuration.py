@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent import config
+from agent.config.example import example
 from agent.exclusions import Exclusions, Rules
 from agent.failures import UsageError
 from agent.names import shown
@@ -231,3 +233,66 @@ def test_patterns_leave_out_what_a_gitignore_there_would() -> None:
 def test_names_are_shown_without_harm() -> None:
     assert shown("été.txt".encode()) == "été.txt"
     assert shown(b"\xe9t\xe9\n\x1b[31m") == "\\xe9t\\xe9\\n\\x1b[31m"
+
+
+def test_the_generated_configuration_is_valid_with_and_without_its_examples(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "new" / "config.toml"
+    server = "https://coffre.provider.example"
+    assert (
+        coffre_agent("config", "generate", "--output", str(file), "--server", server).returncode
+        == 0
+    )
+    text = file.read_text()
+    read = config.load(file)
+    assert read.server == server
+    assert [plan.name for plan in read.plans] == ["documents"]
+    (tmp_path / "all.toml").write_text(
+        re.sub(r"^#(?=\S)", "", text, flags=re.MULTILINE)
+        .replace('"/etc/coffre-agent/exclude"', '"exclude"')
+    )  # fmt: skip
+    (tmp_path / "exclude").touch()
+    plan = config.load(tmp_path / "all.toml").plans[0]
+    assert {dump.kind for dump in plan.dumps} == {"postgresql", "mysql", "sqlite", "command"}
+    assert plan.hooks.on_error
+    assert config.load(tmp_path / "all.toml").bandwidth.hours
+    again = coffre_agent("config", "generate", "--output", str(file))
+    assert again.returncode == 2
+    assert "stays as it is" in again.stderr
+    assert file.read_text() == text
+
+
+@pytest.mark.parametrize("system", ["linux", "macos", "windows"])
+def test_an_example_for_each_system_is_valid(tmp_path: Path, system: str) -> None:
+    text = example(system=system, for_machine=True)
+    if system == "windows":
+        assert '"C:/ProgramData/coffre-agent/token"' in text
+        text = text.replace('folders = ["C:/Users"]', 'folders = ["/users"]')
+    assert config.load(write(tmp_path, text)).plans
+
+
+def test_validate_tells_all_faults_and_doubts(tmp_path: Path) -> None:
+    bad = GOOD.replace("server =", "servre =").replace('"/srv/papers"', '"papers"')
+    told = coffre_agent("--config", str(write(tmp_path, bad)), "config", "validate")
+    assert told.returncode == 2
+    assert len(told.stderr.splitlines()) == 2
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "ibdata1").touch()
+    (tmp_path / "pw").touch(mode=0o644)
+    doubtful = (
+        GOOD.replace("https:", "http:").replace('"/srv/papers"', f'"{tmp_path}/data", "/no/where"')
+        + DUMP + 'type = "mysql"\ndatabase = "a"\npassword_file = "pw"\n'
+        f'[[plan]]\nname = "all"\nfolders = ["{tmp_path}"]\n'
+    )  # fmt: skip
+    told = coffre_agent("--config", str(write(tmp_path, doubtful)), "config", "validate", "--json")
+    assert told.returncode == 3, told.stderr
+    for words in (
+        "sends the token in the clear",
+        "no folder of this machine",
+        "is a MySQL or MariaDB data folder",
+        "can be read by others (mode 0644)",
+        f"{tmp_path}/data is also copied by the plan 'papers'",
+        "nobody gets this plan's reports",
+    ):
+        assert words in told.stdout

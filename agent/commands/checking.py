@@ -1,0 +1,81 @@
+"""`check`: is everything in order before the night?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.commands.shell import EPILOG, AsJson, app, configuration_file, print_table
+from agent.failures import AgentError
+
+if TYPE_CHECKING:
+    from agent.checks import Finding
+
+WORDS = {"fine": "ok", "warning": "warning", "wrong": "WRONG"}
+
+
+@app.command(epilog=EPILOG)
+def check(
+    context: typer.Context,
+    plan: Annotated[
+        str | None, typer.Argument(metavar="[PLAN]", help="Only this plan, else all.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look whether the next run can succeed: server, clock, token, folders, programs, timer.
+
+    Copies nothing, and changes nothing at the server.
+    Ends with 1 if something would make a run fail, with 3 if there are warnings.
+    """
+    from agent.checks import exit_code_of  # noqa: PLC0415 - costs start-up time
+
+    findings = []
+    for finding in _look(context, plan):
+        findings.append(finding)
+        if as_json:
+            typer.echo(json.dumps(finding.as_line()))
+    code = exit_code_of(findings)
+    if as_json:
+        levels = [finding.level for finding in findings]
+        counts = {"wrong": levels.count("wrong"), "warnings": levels.count("warning")}
+        typer.echo(json.dumps({"message_type": "summary", **counts, "exit_code": code}))
+    else:
+        print_table(
+            ("", "plan", "what", "how it is"),
+            [(WORDS[f.level], f.plan or "", f.subject, f.sentence) for f in findings],
+        )
+    raise typer.Exit(code)
+
+
+def _look(context: typer.Context, only: str | None) -> Iterator[Finding]:
+    from agent import config, identity  # noqa: PLC0415 - costs start-up time
+    from agent.checks import Finding, doubts, machine, rhythm, server  # noqa: PLC0415 - the same
+    from agent.state import PlanState  # noqa: PLC0415 - the same
+
+    try:
+        file = configuration_file(context)
+        settings = config.load(file)
+        plans = settings.plans if only is None else (settings.plan(only),)
+    except config.ConfigurationWrong as error:
+        yield from (Finding("wrong", "configuration", fault) for fault in error.faults)
+        return
+    except AgentError as error:
+        yield Finding("wrong", "configuration", str(error))
+        return
+    yield Finding("fine", "configuration", f"{file} is valid.")
+    names = {None, *(plan.name for plan in plans)}
+    yield from (doubt for doubt in doubts.doubts(settings) if doubt.plan in names)
+    found, known = machine.check_token(settings)
+    yield found
+    yield from server.check_server(settings, known)
+    yield machine.check_state_folder(settings)
+    agent_id = known.agent_id if isinstance(known, identity.Identity) else ""
+    for plan in plans:
+        yield from machine.check_programs(plan)
+        yield from machine.check_folders(settings, plan)
+        remembered = PlanState(settings.state_dir, plan.name).load(agent_id)
+        yield rhythm.check_rhythm(plan, remembered.last, datetime.now(UTC))

@@ -1,0 +1,47 @@
+"""Where the agent's files lie on each system: the machine's own, and a user's."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+
+NAME = "coffre-agent"
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folders of the whole machine: configuration, and what the agent remembers."""
+
+    config: PurePath
+    state: PurePath
+
+    @property
+    def config_file(self) -> PurePath:
+        """The configuration of the machine."""
+        return self.config / "config.toml"
+
+
+def places_of(system: str) -> Places:
+    """The machine's folders on a system."""
+    if system == "windows":
+        shared = PureWindowsPath(os.environ.get("PROGRAMDATA", r"C:\ProgramData")) / NAME
+        return Places(shared, shared / "state")
+    if system == "macos":
+        library = PurePosixPath("/Library/Application Support") / NAME
+        return Places(library, library / "state")
+    return Places(PurePosixPath("/etc") / NAME, PurePosixPath("/var/lib") / NAME)
+
+
+def user_places() -> Places:
+    """The folders of the user who asks."""
+    from platformdirs import user_config_path, user_state_path  # noqa: PLC0415 - costs time
+
+    return Places(user_config_path(NAME, appauthor=False), user_state_path(NAME, appauthor=False))
+
+
+def is_administrator() -> bool:
+    """May we use the machine's own folders?"""
+    if hasattr(os, "geteuid"):
+        return os.geteuid() == 0
+    return os.access(Path(os.environ.get("PROGRAMDATA", "C:/ProgramData")), os.W_OK)
