@@ -78,6 +78,37 @@ async def test_killed_during_commits(own_ingest: Callable[..., Service]) -> None
     await agent.client.aclose()
 
 
+async def test_killed_while_a_script_sends(own_ingest: Callable[..., Service]) -> None:
+    service = own_ingest()
+    agent = await enrolled(service)
+    run = await agent.start(await agent.declare())
+    content = random.Random(5).randbytes(700_000)
+
+    async def put(name: str) -> httpx2.Response:
+        return await agent.client.put(f"/v1/runs/{run}/files/{name}", content=content)
+
+    async def commit(_name: str) -> httpx2.Response:
+        return await agent.client.post(f"/v1/runs/{run}/commit", json={})
+
+    for step, call in (
+        ("ingest.after_put", put),
+        ("ingest.after_file", put),
+        ("ingest.in_commit_run", commit),
+    ):
+        service.stop()
+        service.start(COFFRE_CRASHPOINT=step)
+        with pytest.raises(httpx2.TransportError):
+            await call(step)
+        assert service.died() == 137
+        service.start()
+        answer = await call(step)
+        assert answer.status_code == 200, answer.text
+    assert answer.json()["protected_bytes"] == 2 * len(content)
+    rows = await service.fetch("SELECT count(*) AS n FROM ingest.run_files")
+    assert rows[0]["n"] == 0
+    await agent.client.aclose()
+
+
 async def test_killed_at_any_moment_under_load(own_ingest: Callable[..., Service]) -> None:
     service = own_ingest()
     agent = await enrolled(service)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import random
+import re
 import zlib
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from tests.ingest.machines import Agent, Service
+import httpx2
+import pytest
+
+from tests.ingest.machines import Agent, Service, Tenant, problem_of
 
 
 async def test_a_file_is_cut_and_stored_once(agent: Agent, ingest: Service) -> None:
@@ -108,3 +116,262 @@ async def test_a_scripts_nights(agent: Agent, ingest: Service) -> None:
             agent.tenant.tenant_id,
         )
     )[0]["n"] == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"",
+        b"/",
+        b"/etc/passwd",
+        b"a//b",
+        b"a/",
+        b".",
+        b"a/./b",
+        b"..",
+        b"../../other/files/x",
+        b"a/%2e%2e/b",
+        b"a%2F..%2Fb",
+        b"a/b%00c",
+        b"n" * 256,
+        b"/".join([b"d" * 200] * 25),
+        b"%64" * 5_000,
+    ],
+)
+async def test_hostile_paths(agent: Agent, ingest: Service, path: bytes) -> None:
+    run = await agent.start(await agent.declare())
+    answer = await raw_put(ingest, agent, run, path, b"content")
+    assert b"entry-invalid" in answer, answer
+    assert answer.startswith(b"HTTP/1.1 422 ")
+    assert b"content-type: application/problem+json" in answer.lower()
+
+
+async def raw_put(ingest: Service, agent: Agent, run: str, path: bytes, body: bytes) -> bytes:
+    """What is answered to an address that a client library would tidy."""
+    url = urlsplit(ingest.url)
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    writer.write(
+        b"PUT /v1/runs/%s/files/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s"
+        % (run.encode(), path, agent.token.encode(), len(body), body)
+    )
+    answer = await asyncio.wait_for(reader.read(), 30)
+    writer.close()
+    return answer
+
+
+async def test_any_name_survives(agent: Agent, ingest: Service) -> None:
+    """Names that are no text, that differ by case or by normalisation alone, with encoded parts."""
+    names = {
+        b"%C3%A9t%C3%A9": "été".encode(),
+        b"e%CC%81te%CC%81": "e\u0301te\u0301".encode(),
+        b"%FF%FE": b"\xff\xfe",
+        b"Letter": b"Letter",
+        b"letter": b"letter",
+        b"a%0Ab": b"a\nb",
+        b"end%0A": b"end\n",
+        b"100%25+%3Fx%23": b"100%+?x#",
+        b"sub%2Fdeep": b"deep",
+        b"files": b"files",
+        b"n" * 255: b"n" * 255,
+    }
+    plan = await agent.declare()
+    run = await agent.start(plan)
+    for number, path in enumerate(names):
+        answer = await raw_put(ingest, agent, run, b"top/" + path, b"%d" % number)
+        assert answer.startswith(b"HTTP/1.1 200 "), answer
+    committed = await agent.client.post(f"/v1/runs/{run}/commit", json={})
+    assert committed.status_code == 200, committed.text
+    rows = await ingest.fetch(
+        "SELECT name FROM catalogue.versions WHERE tenant_id = $1 AND kind = 'f'",
+        agent.tenant.tenant_id,
+    )
+    assert {row["name"] for row in rows} == set(names.values())
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "code"),
+    [
+        ("X-Coffre-Mode", "rw-r--r--", "invalid-request"),
+        ("X-Coffre-Mode", "99999", "invalid-request"),
+        ("X-Coffre-Mode", "77777", "entry-invalid"),
+        ("X-Coffre-Mtime", "yesterday", "invalid-request"),
+        ("X-Coffre-Mtime", "2026-03-01T02:00:00", "invalid-request"),
+        ("X-Coffre-Mtime", "NaN", "invalid-request"),
+        ("X-Coffre-Mtime", "99999999999", "entry-invalid"),
+        ("X-Content-SHA256", "abc", "invalid-request"),
+        ("X-Content-SHA256", "0" * 64, "content-mismatch"),
+    ],
+)
+async def test_what_is_said_wrongly_is_refused(
+    agent: Agent, ingest: Service, header: str, value: str, code: str
+) -> None:
+    run = await agent.start(await agent.declare())
+    answer = await agent.client.put(
+        f"/v1/runs/{run}/files/a", content=b"content", headers={header: value}
+    )
+    assert problem_of(answer) == (422, code)
+    good = await agent.client.put(
+        f"/v1/runs/{run}/files/b",
+        content=b"content",
+        headers={
+            "X-Coffre-Mtime": "2026-03-01T02:00:00+01:00",
+            "X-Content-SHA256": hashlib.sha256(b"content").hexdigest().upper(),
+        },
+    )
+    assert good.status_code == 200, good.text
+    assert (await agent.client.post(f"/v1/runs/{run}/commit", json={})).status_code == 200
+    rows = await ingest.fetch(
+        "SELECT name, mtime_ns FROM catalogue.versions WHERE tenant_id = $1",
+        agent.tenant.tenant_id,
+    )
+    assert [tuple(row) for row in rows] == [(b"b", 1_772_326_800 * 10**9)]
+
+
+async def test_a_cut_body_keeps_nothing_and_a_second_put_replaces(
+    agent: Agent, ingest: Service
+) -> None:
+    run = await agent.start(await agent.declare())
+    content = random.Random(2).randbytes(2_000_000)
+    url = urlsplit(ingest.url)
+    for head, length in ((b"Content-Length: 2000000", 1_900_000), (b"", 1_900_000)):
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        writer.write(
+            b"PUT /v1/runs/%s/files/dump HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+            b"%s\r\n\r\n"
+            % (run.encode(), agent.token.encode(), head or b"Transfer-Encoding: chunked")
+        )
+        part = content[:length]
+        writer.write(part if head else b"%x\r\n%s\r\n" % (length, part))
+        await writer.drain()
+        await asyncio.sleep(0.3)
+        writer.transport.abort()
+        del reader
+    await asyncio.sleep(0.3)
+    answer = await agent.client.post(f"/v1/runs/{run}/commit", json={})
+    assert problem_of(answer) == (422, "invalid-request")
+    for body in (b"first", content):
+        answer = await agent.client.put(f"/v1/runs/{run}/files/dump", content=body)
+        assert answer.status_code == 200, answer.text
+    answer = await agent.client.post(f"/v1/runs/{run}/commit", json={})
+    assert answer.json()["protected_bytes"] == len(content)
+
+
+async def test_files_and_folders_of_a_run_do_not_mix(agent: Agent, stranger: Agent) -> None:
+    run = await agent.start(await agent.declare())
+
+    async def put(path: str, by: Agent = agent) -> httpx2.Response:
+        return await by.client.put(f"/v1/runs/{run}/files/{path}", content=b"x")
+
+    assert (await put("a/b/c")).status_code == 200
+    assert problem_of(await put("a/b")) == (422, "entry-invalid")
+    assert problem_of(await put("a/b/c/d")) == (422, "entry-invalid")
+    assert problem_of(await put("x", stranger)) == (404, "not-found")
+    answer = await agent.commit(run, 1)
+    assert problem_of(answer) == (422, "invalid-request")
+    for method in ("GET", "POST", "DELETE"):
+        answer = await agent.client.request(method, f"/v1/runs/{run}/files/a")
+        assert problem_of(answer) == (405, "method-not-allowed")
+    assert (await agent.client.post(f"/v1/runs/{run}/commit", json={})).status_code == 200
+    assert problem_of(await put("late")) == (409, "run-closed")
+
+
+async def test_contents_that_went_away_are_named(agent: Agent, ingest: Service) -> None:
+    run = await agent.start(await agent.declare())
+    for name, content in (("kept", b"kept"), ("lo%20st", b"lost"), ("empty", b"")):
+        answer = await agent.client.put(f"/v1/runs/{run}/files/{name}", content=content)
+        assert answer.status_code == 200
+    await ingest.fetch("DELETE FROM catalogue.chunks WHERE chunk_id = $1", agent.id_of(b"lost"))
+    answer = await agent.client.post(f"/v1/runs/{run}/commit", json={})
+    assert problem_of(answer) == (409, "files-missing")
+    assert answer.json()["files"] == ["lo%20st"]
+    answer = await agent.client.put(f"/v1/runs/{run}/files/lo%20st", content=b"lost")
+    assert answer.status_code == 200
+    answer = await agent.client.post(f"/v1/runs/{run}/commit", json={})
+    assert answer.json()["protected_bytes"] == 8
+
+
+async def test_growth_is_blocked_in_the_middle_of_a_file(agent: Agent, tenant: Tenant) -> None:
+    plan = await agent.declare()
+    run = await agent.start(plan)
+    content = random.Random(3).randbytes(400_000)
+    kept = await agent.client.put(f"/v1/runs/{run}/files/kept", content=content)
+    assert kept.status_code == 200
+    await tenant.may_store(10**10, blocked=True)
+
+    async def endless() -> AsyncIterator[bytes]:
+        for number in range(60):
+            yield random.Random(number).randbytes(1_000_000)
+
+    answer = await agent.client.put(f"/v1/runs/{run}/files/more", content=endless())
+    assert problem_of(answer) == (507, "growth-blocked")
+    again = await agent.client.put(f"/v1/runs/{run}/files/again", content=content)
+    assert again.json()["stored_bytes"] == 0
+    answer = await agent.client.post(f"/v1/runs/{run}/commit", json={})
+    assert answer.json()["protected_bytes"] == 2 * len(content)
+
+
+async def test_a_large_file_from_a_pipe_takes_little_memory(agent: Agent, ingest: Service) -> None:
+    """Two at once, 200 MB together, of unknown length."""
+    plan = await agent.declare()
+    run = await agent.start(plan)
+    assert ingest.process is not None
+    status = Path(f"/proc/{ingest.process.pid}/status")
+    Path(f"/proc/{ingest.process.pid}/clear_refs").write_text("5")  # the peak starts from here
+
+    def read_kilobytes(what: str) -> int:
+        (found,) = re.findall(rf"{what}:\s+(\d+) kB", status.read_text())
+        return int(found)
+
+    before = read_kilobytes("VmRSS")
+    digests = [hashlib.sha256() for _ in range(2)]
+
+    async def generate(which: int) -> AsyncIterator[bytes]:
+        dice = random.Random(which)
+        for _ in range(25):
+            piece = dice.randbytes(1_000_000) + bytes(2_000_000) + b"half" * 250_000
+            digests[which].update(piece)
+            yield piece
+
+    answers = await asyncio.gather(
+        *(
+            agent.client.put(f"/v1/runs/{run}/files/dumps/{which}", content=generate(which))
+            for which in range(2)
+        )
+    )
+    for answer, digest in zip(answers, digests, strict=True):
+        assert answer.json()["sha256"] == digest.hexdigest()
+        assert answer.json()["size"] == 100_000_000
+    assert read_kilobytes("VmHWM") - before < 110_000
+    answer = await agent.client.post(f"/v1/runs/{run}/commit", json={"full": True})
+    assert answer.json()["protected_bytes"] == 200_000_000
+
+
+async def test_no_acknowledged_file_is_lost_to_a_commit(agent: Agent, ingest: Service) -> None:
+    plan = await agent.declare()
+    conflicts = 0
+    for _ in range(4):
+        run = await agent.start(plan)
+
+        async def put(name: str, run: str = run) -> tuple[str, int]:
+            url = f"/v1/runs/{run}/files/{name}"
+            return name, (await agent.client.put(url, content=name.encode())).status_code
+
+        await put("first")
+        puts = [asyncio.create_task(put(f"n{number}")) for number in range(12)]
+        while True:
+            answer = await agent.client.post(f"/v1/runs/{run}/commit", json={"full": True})
+            if answer.status_code == 200:
+                break
+            assert problem_of(answer) == (409, "conflict")
+            conflicts += 1
+        answers = [await task for task in puts]
+        assert {status for _, status in answers} <= {200, 409}
+        kept = {"first", *(name for name, status in answers if status == 200)}
+        rows = await ingest.fetch(
+            "SELECT convert_from(name, 'UTF8') AS name FROM catalogue.versions"
+            " WHERE tenant_id = $1 AND last_run IS NULL",
+            agent.tenant.tenant_id,
+        )
+        assert {row["name"] for row in rows} == kept
+    assert conflicts or kept != {"first"}, "the commit was never in the way of a file"
