@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from libs.shared.settings import ServiceSettings
+from libs.shared.settings import ServiceSettings, Settings
 
 
 class IngestSettings(ServiceSettings):
@@ -23,3 +23,20 @@ class IngestSettings(ServiceSettings):
     master_key_file: Path
     lease_seconds: int = Field(default=900, ge=1)
     max_file_bytes: int = Field(default=200 * 1024**3, ge=1, le=200 * 1024**3)
+
+
+class CommandSettings(Settings):
+    """What the commands for operators need of them."""
+
+    database_url: SecretStr
+    s3_endpoint: str
+    s3_access_key: str
+    s3_secret_key: SecretStr
+    s3_bucket: str
+    master_key_file: Path
+
+
+class FingerprintSettings(Settings):
+    """What reading the catalogue needs."""
+
+    database_url: SecretStr

@@ -33,13 +33,14 @@ class _Reader(Settings):
 class Command:
     """A command of one service beside the common ones.
 
-    `describe` adds its arguments to the parser; `run` gets them parsed, and may raise a Refusal.
+    `describe` adds its arguments to the parser; `run` gets them parsed, returns an exit code if it
+    isn't 0, and may raise a Refusal.
     """
 
     name: str
     help: str
     describe: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], Awaitable[None]]
+    run: Callable[[argparse.Namespace], Awaitable[int | None]]
 
 
 def main(service: str, serve: Callable[[], Awaitable[None]], own: Sequence[Command] = ()) -> None:
@@ -95,10 +96,9 @@ async def _serve(serve: Callable[[], Awaitable[None]]) -> int:
 
 async def _run_own(command: Command, arguments: argparse.Namespace) -> int:
     try:
-        await command.run(arguments)
+        return await command.run(arguments) or 0
     except Refusal as refusal:
         return _failed(refusal.detail)
-    return 0
 
 
 async def _migrate(service: str) -> int:

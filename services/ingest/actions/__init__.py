@@ -5,11 +5,13 @@ from services.ingest.actions.commits import commit_run
 from services.ingest.actions.deltas import take_batch
 from services.ingest.actions.ends import tell_ends
 from services.ingest.actions.files import MAX_FILE_BYTES, TakenFile, put_file
+from services.ingest.actions.fingerprints import list_tenants, take_fingerprint
 from services.ingest.actions.ingest import Ingest, give_memory_back
 from services.ingest.actions.listings import find_plan, list_entries, read_file
 from services.ingest.actions.lists import write_due_lists
 from services.ingest.actions.naming import add_due_names, add_forgotten_names
 from services.ingest.actions.packs import find_missing, store_pack
+from services.ingest.actions.rebuilding import Rebuilt, compare, describe_rebuilt, rebuild
 from services.ingest.actions.runs import (
     abort_run,
     fail_abandoned,
@@ -22,6 +24,7 @@ from services.ingest.actions.uploads import Upload
 __all__ = [
     "MAX_FILE_BYTES",
     "Ingest",
+    "Rebuilt",
     "TakenFile",
     "Upload",
     "abort_run",
@@ -29,7 +32,9 @@ __all__ = [
     "add_forgotten_names",
     "authenticate",
     "commit_run",
+    "compare",
     "declare_plan",
+    "describe_rebuilt",
     "enrol",
     "fail_abandoned",
     "fail_run",
@@ -38,11 +43,14 @@ __all__ = [
     "find_plan",
     "give_memory_back",
     "list_entries",
+    "list_tenants",
     "put_file",
     "read_file",
+    "rebuild",
     "start_run",
     "store_pack",
     "take_batch",
+    "take_fingerprint",
     "tell_ends",
     "write_due_lists",
 ]

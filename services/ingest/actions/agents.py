@@ -29,6 +29,7 @@ async def enrol(
 ) -> tuple[rules.Agent, str, TenantKeys]:
     """Makes a machine an agent of the tenant whose one-time code it has.
 
+    After a rebuild, the machine goes on as the agent of its name whose token was lost.
     Returns the agent, its token (of which only a hash is kept) and the tenant's keys.
     """
     now = clock.now()
@@ -41,12 +42,14 @@ async def enrol(
     rules.check_subscription(subscription, reason)
     keys = await _ensure_keys(ingest, tenant_id)
     token = "cfa_" + secrets.token_urlsafe(32)
-    agent_id = uuid4()
     async with database.transaction(ingest.pool) as conn:
         if not await store.use_enrolment(conn, code_sha256, now):
             raise rules.EnrolmentCodeInvalid
         digest = hashlib.sha256(token.encode()).digest()
-        await store.add_agent(conn, tenant_id, agent_id, digest, machine, now)
+        agent_id = await store.take_vacancy(conn, tenant_id, digest, machine, now)
+        if agent_id is None:
+            agent_id = uuid4()
+            await store.add_agent(conn, tenant_id, agent_id, digest, machine, now)
         await outbox.add(
             conn,
             AgentEnrolled(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from libs.shared import entries
@@ -76,6 +76,33 @@ class Application:
         if is_whole:
             await self._check_folders(touched)
         await store.put_names_due(self._conn, self._place, touched)
+
+    async def apply_list(
+        self,
+        parts: AsyncIterator[list[tuple[bytes, list[rules.Listed]]]],
+        received: Mapping[int, datetime],
+        expired_before: int,
+    ) -> set[tuple[int, int]]:
+        """Adds the versions of a whole list to an empty plan, but what has expired since.
+
+        Returns the (first, last) runs that saw what has expired.
+        """
+        expired: set[tuple[int, int]] = set()
+        root = await store.find_folders(self._conn, self._place, [(0, b"")])
+        self._known[b""] = root[0, b""]
+        async for folders in parts:
+            await self._resolve([folder for folder, _ in folders], create=True)
+            folder_ids: list[int] = []
+            kept: list[rules.Listed] = []
+            for folder, versions in folders:
+                for version in versions:
+                    if version.last_run is not None and version.last_run < expired_before:
+                        expired.add((version.first_run, version.last_run))
+                    else:
+                        folder_ids.append(self._known[folder])
+                        kept.append(version)
+            await store.add_listed(self._conn, self._place, folder_ids, kept, received)
+        return expired
 
     async def _apply_batch(self, deltas: list[FolderDelta], crc32s: Sequence[int]) -> None:
         await self._resolve([delta.folder for delta in deltas if delta.upserts], create=True)

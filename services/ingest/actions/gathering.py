@@ -145,7 +145,10 @@ async def _gather_runs(source: _Source, found: bucket.RunObjects, base: int) -> 
             continue
         key, head = history.heads[number]
         is_whole = head.full or (is_whole and head.parent == before)
+        gone = gathered.gone.count
         step = await source.fetch_delta(key, head, history.ends.get(number), is_whole=is_whole)
+        if number == history.undecided and (not step.is_whole or gathered.gone.count > gone):
+            break  # a commit would have refused it; the agent brings it again
         is_whole = step.is_whole
         gathered.steps.append(step)
         before = number

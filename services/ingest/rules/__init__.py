@@ -37,6 +37,7 @@ from services.ingest.rules.manifests import (
 )
 from services.ingest.rules.refusals import (
     BatchesMissing,
+    CatalogueOccupied,
     ChunksMissing,
     ChunkUnknown,
     ContentMismatch,
@@ -44,6 +45,7 @@ from services.ingest.rules.refusals import (
     FilesMissing,
     GrowthBlocked,
     ParentOutdated,
+    RebuildGoesOn,
     RunClosed,
     SubscriptionEnded,
     SubscriptionSuspended,
@@ -67,6 +69,7 @@ __all__ = [
     "Abort",
     "Agent",
     "BatchesMissing",
+    "CatalogueOccupied",
     "ChunkUnknown",
     "ChunksMissing",
     "Commit",
@@ -91,6 +94,7 @@ __all__ = [
     "ParentOutdated",
     "Part",
     "Point",
+    "RebuildGoesOn",
     "Run",
     "RunClosed",
     "Said",

@@ -213,3 +213,35 @@ class RunClosed(Refusal):
 
     def extra(self) -> dict[str, Any]:
         return {"state": self.state, "reason_code": self.reason_code}
+
+
+class CatalogueOccupied(Refusal):
+    """A rebuild is for an empty catalogue: what is there might be newer than the bucket."""
+
+    code: ClassVar[str] = "catalogue-occupied"
+    status: ClassVar[int] = 409
+    title: ClassVar[str] = "The catalogue is not empty"
+
+    def __init__(self, tenants: Iterable[object]) -> None:
+        self.tenants = [str(tenant) for tenant in tenants]
+        super().__init__(*self.tenants)
+
+    @property
+    def detail(self) -> str:
+        return (
+            "The catalogue holds something of these tenants already, so nothing was touched: "
+            + ", ".join(self.tenants[:20])
+            + ". Rebuild into an empty database, or name another tenant with --tenant."
+        )
+
+
+class RebuildGoesOn(Refusal):
+    """Two rebuilds at once would get in each other's way."""
+
+    code: ClassVar[str] = "rebuild-goes-on"
+    status: ClassVar[int] = 409
+    title: ClassVar[str] = "Another rebuild goes on"
+
+    @property
+    def detail(self) -> str:
+        return "Another rebuild of this database goes on; let it end, or stop it first."

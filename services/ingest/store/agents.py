@@ -114,6 +114,34 @@ async def add_agent(
     )
 
 
+async def take_vacancy(
+    conn: Connection,
+    tenant_id: UUID,
+    token_sha256: bytes,
+    machine: rules.Machine,
+    now: datetime,
+) -> UUID | None:
+    """Lets a machine go on as the agent of its name that a rebuild brought back without a token.
+
+    Returns that agent; None if there is none, or more than one of this name.
+    """
+    agent_id: UUID | None = await conn.fetchval(
+        "WITH vacant AS (SELECT agent_id FROM agents WHERE tenant_id = $1 AND hostname = $2"
+        "  AND vacant_since IS NOT NULL AND revoked_at IS NULL FOR UPDATE)"
+        " UPDATE agents a SET token_sha256 = $3, platform = $4, agent_version = $5,"
+        " enrolled_at = $6, vacant_since = NULL FROM vacant"
+        " WHERE a.agent_id = vacant.agent_id AND (SELECT count(*) FROM vacant) = 1"
+        " RETURNING a.agent_id",
+        tenant_id,
+        machine.hostname,
+        token_sha256,
+        machine.platform,
+        machine.agent_version,
+        now,
+    )
+    return agent_id
+
+
 async def revoke_agent(
     conn: Connection, tenant_id: UUID, agent_id: UUID, revoked_at: datetime
 ) -> None:

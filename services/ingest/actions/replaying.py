@@ -1,0 +1,251 @@
+"""One plan brought back: its manifests, gathered on disk, written in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
+
+import asyncpg
+
+from libs.shared import clock, database, outbox
+from libs.shared.crashpoints import crashpoint
+from libs.shared.database import Connection
+from libs.shared.entries import EntryRejected
+from libs.shared.events import AgentEnrolled, PlanDeclared
+from services.ingest import rules, store
+from services.ingest.actions.applying import Application
+from services.ingest.actions.ends import put_head
+from services.ingest.actions.gathering import Gathered, Step
+from services.ingest.actions.ingest import Ingest
+
+_VERSIONS_AHEAD = 1_000
+"""A declaration made after the newest run got a later version; ours must be later still."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """How many restore points of a plan came back, and how many did not."""
+
+    points: int
+    points_left_out: int
+
+
+@dataclass
+class _Replay:
+    """A plan on its way into the catalogue: the totals so far, and what was whole."""
+
+    gathered: Gathered
+    head: rules.Head
+    files: int = 0
+    size_bytes: int = 0
+    points: list[rules.Point] = field(default_factory=list)
+    points_left_out: int = 0
+    untold: dict[int, str] = field(default_factory=dict)
+    expired: set[tuple[int, int]] = field(default_factory=set)
+
+
+async def write_plan(ingest: Ingest, gathered: Gathered) -> Written | None:
+    """Writes a plan, its versions and the restore points that are whole; None if none is known.
+
+    Where the newest state lacks something, an empty run is added, so that the agent, which knows
+    of no such run, compares all it has with what is there and sends what is missing.
+    """
+    head = gathered.newest
+    if head is None or not gathered.steps:
+        gathered.troubles.append(f"of plan {gathered.plan_id} no restore point can be read")
+        return None
+    replay = _Replay(gathered, head)
+    mend, mend_key = None, ""
+    if not gathered.is_whole:
+        mend = _mend(gathered, head)
+        mend_key = await put_head(ingest, mend)
+    now = clock.now()
+    async with database.transaction(ingest.pool) as conn:
+        await store.allow_long_statements(conn)
+        if await store.put_vacant_agent(conn, head, now):
+            await outbox.add(conn, _enrolled(head))
+        version = head.plan_version + _VERSIONS_AHEAD
+        last_number = max(gathered.last_number, mend.number if mend else 0)
+        if not await store.put_rebuilt_plan(conn, head, version, last_number):
+            return None
+        for step in gathered.steps:
+            await _apply(ingest, conn, replay, step)
+        await _drop_expired(conn, replay)
+        if mend is not None:
+            files, size_bytes = await store.count_current(conn, _place(replay, mend.number))
+            replay.points.append(_mended(mend, files, size_bytes))
+            replay.untold[mend.number] = mend_key
+        await store.add_points(conn, head, replay.points, replay.untold)
+        await store.note_all_names(conn, _place(replay, 0))
+        if mend is None:
+            await store.want_list(conn, head.tenant_id, head.plan_id, rules.LIST_RUNS)
+        await outbox.add(conn, _declared(head, version))
+        crashpoint("ingest.in_rebuild_plan")
+    return Written(len(replay.points), replay.points_left_out)
+
+
+def _place(replay: _Replay, number: int) -> store.Place:
+    return store.Place(replay.head.tenant_id, replay.head.plan_id, number)
+
+
+async def _apply(ingest: Ingest, conn: Connection, replay: _Replay, step: Step) -> None:
+    if step.listed is not None:
+        await _apply_list(ingest, conn, replay, step, step.listed)
+        return
+    if step.point is None:
+        replay.points_left_out += 1
+        return
+    if step.slots or step.full:
+        try:
+            async with conn.transaction():
+                await _apply_delta(ingest, conn, replay, step, step.point)
+        except (EntryRejected, asyncpg.UniqueViolationError):
+            if step.number != replay.gathered.undecided:
+                raise
+            return  # what the commit would have refused as well
+    _add_point(replay, step, step.point)
+
+
+async def _apply_delta(
+    ingest: Ingest, conn: Connection, replay: _Replay, step: Step, point: rules.Point
+) -> None:
+    delta = Application(ingest, conn, _run(replay, step, point), point.committed_at, full=step.full)
+    parts = replay.gathered.read_deltas(ingest, step)
+    await delta.apply_parts(parts, is_whole=step.is_whole)
+    replay.files += delta.files
+    replay.size_bytes += delta.size_bytes
+
+
+def _run(replay: _Replay, step: Step, point: rules.Point) -> rules.Run:
+    return rules.Run(
+        run_id=point.run_id,
+        tenant_id=replay.head.tenant_id,
+        plan_id=replay.head.plan_id,
+        agent_id=replay.head.agent_id,
+        number=step.number,
+        parent=step.parent,
+        state="open",
+        started_at=point.started_at,
+        outcome=point.outcome,
+        reason_code=point.reason_code,
+        reason=point.reason,
+        answer=None,
+    )
+
+
+def _add_point(replay: _Replay, step: Step, point: rules.Point) -> None:
+    """Keeps a restore point if it is whole; says so where its totals are not what they were."""
+    if step.number == replay.gathered.undecided:
+        replay.untold[step.number] = step.head_key
+    if not step.is_whole or replay.gathered.gone.is_seen_by(step.number):
+        replay.points_left_out += 1
+        return
+    total = (replay.files, replay.size_bytes)
+    known = (point.files_total, point.bytes_protected)
+    if known == (-1, -1):
+        point = _with_totals(point, *total)
+    elif known != total and not replay.gathered.gone.count:
+        replay.gathered.troubles.append(
+            f"run {point.number} of plan {replay.head.plan_id} came back with {total[0]} files of"
+            f" {total[1]} bytes, and had {known[0]} of {known[1]}"
+        )
+    replay.points.append(point)
+
+
+async def _apply_list(
+    ingest: Ingest, conn: Connection, replay: _Replay, step: Step, listed: rules.ListHead
+) -> None:
+    newest = listed.points[-1]
+    run = replace(_run(replay, step, newest), parent=None)
+    everything = Application(ingest, conn, run, newest.committed_at, full=True)
+    replay.expired = await everything.apply_list(
+        replay.gathered.read_lists(ingest, step), listed.received, replay.gathered.expired_before
+    )
+    replay.files, replay.size_bytes = newest.files_total, newest.bytes_protected
+    for point in listed.points:
+        if replay.gathered.gone.is_seen_by(point.number):
+            replay.points_left_out += 1
+        else:
+            replay.points.append(point)
+
+
+async def _drop_expired(conn: Connection, replay: _Replay) -> None:
+    """Leaves out restore points that had lost a version to expiry, as retention had."""
+    numbers = [point.number for point in replay.points]
+    broken = set(
+        await store.list_broken_points(
+            conn, _place(replay, 0), numbers, replay.gathered.expired_before
+        )
+    )
+    broken |= {n for n in numbers if any(first <= n <= last for first, last in replay.expired)}
+    replay.points = [point for point in replay.points if point.number not in broken]
+
+
+def _mend(gathered: Gathered, head: rules.Head) -> rules.Head:
+    """An empty run on top of a newest one that did not come back whole."""
+    now = clock.now()
+    fields = {name: getattr(head, name) for name in head.__struct_fields__}
+    return rules.Head(
+        **fields
+        | {
+            "run_id": uuid4(),
+            "number": gathered.last_number + 1,
+            "parent": max(s.number for s in gathered.steps if s.number != gathered.undecided),
+            "full": False,
+            "started_at": now,
+            "asked_at": now,
+            "outcome": "succeeded_with_warnings",
+            "reason": "Brought back from the bucket; some of it could not be read.",
+            "counters": {},
+            "parts": [],
+        }
+    )
+
+
+def _mended(mend: rules.Head, files: int, size_bytes: int) -> rules.Point:
+    return rules.Point(
+        number=mend.number,
+        run_id=mend.run_id,
+        parent=mend.parent,
+        started_at=mend.started_at,
+        committed_at=mend.asked_at,
+        outcome=mend.outcome,
+        reason_code="rebuilt",
+        reason=mend.reason,
+        files_total=files,
+        bytes_protected=size_bytes,
+    )
+
+
+def _with_totals(point: rules.Point, files: int, size_bytes: int) -> rules.Point:
+    fields = {name: getattr(point, name) for name in point.__struct_fields__}
+    return rules.Point(**fields | {"files_total": files, "bytes_protected": size_bytes})
+
+
+def _enrolled(head: rules.Head) -> AgentEnrolled:
+    return AgentEnrolled(
+        tenant_id=head.tenant_id,
+        agent_id=head.agent_id,
+        hostname=head.hostname,
+        platform=head.platform,
+        agent_version=head.agent_version,
+        enrolled_at=head.enrolled_at,
+    )
+
+
+def _declared(head: rules.Head, version: int) -> PlanDeclared:
+    said = rules.Declaration.model_validate(head.declaration)
+    return PlanDeclared(
+        tenant_id=head.tenant_id,
+        plan_id=head.plan_id,
+        version=version,
+        agent_id=head.agent_id,
+        hostname=head.hostname,
+        name=head.plan,
+        folders=said.folders,
+        schedule=said.schedule,
+        timezone=said.timezone,
+        dumps=said.dumps,
+        recipients=said.recipients,
+        reports=said.reports,
+    )

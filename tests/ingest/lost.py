@@ -1,0 +1,81 @@
+"""A database that is lost: what the bucket brings back into an empty one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from libs.shared import catalogue, database, packs
+from libs.shared.keys import KeyRing
+from services.ingest import actions
+from tests.ingest.machines import Service
+
+MASTER = bytes.fromhex("5a" * 32)
+
+
+def quiet(_line: str) -> None:
+    """Says nothing."""
+
+
+@dataclass
+class Empty:
+    """An empty migrated database beside the bucket of a service."""
+
+    service: Service
+    ingest: actions.Ingest
+
+    async def rebuild(self, *tenants: UUID, verify: bool = False) -> list[actions.Rebuilt]:
+        """Rebuilds these tenants, or all."""
+        rebuilt = []
+        for only in tenants or (None,):
+            rebuilt += await actions.rebuild(self.ingest, only, verify=verify, say=quiet)
+        return rebuilt
+
+    async def fingerprint(self, tenant_id: UUID) -> str:
+        return str(await actions.take_fingerprint(self.ingest.pool, tenant_id))
+
+    async def rows(self, statement: str, *arguments: object) -> list[tuple[Any, ...]]:
+        async with database.acquire(self.ingest.pool) as conn:
+            return [tuple(row) for row in await conn.fetch(statement, *arguments)]
+
+    async def read(self, tenant_id: UUID, plan: str, run: int, path: bytes) -> bytes:
+        """A file's content as of a restore point, opened chunk by chunk."""
+        keys = await self.ingest.keys.get(tenant_id)
+        async with database.acquire(self.ingest.pool) as conn:
+            entry = await catalogue.find_entry(conn, tenant_id, UUID(plan), run, path)
+            assert entry is not None, path
+            ids = [entry.chunk_ids[at : at + 32] for at in range(0, len(entry.chunk_ids), 32)]
+            places = await catalogue.locate_chunks(conn, tenant_id, ids)
+        content = b""
+        for chunk_id in ids:
+            place = places[chunk_id]
+            key = f"t/{tenant_id}/packs/{place.pack_id.hex()[:2]}/{place.pack_id.hex()}"
+            sealed = await self.ingest.objects.get_range(key, place.offset, place.length)
+            payload = packs.open_chunk(sealed, keys, tenant_id, place)
+            content += packs.unpack(payload, place.encoding, place.size)
+        return content
+
+
+@asynccontextmanager
+async def empty_database(service: Service, dsn: str) -> AsyncIterator[Empty]:
+    """Works with this database as the commands of ingest do."""
+    pool = await database.create_pool(dsn, "ingest", max_size=4)
+    ingest = actions.Ingest(pool, service.objects, KeyRing(service.objects, MASTER), timedelta())
+    try:
+        yield Empty(service, ingest)
+    finally:
+        ingest.close()
+        await pool.close()
+
+
+async def fingerprint_of(service: Service, tenant_id: UUID) -> str:
+    """The fingerprint in the service's own database."""
+    pool = await database.create_pool(service.environ["COFFRE_DATABASE_URL"], "ingest", max_size=1)
+    try:
+        return str(await actions.take_fingerprint(pool, tenant_id))
+    finally:
+        await pool.close()

@@ -1,0 +1,163 @@
+"""The database is lost: bucket and master key bring the whole catalogue back, and copies go on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from libs.shared.entries import FolderDelta
+from tests.ingest.lost import Empty, empty_database
+from tests.ingest.machines import ROOT, Agent, Service, Tenant, folder, link
+
+A, B, C = b"aaa", b"bbbb" * 500, b"ccccc"
+
+
+@pytest.fixture
+async def emptied(ingest: Service, database: Any) -> AsyncIterator[Empty]:
+    """An empty database beside the bucket that all tests of a worker share."""
+    async with empty_database(ingest, database.dsn("ingest")) as empty:
+        yield empty
+
+
+async def live_for_a_while(agent: Agent) -> str:
+    """Nights with all that can happen to a tree, and to a run; returns the plan."""
+    plan = await agent.declare()
+    first = [
+        FolderDelta(b"", [folder(b"srv")], []),
+        FolderDelta(b"srv", [folder(b"d"), folder(b"e"), agent.file(b"top", A)], []),
+        FolderDelta(b"srv/d", [agent.file(b"1", A), agent.file(b"2", B), folder(b"sub")], []),
+        FolderDelta(b"srv/d/sub", [agent.file(b"deep", A, B, C), link(b"l", b"\xff")], []),
+    ]
+    await agent.copy(plan, *first, contents=[A, B, C])
+    changed = [
+        FolderDelta(b"srv/d", [agent.file(b"1", B), agent.file(b"2", B, mtime_ns=9)], []),
+        FolderDelta(b"srv", [], [b"top"]),
+    ]
+    await agent.copy(plan, *changed, contents=[])
+    await agent.copy(plan, contents=[])  # nothing changed
+    retyped = [
+        FolderDelta(b"srv", [agent.file(b"d", C)], []),
+        FolderDelta(b"srv/e", [agent.file(b"inside", A)], []),
+    ]
+    await agent.copy(plan, *retyped, contents=[])
+    # One that its agent gave up after it had asked for the commit, one that was never committed.
+    run = await agent.start(plan)
+    await agent.send(run, FolderDelta(b"srv", [agent.file(b"given up", C)], []))
+    assert (await agent.abort(run)).status_code == 200
+    # A failed run keeps what it copied (docs/decisions/0008).
+    run = await agent.start(plan)
+    await agent.send(run, FolderDelta(b"srv", [folder(b"d")], []))
+    answer = await agent.commit(run, outcome_hint="failed")
+    assert answer.json()["outcome"] == "failed"
+    # The whole tree anew, with some of it as it was.
+    run = await agent.start(plan)
+    whole = [
+        FolderDelta(b"", [folder(b"srv"), agent.file(b"f", B, A)], []),
+        FolderDelta(b"srv", [folder(b"e"), folder(b"d")], []),
+        FolderDelta(b"srv/d", [agent.file(b"1", A)], []),
+    ]
+    await agent.send(run, *whole)
+    assert (await agent.commit(run, full=True)).status_code == 200
+    return plan
+
+
+CATALOGUE = {
+    "plans": "SELECT plan_id, agent_id, name, created_at, last_run FROM catalogue.plans",
+    "runs": "SELECT * FROM catalogue.runs",
+    "packs": "SELECT tenant_id, pack_id, object_bytes, chunk_count, state FROM catalogue.packs",
+    "chunks": 'SELECT chunk_id, p.pack_id, "offset", length, size, encoding, crc32'
+    " FROM catalogue.chunks c JOIN catalogue.packs p USING (tenant_id, pack_no)",
+    "versions": "SELECT v.plan_id, f.name AS folder, v.name, first_run, last_run, mode, kind,"
+    " mtime_ns, uid, gid, size, crc32, received_at, target, chunk_ids"
+    " FROM catalogue.versions v JOIN catalogue.folders f USING (tenant_id, folder_id)",
+    "volumes": "SELECT tenant_id, stored_bytes, protected_bytes FROM catalogue.volumes",
+    "declared": "SELECT plan_id, agent_id, name, declaration::text FROM ingest.plans",
+    "outcomes": "SELECT run_id, number, parent, outcome, reason, started_at, finished_at"
+    " FROM ingest.runs WHERE state = 'committed'",
+}
+
+
+async def test_all_comes_back_and_copies_go_on(
+    own_ingest: Callable[..., Service], database: Any, tmp_path: Path
+) -> None:
+    service = own_ingest()
+    tenant, other = Tenant(service), Tenant(service)
+    await tenant.becomes("active")
+    await other.becomes("active")
+    agent, stranger = await tenant.enrol(), await other.enrol()
+    plan = await live_for_a_while(agent)
+    await agent.copy(
+        await agent.declare("photos", recipients=[]),
+        FolderDelta(b"", [agent.file(b"p", C)], []),
+        contents=[],
+    )
+    theirs = await live_for_a_while(stranger)
+    dsn = database.dsn("ingest")
+    environ = {**os.environ, **service.environ}
+
+    def command(*words: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "services.ingest", *words],
+            cwd=ROOT,
+            env={**environ, **changes},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    kept = tmp_path / "fingerprints"
+    kept.write_text(command("fingerprint").stdout)
+    assert len(kept.read_text().splitlines()) == 2
+    refused = command("rebuild")
+    assert (refused.returncode, str(tenant.tenant_id) in refused.stderr) == (1, True)
+
+    done = command("rebuild", "--verify", "--expect", str(kept), COFFRE_DATABASE_URL=dsn)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the fingerprints are equal" in done.stdout
+    async with empty_database(service, dsn) as rebuilt:
+        for table, statement in CATALOGUE.items():
+            lost = {tuple(row) for row in await service.fetch(statement)}
+            assert set(await rebuilt.rows(statement)) == lost, table
+        # Whoever knows of a volume takes what comes now for newer.
+        ((sequence,),) = await rebuilt.rows(
+            "SELECT min(sequence) FROM catalogue.volumes WHERE tenant_id = $1", tenant.tenant_id
+        )
+        assert sequence > 10**12
+        again = await rebuilt.rebuild()
+        assert [each.was_done for each in again] == [True, True]
+        assert await rebuilt.read(tenant.tenant_id, plan, 1, b"srv/d/sub/deep") == A + B + C
+
+        # Life goes on: the machine enrols again and is who it was; its plan is the same.
+        service.stop()
+        service.environ["COFFRE_DATABASE_URL"] = dsn
+        service.admin_dsn = database.admin_dsn
+        service.start()
+        await tenant.becomes("active")
+        assert (await agent.client.put("/v1/plans/docs", json={})).status_code == 401
+        newcomer = await tenant.enrol()
+        assert newcomer.agent_id == agent.agent_id
+        assert newcomer.chunk_key == agent.chunk_key
+        assert await newcomer.declare() == plan
+        run = await newcomer.start(plan)
+        assert await newcomer.missing(run, A, B, b"new") == [False, False, True]
+        assert (await newcomer.upload(run, newcomer.pack(b"new"))).status_code == 201
+        changed = FolderDelta(b"srv/e", [newcomer.file(b"new", b"new")], [])
+        assert (await newcomer.send(run, changed)).status_code == 204
+        answer = (await newcomer.commit(run)).json()
+        assert (answer["outcome"], answer["number"]) == ("succeeded", 8)
+        for path, content in [(b"srv/e/new", b"new"), (b"f", B + A), (b"srv/d/1", A)]:
+            assert await rebuilt.read(tenant.tenant_id, plan, 8, path) == content
+        assert await rebuilt.read(other.tenant_id, theirs, 7, b"f") == B + A
+        # A second machine of the same name is another one.
+        second = await tenant.enrol()
+        assert second.agent_id != agent.agent_id
+    service.stop()
+    for one in (agent, stranger, newcomer, second):
+        await one.client.aclose()
