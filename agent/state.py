@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -105,7 +105,9 @@ class PlanState:
         """A folder for what must lie on disk for a moment, ours alone; emptied before and after."""
         folder = self.folder / f"{self._stem}.private"
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700)
+        # On a full disk it is not there, and whoever needs it says so.
+        with suppress(OSError):
+            folder.mkdir(mode=0o700)
         try:
             yield folder
         finally:

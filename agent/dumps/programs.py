@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from agent import processes
 from agent.config import Dump
-from agent.dumps.streams import DumpFailed
+from agent.dumps.streams import DumpFailed, private_file
 
 EXTENSIONS = {"postgresql": ".sql", "mysql": ".sql", "sqlite": ".sqlite", "command": ".dump"}
 _MYSQL_OPTIONS = (
@@ -107,13 +106,12 @@ def _mysql_secret(
         yield (), ()
         return
     quoted = password.replace("\\", "\\\\").replace('"', '\\"')
-    descriptor, name = tempfile.mkstemp(prefix=".mysql-", dir=private_folder)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(f'[client]\npassword="{quoted}"\n')
+    with private_file(private_folder, ".mysql-") as name:
+        try:
+            Path(name).write_text(f'[client]\npassword="{quoted}"\n')
+        except OSError as error:
+            raise DumpFailed(f"{private_folder} can't be written: {error.strerror}") from error
         yield (f"--defaults-extra-file={name}",), (password,)
-    finally:
-        os.unlink(name)
 
 
 def _password(dump: Dump) -> str | None:

@@ -7,15 +7,13 @@ passes through a temporary file (docs/decisions/0011).
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from agent.dumps.streams import Deadline, DumpFailed, Seen
+from agent.dumps.streams import Deadline, DumpFailed, Seen, private_file
 from agent.names import size_text
 
 PAGES_PER_STEP = 2_000
@@ -47,9 +45,7 @@ def copy(database: Path, private_folder: Path, deadline: Deadline) -> Iterator[C
     Raises DumpFailed where the database can't be read or is damaged.
     """
     _check_room(database, private_folder)
-    descriptor, name = tempfile.mkstemp(prefix=".sqlite-", dir=private_folder)
-    os.close(descriptor)
-    try:
+    with private_file(private_folder, ".sqlite-") as name:
         try:
             with closing(_open(database)) as source, closing(sqlite3.connect(name)) as target:
                 _back_up(source, target, deadline)
@@ -59,10 +55,6 @@ def copy(database: Path, private_folder: Path, deadline: Deadline) -> Iterator[C
             raise DumpFailed(f"{database} can't be copied: {error}") from error
         with open(name, "rb", buffering=0) as file:
             yield CopyOutput(file, deadline)
-    finally:
-        for left in (name, name + "-journal", name + "-wal", name + "-shm"):
-            with suppress(OSError):
-                os.unlink(left)
 
 
 def _check_room(database: Path, private_folder: Path) -> None:
@@ -70,9 +62,12 @@ def _check_room(database: Path, private_folder: Path) -> None:
         needed = database.stat().st_size
         wal = database.with_name(database.name + "-wal")
         needed += wal.stat().st_size if wal.exists() else 0
-        free = shutil.disk_usage(private_folder).free
     except OSError as error:
         raise DumpFailed(f"{database} can't be read: {error.strerror}") from error
+    try:
+        free = shutil.disk_usage(private_folder).free
+    except OSError as error:
+        raise DumpFailed(f"{private_folder} can't be written: {error.strerror}") from error
     if free < needed + SPARE_BYTES:
         raise DumpFailed(
             f"the copy of {database} needs {size_text(needed)} for a while, and {private_folder}"

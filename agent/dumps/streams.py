@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import selectors
 import subprocess
+import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +25,21 @@ LINES_IN_REASON = 5
 
 class DumpFailed(Exception):
     """A dump that can't be trusted; says why."""
+
+
+@contextmanager
+def private_file(folder: Path, prefix: str) -> Iterator[str]:
+    """The path of a new file for us alone, removed afterwards; DumpFailed where none can be."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=prefix, dir=folder)
+    except OSError as error:
+        raise DumpFailed(f"{folder} can't be written: {error.strerror}") from error
+    os.close(descriptor)
+    try:
+        yield name
+    finally:
+        with suppress(OSError):
+            os.unlink(name)
 
 
 class Deadline:

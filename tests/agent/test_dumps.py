@@ -507,3 +507,5 @@ def test_a_sqlite_database_that_cannot_be_trusted_is_no_dump(
     (tmp_path / "ledger.db").write_text("this is no database" * 100)
     assert "file is not a database" in copied.take(dump).detail
     assert list(copied.private.iterdir()) == []
+    copied.private.rmdir()
+    assert copied.take(dump).detail.endswith("private can't be written: No such file or directory")

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.agent.house import Client, House, Machine, free_port, wait_for
+from agent.failures import Interrupted
+from tests.agent.house import ROOT, Client, House, Machine, free_port, wait_for
 from tests.agent.test_dumps import accounting  # noqa: F401 - a fixture
 from tests.agent.test_pings import Monitor, monitor  # noqa: F401 - a fixture
 from tests.trees import compare_trees
@@ -167,6 +168,27 @@ def test_a_first_dump_that_hangs_is_named_and_nothing_of_it_kept(
     assert (failed["error_code"], failed["files_total"]) == ("dump-failed", 0)
     assert "books: it took longer than 1.0 s and was stopped" in failed["error"]
     assert "books" in last_run(client)["reason"]
+
+
+def test_a_run_that_is_told_to_stop_stops_its_dump(client: Client, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    slow = command(
+        f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    )
+    hooks = {"after": script(f"open({str(tmp_path / 'given back')!r}, 'w')")}
+    plan = {"dump": [slow], "hooks": hooks}
+    machine = client.machine(tmp_path / "machine", {"papers": plan})
+    running = subprocess.Popen(
+        machine.command("run", "papers", "--json"), cwd=ROOT, stdout=subprocess.PIPE
+    )
+    wait_for("the dump", lambda: (pid.exists() and pid.read_text()) or None)
+    running.terminate()
+    output, _ = running.communicate(timeout=30)
+    assert running.returncode == Interrupted.exit_code
+    assert json.loads(output.splitlines()[-1])["error_code"] == "interrupted"
+    assert not Path(f"/proc/{pid.read_text()}").exists()
+    assert (tmp_path / "given back").exists()
+    assert last_run(client)["reason_code"] == "interrupted"
 
 
 def test_a_dump_that_shrank_is_a_warning_once(client: Client, tmp_path: Path) -> None:
