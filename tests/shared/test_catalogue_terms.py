@@ -25,6 +25,9 @@ def test_every_part_of_a_name_asks_for_terms_that_its_bundle_has(
     if len(part) >= 3:
         assert set(terms.asked_terms(part)) <= bundle
         assert terms.matches(name, part)
+        packed = b"\0".join([*others, name])
+        assert (len(others), name) in terms.find_names(packed, part)
+        assert terms.find_names(packed, part + "\0") == []
     for short in (text[:1], text[:2]):
         if short:
             assert set(terms.asked_terms(short)) <= bundle
@@ -76,10 +79,13 @@ def test_people_need_not_type_what_they_see(name: str, asked: str) -> None:
         ("\u202egpj.exe".encode(), r"\u202egpj"),
         ("\u202egpj.exe".encode(), "\u202egpj"),
         (b"\x01\x7f", r"\x01\x7f"),
+        (b"\x01\x7f", "x7f"),
     ],
 )
 def test_what_cannot_be_shown_is_found_by_its_escape(name: bytes, asked: str) -> None:
-    assert terms.matches(name, terms.fold(asked.encode()))
+    text = terms.fold(asked.encode())
+    assert terms.matches(name, text)
+    assert terms.find_names(b"another\0" + name, text) == [(1, name)]
 
 
 def test_no_name_looks_like_a_folder() -> None:

@@ -204,10 +204,13 @@ async def locate_chunks(
 ) -> dict[bytes, ChunkPlace]:
     """Returns where each chunk lies; an id that the tenant doesn't have is left out."""
     rows = await conn.fetch(
+        # LIMIT keeps these look-ups by key; as a join they read the whole of both tables.
         'SELECT c.chunk_id, p.pack_id, c.pack_no, c."offset", c.length, c.size, c.encoding,'
-        " c.crc32 FROM catalogue.chunks c JOIN catalogue.packs p"
-        " ON p.tenant_id = c.tenant_id AND p.pack_no = c.pack_no"
-        " WHERE c.tenant_id = $1 AND c.chunk_id = ANY($2::bytea[])",
+        " c.crc32 FROM unnest($2::bytea[]) AS k (chunk_id) CROSS JOIN LATERAL ("
+        "  SELECT * FROM catalogue.chunks WHERE tenant_id = $1 AND chunk_id = k.chunk_id LIMIT 1"
+        " ) c CROSS JOIN LATERAL ("
+        "  SELECT * FROM catalogue.packs WHERE tenant_id = $1 AND pack_no = c.pack_no LIMIT 1"
+        " ) p",
         tenant_id,
         list(chunk_ids),
     )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SHELVES_AT_ONCE = 4
 _BUNDLES_AT_ONCE = 16
 _BUNDLES_READ = 1_000
-_NAMES_READ = 1_000
+_NAMES_READ = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,11 +215,10 @@ class _Reading:
             done = 0
             if self._after is not None and self._after.bundle_no == bundle_no:
                 done = self._after.done
-            names = packed.split(b"\0")
             found += [
-                _Match(plan_id, folder_id, name, Cursor(bundle_no, number))
-                for number, name in enumerate(names[done:], done + 1)
-                if terms.matches(name, self._text)
+                _Match(plan_id, folder_id, name, Cursor(bundle_no, number + 1))
+                for number, name in terms.find_names(packed, self._text)
+                if number >= done
             ]
         return found
 

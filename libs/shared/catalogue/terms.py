@@ -25,6 +25,7 @@ UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f"
     "\ufeff\ufff0-\ufffb\U000e0000-\U000e0fff\udc80-\udcff]"
 )
+_PLAIN = re.compile(rb"[\0 -~]*")
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
@@ -90,6 +91,16 @@ def matches(name: bytes, text: str) -> bool:
     """Whether a name contains a folded text, or begins with it where that is short."""
     folded = fold(name)
     return text in folded if len(text) >= 3 else folded.startswith(text)
+
+
+def find_names(packed: bytes, text: str) -> list[tuple[int, bytes]]:
+    """The names of a bundle that match, with their numbers from 0."""
+    # Most bundles have none: what needs no folding is told at once.
+    if _PLAIN.fullmatch(packed) and text.isascii() and text.encode() not in packed.lower():
+        return []
+    return [
+        (number, name) for number, name in enumerate(packed.split(b"\0")) if matches(name, text)
+    ]
 
 
 def pack_places(places: Iterable[int]) -> bytes:

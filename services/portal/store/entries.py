@@ -93,8 +93,11 @@ async def list_places(
 ) -> list[tuple[bytes, int, int, int, int, int]]:
     """(id, pack number, offset, sealed length, size, encoding) of those the tenant has."""
     rows = await conn.fetch(
-        'SELECT chunk_id, pack_no, "offset", length, size, encoding FROM catalogue.chunks'
-        " WHERE tenant_id = $1 AND chunk_id = ANY ($2::bytea[])",
+        # LIMIT keeps these look-ups by key; many at once would read the whole table.
+        'SELECT c.chunk_id, c.pack_no, c."offset", c.length, c.size, c.encoding'
+        " FROM unnest($2::bytea[]) AS k (chunk_id) CROSS JOIN LATERAL ("
+        "  SELECT * FROM catalogue.chunks WHERE tenant_id = $1 AND chunk_id = k.chunk_id LIMIT 1"
+        " ) c",
         tenant_id,
         chunk_ids,
     )
