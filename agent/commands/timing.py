@@ -1,0 +1,95 @@
+"""`timer`: what starts a plan by itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.commands.shell import EPILOG, app, end, load
+from agent.failures import AgentError, UsageError
+from agent.platforms import SYSTEM
+
+if TYPE_CHECKING:
+    from agent.config import Config, Plan
+
+MARK = "Written by `coffre-agent timer`"
+
+
+@app.command(epilog=EPILOG)
+def timer(
+    context: typer.Context,
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="The plan to start by itself.")],
+    systemd: Annotated[bool, typer.Option("--systemd", help="A service and a timer.")] = False,
+    cron: Annotated[bool, typer.Option("--cron", help="A file for /etc/cron.d.")] = False,
+    windows: Annotated[bool, typer.Option("--windows", help="A task for schtasks.")] = False,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the files there; else print them.")
+    ] = None,
+) -> None:
+    """Print what starts a plan by its schedule: systemd units, a cron file or a Windows task.
+
+    Nothing is installed: look at it, then put it where it belongs.
+    """
+    try:
+        settings = load(context)
+        files = _files(settings, settings.plan(plan), _kind(systemd, cron, windows))
+        if output is not None:
+            _write(files, output)
+    except AgentError as error:
+        end(error)
+    if output is None:
+        for name, text in files.items():
+            typer.echo(f"# {name}" if len(files) > 1 else "", nl=len(files) > 1)
+            typer.echo(text, nl=len(files) > 1)
+        return
+    for name in files:
+        typer.echo(f"Written to {output / name}.")
+    for name in files:
+        if name.endswith(".timer"):
+            typer.echo(
+                f"Now: cp {output}/{name.removesuffix('.timer')}.* /etc/systemd/system/ && "
+                f"systemctl daemon-reload && systemctl enable --now {name}"
+            )
+
+
+def _kind(systemd: bool, cron: bool, windows: bool) -> str:
+    wanted = [
+        name
+        for name, is_wanted in (("systemd", systemd), ("cron", cron), ("windows", windows))
+        if is_wanted
+    ]
+    if len(wanted) > 1:
+        raise UsageError(f"One at a time: {' and '.join('--' + name for name in wanted)}.")
+    if wanted:
+        return wanted[0]
+    if SYSTEM == "windows":
+        return "windows"
+    return "cron" if SYSTEM == "macos" else "systemd"
+
+
+def _files(settings: Config, plan: Plan, kind: str) -> dict[str, str]:
+    from agent.timers import call_of, cron, rhythm_of, systemd, windows  # noqa: PLC0415 - costs start-up time
+
+    call, rhythm, now = call_of(settings, plan), rhythm_of(plan), datetime.now(UTC)
+    if kind == "systemd":
+        return systemd.units(call, rhythm)
+    if kind == "cron":
+        name = call.stem.replace(".", "_")
+        return {name: cron.cron_file(call, plan.schedule, rhythm, None, now)}
+    return {f"{call.stem}.xml": windows.task(call, rhythm, now.date())}
+
+
+def _write(files: dict[str, str], folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            file = folder / name
+            encoding = "utf-16" if name.endswith(".xml") else "utf-8"
+            if file.exists() and MARK not in file.read_text(encoding)[:200]:
+                raise UsageError(f"{file} is there already and is not ours: it stays as it is.")
+            file.write_text(text, encoding)
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"Nothing could be written to {folder}: {error}.") from error

@@ -1,0 +1,60 @@
+"""The command line by which a timer starts a plan."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.config import Config, Plan
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a timer starts.
+
+    argv: with absolute paths. stem: a name for files and units.
+    folders: all that the run reads; state_dir: all that it writes.
+    has_programs: it starts programs of which we don't know what they touch.
+    """
+
+    plan: str
+    stem: str
+    argv: tuple[str, ...]
+    folders: tuple[str, ...]
+    state_dir: str
+    has_programs: bool
+    writable: tuple[str, ...] = ()
+
+
+def call_of(config: Config, plan: Plan) -> Call:
+    """How this program is called for a plan."""
+    return Call(
+        plan=plan.name,
+        stem=f"coffre-agent-{_plain(plan.name)}",
+        argv=(*_program(), "--config", str(config.file.absolute()), "run", plan.name),
+        folders=plan.folders,
+        state_dir=str(config.state_dir.absolute()),
+        has_programs=any(dump.kind == "command" for dump in plan.dumps)
+        or bool(plan.hooks.before or plan.hooks.after or plan.hooks.on_error),
+        # A database that is read while it is written has a file of shared memory beside it.
+        writable=tuple(str(dump.path.parent) for dump in plan.dumps if dump.path is not None),
+    )
+
+
+def _program() -> tuple[str, ...]:
+    beside = Path(sys.executable).with_name("coffre-agent" + (".exe" if os.name == "nt" else ""))
+    if beside.is_file():
+        return (str(beside),)
+    found = shutil.which("coffre-agent")
+    return (os.path.abspath(found),) if found else (sys.executable, "-m", "agent")
+
+
+def _plain(name: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")
+    # Two plans must not share a name that lost its difference.
+    return plain if plain == name else f"{plain or 'plan'}-{zlib.crc32(name.encode()):08x}"
