@@ -14,6 +14,7 @@ from agent.records import Reader, Record
 from agent.tree import FILE, FOLDER, LINK, Listing, Row
 from libs.shared.entries import MAX_BATCH_BYTES, Entry, FolderDelta
 
+REMOVED_AT_ONCE = 5_000
 CHANGED_WHILE_READ = "changed while it was read"
 TOO_LARGE = "too large: its list of chunks does not fit into one message"
 LARGEST_CHUNK_LIST_BYTES = MAX_BATCH_BYTES - 1024 * 1024
@@ -85,11 +86,12 @@ class Comparison:
         self._emit = emit
         self._counters = counters
         self._on_missed = on_missed
+        self._held: dict[bytes, tuple[Row, bytes]] = {}
 
     def compare(self, listings: Iterable[Listing]) -> None:
         """Emit every difference and write the new records."""
         for listing in listings:
-            self._counters.folders_total += 1
+            self._counters.folders_total += not listing.part
             self._counters.specials_skipped += listing.specials
             self._skip_to(listing.path)
             head = self._known.head
@@ -99,6 +101,8 @@ class Comparison:
             elif (
                 old is not None
                 and not listing.unseen
+                and not self._held
+                and old.more == (listing.up_to is not None)
                 and old.rows == records.encode_rows(listing.rows)
             ):
                 self._pass(old)
@@ -136,7 +140,7 @@ class Comparison:
 
     def _compare_folder(self, listing: Listing, old: Record | None) -> None:
         self._writer.begin(self._known)
-        before = {} if old is None else {row[0]: (row, c) for row, c in records.unpack_record(old)}
+        before = self._known_of(listing, old)
         now: list[tuple[Row, bytes]] = []
         upserts: list[Entry] = []
         for row in listing.rows:
@@ -156,15 +160,48 @@ class Comparison:
         now += [known for name in listing.kept if (known := before.pop(name, None)) is not None]
         if listing.unseen or listing.kept:
             now.sort()
-        self._counters.files_removed += sum(row[1] >> 12 == FILE for row, _ in before.values())
-        if upserts or before:
-            self._emit(FolderDelta(listing.path, upserts, list(before)))
-        record = records.record_of(listing.path, [row for row, _ in now], [c for _, c in now])
+        removed = self._remove_all_but_few(listing.path, before)
+        if upserts or removed:
+            self._emit(FolderDelta(listing.path, upserts, removed))
+        more = listing.up_to is not None
+        record = records.record_of(listing.path, [row for row, _ in now], [c for _, c in now], more)
         self._count(record)
         self._counters.files_in_hand = self._counters.bytes_in_hand = 0
         self._writer.add(record)
-        if old is not None:
+
+    def _known_of(self, listing: Listing, old: Record | None) -> dict[bytes, tuple[Row, bytes]]:
+        """What was known of a folder, of a large one up to the last name of this part."""
+        before, self._held = self._held, {}
+        names: set[bytes] | None = None
+        while old is not None:
+            last = b""
+            for row, content in records.unpack_record(old):
+                before[row[0]] = row, content
+                last = row[0]
+            has_more = old.more
             self._known.advance()
+            if not has_more or (listing.up_to is not None and last >= listing.up_to):
+                break
+            if listing.up_to is None and len(before) >= REMOVED_AT_ONCE:
+                names = names or {*(row[0] for row in listing.rows), *listing.unseen}
+                gone = {name: before.pop(name) for name in list(before) if name not in names}
+                if few := self._remove_all_but_few(listing.path, gone):
+                    self._emit(FolderDelta(listing.path, [], few))
+            old = self._known.head
+        if listing.up_to is not None:
+            self._held = {name: before[name] for name in before if name > listing.up_to}
+            for name in self._held:
+                del before[name]
+        return before
+
+    def _remove_all_but_few(self, path: bytes, gone: dict[bytes, tuple[Row, bytes]]) -> list[bytes]:
+        """Count what is gone and emit most of it; returns the names that are left to emit."""
+        self._counters.files_removed += sum(row[1] >> 12 == FILE for row, _ in gone.values())
+        removed = list(gone)
+        while len(removed) > REMOVED_AT_ONCE:
+            self._emit(FolderDelta(path, [], removed[:REMOVED_AT_ONCE]))
+            del removed[:REMOVED_AT_ONCE]
+        return removed
 
     def _add_upsert(
         self, upserts: list[Entry], taken: tuple[Row, bytes], known: tuple[Row, bytes] | None

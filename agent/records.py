@@ -34,6 +34,7 @@ class Record(msgspec.Struct, array_like=True, gc=False):
     """One folder: its rows and, in the same order, each file's chunk ids or symlink's target.
 
     Both are kept encoded, so that an unchanged folder costs one comparison of bytes.
+    A large folder has several records, one after the other by name; `more` follow all but the last.
     """
 
     path: bytes
@@ -41,6 +42,7 @@ class Record(msgspec.Struct, array_like=True, gc=False):
     contents: bytes
     files: int
     size_bytes: int
+    more: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -54,10 +56,10 @@ def encode_rows(rows: Sequence[Row]) -> bytes:
     return _encode(rows)
 
 
-def record_of(path: bytes, rows: list[Row], contents: list[bytes]) -> Record:
-    """The record of a folder whose rows are sorted by name."""
+def record_of(path: bytes, rows: list[Row], contents: list[bytes], more: bool = False) -> Record:
+    """The record of a folder, or of a part of it, whose rows are sorted by name."""
     files = [row[3] for row in rows if row[1] >> 12 == FILE]
-    return Record(path, _encode(rows), _encode(contents), len(files), sum(files))
+    return Record(path, _encode(rows), _encode(contents), len(files), sum(files), more)
 
 
 def unpack_record(record: Record) -> Iterator[tuple[Row, bytes]]:

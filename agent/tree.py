@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import errno
+import itertools
 import operator
 import os
 import stat
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from agent.exclusions import Exclusions, Rules
 from agent.exclusions.rules import CACHE_SIGNATURE, CACHE_TAG
 from agent.failures import FolderMissing
+from agent.large import LARGE_FOLDER_ENTRIES, SortedNames
 from agent.names import shown_absolute
 
 FILE, FOLDER, LINK = stat.S_IFREG >> 12, stat.S_IFDIR >> 12, stat.S_IFLNK >> 12
@@ -49,6 +51,8 @@ class Listing:
     unseen: names whose state could not be read, with the reason.
     unreadable: why the folder itself could not be listed, else None.
     too_large: files that are left out for their size alone.
+    names: of a folder too large for one listing; it comes in parts, each up to a name, the last
+    up to None.
     pinned: the folder only leads to a plan's folder; what else is in it is not listed.
     contents: chunk ids by name, of files that were read and offered already: dumps.
     kept: names that stay as they were at the last restore point: dumps that failed.
@@ -64,6 +68,9 @@ class Listing:
     too_large: list[Row] = field(default_factory=list)
     contents: dict[bytes, bytes] = field(default_factory=dict)
     kept: list[bytes] = field(default_factory=list)
+    names: SortedNames | None = None
+    part: int = 0
+    up_to: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -97,17 +104,29 @@ class Tree:
         while steps:
             step = steps.pop()
             listing = self._leads(step.path) if step.base is None else self._list(step)
+            parts = (listing,) if listing.names is None else self._slice(listing, step)
+            below: list[Row] = []
             try:
-                yield listing
+                for part in parts:
+                    yield part
+                    below += [row for row in part.rows if row[1] >> 12 == FOLDER]
             finally:
                 if listing.descriptor >= 0:
                     os.close(listing.descriptor)
             prefix = step.path + b"/" if step.path else b""
-            for row in reversed(listing.rows):
-                if row[1] >> 12 == FOLDER:
-                    path = prefix + row[0]
-                    base = path if path in self._exclusions else step.base
-                    steps.append(_Step(path, row[2], base))
+            for row in reversed(below):
+                path = prefix + row[0]
+                base = path if path in self._exclusions else step.base
+                steps.append(_Step(path, row[2], base))
+
+    def _slice(self, whole: Listing, step: _Step) -> Iterator[Listing]:
+        """A large folder as listings that follow each other by name."""
+        assert whole.names is not None
+        for part, (names, is_last) in enumerate(whole.names.slices()):
+            listing = Listing(whole.path, whole.descriptor, part=part)
+            listing.up_to = None if is_last else names[-1]
+            self._fill(listing, _look_at(listing, names), step)
+            yield listing
 
     def _leads(self, path: bytes) -> Listing:
         listing = Listing(path, pinned=True)
@@ -132,19 +151,28 @@ class Tree:
                 listing.descriptor = _open_folder(step.path, step.inode)
             if self._rules.one_file_system and self._is_elsewhere(listing, step):
                 return listing
-            names = _scan(listing)
+            rows = _scan(listing)
         except OSError as error:
             if step.path in self._exclusions:
                 raise _missing(step.path, error) from error
             if error.errno not in _GONE:
                 listing.unreadable = error.strerror or str(error)
             return listing
-        listing.rows = _kept(listing, names, self._exclusions[step.base or b""])
+        if listing.names is not None and step.path not in self._exclusions:
+            # Only its marks can make a large folder small.
+            listing.rows = sorted(_look_at(listing, [*self._rules.markers, CACHE_TAG]))
+            if self._keep_mark_only(listing):
+                listing.names = None
+            return listing
+        self._fill(listing, rows, step)
         if step.path not in self._exclusions:
             self._keep_mark_only(listing)
+        return listing
+
+    def _fill(self, listing: Listing, rows: list[Row], step: _Step) -> None:
+        listing.rows = _kept(listing, rows, self._exclusions[step.base or b""])
         if self._rules.max_file_size_bytes is not None:
             _leave_out_large(listing, self._rules.max_file_size_bytes)
-        return listing
 
     def _is_elsewhere(self, listing: Listing, step: _Step) -> bool:
         """Is another file system mounted here?"""
@@ -153,32 +181,56 @@ class Tree:
             self._devices[step.path] = device
         return device != self._devices[step.base or b""]
 
-    def _keep_mark_only(self, listing: Listing) -> None:
+    def _keep_mark_only(self, listing: Listing) -> bool:
         """Of a folder that asks not to be copied, only the file that says so stays."""
         for name in self._rules.markers:
             if (row := _find(listing.rows, name)) is not None:
                 listing.rows = [row]
                 listing.unseen.clear()
-                return
+                return True
         if self._rules.exclude_caches:
             row = _find(listing.rows, CACHE_TAG)
             if row is not None and row[1] >> 12 == FILE and _is_signed(listing.descriptor):
                 listing.rows = [row]
                 listing.unseen.clear()
+                return True
+        return False
 
 
 def _scan(listing: Listing) -> list[Row]:
     try:
         with os.scandir(listing.descriptor) as entries:
-            return [
+            rows = [
                 (
                     entry.name.encode(_ENCODING, "surrogateescape"),
                     *_fields(entry.stat(follow_symlinks=False)),
                 )
-                for entry in entries
+                for entry in itertools.islice(entries, LARGE_FOLDER_ENTRIES)
             ]
+            if len(rows) < LARGE_FOLDER_ENTRIES:
+                return rows
+            first = [row[0] for row in rows]
+            rows.clear()
+            others = (entry.name.encode(_ENCODING, "surrogateescape") for entry in entries)
+            listing.names = SortedNames(itertools.chain(first, others))
+            return []
     except OSError:
         return _scan_one_by_one(listing)
+
+
+def _look_at(listing: Listing, names: Sequence[bytes]) -> list[Row]:
+    """Rows of those names that are there."""
+    rows: list[Row] = []
+    for name in names:
+        try:
+            status = os.stat(name, dir_fd=listing.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            listing.unseen[name] = error.strerror or str(error)
+        else:
+            rows.append(row_of(name, status))
+    return rows
 
 
 def _scan_one_by_one(listing: Listing) -> list[Row]:
