@@ -16,6 +16,7 @@ from services.ingest import rules, store
 from services.ingest.actions.ingest import Ingest
 
 _SECOND = timedelta(seconds=1)
+_WANTED_CHUNKS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Started:
     lease_seconds: int
     chunk_key_id: str
     growth_left_bytes: int | None
+    wanted_chunks: list[str]
 
 
 async def start_run(
@@ -56,6 +58,9 @@ async def start_run(
             refusal = await _refuse_again(conn, agent, plan, run, estimated_new_bytes, now)
         volume = await store.read_volume(conn, agent.tenant_id)
         last_run, last_run_id = await store.find_last_run(conn, agent.tenant_id, plan_id)
+        wanted = await store.list_damaged_chunks(
+            conn, agent.tenant_id, run.run_id.bytes, _WANTED_CHUNKS
+        )
     if refusal is not None:
         raise refusal
     logs.get().info("run.started", tenant_id=str(agent.tenant_id), run_id=str(run.run_id))
@@ -67,6 +72,7 @@ async def start_run(
         int(ingest.lease.total_seconds()),
         hashlib.sha256(b"coffre/chunk-key-id/v1" + keys.chunk_key).hexdigest()[:16],
         rules.growth_left(agent.ceiling_bytes, volume.stored_bytes),
+        [chunk_id.hex() for chunk_id in wanted],
     )
 
 

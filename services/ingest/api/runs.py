@@ -48,6 +48,8 @@ class Started(BaseModel):
     `parent_run_id` is its run: a number may come twice where an old database was put back.
 
     `growth_left_bytes` is how much more the tenant may store, null where nothing limits it.
+
+    `wanted_chunks` were damaged in the store: an agent that still has some sends them again.
     """
 
     run_id: UUID
@@ -57,6 +59,7 @@ class Started(BaseModel):
     lease_seconds: int
     chunk_key_id: str
     growth_left_bytes: int | None
+    wanted_chunks: list[str]
 
 
 class Stored(BaseModel):

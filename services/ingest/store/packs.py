@@ -195,6 +195,25 @@ async def find_present(conn: Connection, tenant_id: UUID, chunk_ids: Sequence[by
     return {row[0] for row in rows}
 
 
+async def list_damaged_chunks(
+    conn: Connection, tenant_id: UUID, start: bytes, limit: int
+) -> list[bytes]:
+    """Returns chunks that lie in damaged packs, from one id on and round to those before it.
+
+    Nobody may have the first ones any more: with another `start` each time all get their turn.
+    """
+    rows = await conn.fetch(
+        "SELECT c.chunk_id FROM catalogue.packs p JOIN catalogue.chunks c"
+        " ON c.tenant_id = p.tenant_id AND c.pack_no = p.pack_no"
+        " WHERE p.tenant_id = $1 AND p.state = 'damaged'"
+        " ORDER BY c.chunk_id < $2, c.chunk_id LIMIT $3",
+        tenant_id,
+        start,
+        limit,
+    )
+    return [row[0] for row in rows]
+
+
 async def find_chunk_facts(
     conn: Connection, tenant_id: UUID, chunk_ids: Sequence[bytes]
 ) -> dict[bytes, ChunkFacts]:
