@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
+
 from agent.failures import Interrupted
-from tests.agent.house import ROOT, Client, House, Machine, free_port, wait_for
+from tests.agent.house import PASSWORD, ROOT, Client, House, Machine, free_port, wait_for
 from tests.agent.test_dumps import accounting  # noqa: F401 - a fixture
 from tests.agent.test_pings import Monitor, monitor  # noqa: F401 - a fixture
 from tests.trees import compare_trees
@@ -40,6 +42,19 @@ def restored(client: Client, machine: Machine, to: Path, *arguments: str) -> Pat
     """The folder of dumps as it was restored."""
     client.restore(machine, to, "--path", "/@dumps", *arguments)
     return to / "@dumps"
+
+
+def in_the_portal(client: Client, plan: str, path: str) -> tuple[list[dict[str, Any]], bytes]:
+    """The top of a plan as the portal lists it, and a file as it is downloaded there."""
+    with httpx2.Client(base_url=client.house.urls["portal"] + "/api/v1", trust_env=False) as portal:
+        asked = {"email": client.email, "password": PASSWORD}
+        token = portal.post("/tokens", json=asked).json()["token"]
+        portal.headers["Authorization"] = f"Bearer {token}"
+        listed = portal.get(f"/plans/{plan}/entries", params={"path": "/"})
+        assert listed.is_success, listed.text
+        file = portal.get(f"/plans/{plan}/file", params={"path": path})
+        assert file.is_success, file.text
+        return listed.json()["entries"], file.content
 
 
 def last_run(client: Client) -> Any:
@@ -109,7 +124,11 @@ def test_a_postgresql_database_is_dumped_reported_and_brought_back(
         return str(accounting(rows, "fresh"))
 
     rows = "SELECT count(*), md5(string_agg(entries::text, '|' ORDER BY id)) FROM entries"
-    assert load(restored(client, machine, tmp_path / "now")) == accounting(rows, "books")
+    now = restored(client, machine, tmp_path / "now")
+    assert load(now) == accounting(rows, "books")
+    listed, downloaded = in_the_portal(client, "papers", "/@dumps/books.sql")
+    assert [(entry["name"], entry["kind"]) for entry in listed] == [("@dumps", "folder")]
+    assert downloaded == (now / "books.sql").read_bytes()
     assert load(restored(client, machine, tmp_path / "then", "--run", "1")).startswith("5000|")
 
 
