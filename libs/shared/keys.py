@@ -22,6 +22,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from libs.shared import errors
+from libs.shared.crashpoints import crashpoint
 from libs.shared.objects import ObjectMissing, ObjectStore
 
 KEY_BYTES = 32
@@ -90,19 +91,30 @@ def read_key(path: Path) -> bytes:
     return key
 
 
+def open_ring(objects: ObjectStore, master: Path, previous: Path | None = None) -> KeyRing:
+    """The key ring of a service, from the files that hold the master keys."""
+    keys = [read_key(path) for path in (master, previous) if path is not None]
+    return KeyRing(objects, *keys)
+
+
 class KeyRing:
-    """Tenants' keys, unwrapped for a minute at most."""
+    """Tenants' keys, unwrapped for a minute at most.
+
+    previous_key: the master key before this one, while not all tenants' keys are rewrapped.
+    """
 
     def __init__(
         self,
         objects: ObjectStore,
         master_key: bytes,
+        previous_key: bytes | None = None,
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._objects = objects
         self._monotonic = monotonic
         self._master = AESGCM(master_key)
+        self._previous = AESGCM(previous_key) if previous_key is not None else None
         self._cache: dict[UUID, tuple[float, TenantKeys]] = {}
 
     async def get(self, tenant_id: UUID) -> TenantKeys:
@@ -115,7 +127,7 @@ class KeyRing:
             stored = await self._objects.get(_object_key(tenant_id))
         except ObjectMissing:
             raise KeysDestroyed from None
-        return self._remember(tenant_id, _unwrap(self._master, tenant_id, stored))
+        return self._remember(tenant_id, self._unwrap(tenant_id, stored))
 
     async def create(self, tenant_id: UUID) -> TenantKeys:
         """The tenant's keys, made now if there are none.
@@ -128,6 +140,42 @@ class KeyRing:
             keys = TenantKeys(os.urandom(KEY_BYTES), os.urandom(KEY_BYTES))
             await self._objects.put(_object_key(tenant_id), _wrap(self._master, tenant_id, keys))
             return self._remember(tenant_id, keys)
+
+    async def rewrap(self, tenant_id: UUID) -> bool:
+        """Wraps a tenant's keys under the master key where they are under the previous one.
+
+        False if they were already. Raises KeysUnreadable where neither opens them, or where what
+        was written does not come back; what was there before is then put back.
+        """
+        name = _object_key(tenant_id)
+        try:
+            stored = await self._objects.get(name)
+        except ObjectMissing:
+            raise KeysDestroyed from None
+        try:
+            _unwrap(self._master, tenant_id, stored)
+        except KeysUnreadable:
+            keys = self._unwrap(tenant_id, stored)
+        else:
+            return False
+        await self._objects.put(name, _wrap(self._master, tenant_id, keys))
+        crashpoint("keys.after_rewrap")
+        try:
+            is_good = _unwrap(self._master, tenant_id, await self._objects.get(name)) == keys
+        except (KeysUnreadable, ObjectMissing):
+            is_good = False
+        if not is_good:
+            await self._objects.put(name, stored)
+            raise KeysUnreadable(f"the keys of tenant {tenant_id} did not come back as written")
+        return True
+
+    def _unwrap(self, tenant_id: UUID, stored: bytes) -> TenantKeys:
+        try:
+            return _unwrap(self._master, tenant_id, stored)
+        except KeysUnreadable:
+            if self._previous is None:
+                raise
+            return _unwrap(self._previous, tenant_id, stored)
 
     def forget(self, tenant_id: UUID) -> None:
         """Drop the tenant's keys from memory at once."""

@@ -14,12 +14,18 @@ from libs.shared.objects import ObjectStore
 from libs.shared.packs import MAX_PACK_BYTES
 from libs.shared.settings import load
 from services.ingest import actions, api, consumers, jobs
-from services.ingest.settings import CommandSettings, FingerprintSettings, IngestSettings
+from services.ingest.settings import (
+    BucketSettings,
+    CommandSettings,
+    FingerprintSettings,
+    IngestSettings,
+    RotationSettings,
+)
 
 BODY_SECONDS = 600.0
 
 
-def open_bucket(settings: IngestSettings | CommandSettings) -> ObjectStore:
+def open_bucket(settings: IngestSettings | BucketSettings) -> ObjectStore:
     """The bucket that holds everything."""
     return ObjectStore(
         settings.s3_endpoint,
@@ -34,7 +40,7 @@ async def serve() -> None:
     settings = load(IngestSettings)
     actions.give_memory_back()
     objects = open_bucket(settings)
-    ring = keys.KeyRing(objects, keys.read_key(settings.master_key_file))
+    ring = keys.open_ring(objects, settings.master_key_file, settings.master_key_previous_file)
     async with runtime.Service("ingest", settings, pool_size=20) as service:
         ingest = actions.Ingest(
             service.pool, objects, ring, timedelta(seconds=settings.lease_seconds)
@@ -83,7 +89,7 @@ async def rebuild(arguments: Namespace) -> int:
     settings = load(CommandSettings)
     dsn = settings.database_url.get_secret_value()
     objects = open_bucket(settings)
-    ring = keys.KeyRing(objects, keys.read_key(settings.master_key_file))
+    ring = keys.open_ring(objects, settings.master_key_file, settings.master_key_previous_file)
     pool = await database.create_pool(dsn, "ingest", max_size=4)
     ingest = actions.Ingest(pool, objects, ring, timedelta())
     try:
@@ -103,6 +109,23 @@ async def rebuild(arguments: Namespace) -> int:
         await pool.close()
         await objects.close()
     return 3 if troubles else 0
+
+
+def describe_rotation(_parser: ArgumentParser) -> None:
+    """Nothing but settings: the new key and the previous one."""
+
+
+async def rotate_master_key(_arguments: Namespace) -> int:
+    """Wraps all tenants' keys under the new master key; 3 where some could not be."""
+    settings = load(RotationSettings)
+    objects = open_bucket(settings)
+    ring = keys.open_ring(objects, settings.master_key_file, settings.master_key_previous_file)
+    try:
+        rotated = await actions.rotate_master_key(objects, ring)
+    finally:
+        await objects.close()
+    print(actions.describe_rotated(rotated))
+    return 3 if rotated.troubles else 0
 
 
 def describe_fingerprint(parser: ArgumentParser) -> None:
@@ -132,6 +155,12 @@ if __name__ == "__main__":
                 "bring an empty catalogue back from bucket and master key",
                 describe_rebuild,
                 rebuild,
+            ),
+            runtime.Command(
+                "rotate-master-key",
+                "wrap all tenants' keys under a new master key",
+                describe_rotation,
+                rotate_master_key,
             ),
             runtime.Command(
                 "fingerprint",

@@ -21,19 +21,32 @@ class IngestSettings(ServiceSettings):
     s3_secret_key: SecretStr
     s3_bucket: str
     master_key_file: Path
+    master_key_previous_file: Path | None = None
     lease_seconds: int = Field(default=900, ge=1)
     max_file_bytes: int = Field(default=200 * 1024**3, ge=1, le=200 * 1024**3)
 
 
-class CommandSettings(Settings):
-    """What the commands for operators need of them."""
+class BucketSettings(Settings):
+    """What reading the bucket needs."""
 
-    database_url: SecretStr
     s3_endpoint: str
     s3_access_key: str
     s3_secret_key: SecretStr
     s3_bucket: str
     master_key_file: Path
+    master_key_previous_file: Path | None = None
+
+
+class CommandSettings(BucketSettings):
+    """What a rebuild needs."""
+
+    database_url: SecretStr
+
+
+class RotationSettings(BucketSettings):
+    """What a new master key needs: the one before it as well."""
+
+    master_key_previous_file: Path
 
 
 class FingerprintSettings(Settings):

@@ -36,7 +36,7 @@ async def serve() -> None:
         parts = Parts(
             pool=service.pool,
             objects=objects,
-            keys=keys.KeyRing(objects, keys.read_key(s.master_key_file)),
+            keys=keys.open_ring(objects, s.master_key_file, s.master_key_previous_file),
             mail_key=keys.read_key(s.mail_key_file),
             portal_url=s.portal_url,
             ingest_url=s.ingest_url,

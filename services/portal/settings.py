@@ -18,6 +18,7 @@ class Settings(settings.ServiceSettings):
     s3_secret_key: SecretStr
     s3_bucket: str
     master_key_file: Path
+    master_key_previous_file: Path | None = None
     mail_key_file: Path
     portal_url: str
     ingest_url: str

@@ -18,6 +18,7 @@ class KeeperSettings(Settings):
     s3_secret_key: SecretStr
     s3_bucket: str
     master_key_file: Path
+    master_key_previous_file: Path | None = None
     grace_days: float = Field(default=7, ge=0)
     young_hours: float = Field(default=24, ge=0)
 

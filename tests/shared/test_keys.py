@@ -126,3 +126,35 @@ def test_a_sealed_text_opens_for_its_purpose_only() -> None:
     ]:
         with pytest.raises(keys.KeysUnreadable):
             keys.open_text(key, text, aad)
+
+
+NEW = bytes(range(1, 33))
+
+
+async def test_a_half_rotated_bucket_is_read_with_both_master_keys(
+    object_store: ObjectStore,
+) -> None:
+    old = keys.KeyRing(object_store, MASTER)
+    made = {tenant: await old.create(tenant) for tenant in (TENANT, STRANGER)}
+    both = keys.KeyRing(object_store, NEW, MASTER)
+    assert await both.rewrap(TENANT)
+    assert not await both.rewrap(TENANT)
+    for tenant, expected in made.items():
+        assert await keys.KeyRing(object_store, NEW, MASTER).get(tenant) == expected
+    assert await keys.KeyRing(object_store, NEW).get(TENANT) == made[TENANT]
+    with pytest.raises(keys.KeysUnreadable):
+        await keys.KeyRing(object_store, NEW).get(STRANGER)
+    with pytest.raises(keys.KeysUnreadable):
+        await keys.KeyRing(object_store, MASTER).get(TENANT)
+
+
+async def test_keys_that_neither_master_key_opens_stay_as_they_are(
+    object_store: ObjectStore,
+) -> None:
+    await keys.KeyRing(object_store, MASTER).create(TENANT)
+    stored = await object_store.get(f"keys/{TENANT}")
+    with pytest.raises(keys.KeysUnreadable):
+        await keys.KeyRing(object_store, NEW, bytes(32)).rewrap(TENANT)
+    assert await object_store.get(f"keys/{TENANT}") == stored
+    with pytest.raises(keys.KeysDestroyed):
+        await keys.KeyRing(object_store, NEW, MASTER).rewrap(STRANGER)

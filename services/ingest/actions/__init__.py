@@ -12,6 +12,7 @@ from services.ingest.actions.lists import write_due_lists
 from services.ingest.actions.naming import add_due_names, add_forgotten_names
 from services.ingest.actions.packs import find_missing, store_pack
 from services.ingest.actions.rebuilding import Rebuilt, compare, describe_rebuilt, rebuild
+from services.ingest.actions.rotating import describe_rotated, rotate_master_key
 from services.ingest.actions.runs import (
     abort_run,
     fail_abandoned,
@@ -35,6 +36,7 @@ __all__ = [
     "compare",
     "declare_plan",
     "describe_rebuilt",
+    "describe_rotated",
     "enrol",
     "fail_abandoned",
     "fail_run",
@@ -47,6 +49,7 @@ __all__ = [
     "put_file",
     "read_file",
     "rebuild",
+    "rotate_master_key",
     "start_run",
     "store_pack",
     "take_batch",
