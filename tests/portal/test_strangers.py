@@ -22,6 +22,7 @@ TENANT_ROUTES = {
     ("GET", "/plans/{plan}"),
     ("GET", "/plans/{plan}/runs/{number}"),
     ("GET", "/plans/{plan}/files"),
+    ("GET", "/plans/{plan}/versions"),
 }
 # Routes that name nothing of a tenant, or are for operators alone (tested in test_operators).
 OTHERS = {
@@ -31,6 +32,7 @@ OTHERS = {
     ("GET", "/api/v1/plans"),
     ("GET", "/api/v1/search"),  # tested in test_search
     ("GET", "/"),
+    ("GET", "/search"),  # likewise
     ("GET", "/sign-in"),
     ("POST", "/sign-in"),
     ("POST", "/sign-out"),

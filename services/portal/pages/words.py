@@ -74,6 +74,10 @@ class Words:
             return _NOTHING
         return format_datetime(at, _DAYS[self.locale], self.zone, locale=self.locale)
 
+    def date_field(self, at: datetime) -> str:
+        """The day as a form's field wants it, in the reader's time zone."""
+        return f"{at.astimezone(self.zone):%Y-%m-%d}"
+
     def ago(self, at: datetime, now: datetime) -> str:
         """`il y a 3 heures`."""
         return format_timedelta(min(at - now, timedelta()), add_direction=True, locale=self.locale)

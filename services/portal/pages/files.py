@@ -1,0 +1,258 @@
+"""A client's files: folders of a restore point, versions of a path, search."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from libs.shared import catalogue, errors
+from libs.shared.catalogue import NEWEST, EntryRow, Found, Listed, Version
+from libs.shared.database import tenant_transaction, transaction
+from services.portal import store
+from services.portal.actions import browsing, finding, signing
+from services.portal.actions.browsing import Place
+from services.portal.actions.finding import History, Results, Wanted
+from services.portal.api.access import Address, PartsOf
+from services.portal.api.files import path_of
+from services.portal.api.searching import subject
+from services.portal.pages.rendering import render
+from services.portal.pages.sessions import Client
+from services.portal.rules import names
+from services.portal.store.tenants import Tenant
+
+router = APIRouter()
+
+_ENTRIES_SHOWN = 2_000
+_VERSIONS_SHOWN = 100
+_RESULTS_SHOWN = 50
+_DELETED = {"": None, "yes": True, "no": False}
+
+
+@router.get("/plans/{plan}/files")
+async def show_files(
+    plan: str,
+    request: Request,
+    person: Client,
+    parts: PartsOf,
+    address: Address,
+    run: Annotated[int | None, Query(ge=1)] = None,
+    at: str = "",
+    deleted: bool = False,
+) -> Response:
+    """A folder of a restore point, and if asked what it held before."""
+    assert person.tenant_id is not None
+    tenant_id = person.tenant_id
+    async with tenant_transaction(parts.pool, tenant_id) as conn:
+        tenant = await _find_tenant(conn, tenant_id)
+        found = await browsing.find_plan(conn, tenant_id, plan)
+        points = await catalogue.list_runs(conn, tenant_id, found.plan_id)
+    if not points:
+        return render(request, "files_none.html", person, timezone=tenant.timezone, plan=found)
+    place = await browsing.find_place(
+        parts.pool, tenant_id, str(found.plan_id), run, path_of(request), at
+    )
+    if deleted:
+        listed = await browsing.list_folder_with_deleted(parts.pool, place)
+    else:
+        listed = [Listed(one, None, None) for one in await browsing.list_folder(parts.pool, place)]
+    async with transaction(parts.pool) as conn:
+        await signing.log(
+            conn, person, address, "folder-listed",
+            {"plan": found.name, "run": place.run.number, "path": names.display(place.path)},
+        )  # fmt: skip
+    return render(
+        request,
+        "files.html",
+        person,
+        timezone=tenant.timezone,
+        plan=found,
+        place=place,
+        points=points,
+        crumbs=_crumbs(place.path),
+        path_text=_as_field(place.path),
+        deleted=deleted,
+        entries=[_listed(place, one) for one in listed[:_ENTRIES_SHOWN]],
+        left_out=max(0, len(listed) - _ENTRIES_SHOWN),
+    )
+
+
+@router.get("/plans/{plan}/versions")
+async def show_versions(
+    plan: str,
+    request: Request,
+    person: Client,
+    parts: PartsOf,
+    address: Address,
+    before: Annotated[int, Query(ge=1, le=NEWEST)] = NEWEST,
+) -> Response:
+    """Every version of one file, to be downloaded."""
+    assert person.tenant_id is not None
+    tenant_id = person.tenant_id
+    history = await finding.list_versions(
+        parts.pool, tenant_id, plan, path_of(request), before, _VERSIONS_SHOWN
+    )
+    async with tenant_transaction(parts.pool, tenant_id) as conn:
+        tenant = await _find_tenant(conn, tenant_id)
+    async with transaction(parts.pool) as conn:
+        await signing.log(
+            conn, person, address, "history-listed",
+            {"plan": history.plan.name, "path": names.display(history.path)},
+        )  # fmt: skip
+    return render(
+        request,
+        "versions.html",
+        person,
+        timezone=tenant.timezone,
+        plan=history.plan,
+        path=history.path,
+        name=names.display(names.last(history.path)),
+        crumbs=_crumbs(names.parent(history.path)),
+        versions=[_version(one) for one in history.versions],
+        run=_run_with_folder(history),
+        older=history.older,
+        is_first=before == NEWEST,
+    )
+
+
+@router.get("/search")
+async def show_search(
+    request: Request,
+    person: Client,
+    parts: PartsOf,
+    address: Address,
+    plan: str = "",
+    where: str = "folder",
+    deleted: str = "",
+    after: str = "",
+) -> Response:
+    """Files and folders by a part of their name.
+
+    `where` says what of plan and folder counts: "folder", "plan", or "all" for neither."""
+    assert person.tenant_id is not None
+    tenant_id = person.tenant_id
+    query = request.scope["query_string"]
+    below = b"" if where in {"plan", "all"} else names.query_bytes(query, b"below") or b""
+    wanted = Wanted(
+        names.query_bytes(query, b"q") or b"",
+        "" if where == "all" else plan,
+        below,
+        _DELETED.get(deleted),
+        after,
+    )
+    results = None
+    async with tenant_transaction(parts.pool, tenant_id) as conn:
+        tenant = await _find_tenant(conn, tenant_id)
+        await browsing.check_recovery(conn, tenant_id)
+        chosen = await browsing.find_plan(conn, tenant_id, plan) if plan else None
+    if wanted.text.strip():
+        results = await finding.search(parts.pool, tenant_id, wanted, _RESULTS_SHOWN)
+        async with transaction(parts.pool) as conn:
+            await signing.log(conn, person, address, "searched", subject(wanted, results))
+    folder = names.clean_path(names.query_bytes(query, b"below") or b"")
+    return render(
+        request,
+        "search.html",
+        person,
+        timezone=tenant.timezone,
+        plan=chosen,
+        path_text=_as_field(folder),
+        text=wanted.text.decode(errors="replace"),
+        where=where if where in {"plan", "all"} else "folder",
+        deleted=deleted if deleted in _DELETED else "",
+        results=[_found(results, one) for one in results.found] if results else None,
+        onward=_onward(request, results) if results and results.after else "",
+        is_first=not after,
+    )
+
+
+async def _find_tenant(conn: Any, tenant_id: Any) -> Tenant:
+    tenant = await store.tenants.find(conn, tenant_id)
+    if tenant is None:
+        raise errors.NotFound
+    return tenant
+
+
+def _onward(request: Request, results: Results) -> str:
+    """The same search's next page, its bytes as they came."""
+    query: bytes = request.scope["query_string"]
+    kept = [part for part in query.split(b"&") if part and not part.startswith(b"after=")]
+    return "/search?" + b"&".join([*kept, b"after=" + results.after.encode()]).decode("latin-1")
+
+
+def _run_with_folder(history: History) -> int:
+    """A restore point in which the path's folder can be opened."""
+    return history.versions[0].last_point
+
+
+def _as_field(path: bytes) -> str | None:
+    """A path that a form can carry as text; None where it has bytes that a form would change."""
+    try:
+        text = path.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if text.isprintable() else None
+
+
+def _crumbs(path: bytes) -> list[tuple[str, str]]:
+    """(name to show, path for an address) of each folder on the way."""
+    parts = path.split(b"/") if path else []
+    return [
+        (names.display(part), names.quoted(b"/".join(parts[: depth + 1])))
+        for depth, part in enumerate(parts)
+    ]
+
+
+def _shown(entry: EntryRow, path: bytes) -> dict[str, Any]:
+    return {
+        "name": names.display(entry.name),
+        "path": names.quoted(path),
+        "kind": entry.kind,
+        "size": entry.size,
+        "mtime": _moment(entry.mtime_ns),
+        "target": names.display(entry.target),
+    }
+
+
+def _listed(place: Place, listed: Listed) -> dict[str, Any]:
+    return {
+        **_shown(listed.entry, browsing.join(place.path, listed.entry.name)),
+        "deleted": listed.last_point is not None,
+        "run": listed.last_point or place.run.number,
+        "seen": listed.last_seen_at,
+    }
+
+
+def _version(version: Version) -> dict[str, Any]:
+    return {
+        **_shown(version.entry, b""),
+        "run": version.last_point,
+        "first_run": version.first_point,
+        "first_seen": version.first_seen_at,
+        "last_seen": version.last_seen_at,
+        "removed": version.removed_at,
+        "current": version.entry.last_run is None,
+    }
+
+
+def _found(results: Results, found: Found) -> dict[str, Any]:
+    folder = names.parent(found.path)
+    return {
+        **_shown(found.entry, found.path),
+        "plan": results.plans[found.plan_id],
+        "run": found.last_point,
+        "folder": names.quoted(folder),
+        "folder_name": names.display(folder),
+        "deleted": found.is_deleted,
+        "seen": found.last_seen_at,
+    }
+
+
+def _moment(mtime_ns: int) -> datetime | None:
+    """When a file was changed; None outside the years that a date can have."""
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=mtime_ns // 10**9)
+    except OverflowError:
+        return None
