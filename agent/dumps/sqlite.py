@@ -10,6 +10,7 @@ import io
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def copy(database: Path, private_folder: Path, deadline: Deadline) -> Iterator[C
     _check_room(database, private_folder)
     with private_file(private_folder, ".sqlite-") as name:
         try:
-            with closing(_open(database)) as source, closing(sqlite3.connect(name)) as target:
+            with closing(_open(database)) as source, closing(_new(name)) as target:
                 _back_up(source, target, deadline)
                 _check(target, deadline)
         except sqlite3.Error as error:
@@ -81,6 +82,10 @@ def _open(database: Path) -> sqlite3.Connection:
     return sqlite3.connect(address, uri=True, timeout=LOCK_SECONDS, isolation_level=None)
 
 
+def _new(name: str) -> sqlite3.Connection:
+    return sqlite3.connect(name, isolation_level=None, check_same_thread=False)
+
+
 def _back_up(source: sqlite3.Connection, target: sqlite3.Connection, deadline: Deadline) -> None:
     # One snapshot for all steps: a backup without it starts anew whenever another process writes,
     # and never ends beside one that writes all the time.
@@ -111,11 +116,20 @@ def _check(copied: sqlite3.Connection, deadline: Deadline) -> None:
     """Raises DumpFailed where a page or a record of the copy can't be read."""
     # A copy in WAL mode would be read through files beside it, which do not travel.
     copied.execute("PRAGMA journal_mode = DELETE")
-    copied.set_progress_handler(lambda: deadline.left == 0, 100_000)
-    try:
-        found = [str(row[0]) for row in copied.execute("PRAGMA quick_check(3)")]
-    except sqlite3.OperationalError:
-        deadline.check()
-        raise
+    # In a thread of its own, for signals are only heard between two steps of this one, and what
+    # a progress handler raises is lost.
+    with ThreadPoolExecutor(1) as one:
+        checking = one.submit(_quick_check, copied)
+        try:
+            while not wait([checking], timeout=0.2).done:
+                deadline.check()
+        except BaseException:
+            copied.interrupt()
+            raise
+    found = checking.result()
     if found != ["ok"]:
         raise DumpFailed("the database is damaged: " + " / ".join(found))
+
+
+def _quick_check(copied: sqlite3.Connection) -> list[str]:
+    return [str(row[0]) for row in copied.execute("PRAGMA quick_check(3)")]
