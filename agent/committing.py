@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent import failures, resending
-from agent.failures import AgentError, Problem
+from agent.failures import AgentError, Problem, StateUnusable
 from agent.ingest import StartedRun
 from agent.job import Job
 from agent.records import Writer, digest_of
@@ -26,6 +26,8 @@ def commit(job: Job, started: StartedRun, writer: Writer, batches: int) -> Resul
     warning = job.hooks.after("failed" if has_bad_dump else _hint(job))
     if warning is not None:
         job.warnings.append(warning)
+    if started.wanted_chunks:
+        _heal(job, started, writer)
     summary = {**job.ending(), "batches": batches, "outcome_hint": _hint(job), "full": False}
     for _ in range(RESEND_ROUNDS):
         try:
@@ -34,6 +36,7 @@ def commit(job: Job, started: StartedRun, writer: Writer, batches: int) -> Resul
             if problem.code != "chunks-missing":
                 raise
             wanted = {bytes.fromhex(text) for text in problem.document["chunks"]}
+        job.teller.say(f"The server asks for {len(wanted)} chunks once more.")
         _send_again(job, started, writer, wanted)
     raise AgentError("The server lacks chunks of files that have changed since. Run again.")
 
@@ -64,11 +67,33 @@ def _tell_hot_files(job: Job) -> None:
         job.teller.say(f"{left} more database files were copied so.", "notice")
 
 
-def _send_again(job: Job, started: StartedRun, writer: Writer, wanted: set[bytes]) -> None:
-    job.teller.say(f"The server asks for {len(wanted)} chunks once more.")
+def _heal(job: Job, started: StartedRun, writer: Writer) -> None:
+    """Send what was damaged in the store, as far as our files have it still; never fails a run."""
+    try:
+        sent = _send_again(job, started, writer, set(started.wanted_chunks), dumps_too=False)
+    except StateUnusable:
+        return  # the server's list is all there is: the next run has records
+    except Problem as problem:
+        if problem.status != 507:
+            raise
+        job.teller.say(f"Damaged chunks could not be sent again: {problem.detail}", "notice")
+        return
+    if sent:
+        job.teller.say(f"{sent} chunks that were damaged in the store were sent again.", "notice")
+
+
+def _send_again(
+    job: Job, started: StartedRun, writer: Writer, wanted: set[bytes], *, dumps_too: bool = True
+) -> int:
     sender = Sender(job.ingest, started.run_id, job.counters)
     try:
-        resending.resend(sender, job.identity.chunk_key_bytes, wanted, job.records(writer))
+        return resending.resend(
+            sender,
+            job.identity.chunk_key_bytes,
+            wanted,
+            job.records(writer),
+            dumps_too=dumps_too,
+        )
     except BaseException:
         sender.stop()
         raise

@@ -39,6 +39,7 @@ class StartedRun:
     growth_left_bytes: how much more the tenant may store; None where nothing limits it.
     parent_run_id: the id of the parent; None where the server does not tell.
     clock_ahead_seconds: how far our clock is before the server's; None where it does not tell.
+    wanted_chunks: chunks that were damaged in the store; whoever has some sends them again.
     """
 
     run_id: str
@@ -49,6 +50,7 @@ class StartedRun:
     growth_left_bytes: int | None = None
     parent_run_id: str | None = None
     clock_ahead_seconds: float | None = None
+    wanted_chunks: tuple[bytes, ...] = ()
 
 
 class Ingest:
@@ -101,6 +103,7 @@ class Ingest:
             told.get("growth_left_bytes"),
             told.get("parent_run_id"),
             _clock_ahead_seconds(answer.headers.get("Date")),
+            tuple(map(bytes.fromhex, told.get("wanted_chunks", ()))),
         )
 
     def missing(self, run_id: str, chunk_ids: list[bytes]) -> list[bool]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -10,12 +9,11 @@ from pathlib import Path
 from agent import records
 from agent.dumps import folder
 from agent.failures import AgentError
+from agent.platforms import folders
 from agent.reading import FileGone, FileReader
 from agent.sending import Sender
-from agent.tree import FILE, Row, open_long
+from agent.tree import FILE, Row
 from libs.shared.entries import CHUNK_ID_BYTES
-
-_OPEN_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
 
 DUMP_LOST = (
     "The server lacks a part of a database dump, which can't be read a second time. "
@@ -23,8 +21,13 @@ DUMP_LOST = (
 )
 
 
-def resend(sender: Sender, chunk_key: bytes, wanted: set[bytes], file: Path) -> None:
-    """Send the wanted chunks of the files that a file of records names."""
+def resend(
+    sender: Sender, chunk_key: bytes, wanted: set[bytes], file: Path, *, dumps_too: bool = True
+) -> int:
+    """Send the wanted chunks of the files that a file of records names; returns how many.
+
+    dumps_too: a wanted chunk of a dump is an AgentError, as it can't be read again.
+    """
     left = set(wanted)
 
     def offer(chunk_id: bytes, content: bytes | memoryview) -> None:
@@ -38,12 +41,14 @@ def resend(sender: Sender, chunk_key: bytes, wanted: set[bytes], file: Path) -> 
         for record in with_wanted:
             rows = [row for row, held in records.unpack_record(record) if _needs(row, held, left)]
             if rows and record.path == folder.NAME:
-                raise AgentError(DUMP_LOST)
-            if rows:
+                if dumps_too:
+                    raise AgentError(DUMP_LOST)
+            elif rows:
                 _read_again(reader, record.path, rows)
     finally:
         with_wanted.close()
     sender.finish()
+    return len(wanted) - len(left)
 
 
 def _needs(row: Row, content: bytes, wanted: set[bytes]) -> bool:
@@ -54,10 +59,10 @@ def _needs(row: Row, content: bytes, wanted: set[bytes]) -> bool:
 
 def _read_again(reader: FileReader, path: bytes, rows: Iterable[Row]) -> None:
     with suppress(OSError):
-        folder = open_long(path, _OPEN_FOLDER)
+        folder = folders.open_absolute(path)
         try:
             for row in rows:
                 with suppress(OSError, FileGone):
                     reader.read(folder, row)
         finally:
-            os.close(folder)
+            folders.close(folder)

@@ -1,0 +1,69 @@
+"""Objects damaged in the store: the next run sends what they held, and all comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from libs.shared.objects import ObjectStore
+from tests.agent.house import Client, House, Machine
+from tests.trees import compare_trees
+
+
+def damage_all(house: House, tenant_id: str) -> None:
+    """What a bad disk does, and what a scrub finds."""
+    environ = house.environ
+
+    async def overwrite() -> None:
+        store = ObjectStore(
+            environ["COFFRE_S3_ENDPOINT"],
+            environ["COFFRE_S3_ACCESS_KEY"],
+            environ["COFFRE_S3_SECRET_KEY"],
+            environ["COFFRE_S3_BUCKET"],
+        )
+        async for key, size in store.list(f"t/{tenant_id}/packs/"):
+            await store.put(key, bytes(size))
+        await store.close()
+
+    asyncio.run(overwrite())
+    house.query(
+        "UPDATE catalogue.packs SET state = 'damaged', damaged_at = '2026-01-01'"
+        " WHERE tenant_id = $1::text::uuid",
+        tenant_id,
+    )
+
+
+def test_an_unchanged_run_heals_what_was_damaged(
+    machine: Machine, client: Client, papers: Path, tmp_path: Path
+) -> None:
+    (papers / "gone").write_text("this machine will have lost it")
+    machine.run()
+    (papers / "gone").unlink()
+    machine.run()
+    damage_all(client.house, client.tenant_id)
+    client.restore(machine, tmp_path / "broken", expect=3)
+
+    ended = machine.agent("run", "papers")
+    assert ended.returncode == 0, ended.stderr
+    assert "2 chunks that were damaged in the store were sent again" in ended.stdout + ended.stderr
+    client.restore(machine, tmp_path / "back")
+    assert compare_trees(papers, Path(f"{tmp_path}/back{papers}")) == []
+    # What nobody has any more is asked for again, and costs nothing.
+    assert machine.run()["bytes_sent"] == 0
+
+
+def test_healing_never_fails_a_run(machine: Machine, client: Client, papers: Path) -> None:
+    machine.run()
+    damage_all(client.house, client.tenant_id)
+    client.house.query(
+        "INSERT INTO ingest.allowances VALUES ($1::text::uuid, 1000000, 1, 'the contract is full')"
+        " ON CONFLICT (tenant_id) DO UPDATE SET version = 1000000, ceiling_bytes = 1",
+        client.tenant_id,
+    )
+    assert machine.run()["outcome"] == "succeeded"
+    (papers / "letter.txt").write_text("another letter altogether")
+    client.house.query(
+        "UPDATE ingest.allowances SET ceiling_bytes = NULL WHERE tenant_id = $1::text::uuid",
+        client.tenant_id,
+    )
+    assert machine.run()["outcome"] == "succeeded"
