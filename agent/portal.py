@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 from urllib.parse import quote
 
@@ -42,9 +43,12 @@ _decoder = msgspec.msgpack.Decoder(Frame)
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a restore point holds, to be read as it comes."""
+    """What a restore point holds, read as it comes; `files` and `size_bytes` of all of it."""
 
     run: int
+    run_at: datetime
+    files: int
+    size_bytes: int
     chunk_key: bytes
     frames: Iterator[Frame]
 
@@ -72,12 +76,16 @@ class Portal:
             connection.call("DELETE", "/api/v1/tokens")
 
     @contextmanager
-    def manifest(self, plan: str, run: int | None, path: bytes | None) -> Iterator[Manifest]:
-        """The folders, entries and chunk places of a restore point; the last one if none is named.
+    def manifest(
+        self, plan: str, run: int | None, at: datetime | None, path: bytes | None
+    ) -> Iterator[Manifest]:
+        """The folders, entries and chunk places of a run, or of the last not later than a moment.
 
         StreamCut when it breaks off: nothing is taken for whole that isn't.
         """
         query = [f"run={run}"] if run is not None else []
+        if at is not None:
+            query.append(f"at={at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}")
         if path:
             query.append(f"path={quote(path, safe='/')}")
         address = f"/api/v1/plans/{quote(plan, safe='')}/manifest"
@@ -85,8 +93,22 @@ class Portal:
             address += "?" + "&".join(query)
         with self.connection.stream("GET", address) as response:
             headers = response.headers
-            key = bytes.fromhex(headers["X-Coffre-Chunk-Key"])
-            yield Manifest(int(headers["X-Coffre-Run"]), key, _frames(_buffered(response)))
+            yield Manifest(
+                int(headers["X-Coffre-Run"]),
+                datetime.fromisoformat(headers["X-Coffre-Run-At"]),
+                int(headers["X-Coffre-Files"]),
+                int(headers["X-Coffre-Bytes"]),
+                bytes.fromhex(headers["X-Coffre-Chunk-Key"]),
+                _frames(_buffered(response)),
+            )
+
+    def runs(self, plan: str, before: int | None, limit: int) -> list[dict[str, Any]]:
+        """Some of a plan's runs, newest first, before a number."""
+        address = f"/api/v1/plans/{quote(plan, safe='')}/runs?limit={limit}"
+        if before is not None:
+            address += f"&before={before}"
+        found: list[dict[str, Any]] = self.connection.call("GET", address).json()["runs"]
+        return found
 
     @contextmanager
     def chunks(

@@ -74,11 +74,15 @@ class Restored:
     """What a restore came to; `as_summary` is the last line of `restore --json`."""
 
     run: int | None = None
+    run_at: str | None = None
     files: int = 0
     files_already_there: int = 0
     folders: int = 0
     symlinks: int = 0
     bytes_written: int = 0
+    bytes_already_there: int = 0
+    bytes_fetched: int = 0
+    owners_refused: int = 0
     duration_seconds: float = 0.0
     not_restored: dict[bytes, str] = field(default_factory=dict)
     code: str | None = None
@@ -90,7 +94,8 @@ class Restored:
         """In the words of runs."""
         if self.error is not None:
             return "failed"
-        return "succeeded_with_warnings" if self.not_restored else "succeeded"
+        has_warnings = bool(self.not_restored or self.owners_refused)
+        return "succeeded_with_warnings" if has_warnings else "succeeded"
 
     def as_summary(self, plan: str) -> dict[str, Any]:
         """All members, in JSON types."""
@@ -100,12 +105,16 @@ class Restored:
             "plan": plan,
             "outcome": self.outcome,
             "run_number": self.run,
+            "run_at": self.run_at,
             "files_restored": self.files,
             "files_already_there": self.files_already_there,
             "folders_restored": self.folders,
             "symlinks_restored": self.symlinks,
             "files_not_restored": len(self.not_restored),
             "bytes_restored": self.bytes_written,
+            "bytes_already_there": self.bytes_already_there,
+            "bytes_fetched": self.bytes_fetched,
+            "owners_refused": self.owners_refused,
             "duration_seconds": round(self.duration_seconds, 3),
             "not_restored": [
                 {"path": shown_absolute(path), "reason": reason} for path, reason in pairs

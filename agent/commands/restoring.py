@@ -54,7 +54,7 @@ def restore(
     from agent import memory  # noqa: PLC0415 - the libraries cost start-up time
     from agent.connection import Connection  # noqa: PLC0415 - the same
     from agent.portal import Portal  # noqa: PLC0415 - the same
-    from agent.restore import restore_plan  # noqa: PLC0415 - the same
+    from agent.restore.performing import Wish, restore_plan  # noqa: PLC0415 - the same
     from agent.results import Restored  # noqa: PLC0415 - the same
     from agent.telling import Teller  # noqa: PLC0415 - the same
 
@@ -67,9 +67,9 @@ def restore(
             )
             signed_in = Portal(connection)
             signed_in.sign_in(email, password, totp)
-            result = restore_plan(
-                signed_in, plan, to, teller, run=run_number, path=path, overwrite=overwrite
-            )
+            wanted = None if path is None else os.fsencode(path).strip(b"/")
+            wish = Wish(plan, run_number, None, wanted, to, overwrite, ca_file)
+            result = restore_plan(signed_in, wish, teller)
         except (AgentError, OSError) as error:
             failure = error if isinstance(error, AgentError) else AgentError(str(error))
             failure = failures.final(failure, "Check the e-mail address and the password.")

@@ -22,7 +22,7 @@ from services.portal.rules import names
 
 _ENTRIES_AT_ONCE = 2_000
 _PLACES_AT_ONCE = 16_384
-_MOST_FOLDERS = 1_024
+_MOST_FOLDERS = 128
 _LENGTH = struct.Struct(">I")
 _CHUNKS = -1
 

@@ -39,6 +39,9 @@ async def list_manifest(
         )  # fmt: skip
     headers = {
         "X-Coffre-Run": str(place.run.number),
+        "X-Coffre-Run-At": place.run.committed_at.isoformat(),
+        "X-Coffre-Files": str(place.run.files_total),
+        "X-Coffre-Bytes": str(place.run.bytes_protected),
         "X-Coffre-Chunk-Key": reader.keys.chunk_key.hex(),
         "Cache-Control": "private, no-store",
     }

@@ -1,0 +1,102 @@
+"""What passes between a restore and its worker processes: frames of a u32 length and MessagePack.
+
+To a worker: `Setup` once, then orders. From it, for each order, reports, of which one is the last.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO, NamedTuple, TypeVar
+
+import msgspec
+
+from agent.portal import ChunkPlace
+from libs.shared.entries import Entry
+
+_LENGTH = struct.Struct(">I")
+T = TypeVar("T")
+
+
+class Setup(msgspec.Struct, array_like=True):
+    """What a worker needs to know of the restore; secrets among it, so never on a command line."""
+
+    url: str
+    token: str
+    ca_file: str | None
+    patience_seconds: float
+    plan: str
+    chunk_key: bytes
+    root: int
+    parent: int
+    overwrite: bool
+
+
+class Target(NamedTuple):
+    """A file to write; a large one has a number, and was there in part if `is_kept`."""
+
+    folder: int
+    entry: Entry
+    number: int
+    is_kept: bool
+
+
+class Chunk(NamedTuple):
+    """A chunk, and (which file, at what offset) needs it."""
+
+    place: ChunkPlace
+    uses: list[tuple[int, int]]
+
+
+class Order(msgspec.Struct, array_like=True):
+    """Some megabytes of chunks in the order of packs, with folders (path, is fresh) and files."""
+
+    folders: list[tuple[bytes, bool]]
+    files: list[Target]
+    chunks: list[Chunk]
+
+
+class Failed(NamedTuple):
+    """A file that can't be restored."""
+
+    path: bytes
+    number: int
+    reason: str
+
+
+class Fatal(NamedTuple):
+    """Why the whole restore must end, as an AgentError says it."""
+
+    code: str
+    exit_code: int
+    sentence: str
+
+
+class Report(msgspec.Struct, array_like=True):
+    """What a worker did since its last report: `pieces` (number, how many) of large files."""
+
+    is_last: bool = False
+    files: int = 0
+    bytes_written: int = 0
+    bytes_kept: int = 0
+    bytes_fetched: int = 0
+    refused: int = 0
+    pieces: list[tuple[int, int]] = []
+    failed: list[Failed] = []
+    said: list[str] = []
+    fatal: Fatal | None = None
+
+
+def send(stream: BinaryIO, message: bytes) -> None:
+    """Write a frame."""
+    stream.write(_LENGTH.pack(len(message)) + message)
+    stream.flush()
+
+
+def receive(stream: BinaryIO, kind: type[T]) -> T | None:
+    """Read a frame; None at the end of the stream."""
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    body = stream.read(length)
+    return msgspec.msgpack.decode(body, type=kind) if len(body) == length else None

@@ -1,0 +1,260 @@
+"""Bringing a restore point back: the manifest is read as it comes, chunks in the order of packs.
+
+This process plans, and makes folders, symlinks and what is empty; workers fetch and write.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from agent import failures
+from agent.connection import StreamCut
+from agent.failures import AgentError
+from agent.names import shown_absolute
+from agent.portal import ChunkPlace, Frame, Portal
+from agent.restore import roots
+from agent.restore.collisions import FATAL, InTheWay, reason_of
+from agent.restore.crew import Crew
+from agent.restore.landing import Landing
+from agent.restore.orders import Report, Setup
+from agent.restore.progress import Progress, Totals
+from agent.restore.windows import Planned, Window
+from agent.results import MAX_NAMED_NOT_COPIED, Restored
+from agent.telling import Teller
+from libs.shared.entries import CHUNK_ID_BYTES, Entry
+
+
+@dataclass(slots=True)
+class _Growing:
+    """A large file on its way: pieces come in any order."""
+
+    folder: bytes
+    entry: Entry
+    left: int
+    has_failed: bool = False
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to bring back: a run of a plan, all of it or what lies at a path, and where to."""
+
+    plan: str
+    run: int | None
+    at: datetime | None
+    path: bytes | None
+    to: Path
+    overwrite: bool
+    ca_file: Path | None
+
+
+class Restore:
+    """One restore point brought back below one folder."""
+
+    def __init__(self, portal: Portal, wish: Wish, root: int, teller: Teller) -> None:
+        self._portal, self._wish, self._teller = portal, wish, teller
+        self._root = root
+        self._landing = Landing(root, overwrite=wish.overwrite)
+        self.restored = Restored()
+        self.progress = Progress(self.restored)
+        self._window = Window()
+        self._crew: Crew | None = None
+        self._growing: dict[int, _Growing] = {}
+        self._large_files = 0
+        self._folders: list[tuple[bytes, Entry]] = []
+
+    def perform(self) -> Restored:
+        """Do it; raises AgentError, StreamCut."""
+        began = time.monotonic()
+        try:
+            self._read_manifest()
+            if self._crew is not None:
+                self._hand_out()
+                self._crew.finish()
+        except BaseException:
+            if self._crew is not None:
+                self._crew.stop()
+            raise
+        self._finish_folders()
+        self.restored.duration_seconds = time.monotonic() - began
+        self._tell_refusals()
+        if self.restored.not_restored or self.restored.owners_refused:
+            self.restored.exit_code = failures.WARNINGS
+        return self.restored
+
+    def _read_manifest(self) -> None:
+        wish = self._wish
+        with self._portal.manifest(wish.plan, wish.run, wish.at, wish.path) as manifest:
+            self.restored.run = manifest.run
+            self.restored.run_at = manifest.run_at.isoformat()
+            if not wish.path:
+                self.progress.expect(Totals(manifest.files, manifest.size_bytes))
+            connection = self._portal.connection
+            setup = Setup(
+                url=connection.url,
+                token=connection.token or "",
+                ca_file=str(wish.ca_file) if wish.ca_file else None,
+                patience_seconds=connection.patience_seconds,
+                plan=wish.plan,
+                chunk_key=manifest.chunk_key,
+                root=self._root,
+                parent=os.getpid(),
+                overwrite=wish.overwrite,
+            )
+            self._crew = Crew(setup, self._on_report)
+            places: dict[bytes, ChunkPlace] = {}
+            for deltas, new_places in manifest.frames:
+                places.update((place.chunk_id, place) for place in new_places)
+                if deltas:
+                    self._plan_frame((deltas, new_places), places)
+                    places = {}
+
+    def _plan_frame(self, frame: Frame, places: dict[bytes, ChunkPlace]) -> None:
+        for delta in frame[0]:
+            for entry in delta.upserts:
+                path = delta.folder + b"/" + entry.name if delta.folder else entry.name
+                try:
+                    self._plan_entry(delta.folder, path, entry, places)
+                except (OSError, InTheWay) as error:
+                    self._not_restored(path, error)
+
+    def _plan_entry(
+        self, parent: bytes, path: bytes, entry: Entry, places: dict[bytes, ChunkPlace]
+    ) -> None:
+        if entry.kind == "d":
+            self._landing.folder(path)
+            self._folders.append((path, entry))
+            self.restored.folders += 1
+            return
+        folder = self._landing.folder(parent)
+        if self._landing.is_there(folder, entry):
+            if entry.kind == "f":
+                self.restored.files_already_there += 1
+                self.restored.bytes_already_there += entry.size
+        elif entry.kind == "l":
+            self._landing.make_symlink(folder, entry)
+            self.restored.symlinks += 1
+        elif entry.size == 0:
+            self._landing.write_whole(folder, entry, b"")
+            self.restored.files += 1
+        else:
+            self._plan_file(parent, path, entry, places)
+
+    def _plan_file(
+        self, parent: bytes, path: bytes, entry: Entry, places: dict[bytes, ChunkPlace]
+    ) -> None:
+        chunks = entry.chunks
+        ids = [chunks[at : at + CHUNK_ID_BYTES] for at in range(0, len(chunks), CHUNK_ID_BYTES)]
+        try:
+            found = [places[chunk_id] for chunk_id in ids]
+        except KeyError:
+            self._not_restored(path, "the server does not hold all of its content")
+            return
+        if sum(place.size for place in found) != entry.size:
+            self._not_restored(path, "its chunks do not add up to its size")
+            return
+        folder = self._landing.folder(parent)
+        number, is_kept = 0, False
+        if len(found) > 1:
+            is_kept = self._landing.begin_growing(folder, entry)
+            self._large_files = number = self._large_files + 1
+            self._growing[number] = _Growing(parent, entry, len(found))
+        file = Planned(parent, folder.is_fresh, entry, number, is_kept)
+        offset = 0
+        for place in found:
+            self._window.add(file, place, offset)
+            offset += place.size
+            if self._window.is_full:
+                self._hand_out()
+
+    def _hand_out(self) -> None:
+        if self._crew is not None:
+            for order in self._window.empty():
+                self._crew.give(order)
+
+    def _on_report(self, report: Report) -> None:
+        """Count what a worker did, and finish large files that are whole now."""
+        restored = self.restored
+        restored.files += report.files
+        restored.bytes_written += report.bytes_written
+        restored.bytes_fetched += report.bytes_fetched
+        restored.bytes_already_there += report.bytes_kept
+        restored.owners_refused += report.refused
+        for sentence in report.said:
+            self._teller.say(sentence)
+        for failed in report.failed:
+            if failed.number:
+                self._growing[failed.number].has_failed = True
+            self._not_restored(failed.path, failed.reason)
+        for number, count in report.pieces:
+            file = self._growing[number]
+            file.left -= count
+            if not file.left:
+                self._end_growing(self._growing.pop(number))
+
+    def _end_growing(self, file: _Growing) -> None:
+        name = file.entry.name
+        try:
+            folder = self._landing.folder(file.folder)
+            if file.has_failed:
+                self._landing.drop_growing(folder, name)
+                return
+            self._landing.end_growing(folder, file.entry)
+            self.restored.files += 1
+        except (OSError, InTheWay) as error:
+            path = file.folder + b"/" + name if file.folder else name
+            self._not_restored(path, error)
+
+    def _not_restored(self, path: bytes, reason: Exception | str) -> None:
+        if isinstance(reason, OSError):
+            if reason.errno in FATAL:
+                raise AgentError(
+                    f"{shown_absolute(path)} can't be written: {reason.strerror}. "
+                    "Make room, then repeat the same command: it goes on from here."
+                ) from reason
+            reason = reason_of(reason)
+        not_restored = self.restored.not_restored
+        is_new = path not in not_restored
+        not_restored.setdefault(path, str(reason))
+        if is_new and len(not_restored) <= MAX_NAMED_NOT_COPIED:
+            place = shown_absolute(path)
+            self._teller.say(f"{place}: {reason}", "warning", path=place, reason=str(reason))
+
+    def _finish_folders(self) -> None:
+        """Deepest first, so that a folder's time and mode are the last thing that happens to it."""
+        for path, entry in reversed(self._folders):
+            try:
+                self._landing.finish_folder(path, entry)
+            except (OSError, InTheWay) as error:
+                self._not_restored(path, error)
+
+    def _tell_refusals(self) -> None:
+        refused = self.restored.owners_refused + self._landing.refused
+        self.restored.owners_refused = refused
+        if refused:
+            self._teller.say(
+                f"{refused} files and folders could not be given their owner or mode, as only "
+                "root may on a file system that keeps them; they belong to you.",
+                "warning",
+            )
+
+
+def restore_plan(portal: Portal, wish: Wish, teller: Teller) -> Restored:
+    """Bring a plan back below a folder; whatever it comes to is in the result."""
+    with roots.opened(wish.to) as root:
+        restore = Restore(portal, wish, root, teller)
+        teller.follow(restore.progress.snapshot)
+        try:
+            return restore.perform()
+        except StreamCut as cut:
+            error: AgentError = failures.Unreachable(
+                f"The portal's list broke off ({cut}). Repeat the command: it goes on from here."
+            )
+        except AgentError as failure:
+            error = failures.final(failure, "Sign in again.")
+    restored = restore.restored
+    restored.code, restored.error, restored.exit_code = error.code, str(error), error.exit_code
+    return restored

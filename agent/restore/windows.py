@@ -1,0 +1,110 @@
+"""Chunks wanted next, put into the order in which they lie in packs and cut into orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from agent.portal import ChunkPlace
+from agent.restore.orders import Chunk, Order, Target
+from libs.shared.entries import Entry
+
+FIRST_PIECES = 1_000
+MOST_PIECES = 20_000
+MOST_BYTES = 1 << 30
+ORDER_BYTES = 8 << 20
+ORDER_CHUNKS = 2_048
+_WHOLE_ORDER_BYTES = 48 << 20
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Planned:
+    """A file to be written; a large one has a number, and was there in part if `is_kept`."""
+
+    folder: bytes
+    is_fresh: bool
+    entry: Entry
+    number: int = 0
+    is_kept: bool = False
+
+
+class Window:
+    """Gathers pieces of files; only what describes them is held, never contents."""
+
+    def __init__(self) -> None:
+        self._wanted: dict[bytes, tuple[ChunkPlace, list[tuple[Planned, int]]]] = {}
+        self._pieces = 0
+        self._bytes = 0
+        # The first is small, so that workers have something to do soon.
+        self._room = FIRST_PIECES
+
+    @property
+    def is_full(self) -> bool:
+        """Should orders be made of it now?"""
+        return self._pieces >= self._room or self._bytes >= MOST_BYTES
+
+    def add(self, file: Planned, place: ChunkPlace, offset: int) -> None:
+        """A chunk of a file is wanted."""
+        known = self._wanted.get(place.chunk_id)
+        if known is None:
+            self._wanted[place.chunk_id] = (place, [(file, offset)])
+            self._bytes += place.size
+        else:
+            known[1].append((file, offset))
+        self._pieces += 1
+
+    def empty(self) -> list[bytes]:
+        """Orders for all of it, as they travel; the window begins anew."""
+        in_order = sorted(self._wanted.values(), key=lambda one: (one[0].pack_no, one[0].offset))
+        self._wanted, self._pieces, self._bytes = {}, 0, 0
+        self._room = min(self._room * 2, MOST_PIECES)
+        encoder = msgspec.msgpack.Encoder()
+        return [encoder.encode(_order(part)) for part in _parts(in_order)]
+
+
+_Wanted = tuple[ChunkPlace, list[tuple[Planned, int]]]
+
+
+def _parts(in_order: list[_Wanted]) -> Iterator[list[_Wanted]]:
+    part: list[_Wanted] = []
+    stored = plain = 0
+    for one in in_order:
+        place = one[0]
+        if part and (
+            stored + place.length > ORDER_BYTES
+            or plain + place.size > _WHOLE_ORDER_BYTES
+            or len(part) >= ORDER_CHUNKS
+        ):
+            yield part
+            part, stored, plain = [], 0, 0
+        part.append(one)
+        stored += place.length
+        plain += place.size
+    if part:
+        yield part
+
+
+def _order(part: list[_Wanted]) -> Order:
+    folders: dict[bytes, int] = {}
+    numbers: dict[Planned, int] = {}
+    order = Order([], [], [])
+    for place, uses in part:
+        found = []
+        for file, offset in uses:
+            number = numbers.get(file)
+            if number is None:
+                folder = folders.get(file.folder)
+                if folder is None:
+                    folder = folders[file.folder] = len(order.folders)
+                    order.folders.append((file.folder, file.is_fresh))
+                number = numbers[file] = len(order.files)
+                entry = file.entry
+                # A huge file's list of chunks would go along with each of its pieces.
+                bare = Entry(entry.name, "f", entry.mode, entry.mtime_ns, entry.uid, entry.gid,
+                             entry.size, b"", b"")  # fmt: skip
+                order.files.append(Target(folder, bare, file.number, file.is_kept))
+            found.append((number, offset))
+        order.chunks.append(Chunk(place, found))
+    return order

@@ -1,0 +1,222 @@
+"""A worker process of a restore: fetches chunks, verifies each, and writes it where it is needed.
+
+Started as `python -m agent.restore.worker`, with orders on its input and reports on its output.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from blake3 import blake3
+
+from agent import failures, memory
+from agent.connection import Connection, StreamCut
+from agent.failures import AgentError
+from agent.names import shown_absolute
+from agent.portal import ChunkPlace, Portal
+from agent.restore.collisions import FATAL, InTheWay, reason_of
+from agent.restore.landing import Landing, write_all
+from agent.restore.orders import Chunk, Failed, Fatal, Order, Report, Setup, Target, receive, send
+from libs.shared.packs import PayloadInvalid, unpack
+
+TRIES_WITHOUT_PROGRESS = 4
+REPORT_SECONDS = 0.5
+
+
+class Abandoned(Exception):
+    """The restore that started us is gone."""
+
+
+class Worker:
+    """Carries out orders, one after the other."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        connection = Connection(
+            setup.url,
+            setup.token,
+            ca_file=Path(setup.ca_file) if setup.ca_file else None,
+            patience_seconds=setup.patience_seconds,
+            on_wait=self._say,
+        )
+        self._portal = Portal(connection)
+        self._landing = Landing(setup.root, overwrite=setup.overwrite, makes_folders=False)
+        self._report = Report(pieces=[], failed=[], said=[])
+        self._reported = time.monotonic()
+        self._pieces: dict[int, int] = {}
+        self._growing: dict[int, int] = {}
+        self._order = Order([], [], [])
+
+    def carry_out(self, order: Order) -> None:
+        """Do all of an order, whatever becomes of single files; reports are sent on the way."""
+        self._order = order
+        with self._fatal_told():
+            try:
+                chunks = [one for one in order.chunks if not self._is_kept(one)]
+                self._fetch(chunks)
+            finally:
+                for descriptor in self._growing.values():
+                    os.close(descriptor)
+                self._growing.clear()
+        self._send_report(is_last=True)
+
+    @contextmanager
+    def _fatal_told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in FATAL:
+                raise
+            self._report.fatal = Fatal("failed", failures.FAILED, str(error))
+        except AgentError as error:
+            final = failures.final(error, "Sign in again.")
+            self._report.fatal = Fatal(final.code, final.exit_code, str(final))
+
+    def _fetch(self, chunks: list[Chunk]) -> None:
+        """Fetch and place chunks; a stream that breaks off is asked for again from there."""
+        done = 0
+        stuck = 0
+        while done < len(chunks):
+            before = done
+            try:
+                places = [one.place for one in chunks[done:]]
+                with self._portal.chunks(self._setup.plan, places) as payloads:
+                    for encoding, payload in payloads:
+                        self._place(chunks[done], encoding, payload)
+                        done += 1
+            except StreamCut as error:
+                stuck = stuck + 1 if done == before else 0
+                if stuck >= TRIES_WITHOUT_PROGRESS:
+                    self._give_up(chunks[done], f"its content can't be fetched: {error}")
+                    done, stuck = done + 1, 0
+                elif stuck:
+                    time.sleep(0.3 * 2**stuck)
+
+    def _place(self, chunk: Chunk, encoding: int, payload: bytes) -> None:
+        """Verify a chunk, then write it wherever it is needed."""
+        self._look_up()
+        place = chunk.place
+        self._report.bytes_fetched += len(payload)
+        try:
+            content = unpack(payload, encoding, place.size)
+        except PayloadInvalid as error:
+            self._give_up(chunk, f"its content is damaged: {error}")
+            return
+        if blake3(content, key=self._setup.chunk_key).digest() != place.chunk_id:
+            self._give_up(chunk, "its content is not what its id says")
+            return
+        for index, offset in chunk.uses:
+            file = self._order.files[index]
+            try:
+                if file.number:
+                    self._write_piece(file, offset, content)
+                else:
+                    path, is_fresh = self._order.folders[file.folder]
+                    folder = self._landing.folder(path, is_fresh=is_fresh)
+                    self._landing.write_whole(folder, file.entry, content)
+                    self._report.files += 1
+                self._report.bytes_written += len(content)
+            except (OSError, InTheWay) as error:
+                self._fail(file, error)
+
+    def _write_piece(self, file: Target, offset: int, content: bytes) -> None:
+        if file.is_kept or content.lstrip(b"\0"):
+            write_all(self._descriptor(file), content, offset)
+        self._count_piece(file)
+
+    def _count_piece(self, file: Target) -> None:
+        self._pieces[file.number] = self._pieces.get(file.number, 0) + 1
+
+    def _descriptor(self, file: Target) -> int:
+        found = self._growing.get(file.number)
+        if found is None:
+            folder = self._landing.folder(self._order.folders[file.folder][0])
+            found = self._landing.open_growing(folder, file.entry.name)
+            self._growing[file.number] = found
+        return found
+
+    def _is_kept(self, chunk: Chunk) -> bool:
+        """Is the chunk in place already, from a try that was cut? All its uses must have it."""
+        files = [(self._order.files[index], offset) for index, offset in chunk.uses]
+        if not all(file.is_kept and self._has(file, offset, chunk.place) for file, offset in files):
+            return False
+        for file, _ in files:
+            self._count_piece(file)
+            self._report.bytes_kept += chunk.place.size
+        return True
+
+    def _has(self, file: Target, offset: int, place: ChunkPlace) -> bool:
+        self._look_up()
+        try:
+            content = os.pread(self._descriptor(file), place.size, offset)
+        except OSError:
+            return False
+        return blake3(content, key=self._setup.chunk_key).digest() == place.chunk_id
+
+    def _give_up(self, chunk: Chunk, reason: str) -> None:
+        for index, _ in chunk.uses:
+            self._fail(self._order.files[index], reason)
+
+    def _fail(self, file: Target, reason: Exception | str) -> None:
+        folder = self._order.folders[file.folder][0]
+        path = folder + b"/" + file.entry.name if folder else file.entry.name
+        if isinstance(reason, OSError):
+            if reason.errno in FATAL:
+                raise AgentError(
+                    f"{shown_absolute(path)} can't be written: {reason.strerror}. "
+                    "Make room, then repeat the same command: it goes on from here."
+                ) from reason
+            reason = reason_of(reason)
+        self._report.failed.append(Failed(path, file.number, str(reason)))
+        if file.number:
+            self._count_piece(file)
+
+    def _say(self, sentence: str) -> None:
+        self._report.said.append(sentence)
+        self._send_report()
+
+    def _look_up(self) -> None:
+        """Now and then: is somebody there, and what do they want to know?"""
+        if os.getppid() != self._setup.parent:
+            raise Abandoned
+        if time.monotonic() - self._reported > REPORT_SECONDS:
+            self._send_report()
+
+    def _send_report(self, is_last: bool = False) -> None:
+        report = self._report
+        report.is_last = is_last
+        report.pieces = list(self._pieces.items())
+        report.refused, self._landing.refused = self._landing.refused, 0
+        send(sys.stdout.buffer, msgspec.msgpack.encode(report))
+        self._pieces.clear()
+        self._report = Report(pieces=[], failed=[], said=[])
+        self._reported = time.monotonic()
+
+
+def main() -> None:
+    """Carry out orders until there are no more."""
+    memory.keep_warm()
+    setup = receive(sys.stdin.buffer, Setup)
+    if setup is None:
+        return
+    worker = Worker(setup)
+    # All that lives long is made; what an order makes dies with its references.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+    try:
+        while (order := receive(sys.stdin.buffer, Order)) is not None:
+            worker.carry_out(order)
+    except (Abandoned, BrokenPipeError):
+        # Unfinished files are known as such; nobody is left to be told.
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
