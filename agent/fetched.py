@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from typing import IO
 import msgspec
 
 from agent import records
+from agent.connection import StreamCut
 from agent.records import Record
 from libs.shared.entries import Entry, FolderDelta
 
@@ -30,28 +32,29 @@ class DiskFailed(Exception):
 def write_records(batches: Iterable[list[FolderDelta]], file: Path) -> None:
     """Sort the folders of a streamed list into a file of records; holds only their paths.
 
-    DiskFailed where the disk does not take them; other errors are those of the stream.
+    DiskFailed where the disk does not take them, StreamCut where the stream breaks off.
     """
-    with tempfile.TemporaryFile(dir=file.parent) as spool:
-        places: list[Place] = []
-        offset = 0
-        for delta in itertools.chain.from_iterable(batches):
-            body = _encode(delta.upserts)
-            _spooled(spool, body)
-            places.append((records.order_of(delta.folder), delta.folder, offset, len(body)))
-            offset += len(body)
-        places.sort()
-        try:
-            records.write_sorted(file, _sorted_records(spool, places))
-        except OSError as error:
-            raise DiskFailed(error.strerror) from error
-
-
-def _spooled(spool: IO[bytes], body: bytes) -> None:
     try:
-        spool.write(body)
+        with tempfile.TemporaryFile(dir=file.parent) as spool:
+            places: list[Place] = []
+            offset = 0
+            for delta in _told(batches):
+                body = _encode(delta.upserts)
+                spool.write(body)
+                places.append((records.order_of(delta.folder), delta.folder, offset, len(body)))
+                offset += len(body)
+            places.sort()
+            records.write_sorted(file, _sorted_records(spool, places))
     except OSError as error:
-        raise DiskFailed(error.strerror) from error
+        raise DiskFailed(error.strerror or str(error)) from error
+
+
+def _told(batches: Iterable[list[FolderDelta]]) -> Iterator[FolderDelta]:
+    """What the server sends, its errors apart from those of the disk."""
+    try:
+        yield from itertools.chain.from_iterable(batches)
+    except (OSError, http.client.HTTPException) as error:
+        raise StreamCut(str(error) or type(error).__name__) from error
 
 
 def _sorted_records(spool: IO[bytes], places: list[Place]) -> Iterator[Record]:

@@ -94,12 +94,11 @@ def fetch_records(ingest: Ingest, plan_id: str, file: Path) -> None:
                 fetched.write_records(batches, file)
         except StreamCut:
             time.sleep(attempt)
-        except (fetched.DiskFailed, OSError) as error:
+        except fetched.DiskFailed as error:
             file.unlink(missing_ok=True)
-            reason = error.strerror if isinstance(error, OSError) else error
             raise StateUnusable(
                 f"The server's list of the last run can't be kept in {file.parent}: "
-                f"{reason}. Nothing was copied; make room there and run again."
+                f"{error}. Nothing was copied; make room there and run again."
             ) from error
         else:
             return
