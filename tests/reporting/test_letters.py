@@ -177,10 +177,13 @@ def test_why_a_dump_failed_is_said_in_the_reader_s_language(
     dump = DumpResult(name="paie", succeeded=False, guaranteed=False, size_bytes=0, detail=detail)
     client = Client()
     for locale, expected in (("fr", french), ("en", english)):
-        run = client.run(outcome="failed", reason_code="incomplete", dumps=(dump,))
+        said = "These database dumps failed or are missing: paie, compta."
+        run = client.run(outcome="failed", reason_code="incomplete", reason=said, dumps=(dump,))
         letter = write(client, run, locale=locale)
         assert expected in letter.content.text
         assert ("export valable est conservé" in letter.content.text) == (locale == "fr")
+        why = "sans export valable" if locale == "fr" else "without a good dump"
+        assert f"{why}{NBSP if locale == 'fr' else ''}: paie, compta)" in letter.content.text
         assert "<b>" not in letter.content.html
 
 

@@ -45,17 +45,37 @@ _DETAILS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
     )
 )
+_REASONS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # As ingest says it, in services/ingest/rules/decisions.py.
+    (
+        re.compile(r"These database dumps failed or are missing: (?P<names>.+)\."),
+        N_("Databases without a good dump: {names}"),
+    ),
+    (
+        re.compile(r"The agent could not copy all that was contracted\."),
+        N_("Not all that was contracted could be copied"),
+    ),
+)
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?) (?P<unit>B|kB|MB|GB|TB)")
 _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def explain_dump(detail: str, tongue: Tongue) -> str:
     """Translates what agents say of a dump; anything else is shown as it is."""
-    for pattern, phrase in _DETAILS:
-        if found := pattern.fullmatch(detail):
-            values = {name: _sized(text, tongue) for name, text in found.groupdict().items()}
+    return _explain(detail, _DETAILS, tongue)
+
+
+def explain_reason(reason: str, tongue: Tongue) -> str:
+    """Translates why a run that copied something failed; anything else is shown as it is."""
+    return _explain(reason, _REASONS, tongue)
+
+
+def _explain(text: str, known: tuple[tuple[re.Pattern[str], str], ...], tongue: Tongue) -> str:
+    for pattern, phrase in known:
+        if found := pattern.fullmatch(text):
+            values = {name: _sized(value, tongue) for name, value in found.groupdict().items()}
             return tongue.translate(phrase, **values).strip()
-    return detail
+    return text
 
 
 def _sized(text: str, tongue: Tongue) -> str:

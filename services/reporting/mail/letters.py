@@ -16,7 +16,7 @@ from services.reporting.mail.advice import (
     UNREADABLE_FOLDER,
     find_advice,
 )
-from services.reporting.mail.databases import explain_dump
+from services.reporting.mail.databases import explain_dump, explain_reason
 from services.reporting.mail.words import Rendered, Tongue, speak
 
 LISTED_FILES = 1000
@@ -79,6 +79,7 @@ def write_report(facts: RunFacts, addressee: rules.Addressee) -> Letter:
         client=client,
         machine=run.hostname,
         run=run,
+        reason=explain_reason(run.reason, tongue),
         not_copied=_list_not_copied(run, tongue),
         dumps=[(dump, explain_dump(dump.detail, tongue)) for dump in run.dumps],
         cause=tongue.translate(advice.cause) if advice else "",
