@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +24,7 @@ from libs.shared.packs import Pack, PackBuilder, compress
 
 WINDOW_BYTES = 3 * 1024 * 1024
 WINDOWS_AHEAD = 2
+STOP_SECONDS = 20.0
 UPLOADS_IN_FLIGHT = 2
 MAX_REMEMBERED_IDS = 400_000
 BATCH_ENTRIES = 10_000
@@ -124,13 +126,22 @@ class Sender:
         self._check()
 
     def stop(self) -> None:
-        """End the threads without sending what is left."""
+        """End the threads without sending what is left.
+
+        What is on its way may arrive, so that it is not sent a second time; on a slow line it
+        is cut off in the end.
+        """
+        connection = self._ingest.connection
         self._stopping.set()
-        self._ingest.connection.stopping.set()
+        connection.stopping.set()
+        end = time.monotonic() + STOP_SECONDS
+        for thread in (self._packer, *self._uploaders):
+            thread.join(max(end - time.monotonic(), 0))
+        connection.cut()
         for thread in (self._packer, *self._uploaders):
             thread.join()
         self._calls.shutdown(cancel_futures=True)
-        self._ingest.connection.stopping.clear()
+        connection.stopping.clear()
 
     def _add_in_sizes(self, folder: bytes, entries: list[Entry], removed: list[bytes]) -> None:
         part: list[Entry] = []
