@@ -233,3 +233,22 @@ class Unavailable(Refusal):
     @property
     def headers(self) -> dict[str, str]:
         return {"Retry-After": str(self.retry_after_seconds)}
+
+
+class StorageRefused(Unavailable):
+    """The store answers, and takes nothing: it is full, or closed to us."""
+
+    code = "storage-refused"
+    title = "The storage takes nothing more"
+
+    def __init__(self, answer: str, retry_after_seconds: int = 30) -> None:
+        super().__init__("storage", retry_after_seconds)
+        self.answer = answer
+
+    @property
+    def detail(self) -> str:
+        return (
+            f"The storage refuses to take more ({self.answer}): it may be full, and the provider"
+            " must act. Nothing that was acknowledged is lost; try again in"
+            f" {self.retry_after_seconds} seconds."
+        )

@@ -23,7 +23,7 @@ import certifi
 import urllib3
 from minio import Minio
 from minio.credentials.credentials import Credentials
-from minio.error import MinioException, S3Error
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
 from libs.shared import errors, logs
 
@@ -61,7 +61,8 @@ class ObjectStore:
     """One bucket of an S3 store.
 
     Every method raises errors.Unavailable("storage") when the store is down, slow, refuses, or
-    answers something else than was asked; what was written before that is unknown.
+    answers something else than was asked; what was written before that is unknown. For a store
+    that is full or closed to us that is errors.StorageRefused.
     """
 
     def __init__(
@@ -174,9 +175,24 @@ def _try(request: Callable[..., T], args: tuple[Any, ...]) -> T:
         ) as error:  # an answer of garbage
             failure = error
         log.warning("storage.failed", operation=request.__name__, tries=tries, error=repr(failure))
+        answer = _find_refusal(failure)
+        if answer and request.__name__ == "put":
+            raise errors.StorageRefused(answer) from failure
         if tries == TRIES:
             raise errors.Unavailable("storage", RETRY_AFTER_SECONDS) from failure
         time.sleep(_PAUSE_SECONDS)
+
+
+def _find_refusal(failure: Exception) -> str:
+    """What a store says that is full or closed to us; empty for any other failure."""
+    status, code = 0, ""
+    if isinstance(failure, S3Error):
+        status, code = failure.response.status, failure.code or ""
+    elif isinstance(failure, ServerError):
+        status = failure.status_code
+    elif isinstance(failure, InvalidResponseError):
+        status = failure._code  # the library tells it in no other way
+    return f"{status} {code}".strip() if status in {403, 507} else ""
 
 
 def _read_date(http: urllib3.PoolManager, endpoint: str) -> datetime:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from libs.shared.entries import FolderDelta
+from tests.faults import answer_with, faulty_endpoint
 from tests.ingest.machines import Service, Tenant, free_port, problem_of
 
 
@@ -82,6 +83,42 @@ async def test_storage_down(own_ingest: Callable[..., Service], servers: Any) ->
         rows = await service.fetch("SELECT count(*) AS n FROM catalogue.packs")
         assert rows[0]["n"] == 0
         await line.join()
+        assert (await agent.upload(run, pack)).status_code == 201
+        assert (await agent.send(run, delta)).status_code == 204
+        assert (await agent.commit(run)).status_code == 200
+        await agent.client.aclose()
+
+
+async def test_storage_full(own_ingest: Callable[..., Service], servers: Any) -> None:
+    full = False
+    refusal = answer_with("507 Insufficient Storage", b"")
+
+    def fault(request: bytes, answer: bytes) -> bytes | None:
+        is_refused = full and request.startswith(b"PUT ")
+        return refusal(request, answer) if is_refused else answer
+
+    async with faulty_endpoint(servers.s3_endpoint, fault) as endpoint:
+        service = await start(own_ingest, COFFRE_S3_ENDPOINT=endpoint)
+        tenant = Tenant(service)
+        await tenant.becomes("active")
+        agent = await tenant.enrol()
+        plan = await agent.declare()
+        run = await agent.start(plan)
+        assert (await agent.upload(run, agent.pack(b"before"))).status_code == 201
+        full = True
+        pack, delta = agent.pack(b"x"), FolderDelta(b"", [agent.file(b"x", b"x")], [])
+        for answer in (
+            await agent.upload(run, pack),
+            await agent.send(run),
+            await agent.commit(run, 0),
+        ):
+            assert problem_of(answer) == (503, "storage-refused")
+            assert "507" in answer.json()["detail"]
+            assert int(answer.headers["retry-after"]) > 0
+        assert await agent.missing(run, b"before", b"x") == [False, True]
+        rows = await service.fetch("SELECT count(*) AS n FROM catalogue.packs")
+        assert rows[0]["n"] == 1
+        full = False
         assert (await agent.upload(run, pack)).status_code == 201
         assert (await agent.send(run, delta)).status_code == 204
         assert (await agent.commit(run)).status_code == 200

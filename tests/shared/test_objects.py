@@ -16,6 +16,7 @@ import pytest
 
 from libs.shared import errors
 from libs.shared.objects import ObjectMissing, ObjectStore
+from tests.faults import Fault, answer_with, faulty_endpoint, read_message
 
 KEY = "t/6f0c/packs/ab/abcdef"
 
@@ -88,63 +89,15 @@ def store_at(servers: Any, endpoint: str, bucket: str) -> ObjectStore:
     )
 
 
-Fault = Callable[[bytes, bytes], bytes | None]
-"""(request, true answer) -> the answer to give instead; None cuts the connection."""
-
-
-async def read_message(reader: asyncio.StreamReader) -> bytes:
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = re.search(rb"(?im)^content-length: *(\d+)", head)
-    is_bodiless = head.startswith(b"HTTP/1.1 204")
-    if length and not is_bodiless:
-        return head + await reader.readexactly(int(length[1]))
-    if re.search(rb"(?im)^transfer-encoding: *chunked", head):
-        return head + await reader.readuntil(b"0\r\n\r\n")
-    return head
-
-
-async def serve_one(
-    fault: Fault, endpoint: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
-    address = urlsplit(endpoint)
-    try:
-        request = await read_message(reader)
-        close = re.sub(rb"(?i)\r\n\r\n", b"\r\nConnection: close\r\n\r\n", request, count=1)
-        upstream, sending = await asyncio.open_connection(address.hostname, address.port)
-        sending.write(close)
-        answer = await upstream.read()
-        sending.close()
-        changed = fault(request, answer)
-        if changed is not None:
-            writer.write(changed)
-            await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError):
-        pass
-    finally:
-        writer.close()
-
-
 @asynccontextmanager
 async def faulty(servers: Any, bucket: str, fault: Fault) -> AsyncIterator[ObjectStore]:
     """A store behind a proxy that passes every request on and answers what `fault` says."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await serve_one(fault, servers.s3_endpoint, reader, writer)
-
-    proxy = await asyncio.start_server(serve, "127.0.0.1", limit=64 * 1024 * 1024)
-    port = proxy.sockets[0].getsockname()[1]
-    store = store_at(servers, f"http://127.0.0.1:{port}", bucket)
-    try:
-        yield store
-    finally:
-        await store.close()
-        proxy.close()
-        await proxy.wait_closed()
-
-
-def answer_with(status: str, body: bytes, content_type: str = "application/xml") -> Fault:
-    head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
-    return lambda _request, _answer: head.encode() + b"Connection: close\r\n\r\n" + body
+    async with faulty_endpoint(servers.s3_endpoint, fault) as endpoint:
+        store = store_at(servers, endpoint, bucket)
+        try:
+            yield store
+        finally:
+            await store.close()
 
 
 def replace_header(name: str, value: bytes | None) -> Fault:
@@ -206,6 +159,26 @@ async def test_a_failing_store_is_never_a_success(
         assert isinstance(answer, errors.Unavailable), operation
         assert answer.status == 503
         assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        answer_with("507 Insufficient Storage", b""),
+        answer_with("507 Insufficient Storage", b"disk full", "text/plain"),
+        answer_with("507 Insufficient Storage", S3_ERROR),
+        answer_with("403 Forbidden", S3_ERROR.replace(b"InternalError", b"QuotaExceeded")),
+    ],
+)
+async def test_a_full_store_says_so(
+    servers: Any, bucket: str, object_store: ObjectStore, fault: Fault
+) -> None:
+    async with faulty(servers, bucket, fault) as store:
+        with pytest.raises(errors.StorageRefused, match=r"refuses to take more \((507|403)"):
+            await store.put(KEY, b"the bytes")
+        with pytest.raises(errors.Unavailable) as refused:
+            await store.get(KEY)
+        assert not isinstance(refused.value, errors.StorageRefused)
 
 
 MD5_OF_X = hashlib.md5(b"x", usedforsecurity=False).hexdigest().encode()
