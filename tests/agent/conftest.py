@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.agent.databases import accounting, copied, mariadb  # noqa: F401 - fixtures for all
 from tests.agent.house import Client, House, Machine, open_house
+from tests.agent.monitors import monitor  # noqa: F401 - a fixture for all
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,7 @@ import httpx2
 
 from agent.failures import Interrupted
 from tests.agent.house import PASSWORD, ROOT, Client, House, Machine, free_port, wait_for
-from tests.agent.test_dumps import accounting  # noqa: F401 - a fixture
-from tests.agent.test_pings import Monitor, monitor  # noqa: F401 - a fixture
+from tests.agent.monitors import Monitor
 from tests.trees import compare_trees
 
 
@@ -83,7 +82,7 @@ def mail_to(house: House, address: str, count: int) -> str:
 def test_a_postgresql_database_is_dumped_reported_and_brought_back(
     client: Client,
     servers: Any,
-    accounting: Any,  # noqa: F811 - the fixture
+    accounting: Any,
     tmp_path: Path,
 ) -> None:
     address = urlsplit(servers.postgres_admin_dsn)
@@ -286,7 +285,7 @@ def test_a_hook_that_fails_before_the_copy_leaves_a_report_and_no_copy(
     client: Client,
     papers: Path,
     tmp_path: Path,
-    monitor: Monitor,  # noqa: F811 - the fixture
+    monitor: Monitor,
 ) -> None:
     plan: dict[str, Any] = {
         "folders": [str(papers)],
