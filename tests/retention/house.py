@@ -33,28 +33,30 @@ class Gates(ObjectStore):
         self.after_put: asyncio.Event | None = None
         self.before_delete: asyncio.Event | None = None
         self.refuses_deletes = False
-        self.arrived = asyncio.Event()
+        self.put_arrived = asyncio.Event()
+        self.delete_arrived = asyncio.Event()
 
     async def put(self, key: str, body: Bytes) -> None:
         gate = self.after_put if "/packs/" in key else None
         await super().put(key, body)
         if gate is not None:
-            await self._wait(gate)
+            await _wait(gate, self.put_arrived)
 
     async def delete(self, key: str) -> None:
         gate = self.before_delete
         if gate is not None:
-            await self._wait(gate)
+            await _wait(gate, self.delete_arrived)
         if self.refuses_deletes:
             raise errors.Unavailable("storage")
         await super().delete(key)
 
-    async def _wait(self, gate: asyncio.Event) -> None:
-        self.arrived.set()
-        try:
-            await gate.wait()
-        finally:
-            self.arrived.clear()
+
+async def _wait(gate: asyncio.Event, arrived: asyncio.Event) -> None:
+    arrived.set()
+    try:
+        await gate.wait()
+    finally:
+        arrived.clear()
 
 
 @dataclass

@@ -137,7 +137,7 @@ async def test_an_upload_that_a_deletion_crossed_is_not_acknowledged(
     run = await client.start(plan)
     house.objects.after_put = gate = asyncio.Event()
     uploading = asyncio.create_task(client.upload(run, A))
-    await house.objects.arrived.wait()
+    await house.objects.put_arrived.wait()
     house.objects.after_put = None
     marked = await actions.mark_tenant(house.keeper, client.tenant_id, LATER)
     assert (await actions.delete(house.keeper, marked, LATER)).deleted == 1
@@ -193,7 +193,7 @@ async def test_a_sweep_and_an_upload_see_each_other(house: House, client: Client
     run = await client.start(plan)
     house.objects.after_put = gate = asyncio.Event()
     uploading = asyncio.create_task(client.upload(run, A))
-    await house.objects.arrived.wait()
+    await house.objects.put_arrived.wait()
     house.objects.after_put = None
     assert await actions.sweep_strays(house.keeper, client.tenant_id, NOW, NOW) == 0, "too young"
     assert await actions.sweep_strays(house.keeper, client.tenant_id, LATER, LATER) == 1
@@ -205,7 +205,7 @@ async def test_a_sweep_and_an_upload_see_each_other(house: House, client: Client
     await client.read([A, D])
     gate = house.objects.after_put = asyncio.Event()
     dying = asyncio.create_task(client.upload(run, B))
-    await house.objects.arrived.wait()
+    await house.objects.put_arrived.wait()
     await cancelled(dying)
     house.objects.after_put = None
     assert len(await client.objects()) == len(await client.packs()) + 1
@@ -256,7 +256,7 @@ async def test_a_repack_that_dies_leaves_a_stray(house: House, client: Client) -
     await expire(client, plan)
     house.objects.after_put = asyncio.Event()
     dying = asyncio.create_task(actions.collect_tenant(house.keeper, client.tenant_id, NOW))
-    await house.objects.arrived.wait()
+    await house.objects.put_arrived.wait()
     await cancelled(dying)
     house.objects.after_put = None
     assert len(await client.objects()) == 2

@@ -95,6 +95,8 @@ async def _look_again(
         return
     async with database.acquire(keeper.pool) as conn:
         pack = await store.find_pack(conn, tenant_id, pack_id)
+    if pack is not None and pack.state == "damaged":
+        return  # told as such
     if pack is None and (listed is None or listed.modified_at + STRAY_AFTER > store_now):
         return
     found = rules.compare_object(

@@ -11,6 +11,7 @@ from services.retention.rules.collecting import (
 )
 from services.retention.rules.destruction import DESTRUCTION_AFTER, find_destruction_date
 from services.retention.rules.expiry import (
+    FEW_FILES,
     RunFacts,
     find_cutoff,
     find_unusual,
@@ -20,6 +21,7 @@ from services.retention.rules.times import MAX_GAP, MAX_STEP, Clocks, find_objec
 
 __all__ = [
     "DESTRUCTION_AFTER",
+    "FEW_FILES",
     "MAX_GAP",
     "MAX_STEP",
     "Clocks",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-FEW_FILES = 20
+FEW_FILES = 10
 """Fewer files than this may all change in a run: dumps and mailboxes do every night."""
 
 

@@ -38,7 +38,7 @@ async def list_pack_rows(
 async def find_pack(conn: Connection, tenant_id: UUID, pack_id: bytes) -> DuePack | None:
     """Returns a pack by its id."""
     row = await conn.fetchrow(
-        "SELECT tenant_id, pack_no, pack_id, object_bytes, stored_at FROM catalogue.packs"
+        "SELECT tenant_id, pack_no, pack_id, object_bytes, stored_at, state FROM catalogue.packs"
         " WHERE tenant_id = $1 AND pack_id = $2",
         tenant_id,
         pack_id,

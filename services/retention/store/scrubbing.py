@@ -11,13 +11,14 @@ from libs.shared.database import Connection
 
 
 class DuePack(NamedTuple):
-    """A live pack that was not read for long."""
+    """A pack to be read again."""
 
     tenant_id: UUID
     pack_no: int
     pack_id: bytes
     object_bytes: int
     stored_at: datetime
+    state: str
 
 
 class Concerned(NamedTuple):
@@ -33,7 +34,7 @@ async def list_due_packs(
 ) -> list[DuePack]:
     """Returns the tenant's live packs that were last verified before, the longest ago first."""
     rows = await conn.fetch(
-        "SELECT tenant_id, pack_no, pack_id, object_bytes, stored_at FROM catalogue.packs"
+        "SELECT tenant_id, pack_no, pack_id, object_bytes, stored_at, state FROM catalogue.packs"
         " WHERE tenant_id = $1 AND state = 'live' AND verified_at < $2"
         " ORDER BY verified_at LIMIT $3",
         tenant_id,

@@ -1,0 +1,250 @@
+"""What expires, what stays browsable, what holds it up, and whose clock is believed."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.shared import catalogue, clock, database
+from libs.shared.errors import NotFound
+from libs.shared.events import RunFinished
+from services.retention import actions, consumers, rules, store
+from tests.retention.house import Client, House
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+Tree = dict[bytes, bytes]
+
+
+async def date(client: Client, plan: UUID, number: int, days_ago: float) -> None:
+    """Says when a run was received."""
+    await client.house.fetch(
+        "UPDATE catalogue.runs SET committed_at = $4"
+        " WHERE tenant_id = $1 AND plan_id = $2 AND number = $3",
+        client.tenant_id,
+        plan,
+        number,
+        NOW - timedelta(days=days_ago),
+    )
+
+
+async def expire(client: Client, days: int = 30) -> int:
+    async with client.house.keeper.pool.acquire() as conn:
+        tenant = await store.find_tenant(conn, client.tenant_id)
+    assert tenant is not None
+    return await actions.expire_tenant(
+        client.house.keeper, tenant._replace(retention_days=days), NOW
+    )
+
+
+async def points(client: Client, plan: UUID) -> list[int]:
+    async with client.house.keeper.pool.acquire() as conn:
+        runs = await catalogue.list_runs(conn, client.tenant_id, plan)
+    return sorted(run.number for run in runs)
+
+
+async def tree_at(client: Client, plan: UUID, number: int) -> Tree:
+    async with client.house.keeper.pool.acquire() as conn:
+        entries = await catalogue.list_folder(conn, client.tenant_id, plan, number, b"")
+    return {entry.name: entry.chunk_ids for entry in entries}
+
+
+async def test_only_what_was_superseded_long_ago_expires(house: House, client: Client) -> None:
+    plan = await client.plan()
+    keep = {b"keep%d" % n: [b"keep%d" % n] for n in range(3)}
+    for number, (content, days_ago) in enumerate(
+        [(b"one", 90), (b"two", 60), (b"three", 29), (b"four", 1)], start=1
+    ):
+        await client.copy(plan, {**keep, b"a": [content]})
+        await date(client, plan, number, days_ago)
+    # "two" was superseded 29 days ago, "one" 60 days ago.
+    assert await expire(client) == 1
+    assert await points(client, plan) == [2, 3, 4]
+    [first, second] = await client.said("versions.expired.v1")
+    assert (first["restore_points"], first["oldest_kept"], first["versions"]) == ([1], 2, 0)
+    assert (second["restore_points"], second["versions"], second["size_bytes"]) == ([], 1, 3)
+    assert await expire(client) == 0, "again is nothing"
+    assert await expire(client, days=1) == 2
+    assert await points(client, plan) == [4]
+    assert set(await tree_at(client, plan, 4)) == {*keep, b"a"}
+
+
+async def test_a_restore_point_that_loses_nothing_stays(house: House, client: Client) -> None:
+    """Runs that changed nothing, or after which something came and went, are whole still."""
+    plan = await client.plan()
+    keep = {b"keep%d" % n: [b"keep%d" % n] for n in range(3)}
+    await client.copy(plan, {**keep})
+    await client.copy(plan, {b"short": [b"short"]})
+    await client.copy(plan, {}, removed=[b"short"])
+    await client.copy(plan, {})
+    for number in range(1, 5):
+        await date(client, plan, number, 100 - number)
+    assert await expire(client) == 1
+    assert await points(client, plan) == [1, 3, 4], "only run 2 saw what came and went"
+    assert set(await tree_at(client, plan, 1)) == set(keep)
+
+
+async def test_every_restore_point_that_is_left_is_whole(house: House, client: Client) -> None:
+    """Random histories against a model that remembers every tree."""
+    chance = random.Random(7)
+    for round_ in range(3):
+        plan = await client.plan(f"plan{round_}")
+        tree = {b"base%d" % n: b"base%d" % n for n in range(6)}
+        await client.copy(plan, {name: [content] for name, content in tree.items()})
+        trees = {1: dict(tree)}
+        for number in range(2, 10):
+            changed = {
+                b"f%d" % chance.randrange(4): b"%d" % chance.randrange(3)
+                for _ in range(chance.randrange(3))
+            }
+            removed = [n for n in tree if n.startswith(b"f") and chance.random() < 0.3]
+            removed = [name for name in removed if name not in changed]
+            await client.copy(plan, {name: [one] for name, one in changed.items()}, removed)
+            tree.update(changed)
+            for name in removed:
+                del tree[name]
+            trees[number] = dict(tree)
+        for number in trees:
+            await date(client, plan, number, 50 - 5 * number)
+        for days in (40, 27, 12, 3, 1):
+            await expire(client, days=days)
+            kept = max(n for n in trees if n == 1 or 50 - 5 * n >= days)
+            left = await points(client, plan)
+            assert set(left) >= {n for n in trees if n >= kept}
+            for number in left:
+                seen = await tree_at(client, plan, number)
+                assert seen == {name: client.id_of(one) for name, one in trees[number].items()}
+            for number in set(trees) - set(left):
+                between = [trees[n] for n in range(number + 1, kept + 1)]
+                lost = [
+                    name
+                    for name, one in trees[number].items()
+                    if any(later.get(name) != one for later in between)
+                ]
+                assert lost, f"run {number} lost nothing up to {kept}"
+
+
+async def test_a_run_with_a_wrong_clock_keeps_back_what_it_superseded(
+    house: House, client: Client
+) -> None:
+    plan = await client.plan()
+    keep = {b"keep%d" % n: [b"keep%d" % n] for n in range(3)}
+    for content in (b"one", b"two", b"three"):
+        await client.copy(plan, {**keep, b"a": [content]})
+    await date(client, plan, 1, 20)
+    await date(client, plan, 2, 20_000)
+    await date(client, plan, 3, 10)
+    assert await expire(client) == 0, "run 2 says 1972, but came after one of 20 days ago"
+    await date(client, plan, 1, 90)
+    await date(client, plan, 2, -5_000)
+    await date(client, plan, 3, 60)
+    assert await expire(client) == 0
+
+
+async def test_an_unusual_run_holds_until_somebody_clears_it(house: House, client: Client) -> None:
+    plan = await client.plan()
+    files = {b"f%02d" % n: [b"content %d" % n] for n in range(30)}
+    await client.copy(plan, files)
+    await client.copy(plan, {name: [b"encrypted", *one] for name, one in list(files.items())[:16]})
+    for number in (1, 2):
+        await date(client, plan, number, 100 - number)
+    event = RunFinished.model_construct(
+        tenant_id=client.tenant_id, plan_id=plan, number=2, restore_point=True
+    )
+    async with database.transaction(house.keeper.pool) as conn:
+        await consumers.HANDLERS[RunFinished](conn, event)
+        [hold] = [one for one in await store.list_holds(conn) if one.plan_id == plan]
+    assert (hold.number, hold.why) == (2, "16 of 30 files vanished or changed")
+    assert await expire(client) == 0
+    async with database.transaction(house.keeper.pool) as conn:
+        assert await actions.clear_holds(conn, plan, "the client converted them") == [2]
+    with pytest.raises(NotFound):
+        async with database.transaction(house.keeper.pool) as conn:
+            await actions.clear_holds(conn, plan, "again")
+    assert await expire(client) == 16
+    assert await points(client, plan) == [2]
+
+
+async def test_expiry_judges_runs_of_which_no_event_came(house: House, client: Client) -> None:
+    plan = await client.plan()
+    await client.copy(plan, {b"f%02d" % n: [b"%d" % n] for n in range(9)})
+    await client.copy(plan, {}, removed=[b"f%02d" % n for n in range(5)])
+    for number in (1, 2):
+        await date(client, plan, number, 100 - number)
+    assert await expire(client) == 0
+    [[why]] = await house.fetch("SELECT why FROM expiry_holds WHERE plan_id = $1", plan)
+    assert why == "5 of 9 files vanished"
+
+
+FACTS = st.builds(rules.RunFacts, *([st.integers(0, 10**4), st.integers(0, 10**9)] * 3))
+
+
+@given(FACTS)
+def test_a_run_that_touches_less_than_half_is_usual(facts: rules.RunFacts) -> None:
+    is_calm = (
+        facts.files_superseded * 2 <= facts.files_before
+        and facts.bytes_superseded * 2 <= facts.bytes_before
+        and facts.files_after * 2 >= facts.files_before
+        and facts.bytes_after * 2 >= facts.bytes_before
+    )
+    if is_calm:
+        assert rules.find_unusual(facts) is None
+    elif facts.files_superseded >= rules.FEW_FILES:
+        assert rules.find_unusual(facts)
+
+
+def test_dumps_that_change_every_night_are_usual() -> None:
+    assert rules.find_unusual(rules.RunFacts(3, 9 * 10**9, 3, 9 * 10**9, 3, 9 * 10**9)) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "alive"),
+    [
+        ("active", True),
+        ("ending", True),
+        ("suspended", False),
+        ("ended", False),
+        ("destroyed", False),
+        ("unknown", False),
+    ],
+)
+def test_only_a_living_subscription_forgets(state: str, alive: bool) -> None:
+    assert rules.is_alive(state) is alive
+
+
+def clocks(machine: float = 0, database: float = 0, store: float = 0, now: float = 0) -> list[str]:
+    """Objections where clocks are off by so many hours; the last belief is of now."""
+    moments = [NOW + timedelta(hours=hours) for hours in (machine, database, store, now)]
+    return rules.find_objections(rules.Clocks(*moments, seen_at=NOW))
+
+
+def test_clocks_that_agree_and_went_on_are_believed() -> None:
+    assert clocks() == []
+    assert clocks(now=71) == [], "retention may be away over a weekend"
+    assert clocks(machine=0.05, store=0.05) == []
+    far = 24 * 365 * 10
+    for years in (far, -far):
+        assert clocks(machine=years), "this machine's clock"
+        assert clocks(database=years), "the database's"
+        assert clocks(store=years), "the store's"
+        assert clocks(now=years), "the installation's offset"
+        assert clocks(years, years, years, years), "all of one machine at once"
+    [sentence] = clocks(now=24 * 100)
+    assert "100 days ahead" in sentence
+    assert "clock --accept" in sentence
+
+
+async def test_a_leap_of_this_machines_clock_stops_everything(house: House, client: Client) -> None:
+    await actions.check_time(house.keeper)
+    for years in (10, -10):
+        with time_machine.travel(clock.now() + timedelta(days=365 * years), tick=True):
+            with pytest.raises(actions.TimeDoubtful, match="database"):
+                await actions.check_time(house.keeper)
+            with pytest.raises(actions.TimeDoubtful, match="store"):
+                await actions.accept_time(house.keeper, "trust me")
+    await actions.check_time(house.keeper)

@@ -1,0 +1,129 @@
+"""Damage is found before a file is needed: which bytes, which files, and what follows."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+from libs.shared import clock
+from libs.shared.events import StorageDamaged
+from services.retention import actions, rules, store
+from services.retention.actions import scrubbing
+from tests.retention.house import Client, House
+
+FLIPS = 100
+SOON = clock.now() + timedelta(days=1)
+
+
+async def due_packs(client: Client) -> list[store.DuePack]:
+    async with client.house.keeper.pool.acquire() as conn:
+        return await store.list_due_packs(conn, client.tenant_id, SOON, 100)
+
+
+async def test_a_hundred_of_a_hundred_planted_flips_are_found(house: House, client: Client) -> None:
+    """Wherever a bit lies: in the frame, a seal, a chunk, the index or the trailer."""
+    plan = await client.plan()
+    chance = random.Random(20261123)
+    for number in range(4):
+        contents = [chance.randbytes(chance.randrange(1, 2_000)) for _ in range(number + 1)]
+        await client.copy(plan, {b"f%d" % number: contents})
+    packs = await due_packs(client)
+    assert len(packs) == 4
+    found = 0
+    for flip in range(FLIPS):
+        pack = packs[flip % len(packs)]
+        key = client.key(pack.pack_id)
+        async with house.keeper.pool.acquire() as conn:
+            rows = await store.list_chunks(conn, client.tenant_id, [pack.pack_no])
+        chunks = [chunk for _, chunk in rows]
+        whole = await house.objects.get(key)
+        body = bytearray(whole)
+        body[chance.randrange(len(body))] ^= 1 << chance.randrange(8)
+        await house.objects.put(key, body)
+        finding = await scrubbing.check_pack(house.keeper, client.keys, pack, chunks)
+        found += finding is not None and finding.kind == "damaged"
+        await house.objects.put(key, whole)
+    assert found == FLIPS
+    done = await actions.scrub_tenant(house.keeper, client.tenant_id, SOON, SOON)
+    assert (done.packs, done.damaged) == (4, 0)
+    assert await due_packs(client) == [], "all were verified just now"
+
+
+async def test_damage_names_the_files_and_the_next_run_mends_it(
+    house: House, client: Client
+) -> None:
+    docs, mails = await client.plan("docs"), await client.plan("mails")
+    await client.copy(docs, {"Été.txt".encode(): [b"summer" * 30], b"other": [b"other"]})
+    await client.copy(mails, {b"summer again": [b"summer" * 30]})
+    pack = next(one for one in await due_packs(client))
+    key = client.key(pack.pack_id)
+    body = bytearray(await house.objects.get(key))
+    body[60] ^= 4
+    await house.objects.put(key, body)
+    before = await client.stored_bytes()
+
+    done = await actions.scrub_tenant(house.keeper, client.tenant_id, SOON, SOON)
+    assert done.damaged == 1
+    said = [StorageDamaged.model_validate(one) for one in await client.said("storage.damaged.v1")]
+    broken = {one.plan_id: (one.files, one.paths) for one in said}
+    if b"other" in str(broken).encode():
+        assert broken == {docs: (1, ("other",))}
+        content = b"other"
+    else:
+        assert broken == {docs: (1, ("Été.txt",)), mails: (1, ("summer again",))}
+        content = b"summer" * 30
+    assert {one.chunks for one in said} == {1}
+    assert (await client.packs())[pack.pack_id] == "damaged"
+    assert await client.stored_bytes() == before, "damaged packs count"
+    await actions.scrub_tenant(house.keeper, client.tenant_id, SOON, SOON)
+    assert len(await client.said("storage.damaged.v1")) == len(said), "said once"
+
+    run = await client.start(docs)
+    assert content in await client.missing(run, [content])
+    everything = [b"summer" * 30, b"other"]
+    assert await client.missing(run, everything) == everything, "the whole pack is asked for"
+    await client.upload(run, *everything)
+    await client.read(everything)
+    assert (await client.packs())[pack.pack_id] == "live"
+    assert await client.stored_bytes() == before
+
+
+async def test_damage_that_another_pack_mends_goes_with_the_next_collections(
+    house: House, client: Client
+) -> None:
+    plan = await client.plan()
+    await client.copy(plan, {b"a": [b"content a"], b"b": [b"content b"]})
+    [pack] = await due_packs(client)
+    await house.objects.delete(client.key(pack.pack_id))
+    await actions.scrub_tenant(house.keeper, client.tenant_id, SOON, SOON)
+    [said] = await client.said("storage.damaged.v1")
+    assert (said["missing"], said["files"], said["paths"]) == (True, 2, ["a", "b"])
+    run = await client.start(plan)
+    await client.upload(run, b"content b", b"content a", b"content c")
+    await client.read([b"content a", b"content b"])
+    for days in (1, 3):
+        when = SOON + timedelta(days=days)
+        await actions.collect_tenant(house.keeper, client.tenant_id, when)
+    assert pack.pack_id not in await client.packs()
+    await client.read([b"content a", b"content b"])
+
+
+async def test_a_store_that_is_away_is_no_damage(house: House, client: Client) -> None:
+    import pytest
+
+    from libs.shared.errors import Unavailable
+    from libs.shared.objects import ObjectStore
+
+    plan = await client.plan()
+    await client.copy(plan, {b"a": [b"content a"]})
+    away = actions.Keeper(
+        house.keeper.pool,
+        ObjectStore("http://127.0.0.1:9", "key", "secret-key", house.bucket),
+        house.keeper.keys,
+        rules.Limits(),
+    )
+    with pytest.raises(Unavailable):
+        await actions.scrub_tenant(away, client.tenant_id, SOON, SOON)
+    await away.objects.close()
+    assert set((await client.packs()).values()) == {"live"}
+    assert len(await due_packs(client)) == 1, "it is still to be read"
