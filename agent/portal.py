@@ -67,6 +67,15 @@ class Portal:
         answer = self.connection.call_json("POST", "/api/v1/tokens", request)
         self.connection.token = answer.json()["token"]
 
+    @contextmanager
+    def signed_in(self, email: str, password: str, totp: str | None = None) -> Iterator[Portal]:
+        """Signed in for as long as this lasts."""
+        self.sign_in(email, password, totp)
+        try:
+            yield self
+        finally:
+            self.sign_out()
+
     def sign_out(self) -> None:
         """End the token; it would end by itself, so nothing is said if that can't be done now."""
         connection = self.connection

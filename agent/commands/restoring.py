@@ -1,18 +1,27 @@
-"""`restore`: brings a plan back through the portal."""
+"""`restore`: brings a plan back through the portal, or tells what it could bring back."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent import failures
-from agent.commands.shell import EPILOG, AsJson, app
-from agent.failures import AgentError
-from agent.names import duration_text, size_text
+from agent.commands.shell import EPILOG, AsJson, app, end, print_table
+from agent.failures import AgentError, UsageError
+from agent.names import duration_text, shown_absolute, size_text
+
+if TYPE_CHECKING:
+    from agent.portal import Portal
+    from agent.restore.performing import Wish
+    from agent.telling import Teller
+
+PATIENCE_SECONDS = 60
 
 
 @app.command(epilog=EPILOG)
@@ -21,14 +30,22 @@ def restore(
     portal: Annotated[str, typer.Option(metavar="URL", help="The address of the portal.")],
     email: Annotated[str, typer.Option(metavar="E", help="Who signs in at the portal.")],
     to: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             metavar="DIR", help="The folder to restore below; paths are kept, so /srv is DIR/srv."
         ),
-    ],
+    ] = None,
     run_number: Annotated[
         int | None,
         typer.Option("--run", metavar="N", min=1, help="The run to restore; else the last one."),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE",
+            help="The last restore point that is not later: 2026-11-22, 2026-11-22T02:14 or "
+            "22/11/2026 02:14, in this machine's time.",
+        ),
     ] = None,
     path: Annotated[
         str | None,
@@ -36,6 +53,12 @@ def restore(
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that are there and differ.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would be restored, and write nothing.")
+    ] = False,
+    only_list: Annotated[
+        bool, typer.Option("--list", help="List the plan's restore points, and restore nothing.")
     ] = False,
     ca_file: Annotated[
         Path | None,
@@ -54,38 +77,117 @@ def restore(
     from agent import memory  # noqa: PLC0415 - the libraries cost start-up time
     from agent.connection import Connection  # noqa: PLC0415 - the same
     from agent.portal import Portal  # noqa: PLC0415 - the same
-    from agent.restore.performing import Wish, restore_plan  # noqa: PLC0415 - the same
-    from agent.results import Restored  # noqa: PLC0415 - the same
+    from agent.restore import points  # noqa: PLC0415 - the same
+    from agent.restore.performing import Wish  # noqa: PLC0415 - the same
     from agent.telling import Teller  # noqa: PLC0415 - the same
 
+    if run_number is not None and at is not None:
+        end(UsageError("--run and --at both name a restore point: give one of them."))
+    if to is None and not only_list:
+        end(UsageError("--to DIR says where to restore to; --list needs none."))
+    try:
+        moment = None if at is None else points.last_moment(at)
+    except UsageError as error:
+        end(error)
     password = os.environ.get("COFFRE_PASSWORD") or _ask_password(email)
     memory.keep_small()
     with Teller(as_json, plan) as teller:
+        wanted = None if path is None else os.fsencode(path).strip(b"/")
+        wish = Wish(plan, run_number, moment, wanted, to or Path(), overwrite, ca_file)
         try:
             connection = Connection(
-                portal, ca_file=ca_file, patience_seconds=60, on_wait=teller.say
+                portal, ca_file=ca_file, patience_seconds=PATIENCE_SECONDS, on_wait=teller.say
             )
-            signed_in = Portal(connection)
-            signed_in.sign_in(email, password, totp)
-            wanted = None if path is None else os.fsencode(path).strip(b"/")
-            wish = Wish(plan, run_number, None, wanted, to, overwrite, ca_file)
-            result = restore_plan(signed_in, wish, teller)
+            with Portal(connection).signed_in(email, password, totp) as signed_in:
+                if only_list:
+                    status = _list(signed_in, plan, as_json)
+                elif dry_run:
+                    status = _preview(signed_in, wish, teller)
+                else:
+                    status = _restore(signed_in, wish, teller)
         except (AgentError, OSError) as error:
-            failure = error if isinstance(error, AgentError) else AgentError(str(error))
-            failure = failures.final(failure, "Check the e-mail address and the password.")
-            result = Restored(code=failure.code, error=str(failure), exit_code=failure.exit_code)
-    if as_json:
-        teller.emit(result.as_summary(plan))
+            status = _fail(error, plan, teller)
+    raise typer.Exit(status)
+
+
+def _restore(portal: Portal, wish: Wish, teller: Teller) -> int:
+    from agent.restore.performing import restore_plan  # noqa: PLC0415 - costs start-up time
+
+    result = restore_plan(portal, wish, teller)
+    teller.stop()
+    if teller.as_json:
+        teller.emit(result.as_summary(wish.plan))
     elif result.error is not None:
-        typer.echo(f"{plan}: not restored. {result.error}", err=True)
+        typer.echo(f"{wish.plan}: not restored. {result.error}", err=True)
     else:
         typer.echo(
-            f"{plan}: run {result.run} restored below {to} in "
+            f"{wish.plan}: run {result.run} of {_local(result.run_at)} restored below {wish.to} in "
             f"{duration_text(result.duration_seconds)}. {result.files} files, "
             f"{size_text(result.bytes_written)}; {result.files_already_there} were there already, "
             f"{len(result.not_restored)} not restored."
         )
-    raise typer.Exit(result.exit_code)
+    return result.exit_code
+
+
+def _preview(portal: Portal, wish: Wish, teller: Teller) -> int:
+    from agent.restore.preview import preview  # noqa: PLC0415 - costs start-up time
+
+    found = preview(portal, wish)
+    if teller.as_json:
+        teller.emit(found.as_summary(wish.plan))
+        return found.exit_code
+    for refused, reason in list(found.refused.items())[:1000]:
+        typer.echo(f"{shown_absolute(refused)}: {reason}")
+    typer.echo(
+        f"{wish.plan}: run {found.run} of {_local(found.run_at)} would be restored below {wish.to}."
+        f" {found.files} files, {size_text(found.size_bytes)}, {found.folders} folders and "
+        f"{found.symlinks} symlinks would be written; {found.files_already_there} files are there "
+        f"already, {found.replaced} things that differ would be replaced, "
+        f"{len(found.refused)} would stay as they are."
+    )
+    return found.exit_code
+
+
+def _list(portal: Portal, plan: str, as_json: bool) -> int:
+    from agent.restore import points  # noqa: PLC0415 - costs start-up time
+
+    found = list(points.each(portal, plan))
+    if as_json:
+        for point in found:
+            typer.echo(json.dumps(point.as_line()))
+        return failures.SUCCEEDED
+    print_table(
+        ("run", "ended", "outcome", "files", "size"),
+        [
+            (
+                str(point.number),
+                point.when,
+                point.outcome.replace("_", " "),
+                str(point.files),
+                size_text(point.size_bytes),
+            )
+            for point in found
+        ],
+    )
+    return failures.SUCCEEDED
+
+
+def _local(iso: str | None) -> str:
+    """A moment in the time of this machine."""
+    return f"{datetime.fromisoformat(iso).astimezone():%Y-%m-%d %H:%M}" if iso else "?"
+
+
+def _fail(error: AgentError | OSError, plan: str, teller: Teller) -> int:
+    from agent.results import Restored  # noqa: PLC0415 - costs start-up time
+
+    failure = error if isinstance(error, AgentError) else AgentError(str(error))
+    failure = failures.final(failure, "Check the e-mail address and the password.")
+    result = Restored(code=failure.code, error=str(failure), exit_code=failure.exit_code)
+    if teller.as_json:
+        teller.emit(result.as_summary(plan))
+    else:
+        typer.echo(f"{plan}: not restored. {failure}", err=True)
+    return failure.exit_code
 
 
 def _ask_password(email: str) -> str:

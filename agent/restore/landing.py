@@ -10,39 +10,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections import OrderedDict
 from contextlib import suppress
 
 from blake3 import blake3
 
 from agent.restore.collisions import InTheWay, is_folded, taken_for_another
+from agent.restore.folders import Folder, Folders
 from libs.shared.entries import Entry
 
-MAX_OPEN_FOLDERS = 128
 UNFINISHED_MODE = 0o200
-_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SET_ID = stat.S_ISUID | stat.S_ISGID
-
-
-class Folder:
-    """An open folder; closed with its last reference.
-
-    is_fresh: we made it, so nothing can be in the way. `owner` is what new files in it get, and
-    `keeps_modes` whether its file system does, both unknown before the first.
-    """
-
-    __slots__ = ("descriptor", "is_fresh", "keeps_modes", "owner")
-
-    def __init__(self, descriptor: int, is_fresh: bool) -> None:
-        self.descriptor = descriptor
-        self.is_fresh = is_fresh
-        self.keeps_modes: bool | None = None
-        self.owner = (-1, -1)
-
-    def __del__(self) -> None:
-        with suppress(OSError):
-            os.close(self.descriptor)
 
 
 class Landing:
@@ -53,11 +31,8 @@ class Landing:
     """
 
     def __init__(self, root: int, *, overwrite: bool, makes_folders: bool = True) -> None:
-        self._root = Folder(os.dup(root), False)
+        self._folders = Folders(root, overwrite=overwrite, makes_folders=makes_folders)
         self._overwrite = overwrite
-        self._makes_folders = makes_folders
-        self._open: OrderedDict[bytes, Folder] = OrderedDict()
-        self._made: set[bytes] = set()
         self.refused = 0
 
     def folder(self, path: bytes, *, is_fresh: bool = False) -> Folder:
@@ -65,7 +40,7 @@ class Landing:
 
         is_fresh: another process of this restore made it.
         """
-        found = self._folder(path)
+        found = self._folders.open(path)
         found.is_fresh = found.is_fresh or is_fresh
         return found
 
@@ -79,7 +54,7 @@ class Landing:
             return False
         if is_folded(folder.descriptor, entry.name, status):
             raise taken_for_another()
-        if is_same(folder, entry, status):
+        if is_same(folder.descriptor, entry.name, entry, status):
             return True
         if is_unfinished(status):
             os.unlink(entry.name, dir_fd=folder.descriptor)
@@ -234,66 +209,16 @@ class Landing:
             raise taken_for_another()
         check_replaceable(status, self._overwrite)
 
-    def _folder(self, path: bytes) -> Folder:
-        if not path:
-            return self._root
-        found = self._open.get(path)
-        if found is not None:
-            self._open.move_to_end(path)
-            return found
-        missing: list[tuple[bytes, bytes]] = []
-        parent = path
-        while parent and found is None:
-            here = parent
-            parent, _, name = parent.rpartition(b"/")
-            missing.append((here, name))
-            found = self._open.get(parent)
-        if found is None:
-            found = self._root
-        for here, name in reversed(missing):
-            found = self._step(found, here, name)
-            self._open[here] = found
-            if len(self._open) > MAX_OPEN_FOLDERS:
-                self._open.popitem(last=False)
-        return found
 
-    def _step(self, parent: Folder, path: bytes, name: bytes) -> Folder:
-        """Open a folder in an open one, never through a symlink."""
-        is_fresh = path in self._made
-        if self._makes_folders and not is_fresh:
-            is_fresh = self._make(parent, path, name)
-        try:
-            return Folder(os.open(name, _FOLDER_FLAGS, dir_fd=parent.descriptor), is_fresh)
-        except OSError as error:
-            if error.errno in (errno.ENOTDIR, errno.ELOOP):
-                raise InTheWay("something that is no folder is in the way") from error
-            raise
-
-    def _make(self, parent: Folder, path: bytes, name: bytes) -> bool:
-        place = parent.descriptor
-        try:
-            os.mkdir(name, 0o700, dir_fd=place)
-        except FileExistsError:
-            status = os.stat(name, dir_fd=place, follow_symlinks=False)
-            if parent.is_fresh or is_folded(place, name, status):
-                raise taken_for_another() from None
-            if stat.S_ISDIR(status.st_mode) or not self._overwrite:
-                return False
-            os.unlink(name, dir_fd=place)
-            os.mkdir(name, 0o700, dir_fd=place)
-        self._made.add(path)
-        return True
-
-
-def is_same(folder: Folder, entry: Entry, status: os.stat_result) -> bool:
-    """Is what was found this very entry?"""
+def is_same(folder: int, path: bytes, entry: Entry, status: os.stat_result) -> bool:
+    """Is what was found at a path below a folder this very entry?"""
     if entry.kind == "f" and stat.S_ISREG(status.st_mode):
         is_alike = status.st_size == entry.size and status.st_mtime_ns == entry.mtime_ns
         return is_alike and (entry.mode == UNFINISHED_MODE or not is_unfinished(status))
     return (
         entry.kind == "l"
         and stat.S_ISLNK(status.st_mode)
-        and os.readlink(entry.name, dir_fd=folder.descriptor) == entry.target
+        and os.readlink(path, dir_fd=folder) == entry.target
     )
 
 

@@ -30,6 +30,17 @@ class Point:
         """Its end, in the time of this machine."""
         return f"{self.finished_at.astimezone():%Y-%m-%d %H:%M:%S}"
 
+    def as_line(self) -> dict[str, Any]:
+        """As a line of `--json`."""
+        return {
+            "message_type": "restore_point",
+            "run_number": self.number,
+            "finished_at": self.finished_at.isoformat(),
+            "outcome": self.outcome,
+            "files_total": self.files,
+            "bytes_protected": self.size_bytes,
+        }
+
 
 def each(portal: Portal, plan: str) -> Iterator[Point]:
     """A plan's restore points, newest first."""

@@ -1,0 +1,96 @@
+"""The folders below a restore's root, opened one in the other and never through a symlink."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections import OrderedDict
+from contextlib import suppress
+
+from agent.restore.collisions import InTheWay, is_folded, taken_for_another
+
+MAX_OPEN_FOLDERS = 128
+_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Folder:
+    """An open folder; closed with its last reference.
+
+    is_fresh: we made it, so nothing can be in the way. `owner` is what new files in it get, and
+    `keeps_modes` whether its file system does, both unknown before the first.
+    """
+
+    __slots__ = ("descriptor", "is_fresh", "keeps_modes", "owner")
+
+    def __init__(self, descriptor: int, is_fresh: bool) -> None:
+        self.descriptor = descriptor
+        self.is_fresh = is_fresh
+        self.keeps_modes: bool | None = None
+        self.owner = (-1, -1)
+
+    def __del__(self) -> None:
+        with suppress(OSError):
+            os.close(self.descriptor)
+
+
+class Folders:
+    """Folders by path, the last used ones open; makes_folders: make those that aren't there."""
+
+    def __init__(self, root: int, *, overwrite: bool, makes_folders: bool) -> None:
+        self._root = Folder(os.dup(root), False)
+        self._overwrite = overwrite
+        self._makes_folders = makes_folders
+        self._open: OrderedDict[bytes, Folder] = OrderedDict()
+        self._made: set[bytes] = set()
+
+    def open(self, path: bytes) -> Folder:
+        """A folder below the root; InTheWay where something else is."""
+        if not path:
+            return self._root
+        found = self._open.get(path)
+        if found is not None:
+            self._open.move_to_end(path)
+            return found
+        missing: list[tuple[bytes, bytes]] = []
+        parent = path
+        while parent and found is None:
+            here = parent
+            parent, _, name = parent.rpartition(b"/")
+            missing.append((here, name))
+            found = self._open.get(parent)
+        if found is None:
+            found = self._root
+        for here, name in reversed(missing):
+            found = self._step(found, here, name)
+            self._open[here] = found
+            if len(self._open) > MAX_OPEN_FOLDERS:
+                self._open.popitem(last=False)
+        return found
+
+    def _step(self, parent: Folder, path: bytes, name: bytes) -> Folder:
+        """Open a folder in an open one, never through a symlink."""
+        is_fresh = path in self._made
+        if self._makes_folders and not is_fresh:
+            is_fresh = self._make(parent, path, name)
+        try:
+            return Folder(os.open(name, _FLAGS, dir_fd=parent.descriptor), is_fresh)
+        except OSError as error:
+            if error.errno in (errno.ENOTDIR, errno.ELOOP):
+                raise InTheWay("something that is no folder is in the way") from error
+            raise
+
+    def _make(self, parent: Folder, path: bytes, name: bytes) -> bool:
+        place = parent.descriptor
+        try:
+            os.mkdir(name, 0o700, dir_fd=place)
+        except FileExistsError:
+            status = os.stat(name, dir_fd=place, follow_symlinks=False)
+            if parent.is_fresh or is_folded(place, name, status):
+                raise taken_for_another() from None
+            if stat.S_ISDIR(status.st_mode) or not self._overwrite:
+                return False
+            os.unlink(name, dir_fd=place)
+            os.mkdir(name, 0o700, dir_fd=place)
+        self._made.add(path)
+        return True

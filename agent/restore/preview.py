@@ -1,0 +1,149 @@
+"""What a restore would do, without doing it: nothing is made, nothing of contents is fetched."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent import failures
+from agent.connection import StreamCut
+from agent.names import shown_absolute
+from agent.portal import Portal
+from agent.restore.collisions import InTheWay
+from agent.restore.landing import check_replaceable, is_same, is_unfinished
+from agent.restore.performing import Wish
+from agent.results import MAX_NAMED_NOT_COPIED
+from libs.shared.entries import Entry
+
+_NO_FOLDER = "something that is no folder is in the way"
+
+
+@dataclass
+class Previewed:
+    """What a restore would come to."""
+
+    run: int | None = None
+    run_at: str | None = None
+    files: int = 0
+    size_bytes: int = 0
+    folders: int = 0
+    symlinks: int = 0
+    files_already_there: int = 0
+    bytes_already_there: int = 0
+    replaced: int = 0
+    refused: dict[bytes, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """As the restore itself would end."""
+        return failures.WARNINGS if self.refused else failures.SUCCEEDED
+
+    def as_summary(self, plan: str) -> dict[str, Any]:
+        """All members, in JSON types."""
+        pairs = list(self.refused.items())[:MAX_NAMED_NOT_COPIED]
+        return {
+            "message_type": "summary",
+            "plan": plan,
+            "dry_run": True,
+            "run_number": self.run,
+            "run_at": self.run_at,
+            "files_to_restore": self.files,
+            "bytes_to_restore": self.size_bytes,
+            "folders_to_make": self.folders,
+            "symlinks_to_make": self.symlinks,
+            "files_already_there": self.files_already_there,
+            "bytes_already_there": self.bytes_already_there,
+            "entries_to_replace": self.replaced,
+            "entries_refused": len(self.refused),
+            "refused": [{"path": shown_absolute(path), "reason": reason} for path, reason in pairs],
+            "exit_code": self.exit_code,
+        }
+
+
+class _Preview:
+    """Looks below a folder; None is one that isn't there yet."""
+
+    def __init__(self, root: int | None, overwrite: bool) -> None:
+        self._root = root
+        self._overwrite = overwrite
+        self._absent: set[bytes] = set()
+        self._blocked: set[bytes] = set()
+        self.found = Previewed()
+
+    def look_at(self, parent: bytes, path: bytes, entry: Entry) -> None:
+        """Count what a restore would do about one entry."""
+        if parent in self._blocked:
+            if entry.kind == "d":
+                self._blocked.add(path)
+            self.found.refused[path] = _NO_FOLDER
+            return
+        status = None if parent in self._absent else self._stat(path)
+        try:
+            if entry.kind == "d":
+                self._look_at_folder(path, status)
+            elif not self._is_there(path, entry, status):
+                self._count(entry)
+        except InTheWay as obstacle:
+            self.found.refused[path] = str(obstacle)
+
+    def _look_at_folder(self, path: bytes, status: os.stat_result | None) -> None:
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            return
+        if status is not None:
+            if not self._overwrite:
+                self._blocked.add(path)
+                raise InTheWay(_NO_FOLDER)
+            self.found.replaced += 1
+        self._absent.add(path)
+        self.found.folders += 1
+
+    def _is_there(self, path: bytes, entry: Entry, status: os.stat_result | None) -> bool:
+        if status is None or self._root is None or is_unfinished(status):
+            return False
+        if is_same(self._root, path, entry, status):
+            if entry.kind == "f":
+                self.found.files_already_there += 1
+                self.found.bytes_already_there += entry.size
+            return True
+        check_replaceable(status, self._overwrite)
+        self.found.replaced += 1
+        return False
+
+    def _count(self, entry: Entry) -> None:
+        if entry.kind == "l":
+            self.found.symlinks += 1
+        else:
+            self.found.files += 1
+            self.found.size_bytes += entry.size
+
+    def _stat(self, path: bytes) -> os.stat_result | None:
+        if self._root is None:
+            return None
+        try:
+            return os.stat(path, dir_fd=self._root, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+def preview(portal: Portal, wish: Wish) -> Previewed:
+    """What restoring a wish would do; raises AgentError."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    root = os.open(wish.to, flags) if wish.to.exists() else None
+    try:
+        looking = _Preview(root, wish.overwrite)
+        with portal.manifest(wish.plan, wish.run, wish.at, wish.path) as manifest:
+            looking.found.run = manifest.run
+            looking.found.run_at = manifest.run_at.isoformat()
+            for deltas, _places in manifest.frames:
+                for delta in deltas:
+                    prefix = delta.folder + b"/" if delta.folder else b""
+                    for entry in delta.upserts:
+                        looking.look_at(delta.folder, prefix + entry.name, entry)
+    except StreamCut as cut:
+        raise failures.Unreachable(f"The portal's list broke off ({cut}).") from cut
+    finally:
+        if root is not None:
+            os.close(root)
+    return looking.found
