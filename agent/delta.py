@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent import records
+from agent.platforms import folders
 from agent.reading import FileGone, FileReader
 from agent.records import Reader, Record
 from agent.tree import FILE, FOLDER, LINK, Listing, Row
@@ -232,7 +232,7 @@ class Comparison:
             return row, b""
         try:
             if kind == LINK:
-                return row, os.readlink(row[0], dir_fd=listing.descriptor)
+                return row, folders.read_link(row[0], listing.descriptor)
             return self._take_file(listing, row, known)
         except FileGone:
             return None

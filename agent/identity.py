@@ -136,7 +136,8 @@ def write_private(file: Path, text: str) -> None:
     """Replace a file as a whole, readable by us alone from its first byte."""
     beside = file.with_name(f".{file.name}.new")
     beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    # With O_EXCL no symlink is followed either.
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as opened:
         opened.write(text)
         opened.flush()

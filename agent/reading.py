@@ -9,12 +9,10 @@ from collections.abc import Callable
 
 from blake3 import blake3
 
+from agent.platforms import folders
 from agent.tree import Row, row_of
 from libs.shared.packs import WHOLE_BELOW_BYTES, Chunker
 from libs.shared.packs.cutting import Readable
-
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_QUIET_FLAGS = _FLAGS | os.O_NOATIME
 
 Offer = Callable[[bytes, bytes | memoryview], None]
 
@@ -43,7 +41,7 @@ class FileReader:
         name, _, inode, size, mtime_ns, *_ = row
         if size == 0:
             return row, b"", False
-        descriptor = _open(name, folder)
+        descriptor = folders.open_file(name, folder)
         try:
             if size < WHOLE_BELOW_BYTES:
                 content = os.read(descriptor, size + 1)
@@ -90,11 +88,3 @@ class FileReader:
     def _read_chunks(self, descriptor: int) -> tuple[bytes, int]:
         with io.FileIO(descriptor, closefd=False) as file:
             return self.read_stream(file)
-
-
-def _open(name: bytes, folder: int) -> int:
-    try:
-        return os.open(name, _QUIET_FLAGS, dir_fd=folder)
-    except PermissionError:
-        # Only a file's owner may leave its access time alone.
-        return os.open(name, _FLAGS, dir_fd=folder)

@@ -6,7 +6,6 @@ costs a comparison with the server's list, never a second upload.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import shutil
@@ -21,6 +20,7 @@ from blake3 import blake3
 
 from agent import identity, records
 from agent.failures import AlreadyRunning, UsageError
+from agent.platforms.locks import try_lock
 
 VERSION = 2
 
@@ -94,10 +94,8 @@ class PlanState:
         except OSError as error:
             raise UsageError(f"{file} can't be written: {error.strerror}.") from error
         with opened as held:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise AlreadyRunning("Another run of this plan is going on; let it end.") from error
+            if not try_lock(held):
+                raise AlreadyRunning("Another run of this plan is going on; let it end.")
             yield
 
     @contextmanager

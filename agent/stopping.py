@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from agent.failures import Interrupted
+from agent.platforms.signals import stop_signals
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def stoppable() -> Iterator[None]:
         name = signal.Signals(number).name
         raise Interrupted(f"The run was stopped by {name}. The next one goes on from here.")
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, stop) for number in stop_signals()}
     try:
         yield
     finally:

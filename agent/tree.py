@@ -10,7 +10,6 @@ from __future__ import annotations
 import bisect
 import errno
 import itertools
-import operator
 import os
 import stat
 import sys
@@ -22,6 +21,7 @@ from agent.exclusions.rules import CACHE_SIGNATURE, CACHE_TAG
 from agent.failures import FolderMissing
 from agent.large import LARGE_FOLDER_ENTRIES, SortedNames
 from agent.names import shown_absolute
+from agent.platforms import fold, folders
 
 FILE, FOLDER, LINK = stat.S_IFREG >> 12, stat.S_IFDIR >> 12, stat.S_IFLNK >> 12
 KINDS = frozenset({FILE, FOLDER, LINK})
@@ -29,13 +29,9 @@ KINDS = frozenset({FILE, FOLDER, LINK})
 # name, st_mode, inode, size, mtime in ns, ctime in ns, uid, gid
 Row = tuple[bytes, int, int, int, int, int, int, int]
 
-_fields = operator.attrgetter(
-    "st_mode", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns", "st_uid", "st_gid"
-)
-_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_fields = folders.fields
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-_PIECE_BYTES = 3000
-_ENCODING = sys.getfilesystemencoding()
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
 def row_of(name: bytes, status: os.stat_result) -> Row:
@@ -83,12 +79,12 @@ class _Step:
 class Tree:
     """A plan's folders, checked to be there."""
 
-    def __init__(self, folders: Sequence[str], rules: Rules, own_folders: Sequence[str]) -> None:
+    def __init__(self, named: Sequence[str], rules: Rules, own_folders: Sequence[str]) -> None:
         self._rules = rules
         self._devices: dict[bytes, int] = {}
-        self.roots = _outermost(os.fsencode(folder).lstrip(b"/") for folder in folders)
+        self.roots = _outermost(os.fsencode(folder).lstrip(b"/") for folder in named)
         self._exclusions = {
-            root: Exclusions(root, self._rules, [os.fsencode(own) for own in own_folders])
+            root: Exclusions(root, self._rules, [os.fsencode(own) for own in own_folders], fold)
             for root in self.roots
         }
         self._leading: dict[bytes, set[bytes]] = {}
@@ -112,7 +108,7 @@ class Tree:
                     below += [row for row in part.rows if row[1] >> 12 == FOLDER]
             finally:
                 if listing.descriptor >= 0:
-                    os.close(listing.descriptor)
+                    folders.close(listing.descriptor)
             prefix = step.path + b"/" if step.path else b""
             for row in reversed(below):
                 path = prefix + row[0]
@@ -133,7 +129,7 @@ class Tree:
         for name in sorted(self._leading.get(path, ())):
             full = path + b"/" + name if path else name
             try:
-                status = os.stat(b"/" + full)
+                status = folders.status_at(full)
             except OSError as error:
                 raise FolderMissing(
                     f"{shown_absolute(full)} can't be reached: {error.strerror}."
@@ -176,7 +172,7 @@ class Tree:
 
     def _is_elsewhere(self, listing: Listing, step: _Step) -> bool:
         """Is another file system mounted here?"""
-        device = os.fstat(listing.descriptor).st_dev
+        device = folders.status(listing.descriptor).st_dev
         if step.path in self._exclusions:
             self._devices[step.path] = device
         return device != self._devices[step.base or b""]
@@ -199,10 +195,10 @@ class Tree:
 
 def _scan(listing: Listing) -> list[Row]:
     try:
-        with os.scandir(listing.descriptor) as entries:
+        with folders.scan(listing.descriptor) as entries:
             rows = [
                 (
-                    entry.name.encode(_ENCODING, "surrogateescape"),
+                    entry.name.encode(_ENCODING, _ERRORS),
                     *_fields(entry.stat(follow_symlinks=False)),
                 )
                 for entry in itertools.islice(entries, LARGE_FOLDER_ENTRIES)
@@ -211,7 +207,7 @@ def _scan(listing: Listing) -> list[Row]:
                 return rows
             first = [row[0] for row in rows]
             rows.clear()
-            others = (entry.name.encode(_ENCODING, "surrogateescape") for entry in entries)
+            others = (entry.name.encode(_ENCODING, _ERRORS) for entry in entries)
             listing.names = SortedNames(itertools.chain(first, others))
             return []
     except OSError:
@@ -223,7 +219,7 @@ def _look_at(listing: Listing, names: Sequence[bytes]) -> list[Row]:
     rows: list[Row] = []
     for name in names:
         try:
-            status = os.stat(name, dir_fd=listing.descriptor, follow_symlinks=False)
+            status = folders.status_in(name, listing.descriptor)
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -235,7 +231,7 @@ def _look_at(listing: Listing, names: Sequence[bytes]) -> list[Row]:
 
 def _scan_one_by_one(listing: Listing) -> list[Row]:
     rows: list[Row] = []
-    with os.scandir(listing.descriptor) as entries:
+    with folders.scan(listing.descriptor) as entries:
         for entry in entries:
             name = os.fsencode(entry.name)
             try:
@@ -276,7 +272,7 @@ def _find(rows: list[Row], name: bytes) -> Row | None:
 
 def _is_signed(folder: int) -> bool:
     try:
-        descriptor = os.open(CACHE_TAG, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        descriptor = folders.open_file(CACHE_TAG, folder)
     except OSError:
         return False
     try:
@@ -292,42 +288,24 @@ def _leave_out_large(listing: Listing, most_bytes: int) -> None:
 
 
 def _open_folder(path: bytes, inode: int | None) -> int:
-    descriptor = open_long(path, _OPEN_FOLDER)
-    if inode is not None and os.fstat(descriptor).st_ino != inode:
-        os.close(descriptor)
+    descriptor = folders.open_absolute(path)
+    # Windows' listings name no inodes.
+    if inode and folders.status(descriptor).st_ino != inode:
+        folders.close(descriptor)
         raise FileNotFoundError(errno.ENOENT, "it was replaced while the plan was walked")
     return descriptor
 
 
-def open_long(path: bytes, flags: int) -> int:
-    """Open an absolute path given without its slash, however long it is."""
-    if len(path) <= _PIECE_BYTES:
-        return os.open(b"/" + path, flags)
-    descriptor = os.open(b"/", os.O_PATH | os.O_DIRECTORY)
-    try:
-        while len(path) > _PIECE_BYTES:
-            cut = path.rfind(b"/", 0, _PIECE_BYTES)
-            piece, path = path[:cut], path[cut + 1 :]
-            following = os.open(
-                piece, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor
-            )
-            os.close(descriptor)
-            descriptor = following
-        return os.open(path, flags, dir_fd=descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _open_root(root: bytes, close: bool = False) -> int:
     try:
-        real = os.path.realpath(b"/" + root)
-        descriptor = os.open(real, _OPEN_FOLDER)
+        descriptor = folders.open_named(root)
         if close:
-            os.listdir(descriptor)
+            with folders.scan(descriptor):
+                pass
     except OSError as error:
         raise _missing(root, error) from error
     if close:
-        os.close(descriptor)
+        folders.close(descriptor)
         return -1
     return descriptor
 
@@ -339,9 +317,9 @@ def _missing(root: bytes, error: OSError) -> FolderMissing:
     )
 
 
-def _outermost(folders: Iterator[bytes]) -> list[bytes]:
+def _outermost(named: Iterator[bytes]) -> list[bytes]:
     kept: list[bytes] = []
-    for folder in sorted(folders):
+    for folder in sorted(named):
         if not any(outer in (b"", folder) or folder.startswith(outer + b"/") for outer in kept):
             kept.append(folder)
     return kept

@@ -14,6 +14,7 @@ from agent.config import Config, Dump, Plan
 from agent.exclusions import rules_of
 from agent.failures import AgentError
 from agent.names import shown_absolute, size_text
+from agent.platforms import folders
 from agent.tree import FILE, Tree
 
 LITTLE_BYTES, TOO_LITTLE_BYTES = 500_000_000, 20_000_000
@@ -135,7 +136,7 @@ class _Found:
                 if row[1] >> 12 == FILE:
                     self.files += 1
                     self.size_bytes += row[3]
-                    if not os.access(row[0], os.R_OK, dir_fd=listing.descriptor):
+                    if not folders.may_read(row[0], listing.descriptor):
                         self._add(listing.path + b"/" + row[0], "permission denied")
             if time.monotonic() > deadline:
                 return False

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from agent.config.settings import Dump, DumpKind, Hooks, Plan, Profile
 from agent.config.tables import Table
-from agent.platforms import SYSTEM
+from agent.platforms import SYSTEM, paths
 
 DUMPS_FOLDER = "@dumps"
 PROFILES = ("linux", "windows", "macos", "none")
@@ -69,10 +69,11 @@ def _name(table: Table) -> str:
 def _folders(table: Table) -> tuple[str, ...]:
     cleaned = []
     for folder in table.texts("folders"):
-        expanded = os.path.expanduser(folder)
-        if not os.path.isabs(expanded):
-            table.fault("folders", f"holds {folder!r}, which is no absolute path.")
-        path = "/" + os.path.normpath(expanded).lstrip("/")
+        try:
+            path = paths.plan_folder(os.path.expanduser(folder), SYSTEM)
+        except ValueError as error:
+            table.fault("folders", f"holds {folder!r}, {error}.")
+            path = "/"
         if path.split("/")[1] == DUMPS_FOLDER:
             table.fault(
                 "folders",

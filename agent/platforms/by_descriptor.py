@@ -1,0 +1,154 @@
+"""Folders reached by descriptors: no swap of a path leads elsewhere. Linux, macOS."""
+
+from __future__ import annotations
+
+import operator
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_QUIET_FILE = _FILE | getattr(os, "O_NOATIME", 0)
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_ON_THE_WAY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+_PIECE_BYTES = 3000 if sys.platform == "linux" else 900
+IS_ROOT = os.geteuid() == 0
+
+# st_mode, inode, size, mtime in ns, ctime in ns, uid, gid
+fields = operator.attrgetter(
+    "st_mode", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns", "st_uid", "st_gid"
+)
+
+
+def open_absolute(path: bytes) -> int:
+    """Open a folder of the tree, however long its path is; no symlink at its end."""
+    if len(path) <= _PIECE_BYTES:
+        return os.open(b"/" + path, _FOLDER)
+    descriptor = os.open(b"/", _ON_THE_WAY)
+    try:
+        while len(path) > _PIECE_BYTES:
+            cut = path.rfind(b"/", 0, _PIECE_BYTES)
+            piece, path = path[:cut], path[cut + 1 :]
+            following = os.open(piece, _ON_THE_WAY | os.O_NOFOLLOW, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = following
+        return os.open(path, _FOLDER, dir_fd=descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def open_named(path: bytes) -> int:
+    """Open a folder that a person named: its symlinks are followed."""
+    return os.open(os.path.realpath(b"/" + path), _FOLDER)
+
+
+def open_target(path: str) -> int:
+    """Open the folder that a restore goes to."""
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def open_in(name: bytes, folder: int) -> int:
+    """Open a folder in another."""
+    return os.open(name, _FOLDER, dir_fd=folder)
+
+
+def close(folder: int) -> None:
+    """Forget a folder."""
+    os.close(folder)
+
+
+def status(folder: int) -> os.stat_result:
+    """The state of the folder itself."""
+    return os.fstat(folder)
+
+
+def status_at(path: bytes) -> os.stat_result:
+    """The state of what lies at a path of the tree, symlinks followed."""
+    return os.stat(b"/" + path)
+
+
+def status_in(name: bytes, folder: int) -> os.stat_result:
+    """The state of what is in it, symlinks not followed."""
+    return os.stat(name, dir_fd=folder, follow_symlinks=False)
+
+
+def scan(folder: int) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
+    """What is in it."""
+    return os.scandir(folder)
+
+
+def open_file(name: bytes, folder: int) -> int:
+    """Open a file to be read; its access time stays as it is where we may say so."""
+    try:
+        return os.open(name, _QUIET_FILE, dir_fd=folder)
+    except PermissionError:
+        # Only a file's owner may leave its access time alone.
+        return os.open(name, _FILE, dir_fd=folder)
+
+
+def may_read(name: bytes, folder: int) -> bool:
+    """Could it be opened?"""
+    return os.access(name, os.R_OK, dir_fd=folder)
+
+
+def read_link(name: bytes, folder: int) -> bytes:
+    """Where a symlink leads."""
+    return os.readlink(name, dir_fd=folder)
+
+
+def new_file(name: bytes, folder: int) -> int:
+    """Make a file, readable by us alone; FileExistsError if something is there."""
+    return os.open(name, _NEW_FILE, 0o600, dir_fd=folder)
+
+
+def write_at(descriptor: int, content: bytes | memoryview, offset: int) -> int:
+    """Write at a place of a file; how much was written."""
+    return os.pwrite(descriptor, content, offset)
+
+
+def finish_file(
+    descriptor: int, name: bytes, folder: int, mode: int, mtime_ns: int, owner: tuple[int, int]
+) -> None:
+    """Give a new file its owner, mode and time, and close it."""
+    try:
+        if IS_ROOT:
+            os.fchown(descriptor, *owner)
+        os.fchmod(descriptor, mode)
+        os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+    finally:
+        os.close(descriptor)
+
+
+def finish_folder(folder: int, mode: int, mtime_ns: int, owner: tuple[int, int]) -> None:
+    """Give a folder its owner, mode and time."""
+    if IS_ROOT:
+        os.fchown(folder, *owner)
+    os.fchmod(folder, mode)
+    os.utime(folder, ns=(mtime_ns, mtime_ns))
+
+
+def make_link(
+    target: bytes, name: bytes, folder: int, mtime_ns: int, owner: tuple[int, int]
+) -> None:
+    """Make a symlink with its owner and time."""
+    os.symlink(target, name, dir_fd=folder)
+    if IS_ROOT:
+        os.chown(name, *owner, dir_fd=folder, follow_symlinks=False)
+    os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=folder, follow_symlinks=False)
+
+
+def make_folder(name: bytes, folder: int) -> None:
+    """Make a folder, ours alone for now."""
+    os.mkdir(name, 0o700, dir_fd=folder)
+
+
+def remove(name: bytes, folder: int) -> None:
+    """Remove what is no folder."""
+    os.unlink(name, dir_fd=folder)
+
+
+def rename(name: bytes, new: bytes, folder: int) -> None:
+    """Give it another name in the same folder, in the place of what is there."""
+    os.replace(name, new, src_dir_fd=folder, dst_dir_fd=folder)

@@ -1,0 +1,85 @@
+"""Paths: as a system writes them, and as the tree of a plan knows them; pure functions.
+
+In the tree a path is bytes, with slashes, absolute, without the first slash.
+`C:\\Users` is `C:/Users` there, and `\\\\server\\share\\x` is `UNC/server/share/x`.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import unicodedata
+from collections.abc import Callable
+
+_DRIVE = re.compile(r"([A-Za-z]):(?:\\|$)")
+_UNC = re.compile(r"\\\\([^\\?.][^\\]*)\\([^\\]+)(\\.*|$)")
+_LONG = "\\\\?\\"
+UNC = "UNC"
+_FORBIDDEN = re.compile(rb'[\x00-\x1f<>:"|?*\\]')
+_DEVICE = re.compile(rb"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)")
+
+
+def plan_folder(text: str, system: str) -> str:
+    """A folder as plans and the portal name it, `/srv` or `/C:/Users`; ValueError if relative."""
+    if system == "windows":
+        return _windows_folder(text)
+    if not text.startswith("/"):
+        raise ValueError("which is no absolute path")
+    return "/" + posixpath.normpath(text).lstrip("/")
+
+
+def _windows_folder(text: str) -> str:
+    path = text.replace("/", "\\")
+    if path.startswith("\\\\?\\UNC\\"):
+        path = "\\\\" + path[8:]
+    path = path.removeprefix(_LONG)
+    if (drive := _DRIVE.match(path)) is not None:
+        start, rest = f"/{drive[1].upper()}:", path[2:]
+    elif (unc := _UNC.match(path)) is not None:
+        start, rest = f"/{UNC}/{unc[1]}/{unc[2]}", unc[3]
+    else:
+        raise ValueError("which is no absolute path such as C:/Users or //server/share")
+    inside = posixpath.normpath("/" + rest.replace("\\", "/")).strip("/")
+    return f"{start}/{inside}" if inside else start
+
+
+def system_path(path: str, system: str) -> str:
+    """What the system calls a path of the tree; on Windows in the form that has no limit."""
+    if system != "windows":
+        return "/" + path
+    drive, _, rest = path.partition("/")
+    if drive == UNC:
+        return f"{_LONG}UNC\\" + rest.replace("/", "\\")
+    return f"{_LONG}{drive}\\" + rest.replace("/", "\\")
+
+
+def landing_name(name: bytes, system: str) -> bytes:
+    """The name under which an entry can be restored on a system.
+
+    Windows has no `C:` inside a folder, no `a?b`, no `con.txt` and no name that ends with a dot.
+    """
+    if system != "windows":
+        return name
+    if re.fullmatch(rb"[A-Za-z]:", name):
+        return name[:1]
+    kept = _FORBIDDEN.sub(b"_", name)
+    if kept.endswith((b".", b" ")):
+        kept = kept[:-1] + b"_"
+    return b"_" + kept if _DEVICE.match(kept) else kept
+
+
+def fold_of(system: str) -> Callable[[str], str] | None:
+    """What makes names equal that a system takes for the same, for patterns; None: nothing does.
+
+    A Mac's disk may or may not tell upper from lower case, so there only the ways to write an
+    accent are made one.
+    """
+    if system == "windows":
+        return str.lower
+    if system == "macos":
+        return _composed
+    return None
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
