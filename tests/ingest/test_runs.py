@@ -6,9 +6,11 @@ import asyncio
 import json
 import uuid
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 
+from libs.shared import clock
 from libs.shared.entries import FolderDelta
 from tests.ingest.machines import Agent, Service, Tenant, folder, problem_of
 
@@ -65,7 +67,9 @@ async def test_the_newer_run_wins(agent: Agent, ingest: Service) -> None:
     plan = await agent.declare()
     first = await agent.start(plan)
     second = await agent.start(plan)
-    assert problem_of(await agent.commit(first, 0)) == (409, "run-closed")
+    answer = await agent.commit(first, 0)
+    assert problem_of(answer) == (409, "run-closed")
+    assert "the same token is used on two" in answer.json()["detail"]
     assert problem_of(await agent.upload(first, agent.pack(b"x"))) == (409, "run-closed")
     assert (await agent.commit(second, 0)).json()["number"] == 2
     finished = await ingest.events(agent.tenant.tenant_id, "run.finished.v1")
@@ -146,6 +150,34 @@ async def test_warnings_and_what_the_summary_says(agent: Agent, ingest: Service)
     assert len(finished["log_tail"].encode()) <= 65_536
     assert finished["hostname"] == "caisse"
     assert finished["restore_point"]
+
+
+async def test_a_clock_that_is_wrong_by_years_changes_no_date_of_ours(
+    agent: Agent, ingest: Service
+) -> None:
+    plan = await agent.declare()
+    for number, (mtime_ns, claimed) in enumerate(
+        [(-(2**62), "0001-01-01T00:00:00Z"), (2**62, "9999-12-31T23:59:59Z")]
+    ):
+        run = await agent.start(plan)
+        await agent.upload(run, agent.pack(b"x"))
+        entry = agent.file(b"f%d" % number, b"x", mtime_ns=mtime_ns)
+        assert (await agent.send(run, FolderDelta(b"", [entry], []))).status_code == 204
+        answer = await agent.commit(run, started_at=claimed)
+        assert answer.status_code == 200, answer.text
+    for finished in await ingest.events(agent.tenant.tenant_id, "run.finished.v1"):
+        for moment in (finished["started_at"], finished["finished_at"]):
+            assert abs(clock.now() - datetime.fromisoformat(moment)) < timedelta(minutes=5)
+    rows = await ingest.fetch(
+        "SELECT v.mtime_ns, r.committed_at, v.received_at FROM catalogue.versions v"
+        " JOIN catalogue.runs r ON r.plan_id = v.plan_id AND r.number = v.first_run"
+        " WHERE v.tenant_id = $1 ORDER BY v.mtime_ns",
+        agent.tenant.tenant_id,
+    )
+    assert [row["mtime_ns"] for row in rows] == [-(2**62), 2**62]
+    for row in rows:
+        assert abs(clock.now() - row["committed_at"]) < timedelta(minutes=5)
+        assert abs(clock.now() - row["received_at"]) < timedelta(minutes=5)
 
 
 async def test_an_unchanged_run_costs_a_handful_of_rows(agent: Agent, ingest: Service) -> None:

@@ -17,6 +17,10 @@ from services.ingest.actions.ingest import Ingest
 
 _SECOND = timedelta(seconds=1)
 _WANTED_CHUNKS = 4_096
+_OVERTAKEN = (
+    "Another run of the same plan was started since; if not by this machine, the same token is"
+    " used on two."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +92,7 @@ async def _open(
     """Closes what the agent left open, then opens the run or writes its refusal down."""
     left = await store.find_open_run(conn, agent.tenant_id, plan.plan_id)
     if left is not None:
-        await fail_run(
-            conn, left, plan, "abandoned", "The agent started another run.", rules.Ending(), now
-        )
+        await fail_run(conn, left, plan, "abandoned", _OVERTAKEN, rules.Ending(), now)
     volume = await store.read_volume(conn, agent.tenant_id)
     run = rules.Run(
         run_id=uuid4(),
@@ -155,7 +157,7 @@ async def _refuse_again(
         return refused
     if run.state == "open":
         return None
-    return rules.RunClosed(run.state, run.reason_code)
+    return rules.RunClosed(run.state, run.reason_code, run.reason)
 
 
 async def use_run(ingest: Ingest, conn: Connection, agent: rules.Agent, run_id: UUID) -> rules.Run:
@@ -167,7 +169,7 @@ async def use_run(ingest: Ingest, conn: Connection, agent: rules.Agent, run_id: 
     if run is None:
         raise NotFound("run")
     if run.state != "open":
-        raise rules.RunClosed(run.state, run.reason_code)
+        raise rules.RunClosed(run.state, run.reason_code, run.reason)
     rules.check_subscription(agent.subscription, agent.subscription_reason)
     until = clock.now() + ingest.lease
     spared = min(ingest.lease / 10, 10 * _SECOND)
@@ -191,7 +193,7 @@ async def abort_run(
         run = await store.find_run(conn, agent.tenant_id, agent.agent_id, run_id)
         assert run is not None
     if run.state != "failed":
-        raise rules.RunClosed(run.state, run.reason_code)
+        raise rules.RunClosed(run.state, run.reason_code, run.reason)
     return {
         "outcome": "failed",
         "number": run.number,

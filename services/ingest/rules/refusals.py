@@ -201,15 +201,17 @@ class RunClosed(Refusal):
     status: ClassVar[int] = 409
     title: ClassVar[str] = "The run is closed"
 
-    def __init__(self, state: str, reason_code: str) -> None:
-        super().__init__(state, reason_code)
+    def __init__(self, state: str, reason_code: str, reason: str = "") -> None:
+        super().__init__(state, reason_code, reason)
         self.state = state
         self.reason_code = reason_code
+        self.reason = reason
 
     @property
     def detail(self) -> str:
         because = f" ({self.reason_code})" if self.reason_code else ""
-        return f"The run has ended as {self.state}{because}; start another one."
+        sentence = f"The run has ended as {self.state}{because}; start another one."
+        return f"{sentence} {self.reason}".strip()
 
     def extra(self) -> dict[str, Any]:
         return {"state": self.state, "reason_code": self.reason_code}

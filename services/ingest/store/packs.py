@@ -111,7 +111,8 @@ async def is_being_removed(
     return bool(
         await conn.fetchval(
             "SELECT true FROM catalogue.removals WHERE tenant_id = $1 AND pack_id = $2"
-            " AND (removed_by IS NULL OR NOT pg_visible_in_snapshot(removed_by, $3::text::pg_snapshot))",
+            " AND (removed_by IS NULL"
+            " OR NOT pg_visible_in_snapshot(removed_by, $3::text::pg_snapshot))",
             tenant_id,
             pack_id,
             snapshot,
