@@ -59,6 +59,7 @@ async def commit_run(
         )
     crashpoint("ingest.after_commit_run")
     await tell_end(ingest, run.tenant_id, run_id)
+    crashpoint("ingest.after_tell_end")
     return answer
 
 

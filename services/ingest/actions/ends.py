@@ -9,7 +9,6 @@ from uuid import UUID
 import msgspec
 
 from libs.shared import clock, database, logs, packs
-from libs.shared.crashpoints import crashpoint
 from libs.shared.errors import Refusal, Unavailable
 from libs.shared.keys import KeysDestroyed, TenantKeys
 from services.ingest import rules, store
@@ -78,6 +77,5 @@ async def _write_end(ingest: Ingest, tenant_id: UUID, run_id: UUID) -> None:
     key = f"{runs_prefix(tenant_id, end.plan_id)}{end.number}.end"
     sealed = seal_part(msgspec.json.encode(end), await ingest.keys.get(tenant_id), key)
     await ingest.objects.put(key, sealed)
-    crashpoint("ingest.after_put_end")
     async with database.acquire(ingest.pool) as conn:
         await store.mark_end_written(conn, tenant_id, run_id)

@@ -42,14 +42,14 @@ async def write_due_lists(ingest: Ingest) -> int:
     written = 0
     for due in wanted:
         try:
-            await _write(ingest, due)
+            await write_list(ingest, due)
             written += 1
         except Refusal as refusal:
             logs.get().warning("list.unwritten", plan_id=str(due.plan_id), why=refusal.code)
     return written
 
 
-async def _write(ingest: Ingest, due: store.DueList) -> None:
+async def write_list(ingest: Ingest, due: store.DueList) -> None:
     """From one snapshot to disk, and from there to the bucket; the head comes last."""
     with tempfile.TemporaryFile() as file:
         async with (
