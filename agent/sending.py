@@ -85,13 +85,11 @@ class Sender:
         self._packs: queue.Queue[tuple[int, Pack] | None] = queue.Queue(UPLOADS_IN_FLIGHT)
         self._room = threading.Semaphore(UPLOADS_IN_FLIGHT)
         self._calls = ThreadPoolExecutor(WINDOWS_AHEAD + 1)
-        self._packer = threading.Thread(target=self._guarded, args=(self._pack_all,), daemon=True)
-        self._uploaders = [
-            threading.Thread(target=self._guarded, args=(self._upload_all,), daemon=True)
-            for _ in range(UPLOADS_IN_FLIGHT)
-        ]
-        for thread in (self._packer, *self._uploaders):
-            thread.start()
+        self._ends: list[threading.Event] = []
+        for work in (self._pack_all, *[self._upload_all] * UPLOADS_IN_FLIGHT):
+            ended = threading.Event()
+            self._ends.append(ended)
+            threading.Thread(target=self._work, args=(work, ended), daemon=True).start()
 
     def offer(self, chunk_id: bytes, content: bytes | memoryview) -> None:
         """Take a chunk; sent unless the tenant has it."""
@@ -119,9 +117,9 @@ class Sender:
         self._hand_over_batch()
         self._hand_over_window()
         self._put(self._steps, None)
-        self._packer.join()
-        for thread in self._uploaders:
-            thread.join()
+        # Not join(): interrupted by a signal, it takes a thread that runs for one that ended.
+        for ended in self._ends:
+            ended.wait()
         self._calls.shutdown()
         self._check()
 
@@ -135,11 +133,11 @@ class Sender:
         self._stopping.set()
         connection.stopping.set()
         end = time.monotonic() + STOP_SECONDS
-        for thread in (self._packer, *self._uploaders):
-            thread.join(max(end - time.monotonic(), 0))
+        for ended in self._ends:
+            ended.wait(max(end - time.monotonic(), 0))
         connection.cut()
-        for thread in (self._packer, *self._uploaders):
-            thread.join()
+        for ended in self._ends:
+            ended.wait()
         self._calls.shutdown(cancel_futures=True)
         connection.stopping.clear()
 
@@ -207,6 +205,12 @@ class Sender:
         if self._stopping.is_set():
             raise SendingStopped
 
+    def _work(self, work: Callable[[], None], ended: threading.Event) -> None:
+        try:
+            self._guarded(work)
+        finally:
+            ended.set()
+
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
@@ -236,7 +240,7 @@ class Sender:
             step.window.clear()
         if builder.chunk_ids:
             self._send(builder.finish())
-        for _ in self._uploaders:
+        for _ in range(UPLOADS_IN_FLIGHT):
             self._put(self._packs, None)
 
     def _send(self, pack: Pack) -> None:
