@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -264,6 +264,14 @@ async def test_a_silent_run_is_abandoned(own_ingest: Callable[..., Service]) -> 
     for _ in range(8):  # signs of life keep it open
         await asyncio.sleep(0.4)
         await agent.missing(run, b"x")
+
+    async def slowly() -> AsyncIterator[bytes]:
+        for _ in range(8):
+            yield b"a large file from a script"
+            await asyncio.sleep(0.4)
+
+    answer = await agent.client.put(f"/v1/runs/{run}/files/slow", content=slowly())
+    assert answer.status_code == 200, answer.text
     assert await service.events(tenant.tenant_id, "run.finished.v1") == []
     for _ in range(60):
         await asyncio.sleep(0.2)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -63,7 +62,7 @@ async def put_file(
         await use_run(ingest, conn, agent, run_id)
     keys = await ingest.keys.get(agent.tenant_id)
     async with ingest.hold_file(agent.tenant_id):
-        inflow = Inflow(receive)
+        inflow = Inflow(_staying_alive(ingest, agent, run_id, receive))
         cutting = Cutting(ingest, agent, run_id, inflow, keys.chunk_key)
         try:
             await asyncio.get_running_loop().run_in_executor(ingest.file_threads, cutting.cut)
@@ -82,6 +81,29 @@ async def put_file(
         len(cutting.chunk_ids) // 32,
         cutting.stored_bytes,
     )
+
+
+def _staying_alive(
+    ingest: Ingest,
+    agent: rules.Agent,
+    run_id: UUID,
+    receive: Callable[[], Awaitable[bytes | None]],
+) -> Callable[[], Awaitable[bytes | None]]:
+    """Receives, and renews the run's lease now and then: a body may take hours."""
+    loop = asyncio.get_running_loop()
+    pause_seconds = ingest.lease.total_seconds() / 6
+    due = loop.time() + pause_seconds
+
+    async def receive_alive() -> bytes | None:
+        nonlocal due
+        piece = await receive()
+        if loop.time() >= due:
+            async with database.transaction(ingest.pool) as conn:
+                await use_run(ingest, conn, agent, run_id)
+            due = loop.time() + pause_seconds
+        return piece
+
+    return receive_alive
 
 
 async def _write_down(
@@ -161,12 +183,11 @@ class Cutting:
             try:
                 return self._inflow.ask(function, *arguments)
             except Unavailable as trouble:
-                time.sleep(trouble.retry_after_seconds)
+                self._inflow.pause(trouble.retry_after_seconds)
         return self._inflow.ask(function, *arguments)
 
     async def _has(self, chunk_id: bytes) -> bool:
-        async with database.transaction(self._ingest.pool) as conn:
-            await use_run(self._ingest, conn, self._agent, self._run_id)
+        async with database.acquire(self._ingest.pool) as conn:
             return bool(await store.find_present(conn, self._agent.tenant_id, [chunk_id]))
 
     async def _store_payloads(self) -> int:

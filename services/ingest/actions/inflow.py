@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -21,16 +22,22 @@ class Inflow:
         self._loop = asyncio.get_running_loop()
         self._piece = memoryview(b"")
         self._asked: concurrent.futures.Future[Any] | None = None
-        self._is_closed = False
+        self._closed = threading.Event()
         self._is_whole = False
 
     def ask(self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: object) -> T:
         """Runs a coroutine on the loop and waits for what it returns or raises."""
+        self.pause(0)
         asked = asyncio.run_coroutine_threadsafe(function(*arguments), self._loop)
         self._asked = asked
-        if self._is_closed:
+        if self._closed.is_set():
             asked.cancel()
         return asked.result()
+
+    def pause(self, seconds: float) -> None:
+        """Lets time pass; CancelledError where the inflow is closed."""
+        if self._closed.wait(seconds):
+            raise concurrent.futures.CancelledError
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Fills a part of the buffer; 0 at the end."""
@@ -45,7 +52,7 @@ class Inflow:
 
     def close(self) -> None:
         """Lets a thread that waits for the loop end, with CancelledError."""
-        self._is_closed = True
+        self._closed.set()
         if self._asked is not None:
             self._asked.cancel()
 
