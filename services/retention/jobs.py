@@ -96,7 +96,7 @@ async def collect_all(keeper: Keeper) -> None:
             now = await actions.check_time(keeper)
         except actions.TimeDoubtful as doubt:
             DOUBTFUL.set(1)
-            logs.get().error("retention.stopped", why=str(doubt))
+            logs.get().error("retention.stopped", why=doubt.detail)
             return
         except Unavailable as trouble:
             logs.get().warning("job.interrupted", job="collect", why=str(trouble))
