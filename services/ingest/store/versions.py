@@ -158,14 +158,17 @@ async def reopen_same(
 ) -> Closed:
     """Takes back what `close_all` closed where the entry is still the same; counts it."""
     rows = await conn.fetch(
-        "UPDATE catalogue.versions v SET last_run = NULL"
-        " FROM unnest($3::bigint[], $4::bytea[], $5::text[], $6::integer[], $7::bigint[],"
-        " $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bytea[])"
-        " AS d (folder_id, name, kind, mode, mtime_ns, uid, gid, size, target, chunk_ids)"
-        " WHERE v.tenant_id = $1 AND v.folder_id = d.folder_id AND v.name = d.name"
-        " AND v.last_run = $2 - 1 AND v.first_run < $2"
-        " AND (v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.target, v.chunk_ids)"
-        " = (d.kind, d.mode, d.mtime_ns, d.uid, d.gid, d.size, d.target, d.chunk_ids)"
+        # The newest version of each path by its key, as no join: statistics from before the
+        # closing make one that compares each entry with all that was closed.
+        "UPDATE catalogue.versions v SET last_run = NULL WHERE v.ctid = ANY(ARRAY("
+        "  SELECT o.ctid FROM unnest($3::bigint[], $4::bytea[], $5::text[], $6::integer[],"
+        "  $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bytea[])"
+        "  AS d (folder_id, name, kind, mode, mtime_ns, uid, gid, size, target, chunk_ids)"
+        "  CROSS JOIN LATERAL (SELECT n.ctid, n.* FROM catalogue.versions n"
+        "   WHERE n.tenant_id = $1 AND n.folder_id = d.folder_id AND n.name = d.name"
+        "   AND n.first_run < $2 ORDER BY n.first_run DESC LIMIT 1) o WHERE o.last_run = $2 - 1"
+        "  AND (o.kind::text, o.mode, o.mtime_ns, o.uid, o.gid, o.size, o.target, o.chunk_ids)"
+        "  = (d.kind, d.mode, d.mtime_ns, d.uid, d.gid, d.size, d.target, d.chunk_ids)))"
         " RETURNING v.kind::text, v.size",
         place.tenant_id,
         place.number,
