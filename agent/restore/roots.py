@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agent.failures import AlreadyRunning
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 3.0
 
 
 @contextmanager

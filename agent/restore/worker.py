@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,10 +29,6 @@ from libs.shared.packs import PayloadInvalid, unpack
 
 TRIES_WITHOUT_PROGRESS = 4
 REPORT_SECONDS = 0.5
-
-
-class Abandoned(Exception):
-    """The restore that started us is gone."""
 
 
 class Worker:
@@ -101,7 +98,7 @@ class Worker:
 
     def _place(self, chunk: Chunk, encoding: int, payload: bytes) -> None:
         """Verify a chunk, then write it wherever it is needed."""
-        self._look_up()
+        self._tell()
         place = chunk.place
         self._report.bytes_fetched += len(payload)
         try:
@@ -153,7 +150,7 @@ class Worker:
         return True
 
     def _has(self, file: Target, offset: int, place: ChunkPlace) -> bool:
-        self._look_up()
+        self._tell()
         try:
             content = os.pread(self._descriptor(file), place.size, offset)
         except OSError:
@@ -182,10 +179,8 @@ class Worker:
         self._report.said.append(sentence)
         self._send_report()
 
-    def _look_up(self) -> None:
-        """Now and then: is somebody there, and what do they want to know?"""
-        if os.getppid() != self._setup.parent:
-            raise Abandoned
+    def _tell(self) -> None:
+        """Now and then, tell how far this is."""
         if time.monotonic() - self._reported > REPORT_SECONDS:
             self._send_report()
 
@@ -200,6 +195,16 @@ class Worker:
         self._reported = time.monotonic()
 
 
+def _end_with(parent: int) -> None:
+    """End this process when the restore is gone, whatever it is waiting for.
+
+    Unfinished files are known as such; nobody is left to be told.
+    """
+    while os.getppid() == parent:
+        time.sleep(REPORT_SECONDS)
+    os._exit(1)
+
+
 def main() -> None:
     """Carry out orders until there are no more."""
     memory.keep_warm()
@@ -210,12 +215,9 @@ def main() -> None:
     # All that lives long is made; what an order makes dies with its references.
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
-    try:
-        while (order := receive(sys.stdin.buffer, Order)) is not None:
-            worker.carry_out(order)
-    except (Abandoned, BrokenPipeError):
-        # Unfinished files are known as such; nobody is left to be told.
-        os._exit(1)
+    threading.Thread(target=_end_with, args=(setup.parent,), daemon=True).start()
+    while (order := receive(sys.stdin.buffer, Order)) is not None:
+        worker.carry_out(order)
 
 
 if __name__ == "__main__":
