@@ -35,10 +35,14 @@ async def test_killed_during_uploads(own_ingest: Callable[..., Service]) -> None
         with pytest.raises(httpx2.TransportError):
             await agent.upload(run, pack)
         assert service.died() == 137
+        key = f"t/{agent.tenant.tenant_id}/packs/{pack.id[:2]}/{pack.id}"
+        left = [await service.objects.get(key)] if step != "ingest.before_put" else []
         service.start()
         assert (await agent.upload(run, before)).status_code == 200
         again = await agent.upload(run, pack)
         assert again.status_code == (200 if step == "ingest.after_commit" else 201)
+        # Sealing is deterministic: the second PUT wrote the same object.
+        assert [await service.objects.get(key) for _ in left] == left
         acknowledged += [before, pack]
     prefix = f"t/{agent.tenant.tenant_id}/packs/"
     listed = {key.rpartition("/")[2]: size async for key, size in service.objects.list(prefix)}

@@ -213,32 +213,36 @@ async def expire(ingest: Service, tenant_id: UUID, before: int) -> None:
     )
 
 
-@pytest.mark.parametrize("listed_after", [0, 2, 4])
+@pytest.mark.parametrize(
+    ("listed_after", "expired_before", "kept"),
+    [(0, 4, [4, 5, 6]), (2, 4, [4, 5, 6]), (4, 4, [4, 5, 6]), (0, 5, [5, 6]), (3, 5, [5, 6])],
+)
 async def test_what_had_expired_stays_away(
-    agent: Agent, ingest: Service, empty: Empty, listed_after: int
+    agent: Agent,
+    ingest: Service,
+    empty: Empty,
+    listed_after: int,
+    expired_before: int,
+    kept: list[int],
 ) -> None:
     plan = await agent.declare()
     tenant_id = agent.tenant.tenant_id
-    for number in range(1, 7):
-        changes = [agent.file(b"f", b"%d" % number)]
-        removed = []
-        if number == 2:
-            changes.append(agent.file(b"short", b"s"))
-        if number == 3:
-            changes = []
-            removed = [b"short"]
-        await agent.copy(
-            plan,
-            FolderDelta(b"", [*changes, agent.file(b"stays", b"s")], removed),
-            contents=[b"%d" % number, b"s"],
-        )
+    contents = [b"%d" % number for number in range(7)]
+    nights = [FolderDelta(b"", [agent.file(b"f", content)], []) for content in contents]
+    nights[1].upserts.append(agent.file(b"stays", contents[0]))
+    nights[2].upserts.append(agent.file(b"short", contents[0]))
+    nights[3].removed.append(b"short")
+    for number in range(1, 6):
+        await agent.copy(plan, nights[number], contents=contents)
         if number == listed_after:
             await write_list(ingest, agent, plan)
-        if number == 5:
-            await expire(ingest, tenant_id, 4)
+    await expire(ingest, tenant_id, expired_before)
+    # Where all that was superseded had expired, the last night supersedes nothing more.
+    last = [nights[6]] if expired_before == 4 else []
+    await agent.copy(plan, *last, contents=[])
     (rebuilt,) = await empty.rebuild(tenant_id)
     assert rebuilt.troubles == []
-    assert await numbers(empty, plan) == [4, 5, 6]
+    assert await numbers(empty, plan) == kept
     assert await empty.fingerprint(tenant_id) == await fingerprint_of(ingest, tenant_id)
 
 
