@@ -15,6 +15,7 @@ from agent import failures
 from agent.commands.shell import EPILOG, AsJson, app, end, print_table
 from agent.failures import AgentError, UsageError
 from agent.names import duration_text, shown_absolute, size_text
+from agent.platforms import SYSTEM
 
 if TYPE_CHECKING:
     from agent.portal import Portal
@@ -74,6 +75,8 @@ def restore(
     The password comes from COFFRE_PASSWORD, else it is asked for.
     A restore that was cut can be repeated: what is there already is not fetched again.
     """
+    if SYSTEM == "windows":
+        end(UsageError("The agent can't restore on Windows yet: take the zip from the portal."))
     from agent import memory  # noqa: PLC0415 - the libraries cost start-up time
     from agent.connection import Connection  # noqa: PLC0415 - the same
     from agent.portal import Portal  # noqa: PLC0415 - the same

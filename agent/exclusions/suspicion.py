@@ -63,7 +63,7 @@ class Suspicion:
         last, above = parts[-1], parts[:-1]
         is_placed = pattern.startswith("/") or len(parts) > 1
         if "\\" in pattern or "**" in pattern or not is_placed:
-            self._everywhere.append("*" if "\\" in pattern or last == "**" else last)
+            self._everywhere.append(last)
             return
         first = above[0] if above and not _WILD.search(above[0]) else ""
         self._placed.setdefault((len(above), first), []).append((above, last))
