@@ -235,18 +235,19 @@ class _Away:
         self.failures += 1
         left = connection.patience_seconds - (moment - self._since)
         reason = str(error) or type(error).__name__
+        answers = isinstance(error, Problem)
         if left <= 0:
+            state = "took nothing" if answers else "could not be reached"
             raise Unreachable(
-                f"{connection.url} could not be reached for "
+                f"{connection.url} {state} for "
                 f"{connection.patience_seconds:.0f} seconds ({reason}). "
                 "Nothing is lost: the next run goes on from here."
             ) from error
         grown = min(LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(self.failures, 10))
         wanted = grown * random.uniform(0.7, 1.0) if asked_seconds is None else asked_seconds  # noqa: S311 - spreads retries, no secret
         if self.failures > 1 or wanted >= 1:
-            connection.on_wait(
-                f"{connection.url} does not answer ({reason}); waiting up to {left:.0f} s"
-            )
+            state = "asks to wait" if answers else "does not answer"
+            connection.on_wait(f"{connection.url} {state} ({reason}); waiting up to {left:.0f} s")
         if connection.stopping.wait(max(0.05, min(wanted, left))):
             raise Interrupted("The run was stopped.") from error
 
