@@ -15,7 +15,7 @@ from agent.records import Reader
 from agent.state import Source
 from agent.tree import Listing
 
-EMPTIED = "held {files} files at the last run and is empty now"
+EMPTIED = "it held files at the last run and is empty now"
 
 
 class SourceEmpty(AgentError):
@@ -125,7 +125,7 @@ class Sources:
                     "removed: the last restore point stays. If it is right so, run once with "
                     "--accept-empty."
                 )
-            emptied[root] = EMPTIED.format(files=files)
+            emptied[root] = EMPTIED
         return emptied
 
 

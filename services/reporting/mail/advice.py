@@ -44,6 +44,16 @@ ADVICE: dict[str, Advice] = {
         N_("Check that the folder and its disk are there, or correct the plan; then run again."),
         N_("Check the disk or the network drive of the machine, then run the plan again."),
     ),
+    "folder-swapped": Advice(
+        N_("Where a folder of the plan held files, another, empty folder is now."),
+        N_("Check that its disk is mounted; if it is right so, have the run accept it once."),
+        N_("Check the mounts of the machine; if it is right so, run once with --accept-empty."),
+    ),
+    "source-empty": Advice(
+        N_("Far fewer files were found than the plan expects, so none was taken for removed."),
+        N_("Check that the folder and its disk are there; if it is right so, correct the plan."),
+        N_("Check the mounts of the machine; if it is right so, lower the plan's minimum."),
+    ),
     "incomplete": Advice(
         N_("Not everything that the plan promises was copied: files again and again, or a dump."),
         N_("See below what is missing; close the program that holds it, or correct the plan."),
@@ -104,6 +114,9 @@ REASONS: dict[str, str] = {
     "changed while it was read": N_("changed while it was read"),
     "no such file or directory": N_("disappeared while it was read"),
     "input/output error": N_("the disk reports an error"),
+    "it held files at the last run and is empty now": N_(
+        "it held files at the last run and is empty now"
+    ),
     "stale file handle": N_("the network drive was disconnected"),
 }
 UNREADABLE_FOLDER = "the folder can't be read: "
