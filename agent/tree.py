@@ -21,7 +21,7 @@ from agent.exclusions.rules import CACHE_SIGNATURE, CACHE_TAG
 from agent.failures import FolderMissing
 from agent.large import LARGE_FOLDER_ENTRIES, SortedNames
 from agent.names import shown_absolute
-from agent.platforms import fold, folders
+from agent.platforms import SYSTEM, fold, folders, paths
 
 FILE, FOLDER, LINK = stat.S_IFREG >> 12, stat.S_IFDIR >> 12, stat.S_IFLNK >> 12
 KINDS = frozenset({FILE, FOLDER, LINK})
@@ -83,10 +83,8 @@ class Tree:
         self._rules = rules
         self._devices: dict[bytes, int] = {}
         self.roots = _outermost(os.fsencode(folder).lstrip(b"/") for folder in named)
-        self._exclusions = {
-            root: Exclusions(root, self._rules, [os.fsencode(own) for own in own_folders], fold)
-            for root in self.roots
-        }
+        own = [os.fsencode(paths.plan_folder(folder, SYSTEM)) for folder in own_folders]
+        self._exclusions = {root: Exclusions(root, self._rules, own, fold) for root in self.roots}
         self._leading: dict[bytes, set[bytes]] = {}
         for root in self.roots:
             _open_root(root, close=True)

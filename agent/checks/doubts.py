@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from agent.checks.findings import Finding
 from agent.config import Config, Plan
+from agent.platforms import SYSTEM, paths
 
 # A file or folder that stands in the data folder of a database that runs.
 _HOT = {
@@ -49,10 +50,10 @@ def doubts(config: Config) -> Iterator[Finding]:
 
 
 def _of_folder(plan: Plan, folder: str) -> Iterator[Finding]:
-    if not os.path.isdir(folder):
+    if not os.path.isdir(_real(folder)):
         yield Finding("warning", folder, "is no folder of this machine; runs fail.", plan.name)
     for name in plan.exclude_if_present:
-        if os.path.lexists(os.path.join(folder, name)):
+        if os.path.lexists(os.path.join(_real(folder), name)):
             sentence = f"holds {name}, which has no say in a folder that a plan names."
             yield Finding("warning", folder, sentence, plan.name)
     yield from _hot(plan, folder)
@@ -74,7 +75,7 @@ def _of_plan(plan: Plan) -> Iterator[Finding]:
 def _hot(plan: Plan, folder: str) -> Iterator[Finding]:
     advice = "it may not be restorable as files; add a [[plan.dump]] and exclude it."
     for name, what in _HOT.items():
-        if os.path.lexists(os.path.join(folder, name)):
+        if os.path.lexists(os.path.join(_real(folder), name)):
             yield Finding("warning", folder, f"is {what}: {advice}", plan.name)
             return
     for place, whose in _HOT_FOLDERS.items():
@@ -93,6 +94,10 @@ def _password_fault(file: Path) -> str | None:
     if not os.access(file, os.R_OK):
         return "can't be read by you; run as the user who owns it."
     return None
+
+
+def _real(folder: str) -> str:
+    return paths.system_path(folder[1:], SYSTEM)
 
 
 def _holds(outer: str, inner: str) -> bool:
