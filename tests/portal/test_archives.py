@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+import httpx2
 import msgspec
 import pytest
 import zstandard
@@ -102,6 +103,23 @@ def check(file: builder.File, name: bytes, at: int) -> None:
     handle = os.open(name, os.O_RDONLY, dir_fd=at)
     with os.fdopen(handle, "rb") as opened:
         assert opened.read() == file.content, name
+
+
+async def test_the_length_is_known_before_the_first_byte(portal: Any, client: Any) -> None:
+    async with portal.client(client.token) as api:
+        for path in ("", "top", "top/names", "top/big", "top/dangling", "top/hollow", "top/empty"):
+            for form in ("zip", "tar"):
+                url = f"/api/v1/plans/documents/archive?path={path}&format={form}"
+                answer = await api.get(url)
+                assert answer.status_code == 200
+                assert "transfer-encoding" not in answer.headers
+                assert answer.headers["content-length"] == str(len(answer.content)), url
+        # A file that has lost a byte can't become a whole archive of another length.
+        await portal.admin.execute(
+            "UPDATE catalogue.versions SET size = size + 1 WHERE name = 'big'"
+        )
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await api.get("/api/v1/plans/documents/archive?path=top&format=tar")
 
 
 async def test_python_reads_the_tar_too(portal: Any, client: Any) -> None:

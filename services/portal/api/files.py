@@ -89,6 +89,7 @@ async def download_archive(
     """A folder with all that lies below it."""
     place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request), at)
     reader = await contents.open_reader(parts, tenant_id)
+    length = await archives.measure(parts.pool, place, archives.ARCHIVES[format]())
     archive = archives.ARCHIVES[format]()
     body = await primed(archives.write(parts.pool, reader, place, archive))
     async with transaction(parts.pool) as conn:
@@ -104,6 +105,8 @@ async def download_archive(
         "Cache-Control": "private, no-store",
         "X-Coffre-Run": str(place.run.number),
     }
+    if length is not None:
+        headers["Content-Length"] = str(length)
     return Stream(body, 200, headers, archive.media_type)
 
 
