@@ -124,9 +124,12 @@ class ObjectStore:
         async for found in self.list_dated(prefix):
             yield found.key, found.size_bytes
 
-    async def list_dated(self, prefix: str) -> AsyncIterator[Listed]:
-        """Every object whose key starts with `prefix`, in key order, with its age."""
-        last = ""
+    async def list_dated(self, prefix: str, after: str = "") -> AsyncIterator[Listed]:
+        """Every object whose key starts with `prefix`, in key order, with its age.
+
+        after: begin behind this key, be there such an object or not.
+        """
+        last = after
         while page := await self._ask(self._client.list_page, self._bucket, prefix, last):
             for found in page:
                 yield found

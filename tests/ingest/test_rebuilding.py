@@ -5,24 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import pytest
+from uuid import uuid4
 
 from libs.shared.entries import FolderDelta
-from tests.ingest.lost import Empty, empty_database
+from libs.shared.keys import KeyRing
+from libs.shared.objects import ObjectStore
+from tests.ingest.lost import MASTER, empty_database
 from tests.ingest.machines import ROOT, Agent, Service, Tenant, folder, link
 
 A, B, C = b"aaa", b"bbbb" * 500, b"ccccc"
-
-
-@pytest.fixture
-async def emptied(ingest: Service, database: Any) -> AsyncIterator[Empty]:
-    """An empty database beside the bucket that all tests of a worker share."""
-    async with empty_database(ingest, database.dsn("ingest")) as empty:
-        yield empty
 
 
 async def live_for_a_while(agent: Agent) -> str:
@@ -161,3 +156,23 @@ async def test_all_comes_back_and_copies_go_on(
     service.stop()
     for one in (agent, stranger, newcomer, second):
         await one.client.aclose()
+
+
+async def test_tenants_whose_keys_are_lost_are_named(
+    ingest: Service, object_store: ObjectStore, database: Any
+) -> None:
+    """With another master key, or without the keys' object: the others come back all the same."""
+    good, foreign, orphan = uuid4(), uuid4(), uuid4()
+    await KeyRing(object_store, MASTER).create(good)
+    await KeyRing(object_store, bytes(32)).create(foreign)
+    for tenant in (good, foreign, orphan):
+        await object_store.put(f"t/{tenant}/packs/00/{'00' * 32}", b"no pack")
+        await object_store.put(f"t/{tenant}/packs/01/{'01' * 32}", b"")
+    beside = replace(ingest, objects=object_store)
+    async with empty_database(beside, database.dsn("ingest")) as empty:
+        rebuilt = {each.tenant_id: each for each in await empty.rebuild()}
+        assert set(rebuilt) == {good, foreign, orphan}
+        assert len(rebuilt[good].troubles) == 2
+        assert "do not open" in rebuilt[foreign].troubles[0]
+        assert "is missing" in rebuilt[orphan].troubles[0]
+        assert await empty.rows("SELECT tenant_id FROM ingest.rebuilds") == [(good,)]

@@ -88,12 +88,18 @@ async def several(things: Iterable[T]) -> AsyncIterator[T]:
 
 
 async def list_tenants(ingest: Ingest) -> list[UUID]:
-    """Returns the tenants that have keys: nothing of others can be read."""
-    tenants = []
+    """Returns the tenants that have keys or anything else in the bucket."""
+    tenants = set()
     async for key, _ in ingest.objects.list("keys/"):
         with suppress(ValueError):
-            tenants.append(UUID(key.removeprefix("keys/")))
-    return tenants
+            tenants.add(UUID(key.removeprefix("keys/")))
+    after = ""
+    while first := await anext(ingest.objects.list_dated("t/", after), None):
+        tenant = first.key.split("/")[1]
+        with suppress(ValueError):
+            tenants.add(UUID(tenant))
+        after = f"t/{tenant}0"  # the character behind the slash: all of this tenant's keys
+    return sorted(tenants)
 
 
 async def list_runs(ingest: Ingest, tenant_id: UUID) -> list[RunObjects]:

@@ -39,7 +39,7 @@ class Rebuilt:
 async def rebuild(
     ingest: Ingest, only: UUID | None, *, verify: bool, say: Callable[[str], None]
 ) -> list[Rebuilt]:
-    """Rebuilds all tenants that have keys in the bucket, or one of them.
+    """Rebuilds all tenants that have anything in the bucket, or one of them.
 
     verify: opens every chunk of every pack, rather than the packs' indexes.
     Raises CatalogueOccupied where the catalogue has what no rebuild brought. What a rebuild that
@@ -64,8 +64,11 @@ async def _rebuild_tenant(
     rebuilt = Rebuilt(tenant_id)
     try:
         keys = await ingest.keys.get(tenant_id)
-    except (KeysDestroyed, KeysUnreadable) as trouble:
-        rebuilt.troubles.append(f"keys/{tenant_id}: {trouble or type(trouble).__name__}")
+    except KeysDestroyed:
+        rebuilt.troubles.append(f"keys/{tenant_id} is missing: nothing of it can be read")
+        return rebuilt
+    except KeysUnreadable as trouble:
+        rebuilt.troubles.append(f"keys/{tenant_id}: {trouble}")
         return rebuilt
     async with database.acquire(ingest.pool) as conn:
         if not await store.start_rebuild(conn, tenant_id, clock.now()):
