@@ -24,6 +24,7 @@ from agent.restore.orders import Report, Setup
 from agent.restore.progress import Progress, Totals
 from agent.restore.windows import Planned, Window
 from agent.results import MAX_NAMED_NOT_COPIED, Restored
+from agent.stopping import stoppable
 from agent.telling import Teller
 from libs.shared.entries import CHUNK_ID_BYTES, Entry
 
@@ -248,9 +249,14 @@ def restore_plan(portal: Portal, wish: Wish, teller: Teller) -> Restored:
         restore = Restore(portal, wish, root, teller)
         teller.follow(restore.progress.snapshot)
         try:
-            return restore.perform()
+            with stoppable():
+                return restore.perform()
+        except failures.Interrupted:
+            error: AgentError = failures.Interrupted(
+                "The restore was stopped. Repeat the same command: it goes on from here."
+            )
         except StreamCut as cut:
-            error: AgentError = failures.Unreachable(
+            error = failures.Unreachable(
                 f"The portal's list broke off ({cut}). Repeat the command: it goes on from here."
             )
         except AgentError as failure:

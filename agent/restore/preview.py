@@ -44,9 +44,8 @@ class Previewed:
         """All members, in JSON types."""
         pairs = list(self.refused.items())[:MAX_NAMED_NOT_COPIED]
         return {
-            "message_type": "summary",
+            "message_type": "dry_run",
             "plan": plan,
-            "dry_run": True,
             "run_number": self.run,
             "run_at": self.run_at,
             "files_to_restore": self.files,

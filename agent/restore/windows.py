@@ -12,7 +12,7 @@ from agent.restore.orders import Chunk, Order, Target
 from libs.shared.entries import Entry
 
 FIRST_PIECES = 1_000
-MOST_PIECES = 20_000
+MOST_PIECES = 12_000
 MOST_BYTES = 1 << 30
 ORDER_BYTES = 8 << 20
 ORDER_CHUNKS = 2_048
