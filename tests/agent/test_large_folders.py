@@ -106,6 +106,22 @@ def test_however_two_listings_are_cut_their_difference_is_the_same(
     assert counters.files_new == len(set(new) - set(old))
 
 
+def test_a_folder_that_shrank_to_its_first_slice_has_lost_the_others() -> None:
+    whole = {b"%02d" % number: 1 for number in range(20)}
+    first = {name: 1 for name in whole if name < b"07"}
+    with tempfile.TemporaryDirectory() as folder:
+        known, _, _ = compare(Path(folder), None, whole, [7, 12])
+        small, deltas, counters = compare(Path(folder), known, first, [])
+        assert names_in(small) == sorted(first)
+        assert sorted(name for delta in deltas for name in delta.removed) == sorted(
+            whole.keys() - first.keys()
+        )
+        assert counters.files_removed == 13
+        grown, deltas, counters = compare(Path(folder), small, whole, [7, 12])
+        assert names_in(grown) == sorted(whole)
+        assert counters.files_new == 13
+
+
 def test_a_folder_that_lost_nearly_all_is_told_in_small_messages() -> None:
     old = {b"%06d" % number: 1 for number in range(40_000)}
     with tempfile.TemporaryDirectory() as folder:

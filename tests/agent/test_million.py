@@ -39,6 +39,7 @@ def memory_of(pid: int) -> int:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_a_million_files_in_one_folder(client: Client, tmp_path: Path) -> None:
     folder = tmp_path / "wide"
     folder.mkdir()
