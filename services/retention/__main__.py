@@ -57,9 +57,7 @@ async def open_keeper(settings: KeeperSettings, pool: Pool) -> AsyncIterator[Kee
         young=timedelta(hours=settings.young_hours), grace=timedelta(days=settings.grace_days)
     )
     try:
-        ring = keys.open_ring(
-            objects, settings.master_key_file, settings.master_key_previous_file
-        )
+        ring = keys.open_ring(objects, settings.master_key_file, settings.master_key_previous_file)
         yield Keeper(pool, objects, ring, limits)
     finally:
         await objects.close()

@@ -234,7 +234,7 @@ class Client:
     async def read(self, contents: Sequence[bytes]) -> None:
         """Reads every one of these contents as a restorer would; fails where one can't be."""
         rows = await self.house.fetch(
-            'SELECT c.chunk_id, p.pack_id, c."offset", c.length, c.size, c.encoding'
+            'SELECT c.chunk_id, p.pack_id, c."offset", c.length, c.size, c.encoding, p.state'
             " FROM catalogue.chunks c JOIN catalogue.packs p USING (tenant_id, pack_no)"
             " WHERE tenant_id = $1 AND chunk_id = ANY($2)",
             self.tenant_id,
@@ -244,6 +244,7 @@ class Client:
         bodies: dict[bytes, bytes] = {}
         for content in contents:
             row = places[self.id_of(content)]
+            assert row["state"] != "condemned", "what is needed must not be on its way out"
             pack_id = row["pack_id"]
             if pack_id not in bodies:
                 bodies[pack_id] = await self.house.objects.get(self.key(pack_id))

@@ -436,7 +436,7 @@ def live(
 
 
 def test_lives_cross_collections(make_house: Callable[[rules.Limits], House]) -> None:
-    happened = live(make_house, examples=8, steps=40, same=True)
+    happened = live(make_house, examples=6, steps=40, same=True)
     print(happened)
     assert happened.get("commit"), happened
 

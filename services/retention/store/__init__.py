@@ -18,11 +18,9 @@ from services.retention.store.auditing import (
 )
 from services.retention.store.clocks import (
     add_acceptance,
-    check_session,
     put_seen_at,
     read_database_time,
     read_seen_at,
-    try_lead,
 )
 from services.retention.store.packs import (
     Mark,
@@ -60,6 +58,7 @@ from services.retention.store.scrubbing import (
     mark_damaged,
     mark_verified,
 )
+from services.retention.store.sessions import allow_long_statements, check_session, try_lead
 from services.retention.store.tenants import (
     Tenant,
     cancel_destruction,
@@ -71,7 +70,6 @@ from services.retention.store.tenants import (
 from services.retention.store.versions import (
     Hold,
     add_hold,
-    allow_long_statements,
     clear_holds,
     find_oldest_kept,
     is_held,

@@ -10,6 +10,7 @@ from uuid import UUID
 from libs.shared.database import Connection
 from libs.shared.packs import SealedChunk
 from services.retention.store.scrubbing import DuePack
+from services.retention.store.sessions import LONG_SECONDS
 
 
 class Sums(NamedTuple):
@@ -57,6 +58,7 @@ async def list_misplaced(
         '  OR c."offset"::bigint + c.length > p.object_bytes) ORDER BY c.pack_no LIMIT $2',
         tenant_id,
         limit,
+        timeout=LONG_SECONDS,
     )
     return [(row[0], row[1], row[2]) for row in rows]
 
@@ -65,15 +67,14 @@ async def list_absent_chunks(
     conn: Connection, tenant_id: UUID, limit: int
 ) -> list[tuple[bytes, int]]:
     """Returns (chunk, files) of chunks that versions need and the tenant doesn't have."""
-    await conn.execute("SET LOCAL enable_nestloop = off")
     rows = await conn.fetch(
-        "SELECT n.chunk_id, count(*) FROM (SELECT substr(v.chunk_ids, at, 32) AS chunk_id"
-        "  FROM catalogue.versions v, generate_series(1, octet_length(v.chunk_ids), 32) AS at"
-        "  WHERE v.tenant_id = $1 AND v.kind = 'f') n"
+        "SELECT n.chunk_id, count(*) FROM (SELECT split_ids(v.chunk_ids) AS chunk_id"
+        "  FROM catalogue.versions v WHERE v.tenant_id = $1 AND v.kind = 'f') n"
         " WHERE NOT EXISTS (SELECT FROM catalogue.chunks c WHERE c.tenant_id = $1"
         "  AND c.chunk_id = n.chunk_id) GROUP BY n.chunk_id ORDER BY n.chunk_id LIMIT $2",
         tenant_id,
         limit,
+        timeout=LONG_SECONDS,
     )
     return [(row[0], row[1]) for row in rows]
 
@@ -84,10 +85,10 @@ async def list_needed_condemned(conn: Connection, tenant_id: UUID) -> list[tuple
         "SELECT DISTINCT p.pack_no, p.pack_id FROM catalogue.packs p"
         " JOIN catalogue.chunks c ON c.tenant_id = $1 AND c.pack_no = p.pack_no"
         " WHERE p.tenant_id = $1 AND p.state = 'condemned' AND c.chunk_id IN ("
-        "  SELECT substr(v.chunk_ids, at, 32) FROM catalogue.versions v,"
-        "  generate_series(1, octet_length(v.chunk_ids), 32) AS at"
+        "  SELECT split_ids(v.chunk_ids) FROM catalogue.versions v"
         "  WHERE v.tenant_id = $1 AND v.kind = 'f') ORDER BY 1",
         tenant_id,
+        timeout=LONG_SECONDS,
     )
     return [(row[0], row[1]) for row in rows]
 
@@ -101,6 +102,7 @@ async def read_sums(conn: Connection, tenant_id: UUID) -> Sums | None:
         "  AND f.last_run IS NULL AND f.kind = 'f')::bigint"
         " FROM catalogue.volumes v WHERE v.tenant_id = $1",
         tenant_id,
+        timeout=LONG_SECONDS,
     )
     return Sums(*row) if row else None
 
@@ -137,6 +139,7 @@ async def list_wrong_points(
         "  AND v.last_run IS NULL AND v.kind = 'f') s ON true"
         " WHERE p.tenant_id = $1 AND (r.files_total, r.bytes_protected) <> (s.files, s.bytes)",
         tenant_id,
+        timeout=LONG_SECONDS,
     )
     return [(row[0], row[1], row[2], row[3], row[4], row[5]) for row in rows]
 
@@ -185,5 +188,6 @@ async def remove_homeless_chunks(conn: Connection, tenant_id: UUID) -> int:
         "DELETE FROM catalogue.chunks c WHERE c.tenant_id = $1 AND NOT EXISTS ("
         " SELECT FROM catalogue.packs p WHERE p.tenant_id = $1 AND p.pack_no = c.pack_no)",
         tenant_id,
+        timeout=LONG_SECONDS,
     )
     return int(status.rpartition(" ")[2])

@@ -1,4 +1,4 @@
-"""The last time that was believed, and who works."""
+"""The last time that was believed."""
 
 from __future__ import annotations
 
@@ -36,15 +36,3 @@ async def add_acceptance(
         seen_at,
         reason,
     )
-
-
-async def try_lead(conn: Connection) -> bool:
-    """Takes the lock of the one process that works, for as long as the session lasts."""
-    return bool(
-        await conn.fetchval("SELECT pg_try_advisory_lock(hashtextextended('retention.work', 0))")
-    )
-
-
-async def check_session(conn: Connection) -> None:
-    """Raises where the session, and the lock with it, is gone."""
-    await conn.execute("SELECT 1")

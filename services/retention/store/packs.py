@@ -14,6 +14,16 @@ from uuid import UUID
 from libs.shared.database import Connection
 from libs.shared.packs import SealedChunk
 from services.retention import rules
+from services.retention.store.sessions import LONG_SECONDS
+
+_CHUNKS = (
+    'SELECT c.pack_no, c.chunk_id, c."offset", c.length, c.size, c.encoding, c.crc32'
+    " FROM catalogue.chunks c WHERE c.tenant_id = $1 AND c.pack_no = ANY($2::bigint[])"
+)
+_NEEDED = (
+    " AND c.chunk_id IN (SELECT split_ids(v.chunk_ids) FROM catalogue.versions v"
+    " WHERE v.tenant_id = $1 AND v.kind = 'f')"
+)
 
 
 class Mark(NamedTuple):
@@ -63,7 +73,6 @@ async def list_usage(conn: Connection, tenant_id: UUID, sparse_share: float) -> 
     One statement, which PostgreSQL carries out with hashes that may spill to its disk: millions
     of versions cost it a minute, us nothing, and block nobody.
     """
-    await conn.execute("SET LOCAL enable_nestloop = off")
     rows = await conn.fetch(
         """
         SELECT p.pack_no, p.pack_id, p.state, p.object_bytes, p.chunk_count, p.stored_at,
@@ -71,8 +80,7 @@ async def list_usage(conn: Connection, tenant_id: UUID, sparse_share: float) -> 
         FROM catalogue.packs p LEFT JOIN (
             SELECT c.pack_no, sum(c.length) AS needed FROM catalogue.chunks c
             WHERE c.tenant_id = $1 AND c.chunk_id IN (
-                SELECT substr(v.chunk_ids, at, 32) FROM catalogue.versions v,
-                generate_series(1, octet_length(v.chunk_ids), 32) AS at
+                SELECT split_ids(v.chunk_ids) FROM catalogue.versions v
                 WHERE v.tenant_id = $1 AND v.kind = 'f')
             GROUP BY c.pack_no
         ) u ON u.pack_no = p.pack_no
@@ -82,6 +90,7 @@ async def list_usage(conn: Connection, tenant_id: UUID, sparse_share: float) -> 
         """,
         tenant_id,
         sparse_share,
+        timeout=LONG_SECONDS,
     )
     return [rules.Usage(*row) for row in rows]
 
@@ -167,18 +176,11 @@ async def list_chunks(
     conn: Connection, tenant_id: UUID, pack_nos: Sequence[int], *, needed: bool = False
 ) -> list[tuple[int, SealedChunk]]:
     """Returns (pack, chunk) of all chunks in packs, or of those that some version needs."""
-    if needed:
-        await conn.execute("SET LOCAL enable_nestloop = off")
     rows = await conn.fetch(
-        'SELECT c.pack_no, c.chunk_id, c."offset", c.length, c.size, c.encoding, c.crc32'
-        " FROM catalogue.chunks c WHERE c.tenant_id = $1 AND c.pack_no = ANY($2::bigint[])"
-        " AND (NOT $3 OR c.chunk_id IN (SELECT substr(v.chunk_ids, at, 32)"
-        "  FROM catalogue.versions v, generate_series(1, octet_length(v.chunk_ids), 32) AS at"
-        "  WHERE $3 AND v.tenant_id = $1 AND v.kind = 'f'))"
-        ' ORDER BY c.pack_no, c."offset"',
+        _CHUNKS + (_NEEDED if needed else "") + ' ORDER BY c.pack_no, c."offset"',
         tenant_id,
         pack_nos,
-        needed,
+        timeout=LONG_SECONDS,
     )
     return [(row[0], SealedChunk(*row[1:])) for row in rows]
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from libs.shared.database import Connection
+from services.retention.store.sessions import LONG_SECONDS
 
 
 class DuePack(NamedTuple):
@@ -78,9 +79,8 @@ async def find_concerned(
         """
         WITH RECURSIVE hit AS (
             SELECT DISTINCT v.plan_id, v.folder_id, v.name
-            FROM catalogue.versions v, generate_series(1, octet_length(v.chunk_ids), 32) AS at
-            WHERE v.tenant_id = $1 AND v.kind = 'f'
-            AND substr(v.chunk_ids, at, 32) = ANY($2::bytea[])
+            FROM catalogue.versions v, split_ids(v.chunk_ids) AS chunk_id
+            WHERE v.tenant_id = $1 AND v.kind = 'f' AND chunk_id = ANY($2::bytea[])
         ), numbered AS (
             SELECT *, row_number() OVER (PARTITION BY plan_id ORDER BY folder_id, name) AS place,
                    count(*) OVER (PARTITION BY plan_id) AS files FROM hit
@@ -97,6 +97,7 @@ async def find_concerned(
         tenant_id,
         chunk_ids,
         paths,
+        timeout=LONG_SECONDS,
     )
     return [Concerned(*row) for row in rows]
 

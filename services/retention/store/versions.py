@@ -8,6 +8,7 @@ from uuid import UUID
 
 from libs.shared.database import Connection
 from services.retention import rules
+from services.retention.store.sessions import LONG_SECONDS
 
 
 class Hold(NamedTuple):
@@ -19,11 +20,6 @@ class Hold(NamedTuple):
     number: int
     why: str
     held_at: datetime
-
-
-async def allow_long_statements(conn: Connection) -> None:
-    """Lets the statements of this transaction take long: a tenant may have millions of versions."""
-    await conn.execute("SET LOCAL statement_timeout = '3600s'")
 
 
 async def list_plans(conn: Connection, tenant_id: UUID) -> list[UUID]:
@@ -74,6 +70,7 @@ async def list_run_facts(
         tenant_id,
         plan_id,
         after,
+        timeout=LONG_SECONDS,
     )
     return [
         (row[0], None if row[1] is None else rules.RunFacts(row[1], row[2], *row[3:7]))
@@ -175,6 +172,7 @@ async def remove_broken_points(
         tenant_id,
         plan_id,
         oldest_kept,
+        timeout=LONG_SECONDS,
     )
     return sorted(row[0] for row in rows)
 
@@ -196,6 +194,7 @@ async def remove_versions(
         plan_id,
         oldest_kept,
         limit,
+        timeout=LONG_SECONDS,
     )
     assert row is not None
     return row[0], row[1]
