@@ -101,6 +101,12 @@ async def test_a_file_is_found_wherever_and_whatever_became_of_it(
     assert await paths(portal_pool, theirs, "index") == []
     async with database.tenant_transaction(portal_pool, theirs) as conn:
         assert await catalogue.search(conn, tenant_id, Search("index")) == ([], None)
+    # However often a path changed, its name is kept once.
+    bundles = await ingest.fetch(
+        "SELECT folder_id, names FROM catalogue.bundles WHERE tenant_id = $1", tenant_id
+    )
+    kept_names = [(row["folder_id"], name) for row in bundles for name in row["names"].split(b"\0")]
+    assert len(kept_names) == len(set(kept_names)) == 12
     # An unchanged run leaves nothing to do.
     await agent.copy(plan, contents=[])
     assert not await ingest.fetch("SELECT FROM ingest.names_due")
