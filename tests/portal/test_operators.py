@@ -55,6 +55,20 @@ async def test_an_address_names_one_account(portal: Any) -> None:
     assert len(await portal.events("tenant.changed.v1")) == 1
 
 
+async def test_a_client_whose_copies_were_rebuilt_keeps_its_id(portal: Any) -> None:
+    tenant_id = str(uuid4())
+    async with portal.operator() as api:
+        opened = await api.post("/api/v1/tenants", json={**GOOD, "tenant_id": tenant_id})
+        other = {"name": "B", "email": "b@client.example"}
+        again = await api.post(
+            "/api/v1/tenants", json={**GOOD, "tenant_id": tenant_id, "administrator": other}
+        )
+    assert (opened.status_code, opened.json()) == (201, {"tenant_id": tenant_id})
+    assert (again.status_code, again.json()["type"]) == (409, "urn:coffre:problem:tenant-known")
+    [changed] = await portal.events("tenant.changed.v1")
+    assert changed["tenant_id"] == tenant_id
+
+
 GOOD = {
     "name": "Client",
     "locale": "fr",

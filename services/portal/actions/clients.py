@@ -47,6 +47,18 @@ class EmailTaken(errors.Refusal):
         return f"{self.email} already has an account; give another address."
 
 
+class TenantKnown(errors.Refusal):
+    """A client that is there can't be opened again."""
+
+    code: ClassVar[str] = "tenant-known"
+    status: ClassVar[int] = 409
+    title: ClassVar[str] = "This client exists"
+
+    @property
+    def detail(self) -> str:
+        return "A client with this id exists; leave the id out to open another one."
+
+
 class NotEnrollable(errors.Refusal):
     """A machine can join only while copies are accepted."""
 
@@ -65,7 +77,10 @@ class NotEnrollable(errors.Refusal):
 
 @dataclass(frozen=True)
 class Contract:
-    """The terms of a new subscription and its first administrator."""
+    """The terms of a new subscription and its first administrator.
+
+    tenant_id: that of a client whose copies were rebuilt from the bucket; None for a new one.
+    """
 
     name: str
     locale: Locale
@@ -75,6 +90,7 @@ class Contract:
     retention_days: int
     administrator_name: str
     administrator_email: str
+    tenant_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -96,10 +112,11 @@ async def open_tenant(
 ) -> UUID:
     """Creates a client company; its administrator is mailed a one-time password.
 
-    Raises EmailTaken."""
+    Raises EmailTaken, TenantKnown.
+    """
     now = clock.now()
     tenant = Tenant(
-        tenant_id=uuid4(),
+        tenant_id=terms.tenant_id or uuid4(),
         name=terms.name,
         locale=terms.locale,
         timezone=terms.timezone,
@@ -137,6 +154,8 @@ async def open_tenant(
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name == "users_email":
             raise EmailTaken(terms.administrator_email) from error
+        if error.constraint_name == "tenants_pkey":
+            raise TenantKnown from error
         raise
     return tenant.tenant_id
 

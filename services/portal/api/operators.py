@@ -68,6 +68,7 @@ class TenantRequest(_Body):
     seats: Annotated[int, Field(ge=1, le=100_000)] = 1
     retention_days: Annotated[int, Field(ge=1, le=36_500)] = 30
     administrator: Administrator
+    tenant_id: UUID | None = None
 
 
 class EnrolmentRequest(_Body):
@@ -109,6 +110,7 @@ async def open_tenant(
         retention_days=body.retention_days,
         administrator_name=body.administrator.name,
         administrator_email=body.administrator.email,
+        tenant_id=body.tenant_id,
     )
     tenant_id = await clients.open_tenant(
         parts.pool, parts.passwords, parts.mail_key, operator, address, terms
