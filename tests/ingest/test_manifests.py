@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx2
 import pytest
 
+from libs.shared import clock, packs
 from libs.shared import database as databases
-from libs.shared import packs
 from libs.shared.entries import FolderDelta
 from libs.shared.keys import KeyRing
-from services.ingest import actions, store
+from services.ingest import actions, rules, store
 from services.ingest.actions import lists
 from tests.ingest.lost import MASTER, Empty, empty_database, fingerprint_of
 from tests.ingest.machines import Agent, Service, Tenant, folder
@@ -46,6 +48,20 @@ async def write_list(service: Service, agent: Agent, plan: str) -> None:
     async with empty_database(service, dsn) as own:
         due = store.DueList(agent.tenant.tenant_id, UUID(plan), 0, 0, 0)
         await lists.write_list(own.ingest, due)
+
+
+async def write_list_when_due(service: Service, plan: str) -> None:
+    """The job finds a plan that had 500 runs since its last list, and then no more."""
+    async with empty_database(service, service.environ["COFFRE_DATABASE_URL"]) as own:
+        state = "SELECT unlisted_runs, unlisted_entries, listed_entries FROM plans"
+        state += " WHERE plan_id = $1"
+        assert await own.rows(state, UUID(plan)) == [(1, 2, 8_003)]
+        async with databases.transaction(own.ingest.pool) as conn:
+            await conn.execute(
+                "UPDATE plans SET unlisted_runs = 500 WHERE plan_id = $1", UUID(plan)
+            )
+        await actions.write_due_lists(own.ingest)
+        assert await own.rows(state, UUID(plan)) == [(0, 0, 8_004)]
 
 
 STEPS = [
@@ -167,7 +183,7 @@ async def test_a_whole_list_stands_for_all_that_was_before_it(
     ]
     await agent.copy(plan, *start, contents=[b"1", b"22"])
     await agent.copy(plan, FolderDelta(b"", [agent.file(b"f", b"22")], [b"gone"]), contents=[])
-    await write_list(ingest, agent, plan)
+    await write_list_when_due(ingest, plan)
     await agent.copy(plan, FolderDelta(b"d", [agent.file(b"new", b"22")], []), contents=[])
     tenant_id = agent.tenant.tenant_id
     parts = await keys_like(ingest, agent, plan, "2.list.")
@@ -336,3 +352,36 @@ async def test_a_rebuild_that_was_cut_short_goes_on(
     (rebuilt,) = await empty.rebuild(tenant_id)
     assert (rebuilt.plans, rebuilt.troubles) == (2, [])
     assert await empty.fingerprint(tenant_id) == await fingerprint_of(ingest, tenant_id)
+
+
+async def test_a_machine_takes_its_old_place_only_where_its_name_tells_which(
+    agent: Agent, ingest: Service, empty: Empty
+) -> None:
+    tenant = agent.tenant
+    twin = await tenant.enrol()
+    for one in (agent, twin):
+        plan = await one.declare()
+        await one.copy(plan, FolderDelta(b"", [one.file(b"a", b"a")], []), contents=[b"a"])
+    await empty.rebuild(tenant.tenant_id)
+
+    async def enrol(code: str, hostname: str) -> UUID:
+        async with databases.transaction(empty.ingest.pool) as conn:
+            digest = hashlib.sha256(code.encode()).hexdigest()
+            until = clock.now() + timedelta(hours=1)
+            await store.put_subscription(conn, tenant.tenant_id, 1, "active", "")
+            await store.add_enrolment(conn, tenant.tenant_id, uuid4(), digest, "", until)
+        machine = rules.Machine(hostname=hostname)
+        enrolled, _, _ = await actions.enrol(empty.ingest, code, machine)
+        return enrolled.agent_id
+
+    known = {agent.agent_id, twin.agent_id}
+    assert await enrol("one", "caisse") not in known  # which of the two?
+    async with databases.transaction(empty.ingest.pool) as conn:
+        await conn.execute(
+            "UPDATE agents SET hostname = 'comptoir' WHERE agent_id = $1", twin.agent_id
+        )
+    assert await enrol("two", "elsewhere") not in known
+    assert await enrol("three", "comptoir") == twin.agent_id
+    assert await enrol("four", "caisse") == agent.agent_id
+    assert await enrol("five", "caisse") not in known
+    await twin.client.aclose()
