@@ -21,6 +21,22 @@ _FOLDERS_AT_ONCE = 64
 _ENTRIES_AT_ONCE = 2_000
 
 
+class Expired(errors.Refusal):
+    """The restore point expired while it was read: what was read may lack versions."""
+
+    code: ClassVar[str] = "restore-point-expired"
+    status: ClassVar[int] = 410
+    title: ClassVar[str] = "The restore point has expired"
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+    @property
+    def detail(self) -> str:
+        return f"Run {self.number} expired while it was read; recover from a newer restore point."
+
+
 class PlanAmbiguous(errors.Refusal):
     """Several machines have a plan of that name."""
 
@@ -154,7 +170,10 @@ async def walk(pool: Pool, place: Place) -> AsyncGenerator[tuple[bytes, list[Ent
 
     A folder's entry comes right before all that lies below it: GNU tar restores folders' times
     in that order only. Each slice is read in a short transaction of its own, so that a slow
-    reader holds none; what a run saw never changes, so the slices fit together."""
+    reader holds none; what a run saw never changes, so the slices fit together.
+
+    Raises Expired at the end where the restore point expired meanwhile: retention takes it away
+    before any version that it shows, so where it is still there, nothing was missing."""
     async with tenant_transaction(pool, place.tenant_id) as conn:
         start = await catalogue.find_folder(conn, place.tenant_id, place.plan.plan_id, place.path)
     waiting = [] if start is None else [_Folder(start, place.path, None)]
@@ -175,6 +194,10 @@ async def walk(pool: Pool, place: Place) -> AsyncGenerator[tuple[bytes, list[Ent
                     if child.child_id is not None
                 ]
         waiting.extend(reversed(below))
+    async with tenant_transaction(pool, place.tenant_id) as conn:
+        number = place.run.number
+        if not await catalogue.resolve_run(conn, place.tenant_id, place.plan.plan_id, number):
+            raise Expired(number)
 
 
 async def _list_whole(

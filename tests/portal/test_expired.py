@@ -1,0 +1,24 @@
+"""A restore point that expires while it is read: nobody takes half of it for the whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.portal.actions import browsing
+from tests.portal import builder
+
+
+async def test_a_walk_over_an_expired_restore_point_does_not_end_well(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    await client.commit({b"a/%d" % n: builder.text(b"%d" % n) for n in range(3)})
+    await client.commit({b"a/9": builder.text(b"nine")}, number=2)
+    pool = portal.parts.pool
+    place = await browsing.find_place(pool, client.tenant_id, str(client.plan_id), 1, b"")
+    assert [folder async for folder, _ in browsing.walk(pool, place)]
+    await portal.admin.execute(
+        "DELETE FROM catalogue.runs WHERE tenant_id = $1 AND number = 1", client.tenant_id
+    )
+    with pytest.raises(browsing.Expired):
+        [folder async for folder, _ in browsing.walk(pool, place)]
