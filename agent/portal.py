@@ -19,6 +19,7 @@ from agent.connection import Connection, StreamCut
 from agent.failures import AgentError
 from libs.shared.entries import FolderDelta, check_batch
 
+SIGN_OUT_SECONDS = 3.0
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
 _CHUNK_HEAD = struct.Struct(">IB")
@@ -82,7 +83,7 @@ class Portal:
         connection.stopping.clear()
         connection.patience_seconds = 0
         with suppress(AgentError):
-            connection.call("DELETE", "/api/v1/tokens")
+            connection.call("DELETE", "/api/v1/tokens", read_seconds=SIGN_OUT_SECONDS, retry=False)
 
     @contextmanager
     def manifest(

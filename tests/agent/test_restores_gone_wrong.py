@@ -5,16 +5,24 @@ from __future__ import annotations
 import os
 import random
 import stat
+import struct
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from blake3 import blake3
 
+from agent.portal import ChunkPlace
 from agent.restore.collisions import InTheWay, is_folded
+from agent.restore.crew import Crew
 from agent.restore.landing import Landing
+from agent.restore.orders import Report, Setup
+from agent.restore.windows import Planned, Window
 from libs.shared.entries import Entry
 from tests.agent import wires
 from tests.agent.house import PASSWORD, ROOT, Client, Machine
@@ -188,3 +196,69 @@ def disk(folder: Path, size: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+def test_a_restore_that_is_stopped_says_how_to_go_on(
+    machine: Machine, client: Client, papers: Path, heavy: int, tmp_path: Path
+) -> None:
+    machine.run()
+    with wires.wire_to(client.house.urls["portal"], budget=heavy // 2) as wire:
+        restore = subprocess.Popen(
+            machine.command(
+                "restore", "papers", "--portal", wire.url, "--email", client.email,
+                "--to", str(tmp_path / "back"),
+            ),
+            cwd=ROOT, env={**os.environ, "COFFRE_PASSWORD": PASSWORD}, stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+        assert wire.is_dead.wait(60)
+        restore.terminate()
+        _, said = restore.communicate(timeout=60)
+    assert restore.returncode == 24
+    assert "goes on from here" in said
+
+
+class Liar(BaseHTTPRequestHandler):
+    """A portal that gives other bytes than were asked for, of the right size."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = struct.pack(">IB", 5, 0) + b"wrong"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def test_what_is_not_what_its_id_says_is_never_written(tmp_path: Path) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Liar)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    root = os.open(tmp_path, os.O_RDONLY)
+    reports: list[Report] = []
+    setup = Setup(
+        url=f"http://127.0.0.1:{server.server_port}", token="t", ca_file=None,
+        patience_seconds=1, plan="papers", chunk_key=bytes(32), root=root, parent=os.getpid(),
+        overwrite=False,
+    )  # fmt: skip
+    window = Window()
+    chunk_id = blake3(b"right", key=bytes(32)).digest()
+    entry = Entry(b"letter.txt", "f", 0o644, 0, os.getuid(), os.getgid(), 5, b"", chunk_id)
+    window.add(Planned(b"", False, entry), ChunkPlace(chunk_id, 1, 8, 33, 5, 0), 0)
+    crew = Crew(setup, reports.append)
+    try:
+        for order in window.empty():
+            crew.give(order)
+        crew.finish()
+    finally:
+        crew.stop()
+        os.close(root)
+        server.shutdown()
+        server.server_close()
+    failed = [one for report in reports for one in report.failed]
+    assert [(one.path, one.reason) for one in failed] == [
+        (b"letter.txt", "its content is not what its id says")
+    ]
+    assert list(tmp_path.iterdir()) == []
