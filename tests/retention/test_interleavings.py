@@ -174,7 +174,10 @@ class Life(RuleBasedStateMachine):
             arrived = asyncio.create_task(self.house.objects.put_arrived.wait())
             await asyncio.wait([task, arrived], return_when=asyncio.FIRST_COMPLETED)
             await cancelled(arrived)
-            return None if task.done() else task
+            if not task.done():
+                return task
+            self.house.objects.after_put = None
+            return None
 
         self.uploading = self.bench.run(begin())
 
@@ -199,7 +202,6 @@ class Life(RuleBasedStateMachine):
 
     # --- collection --------------------------------------------------------------------------
 
-    @rule()
     def expire(self) -> None:
         async def expire() -> None:
             keeper = self.house.keeper
@@ -218,8 +220,10 @@ class Life(RuleBasedStateMachine):
 
         self.bench.run(expire())
 
-    @rule(acts=st.booleans(), passes=st.sampled_from([True, True, False]))
-    def mark(self, acts: bool, passes: bool) -> None:
+    @rule(expires=st.booleans(), acts=st.booleans(), passes=st.sampled_from([True, True, False]))
+    def mark(self, expires: bool, acts: bool, passes: bool) -> None:
+        if expires:
+            self.expire()
         self.now += timedelta(days=2 * passes)
         marked = self.bench.run(
             actions.mark_tenant(self.house.keeper, self.client.tenant_id, self.now)
