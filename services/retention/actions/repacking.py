@@ -63,13 +63,14 @@ def _measure(pack_no: int, chunks: Sequence[SealedChunk]) -> rules.Need:
 async def _repack_group(
     keeper: Keeper, marked: Marked, group: Sequence[rules.Usage], now: datetime
 ) -> int:
-    """One new pack in place of several; returns the bytes saved. Raises _Crossed.
+    """One new pack in place of several; returns the bytes saved. Raises _Crossed, MarkOutdated.
 
     Like an upload: bytes first, then rows; what a crash leaves between is a stray object.
     """
     tenant_id = marked.mark.tenant_id
     keys = await keeper.keys.get(tenant_id)
-    async with database.acquire(keeper.pool) as conn:
+    async with database.transaction(keeper.pool) as conn:
+        await check_newest(conn, marked.mark)
         snapshot = await store.read_snapshot(conn)
     builder = packs.PackBuilder()
     for usage in group:
