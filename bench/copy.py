@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -47,20 +48,31 @@ def measure(
 ) -> tuple[Side, Side]:
     """(ours, restic's) after `rounds` of all steps, whose order alternates."""
     ours, theirs = Side(), Side()
-    for number in range(rounds):
-        client = folder / f"client-{number}"
-        steps = [
-            partial(_measure_ours, installation, client, tree, ours, agains, say),
-            partial(_measure_restic, folder / "restic", tree, theirs, agains, say),
-        ]
-        for step in steps if number % 2 == 0 else reversed(steps):
-            step()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=_place_for_restores(folder, tree)) as place:
+        target = Path(place) / "restored"
+        for number in range(rounds):
+            client = folder / f"client-{number}"
+            steps = [
+                partial(_measure_ours, installation, client, target, tree, ours, agains, say),
+                partial(_measure_restic, folder / "restic", target, tree, theirs, agains, say),
+            ]
+            for step in steps if number % 2 == 0 else reversed(steps):
+                step()
     return ours, theirs
+
+
+def _place_for_restores(folder: Path, tree: Tree) -> Path:
+    """In memory where there is room: ext4 takes minutes to forget a tree that was deleted."""
+    memory = Path("/dev/shm")
+    has_room = memory.is_dir() and shutil.disk_usage(memory).free > 2 * tree.size_bytes
+    return memory if has_room else folder
 
 
 def _measure_ours(
     installation: coffre.Installation,
     folder: Path,
+    target: Path,
     tree: Tree,
     side: Side,
     agains: int,
@@ -88,7 +100,7 @@ def _measure_ours(
             raise measuring.ProgramFailed(f"an unchanged tree seemed changed: {summary}")
     side.rows_added.append((installation.count_settled_rows() - rows) // agains)
     before = installation.cpu_by_name()
-    with _restored(folder / "restored", tree) as target:
+    with _restored(target, tree):
         took = client.restore(target)
     side.cpu["restore"] = _less(installation.cpu_by_name(), before)
     side.restore.append(took)
@@ -96,7 +108,12 @@ def _measure_ours(
 
 
 def _measure_restic(
-    folder: Path, tree: Tree, side: Side, agains: int, say: Callable[[str], None]
+    folder: Path,
+    target: Path,
+    tree: Tree,
+    side: Side,
+    agains: int,
+    say: Callable[[str], None],
 ) -> None:
     with restic.serve(folder) as peer:
         warm(tree.folder)
@@ -111,7 +128,7 @@ def _measure_restic(
             side.again.append(took)
             say(_line("restic", "unchanged", took))
         before = measuring.cpu_seconds([peer.server])
-        with _restored(folder / "restored", tree) as target:
+        with _restored(target, tree):
             took = peer.restore(target)
         side.cpu["restore"] = {"rclone": measuring.cpu_seconds([peer.server]) - before}
         side.restore.append(took)
@@ -119,9 +136,9 @@ def _measure_restic(
 
 
 @contextmanager
-def _restored(target: Path, tree: Tree) -> Iterator[Path]:
-    """A place to restore to; what came is counted, then removed."""
-    yield target
+def _restored(target: Path, tree: Tree) -> Iterator[None]:
+    """What came while the block ran is counted, then removed."""
+    yield
     files, size_bytes = count(target)
     shutil.rmtree(target)
     if (files, size_bytes) != (tree.files, tree.size_bytes):

@@ -17,7 +17,10 @@ def render(measured: dict[str, Any]) -> str:
             "What counts is the ratio: both sides did the same work on the same machine, in turn.",
             "",
             f"- Machine: {measured['machine']}.",
-            f"- Tree: {measured['tree']}; in the page cache for both sides.",
+            (
+                f"- Tree: {measured['tree']}; in the page cache for both sides, and restored to"
+                " memory where there is room for it."
+            ),
             (
                 f"- Peer: {measured['versions']}, a repository of version 2 with"
                 " compression `auto`, on a local folder."
