@@ -89,7 +89,6 @@ from services.ingest.store.runs import (
     Plan,
     add_catalogue_plan,
     add_run,
-    allow_long_statements,
     find_last_run,
     find_open_run,
     find_plan_named,
@@ -106,6 +105,7 @@ from services.ingest.store.runs import (
     read_batch,
     renew_lease,
 )
+from services.ingest.store.sessions import allow_long_statements
 from services.ingest.store.versions import (
     Closed,
     Place,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from libs.shared.database import Connection
 from libs.shared.packs import SealedChunk
+from services.ingest.store.sessions import LONG_SECONDS
 
 
 class Volume(NamedTuple):
@@ -247,12 +248,14 @@ async def hold_packs(conn: Connection, tenant_id: UUID, pack_nos: Sequence[int])
             ") SELECT coalesce(sum(object_bytes), 0)::bigint FROM live",
             tenant_id,
             pack_nos,
+            timeout=LONG_SECONDS,
         )
         rows = await conn.fetch(
             "SELECT pack_no, state, chunks_moved FROM catalogue.packs"
             " WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[]) ORDER BY pack_no FOR SHARE",
             tenant_id,
             pack_nos,
+            timeout=LONG_SECONDS,
         )
         if all(row["state"] != "condemned" for row in rows):  # or condemned between the two
             break

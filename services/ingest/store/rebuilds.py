@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from libs.shared.database import Connection
 from services.ingest import rules
 from services.ingest.store.packs import Volume
+from services.ingest.store.sessions import LONG_SECONDS
 from services.ingest.store.versions import Place
 
 _FOLDERS_A_ROW = 1_000
@@ -227,6 +228,7 @@ async def count_current(conn: Connection, place: Place) -> tuple[int, int]:
         " WHERE tenant_id = $1 AND plan_id = $2 AND last_run IS NULL AND kind = 'f'",
         place.tenant_id,
         place.plan_id,
+        timeout=LONG_SECONDS,
     )
     assert row is not None
     return row[0], row[1]
@@ -248,6 +250,7 @@ async def note_all_names(conn: Connection, place: Place) -> None:
         place.tenant_id,
         place.plan_id,
         _FOLDERS_A_ROW,
+        timeout=LONG_SECONDS,
     )
 
 
@@ -265,6 +268,7 @@ async def put_rebuilt_volume(conn: Connection, tenant_id: UUID, sequence: int) -
         " RETURNING stored_bytes, protected_bytes, sequence",
         tenant_id,
         sequence,
+        timeout=LONG_SECONDS,
     )
     assert row is not None
     return Volume(*row)

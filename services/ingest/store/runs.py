@@ -335,8 +335,3 @@ async def read_batch(conn: Connection, run_id: UUID, batch: int) -> tuple[bytes,
     if row is None:
         raise LookupError(f"batch {batch} of run {run_id} went away")
     return row["body"], row["crc32s"]
-
-
-async def allow_long_statements(conn: Connection) -> None:
-    """Lets the statements of this transaction take minutes: a tree may have millions of entries."""
-    await conn.execute("SET LOCAL statement_timeout = '600s'")

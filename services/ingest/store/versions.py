@@ -13,6 +13,7 @@ from uuid import UUID
 
 from libs.shared.database import Connection
 from libs.shared.entries import Entry
+from services.ingest.store.sessions import LONG_SECONDS
 
 
 class Place(NamedTuple):
@@ -131,6 +132,7 @@ async def close_below(
         place.number,
         [parent_id for parent_id, _ in folders],
         [name for _, name in folders],
+        timeout=LONG_SECONDS,
     )
     assert row is not None
     return Closed(row[0], row[1], [])
@@ -148,6 +150,7 @@ async def close_all(conn: Connection, place: Place) -> Closed:
         place.tenant_id,
         place.plan_id,
         place.number,
+        timeout=LONG_SECONDS,
     )
     assert row is not None
     return Closed(row[0], row[1], [])
@@ -229,6 +232,7 @@ async def find_orphan(conn: Connection, place: Place, folder_ids: Sequence[int])
         " AND v.kind = 'd' LIMIT 1) IS NULL LIMIT 1",
         place.tenant_id,
         folder_ids,
+        timeout=LONG_SECONDS,
     )
     return orphan
 
