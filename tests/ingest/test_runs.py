@@ -84,7 +84,7 @@ async def test_commits_at_once_are_one(agent: Agent, ingest: Service) -> None:
     run = await agent.start(plan)
     await agent.upload(run, agent.pack(b"x"))
     await agent.send(run, FolderDelta(b"", [agent.file(b"x", b"x")], []))
-    answers = await asyncio.gather(*(agent.commit(run) for _ in range(5)))
+    answers = await asyncio.gather(*(agent.commit(run) for _ in range(25)))
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.text for answer in answers}) == 1
     assert answers[0].json()["protected_bytes"] == 1

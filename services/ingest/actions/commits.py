@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -46,8 +47,12 @@ async def commit_run(
     mark: store.Mark | None = None
     count = said.batches or 0
     if has_files:
-        count, mark = await bundle_files(ingest, agent, run)
+        with suppress(rules.RunClosed):  # by the same commit, sent twice: the next look tells
+            count, mark = await bundle_files(ingest, agent, run)
     async with database.transaction(ingest.pool) as conn:
+        run, plan, answer = await _look(ingest, conn, agent, run_id)
+        if answer is not None:
+            return answer
         batches = await _check_delta(conn, run, plan, count)
         await store.mark_tried(conn, run.tenant_id, run_id, clock.now())
     head = _head(run, plan, ending, batches, (outcome, reason), full=said.full)
