@@ -244,12 +244,12 @@ def test_a_client_signs_in_browses_and_downloads_with_a_browser(
         for part in str(folder).strip("/").split("/"):
             page.get_by_role("link", name=part, exact=True).last.click()
         with page.expect_download() as download:
-            page.get_by_role("link", name="bilan 2026.txt").first.click()
+            page.get_by_role("link", name="Télécharger bilan 2026.txt").click()
         saved = tmp_path / "saved"
         download.value.save_as(saved)
         assert saved.read_text() == "tout va bien"
         with page.expect_download() as download:
-            page.get_by_role("link", name="onerror").first.click()
+            page.get_by_role("link", name="Télécharger <img").click()
         assert alerts == []
         page.get_by_role("button", name="Se déconnecter").click()
         expect(page.locator("#email")).to_be_visible()
