@@ -23,7 +23,7 @@ from libs.shared.entries import Entry, FolderDelta, encode_batch
 from libs.shared.packs import Pack, PackBuilder, compress
 
 WINDOW_BYTES = 3 * 1024 * 1024
-WINDOWS_AHEAD = 2
+WINDOWS_AHEAD = 1
 STOP_SECONDS = 20.0
 UPLOADS_IN_FLIGHT = 2
 MAX_REMEMBERED_IDS = 400_000
@@ -84,7 +84,7 @@ class Sender:
         self._steps: queue.Queue[_Asked | _Batch | None] = queue.Queue(WINDOWS_AHEAD)
         self._packs: queue.Queue[tuple[int, Pack] | None] = queue.Queue(UPLOADS_IN_FLIGHT)
         self._room = threading.Semaphore(UPLOADS_IN_FLIGHT)
-        self._calls = ThreadPoolExecutor(WINDOWS_AHEAD + 1)
+        self._calls = ThreadPoolExecutor(WINDOWS_AHEAD + 2)
         self._ends: list[threading.Event] = []
         for work in (self._pack_all, *[self._upload_all] * UPLOADS_IN_FLIGHT):
             ended = threading.Event()
