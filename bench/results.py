@@ -6,7 +6,6 @@ from typing import Any
 
 from bench.copy import Side, peak_bytes, seconds
 
-
 _PROFILED = [
     "## What bounds them",
     "",
