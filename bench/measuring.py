@@ -6,12 +6,15 @@ import os
 import platform
 import re
 import subprocess
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+LOOK_SECONDS = 0.05
 
 
 class ProgramFailed(Exception):  # noqa: N818 - its text is the whole answer
@@ -20,7 +23,7 @@ class ProgramFailed(Exception):  # noqa: N818 - its text is the whole answer
 
 @dataclass(frozen=True)
 class Took:
-    """One execution of a program."""
+    """One execution of a program, with the processes that it starts."""
 
     seconds: float
     cpu_seconds: float
@@ -35,6 +38,7 @@ def run(command: list[str], environ: Mapping[str, str], log: Path) -> Took:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=dict(environ)
         )
+        watched = _Memory(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -45,7 +49,47 @@ def run(command: list[str], environ: Mapping[str, str], log: Path) -> Took:
         raise ProgramFailed(
             f"{' '.join(command)} ended with {process.returncode}:\n{said}{text[-2000:]}"
         )
-    return Took(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, text)
+    return Took(seconds, usage.ru_utime + usage.ru_stime, watched.end(), text)
+
+
+class _Memory:
+    """Looks at a program's memory while it runs.
+
+    The system's own record of a peak begins with what the parent had at the fork, which may be
+    more than the program ever needs.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._peak_bytes = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def end(self) -> int:
+        """The peak: of the program's own resident memory, or of the share of all its processes."""
+        self._ended.set()
+        self._thread.join()
+        return self._peak_bytes
+
+    def _watch(self) -> None:
+        while not self._ended.wait(LOOK_SECONDS):
+            try:
+                family = [self._pid, *_children_of(self._pid)]
+                together = sum(map(_proportional_bytes, family)) if len(family) > 1 else 0
+                self._peak_bytes = max(self._peak_bytes, peak_bytes(self._pid), together)
+            except OSError:  # a process has just ended
+                continue
+
+
+def _children_of(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def _proportional_bytes(pid: int) -> int:
+    """Resident memory, of which what several processes share counts in parts."""
+    found = re.search(r"Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text())
+    return int(found[1]) * 1024 if found else 0
 
 
 def cpu_seconds(processes: list[psutil.Process]) -> float:

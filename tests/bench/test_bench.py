@@ -33,14 +33,22 @@ def test_a_tree_is_gathered_once_and_is_what_was_there(tmp_path: Path) -> None:
 
 
 def test_a_program_is_measured_and_a_failing_one_stops_all(tmp_path: Path) -> None:
-    hungry = "x = bytearray(60_000_000); sum(range(2_000_000)); print('done')"
+    hungry = "x = bytearray(60_000_000); sum(range(9_000_000)); print('done')"
+    ballast = b"x" * 200_000_000
     took = measuring.run([sys.executable, "-c", hungry], {}, tmp_path / "log")
     assert took.output == "done\n"
-    assert took.peak_bytes > 60_000_000
+    assert 60_000_000 < took.peak_bytes < len(ballast)
     assert took.cpu_seconds > 0
     assert took.seconds > 0
     with pytest.raises(measuring.ProgramFailed, match="ended with 1"):
         measuring.run([sys.executable, "-c", "raise SystemExit(1)"], {}, tmp_path / "log")
+
+
+def test_the_memory_of_a_program_s_workers_counts(tmp_path: Path) -> None:
+    worker = "x = bytearray(60_000_000); import time; time.sleep(1)"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {worker!r}])"
+    took = measuring.run([sys.executable, "-c", parent], {}, tmp_path / "log")
+    assert took.peak_bytes > 60_000_000
 
 
 def test_the_page_tells_ratios() -> None:
