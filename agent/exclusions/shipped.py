@@ -14,7 +14,8 @@ def lines_of(profile: str) -> list[str]:
     if profile == "none":
         return []
     text = (FOLDER / f"{profile}.txt").read_text("utf-8")
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [str(Path(line).expanduser()) if line.startswith("~") else line for line in lines]
 
 
 def patterns_for(profile: str, root: str) -> Iterator[str]:
