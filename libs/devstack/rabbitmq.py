@@ -66,7 +66,7 @@ def start(processes: Processes, folder: Path, password: str, free: Ports) -> Rab
     amqp, dist, epmd, http = (free.choose(name) for name in names)
     broker = RabbitMQ(amqp, password, f"http://127.0.0.1:{http}")
     _write_configuration(folder, amqp, http, password)
-    environ = _environment(folder, dist, epmd)
+    environ = environment(folder, dist, epmd)
     log = folder.parent / "logs" / "rabbitmq.log"
     processes.start(
         Program(
@@ -108,13 +108,16 @@ def _write_configuration(folder: Path, amqp: int, http: int, password: str) -> N
         write_atomically(cookie, secrets.token_hex(20), 0o400)
 
 
-def _environment(folder: Path, dist: int, epmd: int) -> dict[str, str]:
+def environment(folder: Path, dist: int, epmd: int) -> dict[str, str]:
+    """Gives the variables of the broker and of every Erlang program that it starts."""
     kept = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ") if name in os.environ}
     return kept | {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": str(folder),
         "ERL_EPMD_PORT": str(epmd),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
+        # RabbitMQ starts a second Erlang to be sure of an epmd; one started so would outlive us.
+        "ERL_AFLAGS": "-start_epmd false",
         "RUNNING_UNDER_SYSTEMD": "true",  # replaces its start script instead of staying below it
         "RABBITMQ_NODENAME": "coffre@localhost",
         "RABBITMQ_DIST_PORT": str(dist),
@@ -126,7 +129,7 @@ def _environment(folder: Path, dist: int, epmd: int) -> dict[str, str]:
         "RABBITMQ_LOG_BASE": str(folder / "log"),
         "RABBITMQ_PID_FILE": str(folder / "rabbitmq.pid"),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
-            "+S 2:2 -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}"
+            "+S 2:2 -kernel inet_dist_use_interface {127,0,0,1}"
         ),
     }
 

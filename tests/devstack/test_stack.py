@@ -18,6 +18,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from libs.devstack import ports, rabbitmq
+
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.xdist_group("devstack"), pytest.mark.timeout(400)]
 
@@ -153,6 +155,20 @@ def test_a_start_that_is_interrupted_leaves_nothing(machine: Machine, after_seco
     said, _ = process.communicate(timeout=90)
     assert process.returncode in (0, -signal.SIGINT), said
     wait_for("no process is left", lambda: not machine.processes(), seconds=10)
+
+
+def test_no_erlang_program_starts_an_epmd_that_would_outlive_it(tmp_path: Path) -> None:
+    # So does the broker while it boots, maybe just after its own epmd was asked to end.
+    free = ports.Ports(tmp_path)
+    try:
+        variables = rabbitmq.environment(tmp_path, free.choose("dist"), free.choose("epmd"))
+        starter = ["erl", "-sname", "starter", "-noinput", "-s", "erlang", "halt"]
+        subprocess.run(starter, env=variables, cwd=tmp_path, timeout=60, check=False)
+        assert not Machine(tmp_path).processes()
+    finally:
+        for line in Machine(tmp_path).processes():
+            os.kill(int(line.split(":")[0]), signal.SIGKILL)
+        free.close()
 
 
 def test_commands_are_told_apart() -> None:
