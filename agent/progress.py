@@ -1,4 +1,4 @@
-"""How far a run is: files and bytes done, the rate, and what that leaves to wait for."""
+"""How far a run or a restore is: files and bytes, the rate, and what that leaves to wait for."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent.delta import Counters
 from agent.names import duration_text, size_text
+from agent.results import Restored
 from agent.tree import Tree
 
 # What a small file costs beside its bytes, so that both can be added up to work done.
@@ -24,19 +25,35 @@ COUNT_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Totals:
-    """How many files and bytes there are to look at, as far as is known."""
+    """How many files and bytes there are, as far as is known."""
 
     files: int
     size_bytes: int
 
+    @property
+    def work(self) -> float:
+        """Both added up."""
+        return float(self.size_bytes + self.files * FILE_WEIGHT_BYTES)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What is done by now.
+
+    verb: what was done to the files, in words that follow their size: "restored".
+    more: further members of a status line.
+    """
+
+    totals: Totals
+    verb: str
+    more: Mapping[str, int] = field(default_factory=dict)
+
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A run at one moment; None where that can't be told yet."""
+    """A run or a restore at one moment; None where that can't be told yet."""
 
-    files_done: int
-    bytes_done: int
-    bytes_sent: int
+    done: Done
     files_total: int | None
     bytes_total: int | None
     bytes_per_second: float
@@ -45,10 +62,11 @@ class Snapshot:
 
     def words(self) -> str:
         """In a few words."""
-        seen = size_text(self.bytes_done)
+        totals = self.done.totals
+        words = f"{totals.files} files, {size_text(totals.size_bytes)}"
         if self.bytes_total is not None:
-            seen += f" of {size_text(self.bytes_total)}"
-        words = f"{self.files_done} files, {seen} seen, {size_text(self.bytes_sent)} sent"
+            words += f" of {size_text(self.bytes_total)}"
+        words += f" {self.done.verb}"
         if self.bytes_per_second:
             words += f", {size_text(self.bytes_per_second)}/s"
         if self.seconds_left is not None:
@@ -61,57 +79,87 @@ class Snapshot:
         return {
             "message_type": "status",
             "message": self.words(),
-            "files_done": self.files_done,
+            "files_done": self.done.totals.files,
             "files_total": self.files_total,
-            "bytes_done": self.bytes_done,
+            "bytes_done": self.done.totals.size_bytes,
             "bytes_total": self.bytes_total,
-            "bytes_sent": self.bytes_sent,
+            **self.done.more,
             "bytes_per_second": round(self.bytes_per_second),
             "seconds_left": left,
         }
 
 
 class Progress:
-    """What is done of a run, and at which rate; asked by the thread that shows it."""
+    """What is done, and at which rate; asked by the thread that shows it.
 
-    def __init__(self, counters: Counters, expected: Totals | None = None) -> None:
-        self._counters = counters
+    most_share: what is shown at most while the end has not come.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[], Done],
+        expected: Totals | None = None,
+        *,
+        most_share: float = 1.0,
+    ) -> None:
+        self._look = look
         self._expected = expected
-        self._steps: deque[tuple[float, float, int]] = deque([(time.monotonic(), 0.0, 0)])
+        self._most_share = most_share
+        self._steps: deque[tuple[float, Totals]] = deque([(time.monotonic(), Totals(0, 0))])
 
     def expect(self, totals: Totals) -> None:
         """Set what there is in all, once it is known."""
         self._expected = totals
 
     def snapshot(self) -> Snapshot:
-        """The run now; the rate is that of the last twenty seconds."""
-        counters, expected = self._counters, self._expected
-        files = counters.files_total + counters.files_in_hand
-        size = counters.bytes_protected + counters.bytes_in_hand
-        work = float(size + files * FILE_WEIGHT_BYTES)
+        """How it is now; the rate is that of the last twenty seconds."""
+        done, expected = self._look(), self._expected
+        totals = done.totals
         now, steps = time.monotonic(), self._steps
-        steps.append((now, work, size))
+        steps.append((now, totals))
         while now - steps[0][0] > RATE_SECONDS and len(steps) > 2:
             steps.popleft()
-        since, work_then, size_then = steps[0]
+        since, then = steps[0]
         seconds = max(now - since, 0.001)
         share = left = None
         if expected is not None:
-            whole = float(expected.size_bytes + expected.files * FILE_WEIGHT_BYTES)
-            # More than expected is only known to be more when it comes.
-            share = min(work / whole, 0.99) if whole else 0.99
-            if (work_rate := (work - work_then) / seconds) > 0:
-                left = max(whole - work, 0.0) / work_rate
+            whole = expected.work
+            share = min(totals.work / whole, self._most_share) if whole else self._most_share
+            if (work_rate := (totals.work - then.work) / seconds) > 0:
+                left = max(whole - totals.work, 0.0) / work_rate
         return Snapshot(
-            files_done=files,
-            bytes_done=size,
-            bytes_sent=counters.bytes_sent,
-            files_total=None if expected is None else max(expected.files, files),
-            bytes_total=None if expected is None else max(expected.size_bytes, size),
-            bytes_per_second=max(size - size_then, 0) / seconds,
+            done,
+            files_total=None if expected is None else max(expected.files, totals.files),
+            bytes_total=None if expected is None else max(expected.size_bytes, totals.size_bytes),
+            bytes_per_second=max(totals.size_bytes - then.size_bytes, 0) / seconds,
             share_done=share,
             seconds_left=left,
         )
+
+
+def copying(counters: Counters, expected: Totals | None = None) -> Progress:
+    """How far a run is, by its counters."""
+
+    def look() -> Done:
+        files = counters.files_total + counters.files_in_hand
+        size_bytes = counters.bytes_protected + counters.bytes_in_hand
+        sent = counters.bytes_sent
+        verb = f"seen, {size_text(sent)} sent"
+        return Done(Totals(files, size_bytes), verb, {"bytes_sent": sent})
+
+    # More than expected is only known to be more when it comes.
+    return Progress(look, expected, most_share=0.99)
+
+
+def restoring(restored: Restored) -> Progress:
+    """How far a restore is, by what it has brought back."""
+
+    def look() -> Done:
+        files = restored.files + restored.files_already_there
+        size_bytes = restored.bytes_written + restored.bytes_already_there
+        return Done(Totals(files, size_bytes), "restored")
+
+    return Progress(look)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from agent.ingest import Ingest, StartedRun
 from agent.job import Job
 from agent.names import size_text
 from agent.pings import Pings
-from agent.progress import Progress, Totals, counted
+from agent.progress import Totals, copying, counted
 from agent.reading import FileReader
 from agent.records import Reader, RecordsDamaged, Writer
 from agent.rehearsal import growth_of
@@ -151,7 +151,7 @@ def _check_growth(
 @contextmanager
 def _followed(job: Job, tree: Tree) -> Iterator[None]:
     """Show progress: against the last run, or against a count beside the first copy."""
-    progress = Progress(job.counters)
+    progress = copying(job.counters)
     job.teller.follow(progress.snapshot)
     if job.remembered.files_total:
         progress.expect(Totals(job.remembered.files_total, job.remembered.bytes_protected))

@@ -16,12 +16,12 @@ from agent.connection import StreamCut
 from agent.failures import AgentError
 from agent.names import shown_absolute
 from agent.portal import ChunkPlace, Frame, Portal
+from agent.progress import Totals, restoring
 from agent.restore import roots
 from agent.restore.collisions import FATAL, InTheWay, reason_of
 from agent.restore.crew import Crew
 from agent.restore.landing import Landing
 from agent.restore.orders import Report, Setup
-from agent.restore.progress import Progress, Totals
 from agent.restore.windows import Planned, Window
 from agent.results import MAX_NAMED_NOT_COPIED, Restored
 from agent.stopping import stoppable
@@ -60,7 +60,7 @@ class Restore:
         self._root = root
         self._landing = Landing(root, overwrite=wish.overwrite)
         self.restored = Restored()
-        self.progress = Progress(self.restored)
+        self.progress = restoring(self.restored)
         self._window = Window()
         self._crew: Crew | None = None
         self._growing: dict[int, _Growing] = {}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent.delta import Counters
-from agent.progress import Progress, Totals
+from agent.progress import Totals, copying
 from tests.agent.house import ROOT, Client, Machine
 
 
@@ -56,7 +56,7 @@ def test_a_terminal_shows_a_bar_with_rate_and_time_left(machine: Machine, papers
 
 def test_time_left_and_share_follow_from_what_is_done() -> None:
     counters = Counters()
-    progress = Progress(counters, Totals(1_000, 80_000_000))
+    progress = copying(counters, Totals(1_000, 80_000_000))
     assert progress.snapshot().seconds_left is None
     counters.files_total, counters.bytes_protected = 250, 20_000_000
     seen = progress.snapshot()
