@@ -1,0 +1,184 @@
+"""Random lives: expiry and collection as further steps, which cross a client's runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, precondition, rule
+
+from libs.shared.errors import Unavailable
+from services.retention import actions
+from tests.retention.copying import Copying
+from tests.retention.house import cancelled
+
+FOREVER = timedelta(days=9_999)
+
+
+class Life(Copying):
+    """Runs, collections and crossings are steps in any order."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.deleting: asyncio.Task[Any] | None = None
+        self.marks: list[actions.Marked] = []
+        super().begin()
+
+    # --- collection --------------------------------------------------------------------------
+
+    def expire(self) -> None:
+        async def expire() -> None:
+            keeper = self.house.keeper
+            for plan_id in self.trees:
+                async with keeper.pool.acquire() as conn, conn.transaction():
+                    await actions.judge_runs(conn, self.client.tenant_id, plan_id, self.now)
+                    await conn.execute(
+                        "UPDATE expiry_holds SET cleared_at = $1, cleared_reason = ''"
+                        " WHERE cleared_at IS NULL AND plan_id = $2",
+                        self.now,
+                        plan_id,
+                    )
+                await actions.expire_plan(
+                    keeper, self.client.tenant_id, plan_id, self.now + FOREVER, self.now
+                )
+
+        self.bench.run(expire())
+
+    @rule(expires=st.booleans(), acts=st.booleans(), passes=st.sampled_from([True, True, False]))
+    def mark(self, expires: bool, acts: bool, passes: bool) -> None:
+        if expires:
+            self.expire()
+        self.now += timedelta(days=2 * passes)
+        marked = self.bench.run(
+            actions.mark_tenant(self.house.keeper, self.client.tenant_id, self.now)
+        )
+        self.marks = [*self.marks[-1:], marked]
+        for step in ("resurrect", "condemn", "repack") if acts else ():
+            self.take_step(step, marked)
+        if acts and passes and self.deleting is None:
+            self.begin_delete("through", marked)
+
+    @precondition(lambda self: self.marks)
+    @rule(step=st.sampled_from(["resurrect", "condemn", "repack", "forget"]), old=st.booleans())
+    def act(self, step: str, old: bool) -> None:
+        self.take_step(step, self.marks[0 if old else -1])
+
+    def take_step(self, step: str, marked: actions.Marked) -> None:
+        keeper = self.house.keeper
+        steps: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
+            "resurrect": lambda: actions.resurrect(keeper, marked),
+            "condemn": lambda: actions.condemn(keeper, marked, self.now),
+            "repack": lambda: actions.repack(keeper, marked, self.now),
+            "forget": lambda: actions.forget(keeper, marked.mark, self.now),
+        }
+        gate, self.house.objects.after_put = self.house.objects.after_put, None
+        try:
+            done = self.bench.run(steps[step]())
+        except actions.MarkOutdated:
+            assert marked is not self.marks[-1]
+            return
+        finally:
+            self.house.objects.after_put = gate
+        if isinstance(done, actions.Collected):
+            assert not done.failed
+            for name in ("condemned", "repacked", "resurrected"):
+                if getattr(done, name):
+                    self.bench.count(name)
+
+    @precondition(lambda self: self.marks and self.deleting is None)
+    @rule(how=st.sampled_from(["through", "waits", "dies"]), old=st.booleans())
+    def delete(self, how: str, old: bool) -> None:
+        """Deletes, or stays between rows and objects, or dies there."""
+        self.begin_delete(how, self.marks[0 if old else -1])
+
+    def begin_delete(self, how: str, marked: actions.Marked) -> None:
+        async def delete() -> asyncio.Task[Any] | None:
+            objects = self.house.objects
+            objects.refuses_deletes = how == "dies"
+            objects.before_delete = asyncio.Event() if how == "waits" else None
+            task = asyncio.create_task(actions.delete(self.house.keeper, marked, self.now))
+            arrived = asyncio.create_task(objects.delete_arrived.wait())
+            await asyncio.wait([task, arrived], return_when=asyncio.FIRST_COMPLETED)
+            await cancelled(arrived)
+            objects.refuses_deletes = False
+            if not task.done():
+                return task
+            objects.before_delete = None
+            try:
+                done = task.result()
+                self.bench.count(f"deleted {done.deleted > 0}")
+            except actions.MarkOutdated:
+                assert marked is not self.marks[-1]
+            except Unavailable:
+                assert how == "dies"
+                self.bench.count("died before deleting objects")
+            return None
+
+        self.deleting = self.bench.run(delete())
+        if self.deleting is not None:
+            self.bench.count("deletion waits")
+        self.check_all_readable()
+
+    @precondition(lambda self: self.deleting is not None)
+    @rule(dies=st.booleans())
+    def end_delete(self, dies: bool) -> None:
+        task, self.deleting = self.deleting, None
+
+        async def end() -> None:
+            gate, self.house.objects.before_delete = self.house.objects.before_delete, None
+            assert task is not None
+            assert gate is not None
+            if dies:
+                await cancelled(task)
+            gate.set()
+            if not dies:
+                await task
+
+        self.bench.run(end())
+        self.check_all_readable()
+
+    @precondition(lambda self: self.deleting is None)
+    @rule()
+    def finish_removals_and_sweep(self) -> None:
+        async def sweep() -> None:
+            keeper, tenant_id = self.house.keeper, self.client.tenant_id
+            await actions.remove_objects(keeper, tenant_id, self.now)
+            store_now = self.now + timedelta(days=2)
+            if await actions.sweep_strays(keeper, tenant_id, self.now, store_now):
+                self.bench.count("swept")
+
+        self.bench.run(sweep())
+        self.check_all_readable()
+
+    # --- the end -----------------------------------------------------------------------------
+
+    def teardown(self) -> None:
+        if not hasattr(self, "client"):
+            return
+        if self.uploading is not None:
+            self.end_upload(dies=False)
+        if self.deleting is not None:
+            self.end_delete(dies=False)
+        self.open_gates()
+        self.bench.run(self.come_to_rest())
+
+    async def come_to_rest(self) -> None:
+        """Once nobody is busy any more, what is stored is what is needed, and sparse no more."""
+        keeper, tenant_id = self.house.keeper, self.client.tenant_id
+        for _ in range(3):
+            self.now += timedelta(days=2)
+            done = await actions.collect_tenant(keeper, tenant_id, self.now)
+            assert not done.failed
+        await actions.sweep_strays(keeper, tenant_id, self.now, self.now + timedelta(days=2))
+        assert await self.client.objects() == set(await self.client.packs())
+        marked = await actions.mark_tenant(keeper, tenant_id, self.now)
+        assert {verdict for verdict, packs in marked.packs.items() if packs} <= {"keep"}
+        for usage in marked.packs.get("keep", []):
+            assert usage.needed_bytes, "what nothing needs has gone"
+        async for found in actions.audit_tenant(
+            keeper, tenant_id, self.now, self.now + timedelta(days=2), repair=False
+        ):
+            raise AssertionError(found)
