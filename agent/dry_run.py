@@ -9,13 +9,12 @@ from typing import Any
 
 from agent import starting
 from agent.config import Config, Plan
-from agent.connection import Connection
 from agent.exclusions import rules_of
 from agent.identity import Identity
-from agent.ingest import Ingest
 from agent.names import shown_absolute, size_text
 from agent.rehearsal import Found, rehearse
 from agent.results import named
+from agent.run import ingest_of
 from agent.state import PlanState
 from agent.telling import Teller
 from agent.tree import Tree
@@ -88,14 +87,7 @@ def look(config: Config, identity: Identity, plan: Plan, teller: Teller) -> DryR
     known_file = state.records_file(remembered)
     if known_file is not None:
         return DryRun(rehearse(tree, known_file, plan.dumps), LAST_RUN, dumps)
-    connection = Connection(
-        config.server or identity.server,
-        identity.token,
-        ca_file=config.ca_file,
-        patience_seconds=config.patience_seconds,
-        on_wait=lambda sentence: teller.say(sentence, "waiting"),
-    )
-    ingest = Ingest(connection)
+    ingest = ingest_of(config, identity, teller)
     declared = ingest.find_plan(plan.name)
     if declared is None or declared.last_run is None:
         return DryRun(rehearse(tree, None, plan.dumps), NOTHING, dumps)

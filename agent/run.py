@@ -46,14 +46,8 @@ class StartAgain(Exception):
     """The run can't be committed any more; another one can. Says why."""
 
 
-def run_plan(
-    config: Config, identity: Identity, plan: Plan, teller: Teller, accept_empty: bool = False
-) -> Result:
-    """Copy what changed since the last run, and say how it ended.
-
-    accept_empty: a folder may have become another, empty one since the last run.
-    """
-    state = PlanState(config.state_dir, plan.name)
+def ingest_of(config: Config, identity: Identity, teller: Teller) -> Ingest:
+    """The server of an enrolled machine, spoken to as the configuration says."""
     connection = Connection(
         config.server or identity.server,
         identity.token,
@@ -62,12 +56,24 @@ def run_plan(
         on_wait=lambda sentence: teller.say(sentence, "waiting"),
         throttle=Throttle(config.bandwidth),
     )
+    return Ingest(connection)
+
+
+def run_plan(
+    config: Config, identity: Identity, plan: Plan, teller: Teller, accept_empty: bool = False
+) -> Result:
+    """Copy what changed since the last run, and say how it ended.
+
+    accept_empty: a folder may have become another, empty one since the last run.
+    """
+    state = PlanState(config.state_dir, plan.name)
+    ingest = ingest_of(config, identity, teller)
     began = time.monotonic()
     pings = Pings(config.ping_url_of(plan), teller)
     with state.lock(), stoppable():
         pings.started()
         remembered = state.load(identity.agent_id)
-        job = Job(config, identity, plan, state, Ingest(connection), teller, remembered)
+        job = Job(config, identity, plan, state, ingest, teller, remembered)
         job.accept_empty = accept_empty
         try:
             result = _perform(job)

@@ -6,6 +6,9 @@ import errno
 import os
 import unicodedata
 
+from agent.failures import AgentError
+from agent.names import shown_absolute
+
 FATAL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE})
 """What every further file would meet as well."""
 
@@ -51,7 +54,12 @@ def _spellings(name: bytes) -> set[bytes]:
     return spellings
 
 
-def reason_of(error: OSError) -> str:
-    """Why something can't be written, in words."""
+def reason_of(path: bytes, error: OSError) -> str:
+    """Why something can't be written, in words; AgentError where nothing else could be either."""
+    if error.errno in FATAL:
+        raise AgentError(
+            f"{shown_absolute(path)} can't be written: {error.strerror}. "
+            "Make room, then repeat the same command: it goes on from here."
+        ) from error
     words = _CAN_NOT_HOLD.get(error.errno or 0)
     return words or error.strerror or str(error)

@@ -18,7 +18,7 @@ from agent.names import shown_absolute
 from agent.portal import ChunkPlace, Frame, Portal
 from agent.progress import Totals, restoring
 from agent.restore import roots
-from agent.restore.collisions import FATAL, InTheWay, reason_of
+from agent.restore.collisions import InTheWay, reason_of
 from agent.restore.crew import Crew
 from agent.restore.landing import Landing
 from agent.restore.orders import Report, Setup
@@ -211,12 +211,7 @@ class Restore:
 
     def _not_restored(self, path: bytes, reason: Exception | str) -> None:
         if isinstance(reason, OSError):
-            if reason.errno in FATAL:
-                raise AgentError(
-                    f"{shown_absolute(path)} can't be written: {reason.strerror}. "
-                    "Make room, then repeat the same command: it goes on from here."
-                ) from reason
-            reason = reason_of(reason)
+            reason = reason_of(path, reason)
         not_restored = self.restored.not_restored
         is_new = path not in not_restored
         not_restored.setdefault(path, str(reason))

@@ -20,7 +20,6 @@ from blake3 import blake3
 from agent import failures, memory
 from agent.connection import Connection, StreamCut
 from agent.failures import AgentError
-from agent.names import shown_absolute
 from agent.portal import ChunkPlace, Portal
 from agent.restore.collisions import FATAL, InTheWay, reason_of
 from agent.restore.landing import Landing, write_all
@@ -165,12 +164,7 @@ class Worker:
         folder = self._order.folders[file.folder][0]
         path = folder + b"/" + file.entry.name if folder else file.entry.name
         if isinstance(reason, OSError):
-            if reason.errno in FATAL:
-                raise AgentError(
-                    f"{shown_absolute(path)} can't be written: {reason.strerror}. "
-                    "Make room, then repeat the same command: it goes on from here."
-                ) from reason
-            reason = reason_of(reason)
+            reason = reason_of(path, reason)
         self._report.failed.append(Failed(path, file.number, str(reason)))
         if file.number:
             self._count_piece(file)
