@@ -5,6 +5,7 @@ A service that does not answer is told of, and never makes a run fail or wait fo
 
 from __future__ import annotations
 
+import http.client
 import threading
 from urllib.parse import urlsplit, urlunsplit
 
@@ -67,8 +68,7 @@ class Pings:
 
 def _post(url: str, body: bytes, answer_seconds: float) -> str:
     """Send one ping; why it failed, empty if it did not."""
-    import http.client  # noqa: PLC0415 - costs start-up time
-    import urllib.error  # noqa: PLC0415 - the same
+    import urllib.error  # noqa: PLC0415 - costs start-up time, and few plans have an address
     import urllib.request  # noqa: PLC0415 - the same
 
     agent = f"coffre-agent/{__version__}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent import config
 from agent.commands.shell import EPILOG, AsJson, app, configuration_file, print_table
 from agent.failures import AgentError
 
@@ -31,7 +32,7 @@ def check(
     Copies nothing, and changes nothing at the server.
     Ends with 1 if something would make a run fail, with 3 if there are warnings.
     """
-    from agent.checks import exit_code_of  # noqa: PLC0415 - costs start-up time
+    from agent.checks import exit_code_of
 
     findings = []
     for finding in _look(context, plan):
@@ -52,9 +53,9 @@ def check(
 
 
 def _look(context: typer.Context, only: str | None) -> Iterator[Finding]:
-    from agent import config, identity  # noqa: PLC0415 - costs start-up time
-    from agent.checks import Finding, doubts, machine, rhythm, server  # noqa: PLC0415 - the same
-    from agent.state import PlanState  # noqa: PLC0415 - the same
+    from agent import identity
+    from agent.checks import Finding, doubts, machine, rhythm, server
+    from agent.state import PlanState
 
     try:
         file = configuration_file(context)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from agent import failures
+from agent import config, failures
 from agent.commands.shell import EPILOG, AsJson, app, configuration_file, end, print_table
 from agent.failures import AgentError, UsageError
 
@@ -32,7 +32,7 @@ def generate(
     ] = "https://coffre.example",
 ) -> None:
     """Print a valid configuration with every key explained."""
-    from agent.config.example import example  # noqa: PLC0415 - costs start-up time
+    from agent.config.example import example
 
     text = example(server)
     if output is None:
@@ -60,8 +60,7 @@ def validate(context: typer.Context, as_json: AsJson = False) -> None:
 
     Ends with 2 if something is wrong, with 3 if there are warnings.
     """
-    from agent import config  # noqa: PLC0415 - costs start-up time
-    from agent.checks import Finding, doubts  # noqa: PLC0415 - the same
+    from agent.checks import Finding, doubts
 
     try:
         file = configuration_file(context)

@@ -35,11 +35,11 @@ def run(
     if dry_run:
         _dry_run(context, plan, as_json)
         return
-    from agent import identity, memory  # noqa: PLC0415 - the libraries cost start-up time
-    from agent.delta import Counters  # noqa: PLC0415 - the same
-    from agent.results import Result  # noqa: PLC0415 - the same
-    from agent.run import run_plan  # noqa: PLC0415 - the same
-    from agent.telling import Teller  # noqa: PLC0415 - the same
+    from agent import identity, memory
+    from agent.delta import Counters
+    from agent.results import Result
+    from agent.run import run_plan
+    from agent.telling import Teller
 
     memory.keep_small()
     with Teller(as_json, plan) as teller:
@@ -59,8 +59,8 @@ def run(
 
 
 def _dry_run(context: typer.Context, plan: str, as_json: bool) -> None:
-    from agent import dry_run, identity, memory  # noqa: PLC0415 - the libraries cost start-up time
-    from agent.telling import Teller  # noqa: PLC0415 - the same
+    from agent import dry_run, identity, memory
+    from agent.telling import Teller
 
     memory.keep_small()
     with Teller(as_json, plan) as teller:

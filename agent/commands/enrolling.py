@@ -17,7 +17,7 @@ def enrol(
     code: Annotated[str, typer.Option(metavar="CODE", help="The one-time code you were given.")],
 ) -> None:
     """Make this machine known to the server, once; keeps the token in token_file."""
-    from agent import identity  # noqa: PLC0415 - costs start-up time
+    from agent import identity
 
     try:
         settings = load(context)

@@ -77,12 +77,12 @@ def restore(
     """
     if SYSTEM == "windows":
         end(UsageError("The agent can't restore on Windows yet: take the zip from the portal."))
-    from agent import memory  # noqa: PLC0415 - the libraries cost start-up time
-    from agent.connection import Connection  # noqa: PLC0415 - the same
-    from agent.portal import Portal  # noqa: PLC0415 - the same
-    from agent.restore import points  # noqa: PLC0415 - the same
-    from agent.restore.performing import Wish  # noqa: PLC0415 - the same
-    from agent.telling import Teller  # noqa: PLC0415 - the same
+    from agent import memory
+    from agent.connection import Connection
+    from agent.portal import Portal
+    from agent.restore import points
+    from agent.restore.performing import Wish
+    from agent.telling import Teller
 
     if run_number is not None and at is not None:
         end(UsageError("--run and --at both name a restore point: give one of them."))
@@ -114,7 +114,7 @@ def restore(
 
 
 def _restore(portal: Portal, wish: Wish, teller: Teller) -> int:
-    from agent.restore.performing import restore_plan  # noqa: PLC0415 - costs start-up time
+    from agent.restore.performing import restore_plan
 
     result = restore_plan(portal, wish, teller)
     teller.stop()
@@ -133,7 +133,7 @@ def _restore(portal: Portal, wish: Wish, teller: Teller) -> int:
 
 
 def _preview(portal: Portal, wish: Wish, teller: Teller) -> int:
-    from agent.restore.preview import preview  # noqa: PLC0415 - costs start-up time
+    from agent.restore.preview import preview
 
     found = preview(portal, wish)
     if teller.as_json:
@@ -152,7 +152,7 @@ def _preview(portal: Portal, wish: Wish, teller: Teller) -> int:
 
 
 def _list(portal: Portal, plan: str, as_json: bool) -> int:
-    from agent.restore import points  # noqa: PLC0415 - costs start-up time
+    from agent.restore import points
 
     found = list(points.each(portal, plan))
     if as_json:
@@ -181,7 +181,7 @@ def _local(iso: str | None) -> str:
 
 
 def _fail(error: AgentError | OSError, plan: str, teller: Teller) -> int:
-    from agent.results import Restored  # noqa: PLC0415 - costs start-up time
+    from agent.results import Restored
 
     failure = error if isinstance(error, AgentError) else AgentError(str(error))
     failure = failures.final(failure, "Check the e-mail address and the password.")

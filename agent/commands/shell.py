@@ -61,9 +61,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Write JSON lines, a summar
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table as wide as the terminal; texts are shown as they are."""
-    from rich.console import Console  # noqa: PLC0415 - costs start-up time
-    from rich.table import Table  # noqa: PLC0415 - the same
-    from rich.text import Text  # noqa: PLC0415 - the same
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(*titles)
     for row in rows:

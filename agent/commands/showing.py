@@ -39,8 +39,8 @@ def plans(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command(epilog=EPILOG)
 def status(context: typer.Context, as_json: AsJson = False) -> None:
     """Show whether this machine is enrolled, and how the last run of each plan ended."""
-    from agent import identity  # noqa: PLC0415 - costs start-up time
-    from agent.state import PlanState  # noqa: PLC0415 - the same
+    from agent import identity
+    from agent.state import PlanState
 
     try:
         settings = load(context)

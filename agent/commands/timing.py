@@ -71,7 +71,7 @@ def _kind(systemd: bool, cron: bool, windows: bool) -> str:
 
 
 def _files(settings: Config, plan: Plan, kind: str) -> dict[str, str]:
-    from agent.timers import call_of, cron, rhythm_of, systemd, windows  # noqa: PLC0415 - costs start-up time
+    from agent.timers import call_of, cron, rhythm_of, systemd, windows
 
     call, rhythm, now = call_of(settings, plan), rhythm_of(plan), datetime.now(UTC)
     if kind == "systemd":

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import cast
 from zoneinfo import ZoneInfo
 
+from cronsim import CronSim, CronSimError
+
 from agent.config.settings import Dump, DumpKind, Hooks, Plan, Profile
 from agent.config.tables import Table
 from agent.platforms import SYSTEM, paths
@@ -103,8 +105,6 @@ def _patterns(table: Table, files: tuple[Path, ...]) -> tuple[str, ...]:
 
 
 def _schedule(table: Table) -> str:
-    from cronsim import CronSim, CronSimError  # noqa: PLC0415 - costs start-up time
-
     schedule = table.text("schedule") or "0 2 * * *"
     try:
         CronSim(schedule, datetime(2026, 1, 1))  # noqa: DTZ001 - asks only if it can be read

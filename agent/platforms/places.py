@@ -35,7 +35,7 @@ def places_of(system: str) -> Places:
 
 def user_places() -> Places:
     """The folders of the user who asks."""
-    from platformdirs import user_config_path, user_state_path  # noqa: PLC0415 - costs time
+    from platformdirs import user_config_path, user_state_path  # noqa: PLC0415 - costs start-up time
 
     return Places(user_config_path(NAME, appauthor=False), user_state_path(NAME, appauthor=False))
 
