@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import email
 import email.policy
 import fcntl
@@ -18,34 +17,22 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import asyncpg
-import minio
 import pytest
 
 from libs.devstack import lease
 from libs.devstack.rabbitmq import RabbitMQ
 from libs.shared import database as databases
 from libs.shared.objects import ObjectStore
+from tests.servers import cloned_database, execute, in_thread, make_bucket
 
 ROOT = Path(__file__).parents[1]
-
-
-def _in_thread(work: Callable[[], Awaitable[None]]) -> None:
-    """Runs the coroutine to its end beside whatever loop the test has."""
-
-    async def run() -> None:
-        await work()
-
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, run()).result()
 
 
 @dataclass(frozen=True)
@@ -138,33 +125,21 @@ def database_template(servers: TestServers) -> str:
     name = f"template_{_migrations_digest()}"
     with open(servers.folder / "template.lock", "a") as door:
         fcntl.flock(door, fcntl.LOCK_EX)
-        _in_thread(lambda: _make_template(servers, name))
+        in_thread(lambda: _make_template(servers, name))
     return name
 
 
 @pytest.fixture
 def database(servers: TestServers, database_template: str) -> Iterator[Database]:
     """A migrated database of the test's own."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin_dsn = servers.postgres_admin_dsn.rpartition("/")[0] + f"/{name}"
-
-    async def execute(*statements: str) -> None:
-        admin = await asyncpg.connect(servers.postgres_admin_dsn)
-        try:
-            for statement in statements:
-                await admin.execute(statement)
-        finally:
-            await admin.close()
-
-    _in_thread(
-        lambda: execute(
-            f"CREATE DATABASE {name} TEMPLATE {database_template} OWNER coffre_owner",
+    with cloned_database(servers, database_template) as name:
+        admin_dsn = servers.postgres_admin_dsn.rpartition("/")[0] + f"/{name}"
+        execute(
+            servers,
             f"REVOKE ALL ON DATABASE {name} FROM PUBLIC",
             f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {', '.join(databases.ROLES)}",
         )
-    )
-    yield Database(name, servers.postgres_port, admin_dsn)
-    _in_thread(lambda: execute(f"DROP DATABASE {name} WITH (FORCE)"))
+        yield Database(name, servers.postgres_port, admin_dsn)
 
 
 @pytest.fixture
@@ -179,16 +154,7 @@ def amqp_url(servers: TestServers) -> Iterator[str]:
 @pytest.fixture
 def bucket(servers: TestServers) -> str:
     """The name of an empty bucket; it goes with the servers."""
-    name = f"test-{uuid.uuid4().hex[:12]}"
-    client = minio.Minio(
-        urlsplit(servers.s3_endpoint).netloc,
-        servers.s3_access_key,
-        servers.s3_secret_key,
-        secure=False,
-        region="us-east-1",
-    )
-    client.make_bucket(name)
-    return name
+    return make_bucket(servers)
 
 
 @pytest.fixture

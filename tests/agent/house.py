@@ -10,7 +10,6 @@ import json
 import os
 import re
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -23,19 +22,13 @@ from typing import Any, TypeVar
 
 import asyncpg
 import httpx2
-import minio
+
+from tests.servers import cloned_database, free_port, make_bucket
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("ingest", "portal", "reporting")
 PASSWORD = "une tarte aux pommes tiède"
 T = TypeVar("T")
-
-
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(what: str, look: Callable[[], T | None], seconds: float = 40) -> T:
@@ -272,32 +265,12 @@ class House:
 @contextmanager
 def open_house(servers: Any, template: str, folder: Path) -> Iterator[House]:
     """All of it on a database, a virtual host and a bucket of its own."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    bucket = f"test-{uuid.uuid4().hex[:12]}"
     vhost = f"test-{uuid.uuid4().hex[:12]}"
-
-    def execute(statement: str) -> None:
-        async def run() -> None:
-            admin = await asyncpg.connect(servers.postgres_admin_dsn)
-            try:
-                await admin.execute(statement)
-            finally:
-                await admin.close()
-
-        asyncio.run(run())
-
     with ExitStack() as stack:
-        execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER coffre_owner")
-        stack.callback(execute, f"DROP DATABASE {name} WITH (FORCE)")
+        name = stack.enter_context(cloned_database(servers, template))
         servers.broker.create_vhost(vhost)
         stack.callback(servers.broker.delete_vhost, vhost)
-        minio.Minio(
-            servers.s3_endpoint.removeprefix("http://"),
-            servers.s3_access_key,
-            servers.s3_secret_key,
-            secure=False,
-            region="us-east-1",
-        ).make_bucket(bucket)
+        bucket = make_bucket(servers)
         token = secrets.token_urlsafe(24)
         for kept, content in {
             "master-key": secrets.token_hex(32),

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 import httpx2
 
 from agent.failures import Interrupted
-from tests.agent.house import PASSWORD, ROOT, Client, House, Machine, free_port, wait_for
+from tests.agent.house import PASSWORD, ROOT, Client, House, Machine, wait_for
 from tests.agent.monitors import Monitor
+from tests.servers import free_port
 from tests.trees import compare_trees
 
 

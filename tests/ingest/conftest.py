@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from libs.shared import database
-from tests.ingest.machines import Agent, Service, Tenant, running_service
+from tests.ingest.lost import Empty, empty_database
+from tests.ingest.machines import Agent, Tenant
+from tests.ingest.service import Service, running_service
 
 
 @pytest.fixture(scope="session")
@@ -66,3 +68,10 @@ async def portal_pool(ingest: Service) -> AsyncIterator[Any]:
     pool = await database.create_pool(dsn, "portal", max_size=2)
     yield pool
     await pool.close()
+
+
+@pytest.fixture
+async def empty(ingest: Service, database: Any) -> AsyncIterator[Empty]:
+    """An empty database beside the bucket that a worker's tests share."""
+    async with empty_database(ingest, database.dsn("ingest")) as rebuilt:
+        yield rebuilt

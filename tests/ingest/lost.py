@@ -12,7 +12,8 @@ from uuid import UUID
 from libs.shared import catalogue, database, packs
 from libs.shared.keys import KeyRing
 from services.ingest import actions
-from tests.ingest.machines import Service
+from tests.ingest.machines import Agent
+from tests.ingest.service import Service
 
 MASTER = bytes.fromhex("5a" * 32)
 
@@ -79,3 +80,17 @@ async def fingerprint_of(service: Service, tenant_id: UUID) -> str:
         return str(await actions.take_fingerprint(pool, tenant_id))
     finally:
         await pool.close()
+
+
+async def numbers(empty: Empty, plan: str) -> list[int]:
+    """The numbers of a plan's restore points."""
+    rows = await empty.rows(
+        "SELECT number FROM catalogue.runs WHERE plan_id = $1 ORDER BY number", UUID(plan)
+    )
+    return [row[0] for row in rows]
+
+
+async def keys_like(service: Service, agent: Agent, plan: str, what: str) -> list[str]:
+    """What the bucket has of a plan's runs whose keys begin so."""
+    prefix = f"t/{agent.tenant.tenant_id}/runs/{plan}/"
+    return [key async for key, _ in service.objects.list(prefix + what)]

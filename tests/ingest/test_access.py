@@ -11,7 +11,8 @@ import pytest
 from libs.shared import clock
 from libs.shared.entries import FolderDelta
 from libs.shared.events import AgentRevoked, SubscriptionEnded, SubscriptionReinstated
-from tests.ingest.machines import Agent, Service, Tenant, folder, problem_of
+from tests.ingest.machines import Agent, Tenant, folder, problem_of
+from tests.ingest.service import Service
 
 
 def routes(plan: str, run: str) -> list[tuple[str, str, dict[str, object]]]:

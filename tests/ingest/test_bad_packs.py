@@ -13,7 +13,8 @@ import pytest
 import zstandard
 
 from libs.shared import packs
-from tests.ingest.machines import Agent, Service, problem_of
+from tests.ingest.machines import Agent, problem_of
+from tests.ingest.service import Service
 
 _RECORD = struct.Struct(">32sIIB")
 _TRAILER = struct.Struct(">II4s")

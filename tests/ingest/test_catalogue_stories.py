@@ -8,7 +8,8 @@ from uuid import UUID
 
 from libs.shared import catalogue, database
 from libs.shared.entries import Entry, FolderDelta, decode_batch
-from tests.ingest.machines import Agent, Service, folder, link
+from tests.ingest.machines import Agent, folder, link
+from tests.ingest.service import Service
 
 
 class Reader:

@@ -10,7 +10,8 @@ import httpx2
 import pytest
 
 from libs.shared.entries import FolderDelta
-from tests.ingest.machines import Agent, Service, Tenant, folder
+from tests.ingest.machines import Agent, Tenant, folder
+from tests.ingest.service import Service
 
 UPLOAD_STEPS = ["ingest.before_put", "ingest.after_put", "ingest.after_commit"]
 COMMIT_STEPS = ["ingest.before_commit_run", "ingest.in_commit_run", "ingest.after_commit_run"]

@@ -6,7 +6,8 @@ import random
 import uuid
 
 from libs.shared.entries import FolderDelta
-from tests.ingest.machines import Agent, Service
+from tests.ingest.machines import Agent
+from tests.ingest.service import Service
 
 DAMAGE = (
     "UPDATE catalogue.packs SET state = 'damaged', damaged_at = '2026-01-01'"

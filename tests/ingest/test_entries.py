@@ -9,7 +9,8 @@ import pytest
 import zstandard
 
 from libs.shared.entries import Entry, FolderDelta, encode_batch
-from tests.ingest.machines import Agent, Service, folder, link, problem_of
+from tests.ingest.machines import Agent, folder, link, problem_of
+from tests.ingest.service import Service
 
 
 def file(name: bytes) -> Entry:

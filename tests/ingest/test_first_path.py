@@ -6,7 +6,8 @@ from uuid import UUID
 
 from libs.shared import catalogue, database
 from libs.shared.entries import FolderDelta
-from tests.ingest.machines import Agent, Service, folder
+from tests.ingest.machines import Agent, folder
+from tests.ingest.service import Service
 
 
 async def test_three_nights(agent: Agent, ingest: Service) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 
 from libs.shared.entries import FolderDelta
 from tests.faults import answer_with, faulty_endpoint
-from tests.ingest.machines import Service, Tenant, free_port, problem_of
+from tests.ingest.machines import Tenant, problem_of
+from tests.ingest.service import Service
+from tests.servers import free_port
 
 
 class Line:

@@ -15,7 +15,8 @@ from libs.shared.entries import FolderDelta
 from libs.shared.keys import KeyRing
 from libs.shared.objects import ObjectStore
 from tests.ingest.lost import MASTER, empty_database
-from tests.ingest.machines import ROOT, Agent, Service, Tenant, folder, link
+from tests.ingest.machines import Agent, Tenant, folder, link
+from tests.ingest.service import ROOT, Service
 
 A, B, C = b"aaa", b"bbbb" * 500, b"ccccc"
 

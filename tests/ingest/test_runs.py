@@ -12,7 +12,8 @@ import pytest
 
 from libs.shared import clock
 from libs.shared.entries import FolderDelta
-from tests.ingest.machines import Agent, Service, Tenant, folder, problem_of
+from tests.ingest.machines import Agent, Tenant, folder, problem_of
+from tests.ingest.service import Service
 
 
 async def test_declaring_a_plan(agent: Agent, ingest: Service) -> None:

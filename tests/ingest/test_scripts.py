@@ -9,7 +9,8 @@ import uuid
 from datetime import timedelta
 from pathlib import Path
 
-from tests.ingest.machines import Service, Tenant
+from tests.ingest.machines import Tenant
+from tests.ingest.service import Service
 from tests.readme import run_bash, script_without_agent
 
 

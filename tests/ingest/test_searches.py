@@ -13,7 +13,8 @@ from libs.shared import catalogue, database
 from libs.shared.catalogue import Cursor, Search, terms
 from libs.shared.crashpoints import EXIT_CODE
 from libs.shared.entries import FolderDelta
-from tests.ingest.machines import Agent, Service, Tenant, folder, link
+from tests.ingest.machines import Agent, Tenant, folder, link
+from tests.ingest.service import Service
 
 
 async def settle(service: Service) -> None:

@@ -23,6 +23,7 @@ from services.portal.__main__ import build
 from services.portal.actions import signing
 from services.portal.actions.parts import Parts
 from services.portal.actions.passwords import Passwords
+from tests.servers import free_port
 
 OPERATOR_EMAIL = "operator@provider.example"
 OPERATOR_PASSWORD = "operator-password-of-tests"
@@ -106,7 +107,7 @@ async def portal(database: Any, servers: Any, bucket: str, tmp_path: Path) -> As
     pool = await databases.create_pool(database.dsn("portal"), "portal")
     objects = ObjectStore(servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key, bucket)
     stop = asyncio.Event()
-    port = unused_port()
+    port = free_port()
     parts = Parts(
         pool=pool,
         objects=objects,
@@ -138,15 +139,6 @@ async def portal(database: Any, servers: Any, bucket: str, tmp_path: Path) -> As
         await admin.close()
         await objects.close()
         await pool.close()
-
-
-def unused_port() -> int:
-    """A port that nobody listens on at this moment."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def _answers(port: int) -> None:

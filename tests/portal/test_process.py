@@ -12,14 +12,14 @@ from typing import Any
 
 import httpx2
 
-from tests.portal.conftest import unused_port
+from tests.servers import free_port
 
 ROOT = Path(__file__).parents[2]
 
 
 def environment(database: Any, servers: Any, amqp_url: str, bucket: str, folder: Path) -> Any:
     """What the portal is told when it starts."""
-    port = unused_port()
+    port = free_port()
     (folder / "master").write_text("11" * 32)
     (folder / "mail").write_text("22" * 32)
     (folder / "password").write_text("operator-password")

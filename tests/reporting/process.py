@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ from uuid import UUID, uuid4
 from libs.shared import bus, clock
 from libs.shared.events import Event
 from tests.reporting.conftest import MAIL_KEY
+from tests.servers import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,9 +25,7 @@ class Reporting:
     def __init__(self, dsn: str, amqp_url: str, smtp_port: int, hotline: str, folder: Path) -> None:
         key_file = folder / "mail.key"
         key_file.write_text(MAIL_KEY.hex())
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            listen = f"127.0.0.1:{probe.getsockname()[1]}"
+        listen = f"127.0.0.1:{free_port()}"
         self.amqp_url = amqp_url
         self.url = f"http://{listen}"
         self.log = folder / "reporting.log"

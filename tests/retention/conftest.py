@@ -2,58 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
-import minio
 import pytest
 
 from services.retention import rules
 from tests.retention.house import Client, Gates, House
+from tests.servers import cloned_database, make_bucket
 
 
 @pytest.fixture(scope="session")
 def make_house(servers: Any, database_template: str) -> Iterator[Callable[[rules.Limits], House]]:
     """Builds houses, not yet open, on one database and bucket: each test has its own clients."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
+    with cloned_database(servers, database_template) as name:
+        bucket = make_bucket(servers)
+        dsns = {
+            service: f"postgresql://coffre_{service}:coffre_{service}@127.0.0.1:"
+            f"{servers.postgres_port}/{name}"
+            for service in ("ingest", "retention", "owner")
+        }
 
-    def execute(statement: str) -> None:
-        async def run() -> None:
-            admin = await asyncpg.connect(servers.postgres_admin_dsn)
-            try:
-                await admin.execute(statement)
-            finally:
-                await admin.close()
+        def make(limits: rules.Limits) -> House:
+            keys = servers.s3_access_key, servers.s3_secret_key
+            return House(dsns, bucket, Gates(servers.s3_endpoint, *keys, bucket), limits)
 
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(lambda: asyncio.run(run())).result()
-
-    execute(f"CREATE DATABASE {name} TEMPLATE {database_template} OWNER coffre_owner")
-    bucket = name.replace("_", "-")
-    minio.Minio(
-        servers.s3_endpoint.removeprefix("http://"),
-        servers.s3_access_key,
-        servers.s3_secret_key,
-        secure=False,
-        region="us-east-1",
-    ).make_bucket(bucket)
-    dsns = {
-        service: f"postgresql://coffre_{service}:coffre_{service}@127.0.0.1:"
-        f"{servers.postgres_port}/{name}"
-        for service in ("ingest", "retention", "owner")
-    }
-
-    def make(limits: rules.Limits) -> House:
-        keys = servers.s3_access_key, servers.s3_secret_key
-        return House(dsns, bucket, Gates(servers.s3_endpoint, *keys, bucket), limits)
-
-    yield make
-    execute(f"DROP DATABASE {name} WITH (FORCE)")
+        yield make
 
 
 @pytest.fixture

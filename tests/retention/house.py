@@ -21,6 +21,7 @@ from services.ingest import rules as ingest_rules
 from services.ingest import store as ingest_store
 from services.retention import consumers, rules
 from services.retention.actions import Keeper
+from tests.tenants import tenant_changed
 
 MASTER_KEY = b"\x5a" * 32
 
@@ -119,17 +120,8 @@ class Client:
 
     async def becomes(self, subscription: SubscriptionState, retention_days: int = 30) -> None:
         self.version += 1
-        event = TenantChanged(
-            tenant_id=self.tenant_id,
-            version=self.version,
-            name="Boulangerie Martin",
-            locale="fr",
-            timezone="Europe/Paris",
-            administrators=(),
-            contracted_bytes=10**10,
-            seats=1,
-            subscription=subscription,
-            retention_days=retention_days,
+        event = tenant_changed(
+            self.tenant_id, self.version, subscription=subscription, retention_days=retention_days
         )
         pairs = [
             (self.house.ingest.pool, ingest_consumers.HANDLERS),

@@ -1,0 +1,69 @@
+"""What tests take of the servers they share: a database, a bucket, a port of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import asyncpg
+import minio
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def in_thread(work: Callable[[], Awaitable[None]]) -> None:
+    """Runs the coroutine to its end beside whatever loop the test has."""
+
+    async def run() -> None:
+        await work()
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, run()).result()
+
+
+def execute(servers: Any, *statements: str) -> None:
+    """Runs statements as PostgreSQL's administrator."""
+
+    async def run() -> None:
+        admin = await asyncpg.connect(servers.postgres_admin_dsn)
+        try:
+            for statement in statements:
+                await admin.execute(statement)
+        finally:
+            await admin.close()
+
+    in_thread(run)
+
+
+@contextmanager
+def cloned_database(servers: Any, template: str) -> Iterator[str]:
+    """The name of a migrated database of the caller's own, which goes at the end."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    execute(servers, f"CREATE DATABASE {name} TEMPLATE {template} OWNER coffre_owner")
+    try:
+        yield name
+    finally:
+        execute(servers, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def make_bucket(servers: Any) -> str:
+    """The name of an empty bucket; it goes with the servers."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    minio.Minio(
+        servers.s3_endpoint.removeprefix("http://"),
+        servers.s3_access_key,
+        servers.s3_secret_key,
+        secure=False,
+        region="us-east-1",
+    ).make_bucket(name)
+    return name
