@@ -24,9 +24,10 @@ from libs.shared.events import (
     RunFinished,
     TenantChanged,
 )
-from services.reporting import consumers
+from services.reporting import consumers, rules
 from services.reporting.actions import Office
 from services.reporting.jobs import Sender
+from services.reporting.mail import letters
 from services.reporting.mail.smtp import MailServer
 
 MAIL_KEY = bytes(range(32))
@@ -195,6 +196,37 @@ class Desk:
         """Spares a test the pauses between tries."""
         async with database.acquire(self.pool) as conn:
             await conn.execute("UPDATE mails SET due_at = created_at")
+
+
+def write(
+    client: Client,
+    run: RunFinished,
+    *,
+    locale: Any = "fr",
+    kind: rules.Kind = "report",
+    history: list[tuple[int, int]] | None = None,
+) -> letters.Letter:
+    """A report on a run of the client's, as one addressee gets it."""
+    event, declared = client.tenant(), client.plan()
+    tenant = rules.Tenant(
+        event.tenant_id,
+        event.name,
+        event.locale,
+        event.timezone,
+        event.administrators,
+        event.contracted_bytes,
+    )
+    plan = rules.Plan(
+        declared.plan_id,
+        declared.name,
+        declared.hostname,
+        declared.schedule,
+        declared.timezone,
+        declared.recipients,
+        declared.reports,
+    )
+    facts = letters.RunFacts(run, tenant, plan, history or [], "https://portal.example/")
+    return letters.write_report(facts, rules.Addressee(kind, client.email, "Jeanne", locale))
 
 
 def is_finished(mails: list[dict[str, Any]]) -> bool:

@@ -1,60 +1,19 @@
-"""What the mails say, to French and English readers, and when names are hostile."""
+"""What the mails say, to French and English readers."""
 
 from __future__ import annotations
 
-import email
-import email.policy
 import html
 import re
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from babel.messages.extract import extract_from_dir
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from libs.shared.events import DumpResult, NotCopied, RunFinished
-from services.reporting import rules
-from services.reporting.mail import compose, letters
+from libs.shared.events import DumpResult, NotCopied
+from services.reporting.mail import letters
 from services.reporting.mail.advice import ADVICE
-from services.reporting.mail.words import load_translations, speak
-from tests.reporting.conftest import Client
-
-NBSP = "\u00a0"
-ROOM = Path(rules.__file__).parent
-
-
-def write(
-    client: Client,
-    run: RunFinished,
-    *,
-    locale: Any = "fr",
-    kind: rules.Kind = "report",
-    history: list[tuple[int, int]] | None = None,
-) -> letters.Letter:
-    event, declared = client.tenant(), client.plan()
-    tenant = rules.Tenant(
-        event.tenant_id,
-        event.name,
-        event.locale,
-        event.timezone,
-        event.administrators,
-        event.contracted_bytes,
-    )
-    plan = rules.Plan(
-        declared.plan_id,
-        declared.name,
-        declared.hostname,
-        declared.schedule,
-        declared.timezone,
-        declared.recipients,
-        declared.reports,
-    )
-    facts = letters.RunFacts(run, tenant, plan, history or [], "https://portal.example/")
-    return letters.write_report(facts, rules.Addressee(kind, client.email, "Jeanne", locale))
+from tests.reporting.conftest import Client, write
+from tests.reporting.test_wording import NBSP
 
 
 def read_html(letter: letters.Letter) -> str:
@@ -220,97 +179,6 @@ def test_a_failure_says_why_and_what_to_do(client: Client, code: str) -> None:
     assert (f"Code du motif{NBSP}: {code}" in hotline.content.text) == bool(code)
 
 
-HOSTILE = (
-    "<script>alert(1)</script>\"'\r\nBcc: victim@x.example\r\n\r\n.\r\n"
-    "\u202egpj.exe\x00{{ 7*7 }} %(x)s {x} =?utf-8?q?=0aBcc?="
-)
-
-
-def test_hostile_names_stay_text(client: Client) -> None:
-    client = Client(name=f"Martin {HOSTILE}", plan_name=HOSTILE)
-    run = client.failed_run(
-        files_not_copied=1,
-        not_copied=(NotCopied(path=HOSTILE, reason=HOSTILE),),
-        dumps=(
-            DumpResult(
-                name=HOSTILE, succeeded=False, guaranteed=False, size_bytes=1, detail=HOSTILE
-            ),
-        ),
-        hostname=HOSTILE,
-        reason_code=HOSTILE,
-        reason=HOSTILE,
-        log_tail=HOSTILE,
-    )
-    for kind in ("report", "hotline"):
-        letter = write(client, run, kind=kind)
-        body = compose.compose(
-            "Coffre <coffre@p.example>",
-            "jeanne@martin.example",
-            HOSTILE,
-            letter.subject,
-            letter.content,
-            message_id="<x@p.example>",
-            written_at=datetime(2026, 11, 23, tzinfo=UTC),
-        )
-        message: Any = email.message_from_bytes(body, policy=email.policy.default)
-        assert set(message.keys()) == {
-            "From",
-            "To",
-            "Subject",
-            "Date",
-            "Message-ID",
-            "Auto-Submitted",
-            "X-Auto-Response-Suppress",
-            "MIME-Version",
-            "Content-Type",
-        }
-        assert message["Bcc"] is None
-        assert [a.addr_spec for a in message["To"].addresses] == ["jeanne@martin.example"]
-        assert len(message["Subject"].splitlines()) == 1
-        assert "= ?utf-8?q?=0aBcc?=" in message["Subject"]
-        text = message.get_body(("plain",)).get_content()
-        shown = message.get_body(("html",)).get_content()
-        assert not re.search(r"^Bcc:", text, re.MULTILINE)
-        assert "<script" not in shown
-        assert "alert(1)" in shown
-        assert "{{ 7*7 }}" in text
-        assert "\u202e" not in text + shown
-        assert all(len(line) <= 998 for line in body.split(b"\r\n"))
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    st.text(st.sampled_from('aé <>@,;:()[]\\"=?_.\n\r\t\u202e\U0001f9c1'), max_size=200),
-    st.text(max_size=200),
-)
-def test_any_name_makes_a_mail_that_can_be_read(name: str, subject: str) -> None:
-    body = compose.compose(
-        "Coffre <coffre@p.example>",
-        "jeanne@martin.example",
-        name,
-        subject,
-        speak("fr").render("undeliverable", **_undeliverable(name)),
-        message_id="<x@p.example>",
-        written_at=datetime(2026, 11, 23, tzinfo=UTC),
-    )
-    message: Any = email.message_from_bytes(body, policy=email.policy.default)
-    assert [a.addr_spec for a in message["To"].addresses] == ["jeanne@martin.example"]
-    assert message["Message-ID"] == "<x@p.example>"
-    assert message.get_body(("plain",)).get_content().startswith("NON DISTRIBUABLE")
-    body.decode("ascii")
-
-
-def _undeliverable(name: str) -> dict[str, object]:
-    return {
-        "subject": name,
-        "client": name,
-        "recipient": name,
-        "refused_subject": name,
-        "answer": name,
-        "password": False,
-    }
-
-
 def test_the_password_mail(client: Client) -> None:
     event = client.password(expires_at=datetime(2026, 11, 24, 1, 14, tzinfo=UTC))
     letter = letters.write_password(event, "a<b>&c", "Europe/Paris", "https://portal.example")
@@ -325,60 +193,10 @@ def test_the_password_mail(client: Client) -> None:
     assert "at the request of your administrator" in again.content.text
 
 
-@pytest.mark.parametrize(
-    ("size_bytes", "french", "english"),
-    [
-        (0, "0 octets", "0 bytes"),
-        (999, "999 octets", "999 bytes"),
-        (1000, "1 ko", "1 kB"),
-        (1_234_000_000, "1,2 Go", "1.2 GB"),
-        (999_960, "1 Mo", "1 MB"),
-        (5 * 10**12, "5 To", "5 TB"),
-        (10**18, "1 000 Po", "1,000 PB"),
-    ],
-)
-def test_sizes(size_bytes: int, french: str, english: str) -> None:
-    assert speak("fr").size(size_bytes) == french.replace(" ", NBSP)
-    assert speak("en").size(size_bytes) == english.replace(" ", NBSP)
-
-
-@pytest.mark.parametrize(
-    ("span", "text"),
-    [
-        (timedelta(seconds=8, milliseconds=900), "8 s"),
-        (timedelta(minutes=3, seconds=5), "3 min 05 s"),
-        (timedelta(hours=26, minutes=7), "26 h 07 min"),
-        (timedelta(seconds=-5), "0 s"),
-    ],
-)
-def test_durations(span: timedelta, text: str) -> None:
-    assert speak("fr").duration(span) == text.replace(" ", NBSP)
-
-
 def test_an_unknown_time_zone_costs_no_report(client: Client) -> None:
     event = client.password(expires_at=datetime(2026, 11, 24, 1, 14, tzinfo=UTC))
     letter = letters.write_password(event, "x", "Mars/Olympus", "https://portal.example")
     assert "24/11/2026 01:14 (UTC)" in letter.content.text
-
-
-def test_every_phrase_is_translated() -> None:
-    keywords: Any = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
-    found = extract_from_dir(
-        str(ROOM),
-        method_map=[("**.py", "python"), ("templates/**", "jinja2")],
-        keywords=keywords,
-    )
-    phrases = {p[0] if isinstance(p, tuple) else p for _, _, p, _, _ in found}
-    assert len(phrases) > 60
-    french = load_translations("fr")._catalog  # type: ignore[attr-defined] # no public listing
-    known = {key[0] if isinstance(key, tuple) else key for key in french}
-    assert phrases <= known, phrases - known
-    assert not known - phrases - {""}, "phrases that nobody uses any more"
-    places = re.compile(r"%\(\w+\)s|\{\w+\}")
-    for key, translation in french.items():
-        phrase = key[0] if isinstance(key, tuple) else key
-        if phrase:
-            assert sorted(places.findall(phrase)) == sorted(places.findall(translation)), phrase
 
 
 def test_plans_are_linked_without_a_double_slash() -> None:

@@ -15,6 +15,7 @@ from libs.shared import bus, database, inbox, outbox
 from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.events import VolumeChanged
+from tests.shared.site import Client, open_site
 
 TENANT = UUID("5f0c7a3e-1c55-4d7b-9d7e-5c1b1a6c0001")
 
@@ -130,3 +131,10 @@ async def queue_topology(amqp_url: str) -> None:
     """The topology, declared before the test begins."""
     async with bus.publisher(amqp_url, "test"):
         pass
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    """A client of a site of the test's own."""
+    async with open_site() as client:
+        yield client

@@ -1,4 +1,4 @@
-"""Stored events: handled once, tried again with growing pauses, parked, replayed, dropped."""
+"""Stored events: handled once, tried again with growing pauses, forgotten in the end."""
 
 from __future__ import annotations
 
@@ -6,51 +6,18 @@ import asyncio
 import json
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from libs.shared import bus, clock, database, inbox, outbox
+from libs.shared import clock, inbox, outbox
 from libs.shared.database import Connection
 from libs.shared.errors import Unavailable
 from libs.shared.events import PasswordIssued, RunFinished, VolumeChanged
-from libs.shared.inbox import consumer, parked, worker
-from tests.shared.conftest import TENANT, Side, Sides, until, volume
-
-
-def delivery(
-    event: Any,
-    *,
-    message_id: str = "",
-    kind: str = "",
-    body: bytes = b"",
-    headers: dict[str, Any] | None = None,
-) -> bus.Delivery:
-    return bus.Delivery(
-        tag=1,
-        message_id=message_id or str(uuid4()),
-        type=kind or event.type,
-        body=body or event.model_dump_json().encode(),
-        headers={
-            "cloudEvents_source": "/services/ingest\0",
-            "cloudEvents_sequence": "7",
-            "traceparent": "nonsense",
-            **(headers or {}),
-        },
-    )
-
-
-async def store(side: Side, *deliveries: bus.Delivery) -> None:
-    await consumer.store(side.pool, deliveries)
-
-
-def workers(side: Side, handlers: inbox.Handlers) -> inbox.Workers:
-    return inbox.Workers(side.service, side.pool, handlers)
-
-
-async def make_due(side: Side) -> None:
-    await side.pool.execute("UPDATE inbox SET next_at = received_at WHERE state = 'pending'")
+from libs.shared.inbox import worker
+from tests.shared.conftest import TENANT, Sides, until, volume
+from tests.shared.deliveries import delivery, make_due, store, workers
 
 
 async def test_effects_outbox_and_mark_are_one_transaction(side: Sides) -> None:
@@ -77,122 +44,6 @@ async def test_effects_outbox_and_mark_are_one_transaction(side: Sides) -> None:
     assert await quota.value("SELECT count(*) FROM outbox") == 1
     assert await quota.value("SELECT state FROM inbox") == "done"
     assert not await crew.work_one()
-
-
-async def test_an_event_that_fails_twelve_times_is_parked_then_replayed(side: Sides) -> None:
-    quota = await side("quota")
-    await store(quota, delivery(volume(1)), delivery(volume(2)))
-    healed = False
-
-    async def on_volume(_conn: Connection, event: VolumeChanged) -> None:
-        if event.sequence == 1 and not healed:
-            raise ArithmeticError("never")
-
-    crew = workers(quota, {VolumeChanged: on_volume})
-    for _ in range(20):
-        while await crew.work_one():
-            pass
-        await make_due(quota)
-    rows = await quota.pool.fetch("SELECT state, attempts FROM inbox ORDER BY position")
-    assert [tuple(row) for row in rows] == [("parked", 12), ("done", 0)]
-    assert await inbox.backlog(quota.pool) == (0, 0.0, 1)
-
-    async with database.transaction(quota.pool) as conn:
-        [listed] = await parked.list_parked(conn)
-        assert "12 tries" in parked.line(listed)
-        assert "never" in parked.line(listed)
-        found = await parked.find(conn, listed["event_id"])
-        assert found is not None
-        assert '"sequence": 1' in parked.page(found)
-        assert await parked.replay(conn, [listed["event_id"]], clock.now()) == [listed["event_id"]]
-    healed = True
-    assert await crew.work_one()
-    assert await quota.value("SELECT count(*) FROM inbox WHERE state = 'done'") == 2
-
-
-async def test_a_dropped_event_is_not_handled_even_if_it_comes_again(side: Sides) -> None:
-    quota = await side("quota")
-    bad = delivery(volume(1))
-    await store(quota, bad)
-    await quota.pool.execute("UPDATE inbox SET state = 'parked', error = 'why'")
-    async with database.transaction(quota.pool) as conn:
-        assert await parked.drop(conn, [UUID(bad.message_id), uuid4()], clock.now()) == [
-            UUID(bad.message_id)
-        ]
-    await store(quota, bad)
-    assert not await workers(quota, {}).work_one()
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        delivery(volume(1), body=b"\xff\xfe not json"),
-        delivery(volume(1), body=b'{"sequence": 1}'),
-        delivery(volume(1), body=b"[]"),
-        delivery(volume(1), kind="never.heard.of.v1"),
-        delivery(volume(1), kind="nul\0in\0it"),
-        delivery(volume(1), message_id="not a uuid"),
-        delivery(volume(1), message_id="\udcff"),
-        delivery(volume(1), headers={"cloudEvents_sequence": str(2**70)}),
-        delivery(volume(1), headers={"cloudEvents_sequence": "first"}),
-        delivery(volume(1), headers={"cloudEvents_time": "2026-11-22T02:14:00"}),
-        delivery(volume(1), headers={"cloudEvents_time": "0001-01-01T00:00:00+14:00"}),
-        delivery(volume(1), headers={"cloudEvents_time": 7}),
-    ],
-    ids=[
-        "bytes",
-        "members",
-        "list",
-        "type",
-        "nul",
-        "id",
-        "surrogate",
-        "huge sequence",
-        "no sequence",
-        "time without zone",
-        "time before time",
-        "time as number",
-    ],
-)
-async def test_what_is_no_event_is_kept_raw_with_the_reason(side: Sides, bad: bus.Delivery) -> None:
-    quota = await side("quota")
-    await store(quota, bad, delivery(volume(2)))
-    await store(quota, bad)
-    rows = await quota.pool.fetch("SELECT * FROM inbox ORDER BY state")
-    assert [row["state"] for row in rows] == ["parked", "pending"]
-    assert rows[0]["raw"] == bad.body
-    assert rows[0]["error"]
-    async with database.transaction(quota.pool) as conn:
-        assert await parked.replay(conn, [rows[0]["event_id"]], clock.now()) == []
-        assert "as it came" in parked.page(rows[0])
-
-
-async def test_a_hundred_bad_among_a_thousand_block_nothing(side: Sides) -> None:
-    quota = await side("quota")
-    deliveries = [
-        delivery(volume(number), body=b"?" * (number + 1) if number % 20 == 0 else b"")
-        for number in range(1000)
-    ]
-    await store(quota, *deliveries)
-
-    async def on_volume(_conn: Connection, event: VolumeChanged) -> None:
-        if event.sequence % 20 == 1:
-            raise ArithmeticError("bad")
-
-    quota.start(workers(quota, {VolumeChanged: on_volume}).run())
-    await until(lambda: quota.handled(900), 90)
-    assert await quota.value("SELECT count(*) FROM inbox WHERE state = 'parked'") == 50
-    assert await quota.value("SELECT min(attempts) FROM inbox WHERE state = 'pending'") >= 1
-
-
-async def test_an_event_without_a_handler_is_parked_and_says_so(side: Sides) -> None:
-    quota = await side("quota")
-    await store(quota, delivery(volume(1)))
-    assert await workers(quota, {}).work_one()
-    assert await quota.value("SELECT state FROM inbox") == "parked"
-    assert "quota has no handler for volume.changed.v1" in await quota.value(
-        "SELECT error FROM inbox"
-    )
 
 
 async def test_an_outage_costs_no_try(side: Sides) -> None:

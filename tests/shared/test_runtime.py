@@ -16,9 +16,9 @@ import pytest
 
 from libs.shared import bus, clock
 from libs.shared.inbox import consumer
+from tests.servers import free_port
 from tests.shared.conftest import Sides, until, volume
 from tests.shared.gate import Gate
-from tests.shared.test_web import free_port
 
 ROOT = Path(__file__).parents[2]
 

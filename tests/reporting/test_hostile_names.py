@@ -1,0 +1,107 @@
+"""Names in mails that would be headers, markup or orders stay text."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from libs.shared.events import DumpResult, NotCopied
+from services.reporting.mail import compose
+from services.reporting.mail.words import speak
+from tests.reporting.conftest import Client, write
+
+HOSTILE = (
+    "<script>alert(1)</script>\"'\r\nBcc: victim@x.example\r\n\r\n.\r\n"
+    "\u202egpj.exe\x00{{ 7*7 }} %(x)s {x} =?utf-8?q?=0aBcc?="
+)
+
+
+def test_hostile_names_stay_text(client: Client) -> None:
+    client = Client(name=f"Martin {HOSTILE}", plan_name=HOSTILE)
+    run = client.failed_run(
+        files_not_copied=1,
+        not_copied=(NotCopied(path=HOSTILE, reason=HOSTILE),),
+        dumps=(
+            DumpResult(
+                name=HOSTILE, succeeded=False, guaranteed=False, size_bytes=1, detail=HOSTILE
+            ),
+        ),
+        hostname=HOSTILE,
+        reason_code=HOSTILE,
+        reason=HOSTILE,
+        log_tail=HOSTILE,
+    )
+    for kind in ("report", "hotline"):
+        letter = write(client, run, kind=kind)
+        body = compose.compose(
+            "Coffre <coffre@p.example>",
+            "jeanne@martin.example",
+            HOSTILE,
+            letter.subject,
+            letter.content,
+            message_id="<x@p.example>",
+            written_at=datetime(2026, 11, 23, tzinfo=UTC),
+        )
+        message: Any = email.message_from_bytes(body, policy=email.policy.default)
+        assert set(message.keys()) == {
+            "From",
+            "To",
+            "Subject",
+            "Date",
+            "Message-ID",
+            "Auto-Submitted",
+            "X-Auto-Response-Suppress",
+            "MIME-Version",
+            "Content-Type",
+        }
+        assert message["Bcc"] is None
+        assert [a.addr_spec for a in message["To"].addresses] == ["jeanne@martin.example"]
+        assert len(message["Subject"].splitlines()) == 1
+        assert "= ?utf-8?q?=0aBcc?=" in message["Subject"]
+        text = message.get_body(("plain",)).get_content()
+        shown = message.get_body(("html",)).get_content()
+        assert not re.search(r"^Bcc:", text, re.MULTILINE)
+        assert "<script" not in shown
+        assert "alert(1)" in shown
+        assert "{{ 7*7 }}" in text
+        assert "\u202e" not in text + shown
+        assert all(len(line) <= 998 for line in body.split(b"\r\n"))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.text(st.sampled_from('aé <>@,;:()[]\\"=?_.\n\r\t\u202e\U0001f9c1'), max_size=200),
+    st.text(max_size=200),
+)
+def test_any_name_makes_a_mail_that_can_be_read(name: str, subject: str) -> None:
+    body = compose.compose(
+        "Coffre <coffre@p.example>",
+        "jeanne@martin.example",
+        name,
+        subject,
+        speak("fr").render("undeliverable", **_undeliverable(name)),
+        message_id="<x@p.example>",
+        written_at=datetime(2026, 11, 23, tzinfo=UTC),
+    )
+    message: Any = email.message_from_bytes(body, policy=email.policy.default)
+    assert [a.addr_spec for a in message["To"].addresses] == ["jeanne@martin.example"]
+    assert message["Message-ID"] == "<x@p.example>"
+    assert message.get_body(("plain",)).get_content().startswith("NON DISTRIBUABLE")
+    body.decode("ascii")
+
+
+def _undeliverable(name: str) -> dict[str, object]:
+    return {
+        "subject": name,
+        "client": name,
+        "recipient": name,
+        "refused_subject": name,
+        "answer": name,
+        "password": False,
+    }

@@ -1,0 +1,145 @@
+"""A site of the application factory on a real socket, and a client that speaks to it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.responses import Response, StreamingResponse
+
+from libs.shared import web
+from libs.shared.errors import NotFound, Unavailable
+from libs.shared.runtime import http
+from tests.servers import free_port
+
+
+class Order(BaseModel):
+    """What a route of the site takes."""
+
+    bytes_wanted: int
+
+
+def routes() -> APIRouter:
+    """Routes that answer in every way there is."""
+    router = APIRouter()
+
+    @router.get("/things/{thing}")
+    async def read_thing(thing: str) -> dict[str, str]:
+        if thing == "none":
+            raise NotFound("thing")
+        if thing == "down":
+            raise Unavailable("storage", 7)
+        if thing == "bug":
+            raise RuntimeError("secret detail")
+        return {"thing": thing}
+
+    @router.post("/orders")
+    async def order(wanted: Order) -> dict[str, int]:
+        return {"ordered": wanted.bytes_wanted}
+
+    @router.put("/packs")
+    async def put_pack(request: Request) -> dict[str, int]:
+        body = await web.read_body(request, 1000, 2.0, read_seconds=0.5)
+        return {"received": len(body)}
+
+    @router.put("/streams/{name:path}")
+    async def put_stream(name: str, request: Request) -> Response:
+        received = 0
+        async for piece in request.stream():
+            received += len(piece)
+            if name == "unwanted":
+                return web.problem_response(NotFound("stream"), in_body=True)
+        return Response(str(received))
+
+    @router.get("/half")
+    async def half() -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"half"
+            raise RuntimeError("secret detail")
+
+        return StreamingResponse(pieces())
+
+    @router.get("/page")
+    async def page() -> Response:
+        return Response("page", headers={"Content-Security-Policy": "default-src 'self'"})
+
+    return router
+
+
+class Client:
+    """Speaks to the site, through a client library or in bytes of its own."""
+
+    def __init__(self, port: int, client: httpx2.AsyncClient) -> None:
+        self.port = port
+        self.http = client
+
+    async def raw(self, request: bytes, *, pause: float = 0, rest: bytes = b"") -> bytes:
+        """Sends bytes as they are; all that is answered until the server closes."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(request)
+            if rest:
+                await asyncio.sleep(pause)
+                writer.write(rest)
+            return await asyncio.wait_for(reader.read(), 10)
+        finally:
+            writer.transport.abort()
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def open_site() -> AsyncIterator[Client]:
+    """The site, serving, and gone afterwards."""
+    health = {"database": True, "broker": True}
+
+    def probe(name: str) -> Any:
+        async def look() -> None:
+            if not health[name]:
+                raise Unavailable(name)
+
+        return look
+
+    app = web.create_app(
+        "test",
+        ready=[
+            web.Check("database", probe("database")),
+            web.Check("broker", probe("broker"), required=False),
+        ],
+        routers=[routes()],
+        max_body_bytes=2000,
+        body_deadline_seconds=2.0,
+        streams=web.Streams(re.compile("/streams/"), 200_000, 10_000, 0.8),
+    )
+    app.state.health = health
+    port, stop = free_port(), asyncio.Event()
+    serving = asyncio.create_task(http.serve(app, f"127.0.0.1:{port}", stop))
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as sender:
+        made = Client(port, sender)
+        made.health = health  # type: ignore[attr-defined]  # for the test of readiness
+        while not serving.done():
+            try:
+                await sender.get("/health/live")
+                break
+            except httpx2.ConnectError:
+                await asyncio.sleep(0.02)
+        yield made
+    stop.set()
+    await serving
+
+
+def problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
+    """A problem's document, after checking its form."""
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body["type"] == f"urn:coffre:problem:{code}"
+    assert body["status"] == status
+    assert body["title"]
+    assert body["detail"].endswith((".", "help."))
+    return body

@@ -1,0 +1,129 @@
+"""What a server takes from a client: limits, deadlines, nonsense, on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from libs.shared.runtime import http
+from tests.shared.site import Client, problem
+
+
+async def test_a_body_over_the_limit_is_refused_declared_or_not(client: Client) -> None:
+    answer = await client.http.put("/packs", content=b"x" * 1000)
+    assert answer.json() == {"received": 1000}
+    for path, size in (("/packs", 1001), ("/packs", 2001), ("/orders", 2001)):
+        body = b"x" * size
+        declared = await client.http.request(
+            "POST" if path == "/orders" else "PUT", path, content=body
+        )
+        problem(declared, 413, "body-too-large")
+
+        async def pieces(body: bytes = body) -> AsyncIterator[bytes]:
+            for start in range(0, len(body), 100):
+                yield body[start : start + 100]
+
+        chunked = await client.http.request(
+            "POST" if path == "/orders" else "PUT",
+            path,
+            content=pieces(),
+            headers={"content-type": "application/json"},
+        )
+        problem(chunked, 413, "body-too-large")
+
+
+async def test_an_oversize_declaration_is_refused_before_the_body_comes(client: Client) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    writer.write(b"PUT /packs HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    writer.transport.abort()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in answer.lower()
+
+
+async def test_a_slow_body_gets_a_408_and_the_connection_ends(client: Client) -> None:
+    head = b"PUT /packs HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+    stalled = await client.raw(head + b"x")
+    assert stalled.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(stalled.split(b"\r\n\r\n")[1])["type"] == "urn:coffre:problem:too-slow"
+
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    writer.write(head)
+    for _ in range(30):  # a byte now and then keeps each read alive, but not the whole
+        writer.write(b"x")
+        await asyncio.sleep(0.1)
+        if reader._buffer:  # type: ignore[attr-defined]  # an answer has come
+            break
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_long_body_may_take_its_time_as_long_as_it_keeps_its_rate(client: Client) -> None:
+    async def pieces(count: int, size: int, pause: float) -> AsyncIterator[bytes]:
+        for _ in range(count):
+            yield b"x" * size
+            await asyncio.sleep(pause)
+
+    async def put(count: int, size: int, pause: float, name: str = "a/b") -> httpx2.Response:
+        return await client.http.put(f"/streams/{name}", content=pieces(count, size, pause))
+
+    async def trickle() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+        writer.write(b"PUT /streams/a HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n")
+        while not reader._buffer:  # type: ignore[attr-defined]  # until an answer has come
+            writer.write(b"x" * 100)
+            await asyncio.sleep(0.1)
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        return answer
+
+    steady, pausing, trickling, too_large, unwanted = await asyncio.gather(
+        put(25, 2_000, 0.1),  # longer than the deadline of other routes, larger than their limit
+        put(4, 20_000, 0.5),
+        trickle(),
+        put(30, 10_000, 0),
+        put(10, 10_000, 0.02, "unwanted"),
+    )
+    assert (steady.status_code, steady.text) == (200, "50000")
+    assert (pausing.status_code, pausing.text) == (200, "80000")
+    assert trickling.startswith(b"HTTP/1.1 408 ")
+    problem(too_large, 413, "body-too-large")
+    problem(unwanted, 404, "not-found")  # said while the client is still sending
+    declared = await client.http.put("/streams/a", content=b"x" * 200_001)
+    problem(declared, 413, "body-too-large")
+
+
+async def test_slow_headers_end_the_connection(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "HEADER_SECONDS", 0.3)
+    assert await client.raw(b"GET /health/live HT") == b""
+    assert await client.raw(b"") == b""
+    # a second request on a connection that was served has the same deadline
+    first = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    answer = await client.raw(first, pause=0.5, rest=b"GET /hea")
+    assert answer.count(b"HTTP/1.1 200 ") == 1
+
+
+async def test_nonsense_is_refused_and_harms_nobody(client: Client) -> None:
+    for nonsense in (
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"GET\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\n\r\n",
+    ):
+        assert (await client.raw(nonsense)).startswith(b"HTTP/1.1 400 ")
+    assert (await client.http.get("/things/one")).status_code == 200
+
+
+async def test_a_client_that_goes_away_is_no_error(client: Client) -> None:
+    for _ in range(5):
+        _, writer = await asyncio.open_connection("127.0.0.1", client.port)
+        writer.write(b"PUT /packs HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nxx")
+        await asyncio.sleep(0.02)
+        writer.transport.abort()
+    assert (await client.http.get("/things/one")).status_code == 200
