@@ -9,7 +9,7 @@ import structlog
 from libs.shared import clock, errors
 from libs.shared.database import Pool, transaction
 from services.portal import store
-from services.portal.actions import clients
+from services.portal.actions import subscribing
 from services.portal.rules import people
 
 EVERY_SECONDS = 30.0
@@ -28,7 +28,7 @@ async def end_subscriptions(pool: Pool) -> None:
                 continue
             if tenant.ends_at is None or tenant.ends_at > now:
                 continue
-            await clients.move_subscription(
+            await subscribing.move_subscription(
                 conn, None, "", tenant_id, "end", tenant.subscription_reason
             )
 

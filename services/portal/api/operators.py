@@ -13,7 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from libs.shared import clock, errors
 from libs.shared.database import transaction
 from services.portal import store
-from services.portal.actions import clients
+from services.portal.actions import clients, machines, subscribing
 from services.portal.api.access import Address, Operator, PartsOf
 from services.portal.rules.subscriptions import Step
 from services.portal.store.tenants import Tenant
@@ -135,7 +135,7 @@ async def open_enrolment(
 ) -> dict[str, Any]:
     """Hands out a one-time code with which one machine may join."""
     label = body.label if body else ""
-    enrolment = await clients.open_enrolment(parts.pool, operator, address, tenant_id, label)
+    enrolment = await machines.open_enrolment(parts.pool, operator, address, tenant_id, label)
     return {
         "enrolment_id": enrolment.enrolment_id,
         "code": enrolment.code,
@@ -158,7 +158,7 @@ async def end(
         raise errors.InvalidRequest("The day of the end must lie ahead; leave it out to end now.")
     step: Step = "end" if body.at is None else "announce_end"
     return _state(
-        await clients.step_subscription(
+        await subscribing.step_subscription(
             parts.pool, operator, address, tenant_id, step, body.reason, body.at
         )
     )
@@ -170,7 +170,7 @@ async def suspend(
 ) -> dict[str, Any]:
     """Stops copies and recovery; nothing is destroyed."""
     return _state(
-        await clients.step_subscription(
+        await subscribing.step_subscription(
             parts.pool, operator, address, tenant_id, "suspend", body.reason
         )
     )
@@ -182,7 +182,7 @@ async def resume(
 ) -> dict[str, Any]:
     """Takes back a suspension or an announced end."""
     return _state(
-        await clients.step_subscription(
+        await subscribing.step_subscription(
             parts.pool, operator, address, tenant_id, "resume", body.reason
         )
     )
@@ -194,7 +194,7 @@ async def reinstate(
 ) -> dict[str, Any]:
     """Takes back an end, until destruction begins."""
     return _state(
-        await clients.step_subscription(
+        await subscribing.step_subscription(
             parts.pool, operator, address, tenant_id, "reinstate", body.reason
         )
     )
@@ -216,7 +216,7 @@ async def revoke_agent(
     agent_id: UUID, operator: Operator, parts: PartsOf, address: Address
 ) -> Response:
     """Withdraws a machine's token."""
-    await clients.revoke_agent(parts.pool, operator, address, agent_id)
+    await machines.revoke_agent(parts.pool, operator, address, agent_id)
     return Response(status_code=204)
 
 

@@ -11,8 +11,8 @@ from starlette.responses import RedirectResponse, Response
 from libs.shared import errors
 from libs.shared.database import transaction
 from services.portal import store
-from services.portal.actions import clients
-from services.portal.actions.clients import Enrolment
+from services.portal.actions import machines, subscribing
+from services.portal.actions.machines import Enrolment
 from services.portal.actions.parts import Parts
 from services.portal.api.access import Address, PartsOf
 from services.portal.pages import sessions
@@ -55,8 +55,8 @@ async def open_enrolment(
     form = await sessions.read_form(request)
     label = line(form, "label")
     try:
-        enrolment = await clients.open_enrolment(parts.pool, operator, address, tenant_id, label)
-    except clients.NotEnrollable as refusal:
+        enrolment = await machines.open_enrolment(parts.pool, operator, address, tenant_id, label)
+    except machines.NotEnrollable as refusal:
         return await _show(request, operator, parts, tenant_id, problem=refusal)
     return await _show(request, operator, parts, tenant_id, enrolment=enrolment)
 
@@ -72,7 +72,7 @@ async def revoke_agent(
 ) -> Response:
     """Withdraws a machine's token."""
     await sessions.read_form(request)
-    await clients.revoke_agent(parts.pool, operator, address, agent_id)
+    await machines.revoke_agent(parts.pool, operator, address, agent_id)
     return RedirectResponse(f"/clients/{tenant_id}", 303)
 
 
@@ -93,7 +93,7 @@ async def step_subscription(
     if not reason:
         return await _show(request, operator, parts, tenant_id, problem=ReasonMissing())
     try:
-        await clients.step_subscription(
+        await subscribing.step_subscription(
             parts.pool, operator, address, tenant_id, _STEPS[step], reason
         )
     except errors.Refusal as refusal:

@@ -1,0 +1,91 @@
+"""What operators do about a client's machines."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID, uuid4
+
+from libs.shared import clock, errors, outbox
+from libs.shared.database import Pool, transaction
+from libs.shared.events import AgentRevoked, EnrolmentOpened, SubscriptionState
+from services.portal import store
+from services.portal.actions import acts
+from services.portal.rules import people
+from services.portal.rules.people import Person
+
+
+class NotEnrollable(errors.Refusal):
+    """A machine can join only while copies are accepted."""
+
+    code: ClassVar[str] = "subscription-state"
+    status: ClassVar[int] = 409
+    title: ClassVar[str] = "No machine can join"
+
+    def __init__(self, state: SubscriptionState) -> None:
+        super().__init__()
+        self.state: SubscriptionState = state
+
+    @property
+    def detail(self) -> str:
+        return f"The subscription is {self.state}: machines can join only while it is active."
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """A code with which one machine may join, shown once."""
+
+    enrolment_id: UUID
+    code: str
+    expires_at: datetime
+
+
+async def open_enrolment(
+    pool: Pool, operator: Person, address: str, tenant_id: UUID, label: str
+) -> Enrolment:
+    """Hands out a one-time code; raises NotFound, NotEnrollable."""
+    now = clock.now()
+    enrolment = Enrolment(uuid4(), people.new_code(), now + people.ENROLMENT_LIFE)
+    async with transaction(pool) as conn:
+        tenant = await acts.lock_tenant(conn, tenant_id)
+        if tenant.subscription not in {"active", "ending"}:
+            raise NotEnrollable(tenant.subscription)
+        await store.tenants.add_enrolment(
+            conn,
+            tenant_id,
+            enrolment.enrolment_id,
+            label,
+            operator.user_id,
+            now,
+            enrolment.expires_at,
+        )
+        await outbox.add(
+            conn,
+            EnrolmentOpened(
+                tenant_id=tenant_id,
+                enrolment_id=enrolment.enrolment_id,
+                code_sha256=hashlib.sha256(enrolment.code.encode()).hexdigest(),
+                label=label,
+                expires_at=enrolment.expires_at,
+            ),
+        )
+        await acts.log(conn, operator, address, tenant_id, "enrolment-opened", {"label": label})
+    return enrolment
+
+
+async def revoke_agent(pool: Pool, operator: Person, address: str, agent_id: UUID) -> None:
+    """Withdraws a machine's token; once more changes nothing. Raises NotFound."""
+    now = clock.now()
+    async with transaction(pool) as conn:
+        tenant_id = await store.tenants.find_agent_tenant(conn, agent_id)
+        if tenant_id is None:
+            raise errors.NotFound("agent")
+        if await store.tenants.revoke_agent(conn, tenant_id, agent_id, now):
+            await outbox.add(
+                conn, AgentRevoked(tenant_id=tenant_id, agent_id=agent_id, revoked_at=now)
+            )
+            await acts.log(
+                conn, operator, address, tenant_id, "agent-revoked", {"agent_id": str(agent_id)}
+            )
