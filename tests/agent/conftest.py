@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.agent.databases import accounting, copied, mariadb  # noqa: F401 - fixtures for all
-from tests.agent.house import Client, House, Machine, open_house
+from tests.agent.house import Client, House, open_house
+from tests.agent.machines import Machine
 from tests.agent.monitors import monitor  # noqa: F401 - a fixture for all
 
 

@@ -23,9 +23,9 @@ from typing import Any, TypeVar
 import asyncpg
 import httpx2
 
+from tests.agent.machines import ROOT, Machine
 from tests.servers import cloned_database, free_port, make_bucket
 
-ROOT = Path(__file__).parents[2]
 SERVICES = ("ingest", "portal", "reporting")
 PASSWORD = "une tarte aux pommes tiède"
 T = TypeVar("T")
@@ -38,70 +38,6 @@ def wait_for(what: str, look: Callable[[], T | None], seconds: float = 40) -> T:
         assert time.monotonic() < deadline, f"{what} didn't come within {seconds} s"
         time.sleep(0.05)
     return found
-
-
-def toml(value: Any) -> str:
-    """A value as TOML writes it in one line."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {toml(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(toml(each) for each in value) + "]"
-    return json.dumps(value)
-
-
-@dataclass
-class Machine:
-    """A client's machine: its configuration, and the agent run as a program."""
-
-    folder: Path
-    plans: dict[str, dict[str, Any]]
-    server: str
-    more: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def config(self) -> Path:
-        """The agent's configuration, written anew from what is set here."""
-        lines = [
-            f"server = {toml(self.server)}",
-            'token_file = "token"',
-            'state_dir = "state"',
-            *(f"{key} = {toml(value)}" for key, value in self.more.items()),
-        ]
-        for name, plan in self.plans.items():
-            settings = {"name": name, "schedule": "0 2 * * *", "timezone": "Europe/Paris", **plan}
-            lines += ["", "[[plan]]", *(f"{k} = {toml(v)}" for k, v in settings.items())]
-        file = self.folder / "agent.toml"
-        file.write_text("\n".join(lines) + "\n")
-        return file
-
-    def agent(
-        self, *arguments: str, mere_user: bool = False, **environ: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Runs `coffre-agent`; as a mere user, root's powers over files are taken from it."""
-        command = self.command(*arguments)
-        if mere_user and os.geteuid() == 0:
-            command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *command]
-        return subprocess.run(
-            command,
-            cwd=ROOT,
-            env={**os.environ, **environ},
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-
-    def command(self, *arguments: str) -> list[str]:
-        """The command line for the agent."""
-        return [sys.executable, "-m", "agent", "--config", str(self.config), *arguments]
-
-    def run(self, plan: str = "papers", expect: int = 0, mere_user: bool = False) -> dict[str, Any]:
-        """Runs a plan; gives its summary."""
-        ended = self.agent("run", plan, "--json", mere_user=mere_user)
-        assert ended.returncode == expect, (ended.returncode, ended.stdout, ended.stderr)
-        summary: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
-        assert summary["message_type"] == "summary"
-        return summary
 
 
 @dataclass
@@ -140,6 +76,19 @@ class Client:
         assert ended.returncode == expect, (ended.returncode, ended.stdout, ended.stderr)
         summary: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
         return summary
+
+    def restore_dumps(self, machine: Machine, to: Path, *arguments: str) -> Path:
+        """Restores the dumps of the plan `papers`; gives the folder that holds them."""
+        self.restore(machine, to, "--path", "/@dumps", *arguments)
+        return to / "@dumps"
+
+    def last_run(self) -> Any:
+        """What ingest noted of the last run."""
+        return self.house.query(
+            "SELECT state, outcome, reason_code, reason, number FROM ingest.runs"
+            " WHERE tenant_id = $1::text::uuid ORDER BY number DESC LIMIT 1",
+            self.tenant_id,
+        )[0]
 
 
 @dataclass

@@ -14,7 +14,8 @@ import pytest
 from agent.checks.rhythm import check_rhythm
 from agent.checks.server import clock_finding
 from agent.config import Plan
-from tests.agent.house import Client, Machine
+from tests.agent.house import Client
+from tests.agent.machines import Machine
 from tests.servers import free_port
 
 NIGHTLY = Plan("papers", ("/srv",), (), "0 2 * * *", "Europe/Paris", (), True)

@@ -6,7 +6,8 @@ import asyncio
 from pathlib import Path
 
 from libs.shared.objects import ObjectStore
-from tests.agent.house import Client, House, Machine
+from tests.agent.house import Client, House
+from tests.agent.machines import Machine
 from tests.trees import compare_trees
 
 

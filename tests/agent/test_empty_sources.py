@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.house import Client, Machine
+from tests.agent.house import Client
+from tests.agent.machines import Machine
 from tests.trees import compare_trees
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.agent.house import Client, Machine
+from tests.agent.house import Client
+from tests.agent.machines import Machine
 from tests.trees import build_hostile_tree, compare_trees
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import minio
 
-from tests.agent.house import ROOT, Client, Machine
+from tests.agent.house import Client
+from tests.agent.machines import ROOT, Machine
 from tests.trees import compare_trees
 
 LOST = [

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.agent.house import Client, Machine
+from tests.agent.house import Client
+from tests.agent.machines import Machine
 from tests.trees import compare_trees
 
 
@@ -93,8 +94,7 @@ def test_two_machines_with_one_token_compare_with_the_server_each_time(
     machine: Machine, client: Client, papers: Path, tmp_path: Path
 ) -> None:
     machine.run()
-    twin = Machine(tmp_path / "twin", machine.plans, machine.server)
-    shutil.copytree(machine.folder, twin.folder)
+    twin = machine.twin(tmp_path / "twin")
     (papers / "of the twin").write_text("of the twin")
     assert twin.run()["files_new"] == 1
     (papers / "ours").write_text("ours")
@@ -111,8 +111,7 @@ def test_the_same_number_of_another_run_is_not_taken_for_ours(
 ) -> None:
     """As after an old database was put back, and a twin of the machine ran meanwhile."""
     machine.run()
-    twin = Machine(tmp_path / "twin", machine.plans, machine.server)
-    shutil.copytree(machine.folder, twin.folder)
+    twin = machine.twin(tmp_path / "twin")
     (papers / "seen by both").write_text("seen by both")
     twin.run()
     (file,) = plans_of(twin).glob("*.json")

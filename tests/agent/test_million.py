@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.house import ROOT, Client, Machine, wait_for
+from tests.agent.house import Client, wait_for
+from tests.agent.machines import ROOT, Machine
 
 FILES = 1_000_000
 MOST_BYTES = 150 * 1024 * 1024

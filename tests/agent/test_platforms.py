@@ -13,7 +13,8 @@ import pytest
 from agent.exclusions import Exclusions, Rules
 from agent.platforms import by_descriptor, by_path, paths, places_of
 from agent.platforms.locks import try_lock
-from tests.agent.house import ROOT, Client, Machine
+from tests.agent.house import Client
+from tests.agent.machines import ROOT, Machine
 
 
 @pytest.mark.parametrize(

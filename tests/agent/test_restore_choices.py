@@ -11,7 +11,8 @@ import pytest
 
 from agent.failures import UsageError
 from agent.restore import points
-from tests.agent.house import PASSWORD, Client, Machine
+from tests.agent.house import PASSWORD, Client
+from tests.agent.machines import Machine
 from tests.trees import compare_trees
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.agent.house import Client, House, Machine
+from tests.agent.house import Client, House
+from tests.agent.machines import Machine
 from tests.trees import compare_trees
 
 

@@ -25,7 +25,8 @@ from agent.restore.orders import Report, Setup
 from agent.restore.windows import Planned, Window
 from libs.shared.entries import Entry
 from tests.agent import wires
-from tests.agent.house import PASSWORD, ROOT, Client, Machine
+from tests.agent.house import PASSWORD, Client
+from tests.agent.machines import ROOT, Machine
 from tests.agent.test_damage import damage_all
 from tests.trees import compare_trees
 

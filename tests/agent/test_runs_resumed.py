@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.agent.house import ROOT, Client, Machine, wait_for
+from tests.agent.house import Client, wait_for
+from tests.agent.machines import ROOT, Machine
 from tests.trees import compare_trees
 
 
