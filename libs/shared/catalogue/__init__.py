@@ -1,4 +1,4 @@
-"""What is stored and where: the reading queries that ingest and the portal share.
+"""What is stored and where: the queries that two services or more share.
 
 Paths are bytes relative to the plan's root, components joined by `/`, `b""` for the root.
 A run N sees a version when first_run <= N and last_run is null or >= N.
@@ -11,6 +11,7 @@ from libs.shared.catalogue.history import (
     list_folder_with_deleted,
     list_versions,
 )
+from libs.shared.catalogue.packs import Volume, add_pack, is_being_removed
 from libs.shared.catalogue.reading import (
     find_entry,
     find_folder,
@@ -46,10 +47,13 @@ __all__ = [
     "RestorePoint",
     "Search",
     "Version",
+    "Volume",
+    "add_pack",
     "find_entry",
     "find_folder",
     "find_paths",
     "find_plan",
+    "is_being_removed",
     "list_folder",
     "list_folder_with_deleted",
     "list_runs",

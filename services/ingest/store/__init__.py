@@ -1,5 +1,6 @@
 """All SQL of ingest, one statement a function where one does it."""
 
+from libs.shared.catalogue import Volume, is_being_removed
 from services.ingest.store.agents import (
     add_agent,
     add_enrolment,
@@ -55,17 +56,24 @@ from services.ingest.store.packs import (
     ChunkFacts,
     Held,
     Look,
-    Volume,
     add_chunks,
     change_volume,
     find_chunk_facts,
     find_present,
     hold_packs,
-    is_being_removed,
     list_damaged_chunks,
     look_at_pack,
     put_pack,
     read_volume,
+)
+from services.ingest.store.plans import (
+    Plan,
+    add_catalogue_plan,
+    find_last_run,
+    find_plan_named,
+    lock_plan,
+    next_number,
+    put_plan,
 )
 from services.ingest.store.rebuilds import (
     add_listed,
@@ -86,22 +94,15 @@ from services.ingest.store.rebuilds import (
 )
 from services.ingest.store.runs import (
     Batch,
-    Plan,
-    add_catalogue_plan,
     add_run,
-    find_last_run,
     find_open_run,
-    find_plan_named,
     find_run,
     find_run_by_key,
     finish_run,
     list_abandoned,
     list_batches,
     list_open_runs_of,
-    lock_plan,
-    next_number,
     put_batch,
-    put_plan,
     read_batch,
     renew_lease,
 )

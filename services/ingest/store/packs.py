@@ -7,17 +7,10 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from libs.shared.catalogue import Volume, add_pack
 from libs.shared.database import Connection
 from libs.shared.packs import SealedChunk
 from services.ingest.store.sessions import LONG_SECONDS
-
-
-class Volume(NamedTuple):
-    """A tenant's bytes, and the number of their last change."""
-
-    stored_bytes: int
-    protected_bytes: int
-    sequence: int
 
 
 class ChunkFacts(NamedTuple):
@@ -67,16 +60,7 @@ async def put_pack(
 ) -> tuple[int, int]:
     """Makes a pack that was stored live; returns (its number, the bytes that count from now on)."""
     while True:
-        number: int | None = await conn.fetchval(
-            "INSERT INTO catalogue.packs (tenant_id, pack_id, object_bytes, chunk_count, state,"
-            " stored_at, verified_at) VALUES ($1, $2, $3, $4, 'live', $5, $5)"
-            " ON CONFLICT (tenant_id, pack_id) DO NOTHING RETURNING pack_no",
-            tenant_id,
-            pack_id,
-            object_bytes,
-            chunk_count,
-            now,
-        )
+        number = await add_pack(conn, tenant_id, pack_id, object_bytes, chunk_count, now)
         if number is not None:
             return number, object_bytes
         known = await conn.fetchrow(
@@ -100,25 +84,6 @@ async def put_pack(
         )
         return known["pack_no"], object_bytes - counted
     return known["pack_no"], 0
-
-
-async def is_being_removed(
-    conn: Connection, tenant_id: UUID, pack_id: bytes, snapshot: str
-) -> bool:
-    """Whether a pack's object may have been deleted after this snapshot, or may still be.
-
-    Ask after `put_pack`: it waits for a deletion that is being decided.
-    """
-    return bool(
-        await conn.fetchval(
-            "SELECT true FROM catalogue.removals WHERE tenant_id = $1 AND pack_id = $2"
-            " AND (removed_by IS NULL"
-            " OR NOT pg_visible_in_snapshot(removed_by, $3::text::pg_snapshot))",
-            tenant_id,
-            pack_id,
-            snapshot,
-        )
-    )
 
 
 async def add_chunks(

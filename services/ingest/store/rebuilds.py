@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from libs.shared.catalogue import Volume
 from libs.shared.database import Connection
 from services.ingest import rules
-from services.ingest.store.packs import Volume
 from services.ingest.store.sessions import LONG_SECONDS
 from services.ingest.store.versions import Place
 

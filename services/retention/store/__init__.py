@@ -1,5 +1,6 @@
 """All SQL of retention, one statement a function where one does it."""
 
+from libs.shared.catalogue import Volume, add_pack, is_being_removed
 from services.retention.store.auditing import (
     Sums,
     count_old_removals,
@@ -24,8 +25,6 @@ from services.retention.store.clocks import (
 )
 from services.retention.store.packs import (
     Mark,
-    Volume,
-    add_pack,
     begin_mark,
     change_volume,
     condemn_packs,
@@ -44,7 +43,6 @@ from services.retention.store.removals import (
     end_removals,
     find_known,
     forget_removals,
-    is_being_removed,
     list_removals,
     remove_packs,
 )

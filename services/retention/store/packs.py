@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from libs.shared.catalogue import Volume
 from libs.shared.database import Connection
 from libs.shared.packs import SealedChunk
 from services.retention import rules
@@ -32,14 +33,6 @@ class Mark(NamedTuple):
     tenant_id: UUID
     number: int
     snapshot: str
-
-
-class Volume(NamedTuple):
-    """A tenant's bytes, and the number of their last change."""
-
-    stored_bytes: int
-    protected_bytes: int
-    sequence: int
 
 
 async def begin_mark(conn: Connection, tenant_id: UUID, now: datetime) -> int:
@@ -183,28 +176,6 @@ async def list_chunks(
         timeout=LONG_SECONDS,
     )
     return [(row[0], SealedChunk(*row[1:])) for row in rows]
-
-
-async def add_pack(
-    conn: Connection,
-    tenant_id: UUID,
-    pack_id: bytes,
-    object_bytes: int,
-    chunk_count: int,
-    now: datetime,
-) -> int | None:
-    """Writes a repacked pack down; None if there is a row of it already."""
-    number: int | None = await conn.fetchval(
-        "INSERT INTO catalogue.packs (tenant_id, pack_id, object_bytes, chunk_count, state,"
-        " stored_at, verified_at) VALUES ($1, $2, $3, $4, 'live', $5, $5)"
-        " ON CONFLICT DO NOTHING RETURNING pack_no",
-        tenant_id,
-        pack_id,
-        object_bytes,
-        chunk_count,
-        now,
-    )
-    return number
 
 
 async def move_chunks(

@@ -106,19 +106,3 @@ async def forget_removals(conn: Connection, tenant_id: UUID, before: datetime) -
         tenant_id,
         before,
     )
-
-
-async def is_being_removed(
-    conn: Connection, tenant_id: UUID, pack_id: bytes, snapshot: str
-) -> bool:
-    """Whether a pack's object may have been deleted after this snapshot, or may still be."""
-    return bool(
-        await conn.fetchval(
-            "SELECT true FROM catalogue.removals WHERE tenant_id = $1 AND pack_id = $2"
-            " AND (removed_by IS NULL"
-            "  OR NOT pg_visible_in_snapshot(removed_by, $3::text::pg_snapshot))",
-            tenant_id,
-            pack_id,
-            snapshot,
-        )
-    )
