@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -25,6 +26,17 @@ class ServiceSettings(Settings):
     amqp_url: SecretStr
     listen: str = Field(default="127.0.0.1:8000", pattern=r"^\[?[0-9A-Za-z.:_-]+\]?:\d{1,5}$")
     log_format: Literal["json", "console"] = "json"
+
+
+class BucketSettings(Settings):
+    """What reading and writing tenants' objects needs; the `_file` fields are paths."""
+
+    s3_endpoint: str
+    s3_access_key: str
+    s3_secret_key: SecretStr
+    s3_bucket: str
+    master_key_file: Path
+    master_key_previous_file: Path | None = None
 
 
 S = TypeVar("S", bound=Settings)

@@ -12,10 +12,9 @@ from uuid import UUID
 from libs.shared import database, keys, runtime, web
 from libs.shared.objects import ObjectStore
 from libs.shared.packs import MAX_PACK_BYTES
-from libs.shared.settings import load
+from libs.shared.settings import BucketSettings, load
 from services.ingest import actions, api, consumers, jobs
 from services.ingest.settings import (
-    BucketSettings,
     CommandSettings,
     FingerprintSettings,
     IngestSettings,
@@ -25,7 +24,7 @@ from services.ingest.settings import (
 BODY_SECONDS = 600.0
 
 
-def open_bucket(settings: IngestSettings | BucketSettings) -> ObjectStore:
+def open_bucket(settings: BucketSettings) -> ObjectStore:
     """The bucket that holds everything."""
     return ObjectStore(
         settings.s3_endpoint,

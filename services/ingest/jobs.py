@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from libs.shared import logs
 from libs.shared.errors import Unavailable
@@ -18,10 +20,8 @@ async def close_abandoned_runs(ingest: actions.Ingest) -> None:
     """For ever: ends runs whose lease ran out, within seconds after it did."""
     pause = min(_PAUSE_SECONDS, ingest.lease.total_seconds() / 4)
     while True:
-        try:
+        with _interruptible("close_abandoned_runs"):
             await actions.fail_abandoned(ingest)
-        except Unavailable as trouble:
-            logs.get().warning("job.interrupted", job="close_abandoned_runs", why=str(trouble))
         await asyncio.sleep(pause)
 
 
@@ -30,33 +30,36 @@ async def make_names_findable(ingest: actions.Ingest) -> None:
     forgotten = True
     while True:
         pause = _NAMES_PAUSE_SECONDS
-        try:
+        with _interruptible("make_names_findable"):
             if forgotten:
                 await actions.add_forgotten_names(ingest.pool)
                 forgotten = False
             if await actions.add_due_names(ingest.pool):
                 # Copies come first: what else wants the processor gets its turn.
                 pause = _BREATH_SECONDS
-        except Unavailable as trouble:
-            logs.get().warning("job.interrupted", job="make_names_findable", why=str(trouble))
         await asyncio.sleep(pause)
 
 
 async def tell_ends(ingest: actions.Ingest) -> None:
     """For ever: tells the bucket of runs' ends that a crash or an outage kept from it."""
     while True:
-        try:
+        with _interruptible("tell_ends"):
             await actions.tell_ends(ingest)
-        except Unavailable as trouble:
-            logs.get().warning("job.interrupted", job="tell_ends", why=str(trouble))
         await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def write_lists(ingest: actions.Ingest) -> None:
     """For ever: writes whole lists of plans whose deltas outgrew their last one, one at a time."""
     while True:
-        try:
+        with _interruptible("write_lists"):
             await actions.write_due_lists(ingest)
-        except Unavailable as trouble:
-            logs.get().warning("job.interrupted", job="write_lists", why=str(trouble))
         await asyncio.sleep(_LISTS_PAUSE_SECONDS)
+
+
+@contextmanager
+def _interruptible(job: str) -> Iterator[None]:
+    """An outage only makes a job late."""
+    try:
+        yield
+    except Unavailable as trouble:
+        logs.get().warning("job.interrupted", job=job, why=str(trouble))

@@ -6,35 +6,18 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from libs.shared.settings import ServiceSettings, Settings
+from libs.shared.settings import BucketSettings, ServiceSettings, Settings
 
 
-class IngestSettings(ServiceSettings):
+class IngestSettings(BucketSettings, ServiceSettings):
     """Ingest's settings.
 
     `lease_seconds`: how long a run may be silent; `max_file_bytes`: of a file that a script puts.
     """
 
     listen: str = "127.0.0.1:8001"
-    s3_endpoint: str
-    s3_access_key: str
-    s3_secret_key: SecretStr
-    s3_bucket: str
-    master_key_file: Path
-    master_key_previous_file: Path | None = None
     lease_seconds: int = Field(default=900, ge=1)
     max_file_bytes: int = Field(default=200 * 1024**3, ge=1, le=200 * 1024**3)
-
-
-class BucketSettings(Settings):
-    """What reading the bucket needs."""
-
-    s3_endpoint: str
-    s3_access_key: str
-    s3_secret_key: SecretStr
-    s3_bucket: str
-    master_key_file: Path
-    master_key_previous_file: Path | None = None
 
 
 class CommandSettings(BucketSettings):

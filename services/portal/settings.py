@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from libs.shared import settings
 
 
-class Settings(settings.ServiceSettings):
+class Settings(settings.BucketSettings, settings.ServiceSettings):
     """Read from COFFRE_<FIELD>; the `_file` fields are paths."""
 
     listen: str = "127.0.0.1:8000"
-    s3_endpoint: str
-    s3_access_key: str
-    s3_secret_key: SecretStr
-    s3_bucket: str
-    master_key_file: Path
-    master_key_previous_file: Path | None = None
     mail_key_file: Path
     portal_url: str
     ingest_url: str

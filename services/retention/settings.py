@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import Field, SecretStr
 
-from libs.shared.settings import ServiceSettings, Settings
+from libs.shared.settings import BucketSettings, ServiceSettings, Settings
 
 
-class KeeperSettings(Settings):
-    """What the commands need as well as the service."""
+class DatabaseSettings(Settings):
+    """What commands need that only read or write the database."""
 
     database_url: SecretStr
-    s3_endpoint: str
-    s3_access_key: str
-    s3_secret_key: SecretStr
-    s3_bucket: str
-    master_key_file: Path
-    master_key_previous_file: Path | None = None
+
+
+class KeeperSettings(BucketSettings, DatabaseSettings):
+    """What the commands need as well as the service."""
+
     grace_days: float = Field(default=7, ge=0)
     young_hours: float = Field(default=24, ge=0)
 
@@ -35,9 +32,3 @@ class RetentionSettings(ServiceSettings, KeeperSettings):
     collect_hours: float = Field(default=24, gt=0)
     scrub_days: float = Field(default=30, gt=0)
     scrub_rate_bytes: int = Field(default=20_000_000, ge=1)
-
-
-class DatabaseSettings(Settings):
-    """What commands need that only read or write the database."""
-
-    database_url: SecretStr
