@@ -14,7 +14,7 @@ from libs.shared.catalogue import EntryRow, Listed, RestorePoint
 from libs.shared.database import Connection, Pool, tenant_transaction
 from services.portal import store
 from services.portal.rules import moments, names, subscriptions
-from services.portal.store.entries import Child, NamedPlan
+from services.portal.store.entries import Child, NamedPlan, Slice
 from services.portal.store.tenants import Tenant
 
 _FOLDERS_AT_ONCE = 64
@@ -237,15 +237,13 @@ async def _read_slice(
     pool: Pool, place: Place, folder_ids: list[int], after: tuple[int, bytes]
 ) -> list[Child]:
     async with tenant_transaction(pool, place.tenant_id) as conn:
-        return await store.entries.list_slice(
-            conn,
-            place.tenant_id,
-            place.plan.plan_id,
-            place.run.number,
-            folder_ids,
-            after,
-            _ENTRIES_AT_ONCE,
-        )
+        part = slice_of(place, folder_ids, after, _ENTRIES_AT_ONCE)
+        return await store.entries.list_slice(conn, part)
+
+
+def slice_of(place: Place, folder_ids: list[int], after: tuple[int, bytes], limit: int) -> Slice:
+    """The next entries of a restore point's folders, as the store wants to be asked."""
+    return Slice(place.tenant_id, place.plan.plan_id, place.run.number, folder_ids, after, limit)
 
 
 def join(folder: bytes, name: bytes) -> bytes:

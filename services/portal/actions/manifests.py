@@ -110,15 +110,8 @@ async def _read_slice(
     pool: Pool, place: Place, folder_ids: list[int], after: tuple[int, bytes]
 ) -> list[tuple[Any, ...]]:
     async with tenant_transaction(pool, place.tenant_id) as conn:
-        return await store.entries.list_slice_plainly(
-            conn,
-            place.tenant_id,
-            place.plan.plan_id,
-            place.run.number,
-            folder_ids,
-            after,
-            _ENTRIES_AT_ONCE,
-        )
+        part = browsing.slice_of(place, folder_ids, after, _ENTRIES_AT_ONCE)
+        return await store.entries.list_slice_plainly(conn, part)
 
 
 def _entry(row: EntryRow) -> tuple[Any, ...]:

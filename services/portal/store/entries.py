@@ -10,7 +10,15 @@ from typing import Any
 from uuid import UUID
 
 from libs.shared.catalogue import EntryRow
-from libs.shared.database import Connection
+from libs.shared.catalogue.rows import ENTRY_COLUMNS
+from libs.shared.database import Connection, Record
+
+# Not a join: that would hash all of the plan's folders for these few.
+_CHILD_ID = (
+    "CASE WHEN v.kind = 'd' THEN (SELECT f.folder_id FROM catalogue.folders f"
+    " WHERE f.tenant_id = $1 AND f.plan_id = $2 AND f.parent_id = v.folder_id"
+    " AND f.name = v.name) END"
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,18 @@ async def find_plans_by_name(conn: Connection, tenant_id: UUID, name: str) -> li
 
 
 @dataclass(frozen=True)
+class Slice:
+    """A part of what a run saw in several folders: by folder and name, after one of them."""
+
+    tenant_id: UUID
+    plan_id: UUID
+    run_number: int
+    folder_ids: list[int]
+    after: tuple[int, bytes]
+    limit: int
+
+
+@dataclass(frozen=True)
 class Child:
     """An entry met on a walk: the folder it lies in and, of a folder, its own number."""
 
@@ -44,36 +64,9 @@ class Child:
     child_id: int | None
 
 
-async def list_slice(
-    conn: Connection,
-    tenant_id: UUID,
-    plan_id: UUID,
-    run_number: int,
-    folder_ids: list[int],
-    after: tuple[int, bytes],
-    limit: int,
-) -> list[Child]:
-    """What a run saw in several folders, by folder and name, after one of them."""
-    rows = await conn.fetch(
-        """SELECT v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.crc32,
-                  v.target, v.chunk_ids, v.first_run, v.last_run, v.folder_id,
-                  -- not a join: that would hash all of the plan's folders for these few
-                  CASE WHEN v.kind = 'd' THEN (
-                      SELECT f.folder_id FROM catalogue.folders f WHERE f.tenant_id = $1
-                      AND f.plan_id = $2 AND f.parent_id = v.folder_id AND f.name = v.name
-                  ) END
-           FROM catalogue.versions v
-           WHERE v.tenant_id = $1 AND v.folder_id = ANY ($3::bigint[])
-             AND v.first_run <= $4 AND (v.last_run IS NULL OR v.last_run >= $4)
-             AND (v.folder_id, v.name) > ($5, $6)
-           ORDER BY v.folder_id, v.name LIMIT $7""",
-        tenant_id,
-        plan_id,
-        folder_ids,
-        run_number,
-        *after,
-        limit,
-    )
+async def list_slice(conn: Connection, part: Slice) -> list[Child]:
+    """What a run saw in several folders."""
+    rows = await _fetch_slice(conn, f"{ENTRY_COLUMNS}, v.folder_id, {_CHILD_ID}", part)
     return [Child(row[12], EntryRow(*row[:12]), row[13]) for row in rows]
 
 
@@ -104,34 +97,26 @@ async def list_places(
     return [tuple(row) for row in rows]
 
 
-async def list_slice_plainly(
-    conn: Connection,
-    tenant_id: UUID,
-    plan_id: UUID,
-    run_number: int,
-    folder_ids: list[int],
-    after: tuple[int, bytes],
-    limit: int,
-) -> list[tuple[Any, ...]]:
+async def list_slice_plainly(conn: Connection, part: Slice) -> list[tuple[Any, ...]]:
     """As `list_slice`, each row a tuple: folder, its number if it is one, then as it travels."""
-    rows = await conn.fetch(
-        """SELECT v.folder_id,
-                  CASE WHEN v.kind = 'd' THEN (
-                      SELECT f.folder_id FROM catalogue.folders f WHERE f.tenant_id = $1
-                      AND f.plan_id = $2 AND f.parent_id = v.folder_id AND f.name = v.name
-                  ) END,
-                  v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.target,
-                  v.chunk_ids
-           FROM catalogue.versions v
+    columns = (
+        f"v.folder_id, {_CHILD_ID}, v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid,"
+        " v.size, v.target, v.chunk_ids"
+    )
+    return [tuple(row) for row in await _fetch_slice(conn, columns, part)]
+
+
+async def _fetch_slice(conn: Connection, columns: str, part: Slice) -> list[Record]:
+    return await conn.fetch(
+        f"""SELECT {columns} FROM catalogue.versions v
            WHERE v.tenant_id = $1 AND v.folder_id = ANY ($3::bigint[])
              AND v.first_run <= $4 AND (v.last_run IS NULL OR v.last_run >= $4)
              AND (v.folder_id, v.name) > ($5, $6)
-           ORDER BY v.folder_id, v.name LIMIT $7""",
-        tenant_id,
-        plan_id,
-        folder_ids,
-        run_number,
-        *after,
-        limit,
+           ORDER BY v.folder_id, v.name LIMIT $7""",  # noqa: S608 - constants
+        part.tenant_id,
+        part.plan_id,
+        part.folder_ids,
+        part.run_number,
+        *part.after,
+        part.limit,
     )
-    return [tuple(row) for row in rows]
