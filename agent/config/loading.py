@@ -31,12 +31,14 @@ def find_file(given: Path | None) -> Path:
     """The configuration to read: the one given, else the system's, else the user's."""
     if given is not None:
         return given
-    candidates = (Path(places().config_file), Path(user_places().config_file))
-    for place in candidates:
-        if place.is_file():
-            return place
+    machines_own = Path(places().config_file)
+    if machines_own.is_file():
+        return machines_own
+    users_own = Path(user_places().config_file)
+    if users_own.is_file():
+        return users_own
     raise UsageError(
-        f"No configuration was found at {candidates[0]} or {candidates[1]}. "
+        f"No configuration was found at {machines_own} or {users_own}. "
         "Write one there (`coffre-agent config generate` helps), or name it with --config FILE."
     )
 

@@ -6,12 +6,14 @@ import os
 import posixpath
 from collections.abc import Callable, Sequence
 from functools import cached_property
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING
 
 from agent.exclusions import shipped
 from agent.exclusions.rules import Rules
 from agent.exclusions.suspicion import Suspicion
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 
 class Exclusions:
@@ -44,6 +46,8 @@ class Exclusions:
 
     @cached_property
     def _spec(self) -> GitIgnoreSpec:
+        from pathspec import GitIgnoreSpec  # noqa: PLC0415 - costs start-up time, seldom needed
+
         return GitIgnoreSpec.from_lines(self._patterns)
 
     def any_in(self, folder: bytes, names: Sequence[bytes]) -> bool:
