@@ -7,7 +7,8 @@ from agent.commands import app
 
 def main() -> None:
     """Run the command line; never returns."""
-    app(prog_name="coffre-agent")
+    # Without a name for its variable, click offers no completion for shells.
+    app(prog_name="coffre-agent", complete_var="")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ Modules import what a command needs inside it, so that `coffre-agent --help` ans
 from __future__ import annotations
 
 # In the order in which `--help` lists the commands.
-from agent.commands import configuring, enrolling, checking, timing  # isort: skip
-from agent.commands import copying, showing, restoring  # isort: skip
+from agent.commands import enrolling, checking, timing, copying  # isort: skip
+from agent.commands import showing, restoring, configuring  # isort: skip
 from agent.commands.shell import app
 
 __all__ = [

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
+from click.exceptions import Exit
 
-from agent import config
-from agent.commands.shell import EPILOG, AsJson, app, configuration_file, print_table
+from agent.commands.shell import EPILOG, app, configuration_file, json_option, print_table
 from agent.failures import AgentError
 
 if TYPE_CHECKING:
@@ -20,13 +20,10 @@ WORDS = {"fine": "ok", "warning": "warning", "wrong": "WRONG"}
 
 
 @app.command(epilog=EPILOG)
-def check(
-    context: typer.Context,
-    plan: Annotated[
-        str | None, typer.Argument(metavar="[PLAN]", help="Only this plan, else all.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
+@click.argument("plan", metavar="[PLAN]", required=False, help="Only this plan, else all.")
+@json_option
+@click.pass_context
+def check(context: click.Context, plan: str | None, as_json: bool) -> None:
     """Look whether the next run can succeed: server, clock, token, folders, programs, timer.
 
     Copies nothing, and changes nothing at the server.
@@ -38,22 +35,22 @@ def check(
     for finding in _look(context, plan):
         findings.append(finding)
         if as_json:
-            typer.echo(json.dumps(finding.as_line()))
+            click.echo(json.dumps(finding.as_line()))
     code = exit_code_of(findings)
     if as_json:
         levels = [finding.level for finding in findings]
         counts = {"wrong": levels.count("wrong"), "warnings": levels.count("warning")}
-        typer.echo(json.dumps({"message_type": "summary", **counts, "exit_code": code}))
+        click.echo(json.dumps({"message_type": "summary", **counts, "exit_code": code}))
     else:
         print_table(
             ("", "plan", "what", "how it is"),
             [(WORDS[f.level], f.plan or "", f.subject, f.sentence) for f in findings],
         )
-    raise typer.Exit(code)
+    raise Exit(code)
 
 
-def _look(context: typer.Context, only: str | None) -> Iterator[Finding]:
-    from agent import identity
+def _look(context: click.Context, only: str | None) -> Iterator[Finding]:
+    from agent import config, identity
     from agent.checks import Finding, doubts, machine, rhythm, server
     from agent.state import PlanState
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
+from click.exceptions import Exit
 
 from agent import failures
-from agent.commands.shell import EPILOG, AsJson, app, end, load
+from agent.commands.shell import EPILOG, app, end, json_option, load
 from agent.failures import ENROL_FIRST, AgentError
 from agent.names import duration_text, size_text
 
@@ -16,20 +17,19 @@ if TYPE_CHECKING:
 
 
 @app.command(epilog=EPILOG)
+@click.argument("plan", metavar="PLAN", help="The plan to copy now.")
+@json_option
+@click.option(
+    "--dry-run", is_flag=True, help="Only say what would be sent; the server starts nothing."
+)
+@click.option(
+    "--accept-empty",
+    is_flag=True,
+    help="Take it for right that a folder was replaced by an empty one.",
+)
+@click.pass_context
 def run(
-    context: typer.Context,
-    plan: Annotated[str, typer.Argument(metavar="PLAN", help="The plan to copy now.")],
-    as_json: AsJson = False,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Only say what would be sent; the server starts nothing."),
-    ] = False,
-    accept_empty: Annotated[
-        bool,
-        typer.Option(
-            "--accept-empty", help="Take it for right that a folder was replaced by an empty one."
-        ),
-    ] = False,
+    context: click.Context, plan: str, as_json: bool, dry_run: bool, accept_empty: bool
 ) -> None:
     """Copy what changed since the last run of a plan."""
     if dry_run:
@@ -55,10 +55,10 @@ def run(
         teller.emit(result.as_summary(plan))
     else:
         _show_result(plan, result)
-    raise typer.Exit(result.exit_code)
+    raise Exit(result.exit_code)
 
 
-def _dry_run(context: typer.Context, plan: str, as_json: bool) -> None:
+def _dry_run(context: click.Context, plan: str, as_json: bool) -> None:
     from agent import dry_run, identity, memory
     from agent.telling import Teller
 
@@ -73,16 +73,16 @@ def _dry_run(context: typer.Context, plan: str, as_json: bool) -> None:
         teller.emit(seen.as_summary(plan))
     else:
         for line in seen.lines(plan):
-            typer.echo(line)
+            click.echo(line)
 
 
 def _show_result(plan: str, result: Result) -> None:
     counters = result.counters
     if result.error is not None:
-        typer.echo(f"{plan}: failed. {result.error}", err=True)
+        click.echo(f"{plan}: failed. {result.error}", err=True)
         return
     words = "succeeded" if result.outcome == "succeeded" else "succeeded with warnings"
-    typer.echo(
+    click.echo(
         f"{plan}: {words} in {duration_text(result.duration_seconds)}. "
         f"{counters.files_total} files, {size_text(counters.bytes_protected)} protected: "
         f"{counters.files_new} new, {counters.files_changed} changed, "
@@ -90,4 +90,4 @@ def _show_result(plan: str, result: Result) -> None:
         f"{size_text(counters.bytes_sent)} sent."
     )
     for warning in result.warnings:
-        typer.echo(f"{plan}: {warning}", err=True)
+        click.echo(f"{plan}: {warning}", err=True)

@@ -7,15 +7,15 @@ import os
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
+from click.exceptions import Exit
 
 from agent import failures
-from agent.commands.shell import EPILOG, AsJson, app, end, print_table
+from agent.commands.shell import EPILOG, app, end, json_option, print_table
 from agent.failures import AgentError, UsageError
 from agent.names import duration_text, shown_absolute, size_text
-from agent.platforms import SYSTEM
 
 if TYPE_CHECKING:
     from agent.portal import Portal
@@ -26,55 +26,67 @@ PATIENCE_SECONDS = 60
 
 
 @app.command(epilog=EPILOG)
+@click.argument("plan", metavar="PLAN", help="The plan's name or id.")
+@click.option("--portal", metavar="URL", required=True, help="The address of the portal.")
+@click.option("--email", metavar="E", required=True, help="Who signs in at the portal.")
+@click.option(
+    "--to",
+    type=Path,
+    metavar="DIR",
+    help="The folder to restore below; paths are kept, so /srv is DIR/srv.",
+)
+@click.option(
+    "--run",
+    "run_number",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="The run to restore; else the last one.",
+)
+@click.option(
+    "--at",
+    metavar="DATE",
+    help="The last restore point that is not later: 2026-11-22, 2026-11-22T02:14 or "
+    "22/11/2026 02:14, in this machine's time.",
+)
+@click.option("--path", metavar="P", help="Only this file or folder, such as /srv/papers.")
+@click.option("--overwrite", is_flag=True, help="Replace files that are there and differ.")
+@click.option("--dry-run", is_flag=True, help="Tell what would be restored, and write nothing.")
+@click.option(
+    "--list",
+    "only_list",
+    is_flag=True,
+    help="List the plan's restore points, and restore nothing.",
+)
+@click.option(
+    "--ca-file",
+    type=Path,
+    metavar="FILE",
+    help="Certificates to trust, for a private authority.",
+)
+@click.option("--totp", metavar="CODE", help="The second factor, where there is one.")
+@json_option
 def restore(
-    plan: Annotated[str, typer.Argument(metavar="PLAN", help="The plan's name or id.")],
-    portal: Annotated[str, typer.Option(metavar="URL", help="The address of the portal.")],
-    email: Annotated[str, typer.Option(metavar="E", help="Who signs in at the portal.")],
-    to: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="The folder to restore below; paths are kept, so /srv is DIR/srv."
-        ),
-    ] = None,
-    run_number: Annotated[
-        int | None,
-        typer.Option("--run", metavar="N", min=1, help="The run to restore; else the last one."),
-    ] = None,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DATE",
-            help="The last restore point that is not later: 2026-11-22, 2026-11-22T02:14 or "
-            "22/11/2026 02:14, in this machine's time.",
-        ),
-    ] = None,
-    path: Annotated[
-        str | None,
-        typer.Option("--path", metavar="P", help="Only this file or folder, such as /srv/papers."),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that are there and differ.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Tell what would be restored, and write nothing.")
-    ] = False,
-    only_list: Annotated[
-        bool, typer.Option("--list", help="List the plan's restore points, and restore nothing.")
-    ] = False,
-    ca_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Certificates to trust, for a private authority."),
-    ] = None,
-    totp: Annotated[
-        str | None, typer.Option(metavar="CODE", help="The second factor, where there is one.")
-    ] = None,
-    as_json: AsJson = False,
+    plan: str,
+    portal: str,
+    email: str,
+    to: Path | None,
+    run_number: int | None,
+    at: str | None,
+    path: str | None,
+    overwrite: bool,
+    dry_run: bool,
+    only_list: bool,
+    ca_file: Path | None,
+    totp: str | None,
+    as_json: bool,
 ) -> None:
     """Bring a plan back, as it was at one of its runs.
 
     The password comes from COFFRE_PASSWORD, else it is asked for.
     A restore that was cut can be repeated: what is there already is not fetched again.
     """
+    from agent.platforms import SYSTEM
+
     if SYSTEM == "windows":
         end(UsageError("The agent can't restore on Windows yet: take the zip from the portal."))
     from agent import memory
@@ -110,7 +122,7 @@ def restore(
                     status = _restore(signed_in, wish, teller)
         except (AgentError, OSError) as error:
             status = _fail(error, plan, teller)
-    raise typer.Exit(status)
+    raise Exit(status)
 
 
 def _restore(portal: Portal, wish: Wish, teller: Teller) -> int:
@@ -121,9 +133,9 @@ def _restore(portal: Portal, wish: Wish, teller: Teller) -> int:
     if teller.as_json:
         teller.emit(result.as_summary(wish.plan))
     elif result.error is not None:
-        typer.echo(f"{wish.plan}: not restored. {result.error}", err=True)
+        click.echo(f"{wish.plan}: not restored. {result.error}", err=True)
     else:
-        typer.echo(
+        click.echo(
             f"{wish.plan}: run {result.run} of {_local(result.run_at)} restored below {wish.to} in "
             f"{duration_text(result.duration_seconds)}. {result.files} files, "
             f"{size_text(result.bytes_written)}; {result.files_already_there} were there already, "
@@ -140,8 +152,8 @@ def _preview(portal: Portal, wish: Wish, teller: Teller) -> int:
         teller.emit(found.as_summary(wish.plan))
         return found.exit_code
     for refused, reason in list(found.refused.items())[:1000]:
-        typer.echo(f"{shown_absolute(refused)}: {reason}")
-    typer.echo(
+        click.echo(f"{shown_absolute(refused)}: {reason}")
+    click.echo(
         f"{wish.plan}: run {found.run} of {_local(found.run_at)} would be restored below {wish.to}."
         f" {found.files} files, {size_text(found.size_bytes)}, {found.folders} folders and "
         f"{found.symlinks} symlinks would be written; {found.files_already_there} files are there "
@@ -157,7 +169,7 @@ def _list(portal: Portal, plan: str, as_json: bool) -> int:
     found = list(points.each(portal, plan))
     if as_json:
         for point in found:
-            typer.echo(json.dumps(point.as_line()))
+            click.echo(json.dumps(point.as_line()))
         return failures.SUCCEEDED
     print_table(
         ("run", "ended", "outcome", "files", "size"),
@@ -189,12 +201,12 @@ def _fail(error: AgentError | OSError, plan: str, teller: Teller) -> int:
     if teller.as_json:
         teller.emit(result.as_summary(plan))
     else:
-        typer.echo(f"{plan}: not restored. {failure}", err=True)
+        click.echo(f"{plan}: not restored. {failure}", err=True)
     return failure.exit_code
 
 
 def _ask_password(email: str) -> str:
     if not sys.stdin.isatty():
-        typer.echo("coffre-agent: set COFFRE_PASSWORD, or run this at a terminal.", err=True)
-        raise typer.Exit(failures.USAGE)
-    return str(typer.prompt(f"Password of {email}", hide_input=True, err=True))
+        click.echo("coffre-agent: set COFFRE_PASSWORD, or run this at a terminal.", err=True)
+        raise Exit(failures.USAGE)
+    return str(click.prompt(f"Password of {email}", hide_input=True, err=True))

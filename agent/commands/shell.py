@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import typer
+import click
+from click.exceptions import Exit
 
-from agent import __version__, config, failures
-from agent.config import Config
+from agent import __version__, failures
 from agent.failures import ENROL_FIRST, AgentError
+
+if TYPE_CHECKING:
+    from agent.config import Config
 
 EPILOG = (
     "Exit codes: 0 succeeded, 3 succeeded with warnings, 1 failed, 2 usage or configuration, "
@@ -18,45 +21,51 @@ EPILOG = (
     "24 interrupted."
 )
 
-app = typer.Typer(
+INTERRUPTED_AT_THE_TERMINAL = 130  # what shells give for Ctrl-C
+
+
+class Commands(click.Group):
+    """A group that lists its commands in the order in which they were defined."""
+
+    group_class = type
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names, in order."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Perform a command; Ctrl-C ends it without a word, as it ends other programs."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            raise Exit(INTERRUPTED_AT_THE_TERMINAL) from interrupt
+
+
+@click.group(
+    cls=Commands,
     name="coffre-agent",
     help="Copies chosen folders of this machine to Coffre, and brings them back.",
     epilog=EPILOG,
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
 )
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"coffre-agent {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _common(
-    context: typer.Context,
-    config_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            metavar="FILE",
-            help="The configuration; else /etc/coffre-agent/config.toml, then the user's own.",
-        ),
-    ] = None,
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and end."
-        ),
-    ] = False,
-) -> None:
+@click.option(
+    "--config",
+    "config_file",
+    type=Path,
+    metavar="FILE",
+    help="The configuration; else /etc/coffre-agent/config.toml, then the user's own.",
+)
+@click.version_option(
+    __version__, message="coffre-agent %(version)s", help="Show the version and end."
+)
+@click.pass_context
+def app(context: click.Context, config_file: Path | None) -> None:
     context.obj = config_file
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON lines, a summary last.")]
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Write JSON lines, a summary last."
+)
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -71,18 +80,22 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     Console().print(table)
 
 
-def configuration_file(context: typer.Context) -> Path:
+def configuration_file(context: click.Context) -> Path:
     """The configuration that --config names, else the one found; UsageError if there is none."""
+    from agent import config
+
     return config.find_file(context.obj)
 
 
-def load(context: typer.Context) -> Config:
+def load(context: click.Context) -> Config:
     """The configuration, checked; UsageError telling what is wrong with it."""
+    from agent import config
+
     return config.load(configuration_file(context))
 
 
 def end(error: AgentError, what_to_do: str = ENROL_FIRST) -> NoReturn:
     """Say why a command can't go on, and end it with the failure's exit code."""
     failure = failures.final(error, what_to_do)
-    typer.echo(f"coffre-agent: {failure}", err=True)
-    raise typer.Exit(failure.exit_code)
+    click.echo(f"coffre-agent: {failure}", err=True)
+    raise Exit(failure.exit_code)

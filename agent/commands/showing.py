@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import typer
+import click
 
-from agent.commands.shell import EPILOG, AsJson, app, end, load, print_table
+from agent.commands.shell import EPILOG, app, end, json_option, load, print_table
 from agent.failures import AgentError
 
 
 @app.command(epilog=EPILOG)
-def plans(context: typer.Context, as_json: AsJson = False) -> None:
+@json_option
+@click.pass_context
+def plans(context: click.Context, as_json: bool) -> None:
     """List the plans of the configuration."""
     try:
         settings = load(context)
@@ -20,7 +22,7 @@ def plans(context: typer.Context, as_json: AsJson = False) -> None:
         end(error)
     if as_json:
         for plan in settings.plans:
-            typer.echo(json.dumps({"name": plan.name, **plan.declaration()}))
+            click.echo(json.dumps({"name": plan.name, **plan.declaration()}))
         return
     print_table(
         ("plan", "folders", "schedule", "reports to"),
@@ -37,7 +39,9 @@ def plans(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 @app.command(epilog=EPILOG)
-def status(context: typer.Context, as_json: AsJson = False) -> None:
+@json_option
+@click.pass_context
+def status(context: click.Context, as_json: bool) -> None:
     """Show whether this machine is enrolled, and how the last run of each plan ended."""
     from agent import identity
     from agent.state import PlanState
@@ -55,9 +59,9 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         for name, is_running, remembered in states:
             line = {"plan": name, "is_running": is_running, "last_run": remembered.last}
-            typer.echo(json.dumps({**line, "restore_point": remembered.run}))
+            click.echo(json.dumps({**line, "restore_point": remembered.run}))
         return
-    typer.echo(f"Agent {known.agent_id} at {settings.server or known.server}")
+    click.echo(f"Agent {known.agent_id} at {settings.server or known.server}")
     rows = []
     for name, is_running, remembered in states:
         last: dict[str, Any] = remembered.last or {}

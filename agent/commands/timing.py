@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from agent.commands.shell import EPILOG, app, end, load
 from agent.failures import AgentError, UsageError
-from agent.platforms import SYSTEM
 
 if TYPE_CHECKING:
     from agent.config import Config, Plan
@@ -19,15 +18,19 @@ MARK = "Written by `coffre-agent timer`"
 
 
 @app.command(epilog=EPILOG)
+@click.argument("plan", metavar="PLAN", help="The plan to start by itself.")
+@click.option("--systemd", is_flag=True, help="A service and a timer.")
+@click.option("--cron", is_flag=True, help="A file for /etc/cron.d.")
+@click.option("--windows", is_flag=True, help="A task for schtasks.")
+@click.option("--output", type=Path, metavar="DIR", help="Write the files there; else print them.")
+@click.pass_context
 def timer(
-    context: typer.Context,
-    plan: Annotated[str, typer.Argument(metavar="PLAN", help="The plan to start by itself.")],
-    systemd: Annotated[bool, typer.Option("--systemd", help="A service and a timer.")] = False,
-    cron: Annotated[bool, typer.Option("--cron", help="A file for /etc/cron.d.")] = False,
-    windows: Annotated[bool, typer.Option("--windows", help="A task for schtasks.")] = False,
-    output: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write the files there; else print them.")
-    ] = None,
+    context: click.Context,
+    plan: str,
+    systemd: bool,
+    cron: bool,
+    windows: bool,
+    output: Path | None,
 ) -> None:
     """Print what starts a plan by its schedule: systemd units, a cron file or a Windows task.
 
@@ -42,20 +45,22 @@ def timer(
         end(error)
     if output is None:
         for name, text in files.items():
-            typer.echo(f"# {name}" if len(files) > 1 else "", nl=len(files) > 1)
-            typer.echo(text, nl=len(files) > 1)
+            click.echo(f"# {name}" if len(files) > 1 else "", nl=len(files) > 1)
+            click.echo(text, nl=len(files) > 1)
         return
     for name in files:
-        typer.echo(f"Written to {output / name}.")
+        click.echo(f"Written to {output / name}.")
     for name in files:
         if name.endswith(".timer"):
-            typer.echo(
+            click.echo(
                 f"Now: cp {output}/{name.removesuffix('.timer')}.* /etc/systemd/system/ && "
                 f"systemctl daemon-reload && systemctl enable --now {name}"
             )
 
 
 def _kind(systemd: bool, cron: bool, windows: bool) -> str:
+    from agent.platforms import SYSTEM
+
     wanted = [
         name
         for name, is_wanted in (("systemd", systemd), ("cron", cron), ("windows", windows))

@@ -1,0 +1,121 @@
+"""The command line: its order, its exit codes, and that it starts at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.agent.machines import ROOT, Machine
+
+COMMANDS = ["enrol", "check", "timer", "run", "plans", "status", "restore", "config"]
+LOADED = """
+import json, sys
+from agent.__main__ import main
+try:
+    main()
+finally:
+    print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+"""
+
+
+def coffre_agent(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "agent", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_help_lists_the_commands_in_order_and_the_exit_codes() -> None:
+    told = coffre_agent("--help")
+    assert told.returncode == 0
+    listed = told.stdout.partition("Commands:")[2].partition("Exit codes:")
+    assert re.findall(r"^  (\w+) ", listed[0], re.MULTILINE) == COMMANDS
+    assert "24 interrupted" in listed[2]
+
+
+@pytest.mark.parametrize("arguments", [(), ("config",)])
+def test_no_command_is_wrong_usage_that_shows_the_help(arguments: tuple[str, ...]) -> None:
+    told = coffre_agent(*arguments)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr == coffre_agent(*arguments, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("fly",), "No such command 'fly'"),
+        (("-h",), "No such option"),
+        (("run",), "Missing argument 'PLAN'"),
+        (("run", "papers", "photos"), "unexpected extra argument"),
+        (("run", "papers", "--dry"), "--dry-run"),
+        (("--config",), "requires an argument"),
+        (("enrol", "--server", "http://127.0.0.1:9"), "Missing option '--code'"),
+        (("restore", "papers", "--run", "0", "--portal", "x", "--email", "y"), "'--run'"),
+        (("restore", "papers", "--run", "x", "--portal", "x", "--email", "y"), "'--run'"),
+    ],
+)
+def test_wrong_usage_is_told_on_standard_error(arguments: tuple[str, ...], sentence: str) -> None:
+    told = coffre_agent(*arguments)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert sentence in told.stderr
+
+
+def test_version_goes_before_all_else() -> None:
+    told = coffre_agent("--version", "fly")
+    assert (told.returncode, told.stdout) == (0, "coffre-agent 0.1.0\n")
+
+
+def test_shells_are_not_helped_to_complete() -> None:
+    asked = coffre_agent("--version", _COFFRE_AGENT_COMPLETE="bash_source")
+    assert (asked.returncode, asked.stdout) == (0, "coffre-agent 0.1.0\n")
+
+
+def test_ctrl_c_ends_a_command_without_a_word(tmp_path: Path) -> None:
+    config = tmp_path / "agent.toml"
+    os.mkfifo(config)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agent", "--config", str(config), "plans"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with config.open("wb"):  # opens once the agent reads it, and the agent reads until we close
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30) == (b"", b"")
+    assert process.returncode == 130
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The modules that a command has imported at its end."""
+    ended = subprocess.run(
+        [sys.executable, "-c", LOADED, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return set(json.loads(ended.stderr.splitlines()[-1]))
+
+
+def test_help_imports_no_more_than_the_command_line() -> None:
+    loaded = loaded_by("--help")
+    assert "click" in loaded
+    assert loaded.isdisjoint({"agent.config", "agent.platforms", "http.client", "msgspec", "ssl"})
+
+
+def test_a_run_imports_no_more_than_it_needs(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, {"papers": {"folders": ["/srv"]}}, "http://127.0.0.1:9")
+    loaded = loaded_by("--config", str(machine.config), "run", "papers")
+    assert "agent.run" in loaded
+    assert loaded.isdisjoint({"pathspec", "platformdirs", "pydantic", "rich"})
