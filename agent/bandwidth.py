@@ -39,7 +39,7 @@ class Throttle:
         """Can there ever be a limit?"""
         return self._bandwidth != Bandwidth()
 
-    def pieces(self, body: bytes | bytearray) -> Iterator[memoryview]:
+    def pieces(self, body: bytes | memoryview) -> Iterator[memoryview]:
         """A body in pieces, each yielded when it may be sent."""
         view = memoryview(body)
         at = 0

@@ -95,7 +95,7 @@ class Connection:
         self,
         method: str,
         path: str,
-        body: bytes | bytearray | None = None,
+        body: bytes | memoryview | None = None,
         *,
         content_type: str = "application/octet-stream",
         read_seconds: float = READ_SECONDS,
@@ -124,7 +124,7 @@ class Connection:
 
     @contextmanager
     def stream(
-        self, method: str, path: str, body: bytes | bytearray | None = None
+        self, method: str, path: str, body: bytes | memoryview | None = None
     ) -> Iterator[http.client.HTTPResponse]:
         """A successful answer to be read as it comes; StreamCut when it breaks off."""
         away = _Away(self)
@@ -152,7 +152,7 @@ class Connection:
         self,
         method: str,
         path: str,
-        body: bytes | bytearray | None,
+        body: bytes | memoryview | None,
         content_type: str,
         read_seconds: float,
     ) -> http.client.HTTPResponse:
@@ -168,7 +168,7 @@ class Connection:
         if wire.sock is None:
             wire.connect()
         wire.sock.settimeout(read_seconds)
-        content: bytes | bytearray | Iterator[memoryview] | None = body
+        content: bytes | memoryview | Iterator[memoryview] | None = body
         if body is not None and self._throttle is not None:
             headers["Content-Length"] = str(len(body))
             content = self._throttle.pieces(body)

@@ -112,7 +112,7 @@ class Ingest:
         bitmap = self.connection.call("POST", path, b"".join(chunk_ids)).body
         return [bool(bitmap[i >> 3] >> (i & 7) & 1) for i in range(len(chunk_ids))]
 
-    def put_pack(self, run_id: str, pack_id: str, body: bytes | bytearray) -> None:
+    def put_pack(self, run_id: str, pack_id: str, body: bytes | memoryview) -> None:
         """Send a pack; once this returns, it is stored."""
         self.connection.call("PUT", f"/v1/runs/{run_id}/packs/{pack_id}", body)
 

@@ -28,5 +28,5 @@ def keep_small() -> None:
     with suppress(OSError, AttributeError, TypeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_ARENA_MAX, 2)
-        libc.mallopt(_M_MMAP_THRESHOLD, 256 * 1024)
-        libc.mallopt(_M_TRIM_THRESHOLD, 1024 * 1024)
+        libc.mallopt(_M_MMAP_THRESHOLD, 1 * 1024 * 1024)
+        libc.mallopt(_M_TRIM_THRESHOLD, 4 * 1024 * 1024)

@@ -7,6 +7,7 @@ A batch of entries leaves only once every pack with its chunks is acknowledged.
 
 from __future__ import annotations
 
+import mmap
 import queue
 import threading
 import time
@@ -20,7 +21,7 @@ from typing import TypeVar
 from agent.delta import Counters
 from agent.ingest import MAX_IDS_ASKED, Ingest
 from libs.shared.entries import Entry, FolderDelta, encode_batch
-from libs.shared.packs import Pack, PackBuilder, compress
+from libs.shared.packs import MAX_CUT_BYTES, Pack, PackBuilder, compress
 
 WINDOW_BYTES = 3 * 1024 * 1024
 WINDOWS_AHEAD = 1
@@ -31,7 +32,6 @@ BATCH_ENTRIES = 10_000
 BATCH_BYTES = 6 * 1024 * 1024
 _ENTRY_BYTES = 80
 
-Window = list[tuple[bytes, bytes]]
 T = TypeVar("T")
 
 
@@ -46,11 +46,41 @@ class _Batch:
     after_pack: int
 
 
+class _Window:
+    """Chunks that are asked for together; used again, for new memory costs the system much."""
+
+    def __init__(self) -> None:
+        self.chunks: list[tuple[bytes, bytes | memoryview]] = []
+        self.size_bytes = 0
+        self._borrowed = memoryview(b"")
+        self._filled = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.size_bytes >= WINDOW_BYTES or len(self.chunks) >= MAX_IDS_ASKED
+
+    def add(self, chunk_id: bytes, content: bytes | memoryview) -> None:
+        """Keep a chunk; of a memoryview, which is only borrowed, a copy."""
+        size = len(content)
+        if isinstance(content, memoryview):
+            if not self._borrowed:
+                self._borrowed = memoryview(mmap.mmap(-1, WINDOW_BYTES + MAX_CUT_BYTES))
+            start, self._filled = self._filled, self._filled + size
+            self._borrowed[start : self._filled] = content
+            content = self._borrowed[start : self._filled]
+        self.chunks.append((chunk_id, content))
+        self.size_bytes += size
+
+    def clear(self) -> None:
+        self.chunks.clear()
+        self.size_bytes = self._filled = 0
+
+
 @dataclass
 class _Asked:
     """A window, and for each of its chunks whether the tenant lacks it, once that is known."""
 
-    window: Window
+    window: _Window
     missing: Future[list[bool]]
 
 
@@ -72,8 +102,9 @@ class Sender:
         self._run_id = run_id
         self._counters = counters
         self._seen: set[bytes] = set()
-        self._window: Window = []
-        self._window_bytes = 0
+        self._window = _Window()
+        self._windows: list[_Window] = []
+        self._buffers: list[bytearray] = []
         self._deltas: list[FolderDelta] = []
         self._deltas_entries = 0
         self._deltas_bytes = 0
@@ -99,9 +130,8 @@ class Sender:
         if len(self._seen) >= MAX_REMEMBERED_IDS:
             self._seen.clear()
         self._seen.add(chunk_id)
-        self._window.append((chunk_id, bytes(content)))
-        self._window_bytes += len(content)
-        if self._window_bytes >= WINDOW_BYTES or len(self._window) >= MAX_IDS_ASKED:
+        self._window.add(chunk_id, content)
+        if self._window.is_full:
             self._hand_over_window()
 
     def emit(self, delta: FolderDelta) -> None:
@@ -175,12 +205,12 @@ class Sender:
         self._deltas, self._deltas_entries, self._deltas_bytes = [], 0, 0
 
     def _hand_over_window(self) -> None:
-        if not self._window:
+        if not self._window.chunks:
             return
-        ids = [chunk_id for chunk_id, _ in self._window]
+        ids = [chunk_id for chunk_id, _ in self._window.chunks]
         missing = self._calls.submit(self._ingest.missing, self._run_id, ids)
         self._put(self._steps, _Asked(self._window, missing))
-        self._window, self._window_bytes = [], 0
+        self._window = self._windows.pop() if self._windows else _Window()
 
     def _put(self, target: queue.Queue[T], value: T) -> None:
         while True:
@@ -229,15 +259,15 @@ class Sender:
                 self._hold(step, builder)
                 continue
             answers = step.missing.result()
-            for (chunk_id, content), is_missing in zip(step.window, answers, strict=True):
+            for (chunk_id, content), is_missing in zip(step.window.chunks, answers, strict=True):
                 if is_missing:
                     payload, encoding = compress(content)
                     builder.add(chunk_id, payload, len(content), encoding)
                     if builder.is_full:
-                        pack, builder = builder.finish(), PackBuilder()
-                        self._send(pack)
-                        del pack
+                        self._send(builder.finish())
+                        builder = PackBuilder(self._buffers.pop() if self._buffers else None)
             step.window.clear()
+            self._windows.append(step.window)
         if builder.chunk_ids:
             self._send(builder.finish())
         for _ in range(UPLOADS_IN_FLIGHT):
@@ -277,9 +307,9 @@ class Sender:
         while (step := self._take(self._packs)) is not None:
             number, pack = step
             self._ingest.put_pack(self._run_id, pack.id, pack.body)
-            self._room.release()
             with self._progress.lock:
                 self._progress.unacknowledged.discard(number)
                 self._counters.bytes_sent += len(pack.body)
-            del step, pack
+            self._buffers.append(pack.reclaim())
+            self._room.release()
             self._release()

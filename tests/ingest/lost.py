@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from libs.shared import catalogue, database, packs
+from libs.shared import catalogue, database, packs, sealing
 from libs.shared.keys import KeyRing
 from services.ingest import actions
 from tests.ingest.machines import Agent
@@ -56,7 +56,7 @@ class Empty:
             place = places[chunk_id]
             key = f"t/{tenant_id}/packs/{place.pack_id.hex()[:2]}/{place.pack_id.hex()}"
             sealed = await self.ingest.objects.get_range(key, place.offset, place.length)
-            payload = packs.open_chunk(sealed, keys, tenant_id, place)
+            payload = sealing.open_chunk(sealed, keys, tenant_id, place)
             content += packs.unpack(payload, place.encoding, place.size)
         return content
 

@@ -35,7 +35,7 @@ def build(*records: tuple[bytes, bytes, int, int]) -> packs.Pack:
 def damaged(agent: Agent) -> dict[str, tuple[packs.Pack, str]]:
     """Each kind of damage, and the code of its refusal."""
     good = agent.pack(b"a" * 1000, random.Random(1).randbytes(1000))
-    body = good.body
+    body = bytes(good.body)
     content = b"x" * 100
     bomb = zstandard.compress(bytes(500_000_000), 19)
     quiet_bomb = zstandard.ZstdCompressor(write_content_size=False).compress(bytes(3_000_000))

@@ -6,7 +6,7 @@ import zlib
 from typing import Any
 from uuid import UUID
 
-from libs.shared import catalogue, database
+from libs.shared import catalogue, database, sealing
 from libs.shared.entries import Entry, FolderDelta, decode_batch
 from tests.ingest.machines import Agent, folder, link
 from tests.ingest.service import Service
@@ -238,7 +238,6 @@ async def test_the_delta_in_the_bucket_opens(agent: Agent, ingest: Service) -> N
     """With the master key alone, a run's manifest and its parts can be read."""
     import json
 
-    from libs.shared import packs
     from libs.shared.keys import KeyRing
 
     plan = await agent.declare()
@@ -248,7 +247,7 @@ async def test_the_delta_in_the_bucket_opens(agent: Agent, ingest: Service) -> N
 
     async def read(key: str) -> bytes:
         aad = f"coffre/run/v1 {key}".encode()
-        return packs.open_blob(await ingest.objects.get(key), keys, aad)
+        return sealing.open_blob(await ingest.objects.get(key), keys, aad)
 
     prefix = f"t/{agent.tenant.tenant_id}/runs/{plan}/1"
     (head_key,) = [key async for key, _ in ingest.objects.list(f"{prefix}.head.")]

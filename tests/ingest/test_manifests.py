@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from libs.shared import database as databases
-from libs.shared import packs
+from libs.shared import sealing
 from libs.shared.entries import FolderDelta
 from libs.shared.keys import KeyRing
 from services.ingest import actions
@@ -110,7 +110,7 @@ async def read_ends(service: Service, agent: Agent, plan: str, run: int) -> list
     told = []
     for key in await keys_like(service, agent, plan, f"{run}.end"):
         aad = f"coffre/run/v1 {key}".encode()
-        told.append(json.loads(packs.open_blob(await service.objects.get(key), keys, aad)))
+        told.append(json.loads(sealing.open_blob(await service.objects.get(key), keys, aad)))
     return told
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from libs.shared import clock, database, errors, keys, packs
+from libs.shared import clock, database, errors, keys, packs, sealing
 from libs.shared.entries import Entry, FolderDelta, encode_batch
 from libs.shared.events import SubscriptionState, TenantChanged
 from libs.shared.objects import Bytes, ObjectStore
@@ -241,8 +241,8 @@ class Client:
             if pack_id not in bodies:
                 bodies[pack_id] = await self.house.objects.get(self.key(pack_id))
             sealed = bodies[pack_id][row["offset"] : row["offset"] + row["length"]]
-            chunk = packs.SealedChunk(row[0], row[2], row[3], row[4], row[5], 0)
-            payload = packs.open_chunk(sealed, self.keys, self.tenant_id, chunk)
+            chunk = sealing.SealedChunk(row[0], row[2], row[3], row[4], row[5], 0)
+            payload = sealing.open_chunk(sealed, self.keys, self.tenant_id, chunk)
             plain = packs.unpack(payload, chunk.encoding, chunk.size)
             assert plain == content
 

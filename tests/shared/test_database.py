@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from pathlib import Path
 from typing import Any
@@ -158,11 +159,52 @@ async def test_a_tenant_is_set_for_one_transaction(database: Databases) -> None:
     await pool.close()
 
 
+@pytest.mark.parametrize("failure", [None, ValueError(), asyncio.CancelledError()])
+async def test_what_a_session_holds_ends_with_it(
+    database: Databases, failure: BaseException | None
+) -> None:
+    pool = await _pool(database.dsn("quota"), max_size=1)
+    untouched = await _held(pool)
+    with contextlib.suppress(ValueError, asyncio.CancelledError):
+        await _hold(pool, failure)
+    assert await _held(pool) == untouched
+    await pool.close()
+
+
+async def test_a_transaction_leaves_nothing_to_the_next_one(database: Databases) -> None:
+    pool = await _pool(database.dsn("quota"), max_size=1)
+    untouched = await _held(pool)
+    changes = "SET LOCAL statement_timeout = '7s'; SELECT pg_advisory_xact_lock(7)"
+    await _execute(pool, changes)
+    assert await _held(pool) == untouched
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await _execute(pool, changes + "; SELECT 1 / 0")
+    assert await _held(pool) == untouched
+    await pool.close()
+
+
 async def test_json_travels_as_python_values(database: Databases) -> None:
     pool = await _pool(database.dsn("quota"))
     value = {"a": [1, None, "é"]}
     assert await pool.fetchval("SELECT $1::jsonb", value) == value
     await pool.close()
+
+
+async def _hold(pool: Any, failure: BaseException | None) -> None:
+    async with database.session(pool) as conn:
+        await conn.execute("SELECT pg_advisory_lock(7); SET statement_timeout = '7s'")
+        if failure is not None:
+            raise failure
+
+
+async def _held(pool: Any) -> tuple[int, str]:
+    """(locks of the pool's connection, its time-out)."""
+    async with database.acquire(pool) as conn:
+        row = await conn.fetchrow(
+            "SELECT count(*), current_setting('statement_timeout') FROM pg_locks"
+            " WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+        )
+    return tuple(row)
 
 
 async def _check(pool: Any) -> None:

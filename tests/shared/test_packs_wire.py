@@ -21,8 +21,8 @@ KEY = bytes(range(32))
 RECORD = struct.Struct(">32sIIB")
 
 
-def build(*contents: bytes) -> packs.Pack:
-    builder = packs.PackBuilder()
+def build(*contents: bytes, buffer: bytearray | None = None) -> packs.Pack:
+    builder = packs.PackBuilder(buffer)
     for content in contents:
         payload, encoding = packs.compress(content)
         builder.add(packs.chunk_id(content, KEY), payload, len(content), encoding)
@@ -95,8 +95,21 @@ def test_a_chunk_given_twice_is_packed_once() -> None:
     assert build(TEXT, NOISE, TEXT).body == build(TEXT, NOISE).body
 
 
+def test_memory_of_an_earlier_pack_leaves_no_trace_in_the_next_one() -> None:
+    for before in ((NOISE, TEXT), (TEXT,)):
+        buffer = build(*before).reclaim()
+        for after in ((TEXT,), (NOISE,), (TEXT, NOISE)):
+            fresh = build(*after)
+            again = build(*after, buffer=buffer)
+            assert (again.id, bytes(again.body)) == (fresh.id, bytes(fresh.body))
+            assert packs.verify(again.body, again.id, KEY)
+            buffer = again.reclaim()
+            with pytest.raises(ValueError, match="released"):
+                bytes(again.body)
+
+
 def test_a_pack_cut_at_any_byte_is_refused() -> None:
-    body = build(TEXT, NOISE).body
+    body = bytes(build(TEXT, NOISE).body)
     codes = {refusal_of(body[:length]) for length in range(len(body))}
     assert codes == {"pack-malformed"}
     assert refusal_of(body + b"\0") == "pack-malformed"

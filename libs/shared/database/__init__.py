@@ -15,6 +15,7 @@ from libs.shared.database.connections import (
     is_outage,
     outages_translated,
     reason,
+    session,
     tenant_transaction,
     transaction,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "migrate",
     "outages_translated",
     "reason",
+    "session",
     "tenant_transaction",
     "transaction",
 ]

@@ -116,15 +116,33 @@ async def create_pool(dsn: str, schema: str, *, min_size: int = 1, max_size: int
             max_inactive_connection_lifetime=300,
             server_settings=_session(schema, schema),
             init=_prepare,
+            reset=_leave_as_it_is,
         )
 
 
 @asynccontextmanager
 async def acquire(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection of the pool without a transaction; raises Unavailable."""
+    """A connection of the pool without a transaction; raises Unavailable.
+
+    What is changed of the session itself stays so for the next one: that belongs in `session`.
+    """
     with outages_translated():
         async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             yield cast("Connection", connection)
+
+
+@asynccontextmanager
+async def session(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection for what outlives a transaction, such as a lock; cleared of it at the end."""
+    async with acquire(pool) as connection:
+        try:
+            yield connection
+        finally:
+            try:
+                await connection.reset()
+            except BaseException:
+                connection.terminate()
+                raise
 
 
 @asynccontextmanager
@@ -178,6 +196,10 @@ def _session(schema: str, name: str) -> dict[str, str]:
         "search_path": f"{schema}, catalogue",
         "application_name": f"coffre-{name}",
     }
+
+
+async def _leave_as_it_is(_connection: Any) -> None:
+    """Instead of a round trip after each use: outside `session` nothing outlives a transaction."""
 
 
 async def _prepare(connection: Any) -> None:

@@ -1,4 +1,4 @@
-"""Packs: chunks and their container, on the wire and sealed in the store.
+"""Packs: chunks and their container on the wire; libs.shared.sealing is how they are stored.
 
 Used by the agent and the services alike; docs/protocol.md describes every byte.
 All functions are synchronous and may run in several threads at once.
@@ -8,29 +8,14 @@ from libs.shared.packs.codec import (
     MAX_CHUNK_BYTES,
     RAW,
     ZSTD,
+    Bytes,
     Fault,
     PayloadInvalid,
     chunk_id,
     compress,
     unpack,
 )
-from libs.shared.packs.cutting import WHOLE_BELOW_BYTES, Chunker, cut_seed
-from libs.shared.packs.sealing import (
-    SEAL_OVERHEAD_BYTES,
-    SEAL_TRAILER_BYTES,
-    SealBroken,
-    SealedChunk,
-    SealedPack,
-    SealingKeys,
-    find_index,
-    open_blob,
-    open_chunk,
-    open_chunk_into,
-    open_index,
-    open_index_tail,
-    seal,
-    seal_blob,
-)
+from libs.shared.packs.cutting import MAX_CUT_BYTES, WHOLE_BELOW_BYTES, Chunker, cut_seed
 from libs.shared.packs.wire import (
     MAX_CHUNKS,
     MAX_PACK_BYTES,
@@ -54,14 +39,14 @@ from libs.shared.packs.wire import (
 __all__ = [
     "MAX_CHUNKS",
     "MAX_CHUNK_BYTES",
+    "MAX_CUT_BYTES",
     "MAX_PACK_BYTES",
     "MAX_PACK_PLAIN_BYTES",
     "RAW",
-    "SEAL_OVERHEAD_BYTES",
-    "SEAL_TRAILER_BYTES",
     "TARGET_PACK_BYTES",
     "WHOLE_BELOW_BYTES",
     "ZSTD",
+    "Bytes",
     "ChunkBomb",
     "ChunkHashMismatch",
     "ChunkSizeMismatch",
@@ -75,23 +60,11 @@ __all__ = [
     "PackRejected",
     "PackedChunk",
     "PayloadInvalid",
-    "SealBroken",
-    "SealedChunk",
-    "SealedPack",
-    "SealingKeys",
     "VerifiedChunk",
     "chunk_id",
     "compress",
     "cut_seed",
-    "find_index",
-    "open_blob",
-    "open_chunk",
-    "open_chunk_into",
-    "open_index",
-    "open_index_tail",
     "parse",
-    "seal",
-    "seal_blob",
     "unpack",
     "verify",
 ]

@@ -53,12 +53,12 @@ def chunk_id(content: Bytes, chunk_key: bytes) -> bytes:
     return blake3(content, key=chunk_key).digest()
 
 
-def compress(content: Bytes) -> tuple[bytes, int]:
+def compress(content: Bytes) -> tuple[Bytes, int]:
     """(payload, encoding): a zstd frame, or the content itself where that saves less than 3 %."""
     size = len(content)
     payload = _codecs.compressor.compress(content)
     if len(payload) * 100 >= size * 97:
-        return bytes(content), RAW
+        return content, RAW
     return payload, ZSTD
 
 

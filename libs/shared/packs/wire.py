@@ -90,7 +90,14 @@ class Pack(msgspec.Struct, frozen=True, gc=False):
     """A finished pack: its id (SHA-256 in hexadecimal) and its bytes."""
 
     id: str
-    body: bytearray
+    body: memoryview
+
+    def reclaim(self) -> bytearray:
+        """Give the memory up, for the next builder; the body can't be used any more."""
+        buffer = self.body.obj
+        self.body.release()
+        assert isinstance(buffer, bytearray)
+        return buffer
 
 
 class PackedChunk(msgspec.Struct, frozen=True, gc=False):
@@ -115,24 +122,29 @@ class VerifiedChunk(msgspec.Struct, frozen=True, gc=False):
 
 
 class PackBuilder:
-    """Collects chunks into one pack; not to be shared between threads while it fills."""
+    """Collects chunks into one pack; not to be shared between threads while it fills.
 
-    def __init__(self) -> None:
+    buffer: memory of an earlier pack that was reclaimed; new memory costs the system much.
+    """
+
+    def __init__(self, buffer: bytearray | None = None) -> None:
         self.chunk_ids: set[bytes] = set()
         self.plain_bytes = 0
-        self._body = bytearray(MAGIC)
+        self._body = bytearray() if buffer is None else buffer
+        self._filled = 0
         self._index = bytearray()
+        self._append(MAGIC)
 
     @property
     def length(self) -> int:
         """How many bytes the pack would have if it were finished now."""
-        return len(self._body) + len(self._index) + _TRAILER.size
+        return self._filled + len(self._index) + _TRAILER.size
 
     @property
     def is_full(self) -> bool:
         """Has the pack reached the size at which it should be finished and sent?"""
         return (
-            len(self._body) + len(self._index) >= TARGET_PACK_BYTES
+            self._filled + len(self._index) >= TARGET_PACK_BYTES
             or self.plain_bytes >= TARGET_PACK_PLAIN_BYTES
             or len(self.chunk_ids) >= MAX_CHUNKS // 2
         )
@@ -142,16 +154,22 @@ class PackBuilder:
         if chunk_id in self.chunk_ids:
             return
         self.chunk_ids.add(chunk_id)
-        self._body += payload
+        self._append(payload)
         self._index += _RECORD.pack(chunk_id, len(payload), size, encoding)
         self.plain_bytes += size
 
     def finish(self) -> Pack:
         """The finished pack; it takes the builder's memory over, so add nothing afterwards."""
-        body = self._body
-        body += self._index
-        body += _TRAILER.pack(len(self.chunk_ids), len(self._index), END_MAGIC)
+        self._append(self._index)
+        self._append(_TRAILER.pack(len(self.chunk_ids), len(self._index), END_MAGIC))
+        body = memoryview(self._body)[: self._filled]
         return Pack(hashlib.sha256(body).hexdigest(), body)
+
+    def _append(self, piece: Bytes) -> None:
+        """Write over what the buffer held before; where it ends, it grows."""
+        end = self._filled + len(piece)
+        self._body[self._filled : end] = piece
+        self._filled = end
 
 
 def parse(body: Bytes) -> list[PackedChunk]:

@@ -6,9 +6,10 @@ from services.ingest.actions.deltas import take_batch
 from services.ingest.actions.ends import tell_ends
 from services.ingest.actions.files import MAX_FILE_BYTES, TakenFile, put_file
 from services.ingest.actions.fingerprints import list_tenants, take_fingerprint
-from services.ingest.actions.ingest import Ingest, give_memory_back
+from services.ingest.actions.ingest import Ingest
 from services.ingest.actions.listings import find_plan, list_entries, read_file
 from services.ingest.actions.lists import write_due_lists
+from services.ingest.actions.memory import give_memory_back
 from services.ingest.actions.naming import add_due_names, add_forgotten_names
 from services.ingest.actions.packs import find_missing, store_pack
 from services.ingest.actions.rebuilding import Rebuilt, compare, describe_rebuilt, rebuild

@@ -68,12 +68,9 @@ async def enrol(
 
 async def _ensure_keys(ingest: Ingest, tenant_id: UUID) -> TenantKeys:
     """The tenant's keys; a lock sees to it that two first agents at once don't make two."""
-    async with database.acquire(ingest.pool) as conn:
+    async with database.session(ingest.pool) as conn:
         await store.lock_keys(conn, tenant_id)
-        try:
-            return await ingest.keys.create(tenant_id)
-        finally:
-            await store.unlock_keys(conn, tenant_id)
+        return await ingest.keys.create(tenant_id)
 
 
 async def declare_plan(

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from libs.shared import packs
+from libs.shared import packs, sealing
 from libs.shared.keys import TenantKeys
 from libs.shared.objects import Listed, ObjectMissing
 from services.ingest.actions.ends import open_part
@@ -62,7 +62,7 @@ class StoredPack:
     pack_id: bytes
     object_bytes: int
     stored_at: datetime
-    chunks: list[packs.SealedChunk]
+    chunks: list[sealing.SealedChunk]
     is_damaged: bool
 
 
@@ -124,7 +124,7 @@ async def read(ingest: Ingest, keys: TenantKeys, key: str) -> bytes:
         return await ingest.in_thread(open_part, sealed, keys, key)
     except ObjectMissing:
         raise Unreadable(f"{key} is missing") from None
-    except packs.SealBroken as broken:
+    except sealing.SealBroken as broken:
         raise Unreadable(f"{key} is damaged: {broken}") from None
 
 
@@ -162,7 +162,7 @@ async def read_packs(
             return await _read_pack(ingest, tenant_id, keys, found, verify=verify)
         except ObjectMissing:
             return Unreadable(f"{found.key} is missing")
-        except (packs.SealBroken, ValueError) as broken:
+        except (sealing.SealBroken, ValueError) as broken:
             return Unreadable(f"{found.key} is damaged: {broken}")
 
     async for pack in each(ingest.objects.list_dated(f"t/{tenant_id}/packs/"), one):
@@ -177,31 +177,31 @@ async def _read_pack(
     if verify:
         async with ingest.pack_memory.hold(2 * size, 3_600):
             body = await ingest.objects.get(key)
-            chunks = packs.open_index(body, keys, tenant_id, pack_id)
+            chunks = sealing.open_index(body, keys, tenant_id, pack_id)
             good = await ingest.in_thread(_verify, body, chunks, keys, tenant_id)
         return StoredPack(pack_id, size, found.modified_at, chunks, not good)
     length = min(size, _TAIL_BYTES)
     tail = await ingest.objects.get_range(key, size - length, length) if length else b""
-    wanted = packs.find_index(tail[-packs.SEAL_TRAILER_BYTES :], size, pack_id)
+    wanted = sealing.find_index(tail[-sealing.SEAL_TRAILER_BYTES :], size, pack_id)
     if wanted > length:
         more = await ingest.objects.get_range(key, size - wanted, wanted - length)
         tail = more + tail
-    chunks = packs.open_index_tail(tail[-wanted:], size, keys, tenant_id, pack_id)
+    chunks = sealing.open_index_tail(tail[-wanted:], size, keys, tenant_id, pack_id)
     return StoredPack(pack_id, size, found.modified_at, chunks, False)
 
 
 def _verify(
-    body: bytes, chunks: list[packs.SealedChunk], keys: TenantKeys, tenant_id: UUID
+    body: bytes, chunks: list[sealing.SealedChunk], keys: TenantKeys, tenant_id: UUID
 ) -> bool:
     """Whether every chunk opens, unpacks, and is what its id says."""
     view = memoryview(body)
     try:
         for chunk in chunks:
             sealed = view[chunk.offset : chunk.offset + chunk.length]
-            payload = packs.open_chunk(sealed, keys, tenant_id, chunk)
+            payload = sealing.open_chunk(sealed, keys, tenant_id, chunk)
             content = packs.unpack(payload, chunk.encoding, chunk.size)
             if packs.chunk_id(content, keys.chunk_key) != chunk.chunk_id:
                 return False
-    except (packs.SealBroken, packs.PayloadInvalid):
+    except (sealing.SealBroken, packs.PayloadInvalid):
         return False
     return True

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from libs.shared import clock, database, logs, packs
+from libs.shared import clock, database, logs, sealing
 from libs.shared.errors import Refusal, Unavailable
 from libs.shared.keys import KeysDestroyed, TenantKeys
 from services.ingest import rules, store
@@ -25,12 +25,12 @@ def runs_prefix(tenant_id: UUID, plan_id: UUID) -> str:
 
 def seal_part(plain: bytes | bytearray, keys: TenantKeys, key: str) -> bytes:
     """An object of a run as it is stored: bound to its key, and so to tenant, plan and run."""
-    return packs.seal_blob(plain, keys, f"coffre/run/v1 {key}".encode())
+    return sealing.seal_blob(plain, keys, f"coffre/run/v1 {key}".encode())
 
 
 def open_part(sealed: bytes, keys: TenantKeys, key: str) -> bytes:
     """What `seal_part` sealed; SealBroken if it is damaged or lies under another key."""
-    return packs.open_blob(sealed, keys, f"coffre/run/v1 {key}".encode())
+    return sealing.open_blob(sealed, keys, f"coffre/run/v1 {key}".encode())
 
 
 async def put_head(ingest: Ingest, head: rules.Head) -> str:

@@ -214,7 +214,7 @@ class Payloads:
             or self.plain_bytes >= packs.MAX_PACK_PLAIN_BYTES // 4
         )
 
-    def add(self, chunk_id: bytes, payload: bytes, size: int, encoding: int) -> None:
+    def add(self, chunk_id: bytes, payload: packs.Bytes, size: int, encoding: int) -> None:
         """Appends a chunk as `packs.compress` returned it."""
         self._file.write(payload)
         self.chunk_ids[chunk_id] = (len(payload), size, encoding)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from libs.shared import clock, database, logs, outbox, packs
+from libs.shared import clock, database, logs, outbox, packs, sealing
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.errors import InvalidRequest, Unavailable
@@ -26,7 +26,8 @@ async def find_missing(ingest: Ingest, agent: rules.Agent, run_id: UUID, ids: by
     if len(ids) % 32 or len(ids) > MAX_IDS * 32:
         raise InvalidRequest(f"Send up to {MAX_IDS} chunk ids of 32 bytes, one after the other.")
     asked = rules.split_ids(ids)
-    async with database.transaction(ingest.pool) as conn:
+    # The most frequent request of all: without a transaction it is two round trips shorter.
+    async with database.acquire(ingest.pool) as conn:
         await use_run(ingest, conn, agent, run_id)
         present = await store.find_present(conn, agent.tenant_id, asked)
     bitmap = bytearray((len(asked) + 7) // 8)
@@ -84,36 +85,57 @@ async def store_own_pack(ingest: Ingest, agent: rules.Agent, run_id: UUID, pack:
 
 async def _put(
     ingest: Ingest, tenant_id: UUID, pack_hex: str, upload: Upload
-) -> tuple[int, list[packs.SealedChunk]]:
+) -> tuple[int, list[sealing.SealedChunk]]:
     """Receives, verifies, seals and stores; returns the object's bytes and where chunks lie."""
     keys = await ingest.keys.get(tenant_id)
     # Twice: the body and its sealed form are both held for a while.
     memory_bytes = 2 * upload.size_bytes
     async with ingest.pack_memory.hold(memory_bytes, PACK_WAIT_SECONDS):
-        body = await upload.receive_quickly()
-        if body is not None:
-            return await _seal_and_put(ingest, tenant_id, pack_hex, keys, body)
+        memory = ingest.buffers.take(upload.size_bytes)
+        length = await upload.receive_quickly(memory)
+        if length is not None:
+            return await _seal_and_put_received(ingest, tenant_id, pack_hex, keys, memory, length)
+        ingest.buffers.give(memory)
     await upload.receive_slowly()
     async with ingest.pack_memory.hold(memory_bytes, PACK_WAIT_SECONDS):
-        body = await upload.load()
-        return await _seal_and_put(ingest, tenant_id, pack_hex, keys, body)
+        memory = ingest.buffers.take(upload.size_bytes)
+        length = await upload.load(memory)
+        return await _seal_and_put_received(ingest, tenant_id, pack_hex, keys, memory, length)
+
+
+async def _seal_and_put_received(
+    ingest: Ingest,
+    tenant_id: UUID,
+    pack_hex: str,
+    keys: TenantKeys,
+    memory: memoryview,
+    length: int,
+) -> tuple[int, list[sealing.SealedChunk]]:
+    body = memory[:length]
+    stored = await _seal_and_put(ingest, tenant_id, pack_hex, keys, body)
+    body.release()
+    ingest.buffers.give(memory)
+    return stored
 
 
 async def _seal_and_put(
-    ingest: Ingest, tenant_id: UUID, pack_hex: str, keys: TenantKeys, body: bytearray
-) -> tuple[int, list[packs.SealedChunk]]:
-    sealed = await ingest.in_thread(_verify_and_seal, body, pack_hex, keys, tenant_id)
+    ingest: Ingest, tenant_id: UUID, pack_hex: str, keys: TenantKeys, body: memoryview
+) -> tuple[int, list[sealing.SealedChunk]]:
+    sealed = await ingest.in_thread(_verify_and_seal, ingest, body, pack_hex, keys, tenant_id)
     crashpoint("ingest.before_put")
     await ingest.objects.put(_object_key(tenant_id, pack_hex), sealed.body)
     crashpoint("ingest.after_put")
-    return len(sealed.body), sealed.chunks
+    object_bytes = len(sealed.body)
+    ingest.buffers.give(sealed.body)
+    return object_bytes, sealed.chunks
 
 
 def _verify_and_seal(
-    body: bytearray, pack_hex: str, keys: TenantKeys, tenant_id: UUID
-) -> packs.SealedPack:
+    ingest: Ingest, body: memoryview, pack_hex: str, keys: TenantKeys, tenant_id: UUID
+) -> sealing.SealedPack:
     chunks = packs.verify(body, pack_hex, keys.chunk_key)
-    return packs.seal(body, chunks, keys, tenant_id, bytes.fromhex(pack_hex))
+    pack_id = bytes.fromhex(pack_hex)
+    return sealing.seal(body, chunks, keys, tenant_id, pack_id, ingest.buffers.take)
 
 
 def _object_key(tenant_id: UUID, pack_hex: str) -> str:
@@ -125,7 +147,7 @@ async def _record(
     agent: rules.Agent,
     pack_id: bytes,
     object_bytes: int,
-    chunks: list[packs.SealedChunk],
+    chunks: list[sealing.SealedChunk],
     snapshot: str,
 ) -> bool:
     """Writes a stored pack down; False if that was done already.

@@ -45,7 +45,7 @@ async def rebuild(
     Raises CatalogueOccupied where the catalogue has what no rebuild brought. What a rebuild that
     was cut short had finished is not done again.
     """
-    async with database.acquire(ingest.pool) as conn:
+    async with database.session(ingest.pool) as conn:
         if not await store.lock_rebuild(conn):
             raise rules.RebuildGoesOn
         occupied = await store.list_occupied(conn)

@@ -165,15 +165,14 @@ async def use_run(ingest: Ingest, conn: Connection, agent: rules.Agent, run_id: 
 
     Raises NotFound, RunClosed, or the refusal of a subscription that ended meanwhile.
     """
-    run = await store.find_run(conn, agent.tenant_id, agent.agent_id, run_id)
+    rules.check_subscription(agent.subscription, agent.subscription_reason)
+    until = clock.now() + ingest.lease
+    spared = min(ingest.lease / 10, 10 * _SECOND)
+    run = await store.use_run(conn, agent.tenant_id, agent.agent_id, run_id, until, until - spared)
     if run is None:
         raise NotFound("run")
     if run.state != "open":
         raise rules.RunClosed(run.state, run.reason_code, run.reason)
-    rules.check_subscription(agent.subscription, agent.subscription_reason)
-    until = clock.now() + ingest.lease
-    spared = min(ingest.lease / 10, 10 * _SECOND)
-    await store.renew_lease(conn, agent.tenant_id, run_id, until, until - spared)
     return run
 
 

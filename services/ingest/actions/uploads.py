@@ -24,7 +24,6 @@ class Upload:
     def __init__(self, size_bytes: int, receive: Callable[[], Awaitable[bytes | None]]) -> None:
         self.size_bytes = size_bytes
         self._receive = receive
-        self._body = bytearray()
         self._filled = 0
         self._file = tempfile.SpooledTemporaryFile(max_size=1)  # noqa: SIM115 - closed at exit
 
@@ -37,25 +36,20 @@ class Upload:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        self._body = bytearray()
         self._file.close()
 
-    async def receive_quickly(self) -> bytearray | None:
-        """Returns the whole body, or None where it takes too long: then `receive_slowly`."""
-        self._body = bytearray(self.size_bytes)
+    async def receive_quickly(self, memory: memoryview) -> int | None:
+        """Fills the memory; returns the body's bytes, or None if slow: then `receive_slowly`."""
         try:
             async with asyncio.timeout(QUICK_SECONDS):
                 while (piece := await self._receive()) is not None:
                     self._check_room(len(piece))
-                    self._body[self._filled : self._filled + len(piece)] = piece
+                    memory[self._filled : self._filled + len(piece)] = piece
                     self._filled += len(piece)
         except TimeoutError:
-            await asyncio.to_thread(self._file.write, memoryview(self._body)[: self._filled])
-            self._body = bytearray()
+            await asyncio.to_thread(self._file.write, memory[: self._filled])
             return None
-        body, self._body = self._body, bytearray()
-        del body[self._filled :]
-        return body
+        return self._filled
 
     async def receive_slowly(self) -> None:
         """Takes the rest to disk."""
@@ -64,12 +58,11 @@ class Upload:
             await asyncio.to_thread(self._file.write, piece)
             self._filled += len(piece)
 
-    async def load(self) -> bytearray:
-        """Returns the body that went to disk."""
-        body = bytearray(self._filled)
+    async def load(self, memory: memoryview) -> int:
+        """Fills the memory with the body that went to disk; returns its bytes."""
         self._file.seek(0)
-        await asyncio.to_thread(self._file.readinto, body)
-        return body
+        await asyncio.to_thread(self._file.readinto, memory[: self._filled])
+        return self._filled
 
     async def discard(self) -> None:
         """Reads the body away: a client in the middle of sending hears no answer."""

@@ -12,7 +12,6 @@ from services.ingest.store.agents import (
     put_subscription,
     revoke_agent,
     take_vacancy,
-    unlock_keys,
     use_enrolment,
 )
 from services.ingest.store.files import (
@@ -104,7 +103,7 @@ from services.ingest.store.runs import (
     list_open_runs_of,
     put_batch,
     read_batch,
-    renew_lease,
+    use_run,
 )
 from services.ingest.store.sessions import allow_long_statements
 from services.ingest.store.versions import (
@@ -228,15 +227,14 @@ __all__ = [
     "put_vacant_agent",
     "read_batch",
     "read_volume",
-    "renew_lease",
     "reopen_same",
     "revoke_agent",
     "set_bundle_count",
     "start_rebuild",
     "take_names_due",
     "take_vacancy",
-    "unlock_keys",
     "use_enrolment",
+    "use_run",
     "walk_versions",
     "want_list",
 ]

@@ -170,15 +170,7 @@ async def find_agent(conn: Connection, token_sha256: bytes) -> rules.Agent | Non
 
 
 async def lock_keys(conn: Connection, tenant_id: UUID) -> None:
-    """Keeps others from making a tenant's keys until `unlock_keys`, outside any transaction."""
+    """Keeps others from making a tenant's keys until the session ends."""
     await conn.execute(
         "SELECT pg_advisory_lock(hashtextextended('ingest.keys.' || $1::text, 0))", str(tenant_id)
-    )
-
-
-async def unlock_keys(conn: Connection, tenant_id: UUID) -> None:
-    """Lets the next one make a tenant's keys."""
-    await conn.execute(
-        "SELECT pg_advisory_unlock(hashtextextended('ingest.keys.' || $1::text, 0))",
-        str(tenant_id),
     )

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from libs.shared.catalogue import Volume, add_pack
 from libs.shared.database import Connection
-from libs.shared.packs import SealedChunk
+from libs.shared.sealing import SealedChunk
 from services.ingest.store.sessions import LONG_SECONDS
 
 

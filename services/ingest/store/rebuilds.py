@@ -18,7 +18,7 @@ _FOLDERS_A_ROW = 1_000
 
 
 async def lock_rebuild(conn: Connection) -> bool:
-    """Keeps other rebuilds away as long as this connection lives; False if there is one."""
+    """Keeps other rebuilds away until the session ends; False if there is one."""
     return bool(
         await conn.fetchval("SELECT pg_try_advisory_lock(hashtextextended('ingest.rebuild', 0))")
     )

@@ -95,6 +95,30 @@ async def find_run(
     return rules.Run(**row) if row else None
 
 
+async def use_run(
+    conn: Connection,
+    tenant_id: UUID,
+    agent_id: UUID,
+    run_id: UUID,
+    lease_until: datetime,
+    unless_after: datetime,
+) -> rules.Run | None:
+    """The same, and moves the lease of an open run on; spares that where it was done just now."""
+    row = await conn.fetchrow(
+        "WITH renewed AS (UPDATE runs SET lease_until = $4"  # noqa: S608 - a constant
+        "  WHERE tenant_id = $1 AND agent_id = $2 AND run_id = $3"
+        "  AND state = 'open' AND lease_until < $5)"
+        f" SELECT {_RUN} FROM runs r"
+        " WHERE r.tenant_id = $1 AND r.agent_id = $2 AND r.run_id = $3",
+        tenant_id,
+        agent_id,
+        run_id,
+        lease_until,
+        unless_after,
+    )
+    return rules.Run(**row) if row else None
+
+
 async def list_open_runs_of(conn: Connection, tenant_id: UUID, agent_id: UUID) -> list[rules.Run]:
     """Returns an agent's open runs."""
     rows = await conn.fetch(
@@ -115,20 +139,6 @@ async def list_abandoned(conn: Connection, now: datetime, limit: int) -> list[ru
         limit,
     )
     return [rules.Run(**row) for row in rows]
-
-
-async def renew_lease(
-    conn: Connection, tenant_id: UUID, run_id: UUID, lease_until: datetime, unless_after: datetime
-) -> None:
-    """Moves an open run's lease on; spares the write where that was done a moment ago."""
-    await conn.execute(
-        "UPDATE runs SET lease_until = $3 WHERE tenant_id = $1 AND run_id = $2"
-        " AND state = 'open' AND lease_until < $4",
-        tenant_id,
-        run_id,
-        lease_until,
-        unless_after,
-    )
 
 
 async def finish_run(

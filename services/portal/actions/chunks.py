@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from typing import NamedTuple
 
-from libs.shared import catalogue, errors, logs, packs
+from libs.shared import catalogue, errors, logs, packs, sealing
 from libs.shared.catalogue import ChunkPlace
 from libs.shared.database import tenant_transaction
 from libs.shared.objects import ObjectMissing
@@ -52,7 +52,7 @@ def parse(body: bytes | bytearray) -> list[Wanted]:
         )
     wanted = [Wanted._make(record) for record in _WANTED.iter_unpack(body)]
     lengths = [one.length for one in wanted]
-    if min(lengths) <= packs.SEAL_OVERHEAD_BYTES or max(lengths) > _LONGEST_BYTES:
+    if min(lengths) <= sealing.SEAL_OVERHEAD_BYTES or max(lengths) > _LONGEST_BYTES:
         raise errors.InvalidRequest("No chunk has such a length.")
     if max(one.pack_no for one in wanted) >= 1 << 63:
         raise errors.InvalidRequest("No pack has such a number.")
@@ -119,7 +119,7 @@ async def _read_span(reader: Reader, pack_id: bytes | None, span: list[Wanted]) 
         try:
             sealed = await _get_range(reader, pack_id, start, length)
             return await asyncio.to_thread(_open_span, reader, span, sealed)
-        except (ObjectMissing, packs.SealBroken):
+        except (ObjectMissing, sealing.SealBroken):
             pass
     return await _read_each(reader, pack_id, span)
 
@@ -132,7 +132,7 @@ async def _get_range(reader: Reader, pack_id: bytes, offset: int, length: int) -
 
 def _open_span(reader: Reader, span: list[Wanted], sealed: bytes) -> memoryview:
     """All chunks of a span opened into one buffer; SealBroken if any doesn't open."""
-    overhead = packs.SEAL_OVERHEAD_BYTES
+    overhead = sealing.SEAL_OVERHEAD_BYTES
     each = _HEAD.size - overhead
     opened = memoryview(bytearray(sum(one.length for one in span) + each * len(span)))
     view = memoryview(sealed)
@@ -142,7 +142,7 @@ def _open_span(reader: Reader, span: list[Wanted], sealed: bytes) -> memoryview:
         end = at + one.length + each
         _HEAD.pack_into(opened, at, one.length - overhead, one.encoding)
         begin = one.offset - start
-        packs.open_chunk_into(
+        sealing.open_chunk_into(
             view[begin : begin + one.length],
             reader.keys,
             reader.tenant_id,
@@ -178,6 +178,6 @@ async def _read_each(reader: Reader, pack_id: bytes | None, span: list[Wanted]) 
 async def _read_one(reader: Reader, pack_id: bytes, place: Wanted | ChunkPlace) -> bytes | None:
     try:
         sealed = await _get_range(reader, pack_id, place.offset, place.length)
-        return packs.open_chunk(sealed, reader.keys, reader.tenant_id, place)
-    except (ObjectMissing, packs.SealBroken):
+        return sealing.open_chunk(sealed, reader.keys, reader.tenant_id, place)
+    except (ObjectMissing, sealing.SealBroken):
         return None

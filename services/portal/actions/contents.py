@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 from uuid import UUID
 
-from libs.shared import catalogue, errors, logs, packs
+from libs.shared import catalogue, errors, logs, packs, sealing
 from libs.shared.catalogue import ChunkPlace
 from libs.shared.database import Pool, tenant_transaction
 from libs.shared.keys import TenantKeys
@@ -208,9 +208,9 @@ def _open(reader: Reader, span: list[ChunkPlace], sealed: bytes) -> dict[bytes, 
 
 def _open_one(reader: Reader, place: ChunkPlace, sealed: memoryview) -> bytes:
     try:
-        payload = packs.open_chunk(sealed, reader.keys, reader.tenant_id, place)
+        payload = sealing.open_chunk(sealed, reader.keys, reader.tenant_id, place)
         content = packs.unpack(payload, place.encoding, place.size)
-    except (packs.SealBroken, packs.PayloadInvalid) as error:
+    except (sealing.SealBroken, packs.PayloadInvalid) as error:
         raise Damaged(place.chunk_id) from error
     if packs.chunk_id(content, reader.keys.chunk_key) != place.chunk_id:
         raise Damaged(place.chunk_id)

@@ -16,7 +16,7 @@ from libs.shared import database, logs, outbox
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.events import VolumeChanged
-from libs.shared.packs import SealedChunk
+from libs.shared.sealing import SealedChunk
 from services.retention import rules, store
 from services.retention.actions.keeper import Keeper
 

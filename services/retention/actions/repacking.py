@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from libs.shared import database, logs, packs
+from libs.shared import database, logs, packs, sealing
 from libs.shared.crashpoints import crashpoint
 from libs.shared.keys import TenantKeys
 from libs.shared.objects import ObjectMissing
-from libs.shared.packs import SealedChunk
+from libs.shared.sealing import SealedChunk
 from services.retention import rules, store
 from services.retention.actions.collection import (
     Collected,
@@ -42,7 +42,7 @@ async def repack(keeper: Keeper, marked: Marked, now: datetime) -> Collected:
             freed = await _repack_group(keeper, marked, usages, now)
         except _Crossed:
             continue
-        except (packs.SealBroken, packs.PackRejected, ObjectMissing) as broken:
+        except (sealing.SealBroken, packs.PackRejected, ObjectMissing) as broken:
             done.failed.append(f"{type(broken).__name__}: {broken}")
             logs.get().warning("repack.failed", why=repr(broken))
             continue
@@ -112,13 +112,13 @@ def _take(
     view = memoryview(body)
     for chunk in needed:
         sealed = view[chunk.offset : chunk.offset + chunk.length]
-        payload = packs.open_chunk(sealed, keys, tenant_id, chunk)
+        payload = sealing.open_chunk(sealed, keys, tenant_id, chunk)
         builder.add(chunk.chunk_id, payload, chunk.size, chunk.encoding)
 
 
 def _seal(
     builder: packs.PackBuilder, tenant_id: UUID, keys: TenantKeys
-) -> tuple[bytes, packs.SealedPack]:
+) -> tuple[bytes, sealing.SealedPack]:
     """Finishes the pack that an agent would have sent with these chunks, as ingest does.
 
     Each content is compared with its id; sealed chunks come out as the same bytes they were.
@@ -126,4 +126,4 @@ def _seal(
     pack = builder.finish()
     chunks = packs.verify(pack.body, pack.id, keys.chunk_key)
     pack_id = bytes.fromhex(pack.id)
-    return pack_id, packs.seal(pack.body, chunks, keys, tenant_id, pack_id)
+    return pack_id, sealing.seal(pack.body, chunks, keys, tenant_id, pack_id)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from libs.shared import database, logs, outbox, packs
+from libs.shared import database, logs, outbox, sealing
 from libs.shared.events import VolumeChanged
 from services.retention import store
 from services.retention.actions.collection import change_volume, pack_key, remove_objects
@@ -78,8 +78,8 @@ async def _place_chunks(keeper: Keeper, found: Disagreement, now: datetime) -> s
     keys = await keeper.keys.get(found.tenant_id)
     body = await keeper.objects.get(pack_key(found.tenant_id, found.pack_id))
     try:
-        index = packs.open_index(body, keys, found.tenant_id, found.pack_id)
-    except packs.SealBroken:
+        index = sealing.open_index(body, keys, found.tenant_id, found.pack_id)
+    except sealing.SealBroken:
         return await _write_damage(keeper, found, now)
     async with database.transaction(keeper.pool) as conn:
         pack = await store.find_pack(conn, found.tenant_id, found.pack_id)

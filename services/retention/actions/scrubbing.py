@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID, uuid5
 
-from libs.shared import database, logs, outbox, packs
+from libs.shared import database, logs, outbox, sealing
 from libs.shared.events import StorageDamaged
 from libs.shared.keys import KeysDestroyed, KeysUnreadable, TenantKeys
 from libs.shared.objects import ObjectMissing
-from libs.shared.packs import SealedChunk
+from libs.shared.sealing import SealedChunk
 from services.retention import store
 from services.retention.actions.collection import pack_key
 from services.retention.actions.keeper import Keeper
@@ -103,17 +103,17 @@ def _verify(
     view = memoryview(body)
     is_whole = len(body) == pack.object_bytes
     try:
-        index = packs.open_index(body, keys, pack.tenant_id, pack.pack_id)
-    except packs.SealBroken:
+        index = sealing.open_index(body, keys, pack.tenant_id, pack.pack_id)
+    except sealing.SealBroken:
         is_whole, index = False, []
     broken = []
     known = {chunk.chunk_id: chunk for chunk in [*index, *chunks]}
     for chunk in known.values():
         try:
-            packs.open_chunk(
+            sealing.open_chunk(
                 view[chunk.offset : chunk.offset + chunk.length], keys, pack.tenant_id, chunk
             )
-        except packs.SealBroken:
+        except sealing.SealBroken:
             broken.append(chunk.chunk_id)
     if is_whole and not broken:
         return None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from libs.shared.database import Connection
-from libs.shared.packs import SealedChunk
+from libs.shared.sealing import SealedChunk
 from services.retention.store.scrubbing import DuePack
 from services.retention.store.sessions import LONG_SECONDS
 

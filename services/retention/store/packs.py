@@ -13,7 +13,7 @@ from uuid import UUID
 
 from libs.shared.catalogue import Volume
 from libs.shared.database import Connection
-from libs.shared.packs import SealedChunk
+from libs.shared.sealing import SealedChunk
 from services.retention import rules
 from services.retention.store.sessions import LONG_SECONDS
 

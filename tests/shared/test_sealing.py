@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.shared import packs
+from libs.shared import packs, sealing
 from libs.shared.keys import TenantKeys
 
 TENANT = uuid.UUID("6f0c3a52-58a3-4a4e-9a0e-2f5a3c1b7d10")
@@ -29,21 +29,21 @@ def build(contents: list[bytes]) -> packs.Pack:
 
 def seal(
     pack: packs.Pack, keys: TenantKeys = KEYS, tenant_id: uuid.UUID = TENANT
-) -> packs.SealedPack:
+) -> sealing.SealedPack:
     chunks = packs.verify(pack.body, pack.id, keys.chunk_key)
-    return packs.seal(pack.body, chunks, keys, tenant_id, bytes.fromhex(pack.id))
+    return sealing.seal(pack.body, chunks, keys, tenant_id, bytes.fromhex(pack.id))
 
 
 def open_all(
     body: bytes | bytearray,
-    chunks: list[packs.SealedChunk],
+    chunks: list[sealing.SealedChunk],
     keys: TenantKeys = KEYS,
     tenant_id: uuid.UUID = TENANT,
 ) -> list[bytes]:
     opened = []
     for chunk in chunks:
         sealed = memoryview(body)[chunk.offset : chunk.offset + chunk.length]
-        payload = packs.open_chunk(sealed, keys, tenant_id, chunk)
+        payload = sealing.open_chunk(sealed, keys, tenant_id, chunk)
         opened.append(packs.unpack(payload, chunk.encoding, chunk.size))
     return opened
 
@@ -54,7 +54,7 @@ def test_what_is_sealed_opens_to_what_it_was(contents: list[bytes]) -> None:
     pack = build(contents)
     sealed = seal(pack)
     assert open_all(sealed.body, sealed.chunks) == contents
-    assert packs.open_index(sealed.body, KEYS, TENANT, bytes.fromhex(pack.id)) == sealed.chunks
+    assert sealing.open_index(sealed.body, KEYS, TENANT, bytes.fromhex(pack.id)) == sealed.chunks
 
 
 def test_a_sealed_pack_has_exactly_these_bytes() -> None:
@@ -104,9 +104,9 @@ def test_only_the_right_keys_tenant_and_chunk_open_it() -> None:
         (KEYS, TENANT, wrong_size),
         (KEYS, TENANT, wrong_encoding),
     ]:
-        with pytest.raises(packs.SealBroken):
-            packs.open_chunk(blob, keys, tenant, chunk)
-    assert packs.open_chunk(blob, KEYS, TENANT, first)
+        with pytest.raises(sealing.SealBroken):
+            sealing.open_chunk(blob, keys, tenant, chunk)
+    assert sealing.open_chunk(blob, KEYS, TENANT, first)
 
 
 def test_the_index_opens_for_its_own_pack_and_tenant_only() -> None:
@@ -118,8 +118,8 @@ def test_the_index_opens_for_its_own_pack_and_tenant_only() -> None:
         (KEYS, STRANGER, pack_id),
         (KEYS, TENANT, bytes(32)),
     ]:
-        with pytest.raises(packs.SealBroken):
-            packs.open_index(sealed.body, keys, tenant, name)
+        with pytest.raises(sealing.SealBroken):
+            sealing.open_index(sealed.body, keys, tenant, name)
 
 
 def test_every_flipped_bit_and_every_cut_of_a_sealed_pack_is_noticed() -> None:
@@ -132,18 +132,18 @@ def test_every_flipped_bit_and_every_cut_of_a_sealed_pack_is_noticed() -> None:
         damaged = bytearray(body)
         damaged[position] ^= 1 << position % 8
         if 8 <= position < index_start:
-            with pytest.raises(packs.SealBroken):
+            with pytest.raises(sealing.SealBroken):
                 open_all(damaged, sealed.chunks)
         else:
-            with pytest.raises(packs.SealBroken):
-                packs.open_index(damaged, KEYS, TENANT, pack_id)
+            with pytest.raises(sealing.SealBroken):
+                sealing.open_index(damaged, KEYS, TENANT, pack_id)
     for length in range(len(body)):
-        with pytest.raises(packs.SealBroken):
-            packs.open_index(body[:length], KEYS, TENANT, pack_id)
+        with pytest.raises(sealing.SealBroken):
+            sealing.open_index(body[:length], KEYS, TENANT, pack_id)
     assert trailing > index_start
     for length in range(sealed.chunks[0].length):
-        with pytest.raises(packs.SealBroken):
-            packs.open_chunk(body[8 : 8 + length], KEYS, TENANT, sealed.chunks[0])
+        with pytest.raises(sealing.SealBroken):
+            sealing.open_chunk(body[8 : 8 + length], KEYS, TENANT, sealed.chunks[0])
 
 
 def test_equal_content_in_two_tenants_has_unequal_ids() -> None:

@@ -6,7 +6,7 @@ The nonce is synthetic, so sealing twice gives the same bytes (docs/decisions/00
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -60,7 +60,7 @@ class SealedChunk(msgspec.Struct, frozen=True, gc=False):
 class SealedPack(msgspec.Struct, frozen=True, gc=False):
     """The object to store, and where each chunk lies in it."""
 
-    body: bytearray
+    body: memoryview
     chunks: list[SealedChunk]
 
 
@@ -75,23 +75,28 @@ class ChunkPlace(Protocol):
     def encoding(self) -> int: ...
 
 
+def _allocate(size_bytes: int) -> memoryview:
+    return memoryview(bytearray(size_bytes))
+
+
 def seal(
     body: Bytes,
     chunks: Sequence[VerifiedChunk],
     keys: SealingKeys,
     tenant_id: UUID,
     pack_id: bytes,
+    allocate: Callable[[int], memoryview] = _allocate,
 ) -> SealedPack:
     """Seal each chunk of a verified pack and its index; equal input gives equal bytes.
 
     pack_id: the 32 bytes of the SHA-256 of `body`.
+    allocate: gives memory of that many bytes for the object.
     """
     view = memoryview(body)
     index_bytes = len(chunks) * _SEALED_RECORD.size + SEAL_OVERHEAD_BYTES
     total = len(SEAL_MAGIC) + index_bytes + _TRAILER.size
     total += sum(chunk.length for chunk in chunks) + SEAL_OVERHEAD_BYTES * len(chunks)
-    sealed = bytearray(total)
-    out = memoryview(sealed)
+    out = allocate(total)
     out[: len(SEAL_MAGIC)] = SEAL_MAGIC
     offset = len(SEAL_MAGIC)
     places: list[SealedChunk] = []
@@ -112,7 +117,7 @@ def seal(
     aad = _INDEX_AAD + tenant_id.bytes + pack_id
     out[offset : offset + index_bytes] = _seal_bytes(keys, pack_id, index, aad)
     out[offset + index_bytes :] = _TRAILER.pack(len(chunks), index_bytes, SEAL_END_MAGIC)
-    return SealedPack(sealed, places)
+    return SealedPack(out, places)
 
 
 def seal_blob(plain: Bytes, keys: SealingKeys, aad: bytes) -> bytes:

@@ -1,0 +1,105 @@
+"""How much memory is held at once, and memory that is used again."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from libs.shared.errors import Unavailable
+
+SPARE_BUFFERS = 4
+LARGEST_SPARE_BYTES = 20 * 1024 * 1024
+
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_M_ARENA_MAX = -8
+
+
+def give_memory_back() -> None:
+    """Makes glibc give buffers of packs back to the system, and use those of chunks again.
+
+    By itself it comes to keep them all, fragmented, and a busy ingest would hold 150 MB more.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 5 * 1024 * 1024)
+        mallopt(_M_TRIM_THRESHOLD, 16 * 1024 * 1024)
+        mallopt(_M_ARENA_MAX, 2)
+
+
+class Buffers:
+    """Memory of packs that were stored, for the next ones: fresh pages cost the system much.
+
+    Who fails on the way doesn't give back: a thread of his may still be writing.
+    """
+
+    def __init__(self) -> None:
+        self._spare: list[bytearray] = []
+
+    def take(self, size_bytes: int) -> memoryview:
+        """Gives that much memory, with anything in it."""
+        try:
+            buffer = self._spare.pop()
+        except IndexError:
+            buffer = bytearray()
+        if len(buffer) < size_bytes:
+            buffer.extend(bytes(size_bytes - len(buffer)))
+        return memoryview(buffer)[:size_bytes]
+
+    def give(self, memory: memoryview) -> None:
+        """Takes memory back that nobody looks at any more."""
+        buffer = memory.obj
+        memory.release()
+        assert isinstance(buffer, bytearray)
+        if len(self._spare) < SPARE_BUFFERS and len(buffer) <= LARGEST_SPARE_BYTES:
+            self._spare.append(buffer)
+
+
+class Budget:
+    """A number of bytes that many share; who asks first is served first."""
+
+    def __init__(self, total_bytes: int) -> None:
+        self.total_bytes = total_bytes
+        self.free_bytes = total_bytes
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @asynccontextmanager
+    async def hold(self, size_bytes: int, wait_seconds: float) -> AsyncIterator[None]:
+        """Holds that much while the block runs; Unavailable where the wait is too long."""
+        size = min(size_bytes, self.total_bytes)
+        await self._take(size, wait_seconds)
+        try:
+            yield
+        finally:
+            self._give(size)
+
+    async def _take(self, size: int, wait_seconds: float) -> None:
+        if not self._waiting and size <= self.free_bytes:
+            self.free_bytes -= size
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((size, turn))
+        try:
+            async with asyncio.timeout(wait_seconds):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self._give(size)
+            else:
+                self._waiting.remove((size, turn))
+                self._give(0)
+            if isinstance(error, TimeoutError):
+                raise Unavailable("intake, which is busy,", 10) from None
+            raise
+
+    def _give(self, size: int) -> None:
+        self.free_bytes += size
+        while self._waiting and self._waiting[0][0] <= self.free_bytes:
+            wanted, turn = self._waiting.popleft()
+            if turn.cancelled():
+                continue
+            self.free_bytes -= wanted
+            turn.set_result(None)
