@@ -173,9 +173,12 @@ async def _walk_folders(
         " CASE WHEN v.kind = 'd' THEN (SELECT f.folder_id FROM catalogue.folders f"
         "  WHERE f.tenant_id = $1 AND f.plan_id = $2 AND f.parent_id = v.folder_id"
         "  AND f.name = v.name) END"
-        " FROM catalogue.versions v"
-        " WHERE v.tenant_id = $1 AND v.folder_id = ANY($3::bigint[]) AND v.first_run <= $4"
-        " AND (v.last_run IS NULL OR v.last_run >= $4) ORDER BY v.folder_id, v.name",
+        # Nor a condition on all of them: while the statistics don't know the tenant, that would
+        # be read in the order of the key, through all of the tenant's rows.
+        " FROM unnest($3::bigint[]) WITH ORDINALITY AS k (folder_id, place) CROSS JOIN LATERAL ("
+        "  SELECT * FROM catalogue.versions WHERE tenant_id = $1 AND folder_id = k.folder_id"
+        "  AND first_run <= $4 AND (last_run IS NULL OR last_run >= $4) ORDER BY name) v"
+        " ORDER BY k.place, v.name",
         tenant_id,
         plan_id,
         folder_ids,

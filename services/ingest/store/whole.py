@@ -55,10 +55,13 @@ async def _walk_folders(
     conn: Connection, tenant_id: UUID, folder_ids: list[int]
 ) -> AsyncIterator[tuple[int, list[Version]]]:
     cursor = conn.cursor(
-        "SELECT folder_id, received_at, name, kind::text, mode, mtime_ns, uid, gid, size, target,"
-        " chunk_ids, crc32, first_run, last_run FROM catalogue.versions"
-        " WHERE tenant_id = $1 AND folder_id = ANY($2::bigint[])"
-        " ORDER BY folder_id, name, first_run",
+        # A look-up for each folder, as in libs.shared.catalogue.walk.
+        "SELECT v.folder_id, v.received_at, v.name, v.kind::text, v.mode, v.mtime_ns, v.uid,"
+        " v.gid, v.size, v.target, v.chunk_ids, v.crc32, v.first_run, v.last_run"
+        " FROM unnest($2::bigint[]) WITH ORDINALITY AS k (folder_id, place) CROSS JOIN LATERAL ("
+        "  SELECT * FROM catalogue.versions WHERE tenant_id = $1 AND folder_id = k.folder_id"
+        "  ORDER BY name, first_run) v"
+        " ORDER BY k.place, v.name, v.first_run",
         tenant_id,
         folder_ids,
         prefetch=_ROWS_AT_ONCE,

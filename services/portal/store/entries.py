@@ -108,14 +108,19 @@ async def list_slice_plainly(conn: Connection, part: Slice) -> list[tuple[Any, .
 
 async def _fetch_slice(conn: Connection, columns: str, part: Slice) -> list[Record]:
     return await conn.fetch(
-        f"""SELECT {columns} FROM catalogue.versions v
-           WHERE v.tenant_id = $1 AND v.folder_id = ANY ($3::bigint[])
-             AND v.first_run <= $4 AND (v.last_run IS NULL OR v.last_run >= $4)
-             AND (v.folder_id, v.name) > ($5, $6)
-           ORDER BY v.folder_id, v.name LIMIT $7""",  # noqa: S608 - constants
+        # A look-up for each folder: as one condition it would be read in the order of the key,
+        # through all of a tenant's rows, as long as the statistics don't know the tenant.
+        f"""SELECT {columns}
+           FROM unnest($3::bigint[]) WITH ORDINALITY AS k (folder_id, place) CROSS JOIN LATERAL (
+             SELECT * FROM catalogue.versions
+             WHERE tenant_id = $1 AND folder_id = k.folder_id
+               AND first_run <= $4 AND (last_run IS NULL OR last_run >= $4)
+               AND name > CASE WHEN k.folder_id = $5 THEN $6 ELSE ''::bytea END
+             ORDER BY name LIMIT $7) v
+           WHERE k.folder_id >= $5 ORDER BY k.place, v.name LIMIT $7""",  # noqa: S608 - constants
         part.tenant_id,
         part.plan_id,
-        part.folder_ids,
+        sorted(part.folder_ids),
         part.run_number,
         *part.after,
         part.limit,
