@@ -87,18 +87,23 @@ async def take_names_due(conn: Connection) -> NamesDue | None:
 
 async def list_new_names(conn: Connection, due: NamesDue) -> AsyncIterator[list[tuple[int, bytes]]]:
     """Yields (folder id, name) of paths that the run was the first to see, by folder and name."""
-    statement = (
-        # A look-up each, as a join could read whole tables.
-        "SELECT v.folder_id, v.name FROM catalogue.versions v WHERE v.tenant_id = $1"
-        " AND v.folder_id = ANY($2::bigint[]) AND v.first_run = $3 AND (SELECT true"
+    # A look-up for each folder and name, as in libs.shared.catalogue.walk.
+    names = (
+        "SELECT v.name FROM catalogue.versions v WHERE v.tenant_id = $1"
+        " AND v.folder_id = k.folder_id AND v.first_run = $3 AND (SELECT true"
         "  FROM catalogue.versions o WHERE o.tenant_id = $1 AND o.folder_id = v.folder_id"
-        "  AND o.name = v.name AND o.first_run < $3 LIMIT 1) IS NULL ORDER BY 1, 2"
+        "  AND o.name = v.name AND o.first_run < $3 LIMIT 1) IS NULL ORDER BY v.name"
         if due.run_number is not None
-        else "SELECT DISTINCT v.folder_id, v.name FROM catalogue.versions v"
-        " WHERE v.tenant_id = $1 AND v.folder_id = ANY($2::bigint[])"
-        " AND $3::integer IS NULL ORDER BY 1, 2"
+        else "SELECT DISTINCT v.name FROM catalogue.versions v WHERE v.tenant_id = $1"
+        " AND v.folder_id = k.folder_id AND $3::integer IS NULL ORDER BY v.name"
     )
-    cursor = await conn.cursor(statement, due.tenant_id, due.folder_ids, due.run_number)
+    cursor = await conn.cursor(
+        f"SELECT k.folder_id, n.name FROM unnest($2::bigint[]) WITH ORDINALITY"  # noqa: S608 - constants
+        f" AS k (folder_id, place) CROSS JOIN LATERAL ({names}) n ORDER BY k.place, n.name",
+        due.tenant_id,
+        sorted(due.folder_ids),
+        due.run_number,
+    )
     while rows := await cursor.fetch(_ROWS_AT_ONCE):
         yield [(row[0], row[1]) for row in rows]
 

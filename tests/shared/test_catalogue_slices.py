@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from libs.shared import catalogue, database
-from services.ingest.store import whole
+from services.ingest.store import names, whole
 from services.portal.store import entries
 from services.portal.store.entries import Slice
 
@@ -98,7 +98,7 @@ async def conn(unknown: Unknown) -> AsyncIterator[Any]:
 
 async def test_slices_of_several_folders_fit_together(unknown: Unknown, conn: Any) -> None:
     wanted = [unknown.folders[place] for place in (90, 7, 350)]
-    names = sorted(f"f{n}".encode() for n in range(1, FILES + 1))
+    files = sorted(f"f{n}".encode() for n in range(1, FILES + 1))
     for limit in (1, 10, FILES, 3 * FILES, 3 * FILES + 1):
         found: list[tuple[int, bytes]] = []
         after, left = (0, b""), wanted
@@ -109,7 +109,7 @@ async def test_slices_of_several_folders_fit_together(unknown: Unknown, conn: An
             if len(children) < limit:
                 break
             after = found[-1]
-        assert found == [(folder, name) for folder in sorted(wanted) for name in names]
+        assert found == [(folder, name) for folder in sorted(wanted) for name in files]
 
 
 async def test_a_slice_reads_its_folders_and_no_other(unknown: Unknown, conn: Any) -> None:
@@ -137,4 +137,19 @@ async def test_a_whole_list_reads_each_version_once(unknown: Unknown) -> None:
             met += len(versions)
         assert met == FOLDERS * (FILES + 1)
         assert await count_read(conn) <= met
+    await pool.close()
+
+
+@pytest.mark.parametrize("run_number", [1, None])
+async def test_new_names_are_read_in_their_folders_only(
+    unknown: Unknown, run_number: int | None
+) -> None:
+    pool = await database.create_pool(unknown.dsn("ingest"), "ingest", max_size=1)
+    wanted = unknown.folders[100:103]
+    due = names.NamesDue(1, unknown.tenant_id, unknown.plan_id, run_number, wanted[::-1])
+    async with database.transaction(pool) as conn:
+        found = [each async for some in names.list_new_names(conn, due) for each in some]
+        files = sorted(f"f{n}".encode() for n in range(1, FILES + 1))
+        assert found == [(folder, file) for folder in wanted for file in files]
+        assert await count_read(conn) <= 2 * len(found)
     await pool.close()
