@@ -27,7 +27,7 @@ WINDOW_BYTES = 3 * 1024 * 1024
 WINDOWS_AHEAD = 1
 STOP_SECONDS = 20.0
 UPLOADS_IN_FLIGHT = 2
-MAX_REMEMBERED_IDS = 400_000
+MAX_REMEMBERED_IDS = 100_000
 BATCH_ENTRIES = 10_000
 BATCH_BYTES = 6 * 1024 * 1024
 _ENTRY_BYTES = 80
@@ -55,16 +55,17 @@ class _Window:
         self._borrowed = memoryview(b"")
         self._filled = 0
 
-    @property
-    def is_full(self) -> bool:
-        return self.size_bytes >= WINDOW_BYTES or len(self.chunks) >= MAX_IDS_ASKED
+    def has_room(self, size_bytes: int) -> bool:
+        """May so many bytes come in? Into an empty one any chunk may."""
+        room = WINDOW_BYTES - self.size_bytes
+        return not self.chunks or (size_bytes <= room and len(self.chunks) < MAX_IDS_ASKED)
 
     def add(self, chunk_id: bytes, content: bytes | memoryview) -> None:
         """Keep a chunk; of a memoryview, which is only borrowed, a copy."""
         size = len(content)
         if isinstance(content, memoryview):
             if not self._borrowed:
-                self._borrowed = memoryview(mmap.mmap(-1, WINDOW_BYTES + MAX_CUT_BYTES))
+                self._borrowed = memoryview(mmap.mmap(-1, max(WINDOW_BYTES, MAX_CUT_BYTES)))
             start, self._filled = self._filled, self._filled + size
             self._borrowed[start : self._filled] = content
             content = self._borrowed[start : self._filled]
@@ -130,9 +131,9 @@ class Sender:
         if len(self._seen) >= MAX_REMEMBERED_IDS:
             self._seen.clear()
         self._seen.add(chunk_id)
-        self._window.add(chunk_id, content)
-        if self._window.is_full:
+        if not self._window.has_room(len(content)):
             self._hand_over_window()
+        self._window.add(chunk_id, content)
 
     def emit(self, delta: FolderDelta) -> None:
         """Take what changed in one folder; its chunks were offered before."""

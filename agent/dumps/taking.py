@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.config import Dump
 from agent.delta import LARGEST_CHUNK_LIST_BYTES, TOO_LARGE
-from agent.dumps import programs, sqlite
+from agent.dumps import programs
 from agent.dumps.streams import Deadline, DumpFailed, ProgramOutput, Seen
 from agent.names import duration_text, size_text
 from agent.processes import ProgramMissing
@@ -112,6 +112,8 @@ def _stream(dump: Dump, read: Read, private_folder: Path) -> tuple[bytes, Seen, 
     deadline = Deadline(dump.timeout_seconds)
     if dump.kind == "sqlite":
         assert dump.path is not None
+        from agent.dumps import sqlite  # noqa: PLC0415 - costs start-up time and a megabyte
+
         with sqlite.copy(dump.path, private_folder, deadline) as copied:
             chunks, _ = read(copied)
             return chunks, copied.seen, True
