@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 from contextlib import suppress
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -31,3 +32,9 @@ def keep_small() -> None:
         libc.mallopt(_M_ARENA_MAX, 1)
         libc.mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)
         libc.mallopt(_M_TRIM_THRESHOLD, 2 * 1024 * 1024)
+
+
+def collect_rarely() -> None:
+    """Have Python look for cycles seldom: what is read of a tree has none, and is in the way."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)

@@ -42,6 +42,7 @@ def run(
     from agent.telling import Teller
 
     memory.keep_small()
+    memory.collect_rarely()
     with Teller(as_json, plan) as teller:
         try:
             settings = load(context)

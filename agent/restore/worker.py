@@ -5,7 +5,6 @@ Started as `python -m agent.restore.worker`, with orders on its input and report
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import threading
@@ -207,8 +206,7 @@ def main() -> None:
         return
     worker = Worker(setup)
     # All that lives long is made; what an order makes dies with its references.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
+    memory.collect_rarely()
     threading.Thread(target=_end_with, args=(setup.parent,), daemon=True).start()
     while (order := receive(sys.stdin.buffer, Order)) is not None:
         worker.carry_out(order)

@@ -7,19 +7,21 @@ import pytest
 from services.ingest.actions.memory import LARGEST_SPARE_BYTES, SPARE_BUFFERS, Buffers
 
 
-def test_what_is_given_back_is_taken_again_in_the_size_that_is_asked_for() -> None:
+def test_what_is_given_back_is_taken_again_for_packs_of_about_that_size() -> None:
     buffers = Buffers()
-    first = buffers.take(100)
+    first = buffers.take(1_000)
     owner = first.obj
-    first[:] = b"x" * 100
+    first[:] = b"x" * 1_000
     buffers.give(first)
     with pytest.raises(ValueError, match="released"):
         len(first)
-    for size in (10, 100, 5_000):
+    for size in (600, 1_000, 1_050):
         again = buffers.take(size)
         assert (again.obj is owner, len(again)) == (True, size)
         assert buffers.take(size).obj is not owner  # two at once never share
         buffers.give(again)
+    for size in (100, 2_000):
+        assert buffers.take(size).obj is not owner
 
 
 def test_only_a_few_are_kept_and_no_large_ones() -> None:
@@ -31,5 +33,6 @@ def test_only_a_few_are_kept_and_no_large_ones() -> None:
     again = [buffers.take(10) for _ in taken]
     assert sum(id(one.obj) in owners for one in again) == SPARE_BUFFERS
     large = buffers.take(LARGEST_SPARE_BYTES + 1)
+    owner = large.obj
     buffers.give(large)
-    assert len(buffers.take(1).obj) < LARGEST_SPARE_BYTES
+    assert buffers.take(LARGEST_SPARE_BYTES + 1).obj is not owner

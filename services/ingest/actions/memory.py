@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import threading
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,7 +27,7 @@ def give_memory_back() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, 5 * 1024 * 1024)
-        mallopt(_M_TRIM_THRESHOLD, 16 * 1024 * 1024)
+        mallopt(_M_TRIM_THRESHOLD, 8 * 1024 * 1024)
         mallopt(_M_ARENA_MAX, 2)
 
 
@@ -38,15 +39,19 @@ class Buffers:
 
     def __init__(self) -> None:
         self._spare: list[bytearray] = []
+        self._lock = threading.Lock()
 
     def take(self, size_bytes: int) -> memoryview:
         """Gives that much memory, with anything in it."""
-        try:
-            buffer = self._spare.pop()
-        except IndexError:
-            buffer = bytearray()
-        if len(buffer) < size_bytes:
-            buffer.extend(bytes(size_bytes - len(buffer)))
+        with self._lock:
+            # A small pack must not keep the memory of a large one.
+            fitting = [one for one in self._spare if size_bytes <= len(one) <= 2 * size_bytes]
+            buffer = min(fitting, key=len, default=None)
+            if buffer is not None:
+                self._spare = [one for one in self._spare if one is not buffer]
+        if buffer is None:
+            # A little more than is asked for: packs are nearly the same size.
+            buffer = bytearray(size_bytes + size_bytes // 16)
         return memoryview(buffer)[:size_bytes]
 
     def give(self, memory: memoryview) -> None:
@@ -54,8 +59,9 @@ class Buffers:
         buffer = memory.obj
         memory.release()
         assert isinstance(buffer, bytearray)
-        if len(self._spare) < SPARE_BUFFERS and len(buffer) <= LARGEST_SPARE_BYTES:
-            self._spare.append(buffer)
+        with self._lock:
+            if len(self._spare) < SPARE_BUFFERS and len(buffer) <= LARGEST_SPARE_BYTES:
+                self._spare.append(buffer)
 
 
 class Budget:
