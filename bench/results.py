@@ -13,10 +13,10 @@ _PROFILED = [
     "",
     (
         "- First copy: the processor; both cores are busy for nine tenths of the time."
-        " More than half of the agent's is zstd; the rest is the kernel's (opening and reading"
-        " 120,000 files, waking threads) and the interpreter's."
-        " Of ingest's, a third is unpacking, hashing and sealing what was packed and hashed before"
-        " it came (every chunk is verified), a third the interpreter, the rest the kernel's."
+        " Two fifths of the agent's is zstd, a quarter the kernel's (opening and reading 120,000"
+        " files, waking threads), a sixth the interpreter's."
+        " Of ingest's, two fifths is unpacking, hashing and sealing what was packed and hashed"
+        " before it came (every chunk is verified), as much the interpreter's, the rest the kernel's."
         " SeaweedFS takes some 9 to 10 ms for a megabyte, half of it for the MD5 of each byte,"
         " three times."
         " Zstd and the store together come to some 22 s of processor for this tree; twice restic's"
