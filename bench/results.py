@@ -16,11 +16,12 @@ _PROFILED = [
         " Two fifths of the agent's is zstd, a quarter the kernel's (opening and reading 120,000"
         " files, waking threads), a sixth the interpreter's."
         " Of ingest's, two fifths is unpacking, hashing and sealing what was packed and hashed"
-        " before it came (every chunk is verified), as much the interpreter's, the rest the kernel's."
+        " before it came (every chunk is verified), as much the interpreter's, the rest the"
+        " kernel's."
         " SeaweedFS takes some 9 to 10 ms for a megabyte, half of it for the MD5 of each byte,"
         " three times."
         " Zstd and the store together come to some 22 s of processor for this tree; twice restic's"
-        " speed would leave 26 s for everything, on two cores that agent and servers share."
+        " speed would leave some 30 s for everything, on two cores that agent and servers share."
     ),
     "- Unchanged run: one core that lists folders and compares them with the last run's list.",
     "- Restore: the processor; creating files is the kernel's, then zstd and the portal's seals.",
