@@ -73,11 +73,15 @@ def routes() -> APIRouter:
 
 
 class Client:
-    """Speaks to the site, through a client library or in bytes of its own."""
+    """Speaks to the site, through a client library or in bytes of its own.
 
-    def __init__(self, port: int, client: httpx2.AsyncClient) -> None:
+    health: what the site's checks of itself find; a test may change it.
+    """
+
+    def __init__(self, port: int, client: httpx2.AsyncClient, health: dict[str, bool]) -> None:
         self.port = port
         self.http = client
+        self.health = health
 
     async def raw(self, request: bytes, *, pause: float = 0, rest: bytes = b"") -> bytes:
         """Sends bytes as they are; all that is answered until the server closes."""
@@ -116,12 +120,10 @@ async def open_site() -> AsyncIterator[Client]:
         body_deadline_seconds=2.0,
         streams=web.Streams(re.compile("/streams/"), 200_000, 10_000, 0.8),
     )
-    app.state.health = health
     port, stop = free_port(), asyncio.Event()
     serving = asyncio.create_task(http.serve(app, f"127.0.0.1:{port}", stop))
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as sender:
-        made = Client(port, sender)
-        made.health = health  # type: ignore[attr-defined]  # for the test of readiness
+        made = Client(port, sender, health)
         while not serving.done():
             try:
                 await sender.get("/health/live")

@@ -66,7 +66,7 @@ async def test_every_answer_has_an_id_and_safe_headers(client: Client) -> None:
 
 
 async def test_readiness_needs_what_is_required_and_shows_the_rest(client: Client) -> None:
-    health = client.health  # type: ignore[attr-defined]  # set by the fixture
+    health = client.health
     answer = await client.http.get("/health/ready")
     assert answer.status_code == 200
     assert answer.json() == {"status": "ready", "checks": {"database": "ok", "broker": "ok"}}

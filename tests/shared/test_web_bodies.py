@@ -53,12 +53,13 @@ async def test_a_slow_body_gets_a_408_and_the_connection_ends(client: Client) ->
 
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
     writer.write(head)
+    answered = asyncio.create_task(reader.read())
     for _ in range(30):  # a byte now and then keeps each read alive, but not the whole
         writer.write(b"x")
         await asyncio.sleep(0.1)
-        if reader._buffer:  # type: ignore[attr-defined]  # an answer has come
+        if answered.done():
             break
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(answered, 5)
     writer.close()
     assert answer.startswith(b"HTTP/1.1 408 ")
 
@@ -75,12 +76,12 @@ async def test_a_long_body_may_take_its_time_as_long_as_it_keeps_its_rate(client
     async def trickle() -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
         writer.write(b"PUT /streams/a HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n")
-        while not reader._buffer:  # type: ignore[attr-defined]  # until an answer has come
+        answered = asyncio.create_task(reader.read())
+        while not answered.done():
             writer.write(b"x" * 100)
             await asyncio.sleep(0.1)
-        answer = await asyncio.wait_for(reader.read(), 5)
         writer.close()
-        return answer
+        return answered.result()
 
     steady, pausing, trickling, too_large, unwanted = await asyncio.gather(
         put(25, 2_000, 0.1),  # longer than the deadline of other routes, larger than their limit
