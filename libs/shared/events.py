@@ -190,6 +190,17 @@ class DumpResult(Part):
     detail: str = ""
 
 
+class RunWarning(Part):
+    """What went wrong in a run without making it fail; a reader may not know the code yet.
+
+    detail, amount: what is particular, by code, as docs/protocol.md tells.
+    """
+
+    code: str = Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")
+    detail: str = ""
+    amount: int | None = Field(default=None, ge=-(2**63), lt=2**63)
+
+
 @event("run.finished.v1")
 class RunFinished(Event):
     """A run ended, well or not: its whole summary."""
@@ -216,6 +227,7 @@ class RunFinished(Event):
     restore_point: bool
     not_copied: tuple[NotCopied, ...] = ()
     dumps: tuple[DumpResult, ...] = ()
+    warnings: tuple[RunWarning, ...] = ()
     log_tail: str = ""
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from libs.shared.entries import Entry, EntryRejected, FolderDelta
 from libs.shared.errors import Unavailable
-from libs.shared.events import DumpResult, NotCopied
+from libs.shared.events import DumpResult, NotCopied, RunWarning
 from services.ingest import rules
 from services.ingest.actions.ingest import Budget
 
@@ -36,6 +36,12 @@ def dump(name: str, *, succeeded: bool) -> DumpResult:
 def test_what_became_of_a_run(hint, not_copied, dumps, expected, outcome):  # type: ignore[no-untyped-def] # a table
     counters = rules.Counters(files_not_copied=not_copied)
     assert rules.decide_outcome(hint, counters, dumps, expected)[0] == outcome
+
+
+def test_a_run_that_warns_of_something_has_not_simply_succeeded() -> None:
+    warnings = (RunWarning(code="clock-wrong", amount=600),)
+    told = rules.decide_outcome("succeeded", rules.Counters(), (), (), warnings)
+    assert told == ("succeeded_with_warnings", "")
 
 
 @pytest.mark.parametrize(
@@ -121,11 +127,13 @@ def test_folders_that_can_not_be_held() -> None:
 
 def test_an_ending_within_limits() -> None:
     many = tuple(NotCopied(path="p" * 5000, reason="r") for _ in range(1200))
-    ending = rules.Ending(not_copied=many, log_tail="é" * 40_000).shortened()
+    loud = tuple(RunWarning(code="new", detail="\0" + "d" * 1_000_000) for _ in range(1000))
+    ending = rules.Ending(not_copied=many, warnings=loud, log_tail="é" * 40_000).shortened()
     assert len(ending.not_copied) == 1000
     assert len(ending.not_copied[0].path) == 4096
     assert ending.counters.files_not_copied == 1200
     assert len(ending.log_tail.encode()) <= 64 * 1024
+    assert ending.warnings == (RunWarning(code="new", detail="\ufffd" + "d" * 499),) * 20
 
 
 async def test_who_asks_for_memory_first_is_served_first() -> None:

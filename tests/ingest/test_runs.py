@@ -153,6 +153,32 @@ async def test_warnings_and_what_the_summary_says(agent: Agent, ingest: Service)
     assert finished["restore_point"]
 
 
+async def test_what_an_agent_warns_of_goes_with_the_run_s_end(
+    agent: Agent, ingest: Service
+) -> None:
+    """Good end or bad, known codes or those of a newer agent: all is told, within limits."""
+    plan = await agent.declare()
+    clock = {"code": "clock-wrong", "amount": -315_576_000}
+    newer = {"code": "of-a-newer-agent", "detail": "x\0" + "d" * 1_000_000, "since": "tomorrow"}
+    run = await agent.start(plan)
+    answer = await agent.commit(run, 0, warnings=[clock, newer, *[clock] * 1_000])
+    assert answer.json()["outcome"] == "succeeded_with_warnings", answer.text
+    run = await agent.start(plan)
+    assert (await agent.abort(run, reason_code="hook-failed", warnings=[clock])).status_code == 200
+    run = await agent.start(plan)
+    for nonsense in ({}, {"code": "No Word"}, {"code": "a", "amount": 10**40}):
+        answer = await agent.commit(run, 0, warnings=[nonsense])
+        assert problem_of(answer) == (422, "invalid-request")
+    assert (await agent.commit(run, 0)).json()["outcome"] == "succeeded"
+    good, bad, plain = await ingest.events(agent.tenant.tenant_id, "run.finished.v1")
+    assert len(good["warnings"]) == 20
+    assert good["warnings"][0] == {**clock, "detail": ""}
+    assert good["warnings"][1]["code"] == "of-a-newer-agent"
+    assert good["warnings"][1]["detail"] == "x\ufffd" + "d" * 498
+    assert bad["warnings"] == [{**clock, "detail": ""}]
+    assert plain["warnings"] == []
+
+
 async def test_a_clock_that_is_wrong_by_years_changes_no_date_of_ours(
     agent: Agent, ingest: Service
 ) -> None:
@@ -286,6 +312,9 @@ async def test_a_silent_run_is_abandoned(own_ingest: Callable[..., Service]) -> 
 async def test_the_published_description(ingest: Service, agent: Agent) -> None:
     document = (await agent.client.get("/v1/openapi.json")).json()
     assert len(document["paths"]) == 10
+    schemas = document["components"]["schemas"]
+    assert "warnings" in schemas["Commit"]["properties"]
+    assert set(schemas["RunWarning"]["properties"]) == {"code", "detail", "amount"}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             assert "503" in operation["responses"], (method, path)

@@ -40,7 +40,11 @@ async def commit_run(
         if answer is not None:
             return answer
         outcome, reason = rules.decide_outcome(
-            said.outcome_hint, ending.counters, ending.dumps, plan.declaration["dumps"]
+            said.outcome_hint,
+            ending.counters,
+            ending.dumps,
+            plan.declaration["dumps"],
+            ending.warnings,
         )
         has_files = await store.has_files(conn, run_id)
         rules.check_form(said, has_files=has_files)

@@ -260,6 +260,7 @@ def finished(
         restore_point=run.state == "committed",
         not_copied=ending.not_copied,
         dumps=ending.dumps,
+        warnings=ending.warnings,
         log_tail=ending.log_tail,
     )
 

@@ -12,7 +12,7 @@ from isal import isal_zlib
 
 from libs.shared.entries import CHUNK_ID_BYTES, Entry, EntryRejected, FolderDelta
 from libs.shared.errors import Unavailable
-from libs.shared.events import DumpResult, Outcome
+from libs.shared.events import DumpResult, Outcome, RunWarning
 from services.ingest.rules.refusals import (
     ChunkUnknown,
     GrowthBlocked,
@@ -82,7 +82,11 @@ def decide_ceiling(
 
 
 def decide_outcome(
-    hint: Outcome, counters: Counters, dumps: Sequence[DumpResult], expected: Sequence[str]
+    hint: Outcome,
+    counters: Counters,
+    dumps: Sequence[DumpResult],
+    expected: Sequence[str],
+    warnings: Sequence[RunWarning] = (),
 ) -> tuple[Outcome, str]:
     """What became of a run that wants to commit, and why if it failed.
 
@@ -94,7 +98,7 @@ def decide_outcome(
     lost = sorted({dump.name for dump in dumps}.union(expected) - good)
     if lost:
         return "failed", "These database dumps failed or are missing: " + ", ".join(lost) + "."
-    if hint == "succeeded_with_warnings" or counters.files_not_copied > 0:
+    if hint == "succeeded_with_warnings" or counters.files_not_copied > 0 or warnings:
         return "succeeded_with_warnings", ""
     return "succeeded", ""
 

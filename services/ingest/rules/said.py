@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from libs.shared.events import DumpResult, NotCopied, Outcome
+from libs.shared.events import DumpResult, NotCopied, Outcome, RunWarning
 
 MAX_NOT_COPIED = 1_000
+MAX_WARNINGS = 20
 MAX_LOG_TAIL_BYTES = 64 * 1024
 _MAX_I64 = 2**63 - 1
 
@@ -102,6 +103,7 @@ class Ending(Said):
     counters: Counters = Counters()
     not_copied: tuple[NotCopied, ...] = ()
     dumps: Annotated[tuple[DumpResult, ...], Field(max_length=100)] = ()
+    warnings: tuple[RunWarning, ...] = ()
     log_tail: Text = ""
     started_at: AwareDatetime | None = None
 
@@ -121,10 +123,15 @@ class Ending(Said):
             )
             for dump in self.dumps
         )
+        warnings = tuple(
+            warning.model_copy(update={"detail": _without_nul(warning.detail)[:500]})
+            for warning in self.warnings[:MAX_WARNINGS]
+        )
         return self.model_copy(
             update={
                 "not_copied": kept,
                 "dumps": dumps,
+                "warnings": warnings,
                 "counters": self.counters.model_copy(update={"files_not_copied": missed}),
                 "log_tail": _tail(self.log_tail),
             }
