@@ -91,6 +91,8 @@ _ALIASES = {"suspended": "subscription-suspended", "ended": "subscription-ended"
 _WARNED = N_("Some files were not copied: see the list below. All others are safe.")
 _LOOK = N_("All files were copied, and yet something needs a look: a database, or a program.")
 _LOOK_STEP = N_("See the databases below, and the run's log on the machine, or call us.")
+_TOLD = N_("All files were copied, and yet the machine warns of something: see below of what.")
+_TOLD_STEP = N_("Below each warning stands what to do; call us if that does not help.")
 _WARNED_STEP = N_("Close the programs that use these files at the hour of the copy, or call us.")
 
 
@@ -99,6 +101,8 @@ def find_advice(run: RunFinished) -> Advice | None:
     if run.outcome == "succeeded":
         return None
     if run.outcome == "succeeded_with_warnings":
+        if run.files_not_copied == 0 and run.warnings:
+            return Advice(_TOLD, _TOLD_STEP, _TOLD_STEP)
         if run.files_not_copied == 0:
             return Advice(_LOOK, _LOOK_STEP, _LOOK_STEP)
         return Advice(_WARNED, _WARNED_STEP, _WARNED_STEP)

@@ -62,15 +62,16 @@ _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 def explain_dump(detail: str, tongue: Tongue) -> str:
     """Translates what agents say of a dump; anything else is shown as it is."""
-    return _explain(detail, _DETAILS, tongue)
+    return explain(detail, _DETAILS, tongue)
 
 
 def explain_reason(reason: str, tongue: Tongue) -> str:
     """Translates why a run that copied something failed; anything else is shown as it is."""
-    return _explain(reason, _REASONS, tongue)
+    return explain(reason, _REASONS, tongue)
 
 
-def _explain(text: str, known: tuple[tuple[re.Pattern[str], str], ...], tongue: Tongue) -> str:
+def explain(text: str, known: tuple[tuple[re.Pattern[str], str], ...], tongue: Tongue) -> str:
+    """Translates a text by the first of the known patterns; anything else is shown as it is."""
     for pattern, phrase in known:
         if found := pattern.fullmatch(text):
             values = {name: _sized(value, tongue) for name, value in found.groupdict().items()}

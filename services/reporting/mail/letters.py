@@ -17,6 +17,7 @@ from services.reporting.mail.advice import (
     find_advice,
 )
 from services.reporting.mail.databases import explain_dump, explain_reason
+from services.reporting.mail.warned import list_warned
 from services.reporting.mail.words import Rendered, Tongue, speak
 
 LISTED_FILES = 1000
@@ -80,6 +81,7 @@ def write_report(facts: RunFacts, addressee: rules.Addressee) -> Letter:
         machine=run.hostname,
         run=run,
         reason=explain_reason(run.reason, tongue),
+        warned=list_warned(run, tongue, hotline=hotline),
         not_copied=_list_not_copied(run, tongue),
         dumps=[(dump, explain_dump(dump.detail, tongue)) for dump in run.dumps],
         cause=tongue.translate(advice.cause) if advice else "",

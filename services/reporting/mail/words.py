@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import css_inline
-from babel.dates import format_datetime
+from babel.dates import format_datetime, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
@@ -100,6 +100,12 @@ class Tongue:
         if minutes:
             return f"{minutes}{NBSP}min{NBSP}{seconds % 60:02}{NBSP}s"
         return f"{seconds}{NBSP}s"
+
+    def span(self, seconds: int) -> str:
+        """Writes a long span, roughly: `10 ans`, `3 hours`."""
+        # A machine may say anything; more than that is no span that babel can write.
+        text = format_timedelta(timedelta(seconds=min(abs(seconds), 10**13)), locale=self.locale)
+        return text.replace("\u202f", NBSP)
 
     def render(self, template: str, **facts: object) -> Rendered:
         """Renders `<template>.txt` and `<template>.html`, styles inlined."""
