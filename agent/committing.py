@@ -11,6 +11,7 @@ from agent.job import Job
 from agent.records import Writer, digest_of
 from agent.results import Result
 from agent.sending import Sender
+from agent.warned import RunWarning
 
 MISSES_THAT_FAIL = 3
 POLITE_SECONDS = 5
@@ -23,11 +24,10 @@ def commit(job: Job, started: StartedRun, writer: Writer, batches: int) -> Resul
     if writer.failure is not None:
         job.warn(not_kept(job, writer.failure))
     has_bad_dump = any(not dump.succeeded for dump in job.dumps)
-    warning = job.hooks.after("failed" if has_bad_dump else _hint(job))
-    if warning is not None:
-        job.warnings.append(warning)
+    job.note(job.hooks.after("failed" if has_bad_dump else _hint(job)))
     if started.wanted_chunks:
         _heal(job, started, writer)
+    job.note(job.pings.warning())
     summary = {**job.ending(), "batches": batches, "outcome_hint": _hint(job), "full": False}
     for _ in range(RESEND_ROUNDS):
         try:
@@ -41,11 +41,14 @@ def commit(job: Job, started: StartedRun, writer: Writer, batches: int) -> Resul
     raise AgentError("The server lacks chunks of files that have changed since. Run again.")
 
 
-def not_kept(job: Job, error: OSError) -> str:
+def not_kept(job: Job, error: OSError) -> RunWarning:
     """What it means that the state folder takes nothing more."""
-    return (
-        f"{job.state.folder} can't be written: {error.strerror}. Nothing is lost: the next run "
-        "compares with the server's list."
+    why = error.strerror or type(error).__name__
+    return RunWarning(
+        "state-not-kept",
+        f"{job.state.folder} can't be written: {why}. Nothing is lost: the next run "
+        "compares with the server's list.",
+        why,
     )
 
 
@@ -143,7 +146,7 @@ def _why_failed(job: Job) -> tuple[str, str]:
 
 def abort(job: Job, failure: AgentError) -> Result:
     """Tell the server that the run failed, unless that is why it failed; say how it ended."""
-    job.hooks.after("failed")
+    job.note(job.hooks.after("failed"))
     result = job.result("failed")
     result.code, result.error = failure.code, str(failure)
     result.exit_code = failure.exit_code

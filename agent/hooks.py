@@ -9,6 +9,7 @@ from agent.failures import AgentError
 from agent.names import duration_text
 from agent.processes import LastLines, ProgramMissing
 from agent.telling import Teller
+from agent.warned import RunWarning
 
 
 class HookFailed(AgentError):
@@ -40,11 +41,11 @@ class Hooks:
         if self._began:
             return
         if self._hooks.before and (fault := self._run("before", self._hooks.before)):
-            raise HookFailed(f"Nothing was copied, for the hook before the copy {fault}.")
+            raise HookFailed(f"Nothing was copied, for the hook before the copy failed: {fault}.")
         self._began = True
 
-    def after(self, outcome: str) -> str | None:
-        """Run the hook after the copy, once; why it failed, which is a warning."""
+    def after(self, outcome: str) -> RunWarning | None:
+        """Run the hook after the copy, once; a warning where it failed, which is told already."""
         if not self._began or self._ended:
             return None
         self._ended = True
@@ -53,8 +54,8 @@ class Hooks:
         fault = self._run("after", self._hooks.after, COFFRE_OUTCOME=outcome)
         if fault is None:
             return None
-        warning = f"The hook after the copy {fault}."
-        self._teller.say(warning, "warning", hook="after")
+        warning = RunWarning("hook-failed", f"The hook after the copy failed: {fault}.", fault)
+        self._teller.say(warning.sentence, "warning", hook="after")
         return warning
 
     def on_error(self, reason_code: str, reason: str) -> None:
@@ -69,7 +70,7 @@ class Hooks:
             COFFRE_REASON=reason.replace("\0", ""),
         )
         if fault is not None:
-            self._teller.say(f"The hook on error {fault}.", "warning", hook="on_error")
+            self._teller.say(f"The hook on error failed: {fault}.", "warning", hook="on_error")
 
     def _run(self, hook: str, argv: tuple[str, ...], **environ: str) -> str | None:
         """Run a hook to its end; why it failed. Its last lines go into the log."""
@@ -78,15 +79,15 @@ class Hooks:
         try:
             process = processes.start(argv, environ, stderr=subprocess.STDOUT)
         except ProgramMissing as error:
-            return f"failed: {error}"
+            return str(error)
         assert process.stdout is not None
         output = LastLines(process.stdout)
         try:
             status = process.wait(self._hooks.timeout_seconds)
-            fault = f"failed: {argv[0]} ended with status {status}" if status else None
+            fault = f"{argv[0]} ended with status {status}" if status else None
         except subprocess.TimeoutExpired:
             took = duration_text(self._hooks.timeout_seconds)
-            fault = f"failed: {argv[0]} took longer than {took} and was stopped"
+            fault = f"{argv[0]} took longer than {took} and was stopped"
             processes.end(process)
         except BaseException:
             processes.end(process)

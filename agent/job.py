@@ -16,11 +16,13 @@ from agent.hot import HotFiles
 from agent.identity import Identity
 from agent.ingest import Ingest, StartedRun
 from agent.names import shown_absolute
+from agent.pings import Pings
 from agent.records import Writer
 from agent.results import MAX_NAMED_NOT_COPIED, Result, named
 from agent.sources import Sources
 from agent.state import PlanState, Remembered
 from agent.telling import Teller
+from agent.warned import RunWarning
 
 MAX_DUMPS_TOLD = 100
 
@@ -51,25 +53,34 @@ class Job:
     not_copied: dict[bytes, str] = field(default_factory=dict)
     dumps: list[Taken] = field(default_factory=list)
     hot: HotFiles = field(default_factory=HotFiles)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[RunWarning] = field(default_factory=list)
     hooks: Hooks = field(init=False)
+    pings: Pings = field(init=False)
     started: StartedRun | None = None
     accept_empty: bool = False
     sources: Sources | None = None
 
     def __post_init__(self) -> None:
         self.hooks = Hooks(self.plan.hooks, self.plan.name, self.teller)
+        self.pings = Pings(self.config.ping_url_of(self.plan), self.teller)
 
     def begin_again(self) -> None:
         """Forget what an attempt saw."""
         self.counters, self.not_copied = Counters(), {}
         self.dumps, self.hot = [], HotFiles()
 
-    def warn(self, sentence: str) -> None:
+    def warn(self, warning: RunWarning) -> None:
         """Tell of what went wrong without making the run fail; the same again changes nothing."""
-        if sentence not in self.warnings:
-            self.warnings.append(sentence)
-            self.teller.say(sentence, "warning")
+        if self.note(warning):
+            self.teller.say(warning.sentence, "warning")
+
+    def note(self, warning: RunWarning | None) -> bool:
+        """Keep what went wrong, if anything did and it is new; it has been told already."""
+        known = {each.sentence for each in self.warnings}
+        if warning is None or warning.sentence in known:
+            return False
+        self.warnings.append(warning)
+        return True
 
     def miss(self, path: bytes, reason: str) -> None:
         """Note a path that can't be copied; a second reason for it is not needed."""
@@ -117,6 +128,7 @@ class Job:
                 *(dump.as_result() for dump in self.dumps),
                 *self.hot.as_results(MAX_DUMPS_TOLD - len(self.dumps)),
             ],
+            "warnings": [warning.as_told() for warning in self.warnings],
             "log_tail": self.teller.log_tail(),
             "started_at": self.started_at,
         }
@@ -126,7 +138,7 @@ class Job:
         result = Result(outcome, self.counters, not_copied=self.not_copied)
         result.dumps = [dump.as_result() for dump in self.dumps]
         result.hot_files = [path for path, _ in self.hot.named()]
-        result.warnings = list(self.warnings)
+        result.warnings = [warning.sentence for warning in self.warnings]
         if self.started is not None:
             result.run_id, result.number = self.started.run_id, self.started.number
         return result

@@ -1,6 +1,6 @@
 """Pings of a monitoring service, in the way of healthchecks: /start, the address, /fail.
 
-A service that does not answer is told of, and never makes a run fail or wait for long.
+A service that does not answer is warned of, and never makes a run fail or wait for long.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from agent import __version__
 from agent.telling import Teller
+from agent.warned import RunWarning
 
 ANSWER_SECONDS = 10.0
 TRIES = 2
@@ -29,11 +30,21 @@ class Pings:
         self._teller = teller
         self._started: threading.Thread | None = None
         self._tries = TRIES
+        self._warning: RunWarning | None = None
 
     def started(self) -> None:
         """Say that the run began; the run does not wait for the answer."""
         if self._url is not None:
             self._started = self._send("/start", b"")
+
+    def warning(self) -> RunWarning | None:
+        """What went wrong with the start's ping, which is told already; waits for its answer.
+
+        The wait is not one more: the end's ping would wait for it as well.
+        """
+        if self._started is not None:
+            self._started.join(self._longest_wait_seconds)
+        return self._warning
 
     def ended(self, outcome: str, log: str) -> None:
         """Say how the run ended, with the end of its log."""
@@ -61,9 +72,9 @@ class Pings:
                 return
         self._tries = 1
         # The address is a secret of its own: only its host is told.
-        self._teller.say(
-            f"The monitoring service {parts.hostname} could not be told: {fault}.", "warning"
-        )
+        sentence = f"The monitoring service {parts.hostname} could not be told: {fault}."
+        self._warning = RunWarning("ping-failed", sentence, f"{parts.hostname}: {fault}")
+        self._teller.say(sentence, "warning")
 
 
 def _post(url: str, body: bytes, answer_seconds: float) -> str:

@@ -21,7 +21,6 @@ from agent.identity import Identity
 from agent.ingest import Ingest, StartedRun
 from agent.job import Job
 from agent.names import size_text
-from agent.pings import Pings
 from agent.progress import Totals, copying, counted
 from agent.reading import FileReader
 from agent.records import Reader, RecordsDamaged, Writer
@@ -29,7 +28,7 @@ from agent.rehearsal import growth_of
 from agent.results import Result, named
 from agent.sending import Sender
 from agent.sources import Sources
-from agent.state import PlanState
+from agent.state import DAMAGED, PlanState
 from agent.stopping import stoppable
 from agent.telling import Teller
 from agent.tree import Listing, Tree
@@ -69,12 +68,13 @@ def run_plan(
     state = PlanState(config.state_dir, plan.name)
     ingest = ingest_of(config, identity, teller)
     began = time.monotonic()
-    pings = Pings(config.ping_url_of(plan), teller)
     with state.lock(), stoppable():
-        pings.started()
-        remembered = state.load(identity.agent_id)
+        remembered, lost = state.examine(identity.agent_id)
         job = Job(config, identity, plan, state, ingest, teller, remembered)
         job.accept_empty = accept_empty
+        job.pings.started()
+        if lost is not None:
+            job.warn(lost)
         try:
             result = _perform(job)
         finally:
@@ -88,7 +88,7 @@ def run_plan(
             "not_copied": named(result.not_copied)[:20],
         }
         _keep(job, result)
-    pings.ended(result.outcome, "\n".join([teller.log_tail(), result.error or ""]))
+    job.pings.ended(result.outcome, "\n".join([teller.log_tail(), result.error or ""]))
     return result
 
 
@@ -97,7 +97,7 @@ def _keep(job: Job, result: Result) -> None:
         job.state.keep(job.remembered)
     except OSError as error:
         job.warn(committing.not_kept(job, error))
-        result.warnings = list(job.warnings)
+        result.warnings = [warning.sentence for warning in job.warnings]
         if result.exit_code == failures.SUCCEEDED:
             result.exit_code = failures.WARNINGS
 
@@ -134,6 +134,7 @@ def _copy_or_start_again(job: Job, started: StartedRun, known_file: Path | None)
             return _copy(job, started, tree, known_file)
     except RecordsDamaged as error:
         job.remembered.run = None
+        job.warn(DAMAGED)
         raise StartAgain(f"What is remembered of the last run is damaged: {error}.") from error
     except Problem as problem:
         if problem.code not in ("parent-outdated", "run-closed"):

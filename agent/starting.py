@@ -11,6 +11,8 @@ from agent.failures import Problem, StateUnusable
 from agent.ingest import Ingest, StartedRun
 from agent.job import Job
 from agent.names import span_text
+from agent.state import DAMAGED, FOREIGN
+from agent.warned import RunWarning
 
 FETCH_TRIES = 5
 LARGEST_CLOCK_ERROR_SECONDS = 300
@@ -20,14 +22,18 @@ def start(job: Job) -> Path | None:
     """Open the run; the records of its parent, None where there is no restore point yet."""
     _declare(job)
     known_file = job.state.records_file(job.remembered)
+    if known_file is None and job.remembered.names_records:
+        job.warn(DAMAGED)
     parent = job.remembered.run if known_file is not None else None
     started = job.started = _open(job, parent)
     _check_clock(job, started)
     if started.parent is None:
         return None
-    if known_file is not None:
-        if started.parent == parent and started.parent_run_id in (None, job.remembered.run_id):
+    if known_file is not None and started.parent == parent:
+        if started.parent_run_id in (None, job.remembered.run_id):
             return known_file
+        job.warn(FOREIGN)
+    elif known_file is not None:
         job.teller.say(
             f"The server's last restore point is run {started.parent}, the last one known here is "
             f"run {parent}: a run was cut at its end, or two machines use the same token."
@@ -40,10 +46,11 @@ def _check_clock(job: Job, started: StartedRun) -> None:
     ahead = started.clock_ahead_seconds
     if ahead is not None and abs(ahead) > LARGEST_CLOCK_ERROR_SECONDS:
         way = "ahead of" if ahead > 0 else "behind"
-        job.warn(
+        sentence = (
             f"The clock of this machine is {span_text(abs(ahead))} {way} the server's. "
             "Runs are dated by the server; set the clock, or runs will begin at wrong times."
         )
+        job.warn(RunWarning("clock-wrong", sentence, amount=round(ahead)))
 
 
 def growth_fits(job: Job, started: StartedRun, growth_bytes: int) -> None:

@@ -21,8 +21,20 @@ from blake3 import blake3
 from agent import identity, records
 from agent.failures import AlreadyRunning, UsageError
 from agent.platforms.locks import try_lock
+from agent.warned import RunWarning
 
 VERSION = 2
+
+DAMAGED = RunWarning(
+    "state-damaged",
+    "What is remembered of the last run is damaged, or lost in part. Nothing is lost in the store: "
+    "this run compares with the server's list. If it happens again, check the disk.",
+)
+FOREIGN = RunWarning(
+    "state-foreign",
+    "What is remembered of the last run is another machine's or another server's. "
+    "Nothing is lost in the store: this run compares with the server's list.",
+)
 
 
 class Source(msgspec.Struct, array_like=True):
@@ -60,12 +72,27 @@ class Remembered(msgspec.Struct, kw_only=True):
     dump_sizes: dict[str, int] = {}
     last: dict[str, Any] | None = None
 
+    @property
+    def names_records(self) -> bool:
+        """Should the records of the last restore point be there?"""
+        return self.run is not None and self.records_name is not None
+
 
 class _Kept(msgspec.Struct):
     """The JSON file of a plan; one byte that changed makes it another's."""
 
     checksum: str
     remembered: Remembered
+
+
+class _Version(msgspec.Struct):
+    version: int
+
+
+class _Dated(msgspec.Struct):
+    """Of a plan's JSON file of whatever version, which one it is."""
+
+    remembered: _Version
 
 
 class PlanState:
@@ -121,16 +148,36 @@ class PlanState:
 
     def load(self, agent_id: str) -> Remembered:
         """What we remember, or nothing where that is missing, damaged or another agent's."""
+        return self.examine(agent_id)[0]
+
+    def examine(self, agent_id: str) -> tuple[Remembered, RunWarning | None]:
+        """The same, with what to warn of where something was there and is of no use.
+
+        A file of another version is of no use either, and nothing to warn of.
+        """
         nothing = Remembered(agent_id=agent_id, plan=self._plan)
         try:
-            kept = msgspec.json.decode(self._json.read_bytes(), type=_Kept)
+            kept = self._read()
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            return nothing
+            return nothing, DAMAGED
+        if kept is None:
+            return nothing, None
         remembered = kept.remembered
-        whose = (remembered.agent_id, remembered.plan, remembered.version)
-        if whose != (agent_id, self._plan, VERSION) or kept.checksum != _checksum(remembered):
-            return nothing
-        return remembered
+        if kept.checksum != _checksum(remembered):
+            return nothing, DAMAGED
+        if (remembered.agent_id, remembered.plan) != (agent_id, self._plan):
+            return nothing, FOREIGN
+        return remembered, None
+
+    def _read(self) -> _Kept | None:
+        """The JSON file; None where there is none, or one of another version."""
+        try:
+            content = self._json.read_bytes()
+        except FileNotFoundError:
+            return None
+        if msgspec.json.decode(content, type=_Dated).remembered.version != VERSION:
+            return None
+        return msgspec.json.decode(content, type=_Kept)
 
     def records_file(self, remembered: Remembered) -> Path | None:
         """The records of the last restore point; None where they are missing or damaged."""

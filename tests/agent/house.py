@@ -82,6 +82,16 @@ class Client:
         self.restore(machine, to, "--path", "/@dumps", *arguments)
         return to / "@dumps"
 
+    def reports(self, count: int) -> list[tuple[str, str]]:
+        """Subjects and texts of the reports to the administrator, once there are so many."""
+
+        def look() -> list[tuple[str, str]] | None:
+            mails = self.house.mails_to(self.email)
+            found = [mail for mail in mails if "sauvegarde de" in mail[0]]
+            return found if len(found) >= count else None
+
+        return wait_for(f"{count} reports", look)
+
     def last_run(self) -> Any:
         """What ingest noted of the last run."""
         return self.house.query(
@@ -200,14 +210,24 @@ class House:
         assert changed.is_success, changed.text
         return Client(self, str(opened["tenant_id"]), address)
 
-    def _mailed_password(self, address: str) -> str | None:
-        for path in sorted(self.mail_dir.glob("[0-9]*.eml"), reverse=True):
-            mail: Any = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-            part = mail.get_body(("html",))
+    def mails_to(self, address: str, form: str = "plain") -> list[tuple[str, str]]:
+        """Subjects and texts of the mails that an address got, oldest first."""
+        found = []
+        for path in sorted(self.mail_dir.glob("[0-9]*.eml")):
+            content = path.read_bytes()
+            if address.encode() not in content:
+                continue  # spares reading thousands of mails of other tests
+            mail: Any = email.message_from_bytes(content, policy=email.policy.default)
+            part = mail.get_body((form,))
             if part is not None and address in mail.get_all("X-Envelope-To", []):
-                found = re.search(r'class="password"[^>]*>([^<]+)<', part.get_content())
-                if found:
-                    return html.unescape(found[1]).strip()
+                found.append((str(mail["Subject"]), str(part.get_content())))
+        return found
+
+    def _mailed_password(self, address: str) -> str | None:
+        for _, text in reversed(self.mails_to(address, "html")):
+            found = re.search(r'class="password"[^>]*>([^<]+)<', text)
+            if found:
+                return html.unescape(found[1]).strip()
         return None
 
 

@@ -87,7 +87,10 @@ def test_a_hook_that_fails_before_the_copy_stops_it_and_after_it_warns(
     assert notes(tmp_path) == [], "what was not begun is not ended"
     late = Hooks(config.Hooks((), argv, argv, 0.5), "papers", teller)
     late.before()
-    assert why in (late.after("succeeded") or "")
+    warning = late.after("succeeded")
+    assert warning is not None
+    assert warning.sentence == f"The hook after the copy failed: {warning.detail}."
+    assert why in warning.detail
     late.on_error("x", "y")
     assert time.monotonic() - began < 5
     assert ("no disk" in teller.log_tail()) == ("status" in why)

@@ -46,10 +46,13 @@ def test_a_damaged_memory_costs_a_comparison(
     spoil(file, how)
     (papers / "letter.txt").unlink()
     (papers / "moved.txt").write_text("1 204,00 €\n")
-    summary = machine.run()
+    summary = machine.run(expect=3)
+    assert "is damaged, or lost in part" in summary["warnings"][0]
+    assert len(summary["warnings"]) == 1
     assert summary["bytes_sent"] == 0
     changes = [summary[f"files_{kind}"] for kind in ("total", "new", "changed", "removed")]
     assert changes == [3, 1, 0, 1]
+    assert machine.run()["outcome"] == "succeeded", "it is warned of once"
 
 
 def test_a_number_that_was_altered_by_hand_is_not_believed(machine: Machine, papers: Path) -> None:
@@ -61,6 +64,9 @@ def test_a_number_that_was_altered_by_hand_is_not_believed(machine: Machine, pap
     kept["remembered"]["missed"] = {str(papers / "more.txt").encode().hex(): 7}
     kept["remembered"]["files_total"] = 900_000
     file.write_text(json.dumps(kept))
+    summary = machine.run(expect=3)
+    assert "is damaged" in summary["warnings"][0]
+    assert (summary["files_total"], summary["files_new"]) == (4, 0)
     assert machine.run()["outcome"] == "succeeded"
 
 
@@ -77,9 +83,11 @@ def test_the_memory_of_another_machine_is_not_ours(
     shutil.rmtree(plans_of(other))
     shutil.copytree(plans_of(machine), plans_of(other))
     (elsewhere / "more.txt").write_text("more")
-    summary = other.run()
+    summary = other.run(expect=3)
+    assert "another machine's or another server's" in summary["warnings"][0]
     changes = [summary[f"files_{kind}"] for kind in ("total", "new", "changed", "removed")]
     assert changes == [2, 1, 0, 0]
+    assert other.run()["outcome"] == "succeeded"
     client.restore(machine, tmp_path / "back", plan=plan_id(other))
     assert compare_trees(elsewhere, Path(f"{tmp_path}/back{elsewhere}")) == []
 
@@ -121,7 +129,9 @@ def test_the_same_number_of_another_run_is_not_taken_for_ours(
     )
     ended = twin.agent("run", "papers", "--json")
     assert "Comparing with the server's list" in ended.stdout
-    assert json.loads(ended.stdout.splitlines()[-1])["bytes_sent"] == 0
+    summary = json.loads(ended.stdout.splitlines()[-1])
+    assert summary["bytes_sent"] == 0
+    assert "another machine's or another server's" in summary["warnings"][0]
 
 
 def fill(file: Path) -> None:

@@ -40,6 +40,7 @@ def test_a_service_in_trouble_is_asked_again_and_then_told_of(monitor: Monitor) 
     monitor.answers = [500, 200]
     told = Pings(monitor.url, teller)
     told.started()
+    assert told.warning() is None
     told.ended("succeeded", "")
     assert [path.removeprefix("/ping/0000-secret") for path, _ in monitor.told] == [
         "/start", "/start", ""
@@ -48,6 +49,10 @@ def test_a_service_in_trouble_is_asked_again_and_then_told_of(monitor: Monitor) 
     monitor.answers = [404, 404, 200]
     told = Pings(monitor.url, teller)
     told.started()
+    warning = told.warning()
+    assert warning is not None
+    assert warning.code == "ping-failed"
+    assert warning.detail == "127.0.0.1: HTTP Error 404: Not Found"
     told.ended("succeeded", "")
     assert "The monitoring service 127.0.0.1 could not be told: " in teller.log_tail()
     assert "404" in teller.log_tail()
@@ -62,6 +67,10 @@ def test_a_service_that_says_nothing_does_not_hold_a_run_up() -> None:
         began = time.monotonic()
         told.started()
         assert time.monotonic() - began < 0.2
+        warning = told.warning()
+        assert warning is not None
+        assert warning.detail == "127.0.0.1: timed out"
+        assert time.monotonic() - began < 2
         told.ended("succeeded", "")
         assert 0.8 < time.monotonic() - began < 3
     assert teller.log_tail().count("could not be told: timed out") == 2

@@ -125,7 +125,10 @@ def test_a_lost_memory_costs_a_comparison_and_no_upload(
         for name, content in older.items():
             (plans / name).write_bytes(content)
     (papers / "letter.txt").unlink()
-    summary = machine.run()
+    # Where all is gone or older, nothing tells a loss from a machine that was set up again.
+    is_warned_of = loss in ("records", "damaged")
+    summary = machine.run(expect=3 if is_warned_of else 0)
+    assert len(summary["warnings"]) == is_warned_of
     assert summary["bytes_sent"] == 0
     changes = [summary[f"files_{kind}"] for kind in ("total", "new", "changed", "removed")]
     assert changes == [3, 0, 0, 1]

@@ -37,9 +37,10 @@ def test_a_hook_that_fails_before_the_copy_leaves_a_report_and_no_copy(
     warned = machine.run(expect=3)
     assert warned["outcome"] == "succeeded_with_warnings"
     assert "The hook after the copy failed" in warned["warnings"][0]
+    assert "The monitoring service 127.0.0.1 could not be told" in warned["warnings"][1]
     assert len(monitor.told) == 2 + 3, "one start in two tries, one end in one"
     plan["hooks"] = {}
-    assert machine.run()["outcome"] == "succeeded", "a deaf monitor would be no reason to warn"
+    assert machine.run()["outcome"] == "succeeded", "the monitor answers again"
 
 
 def test_a_folder_that_is_mounted_by_a_hook_is_given_back_whatever_happens(
