@@ -96,6 +96,8 @@ class Comparison:
             self._skip_to(listing.path)
             head = self._known.head
             old = head if head is not None and head.path == listing.path else None
+            if listing.pinned and old is not None:
+                _overlook_times(listing, old)
             if listing.unreadable is not None:
                 self._carry_over(listing.path, listing.unreadable)
             elif (
@@ -227,8 +229,6 @@ class Comparison:
         """The entry as it is now; as it was if it can't be read; None if it isn't there."""
         kind = row[1] >> 12
         if kind == FOLDER:
-            if listing.pinned and known is not None:
-                row = (*row[:4], known[0][4], *row[5:])
             return row, b""
         try:
             if kind == LINK:
@@ -260,6 +260,12 @@ class Comparison:
         if has_changed:
             self._on_missed(path, CHANGED_WHILE_READ)
         return taken, content
+
+
+def _overlook_times(listing: Listing, old: Record) -> None:
+    """Folders that only lead to a plan's keep their times: others work in them, such as /tmp."""
+    times = {row[0]: row[4:6] for row, _ in records.unpack_record(old)}
+    listing.rows = [(*row[:4], *times.get(row[0], row[4:6]), *row[6:]) for row in listing.rows]
 
 
 def _is_known_by_server_only(known: Row, now: Row) -> bool:

@@ -179,3 +179,19 @@ def test_a_wide_tree_fills_many_frames_and_a_change_rewrites_only_what_follows(
     assert rows_below(root, tmp_path / "two") == rows_below(root, tmp_path / "three")
     same, _, _ = compare(root, tmp_path / "two", tmp_path / "four")
     assert same == []
+
+
+def test_what_others_do_in_a_folder_above_a_plan_rewrites_no_record(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "file").write_text("ours")
+    compare(root, None, tmp_path / "one")
+    os.utime(tmp_path, ns=(1, 1))  # as if something had come or gone
+    same, _, has_begun = compare(root, tmp_path / "one", tmp_path / "two")
+    assert (same, has_begun) == ([], False)
+    tmp_path.chmod(0o711)
+    deltas, _, has_begun = compare(root, tmp_path / "one", tmp_path / "two")
+    assert [entry.name for delta in deltas for entry in delta.upserts] == [
+        os.fsencode(tmp_path.name)
+    ]
+    assert has_begun
