@@ -92,6 +92,7 @@ def _measure_ours(
         raise measuring.ProgramFailed(f"{summary['files_total']} of {tree.files} files copied")
     side.stored_bytes.append(client.stored_bytes())
     rows = installation.count_settled_rows()
+    warm(tree.folder)
     for _ in range(agains):
         took, summary = client.run()
         side.again.append(took)
@@ -123,6 +124,7 @@ def _measure_restic(
         side.first.append(took)
         say(_line("restic", "first copy", took))
         side.stored_bytes.append(peer.stored_bytes())
+        warm(tree.folder)
         for _ in range(agains):
             took = peer.backup(tree.folder)
             side.again.append(took)

@@ -170,7 +170,9 @@ def _catalogue_table(asked: dict[str, Any]) -> list[str]:
         "|---|---|---|---|",
     ]
     for kind, (median_ms, slowest_ms) in asked["times_ms"].items():
-        lines.append(f"| {kind} | {median_ms:.1f} ms | {slowest_ms:.1f} ms | < 100 ms |")
+        # Where the chunks of a file of 4 GB lie is asked for a recovery: the design sets no goal.
+        goal = "" if kind.endswith(" chunks") else "< 100 ms"
+        lines.append(f"| {kind} | {median_ms:.1f} ms | {slowest_ms:.1f} ms | {goal} |")
     return lines
 
 
