@@ -47,6 +47,7 @@ def story(tenant_id: UUID) -> list[events.Event]:
             files_total=1, files_new=1, files_changed=0, files_removed=0, files_not_copied=1,
             bytes_protected=10, bytes_sent=10, stored_bytes=5, restore_point=False,
             not_copied=(events.NotCopied(path="a\0b", reason="no \0"),), log_tail="x\0",
+            warnings=(events.RunWarning(code="newer", detail="a\0b"),),
         ),
         events.VolumeChanged(tenant_id=tenant_id, stored_bytes=5, protected_bytes=10, sequence=2),
         events.VolumeChanged(tenant_id=tenant_id, stored_bytes=1, protected_bytes=1, sequence=1),
@@ -70,6 +71,7 @@ async def test_order_and_repetition_change_nothing(portal: Any) -> None:
             assert run.outcome == "failed"
             assert run.reason == "a \ufffd in it"
             assert run.not_copied == [{"path": "a\ufffdb", "reason": "no \ufffd"}]
+            assert run.warnings == [{"code": "newer", "detail": "a\ufffdb", "amount": None}]
             volume = await store.shown.find_volume(conn, tenant_id)
             assert (volume.stored_bytes, volume.blocked) == (5, True)
             assert len(await store.shown.list_agents(conn, tenant_id)) == 1

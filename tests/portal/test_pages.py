@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from typing import Any
 from urllib.parse import unquote
@@ -173,6 +175,44 @@ async def test_a_client_sees_plans_runs_and_files(portal: Any) -> None:
         assert lost.headers["content-type"].startswith("text/html")
         for nowhere in ("/nope", "/clients", f"/plans/{client.plan_id}/runs/77"):
             assert (await page.get(nowhere)).status_code == 404
+
+
+async def test_what_a_machine_warns_of_is_shown_with_its_run(portal: Any) -> None:
+    client = await builder.open_client(portal, EMAIL)
+    clock = {"code": "clock-wrong", "detail": "", "amount": 315_576_000}
+    warnings = [
+        clock,
+        {**clock, "amount": -(2**63)},
+        *(
+            {"code": code, "detail": "<b>%(x)s", "amount": None}
+            for code in ("state-not-kept", "hook-failed", "ping-failed", "clock-wrong", "newer")
+        ),
+        *({"code": code, "detail": "", "amount": None} for code in ("state-damaged", "newest")),
+        {"code": "state-foreign", "detail": "", "amount": None},
+    ]
+    shown = (
+        "avance d'environ 10 ans", "retarde d'environ", "ce qu'elle a copié (<b>%(x)s)",
+        "après la copie a échoué (<b>%(x)s)", "averti de la copie (<b>%(x)s)",
+        "expliquée ici\u00a0: clock-wrong <b>%(x)s.", "expliquée ici\u00a0: newer <b>%(x)s.",
+        "était endommagé", "expliquée ici\u00a0: newest.", "venait d'une autre machine",
+    )  # fmt: skip
+    told = {"outcome": "succeeded_with_warnings", "warnings": json.dumps(warnings)}
+    await client.add_run(1, **told)
+    async with browser(portal) as page:
+        await sign_in(page, EMAIL, PASSWORD)
+        home = (await page.get("/")).text
+        assert "Quelque chose est à vérifier" in home
+        assert "fichiers n'ont pas pu être copiés" not in html.unescape(home)
+        run = (await page.get(f"/plans/{client.plan_id}/runs/1")).text
+        for text in (home, run):
+            assert "<b>" not in text
+            for sentence in shown:
+                assert sentence in html.unescape(text)
+        await client.add_run(2, "succeeded_with_warnings", files_not_copied=2)
+        home = html.unescape((await page.get("/")).text)
+        assert "Certains fichiers n'ont pas pu être copiés" in home
+        assert "horloge" not in home
+        assert "Réserves émises" not in (await page.get(f"/plans/{client.plan_id}/runs/2")).text
 
 
 async def test_an_ended_subscription_says_so_and_when_data_goes(portal: Any) -> None:

@@ -52,6 +52,7 @@ async def show_home(request: Request, reader: Reader, parts: PartsOf) -> Respons
         runs=runs,
         finished=finished,
         volume=volume,
+        reserved_files=sum(run.files_not_copied for run in finished.values() if run),
         mood=_mood([run.outcome if run else None for run in finished.values()]),
     )
 

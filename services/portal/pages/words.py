@@ -82,6 +82,12 @@ class Words:
         """`il y a 3 heures`."""
         return format_timedelta(min(at - now, timedelta()), add_direction=True, locale=self.locale)
 
+    def span(self, seconds: int) -> str:
+        """`10 ans`; roughly, whatever the sign."""
+        # A machine may say anything; more than that is no span that babel can write.
+        length = timedelta(seconds=min(abs(seconds), 10**13))
+        return str(format_timedelta(length, locale=self.locale))
+
     def duration(self, begun: datetime, ended: datetime | None) -> str:
         """`7 minutes`; nothing while it lasts."""
         if ended is None:

@@ -99,9 +99,9 @@ async def put_finished_run(conn: Connection, event: RunFinished) -> None:
         """INSERT INTO runs AS r (run_id, tenant_id, plan_id, number, outcome, reason_code, reason,
                started_at, finished_at, restore_point, files_total, files_new, files_changed,
                files_removed, files_not_copied, bytes_protected, bytes_sent, stored_bytes,
-               not_copied, dumps, log_tail)
+               not_copied, dumps, log_tail, warnings)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-               $19, $20, $21)
+               $19, $20, $21, $22)
            ON CONFLICT (run_id) DO UPDATE SET outcome = excluded.outcome,
                reason_code = excluded.reason_code, reason = excluded.reason,
                finished_at = excluded.finished_at, restore_point = excluded.restore_point,
@@ -110,7 +110,8 @@ async def put_finished_run(conn: Connection, event: RunFinished) -> None:
                files_not_copied = excluded.files_not_copied,
                bytes_protected = excluded.bytes_protected, bytes_sent = excluded.bytes_sent,
                stored_bytes = excluded.stored_bytes, not_copied = excluded.not_copied,
-               dumps = excluded.dumps, log_tail = excluded.log_tail
+               dumps = excluded.dumps, log_tail = excluded.log_tail,
+               warnings = excluded.warnings
            WHERE r.tenant_id = excluded.tenant_id AND r.outcome IS NULL""",
         event.run_id,
         event.tenant_id,
@@ -133,6 +134,7 @@ async def put_finished_run(conn: Connection, event: RunFinished) -> None:
         [_without_nul(one.model_dump()) for one in event.not_copied],
         [_without_nul(one.model_dump()) for one in event.dumps],
         _without_nul(event.log_tail),
+        [_without_nul(one.model_dump()) for one in event.warnings],
     )
 
 

@@ -50,6 +50,7 @@ class Run:
     stored_bytes: int
     not_copied: list[dict[str, Any]]
     dumps: list[dict[str, Any]]
+    warnings: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Volume:
 
 _RUN_COLUMNS = """run_id, plan_id, number, outcome, reason_code, reason, started_at, finished_at,
     restore_point, files_total, files_new, files_changed, files_removed, files_not_copied,
-    bytes_protected, bytes_sent, stored_bytes, not_copied, dumps"""
+    bytes_protected, bytes_sent, stored_bytes, not_copied, dumps, warnings"""
 
 
 async def list_plans(conn: Connection, tenant_id: UUID) -> list[Plan]:
