@@ -30,6 +30,7 @@ HOLDS = Gauge("coffre_expiry_holds", "Unusual runs that hold their plan's expiry
 EXPIRED = Counter("coffre_versions_expired", "Versions that expired")
 PACKS = Counter("coffre_packs_collected", "Packs by what collection did with them", ["done"])
 STRAYS = Counter("coffre_strays_swept", "Objects that no row named, deleted")
+PARTS = Counter("coffre_parts_swept", "Parts of failed runs' deltas, deleted")
 PASSES = Counter("coffre_retention_passes", "Passes over a tenant that ended, by job", ["job"])
 FAILURES = Counter("coffre_retention_failures", "Passes over a tenant that failed, by job", ["job"])
 SCRUBBED = Counter("coffre_scrubbed_bytes", "Bytes read again and found to be whole or damaged")
@@ -116,6 +117,7 @@ async def _collect(keeper: Keeper, tenant: store.Tenant, now: datetime) -> None:
         PACKS.labels(name).inc(getattr(done, name))
     store_now = await keeper.objects.date()
     STRAYS.inc(await actions.sweep_strays(keeper, tenant.tenant_id, now, store_now))
+    PARTS.inc(await actions.sweep_parts(keeper, tenant.tenant_id, now, store_now))
 
 
 async def scrub_for_ever(keeper: Keeper, rhythm: Rhythm) -> None:

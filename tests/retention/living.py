@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from libs.shared.errors import Unavailable
+from services.ingest.actions import bucket
+from services.ingest.actions.gathering import gather
 from services.retention import actions
 from tests.retention.copying import Copying
 from tests.retention.house import cancelled
@@ -149,6 +152,8 @@ class Life(Copying):
             store_now = self.now + timedelta(days=2)
             if await actions.sweep_strays(keeper, tenant_id, self.now, store_now):
                 self.bench.count("swept")
+            if await actions.sweep_parts(keeper, tenant_id, self.now, store_now):
+                self.bench.count("swept parts")
 
         self.bench.run(sweep())
         self.check_all_readable()
@@ -173,12 +178,17 @@ class Life(Copying):
             done = await actions.collect_tenant(keeper, tenant_id, self.now)
             assert not done.failed
         await actions.sweep_strays(keeper, tenant_id, self.now, self.now + timedelta(days=2))
+        await actions.sweep_parts(keeper, tenant_id, self.now, self.now + timedelta(days=2))
         assert await self.client.objects() == set(await self.client.packs())
         marked = await actions.mark_tenant(keeper, tenant_id, self.now)
         assert {verdict for verdict, packs in marked.packs.items() if packs} <= {"keep"}
         for usage in marked.packs.get("keep", []):
             assert usage.needed_bytes, "what nothing needs has gone"
-        async for found in actions.audit_tenant(
+        async for one in actions.audit_tenant(
             keeper, tenant_id, self.now, self.now + timedelta(days=2), repair=False
         ):
-            raise AssertionError(found)
+            raise AssertionError(one)
+        for found in await bucket.list_runs(self.house.ingest, tenant_id):
+            gathered = await gather(self.house.ingest, tenant_id, self.client.keys, found)
+            with closing(gathered.file):
+                assert gathered.troubles == [], "a rebuild finds every part that it needs"

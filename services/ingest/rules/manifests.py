@@ -166,7 +166,11 @@ def decide_history(
     for number in committed:
         tries = by_number.get(number, [])
         end = told.get(number)
-        if end is not None and end.head_key is not None:
+        if end is not None and end.state == "failed":
+            # A later head says that it was committed: an older database was put back meanwhile,
+            # and used the number again, or closed the same run anew.
+            tries = [one for one in tries if one[1].run_id != end.run_id] or tries
+        elif end is not None and end.head_key is not None:
             tries = [(key, head) for key, head in tries if key == end.head_key]
         if tries:
             chosen[number] = _last_asked(tries)

@@ -14,6 +14,7 @@ from services.retention.actions.collection import (
 )
 from services.retention.actions.expiry import clear_holds, expire_plan, expire_tenant, judge_runs
 from services.retention.actions.keeper import Keeper
+from services.retention.actions.parts import sweep_parts
 from services.retention.actions.repacking import repack
 from services.retention.actions.repairing import audit_tenant
 from services.retention.actions.scrubbing import scrub_tenant
@@ -42,5 +43,6 @@ __all__ = [
     "repack",
     "resurrect",
     "scrub_tenant",
+    "sweep_parts",
     "sweep_strays",
 ]

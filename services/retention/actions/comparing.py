@@ -11,6 +11,7 @@ from libs.shared.objects import Listed
 from services.retention import rules, store
 from services.retention.actions.collection import pack_key
 from services.retention.actions.keeper import Keeper
+from services.retention.actions.parts import Leftover, list_leftovers
 from services.retention.actions.strays import STRAY_AFTER, parse_key
 from services.retention.rules import Disagreement
 
@@ -26,10 +27,13 @@ async def compare_tenant(
 ) -> AsyncIterator[Disagreement]:
     """Yields each disagreement about a tenant, reading only.
 
-    Objects younger than a day that no row names may be uploads under way, and are passed over.
+    Objects younger than a day that no row names may be uploads under way, and are passed over;
+    so are parts of failed runs whose grace is not over.
     """
     async for found in _compare_objects(keeper, tenant_id, store_now):
         yield found
+    async for left in list_leftovers(keeper, tenant_id, now, store_now):
+        yield _describe_leftover(tenant_id, left)
     async with (
         database.acquire(keeper.pool) as conn,
         conn.transaction(isolation="repeatable_read", readonly=True),
@@ -104,6 +108,17 @@ async def _look_again(
     )
     if found is not None:
         yield found
+
+
+def _describe_leftover(tenant_id: UUID, left: Leftover) -> Disagreement:
+    size_bytes = sum(part.size_bytes for part in left.parts)
+    parts = "1 part of it lies" if len(left.parts) == 1 else f"{len(left.parts)} parts of it lie"
+    return Disagreement(
+        "part-that-nothing-needs",
+        tenant_id,
+        f"Plan {left.plan_id}, run {left.number}: {parts} in the bucket ({size_bytes} bytes),"
+        " which no restore point needs.",
+    )
 
 
 async def _compare_chunks(conn: database.Connection, tenant_id: UUID) -> list[Disagreement]:

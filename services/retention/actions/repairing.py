@@ -13,6 +13,7 @@ from services.retention import store
 from services.retention.actions.collection import change_volume, pack_key, remove_objects
 from services.retention.actions.comparing import compare_tenant
 from services.retention.actions.keeper import Keeper
+from services.retention.actions.parts import sweep_parts
 from services.retention.actions.scrubbing import check_pack, report_damage
 from services.retention.actions.strays import sweep_strays
 from services.retention.rules import Disagreement
@@ -46,6 +47,9 @@ async def _repair(keeper: Keeper, found: Disagreement, now: datetime, store_now:
     if found.kind == "object-without-row":
         swept = await sweep_strays(keeper, found.tenant_id, now, store_now)
         return f"Deleted with the {swept} strays of this client." if swept else "Is gone."
+    if found.kind == "part-that-nothing-needs":
+        swept = await sweep_parts(keeper, found.tenant_id, now, store_now, again=True)
+        return f"Deleted with the {swept} such parts of this client." if swept else "Is gone."
     if found.kind == "removal-not-ended":
         return f"Deleted {await remove_objects(keeper, found.tenant_id, now)} objects."
     repair = _REPAIRS.get(found.kind)

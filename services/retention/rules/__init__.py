@@ -17,6 +17,13 @@ from services.retention.rules.expiry import (
     find_unusual,
     is_alive,
 )
+from services.retention.rules.parts import (
+    NamedPart,
+    RunEnd,
+    RunHead,
+    find_unneeded,
+    is_given_up,
+)
 from services.retention.rules.times import MAX_GAP, MAX_STEP, Clocks, find_objections
 
 __all__ = [
@@ -27,8 +34,11 @@ __all__ = [
     "Clocks",
     "Disagreement",
     "Limits",
+    "NamedPart",
     "Need",
+    "RunEnd",
     "RunFacts",
+    "RunHead",
     "Usage",
     "Verdict",
     "choose_groups",
@@ -36,7 +46,9 @@ __all__ = [
     "find_cutoff",
     "find_destruction_date",
     "find_objections",
+    "find_unneeded",
     "find_unusual",
     "is_alive",
+    "is_given_up",
     "judge_pack",
 ]

@@ -19,6 +19,7 @@ Kind = Literal[
     "protected-not-the-sum",
     "restore-point-not-the-sum",
     "removal-not-ended",
+    "part-that-nothing-needs",
     "damaged",
 ]
 

@@ -38,6 +38,7 @@ from services.retention.store.packs import (
     read_snapshot,
     resurrect_packs,
 )
+from services.retention.store.parts import ClosedRuns, list_closed, put_swept
 from services.retention.store.removals import (
     claim_strays,
     end_removals,
@@ -81,6 +82,7 @@ from services.retention.store.versions import (
 )
 
 __all__ = [
+    "ClosedRuns",
     "Concerned",
     "DuePack",
     "Hold",
@@ -116,6 +118,7 @@ __all__ = [
     "is_newest",
     "list_absent_chunks",
     "list_chunks",
+    "list_closed",
     "list_damaged",
     "list_due_packs",
     "list_holds",
@@ -138,6 +141,7 @@ __all__ = [
     "put_judged",
     "put_seen_at",
     "put_sums",
+    "put_swept",
     "put_tenant",
     "read_database_time",
     "read_seen_at",

@@ -1,0 +1,181 @@
+"""Parts of runs' deltas in the bucket that no rebuild can need: those of runs that failed.
+
+docs/decisions/0019 tells why the catalogue and the heads in the bucket decide that, and no event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from libs.shared import database, logs, sealing
+from libs.shared.keys import KeysDestroyed, KeysUnreadable
+from libs.shared.objects import Listed, ObjectMissing
+from services.retention import rules, store
+from services.retention.actions.collection import DELETIONS_AT_ONCE, sliced
+from services.retention.actions.keeper import Keeper
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_KEY = re.compile(r"(\d+)\.(?:(end)|(list)|(head)\.[0-9a-f]{16}|\d+\.[0-9a-f]{16})")
+
+
+class Leftover(NamedTuple):
+    """Parts of one closed run that no rebuild can need."""
+
+    plan_id: UUID
+    number: int
+    parts: list[Listed]
+
+
+@dataclass
+class _RunObjects:
+    """What the bucket has of a plan's runs, by their numbers."""
+
+    parts: dict[int, list[Listed]] = field(default_factory=dict)
+    heads: dict[int, list[str]] = field(default_factory=dict)
+    ends: dict[int, str] = field(default_factory=dict)
+    listed: set[int] = field(default_factory=set)
+
+    def add(self, found: Listed) -> None:
+        """Sorts an object in; parts of whole lists are left out."""
+        matched = _KEY.fullmatch(found.key.rpartition("/")[2])
+        if matched is None:
+            return
+        number = int(matched[1])
+        if matched[2]:
+            self.ends[number] = found.key
+        elif matched[3]:
+            self.listed.add(number)
+        elif matched[4]:
+            self.heads.setdefault(number, []).append(found.key)
+        else:
+            self.parts.setdefault(number, []).append(found)
+
+
+async def list_leftovers(
+    keeper: Keeper, tenant_id: UUID, now: datetime, store_now: datetime
+) -> AsyncIterator[Leftover]:
+    """Yields the parts that no rebuild of a tenant can need, once their grace is over.
+
+    now, store_now: as for `sweep_parts`.
+    """
+    async with database.acquire(keeper.pool) as conn:
+        closed = await store.list_closed(conn, tenant_id, now - keeper.limits.grace)
+    for plan in closed:
+        found = await _list_objects(keeper, tenant_id, plan.plan_id)
+        for number in sorted(found.parts):
+            if number < plan.closed_before:
+                parts = await _find_unneeded(keeper, tenant_id, found, number, store_now)
+                if parts:
+                    yield Leftover(plan.plan_id, number, parts)
+
+
+async def sweep_parts(
+    keeper: Keeper, tenant_id: UUID, now: datetime, store_now: datetime, *, again: bool = False
+) -> int:
+    """Deletes parts that no rebuild of a tenant can need; returns how many.
+
+    now, store_now: the installation's time, checked by `check_time`, and the store's own, by
+    which the age of objects is told. again: looks once more at runs that were swept before.
+    """
+    async with database.acquire(keeper.pool) as conn:
+        closed = await store.list_closed(conn, tenant_id, now - keeper.limits.grace)
+    swept = 0
+    for plan in closed:
+        first = 0 if again else plan.swept_before
+        if first >= plan.closed_before:
+            continue
+        found = await _list_objects(keeper, tenant_id, plan.plan_id)
+        done_before = plan.closed_before
+        for number in sorted(found.parts):
+            if not first <= number < plan.closed_before:
+                continue
+            parts = await _find_unneeded(keeper, tenant_id, found, number, store_now)
+            await _delete(keeper, parts)
+            swept += len(parts)
+            if any(_is_young(keeper, part, store_now) for part in found.parts[number]):
+                done_before = min(done_before, number)
+        async with database.transaction(keeper.pool) as conn:
+            await store.put_swept(conn, tenant_id, plan.plan_id, done_before)
+    if swept:
+        logs.get().info("parts.swept", tenant_id=str(tenant_id), parts=swept)
+    return swept
+
+
+async def _list_objects(keeper: Keeper, tenant_id: UUID, plan_id: UUID) -> _RunObjects:
+    found = _RunObjects()
+    async for listed in keeper.objects.list_dated(f"t/{tenant_id}/runs/{plan_id}/"):
+        found.add(listed)
+    return found
+
+
+async def _find_unneeded(
+    keeper: Keeper, tenant_id: UUID, found: _RunObjects, number: int, store_now: datetime
+) -> list[Listed]:
+    old = {part.key: part for part in found.parts[number] if not _is_young(keeper, part, store_now)}
+    if not old:
+        return []
+    tries = found.heads.get(number, [])
+    is_known = number in found.ends or number in found.listed
+    if is_known and not tries:
+        return []  # its head is lost, and may come back from a copy of the bucket
+    heads = await _read_all(keeper, tenant_id, tries, rules.RunHead)
+    unneeded = rules.find_unneeded(old, heads)
+    if len(unneeded) < len(old) and await _is_given_up(keeper, tenant_id, found, number):
+        unneeded = set(old)
+    return [old[key] for key in sorted(unneeded)]
+
+
+async def _is_given_up(keeper: Keeper, tenant_id: UUID, found: _RunObjects, number: int) -> bool:
+    if number not in found.ends or number in found.listed:
+        return False
+    [end] = await _read_all(keeper, tenant_id, [found.ends[number]], rules.RunEnd)
+    if end is None or end.state != "failed":
+        return False  # without a look at the heads of all runs since
+    later = [key for n, keys in found.heads.items() if n > number for key in keys]
+    heads = await _read_all(keeper, tenant_id, later, rules.RunHead)
+    return rules.is_given_up(number, end, heads)
+
+
+def _is_young(keeper: Keeper, part: Listed, store_now: datetime) -> bool:
+    return part.modified_at + keeper.limits.grace > store_now
+
+
+async def _read_all(
+    keeper: Keeper, tenant_id: UUID, names: Sequence[str], kind: type[S]
+) -> list[S | None]:
+    """What is sealed in objects of runs; None for what can't be read."""
+    read: list[S | None] = []
+    for some in sliced(names, DELETIONS_AT_ONCE):
+        read += await asyncio.gather(*(_read(keeper, tenant_id, key, kind) for key in some))
+    return read
+
+
+async def _read(keeper: Keeper, tenant_id: UUID, key: str, kind: type[S]) -> S | None:
+    try:
+        keys = await keeper.keys.get(tenant_id)
+        sealed = await keeper.objects.get(key)
+        plain = sealing.open_blob(sealed, keys, f"coffre/run/v1 {key}".encode())
+        return msgspec.json.decode(plain, type=kind)
+    except (
+        KeysDestroyed,
+        KeysUnreadable,
+        ObjectMissing,
+        sealing.SealBroken,
+        msgspec.MsgspecError,
+    ) as trouble:
+        logs.get().warning("run_object.unreadable", key=key, why=str(trouble))
+        return None
+
+
+async def _delete(keeper: Keeper, parts: list[Listed]) -> None:
+    for some in sliced(parts, DELETIONS_AT_ONCE):
+        await asyncio.gather(*(keeper.objects.delete(part.key) for part in some))
