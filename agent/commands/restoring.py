@@ -106,6 +106,7 @@ def restore(
         end(error)
     password = os.environ.get("COFFRE_PASSWORD") or _ask_password(email)
     memory.keep_small()
+    memory.collect_rarely()
     with Teller(as_json, plan) as teller:
         wanted = None if path is None else os.fsencode(path).strip(b"/")
         wish = Wish(plan, run_number, moment, wanted, to or Path(), overwrite, ca_file)
