@@ -88,7 +88,7 @@ def _parser(service: str, own: Sequence[Command]) -> argparse.ArgumentParser:
 
 async def _serve(serve: Callable[[], Awaitable[None]]) -> int:
     # What is loaded by now stays, and rows by the thousand hold no cycles: looking through them
-    # again and again was a tenth of what a restore costs the portal.
+    # again and again costs a recovery some hundredths of its time.
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
     try:
