@@ -20,16 +20,21 @@ from agent.telling import Teller
 from agent.tree import Tree
 
 LAST_RUN, SERVERS_LIST, NOTHING = "the last run", "the server's list", "nothing: a first copy"
+UNKNOWN = "size not known"
 SHOWN_UNREADABLE = 20
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """What was seen, and what it was compared with."""
+    """What was seen, and what it was compared with.
+
+    dumps: how many bytes each of the plan's dumps had when it was last good; None where that is
+    not known.
+    """
 
     found: Found
     compared_with: str
-    dumps: tuple[str, ...]
+    dumps: dict[str, int | None]
 
     def as_summary(self, plan: str) -> dict[str, Any]:
         """All members, in JSON types; bytes are plain, before compression and deduplication."""
@@ -46,6 +51,7 @@ class DryRun:
             "files_to_read": self.found.files_to_read,
             "bytes_to_read": self.found.bytes_to_read,
             "dumps": list(self.dumps),
+            "dump_bytes_last_time": self.dumps,
             "unreadable": named(self.found.unreadable),
             "largest": [
                 {"path": shown_absolute(path), "size_bytes": size}
@@ -66,7 +72,7 @@ class DryRun:
             "what of it is sent is less by compression and by what the server has already."
         )
         if self.dumps:
-            yield f"Dumps would be taken of: {', '.join(self.dumps)}."
+            yield self._dumps_line()
         if found.largest:
             yield "The largest new and changed files:"
             for size, path in found.largest:
@@ -77,13 +83,26 @@ class DryRun:
             yield f"{more} more can't be read."
         yield "Nothing was sent."
 
+    def _dumps_line(self) -> str:
+        total = sum(size or 0 for size in self.dumps.values())
+        each = ", ".join(
+            f"{name} ({UNKNOWN if size is None else size_text(size)})"
+            for name, size in self.dumps.items()
+        )
+        return (
+            f"Dumps: about {size_text(total)}, as last time: {each}."
+            if total
+            else f"Dumps: {each}."
+        )
+
 
 def look(config: Config, identity: Identity, plan: Plan, teller: Teller) -> DryRun:
     """Compare a plan's folders with the last run, or with the server's list where that is lost."""
     state = PlanState(config.state_dir, plan.name)
     remembered = state.load(identity.agent_id)
     tree = Tree(plan.folders, rules_of(plan), [str(config.state_dir.absolute())])
-    dumps = tuple(dump.name for dump in plan.dumps)
+    # A size of 0 is remembered of a dump that was never good.
+    dumps = {dump.name: remembered.dump_sizes.get(dump.name) or None for dump in plan.dumps}
     known_file = state.records_file(remembered)
     if known_file is not None:
         return DryRun(rehearse(tree, known_file, plan.dumps), LAST_RUN, dumps)

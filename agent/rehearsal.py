@@ -103,6 +103,10 @@ def growth_of(
 
     Reads what is new and changed and asks which chunks are missing, but sends none.
     """
+    # Dumps are not counted: how large they were the last time is known, but not how much of them
+    # the store lacks, which may be next to nothing. A run that is refused though it would have
+    # fitted leaves the client without a copy; one that goes on too far is told so by the first
+    # pack above the ceiling, and has sent no more than what fitted.
     if rehearse(tree, known_file).bytes_to_read == 0:
         return 0
     growth = _Growth(ingest, run_id, ceiling_bytes)

@@ -110,6 +110,7 @@ def test_dumps_stand_beside_the_folders_of_the_machine(
 
     looked = json.loads(machine.agent("run", "papers", "--dry-run", "--json").stdout)
     assert (looked["files_total"], looked["files_removed"], looked["dumps"]) == (5, 0, ["books"])
+    assert looked["dump_bytes_last_time"] == {"books": 5012}
 
     # A dump that shrank is worth a look, once.
     plan["dump"] = [printing("x" * 500)]
@@ -124,6 +125,24 @@ def test_dumps_stand_beside_the_folders_of_the_machine(
         "@dumps", papers.parts[1],
     ]  # fmt: skip
     assert compare_trees(papers, Path(f"{tmp_path}/back{papers}")) == []
+
+
+def test_a_dry_run_tells_how_large_dumps_were(client: Client, papers: Path, tmp_path: Path) -> None:
+    broken = {**command("raise SystemExit(1)"), "name": "mails"}
+    plan: dict[str, Any] = {"folders": [str(papers)], "dump": [printing("x" * 5000), broken]}
+    machine = client.machine(tmp_path / "machine", {"papers": plan})
+
+    def look() -> list[str]:
+        said = machine.agent("run", "papers", "--dry-run").stdout.splitlines()
+        return [line for line in said if "ump" in line]
+
+    unknown = "size not known"
+    assert look() == [f"Dumps: books ({unknown}), mails ({unknown})."]
+    assert machine.run(expect=1)["outcome"] == "failed"
+    assert look() == [f"Dumps: about 5.0 kB, as last time: books (5.0 kB), mails ({unknown})."]
+    plan["dump"] = [printing("x" * 5000), {**printing("y" * 2000), "name": "mails"}]
+    machine.run()
+    assert look() == ["Dumps: about 7.0 kB, as last time: books (5.0 kB), mails (2.0 kB)."]
 
 
 def test_a_part_of_a_dump_that_the_server_lost_is_asked_for_in_vain(
