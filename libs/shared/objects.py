@@ -7,54 +7,47 @@ no retries of its own, and an answer counts only if it proves what was stored or
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, TypeVar, cast
-from urllib.parse import unquote_plus, urlsplit
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import certifi
 import urllib3
-from minio import Minio
-from minio.credentials.credentials import Credentials
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
 from libs.shared import errors, logs
+from libs.shared.s3 import Bytes, Client, Listed, ObjectMissing, StoreLied, advise
 
-_Headers = dict[str, str | list[str] | tuple[str]]
+__all__ = ["BucketClosed", "Bytes", "Listed", "ObjectMissing", "ObjectStore"]
+
 T = TypeVar("T")
-Bytes = bytes | bytearray | memoryview
 
 CONNECT_SECONDS = 3.0
 TRIES = 2
 RETRY_AFTER_SECONDS = 10
 
 _PAUSE_SECONDS = 0.3
-_CHECKSUM = "x-amz-checksum-sha256"
 
 log = logs.get()
 
 
-class ObjectMissing(Exception):  # noqa: N818 - named after what happened
-    """There is no object of that key."""
+class BucketClosed(errors.Unavailable):
+    """The store answers, and won't have us: `detail` says which setting to correct."""
 
+    def __init__(self, advice: str) -> None:
+        super().__init__("storage", RETRY_AFTER_SECONDS)
+        self.advice = advice
 
-class StoreLied(Exception):  # noqa: N818 - named after what happened
-    """The store said yes, but its answer does not prove what was asked."""
-
-
-class Listed(NamedTuple):
-    """An object in a listing; `modified_at` is by the store's clock."""
-
-    key: str
-    size_bytes: int
-    modified_at: datetime
+    @property
+    def detail(self) -> str:
+        return f"{self.advice[0].upper()}{self.advice[1:]}."
 
 
 class ObjectStore:
@@ -82,7 +75,7 @@ class ObjectStore:
             cert_reqs="CERT_REQUIRED",
             ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
         )
-        self._client = _Client(
+        self._client = Client(
             address.netloc,
             access_key=access_key,
             secret_key=secret_key,
@@ -144,9 +137,17 @@ class ObjectStore:
         await self._ask(self._client.ensure_bucket, self._bucket)
 
     async def check(self) -> None:
-        """Ask the store for the bucket: Unavailable unless it answers that it has it."""
-        if not await self._ask(self._client.bucket_exists, self._bucket):
-            raise errors.Unavailable("storage", RETRY_AFTER_SECONDS)
+        """Ask the store for the bucket: Unavailable unless it answers that it has it.
+
+        BucketClosed where a setting is wrong: for operators, as it tells where the store is.
+        """
+        try:
+            await self._ask(self._client.look, self._bucket)
+        except errors.Unavailable as trouble:
+            advice = advise(trouble.__cause__, self._endpoint, self._bucket)
+            if advice:
+                raise BucketClosed(advice) from trouble.__cause__
+            raise
 
     async def close(self) -> None:
         """Let running requests end, then free threads and connections."""
@@ -155,10 +156,11 @@ class ObjectStore:
 
     async def _ask(self, request: Callable[..., T], *args: Any) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _try, request, args)
+        advice = partial(advise, endpoint=self._endpoint, bucket=self._bucket)
+        return await loop.run_in_executor(self._threads, _try, request, args, advice)
 
 
-def _try(request: Callable[..., T], args: tuple[Any, ...]) -> T:
+def _try(request: Callable[..., T], args: tuple[Any, ...], advice: Callable[[Exception], str]) -> T:
     """Make a request, a second time if the first fails; every one of ours can be repeated."""
     tries = 0
     while True:
@@ -177,7 +179,13 @@ def _try(request: Callable[..., T], args: tuple[Any, ...]) -> T:
             ValueError,
         ) as error:  # an answer of garbage
             failure = error
-        log.warning("storage.failed", operation=request.__name__, tries=tries, error=repr(failure))
+        log.warning(
+            "storage.failed",
+            operation=request.__name__,
+            tries=tries,
+            error=repr(failure),
+            **({"advice": told} if (told := advice(failure)) else {}),
+        )
         answer = _find_refusal(failure)
         if answer and request.__name__ == "put":
             raise errors.StorageRefused(answer) from failure
@@ -202,109 +210,3 @@ def _read_date(http: urllib3.PoolManager, endpoint: str) -> datetime:
     """The Date of an answer to a request that carries no signature, and so no time of ours."""
     answer = http.request("HEAD", endpoint, redirect=False)
     return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
-
-
-class _Client(Minio):
-    """The SDK with plain PUT and GET of whole bodies, each hashed once, each answer checked."""
-
-    def put(self, bucket: str, key: str, body: Bytes) -> None:
-        """One PUT; StoreLied unless the answer names the body's checksum, or else its MD5."""
-        sha256 = hashlib.sha256(body).digest()
-        checksum = base64.b64encode(sha256).decode()
-        headers: _Headers = {"Content-Type": "application/octet-stream", _CHECKSUM: checksum}
-        response = self._execute("PUT", bucket, key, body=cast("bytes", body), headers=headers)
-        etag = response.headers.get("etag", "").strip('"').lower()
-        if response.status != 200 or response.data or not etag:
-            raise StoreLied(f"PUT answered {response.status}, etag {etag!r}")
-        proof = response.headers.get(_CHECKSUM)
-        if proof is not None:
-            if proof != checksum:
-                raise StoreLied("PUT answered the checksum of another body")
-            return
-        is_encrypted = "x-amz-server-side-encryption" in response.headers
-        if not is_encrypted and etag != hashlib.md5(body, usedforsecurity=False).hexdigest():
-            raise StoreLied("PUT answered the ETag of another body")
-
-    def read(self, bucket: str, key: str) -> bytes:
-        """The whole object in one GET."""
-        response = self._execute("GET", bucket, key)
-        # A head that is cut passes for a whole one, without the length that urllib3 would check.
-        is_measured = "content-length" in response.headers or response.chunked
-        if response.status != 200 or not is_measured:
-            raise StoreLied(f"GET answered {response.status}, of unknown length")
-        return bytes(response.data)
-
-    def read_range(self, bucket: str, key: str, offset: int, length: int) -> bytes:
-        """Exactly the bytes that were asked for."""
-        span = f"bytes {offset}-{offset + length - 1}/"
-        headers: _Headers = {"Range": f"bytes={offset}-{offset + length - 1}"}
-        response = self._execute("GET", bucket, key, headers=headers)
-        answered = response.headers.get("content-range", "")
-        total = answered.rpartition("/")[2]
-        if response.status == 206 and total.isdigit() and int(total) < offset + length:
-            raise ObjectMissing(key)
-        if response.status != 206 or not answered.startswith(span) or len(response.data) != length:
-            raise StoreLied(f"GET of {span} answered {response.status}, {answered!r}")
-        return bytes(response.data)
-
-    def delete(self, bucket: str, key: str) -> None:
-        """One DELETE, of which an absent object is no failure."""
-        response = self._execute("DELETE", bucket, key)
-        if response.data:
-            raise StoreLied(f"DELETE answered {response.status} and {response.data[:200]!r}")
-
-    def list_page(self, bucket: str, prefix: str, after: str) -> list[Listed]:
-        """The next thousand objects after the key `after`.
-
-        The SDK's own listing takes an error inside a 200 for an empty bucket.
-        """
-        query: _Headers = {
-            "list-type": "2",
-            "encoding-type": "url",
-            "delimiter": "",
-            "max-keys": "1000",
-            "prefix": prefix,
-            "start-after": after,
-        }
-        response = self._execute("GET", bucket, query_params=query)
-        root = ElementTree.fromstring(response.data)  # noqa: S314 - from our own store
-        space = root.tag.removesuffix("ListBucketResult")
-        if space == root.tag:
-            raise StoreLied(f"a listing answered {response.data[:200]!r}")
-        page = [
-            Listed(
-                unquote_plus(each.findtext(f"{space}Key", "")),
-                int(each.findtext(f"{space}Size", "")),
-                datetime.fromisoformat(each.findtext(f"{space}LastModified", "")),
-            )
-            for each in root.iter(f"{space}Contents")
-        ]
-        keys = [found.key for found in page]
-        is_truncated = root.findtext(f"{space}IsTruncated") == "true"
-        if (is_truncated and not page) or any(key <= after for key in keys):
-            raise StoreLied("a listing does not go on")
-        return page
-
-    def ensure_bucket(self, bucket: str) -> None:
-        """Create the bucket; fine if it is there already."""
-        try:
-            if not self.bucket_exists(bucket):
-                self.make_bucket(bucket)
-        except S3Error as error:
-            if error.code not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
-                raise
-
-    def _build_headers(
-        self,
-        host: str,
-        headers: _Headers | None = None,
-        body: bytes | None = None,
-        creds: Credentials | None = None,
-    ) -> tuple[_Headers, datetime]:
-        """Sign a PUT by the SHA-256 that its checksum already is, rather than hashing again."""
-        if body is None or headers is None or _CHECKSUM not in headers:
-            return super()._build_headers(host, headers, body, creds)
-        headers["Content-Length"] = str(len(body))
-        headers, date = super()._build_headers(host, headers, None, creds)
-        headers["x-amz-content-sha256"] = base64.b64decode(str(headers[_CHECKSUM])).hex()
-        return headers, date

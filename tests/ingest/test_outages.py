@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import httpx2
+
 from libs.shared.entries import FolderDelta
 from tests.faults import answer_with, faulty_endpoint
 from tests.ingest.machines import Tenant, problem_of
@@ -89,6 +91,20 @@ async def test_storage_down(own_ingest: Callable[..., Service], servers: Any) ->
         assert (await agent.send(run, delta)).status_code == 204
         assert (await agent.commit(run)).status_code == 200
         await agent.client.aclose()
+
+
+async def test_a_wrong_bucket_is_named_to_operators(own_ingest: Callable[..., Service]) -> None:
+    service = own_ingest(COFFRE_S3_BUCKET="no-such-bucket")
+    async with httpx2.AsyncClient(base_url=service.url, trust_env=False) as client:
+        ready = await client.get("/health/ready")
+    assert ready.status_code == 503
+    told = (
+        f"The bucket 'no-such-bucket' does not exist at {service.environ['COFFRE_S3_ENDPOINT']}:"
+        " set COFFRE_S3_BUCKET, or make it."
+    )
+    checks = ready.json()["checks"]
+    assert (checks["database"], checks["storage"]) == ("ok", told)
+    assert told[1:-1] in service.log.read_text()
 
 
 async def test_storage_full(own_ingest: Callable[..., Service], servers: Any) -> None:

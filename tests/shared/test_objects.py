@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from libs.shared import errors
-from libs.shared.objects import ObjectMissing, ObjectStore
+from libs.shared.objects import BucketClosed, ObjectMissing, ObjectStore
 from tests.faults import Fault, answer_with, faulty_endpoint, read_message
 
 KEY = "t/6f0c/packs/ab/abcdef"
@@ -82,6 +82,56 @@ async def test_the_bucket_is_made_once(
         await absent.get(KEY)
     await absent.ensure_bucket()
     await absent.check()
+
+
+DENIED = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "advice"),
+    [
+        ({"bucket": "absent"}, "The bucket 'absent' does not exist at {0}: set COFFRE_S3_BUCKET,"),
+        ({"access_key": "nobody"}, "The access key is not known at {0}: set COFFRE_S3_ACCESS_KEY."),
+        (
+            {"secret_key": "hush-hush"},
+            "The secret key is not the access key's at {0}: set COFFRE_S3_SECRET_KEY.",
+        ),
+        ({}, "The access key may not do this in the bucket '{1}' at {0}: give it the right,"),
+    ],
+)
+async def test_what_to_correct_is_said_to_operators(
+    servers: Any,
+    bucket: str,
+    capsys: pytest.CaptureFixture[str],
+    wrong: dict[str, str],
+    advice: str,
+) -> None:
+    right = {
+        "access_key": servers.s3_access_key,
+        "secret_key": servers.s3_secret_key,
+        "bucket": bucket,
+    }
+    deny = answer_with("403 Forbidden", DENIED)
+    async with faulty_endpoint(servers.s3_endpoint, deny) as denying:
+        endpoint = servers.s3_endpoint if wrong else denying
+        store = ObjectStore(endpoint, **{**right, **wrong})
+        with pytest.raises(BucketClosed) as closed:
+            await store.check()
+        expected = advice.format(endpoint, bucket)
+        assert closed.value.detail.startswith(expected)
+        # Whoever called us is told that the storage is away, and not where it is.
+        for operation in ("get", "put", "list", "delete"):
+            with pytest.raises(errors.Unavailable) as refused:
+                await OPERATIONS[operation](store)
+            assert not isinstance(refused.value, BucketClosed)
+            assert endpoint not in refused.value.detail
+        await store.close()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) >= 5
+    for line in lines:
+        assert expected[1:-1] in line, line
+        assert "hush-hush" not in line
+        assert servers.s3_secret_key not in line
 
 
 def store_at(servers: Any, endpoint: str, bucket: str) -> ObjectStore:

@@ -1,0 +1,171 @@
+"""The S3 store's requests by the minio SDK: plain, whole, and each answer checked."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import datetime
+from typing import NamedTuple, cast
+from urllib.parse import unquote_plus, urlsplit
+from xml.etree import ElementTree
+
+from minio import Minio
+from minio.credentials.credentials import Credentials
+from minio.error import S3Error
+
+_Headers = dict[str, str | list[str] | tuple[str]]
+Bytes = bytes | bytearray | memoryview
+
+_CHECKSUM = "x-amz-checksum-sha256"
+
+
+class ObjectMissing(Exception):  # noqa: N818 - named after what happened
+    """There is no object of that key."""
+
+
+class StoreLied(Exception):  # noqa: N818 - named after what happened
+    """The store said yes, but its answer does not prove what was asked."""
+
+
+class Listed(NamedTuple):
+    """An object in a listing; `modified_at` is by the store's clock."""
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
+
+
+class Client(Minio):
+    """The SDK with plain PUT and GET of whole bodies, each hashed once, each answer checked."""
+
+    def put(self, bucket: str, key: str, body: Bytes) -> None:
+        """One PUT; StoreLied unless the answer names the body's checksum, or else its MD5."""
+        sha256 = hashlib.sha256(body).digest()
+        checksum = base64.b64encode(sha256).decode()
+        headers: _Headers = {"Content-Type": "application/octet-stream", _CHECKSUM: checksum}
+        response = self._execute("PUT", bucket, key, body=cast("bytes", body), headers=headers)
+        etag = response.headers.get("etag", "").strip('"').lower()
+        if response.status != 200 or response.data or not etag:
+            raise StoreLied(f"PUT answered {response.status}, etag {etag!r}")
+        proof = response.headers.get(_CHECKSUM)
+        if proof is not None:
+            if proof != checksum:
+                raise StoreLied("PUT answered the checksum of another body")
+            return
+        is_encrypted = "x-amz-server-side-encryption" in response.headers
+        if not is_encrypted and etag != hashlib.md5(body, usedforsecurity=False).hexdigest():
+            raise StoreLied("PUT answered the ETag of another body")
+
+    def read(self, bucket: str, key: str) -> bytes:
+        """The whole object in one GET."""
+        response = self._execute("GET", bucket, key)
+        # A head that is cut passes for a whole one, without the length that urllib3 would check.
+        is_measured = "content-length" in response.headers or response.chunked
+        if response.status != 200 or not is_measured:
+            raise StoreLied(f"GET answered {response.status}, of unknown length")
+        return bytes(response.data)
+
+    def read_range(self, bucket: str, key: str, offset: int, length: int) -> bytes:
+        """Exactly the bytes that were asked for."""
+        span = f"bytes {offset}-{offset + length - 1}/"
+        headers: _Headers = {"Range": f"bytes={offset}-{offset + length - 1}"}
+        response = self._execute("GET", bucket, key, headers=headers)
+        answered = response.headers.get("content-range", "")
+        total = answered.rpartition("/")[2]
+        if response.status == 206 and total.isdigit() and int(total) < offset + length:
+            raise ObjectMissing(key)
+        if response.status != 206 or not answered.startswith(span) or len(response.data) != length:
+            raise StoreLied(f"GET of {span} answered {response.status}, {answered!r}")
+        return bytes(response.data)
+
+    def delete(self, bucket: str, key: str) -> None:
+        """One DELETE, of which an absent object is no failure."""
+        response = self._execute("DELETE", bucket, key)
+        if response.data:
+            raise StoreLied(f"DELETE answered {response.status} and {response.data[:200]!r}")
+
+    def look(self, bucket: str) -> None:
+        """Ask for one key of a listing: a HEAD of the bucket says no words of why it fails."""
+        query: _Headers = {"list-type": "2", "max-keys": "1"}
+        response = self._execute("GET", bucket, query_params=query)
+        if b"<ListBucketResult" not in response.data:
+            raise StoreLied(f"a listing answered {response.data[:200]!r}")
+
+    def list_page(self, bucket: str, prefix: str, after: str) -> list[Listed]:
+        """The next thousand objects after the key `after`.
+
+        The SDK's own listing takes an error inside a 200 for an empty bucket.
+        """
+        query: _Headers = {
+            "list-type": "2",
+            "encoding-type": "url",
+            "delimiter": "",
+            "max-keys": "1000",
+            "prefix": prefix,
+            "start-after": after,
+        }
+        response = self._execute("GET", bucket, query_params=query)
+        root = ElementTree.fromstring(response.data)  # noqa: S314 - from our own store
+        space = root.tag.removesuffix("ListBucketResult")
+        if space == root.tag:
+            raise StoreLied(f"a listing answered {response.data[:200]!r}")
+        page = [
+            Listed(
+                unquote_plus(each.findtext(f"{space}Key", "")),
+                int(each.findtext(f"{space}Size", "")),
+                datetime.fromisoformat(each.findtext(f"{space}LastModified", "")),
+            )
+            for each in root.iter(f"{space}Contents")
+        ]
+        keys = [found.key for found in page]
+        is_truncated = root.findtext(f"{space}IsTruncated") == "true"
+        if (is_truncated and not page) or any(key <= after for key in keys):
+            raise StoreLied("a listing does not go on")
+        return page
+
+    def ensure_bucket(self, bucket: str) -> None:
+        """Create the bucket; fine if it is there already."""
+        try:
+            if not self.bucket_exists(bucket):
+                self.make_bucket(bucket)
+        except S3Error as error:
+            if error.code not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
+                raise
+
+    def _build_headers(
+        self,
+        host: str,
+        headers: _Headers | None = None,
+        body: bytes | None = None,
+        creds: Credentials | None = None,
+    ) -> tuple[_Headers, datetime]:
+        """Sign a PUT by the SHA-256 that its checksum already is, rather than hashing again."""
+        if body is None or headers is None or _CHECKSUM not in headers:
+            return super()._build_headers(host, headers, body, creds)
+        headers["Content-Length"] = str(len(body))
+        headers, date = super()._build_headers(host, headers, None, creds)
+        headers["x-amz-content-sha256"] = base64.b64decode(str(headers[_CHECKSUM])).hex()
+        return headers, date
+
+
+def advise(failure: BaseException | None, endpoint: str, bucket: str) -> str:
+    """Says what is wrong with the settings of the bucket; empty where nothing of them is.
+
+    For logs and readiness: it names endpoint and bucket, and no secret.
+    """
+    code = failure.code if isinstance(failure, S3Error) else None
+    address = urlsplit(endpoint)
+    at = f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
+    match code:
+        case "NoSuchBucket":
+            return f"the bucket '{bucket}' does not exist at {at}: set COFFRE_S3_BUCKET, or make it"
+        case "InvalidAccessKeyId":
+            return f"the access key is not known at {at}: set COFFRE_S3_ACCESS_KEY"
+        case "SignatureDoesNotMatch":
+            return f"the secret key is not the access key's at {at}: set COFFRE_S3_SECRET_KEY"
+        case "AccessDenied":
+            return (
+                f"the access key may not do this in the bucket '{bucket}' at {at}: give it the"
+                " right, or set COFFRE_S3_BUCKET, COFFRE_S3_ACCESS_KEY and COFFRE_S3_SECRET_KEY"
+            )
+    return ""
