@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -21,7 +24,9 @@ EPILOG = (
     "24 interrupted."
 )
 
-INTERRUPTED_AT_THE_TERMINAL = 130  # what shells give for Ctrl-C
+# What shells give for Ctrl-C, and for a reader that has gone, as after `… | head -1`.
+INTERRUPTED_AT_THE_TERMINAL = 130
+NOBODY_READS = 141
 
 
 class Commands(click.Group):
@@ -33,12 +38,28 @@ class Commands(click.Group):
         """Names, in order."""
         return list(self.commands)
 
+    def make_context(self, *arguments: Any, **more: Any) -> click.Context:
+        """Read the command line, which may show the help."""
+        with _ended_as_others_are():
+            return super().make_context(*arguments, **more)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Perform a command; Ctrl-C ends it without a word, as it ends other programs."""
-        try:
+        """Perform a command; Ctrl-C ends it without a word."""
+        with _ended_as_others_are():
             return super().invoke(ctx)
-        except KeyboardInterrupt as interrupt:
-            raise Exit(INTERRUPTED_AT_THE_TERMINAL) from interrupt
+
+
+@contextmanager
+def _ended_as_others_are() -> Iterator[None]:
+    """What ends other programs without a word ends this one so, too."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise Exit(INTERRUPTED_AT_THE_TERMINAL) from interrupt
+    except BrokenPipeError as gone:
+        # What is still to be written must not fail once more at the very end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise Exit(NOBODY_READS) from gone
 
 
 @click.group(
@@ -77,7 +98,10 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = Table(*titles)
     for row in rows:
         table.add_row(*map(Text, row))
-    Console().print(table)
+    console = Console()
+    with console.capture() as rendered:
+        console.print(table)
+    click.echo(rendered.get(), nl=False)
 
 
 def configuration_file(context: click.Context) -> Path:

@@ -71,6 +71,29 @@ def test_wrong_usage_is_told_on_standard_error(arguments: tuple[str, ...], sente
     assert sentence in told.stderr
 
 
+@pytest.mark.parametrize("words", [("plans",), ("plans", "--json"), ("--help",)])
+def test_a_reader_that_goes_away_ends_a_command_without_a_word(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    """As after `coffre-agent plans | head -1`: shells give 141 for a program that is ended so."""
+    file = tmp_path / "config.toml"
+    file.write_text(
+        'server = "https://coffre.example"\ntoken_file = "/t"\nstate_dir = "/s"\n'
+        '[[plan]]\nname = "papers"\nfolders = ["/srv"]\nschedule = "0 1 * * *"\nreports = false\n'
+    )
+    read, write = os.pipe()
+    os.close(read)
+    ended = subprocess.run(
+        [sys.executable, "-m", "agent", "--config", str(file), *words],
+        cwd=ROOT,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
 def test_version_goes_before_all_else() -> None:
     told = coffre_agent("--version", "fly")
     assert (told.returncode, told.stdout) == (0, "coffre-agent 0.1.0\n")

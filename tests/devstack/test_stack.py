@@ -171,6 +171,24 @@ def test_no_erlang_program_starts_an_epmd_that_would_outlive_it(tmp_path: Path) 
         free.close()
 
 
+def test_a_reader_that_goes_away_ends_a_command_without_a_word(tmp_path: Path) -> None:
+    """As after `./run logs | head -1`: shells give 141 for a program that is ended so."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "portal.log").write_text("a line\n" * 20)
+    for words in (
+        [sys.executable, "-m", "libs.devstack", "status", f"--dir={tmp_path}"],
+        [sys.executable, "-m", "libs.devstack", "logs", f"--dir={tmp_path}"],
+        [str(ROOT / "run"), "help"],
+    ):
+        read, write = os.pipe()
+        os.close(read)
+        ended = subprocess.run(
+            words, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, check=False, timeout=60
+        )
+        os.close(write)
+        assert (ended.returncode, ended.stderr) == (141, b""), words
+
+
 def test_commands_are_told_apart() -> None:
     unknown = subprocess.run([ROOT / "run", "fly"], capture_output=True, text=True, check=False)
     assert unknown.returncode == 2
