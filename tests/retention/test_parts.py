@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,6 +16,7 @@ import pytest
 from libs.shared import clock, database, sealing
 from libs.shared.entries import EntryRejected, FolderDelta, encode_batch
 from services.ingest import actions as ingest_actions
+from services.ingest import rules as ingest_rules
 from services.retention import actions, jobs, rules
 from tests.retention.house import Client, Gates, House
 from tests.servers import cloned_database
@@ -180,6 +182,30 @@ async def test_failed_runs_parts_go_and_nothing_else(
     assert await sweep(client, 400 * GRACE) == 0
     fingerprint = await ingest_actions.take_fingerprint(house.ingest.pool, client.tenant_id)
     assert (await rebuild_anew(client))[:2] == (str(fingerprint), [])
+
+
+async def test_a_commit_that_comes_after_the_sweep_brings_nothing_back(
+    house: House, client: Client, rebuild_anew: Callable[[Client], Awaitable[Rebuilt]]
+) -> None:
+    """Its head was put, its run was given up, its parts went, and only then it goes on."""
+    plan = await client.plan()
+    await client.copy(plan, {b"a": [b"one"]})
+    slow = replace(house.ingest, deltas=asyncio.Semaphore(0))  # all its turns are taken
+    run = await client.start(plan)
+    await client.batch(run, {b"b": [b"one"]})
+    said = ingest_rules.Commit(batches=1, counters=ingest_rules.Counters())
+    commit = asyncio.create_task(ingest_actions.commit_run(slow, client.agent, run, said))
+    while not any(key.startswith("2.head.") for key in await run_keys(client, plan)):
+        await asyncio.sleep(0.01)
+    await client.copy(plan, {b"c": [b"one"]})
+    await tell_ends(client)
+    before = await rebuild_anew(client)
+    assert await sweep(client, 2 * GRACE) == 1
+    slow.deltas.release()
+    with pytest.raises(ingest_rules.RunClosed):
+        await commit
+    assert await rebuild_anew(client) == before
+    assert [version["name"] for version in before.versions] == [b"a", b"c"]
 
 
 async def test_an_older_database_deletes_nothing_that_a_rebuild_uses(
