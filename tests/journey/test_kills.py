@@ -95,9 +95,12 @@ def check_promises(client: Client, committed: list[dict[str, object]]) -> None:
     assert len(ids) - len(set(ids)) <= 2
 
     def balanced() -> bool:
+        shown: set[str] = set()
+        before = ""
         with client.sign_in() as api:
-            runs = api.get("plans/documents/runs").json()["runs"]
-        shown = {run["run_id"] for run in runs if run["restore_point"]}
+            while runs := api.get(f"plans/documents/runs{before}").json()["runs"]:
+                shown |= {run["run_id"] for run in runs if run["restore_point"]}
+                before = f"?before={runs[-1]['number']}"
         return {str(summary["run_id"]) for summary in committed} <= shown
 
     eventually(balanced, "every committed run in the portal", 60)
