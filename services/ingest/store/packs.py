@@ -186,8 +186,10 @@ async def find_chunk_facts(
 ) -> dict[bytes, ChunkFacts]:
     """Returns what is known of each chunk of the tenant, in whatever pack it lies."""
     rows = await conn.fetch(
-        "SELECT chunk_id, size, crc32, pack_no FROM catalogue.chunks"
-        " WHERE tenant_id = $1 AND chunk_id = ANY($2::bytea[])",
+        # LIMIT keeps these look-ups by key (docs/decisions/0018).
+        "SELECT k.chunk_id, c.* FROM unnest($2::bytea[]) AS k (chunk_id) CROSS JOIN LATERAL ("
+        "  SELECT size, crc32, pack_no FROM catalogue.chunks"
+        "  WHERE tenant_id = $1 AND chunk_id = k.chunk_id LIMIT 1) c",
         tenant_id,
         chunk_ids,
     )
