@@ -93,9 +93,7 @@ class Comparison:
         for listing in listings:
             self._counters.folders_total += not listing.part
             self._counters.specials_skipped += listing.specials
-            self._skip_to(listing.path)
-            head = self._known.head
-            old = head if head is not None and head.path == listing.path else None
+            old = self._old(listing.path)
             if listing.pinned and old is not None:
                 _overlook_times(listing, old)
             if listing.unreadable is not None:
@@ -120,6 +118,14 @@ class Comparison:
     def _count(self, record: Record) -> None:
         self._counters.files_total += record.files
         self._counters.bytes_protected += record.size_bytes
+
+    def _old(self, path: bytes) -> Record | None:
+        """The record of a folder, None where it is new."""
+        head = self._known.head
+        if head is None or head.path != path:
+            self._skip_to(path)
+            head = self._known.head
+        return head if head is not None and head.path == path else None
 
     def _skip_to(self, path: bytes | None) -> None:
         """Records that come before this folder in the walk are of folders that are gone."""

@@ -14,7 +14,9 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
 
 from agent.exclusions import Exclusions, Rules
 from agent.exclusions.rules import CACHE_SIGNATURE, CACHE_TAG
@@ -39,8 +41,7 @@ def row_of(name: bytes, status: os.stat_result) -> Row:
     return (name, *_fields(status))
 
 
-@dataclass
-class Listing:
+class Listing(msgspec.Struct):
     """One folder as it is now.
 
     rows: sorted by name, without what is excluded or special; a folder's size is 0.
@@ -56,21 +57,20 @@ class Listing:
 
     path: bytes
     descriptor: int = -1
-    rows: list[Row] = field(default_factory=list)
-    unseen: dict[bytes, str] = field(default_factory=dict)
+    rows: list[Row] = []
+    unseen: dict[bytes, str] = {}
     unreadable: str | None = None
     pinned: bool = False
     specials: int = 0
-    too_large: list[Row] = field(default_factory=list)
-    contents: dict[bytes, bytes] = field(default_factory=dict)
-    kept: list[bytes] = field(default_factory=list)
+    too_large: list[Row] = []
+    contents: dict[bytes, bytes] = {}
+    kept: list[bytes] = []
     names: SortedNames | None = None
     part: int = 0
     up_to: bytes | None = None
 
 
-@dataclass(frozen=True)
-class _Step:
+class _Step(NamedTuple):
     path: bytes
     inode: int | None
     base: bytes | None
@@ -249,8 +249,7 @@ def _kept(listing: Listing, rows: list[Row], exclusions: Exclusions) -> list[Row
         rows = [row for row in rows if row[1] >> 12 in KINDS]
     if FOLDER in kinds:
         rows = [(*row[:3], 0, *row[4:]) if row[1] >> 12 == FOLDER else row for row in rows]
-    names = [row[0] for row in rows]
-    if exclusions.any_in(listing.path, names):
+    if exclusions.any_in(listing.path, [row[0] for row in rows]):
         rows = [
             row
             for row in rows

@@ -162,7 +162,13 @@ class Client:
 
     def _agent(self, *arguments: str, **environ: str) -> measuring.Took:
         command = [sys.executable, "-m", "agent", "--config", str(self._config), *arguments]
-        return measuring.run(command, {**os.environ, **environ}, self.folder / "agent.log")
+        environ = {**os.environ, **self._bytecode(), **environ}
+        return measuring.run(command, environ, self.folder / "agent.log")
+
+    def _bytecode(self) -> dict[str, str]:
+        """As where it was installed by pip: compiled once, whatever this environment says."""
+        folder = self._installation.folder / "bytecode"
+        return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder)}
 
     def run(self) -> tuple[measuring.Took, dict[str, Any]]:
         """Copy the tree; what it took, and the summary that the agent gives."""

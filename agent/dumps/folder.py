@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+
+import msgspec
 
 from agent import records
 from agent.config import Dump
@@ -66,4 +67,4 @@ def _with_row(root: Listing, row: Row, on_missed: Callable[[bytes, str], None]) 
     rows = [other for other in root.rows if other[0] != NAME]
     if len(rows) != len(root.rows):
         on_missed(NAME, STANDS_IN_THE_WAY)
-    return replace(root, rows=sorted([*rows, row]))
+    return msgspec.structs.replace(root, rows=sorted([*rows, row]))

@@ -52,9 +52,10 @@ class Exclusions:
 
     def any_in(self, folder: bytes, names: Sequence[bytes]) -> bool:
         """May any of these names in a folder be excluded? A quick look that misses none."""
-        suspects = self._suspicion.names_in(self._text(self._inside(folder)))
-        if suspects is not None and suspects.may_hold(self._folded(names)):
-            return True
+        if self._patterns:
+            suspects = self._suspicion.names_in(self._text(self._inside(folder)))
+            if suspects is not None and suspects.may_hold(self._folded(names)):
+                return True
         return folder in self._own_parents
 
     def match(self, folder: bytes, name: bytes, is_folder: bool) -> bool:

@@ -35,16 +35,24 @@ class Crew:
     `on_report` is called in the thread that gives orders and waits for their end, and nowhere else.
     """
 
-    def __init__(self, setup: Setup, on_report: Callable[[Report], None]) -> None:
-        self._setup = msgspec.msgpack.encode(setup)
-        self._root = setup.root
+    def __init__(self, root: int, on_report: Callable[[Report], None]) -> None:
+        self._root = root
         self._on_report = on_report
+        self._setup = b""
         self._orders: queue.Queue[bytes | None] = queue.Queue(_WAITING_ORDERS)
         self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._processes: list[subprocess.Popen[bytes]] = []
         self._failure: BaseException | None = None
         self._open_orders = 0
+
+    def prepare(self) -> None:
+        """Start a process: that takes about as long as the portal's first answer."""
+        self._start()
+
+    def brief(self, setup: Setup) -> None:
+        """Say what workers need to know, before the first order."""
+        self._setup = msgspec.msgpack.encode(setup)
 
     def give(self, order: bytes) -> None:
         """Hand out an order; waits while all are busy, raises what ended a worker."""
@@ -60,9 +68,7 @@ class Crew:
             self.hear(_LOOK_SECONDS)
         for _ in self._threads:
             self._put(None)
-        for thread, process in zip(self._threads, self._processes, strict=True):
-            thread.join()
-            process.wait()
+        self._end()
 
     def stop(self) -> None:
         """End all workers at once; unfinished files are known as such."""
@@ -70,9 +76,7 @@ class Crew:
             self._failure = AgentError("The restore was stopped.")
         for process in self._processes:
             process.kill()
-        for thread, process in zip(self._threads, self._processes, strict=True):
-            thread.join()
-            process.wait()
+        self._end()
 
     def hear(self, seconds: float = 0.0) -> None:
         """Take the reports that have come; raises what ended a worker."""
@@ -94,7 +98,17 @@ class Crew:
             except queue.Full:
                 self.hear()
 
-    def _hire(self) -> None:
+    def _end(self) -> None:
+        for process in self._processes[len(self._threads) :]:
+            # It was given nothing to do.
+            process.kill()
+            process.communicate()
+        for thread in self._threads:
+            thread.join()
+        for process in self._processes:
+            process.wait()
+
+    def _start(self) -> None:
         process = subprocess.Popen(
             [sys.executable, "-m", "agent.restore.worker"],
             stdin=subprocess.PIPE,
@@ -104,6 +118,11 @@ class Crew:
             process_group=0,
         )
         self._processes.append(process)
+
+    def _hire(self) -> None:
+        if len(self._processes) == len(self._threads):
+            self._start()
+        process = self._processes[len(self._threads)]
         thread = threading.Thread(target=self._lead, args=(process,), daemon=True)
         self._threads.append(thread)
         thread.start()

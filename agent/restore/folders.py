@@ -61,12 +61,26 @@ class Folders:
             found = self._open.get(parent)
         if found is None:
             found = self._root
+        else:
+            self._open.move_to_end(parent)
         for here, name in reversed(missing):
             found = self._step(found, here, name)
             self._open[here] = found
             if len(self._open) > MAX_OPEN_FOLDERS:
                 self._open.popitem(last=False)
         return found
+
+    def make(self, path: bytes) -> None:
+        """Have a folder below the root, which need not be open for that; InTheWay as above."""
+        if path in self._made:
+            return
+        parent, _, name = path.rpartition(b"/")
+        if not self._make(self.open(parent), path, name):
+            self.open(path)
+
+    def has_made(self, path: bytes) -> bool:
+        """Did we make it, so that nothing can be in the way in it?"""
+        return path in self._made
 
     def _step(self, parent: Folder, path: bytes, name: bytes) -> Folder:
         """Open a folder in an open one, never through a symlink."""

@@ -44,10 +44,16 @@ class Landing:
         found.is_fresh = found.is_fresh or is_fresh
         return found
 
+    def make_folder(self, path: bytes) -> None:
+        """Have a folder below the root; InTheWay where it can't be one."""
+        self._folders.make(path)
+
+    def is_fresh(self, path: bytes) -> bool:
+        """Did we make this folder?"""
+        return self._folders.has_made(path)
+
     def is_there(self, folder: Folder, entry: Entry) -> bool:
         """Is this very entry there already? InTheWay if another one is, unless we overwrite."""
-        if folder.is_fresh:
-            return False
         try:
             status = os.stat(entry.name, dir_fd=folder.descriptor, follow_symlinks=False)
         except FileNotFoundError:

@@ -62,7 +62,7 @@ class Restore:
         self.restored = Restored()
         self.progress = restoring(self.restored)
         self._window = Window()
-        self._crew: Crew | None = None
+        self._crew = Crew(root, self._on_report)
         self._growing: dict[int, _Growing] = {}
         self._large_files = 0
         self._folders: list[tuple[bytes, Entry]] = []
@@ -71,13 +71,12 @@ class Restore:
         """Do it; raises AgentError, StreamCut."""
         began = time.monotonic()
         try:
+            self._crew.prepare()
             self._read_manifest()
-            if self._crew is not None:
-                self._hand_out()
-                self._crew.finish()
+            self._hand_out()
+            self._crew.finish()
         except BaseException:
-            if self._crew is not None:
-                self._crew.stop()
+            self._crew.stop()
             raise
         self._finish_folders()
         self.restored.duration_seconds = time.monotonic() - began
@@ -105,7 +104,7 @@ class Restore:
                 parent=os.getpid(),
                 overwrite=wish.overwrite,
             )
-            self._crew = Crew(setup, self._on_report)
+            self._crew.brief(setup)
             places: dict[bytes, ChunkPlace] = {}
             for deltas, new_places in manifest.frames:
                 places.update((place.chunk_id, place) for place in new_places)
@@ -125,21 +124,20 @@ class Restore:
     def _plan_entry(
         self, parent: bytes, path: bytes, entry: Entry, places: dict[bytes, ChunkPlace]
     ) -> None:
+        landing = self._landing
         if entry.kind == "d":
-            self._landing.folder(path)
+            landing.make_folder(path)
             self._folders.append((path, entry))
             self.restored.folders += 1
-            return
-        folder = self._landing.folder(parent)
-        if self._landing.is_there(folder, entry):
+        elif not landing.is_fresh(parent) and landing.is_there(landing.folder(parent), entry):
             if entry.kind == "f":
                 self.restored.files_already_there += 1
                 self.restored.bytes_already_there += entry.size
         elif entry.kind == "l":
-            self._landing.make_symlink(folder, entry)
+            landing.make_symlink(landing.folder(parent), entry)
             self.restored.symlinks += 1
         elif entry.size == 0:
-            self._landing.write_whole(folder, entry, b"")
+            landing.write_whole(landing.folder(parent), entry, b"")
             self.restored.files += 1
         else:
             self._plan_file(parent, path, entry, places)
@@ -157,13 +155,12 @@ class Restore:
         if sum(place.size for place in found) != entry.size:
             self._not_restored(path, "its chunks do not add up to its size")
             return
-        folder = self._landing.folder(parent)
         number, is_kept = 0, False
         if len(found) > 1:
-            is_kept = self._landing.begin_growing(folder, entry)
+            is_kept = self._landing.begin_growing(self._landing.folder(parent), entry)
             self._large_files = number = self._large_files + 1
             self._growing[number] = _Growing(parent, entry, len(found))
-        file = Planned(parent, folder.is_fresh, entry, number, is_kept)
+        file = Planned(parent, self._landing.is_fresh(parent), entry, number, is_kept)
         offset = 0
         for place in found:
             self._window.add(file, place, offset)
@@ -172,9 +169,8 @@ class Restore:
                 self._hand_out()
 
     def _hand_out(self) -> None:
-        if self._crew is not None:
-            for order in self._window.empty():
-                self._crew.give(order)
+        for order in self._window.empty():
+            self._crew.give(order)
 
     def _on_report(self, report: Report) -> None:
         """Count what a worker did, and finish large files that are whole now."""

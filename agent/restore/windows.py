@@ -14,9 +14,9 @@ from libs.shared.entries import Entry
 FIRST_PIECES = 1_000
 MOST_PIECES = 12_000
 MOST_BYTES = 1 << 30
-ORDER_BYTES = 8 << 20
-ORDER_CHUNKS = 2_048
-_WHOLE_ORDER_BYTES = 48 << 20
+ORDER_BYTES = 16 << 20
+ORDER_CHUNKS = 4_096
+_WHOLE_ORDER_BYTES = 96 << 20
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -6,7 +6,7 @@ A batch on the wire is one zstd frame of MessagePack (docs/protocol.md, section 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar, Literal
 
 import msgspec
@@ -23,6 +23,7 @@ CHUNK_ID_BYTES = 32
 
 _MAX_WINDOW_BYTES = 8 * 1024 * 1024
 _MAX_I64 = 2**63 - 1
+_NO_NAMES = frozenset({b"", b".", b".."})
 
 Kind = Literal["f", "d", "l"]
 
@@ -134,9 +135,9 @@ def check_batch(deltas: Sequence[FolderDelta]) -> int:
         names.update(delta.removed)
         if len(names) != len(delta.upserts) + len(delta.removed):
             raise EntryRejected(delta.folder, "a name appears twice in this folder's changes")
-        for name in names:
-            if not _is_name(name):
-                raise EntryRejected(_join(delta.folder, name), "this is no name of a file")
+        bad = _find_bad_name(names)
+        if bad is not None:
+            raise EntryRejected(_join(delta.folder, bad), "this is no name of a file")
         for entry in delta.upserts:
             fault = _find_fault(entry)
             if fault is not None:
@@ -144,19 +145,29 @@ def check_batch(deltas: Sequence[FolderDelta]) -> int:
     return count
 
 
-def _is_name(name: bytes) -> bool:
-    return (
-        0 < len(name) <= MAX_NAME_BYTES
-        and b"/" not in name
-        and b"\0" not in name
-        and name not in (b".", b"..")
+def _find_bad_name(names: Collection[bytes]) -> bytes | None:
+    """One that is no name of a file; all are looked at together, as there are so many."""
+    if not names:
+        return None
+    together = b"".join(names)
+    if (
+        b"/" not in together
+        and b"\0" not in together
+        and _NO_NAMES.isdisjoint(names)
+        and max(map(len, names)) <= MAX_NAME_BYTES
+    ):
+        return None
+    return next(
+        name
+        for name in names
+        if name in _NO_NAMES or b"/" in name or b"\0" in name or len(name) > MAX_NAME_BYTES
     )
 
 
 def _check_folder(folder: bytes) -> None:
     if len(folder) > MAX_PATH_BYTES:
         raise EntryRejected(folder, f"a path has at most {MAX_PATH_BYTES} bytes")
-    if folder and not all(map(_is_name, folder.split(b"/"))):
+    if folder and _find_bad_name(folder.split(b"/")) is not None:
         raise EntryRejected(folder, "this is no path from the plan's root")
 
 
