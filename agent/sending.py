@@ -27,6 +27,8 @@ WINDOW_BYTES = 3 * 1024 * 1024
 WINDOWS_AHEAD = 1
 STOP_SECONDS = 20.0
 UPLOADS_IN_FLIGHT = 2
+BATCHES_IN_FLIGHT = 6
+BATCHES_FOR_A_PACK = 3
 MAX_REMEMBERED_IDS = 100_000
 BATCH_ENTRIES = 10_000
 BATCH_BYTES = 6 * 1024 * 1024
@@ -116,6 +118,7 @@ class Sender:
         self._steps: queue.Queue[_Asked | _Batch | None] = queue.Queue(WINDOWS_AHEAD)
         self._packs: queue.Queue[tuple[int, Pack] | None] = queue.Queue(UPLOADS_IN_FLIGHT)
         self._room = threading.Semaphore(UPLOADS_IN_FLIGHT)
+        self._room_for_batches = threading.Semaphore(BATCHES_IN_FLIGHT)
         self._calls = ThreadPoolExecutor(WINDOWS_AHEAD + 2)
         self._ends: list[threading.Event] = []
         for work in (self._pack_all, *[self._upload_all] * UPLOADS_IN_FLIGHT):
@@ -201,6 +204,7 @@ class Sender:
         if not self._deltas:
             return
         self._hand_over_window()
+        self._wait_for(self._room_for_batches)
         self._put(self._steps, _Batch(self.batches, encode_batch(self._deltas), 0))
         self.batches += 1
         self._deltas, self._deltas_entries, self._deltas_bytes = [], 0, 0
@@ -212,6 +216,10 @@ class Sender:
         missing = self._calls.submit(self._ingest.missing, self._run_id, ids)
         self._put(self._steps, _Asked(self._window, missing))
         self._window = self._windows.pop() if self._windows else _Window()
+
+    def _wait_for(self, room: threading.Semaphore) -> None:
+        while not room.acquire(timeout=0.5):
+            self._check()
 
     def _put(self, target: queue.Queue[T], value: T) -> None:
         while True:
@@ -257,7 +265,8 @@ class Sender:
         builder = PackBuilder()
         while (step := self._take(self._steps)) is not None:
             if isinstance(step, _Batch):
-                self._hold(step, builder)
+                if self._hold(step, builder) >= BATCHES_FOR_A_PACK:
+                    builder = self._send(builder)
                 continue
             answers = step.missing.result()
             for (chunk_id, content), is_missing in zip(step.window.chunks, answers, strict=True):
@@ -265,30 +274,33 @@ class Sender:
                     payload, encoding = compress(content)
                     builder.add(chunk_id, payload, len(content), encoding)
                     if builder.is_full:
-                        self._send(builder.finish())
-                        builder = PackBuilder(self._buffers.pop() if self._buffers else None)
+                        builder = self._send(builder)
             step.window.clear()
             self._windows.append(step.window)
         if builder.chunk_ids:
-            self._send(builder.finish())
+            self._send(builder)
         for _ in range(UPLOADS_IN_FLIGHT):
             self._put(self._packs, None)
 
-    def _send(self, pack: Pack) -> None:
-        while not self._room.acquire(timeout=0.5):
-            self._check()
+    def _send(self, builder: PackBuilder) -> PackBuilder:
+        """Have a pack uploaded; returns where the next one is built."""
+        self._wait_for(self._room)
         with self._progress.lock:
             self._progress.packs_made += 1
             number = self._progress.packs_made
             self._progress.unacknowledged.add(number)
-        self._put(self._packs, (number, pack))
+        self._put(self._packs, (number, builder.finish()))
+        return PackBuilder(self._buffers.pop() if self._buffers else None)
 
-    def _hold(self, batch: _Batch, builder: PackBuilder) -> None:
-        """Let a batch wait for the packs with its chunks, the one being built included."""
+    def _hold(self, batch: _Batch, builder: PackBuilder) -> int:
+        """Let a batch wait for the packs with its chunks; how many wait for the one being built."""
         with self._progress.lock:
-            batch.after_pack = self._progress.packs_made + bool(builder.chunk_ids)
+            made = self._progress.packs_made
+            batch.after_pack = made + bool(builder.chunk_ids)
             self._progress.waiting.append(batch)
+            held = sum(one.after_pack > made for one in self._progress.waiting)
         self._release()
+        return held
 
     def _release(self) -> None:
         """Send the batches whose packs are all acknowledged."""
@@ -299,10 +311,11 @@ class Sender:
                 if not progress.waiting or progress.waiting[0].after_pack > done:
                     return
                 batch = progress.waiting.popleft()
-            self._calls.submit(
-                self._guarded,
-                partial(self._ingest.put_entries, self._run_id, batch.number, batch.body),
-            )
+            self._calls.submit(self._guarded, partial(self._put_entries, batch))
+
+    def _put_entries(self, batch: _Batch) -> None:
+        self._ingest.put_entries(self._run_id, batch.number, batch.body)
+        self._room_for_batches.release()
 
     def _upload_all(self) -> None:
         while (step := self._take(self._packs)) is not None:
