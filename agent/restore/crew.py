@@ -19,6 +19,7 @@ from agent.failures import AgentError
 from agent.restore.orders import Report, Setup, receive, send
 
 MOST_WORKERS = 3
+EARLY_WORKERS = 2
 _WAITING_ORDERS = 2
 _LOOK_SECONDS = 0.5
 
@@ -47,8 +48,9 @@ class Crew:
         self._open_orders = 0
 
     def prepare(self) -> None:
-        """Start a process: that takes about as long as the portal's first answer."""
-        self._start()
+        """Start processes: that takes about as long as the portal's first answer."""
+        for _ in range(EARLY_WORKERS):
+            self._start()
 
     def brief(self, setup: Setup) -> None:
         """Say what workers need to know, before the first order."""

@@ -73,7 +73,7 @@ class Restore:
         try:
             self._crew.prepare()
             self._read_manifest()
-            self._hand_out()
+            self._hand_out(is_last=True)
             self._crew.finish()
         except BaseException:
             self._crew.stop()
@@ -168,8 +168,8 @@ class Restore:
             if self._window.is_full:
                 self._hand_out()
 
-    def _hand_out(self) -> None:
-        for order in self._window.empty():
+    def _hand_out(self, *, is_last: bool = False) -> None:
+        for order in self._window.empty(is_last=is_last):
             self._crew.give(order)
 
     def _on_report(self, report: Report) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import msgspec
 
@@ -15,12 +14,12 @@ FIRST_PIECES = 1_000
 MOST_PIECES = 12_000
 MOST_BYTES = 1 << 30
 ORDER_BYTES = 16 << 20
+LAST_ORDER_BYTES = 5 << 20
 ORDER_CHUNKS = 4_096
 _WHOLE_ORDER_BYTES = 96 << 20
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Planned:
+class Planned(msgspec.Struct, frozen=True, eq=False):
     """A file to be written; a large one has a number, and was there in part if `is_kept`."""
 
     folder: bytes
@@ -55,25 +54,29 @@ class Window:
             known[1].append((file, offset))
         self._pieces += 1
 
-    def empty(self) -> list[bytes]:
-        """Orders for all of it, as they travel; the window begins anew."""
+    def empty(self, *, is_last: bool = False) -> list[bytes]:
+        """Orders for all of it, as they travel; the window begins anew.
+
+        The last ones are small, so that all workers end at about the same time.
+        """
         in_order = sorted(self._wanted.values(), key=lambda one: (one[0].pack_no, one[0].offset))
         self._wanted, self._pieces, self._bytes = {}, 0, 0
         self._room = min(self._room * 2, MOST_PIECES)
         encoder = msgspec.msgpack.Encoder()
-        return [encoder.encode(_order(part)) for part in _parts(in_order)]
+        parts = _parts(in_order, LAST_ORDER_BYTES if is_last else ORDER_BYTES)
+        return [encoder.encode(_order(part)) for part in parts]
 
 
 _Wanted = tuple[ChunkPlace, list[tuple[Planned, int]]]
 
 
-def _parts(in_order: list[_Wanted]) -> Iterator[list[_Wanted]]:
+def _parts(in_order: list[_Wanted], order_bytes: int) -> Iterator[list[_Wanted]]:
     part: list[_Wanted] = []
     stored = plain = 0
     for one in in_order:
         place = one[0]
         if part and (
-            stored + place.length > ORDER_BYTES
+            stored + place.length > order_bytes
             or plain + place.size > _WHOLE_ORDER_BYTES
             or len(part) >= ORDER_CHUNKS
         ):
