@@ -78,10 +78,11 @@ class Installation:
 
     def count_settled_rows(self) -> int:
         """All rows of all tables, once the events and jobs of what was done have passed."""
-        rows = -1
-        while (counted := asyncio.run(_count_rows(self.described["postgres"]["dsn"]))) != rows:
-            rows = counted
+        dsn = self.described["postgres"]["dsn"]
+        rows, counted = -1, asyncio.run(_count_rows(dsn))
+        while counted != rows or asyncio.run(_has_names_due(dsn)):
             time.sleep(SETTLED_SECONDS)
+            rows, counted = counted, asyncio.run(_count_rows(dsn))
         return rows
 
     def store(self) -> ObjectStore:
@@ -98,6 +99,15 @@ async def _count_rows(dsn: str) -> int:
             " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
         )
         return sum([await conn.fetchval(f"SELECT count(*) FROM {row[0]}") for row in tables])
+    finally:
+        await conn.close()
+
+
+async def _has_names_due(dsn: str) -> bool:
+    """Are there names to be made findable? That may stand still for a while on a busy host."""
+    conn = await asyncpg.connect(dsn)
+    try:
+        return bool(await conn.fetchval("SELECT EXISTS (SELECT FROM ingest.names_due)"))
     finally:
         await conn.close()
 
