@@ -14,6 +14,8 @@ from statistics import median
 from bench import coffre, measuring, restic
 from bench.tree import Tree, count, warm
 
+_MEMORY = Path("/dev/shm")
+
 
 @dataclass
 class Side:
@@ -64,9 +66,8 @@ def measure(
 
 def _place_for_restores(folder: Path, tree: Tree) -> Path:
     """In memory where there is room: ext4 takes minutes to forget a tree that was deleted."""
-    memory = Path("/dev/shm")
-    has_room = memory.is_dir() and shutil.disk_usage(memory).free > 2 * tree.size_bytes
-    return memory if has_room else folder
+    has_room = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 2 * tree.size_bytes
+    return _MEMORY if has_room else folder
 
 
 def _measure_ours(
@@ -139,20 +140,26 @@ def _measure_restic(
 
 @contextmanager
 def _restored(target: Path, tree: Tree) -> Iterator[None]:
-    """What came while the block ran is counted, then removed.
-
-    As much was written there just before: a virtual machine waits for its host when it uses memory
-    for the first time, or after a while, and neither side shall be measured by that.
-    """
-    with tempfile.TemporaryFile(dir=target.parent, buffering=0) as room:
-        piece = bytes(1 << 20)
-        for _ in range(tree.size_bytes // len(piece)):
-            room.write(piece)
+    """What came while the block ran is counted, then removed."""
+    if target.is_relative_to(_MEMORY):
+        _use_memory(target.parent, tree.size_bytes)
     yield
     files, size_bytes = count(target)
     shutil.rmtree(target)
     if (files, size_bytes) != (tree.files, tree.size_bytes):
         raise measuring.ProgramFailed(f"{files} files of {size_bytes} bytes were restored")
+
+
+def _use_memory(folder: Path, size_bytes: int) -> None:
+    """Write so much and let it go.
+
+    A virtual machine waits for its host when it uses memory for the first time, or after a while,
+    and neither side shall be measured by that.
+    """
+    piece = bytes(1 << 20)
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as room:
+        for _ in range(size_bytes // len(piece)):
+            room.write(piece)
 
 
 def _less(after: dict[str, float], before: dict[str, float]) -> dict[str, float]:

@@ -72,11 +72,9 @@ class Folders:
 
     def make(self, path: bytes) -> None:
         """Have a folder below the root, which need not be open for that; InTheWay as above."""
-        if path in self._made:
-            return
-        parent, _, name = path.rpartition(b"/")
-        if not self._make(self.open(parent), path, name):
-            self.open(path)
+        if path not in self._made:
+            parent, _, name = path.rpartition(b"/")
+            self._make(self.open(parent), path, name)
 
     def has_made(self, path: bytes) -> bool:
         """Did we make it, so that nothing can be in the way in it?"""
@@ -91,7 +89,7 @@ class Folders:
             return Folder(os.open(name, _FLAGS, dir_fd=parent.descriptor), is_fresh)
         except OSError as error:
             if error.errno in (errno.ENOTDIR, errno.ELOOP):
-                raise InTheWay("something that is no folder is in the way") from error
+                raise _no_folder() from error
             raise
 
     def _make(self, parent: Folder, path: bytes, name: bytes) -> bool:
@@ -102,9 +100,15 @@ class Folders:
             status = os.stat(name, dir_fd=place, follow_symlinks=False)
             if parent.is_fresh or is_folded(place, name, status):
                 raise taken_for_another() from None
-            if stat.S_ISDIR(status.st_mode) or not self._overwrite:
+            if stat.S_ISDIR(status.st_mode):
                 return False
+            if not self._overwrite:
+                raise _no_folder() from None
             os.unlink(name, dir_fd=place)
             os.mkdir(name, 0o700, dir_fd=place)
         self._made.add(path)
         return True
+
+
+def _no_folder() -> InTheWay:
+    return InTheWay("something that is no folder is in the way")

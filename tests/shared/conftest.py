@@ -37,6 +37,16 @@ async def until(holds: Callable[[], Awaitable[Any]], seconds: float = 15, what: 
     return found
 
 
+async def count_read(conn: Any, table: str) -> int:
+    """How many rows of a table of the catalogue this transaction has read so far."""
+    read: int = await conn.fetchval(
+        "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables"
+        " WHERE schemaname = 'catalogue' AND relname = $1",
+        table,
+    )
+    return read
+
+
 class Side:
     """One service's side of the exchange in a test: its pool, and loops that can be ended."""
 

@@ -13,6 +13,7 @@ from libs.shared import catalogue, database
 from services.ingest.store import names, whole
 from services.portal.store import entries
 from services.portal.store.entries import Slice
+from tests.shared.conftest import count_read
 
 FOLDERS, FILES = 400, 25
 
@@ -79,15 +80,6 @@ async def fill(conn: Any, tenant_id: uuid.UUID, plan_id: uuid.UUID) -> list[int]
     return [row[0] for row in rows]
 
 
-async def count_read(conn: Any) -> int:
-    """How many versions this transaction has read so far."""
-    read: int = await conn.fetchval(
-        "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables"
-        " WHERE schemaname = 'catalogue' AND relname = 'versions'"
-    )
-    return read
-
-
 @pytest.fixture
 async def conn(unknown: Unknown) -> AsyncIterator[Any]:
     pool = await database.create_pool(unknown.dsn("portal"), "portal", max_size=1)
@@ -115,10 +107,10 @@ async def test_slices_of_several_folders_fit_together(unknown: Unknown, conn: An
 async def test_a_slice_reads_its_folders_and_no_other(unknown: Unknown, conn: Any) -> None:
     wanted = unknown.folders[200:210]
     for after in ((0, b""), (wanted[4], b"f3")):
-        before = await count_read(conn)
+        before = await count_read(conn, "versions")
         part = Slice(unknown.tenant_id, unknown.plan_id, 1, wanted, after, 2_000)
         assert await entries.list_slice(conn, part)
-        assert await count_read(conn) - before <= len(wanted) * FILES
+        assert await count_read(conn, "versions") - before <= len(wanted) * FILES
 
 
 async def test_a_walk_reads_each_version_once(unknown: Unknown, conn: Any) -> None:
@@ -126,30 +118,32 @@ async def test_a_walk_reads_each_version_once(unknown: Unknown, conn: Any) -> No
     async for _, found in catalogue.walk(conn, unknown.tenant_id, unknown.plan_id, 1):
         met += len(found)
     assert met == FOLDERS * (FILES + 1)
-    assert await count_read(conn) <= met
+    assert await count_read(conn, "versions") <= met
 
 
 async def test_a_whole_list_reads_each_version_once(unknown: Unknown) -> None:
-    pool = await database.create_pool(unknown.dsn("ingest"), "ingest", max_size=1)
-    async with database.transaction(pool) as conn:
+    async with (
+        await database.create_pool(unknown.dsn("ingest"), "ingest", max_size=1) as pool,
+        database.transaction(pool) as conn,
+    ):
         met = 0
         async for _, versions in whole.walk_versions(conn, unknown.tenant_id, unknown.plan_id):
             met += len(versions)
         assert met == FOLDERS * (FILES + 1)
-        assert await count_read(conn) <= met
-    await pool.close()
+        assert await count_read(conn, "versions") <= met
 
 
 @pytest.mark.parametrize("run_number", [1, None])
 async def test_new_names_are_read_in_their_folders_only(
     unknown: Unknown, run_number: int | None
 ) -> None:
-    pool = await database.create_pool(unknown.dsn("ingest"), "ingest", max_size=1)
     wanted = unknown.folders[100:103]
     due = names.NamesDue(1, unknown.tenant_id, unknown.plan_id, run_number, wanted[::-1])
-    async with database.transaction(pool) as conn:
+    async with (
+        await database.create_pool(unknown.dsn("ingest"), "ingest", max_size=1) as pool,
+        database.transaction(pool) as conn,
+    ):
         found = [each async for some in names.list_new_names(conn, due) for each in some]
         files = sorted(f"f{n}".encode() for n in range(1, FILES + 1))
         assert found == [(folder, file) for folder in wanted for file in files]
-        assert await count_read(conn) <= 2 * len(found)
-    await pool.close()
+        assert await count_read(conn, "versions") <= 2 * len(found)

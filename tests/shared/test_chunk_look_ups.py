@@ -10,6 +10,7 @@ import asyncpg
 from libs.shared import catalogue
 from libs.shared.database import create_pool, transaction
 from services.ingest.store import packs
+from tests.shared.conftest import count_read
 
 _CHUNK = "sha256(convert_to(n::text, 'UTF8'))"
 
@@ -32,15 +33,6 @@ async def fill(conn: Any, tenant_id: uuid.UUID, packs_made: int) -> list[bytes]:
     return [row[0] for row in rows]
 
 
-async def count_read(conn: Any) -> int:
-    """How many chunks this transaction has read so far."""
-    read: int = await conn.fetchval(
-        "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables"
-        " WHERE schemaname = 'catalogue' AND relname = 'chunks'"
-    )
-    return read
-
-
 async def test_a_new_tenants_chunks_are_read_one_by_one(database: Any) -> None:
     tenant_id = uuid.uuid4()
     admin = await asyncpg.connect(database.admin_dsn)
@@ -51,12 +43,13 @@ async def test_a_new_tenants_chunks_are_read_one_by_one(database: Any) -> None:
     finally:
         await admin.close()
     asked = chunk_ids[1000:1100]
-    pool = await create_pool(database.dsn("ingest"), "ingest", max_size=1)
-    async with transaction(pool) as conn:
+    async with (
+        await create_pool(database.dsn("ingest"), "ingest", max_size=1) as pool,
+        transaction(pool) as conn,
+    ):
         assert await packs.find_present(conn, tenant_id, asked) == set(asked)
-        assert await count_read(conn) <= len(asked)
+        assert await count_read(conn, "chunks") <= len(asked)
         assert set(await packs.find_chunk_facts(conn, tenant_id, asked)) == set(asked)
-        assert await count_read(conn) <= 2 * len(asked)
+        assert await count_read(conn, "chunks") <= 2 * len(asked)
         assert set(await catalogue.locate_chunks(conn, tenant_id, asked)) == set(asked)
-        assert await count_read(conn) <= 3 * len(asked)
-    await pool.close()
+        assert await count_read(conn, "chunks") <= 3 * len(asked)
