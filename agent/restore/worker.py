@@ -27,6 +27,8 @@ from libs.shared.packs import PayloadInvalid, unpack
 
 TRIES_WITHOUT_PROGRESS = 4
 REPORT_SECONDS = 0.5
+# A chunk may be a piece of thousands of large files, each open while it is written.
+MOST_OPEN_FILES = 16
 
 
 class Worker:
@@ -133,6 +135,8 @@ class Worker:
         found = self._growing.get(file.number)
         if found is None:
             folder = self._landing.folder(self._order.folders[file.folder][0])
+            if len(self._growing) >= MOST_OPEN_FILES:
+                os.close(self._growing.pop(next(iter(self._growing))))
             found = self._landing.open_growing(folder, file.entry.name)
             self._growing[file.number] = found
         return found

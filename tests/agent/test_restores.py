@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
-from tests.agent.house import Client, House
-from tests.agent.machines import Machine
+from tests.agent.house import PASSWORD, Client, House
+from tests.agent.machines import ROOT, Machine
 from tests.trees import compare_trees
 
 
@@ -53,6 +55,30 @@ def test_a_restore_goes_on_where_it_was_cut(
     (back / ".coffre-restore-0123456789abcdef").touch()
     again = client.restore(machine, tmp_path / "back")
     assert (again["files_restored"], again["files_already_there"]) == (1, 2)
+
+
+def test_many_copies_of_a_large_file_need_few_open_files(
+    machine: Machine, client: Client, papers: Path, tmp_path: Path
+) -> None:
+    content = os.urandom(4_300_000)
+    for number in range(50):
+        (papers / f"copy {number}").write_bytes(content)
+    machine.run()
+    portal = client.house.urls["portal"]
+    command = machine.command(
+        "restore", "papers", "--portal", portal, "--email", client.email,
+        "--to", str(tmp_path / "back"),
+    )  # fmt: skip
+    ended = subprocess.run(
+        ["prlimit", "--nofile=48", *command],
+        cwd=ROOT,
+        env={**os.environ, "COFFRE_PASSWORD": PASSWORD},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert compare_trees(papers, Path(f"{tmp_path}/back{papers}")) == []
 
 
 def test_only_the_clients_own_people_get_it(
