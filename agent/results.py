@@ -83,6 +83,7 @@ class Restored:
     bytes_already_there: int = 0
     bytes_fetched: int = 0
     owners_refused: int = 0
+    renamed: int = 0
     duration_seconds: float = 0.0
     not_restored: dict[bytes, str] = field(default_factory=dict)
     code: str | None = None
@@ -94,8 +95,12 @@ class Restored:
         """In the words of runs."""
         if self.error is not None:
             return "failed"
-        has_warnings = bool(self.not_restored or self.owners_refused)
-        return "succeeded_with_warnings" if has_warnings else "succeeded"
+        return "succeeded_with_warnings" if self.has_warnings else "succeeded"
+
+    @property
+    def has_warnings(self) -> bool:
+        """Is anything not as it was?"""
+        return bool(self.not_restored or self.owners_refused or self.renamed)
 
     def as_summary(self, plan: str) -> dict[str, Any]:
         """All members, in JSON types."""
@@ -115,6 +120,7 @@ class Restored:
             "bytes_already_there": self.bytes_already_there,
             "bytes_fetched": self.bytes_fetched,
             "owners_refused": self.owners_refused,
+            "entries_renamed": self.renamed,
             "duration_seconds": round(self.duration_seconds, 3),
             "not_restored": [
                 {"path": shown_absolute(path), "reason": reason} for path, reason in pairs

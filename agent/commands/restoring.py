@@ -85,12 +85,9 @@ def restore(
     The password comes from COFFRE_PASSWORD, else it is asked for.
     A restore that was cut can be repeated: what is there already is not fetched again.
     """
-    from agent.platforms import SYSTEM
-
-    if SYSTEM == "windows":
-        end(UsageError("The agent can't restore on Windows yet: take the zip from the portal."))
     from agent import memory
     from agent.connection import Connection
+    from agent.platforms import SYSTEM, paths
     from agent.portal import Portal
     from agent.restore import points
     from agent.restore.performing import Wish
@@ -108,7 +105,7 @@ def restore(
     memory.keep_small()
     memory.collect_rarely()
     with Teller(as_json, plan) as teller:
-        wanted = None if path is None else os.fsencode(path).strip(b"/")
+        wanted = None if path is None else paths.wanted_path(path, SYSTEM)
         wish = Wish(plan, run_number, moment, wanted, to or Path(), overwrite, ca_file)
         try:
             connection = Connection(
@@ -141,6 +138,7 @@ def _restore(portal: Portal, wish: Wish, teller: Teller) -> int:
             f"{duration_text(result.duration_seconds)}. {result.files} files, "
             f"{size_text(result.bytes_written)}; {result.files_already_there} were there already, "
             f"{len(result.not_restored)} not restored."
+            + (f" {result.renamed} have another name here." if result.renamed else "")
         )
     return result.exit_code
 
@@ -160,6 +158,7 @@ def _preview(portal: Portal, wish: Wish, teller: Teller) -> int:
         f"{found.symlinks} symlinks would be written; {found.files_already_there} files are there "
         f"already, {found.replaced} things that differ would be replaced, "
         f"{len(found.refused)} would stay as they are."
+        + (f" {found.renamed} would have another name here." if found.renamed else "")
     )
     return found.exit_code
 

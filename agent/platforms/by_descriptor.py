@@ -8,13 +8,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
+from agent.platforms import attributes, locks
+
+assert sys.platform != "win32"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _QUIET_FILE = _FILE | getattr(os, "O_NOATIME", 0)
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_UNFINISHED_FILE = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _ON_THE_WAY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 _PIECE_BYTES = 3000 if sys.platform == "linux" else 900
-IS_ROOT = os.geteuid() == 0
 
 # st_mode, inode, size, mtime in ns, ctime in ns, uid, gid
 fields = operator.attrgetter(
@@ -98,9 +101,43 @@ def read_link(name: bytes, folder: int) -> bytes:
     return os.readlink(name, dir_fd=folder)
 
 
-def new_file(name: bytes, folder: int) -> int:
-    """Make a file, readable by us alone; FileExistsError if something is there."""
-    return os.open(name, _NEW_FILE, 0o600, dir_fd=folder)
+def again(folder: int) -> int:
+    """The same folder once more, to be closed by itself."""
+    return os.dup(folder)
+
+
+def handed(folder: int) -> tuple[int, tuple[int, ...]]:
+    """(what a process that we start takes the folder by, descriptors that it must inherit)."""
+    return folder, (folder,)
+
+
+def taken(handle: int | str) -> int:
+    """The folder that the process that started us handed on."""
+    return int(handle)
+
+
+def try_lock(folder: int) -> bool:
+    """Lock it until the last process that has it ends; False if others have, and hold it."""
+    try:
+        return locks.try_lock(folder)
+    except OSError:
+        # Some network file systems have no locks: then it's the user who must take care.
+        return True
+
+
+def new_file(name: bytes, folder: int, mode: int = 0o600) -> int:
+    """Make a file, and open it to be written; FileExistsError if something is there."""
+    return os.open(name, _NEW_FILE, mode, dir_fd=folder)
+
+
+def open_unfinished(name: bytes, folder: int) -> int:
+    """Open a file that we made before, to read and to write."""
+    return os.open(name, _UNFINISHED_FILE, dir_fd=folder)
+
+
+def read_at(descriptor: int, size: int, offset: int) -> bytes:
+    """Read at a place of a file."""
+    return os.pread(descriptor, size, offset)
 
 
 def write_at(descriptor: int, content: bytes | memoryview, offset: int) -> int:
@@ -109,34 +146,31 @@ def write_at(descriptor: int, content: bytes | memoryview, offset: int) -> int:
 
 
 def finish_file(
-    descriptor: int, name: bytes, folder: int, mode: int, mtime_ns: int, owner: tuple[int, int]
-) -> None:
-    """Give a new file its owner, mode and time, and close it."""
+    descriptor: int,
+    _name: bytes,
+    _folder: int,
+    mode: int,
+    mtime_ns: int,
+    owner: tuple[int, int] | None,
+) -> int:
+    """Give a file its owner, time and mode, and close it; how many were refused."""
     try:
-        if IS_ROOT:
-            os.fchown(descriptor, *owner)
-        os.fchmod(descriptor, mode)
-        os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+        return attributes.give(descriptor, mode, mtime_ns, owner)
     finally:
         os.close(descriptor)
 
 
-def finish_folder(folder: int, mode: int, mtime_ns: int, owner: tuple[int, int]) -> None:
-    """Give a folder its owner, mode and time."""
-    if IS_ROOT:
-        os.fchown(folder, *owner)
-    os.fchmod(folder, mode)
-    os.utime(folder, ns=(mtime_ns, mtime_ns))
+def finish_folder(folder: int, mode: int, mtime_ns: int, owner: tuple[int, int]) -> int:
+    """Give a folder its owner, time and mode; how many were refused."""
+    return attributes.give(folder, mode, mtime_ns, owner)
 
 
 def make_link(
     target: bytes, name: bytes, folder: int, mtime_ns: int, owner: tuple[int, int]
-) -> None:
-    """Make a symlink with its owner and time."""
+) -> int:
+    """Make a symlink with its owner and time; how many were refused."""
     os.symlink(target, name, dir_fd=folder)
-    if IS_ROOT:
-        os.chown(name, *owner, dir_fd=folder, follow_symlinks=False)
-    os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=folder, follow_symlinks=False)
+    return attributes.give_link(name, mtime_ns, owner, folder)
 
 
 def make_folder(name: bytes, folder: int) -> None:

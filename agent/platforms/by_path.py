@@ -11,24 +11,28 @@ import errno
 import itertools
 import os
 import stat
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
+from typing import IO
 
-from agent.platforms import paths
+from agent.platforms import attributes, locks, paths
 
 _SYSTEM = "windows" if os.name == "nt" else "linux"
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
-_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL
-_NEW |= getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
+_UNFINISHED = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
+_NEW = _UNFINISHED | os.O_CREAT | os.O_EXCL
 _LINK_MODE = stat.S_IFLNK | 0o777
 # Symlinks and junctions; other marks (deduplicated, in the cloud) are on files as any other.
 _LINK_TAGS = frozenset({0xA000000C, 0xA0000003})
-IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+_LOCK_NAME = b".coffre-restore-lock"
+_PRIVILEGE_NOT_HELD = 1314
+_LINKS_FORBIDDEN = "Windows lets only administrators make symlinks, or all in developer mode"
+
+_SEPARATORS = frozenset(b"\\/:")
 
 _numbers = itertools.count(1 << 40)
 _open: dict[int, str] = {}
-_lock = threading.Lock()
+_locks: dict[int, IO[bytes]] = {}
 
 
 def _number(path: str) -> int:
@@ -38,7 +42,17 @@ def _number(path: str) -> int:
 
 
 def _at(name: bytes, folder: int) -> str:
-    return os.path.join(_open[folder], os.fsdecode(name))
+    if _SYSTEM == "windows" and not _SEPARATORS.isdisjoint(name):
+        # It would lead out of the folder.
+        raise OSError(errno.EINVAL, "Windows has no such names", os.fsdecode(name))
+    return os.path.join(_open[folder], _text(name))
+
+
+def _text(name: bytes) -> str:
+    try:
+        return os.fsdecode(name)
+    except UnicodeDecodeError as error:
+        raise OSError(errno.EILSEQ, os.strerror(errno.EILSEQ)) from error
 
 
 def mode_of(status: os.stat_result) -> int:
@@ -49,10 +63,13 @@ def mode_of(status: os.stat_result) -> int:
 
 
 def fields(status: os.stat_result) -> tuple[int, int, int, int, int, int, int]:
-    """st_mode, inode, size, mtime in ns, ctime in ns, uid, gid."""
+    """st_mode, inode, size, mtime in ns, ctime in ns, uid, gid.
+
+    On Windows ctime is when it was made, and inode is 0: listing a folder doesn't tell it.
+    """
     return (
         mode_of(status),
-        status.st_ino,
+        0 if _SYSTEM == "windows" else status.st_ino,
         status.st_size,
         status.st_mtime_ns,
         status.st_ctime_ns,
@@ -96,8 +113,13 @@ def open_in(name: bytes, folder: int) -> int:
 
 
 def close(folder: int) -> None:
-    """Forget a folder."""
-    _open.pop(folder, None)
+    """Forget a folder, and unlock it."""
+    path = _open.pop(folder, None)
+    file = _locks.pop(folder, None)
+    if path is not None and file is not None:
+        file.close()
+        with suppress(OSError):
+            os.unlink(os.path.join(path, os.fsdecode(_LOCK_NAME)))
 
 
 def status(folder: int) -> os.stat_result:
@@ -138,51 +160,87 @@ def read_link(name: bytes, folder: int) -> bytes:
     return os.fsencode(os.readlink(_at(name, folder)))
 
 
-def new_file(name: bytes, folder: int) -> int:
-    """Make a file, readable by us alone; FileExistsError if something is there."""
-    return os.open(_at(name, folder), _NEW, 0o600)
+def again(folder: int) -> int:
+    """The same folder once more, to be closed by itself."""
+    return _number(_open[folder])
+
+
+def handed(folder: int) -> tuple[str, tuple[int, ...]]:
+    """(what a process that we start takes the folder by, descriptors that it must inherit)."""
+    return _open[folder], ()
+
+
+def taken(handle: int | str) -> int:
+    """The folder that the process that started us handed on."""
+    return _checked(str(handle))
+
+
+def try_lock(folder: int) -> bool:
+    """Lock it until it is closed or this process ends, by a file in it; False if others have."""
+    file = open(_at(_LOCK_NAME, folder), "ab")  # noqa: SIM115 - closed with the folder
+    if not locks.try_lock(file):
+        file.close()
+        return False
+    _locks[folder] = file
+    return True
+
+
+def new_file(name: bytes, folder: int, mode: int = 0o600) -> int:
+    """Make a file, and open it to be written; FileExistsError if something is there."""
+    return os.open(_at(name, folder), _NEW, mode)
+
+
+def open_unfinished(name: bytes, folder: int) -> int:
+    """Open a file that we made before, to read and to write."""
+    return os.open(_at(name, folder), _UNFINISHED)
+
+
+def read_at(descriptor: int, size: int, offset: int) -> bytes:
+    """Read at a place of a file."""
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.read(descriptor, size)
 
 
 def write_at(descriptor: int, content: bytes | memoryview, offset: int) -> int:
     """Write at a place of a file; how much was written."""
-    with _lock:
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        return os.write(descriptor, content)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.write(descriptor, content)
 
 
 def finish_file(
-    descriptor: int, name: bytes, folder: int, mode: int, mtime_ns: int, owner: tuple[int, int]
-) -> None:
-    """Give a new file its mode and time, and close it."""
+    descriptor: int,
+    name: bytes,
+    folder: int,
+    mode: int,
+    mtime_ns: int,
+    owner: tuple[int, int] | None,
+) -> int:
+    """Give a file its owner, time and mode, and close it; how many were refused."""
+    # First: what is written last is the time, and it is written when the file is closed.
     os.close(descriptor)
-    path = _at(name, folder)
-    os.utime(path, ns=(mtime_ns, mtime_ns))
-    _own(path, owner)
-    os.chmod(path, mode)
+    return attributes.give(_at(name, folder), mode, mtime_ns, owner)
 
 
-def finish_folder(folder: int, mode: int, mtime_ns: int, owner: tuple[int, int]) -> None:
-    """Give a folder its mode and time."""
-    path = _open[folder]
-    _own(path, owner)
-    os.chmod(path, mode)
-    os.utime(path, ns=(mtime_ns, mtime_ns))
+def finish_folder(folder: int, mode: int, mtime_ns: int, owner: tuple[int, int]) -> int:
+    """Give a folder its owner, time and mode; how many were refused."""
+    return attributes.give(_open[folder], mode, mtime_ns, owner)
 
 
 def make_link(
     target: bytes, name: bytes, folder: int, mtime_ns: int, owner: tuple[int, int]
-) -> None:
-    """Make a symlink; on Windows that needs a right that few have, and it says so."""
+) -> int:
+    """Make a symlink, with its owner and time where symlinks have any; how many were refused.
+
+    Windows gives that right to few, and then this raises what says so.
+    """
     path = _at(name, folder)
-    os.symlink(os.fsdecode(target), path)
-    if os.utime in os.supports_follow_symlinks:
-        os.utime(path, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
-    _own(path, owner)
-
-
-def _own(path: str, owner: tuple[int, int]) -> None:
-    if IS_ROOT:
-        os.chown(path, *owner, follow_symlinks=False)
+    try:
+        os.symlink(_text(target), path)
+    except OSError as error:
+        if getattr(error, "winerror", 0) == _PRIVILEGE_NOT_HELD:
+            raise PermissionError(errno.EACCES, _LINKS_FORBIDDEN) from error
+        raise
+    return attributes.give_link(path, mtime_ns, owner)
 
 
 def make_folder(name: bytes, folder: int) -> None:
@@ -193,12 +251,20 @@ def make_folder(name: bytes, folder: int) -> None:
 def remove(name: bytes, folder: int) -> None:
     """Remove what is no folder, be it marked as read-only."""
     path = _at(name, folder)
-    if _SYSTEM == "windows":
-        with suppress(OSError):
-            os.chmod(path, stat.S_IWRITE)
+    _make_writable(path)
     os.unlink(path)
 
 
 def rename(name: bytes, new: bytes, folder: int) -> None:
     """Give it another name in the same folder, in the place of what is there."""
-    os.replace(_at(name, folder), _at(new, folder))
+    path = _at(new, folder)
+    _make_writable(path)
+    os.replace(_at(name, folder), path)
+
+
+def _make_writable(path: str) -> None:
+    """Take the mark from a file by which Windows refuses to remove it."""
+    if _SYSTEM == "windows":
+        with suppress(OSError):
+            if stat.S_ISREG(mode_of(os.lstat(path))):
+                os.chmod(path, stat.S_IWRITE)

@@ -6,13 +6,14 @@ import sys
 from typing import IO, Any
 
 
-def try_lock(file: IO[Any]) -> bool:
+def try_lock(file: IO[Any] | int) -> bool:
     """Take the lock; False if another process holds it."""
     if sys.platform == "win32":
         import msvcrt  # noqa: PLC0415 - only there
 
         try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            descriptor = file if isinstance(file, int) else file.fileno()
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
         return True
@@ -20,6 +21,6 @@ def try_lock(file: IO[Any]) -> bool:
 
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):
         return False
     return True

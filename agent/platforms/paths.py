@@ -6,17 +6,21 @@ In the tree a path is bytes, with slashes, absolute, without the first slash.
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import unicodedata
 from collections.abc import Callable
 
 _DRIVE = re.compile(r"([A-Za-z]):(?:\\|$)")
+_DRIVE_NAME = re.compile(rb"[A-Za-z]:")
 _UNC = re.compile(r"\\\\([^\\?.][^\\]*)\\([^\\]+)(\\.*|$)")
 _LONG = "\\\\?\\"
 UNC = "UNC"
 _FORBIDDEN = re.compile(rb'[\x00-\x1f<>:"|?*\\]')
-_DEVICE = re.compile(rb"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)")
+_DEVICE = re.compile(
+    rb"(?i)(con|conin\$|conout\$|prn|aux|nul|(com|lpt)([0-9]|\xc2[\xb9\xb2\xb3])) *(\.|$)"
+)
 
 
 def plan_folder(text: str, system: str) -> str:
@@ -43,6 +47,14 @@ def _windows_folder(text: str) -> str:
     return f"{start}/{inside}" if inside else start
 
 
+def wanted_path(text: str, system: str) -> bytes:
+    """A path that a restore is asked for, of this system or another, as the tree knows it."""
+    try:
+        return os.fsencode(plan_folder(text, system)).strip(b"/")
+    except ValueError:
+        return os.fsencode(text).strip(b"/")
+
+
 def system_path(path: str, system: str) -> str:
     """What the system calls a path of the tree; on Windows in the form that has no limit."""
     if system != "windows":
@@ -53,15 +65,27 @@ def system_path(path: str, system: str) -> str:
     return f"{_LONG}{drive}\\" + rest.replace("/", "\\")
 
 
-def landing_name(name: bytes, system: str) -> bytes:
-    """The name under which an entry can be restored on a system.
+def landing_of(system: str) -> Callable[[bytes], bytes] | None:
+    """What makes of a copy's path one that a system can hold, for restores; None: it holds all.
 
-    Windows has no `C:` inside a folder, no `a?b`, no `con.txt` and no name that ends with a dot.
+    Windows has no `C:` inside a folder, no `a?b`, no `con.txt`, no name that ends with a dot, and
+    none that is not Unicode.
     """
-    if system != "windows":
-        return name
-    if re.fullmatch(rb"[A-Za-z]:", name):
-        return name[:1]
+    return _on_windows if system == "windows" else None
+
+
+def _on_windows(path: bytes) -> bytes:
+    first, *rest = path.split(b"/")
+    first = first[:1] if _DRIVE_NAME.fullmatch(first) else _windows_name(first)
+    return b"/".join([first, *map(_windows_name, rest)])
+
+
+def _windows_name(name: bytes) -> bytes:
+    try:
+        name.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        # Of the names that aren't Unicode, most are of the time before it.
+        name = name.decode("latin-1").encode()
     kept = _FORBIDDEN.sub(b"_", name)
     if kept.endswith((b".", b" ")):
         kept = kept[:-1] + b"_"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
@@ -42,6 +43,6 @@ def user_places() -> Places:
 
 def is_administrator() -> bool:
     """May we use the machine's own folders?"""
-    if hasattr(os, "geteuid"):
+    if sys.platform != "win32":
         return os.geteuid() == 0
     return os.access(Path(os.environ.get("PROGRAMDATA", "C:/ProgramData")), os.W_OK)

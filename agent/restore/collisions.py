@@ -8,6 +8,7 @@ import unicodedata
 
 from agent.failures import AgentError
 from agent.names import shown_absolute
+from agent.platforms import folders
 
 FATAL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE})
 """What every further file would meet as well."""
@@ -34,11 +35,12 @@ def is_folded(folder: int, name: bytes, found: os.stat_result) -> bool:
     """Was something found under a name that nothing has, as file systems that fold case do?"""
     for other in _spellings(name):
         try:
-            status = os.stat(other, dir_fd=folder, follow_symlinks=False)
+            status = folders.status_in(other, folder)
         except OSError:
             continue
         if (status.st_ino, status.st_dev) == (found.st_ino, found.st_dev):
-            return name not in map(os.fsencode, os.listdir(folder))
+            with folders.scan(folder) as entries:
+                return name not in [os.fsencode(entry.name) for entry in entries]
     return False
 
 

@@ -16,6 +16,7 @@ from typing import BinaryIO, cast
 import msgspec
 
 from agent.failures import AgentError
+from agent.platforms.signals import own_group
 from agent.restore.orders import Report, Setup, receive, send
 
 MOST_WORKERS = 3
@@ -33,11 +34,12 @@ class _Died(AgentError):
 class Crew:
     """Some workers, each with a thread here that hands it orders and takes its reports.
 
+    `inherited` are the descriptors that they need to find the folder restored into.
     `on_report` is called in the thread that gives orders and waits for their end, and nowhere else.
     """
 
-    def __init__(self, root: int, on_report: Callable[[Report], None]) -> None:
-        self._root = root
+    def __init__(self, inherited: tuple[int, ...], on_report: Callable[[Report], None]) -> None:
+        self._inherited = inherited
         self._on_report = on_report
         self._setup = b""
         self._orders: queue.Queue[bytes | None] = queue.Queue(_WAITING_ORDERS)
@@ -115,9 +117,9 @@ class Crew:
             [sys.executable, "-m", "agent.restore.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            pass_fds=(self._root,),
+            pass_fds=self._inherited,
             # Ctrl-C is for the one who was started: it ends us in order.
-            process_group=0,
+            **own_group(),
         )
         self._processes.append(process)
 

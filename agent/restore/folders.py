@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import errno
-import os
 import stat
 from collections import OrderedDict
 from contextlib import suppress
 
+from agent.platforms import folders
 from agent.restore.collisions import InTheWay, is_folded, taken_for_another
 
 MAX_OPEN_FOLDERS = 128
-_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Folder:
@@ -21,24 +20,24 @@ class Folder:
     `keeps_modes` whether its file system does, both unknown before the first.
     """
 
-    __slots__ = ("descriptor", "is_fresh", "keeps_modes", "owner")
+    __slots__ = ("is_fresh", "keeps_modes", "number", "owner")
 
-    def __init__(self, descriptor: int, is_fresh: bool) -> None:
-        self.descriptor = descriptor
+    def __init__(self, number: int, is_fresh: bool) -> None:
+        self.number = number
         self.is_fresh = is_fresh
         self.keeps_modes: bool | None = None
         self.owner = (-1, -1)
 
     def __del__(self) -> None:
         with suppress(OSError):
-            os.close(self.descriptor)
+            folders.close(self.number)
 
 
 class Folders:
     """Folders by path, the last used ones open; makes_folders: make those that aren't there."""
 
     def __init__(self, root: int, *, overwrite: bool, makes_folders: bool) -> None:
-        self._root = Folder(os.dup(root), False)
+        self._root = Folder(folders.again(root), False)
         self._overwrite = overwrite
         self._makes_folders = makes_folders
         self._open: OrderedDict[bytes, Folder] = OrderedDict()
@@ -86,26 +85,26 @@ class Folders:
         if self._makes_folders and not is_fresh:
             is_fresh = self._make(parent, path, name)
         try:
-            return Folder(os.open(name, _FLAGS, dir_fd=parent.descriptor), is_fresh)
+            return Folder(folders.open_in(name, parent.number), is_fresh)
         except OSError as error:
             if error.errno in (errno.ENOTDIR, errno.ELOOP):
                 raise _no_folder() from error
             raise
 
     def _make(self, parent: Folder, path: bytes, name: bytes) -> bool:
-        place = parent.descriptor
+        place = parent.number
         try:
-            os.mkdir(name, 0o700, dir_fd=place)
+            folders.make_folder(name, place)
         except FileExistsError:
-            status = os.stat(name, dir_fd=place, follow_symlinks=False)
+            status = folders.status_in(name, place)
             if parent.is_fresh or is_folded(place, name, status):
                 raise taken_for_another() from None
             if stat.S_ISDIR(status.st_mode):
                 return False
             if not self._overwrite:
                 raise _no_folder() from None
-            os.unlink(name, dir_fd=place)
-            os.mkdir(name, 0o700, dir_fd=place)
+            folders.remove(name, place)
+            folders.make_folder(name, place)
         self._made.add(path)
         return True
 

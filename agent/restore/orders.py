@@ -26,8 +26,7 @@ class Setup(msgspec.Struct, array_like=True):
     patience_seconds: float
     plan: str
     chunk_key: bytes
-    root: int
-    parent: int
+    root: int | str
     overwrite: bool
 
 

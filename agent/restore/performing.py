@@ -5,7 +5,6 @@ This process plans, and makes folders, symlinks and what is empty; workers fetch
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,13 +13,15 @@ from pathlib import Path
 from agent import failures
 from agent.connection import StreamCut
 from agent.failures import AgentError
-from agent.names import shown_absolute
+from agent.names import shown, shown_absolute
+from agent.platforms import folders
 from agent.portal import ChunkPlace, Frame, Portal
 from agent.progress import Totals, restoring
 from agent.restore import roots
 from agent.restore.collisions import InTheWay, reason_of
 from agent.restore.crew import Crew
 from agent.restore.landing import Landing
+from agent.restore.naming import landed
 from agent.restore.orders import Report, Setup
 from agent.restore.windows import Planned, Window
 from agent.results import MAX_NAMED_NOT_COPIED, Restored
@@ -57,12 +58,12 @@ class Restore:
 
     def __init__(self, portal: Portal, wish: Wish, root: int, teller: Teller) -> None:
         self._portal, self._wish, self._teller = portal, wish, teller
-        self._root = root
+        self._handle, inherited = folders.handed(root)
         self._landing = Landing(root, overwrite=wish.overwrite)
         self.restored = Restored()
         self.progress = restoring(self.restored)
         self._window = Window()
-        self._crew = Crew(root, self._on_report)
+        self._crew = Crew(inherited, self._on_report)
         self._growing: dict[int, _Growing] = {}
         self._large_files = 0
         self._folders: list[tuple[bytes, Entry]] = []
@@ -81,7 +82,7 @@ class Restore:
         self._finish_folders()
         self.restored.duration_seconds = time.monotonic() - began
         self._tell_refusals()
-        if self.restored.not_restored or self.restored.owners_refused:
+        if self.restored.has_warnings:
             self.restored.exit_code = failures.WARNINGS
         return self.restored
 
@@ -100,8 +101,7 @@ class Restore:
                 patience_seconds=connection.patience_seconds,
                 plan=wish.plan,
                 chunk_key=manifest.chunk_key,
-                root=self._root,
-                parent=os.getpid(),
+                root=self._handle,
                 overwrite=wish.overwrite,
             )
             self._crew.brief(setup)
@@ -113,7 +113,10 @@ class Restore:
                     places = {}
 
     def _plan_frame(self, frame: Frame, places: dict[bytes, ChunkPlace]) -> None:
-        for delta in frame[0]:
+        for copied in frame[0]:
+            delta, renamed = landed(copied)
+            for path, name in renamed.items():
+                self._note_renamed(path, name)
             for entry in delta.upserts:
                 path = delta.folder + b"/" + entry.name if delta.folder else entry.name
                 try:
@@ -214,6 +217,17 @@ class Restore:
         if is_new and len(not_restored) <= MAX_NAMED_NOT_COPIED:
             place = shown_absolute(path)
             self._teller.say(f"{place}: {reason}", "warning", path=place, reason=str(reason))
+
+    def _note_renamed(self, path: bytes, name: bytes) -> None:
+        self.restored.renamed += 1
+        if self.restored.renamed <= MAX_NAMED_NOT_COPIED:
+            place = shown_absolute(path)
+            self._teller.say(
+                f"{place}: this system can't hold its name, so it is restored as {shown(name)}",
+                "warning",
+                path=place,
+                restored_as=shown(name),
+            )
 
     def _finish_folders(self) -> None:
         """Deepest first, so that a folder's time and mode are the last thing that happens to it."""

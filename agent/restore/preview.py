@@ -10,9 +10,12 @@ from typing import Any
 from agent import failures
 from agent.connection import StreamCut
 from agent.names import shown_absolute
+from agent.platforms import folders
 from agent.portal import Portal
 from agent.restore.collisions import InTheWay
+from agent.restore.folders import Folder, Folders
 from agent.restore.landing import check_replaceable, is_same, is_unfinished
+from agent.restore.naming import landed
 from agent.restore.performing import Wish
 from agent.results import MAX_NAMED_NOT_COPIED
 from libs.shared.entries import Entry
@@ -33,12 +36,13 @@ class Previewed:
     files_already_there: int = 0
     bytes_already_there: int = 0
     replaced: int = 0
+    renamed: int = 0
     refused: dict[bytes, str] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
         """As the restore itself would end."""
-        return failures.WARNINGS if self.refused else failures.SUCCEEDED
+        return failures.WARNINGS if self.refused or self.renamed else failures.SUCCEEDED
 
     def as_summary(self, plan: str) -> dict[str, Any]:
         """All members, in JSON types."""
@@ -55,6 +59,7 @@ class Previewed:
             "files_already_there": self.files_already_there,
             "bytes_already_there": self.bytes_already_there,
             "entries_to_replace": self.replaced,
+            "entries_to_rename": self.renamed,
             "entries_refused": len(self.refused),
             "refused": [{"path": shown_absolute(path), "reason": reason} for path, reason in pairs],
             "exit_code": self.exit_code,
@@ -65,7 +70,7 @@ class _Preview:
     """Looks below a folder; None is one that isn't there yet."""
 
     def __init__(self, root: int | None, overwrite: bool) -> None:
-        self._root = root
+        self._below = None if root is None else Folders(root, overwrite=False, makes_folders=False)
         self._overwrite = overwrite
         self._absent: set[bytes] = set()
         self._blocked: set[bytes] = set()
@@ -78,11 +83,12 @@ class _Preview:
                 self._blocked.add(path)
             self.found.refused[path] = _NO_FOLDER
             return
-        status = None if parent in self._absent else self._stat(path)
         try:
+            folder = None if parent in self._absent else self._open(parent)
+            status = None if folder is None else _status(folder, entry.name)
             if entry.kind == "d":
                 self._look_at_folder(path, status)
-            elif not self._is_there(path, entry, status):
+            elif folder is None or not self._is_there(folder, entry, status):
                 self._count(entry)
         except InTheWay as obstacle:
             self.found.refused[path] = str(obstacle)
@@ -98,10 +104,10 @@ class _Preview:
         self._absent.add(path)
         self.found.folders += 1
 
-    def _is_there(self, path: bytes, entry: Entry, status: os.stat_result | None) -> bool:
-        if status is None or self._root is None or is_unfinished(status):
+    def _is_there(self, folder: Folder, entry: Entry, status: os.stat_result | None) -> bool:
+        if status is None or is_unfinished(status):
             return False
-        if is_same(self._root, path, entry, status):
+        if is_same(folder.number, entry, status):
             if entry.kind == "f":
                 self.found.files_already_there += 1
                 self.found.bytes_already_there += entry.size
@@ -117,26 +123,32 @@ class _Preview:
             self.found.files += 1
             self.found.size_bytes += entry.size
 
-    def _stat(self, path: bytes) -> os.stat_result | None:
-        if self._root is None:
-            return None
+    def _open(self, path: bytes) -> Folder | None:
         try:
-            return os.stat(path, dir_fd=self._root, follow_symlinks=False)
-        except (FileNotFoundError, NotADirectoryError):
+            return None if self._below is None else self._below.open(path)
+        except FileNotFoundError:
             return None
+
+
+def _status(folder: Folder, name: bytes) -> os.stat_result | None:
+    try:
+        return folders.status_in(name, folder.number)
+    except FileNotFoundError:
+        return None
 
 
 def preview(portal: Portal, wish: Wish) -> Previewed:
     """What restoring a wish would do; raises AgentError."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    root = os.open(wish.to, flags) if wish.to.exists() else None
+    root = folders.open_target(str(wish.to)) if wish.to.exists() else None
     try:
         looking = _Preview(root, wish.overwrite)
         with portal.manifest(wish.plan, wish.run, wish.at, wish.path) as manifest:
             looking.found.run = manifest.run
             looking.found.run_at = manifest.run_at.isoformat()
             for deltas, _places in manifest.frames:
-                for delta in deltas:
+                for copied in deltas:
+                    delta, renamed = landed(copied)
+                    looking.found.renamed += len(renamed)
                     prefix = delta.folder + b"/" if delta.folder else b""
                     for entry in delta.upserts:
                         looking.look_at(delta.folder, prefix + entry.name, entry)
@@ -144,5 +156,5 @@ def preview(portal: Portal, wish: Wish) -> Previewed:
         raise failures.Unreachable(f"The portal's list broke off ({cut}).") from cut
     finally:
         if root is not None:
-            os.close(root)
+            folders.close(root)
     return looking.found

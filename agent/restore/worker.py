@@ -6,9 +6,11 @@ Started as `python -m agent.restore.worker`, with orders on its input and report
 from __future__ import annotations
 
 import os
+import queue
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ from blake3 import blake3
 from agent import failures, memory
 from agent.connection import Connection, StreamCut
 from agent.failures import AgentError
+from agent.platforms import folders
 from agent.portal import ChunkPlace, Portal
 from agent.restore.collisions import FATAL, InTheWay, reason_of
 from agent.restore.landing import Landing, write_all
@@ -44,7 +47,8 @@ class Worker:
             on_wait=self._say,
         )
         self._portal = Portal(connection)
-        self._landing = Landing(setup.root, overwrite=setup.overwrite, makes_folders=False)
+        root = folders.taken(setup.root)
+        self._landing = Landing(root, overwrite=setup.overwrite, makes_folders=False)
         self._report = Report(pieces=[], failed=[], said=[])
         self._reported = time.monotonic()
         self._pieces: dict[int, int] = {}
@@ -55,13 +59,8 @@ class Worker:
         """Do all of an order, whatever becomes of single files; reports are sent on the way."""
         self._order = order
         with self._fatal_told():
-            try:
-                chunks = [one for one in order.chunks if not self._is_kept(one)]
-                self._fetch(chunks)
-            finally:
-                for descriptor in self._growing.values():
-                    os.close(descriptor)
-                self._growing.clear()
+            chunks = [one for one in order.chunks if not self._is_kept(one)]
+            self._fetch(chunks)
         self._send_report(is_last=True)
 
     @contextmanager
@@ -154,7 +153,7 @@ class Worker:
     def _has(self, file: Target, offset: int, place: ChunkPlace) -> bool:
         self._tell()
         try:
-            content = os.pread(self._descriptor(file), place.size, offset)
+            content = folders.read_at(self._descriptor(file), place.size, offset)
         except OSError:
             return False
         return blake3(content, key=self._setup.chunk_key).digest() == place.chunk_id
@@ -182,6 +181,11 @@ class Worker:
             self._send_report()
 
     def _send_report(self, is_last: bool = False) -> None:
+        # A file that is whole is renamed as soon as that is told, which Windows refuses while any
+        # process has it open.
+        for descriptor in self._growing.values():
+            os.close(descriptor)
+        self._growing.clear()
         report = self._report
         report.is_last = is_last
         report.pieces = list(self._pieces.items())
@@ -192,14 +196,14 @@ class Worker:
         self._reported = time.monotonic()
 
 
-def _end_with(parent: int) -> None:
-    """End this process when the restore is gone, whatever it is waiting for.
+def _hear(orders: queue.SimpleQueue[Order]) -> None:
+    """Take orders until the one who gives them is gone or has no more; then end this process.
 
-    Unfinished files are known as such; nobody is left to be told.
+    Whatever it is waiting for: unfinished files are known as such, and nobody is left to be told.
     """
-    while os.getppid() == parent:
-        time.sleep(REPORT_SECONDS)
-    os._exit(1)
+    while (order := receive(sys.stdin.buffer, Order)) is not None:
+        orders.put(order)
+    os._exit(0)
 
 
 def main() -> None:
@@ -211,9 +215,15 @@ def main() -> None:
     worker = Worker(setup)
     # All that lives long is made; what an order makes dies with its references.
     memory.collect_rarely()
-    threading.Thread(target=_end_with, args=(setup.parent,), daemon=True).start()
-    while (order := receive(sys.stdin.buffer, Order)) is not None:
-        worker.carry_out(order)
+    orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
+    threading.Thread(target=_hear, args=(orders,), daemon=True).start()
+    try:
+        while True:
+            worker.carry_out(orders.get())
+    except BaseException:
+        traceback.print_exc()
+        # Not in order: that would wait for the thread that reads.
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,12 @@ def papers(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(params=["descriptors", "paths"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agent reaches folders by descriptors, then once more by paths, as on Windows."""
+    monkeypatch.setenv("COFFRE_AGENT_FOLDERS", request.param)
+
+
 @pytest.fixture
 def machine(client: Client, tmp_path: Path, papers: Path) -> Machine:
     """An enrolled machine with the plan `papers`."""

@@ -13,8 +13,11 @@ import pytest
 from agent.exclusions import Exclusions, Rules
 from agent.platforms import by_descriptor, by_path, paths, places_of
 from agent.platforms.locks import try_lock
-from tests.agent.house import Client
+from agent.restore.naming import landed
+from libs.shared.entries import Entry, FolderDelta
+from tests.agent.house import PASSWORD, Client
 from tests.agent.machines import ROOT, Machine
+from tests.trees import compare_trees
 
 
 @pytest.mark.parametrize(
@@ -57,7 +60,13 @@ def test_posix_paths_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("name", "landed"),
     [
-        (b"C:", b"C"),
+        (b"C:", b"C_"),
+        (b"..\\..\\Windows", b".._.._Windows"),
+        (b"com\xc2\xb9.log", b"_com\xc2\xb9.log"),
+        (b"con .txt", b"_con .txt"),
+        (b"CONIN$", b"_CONIN$"),
+        (b"\xe9t\xe9", "été".encode()),
+        (b"...", b".._"),
         (b'a?b<c>:d|*"\\\n', b"a_b_c__d_____"),
         (b"note.", b"note_"),
         (b"CON", b"_CON"),
@@ -67,8 +76,20 @@ def test_posix_paths_stay_as_they_are() -> None:
     ],
 )
 def test_names_that_windows_does_not_know(name: bytes, landed: bytes) -> None:
-    assert paths.landing_name(name, "windows") == landed
-    assert paths.landing_name(name, "linux") == name
+    land = paths.landing_of("windows")
+    assert land is not None
+    assert land(b"C:/" + name) == b"C/" + landed
+    assert land(b"srv/" + name + b"/inside") == b"srv/" + landed + b"/inside"
+    assert paths.landing_of("linux") is paths.landing_of("macos") is None
+
+
+def test_a_path_to_restore_is_understood_as_written_on_either_system() -> None:
+    for written in ("c:\\Users\\anne", "C:/Users/anne/", "/C:/Users/anne", "C:/Users/./anne"):
+        assert paths.wanted_path(written, "windows") == b"C:/Users/anne"
+    assert paths.wanted_path("\\\\nas\\share\\x", "windows") == b"UNC/nas/share/x"
+    for written in ("/srv/papers", "/srv/papers/", "srv/papers"):
+        assert paths.wanted_path(written, "windows") == b"srv/papers"
+        assert paths.wanted_path(written, "linux") == b"srv/papers"
 
 
 def test_patterns_match_names_as_the_system_compares_them() -> None:
@@ -139,21 +160,36 @@ def test_folders_are_reached_without_following_symlinks(tmp_path: Path, folders:
     assert reach.read_link(b"pipe", real) == b"a"
     assert reach.fields(reach.status_in(b"a", real))[2] == 7
 
+    mine = (os.geteuid(), os.getegid())
     reach.make_folder(b"new", real)
     new = reach.open_in(b"new", real)
     descriptor = reach.new_file(b".b", new)
     assert reach.write_at(descriptor, b"yz", 1) == 2
     assert reach.write_at(descriptor, b"x", 0) == 1
-    reach.finish_file(descriptor, b".b", new, 0o640, 10**18, (os.geteuid(), os.getegid()))
+    assert reach.finish_file(descriptor, b".b", new, 0o640, 10**18, mine) == 0
+    descriptor = reach.open_unfinished(b".b", new)
+    assert reach.read_at(descriptor, 10, 1) == b"yz"
+    os.close(descriptor)
     reach.rename(b".b", b"b", new)
-    reach.make_link(b"b", b"c", new, 10**18, (os.geteuid(), os.getegid()))
-    reach.finish_folder(new, 0o750, 10**18, (os.geteuid(), os.getegid()))
+    assert reach.make_link(b"b", b"c", new, 10**18, mine) == 0
+    assert reach.finish_folder(new, 0o750, 10**18, mine) == 0
     made = tmp_path / "real" / "new"
     assert (made / "c").read_bytes() == b"xyz"
     assert [path.lstat().st_mtime_ns for path in (made, made / "b", made / "c")] == [10**18] * 3
     assert (made.stat().st_mode & 0o777, (made / "b").stat().st_mode & 0o777) == (0o750, 0o640)
     reach.remove(b"c", new)
     assert not reach.may_read(b"c", new)
+    target = reach.open_target(str(tmp_path / "real"))
+    other = reach.open_target(str(tmp_path / "real"))
+    assert reach.try_lock(target)
+    assert not reach.try_lock(other)
+    reach.close(target)
+    assert reach.try_lock(other)
+    reach.close(other)
+    assert sorted(path.name for path in (tmp_path / "real").iterdir()) == ["a", "new", "pipe"]
+    handle, inherited = reach.handed(new)
+    assert reach.status(reach.again(reach.taken(handle))).st_ino == made.stat().st_ino
+    assert set(inherited) <= {new}
     for each in (named, real, new):
         reach.close(each)
 
@@ -172,24 +208,41 @@ def test_a_machine_without_descriptors_copies_and_restores(
     (papers / "letter.txt").write_text("changed")
     second = machine.agent("run", "papers", "--json", **by_paths)
     assert '"files_changed": 1' in second.stdout
-    client.restore(machine, tmp_path / "back")
-    back = Path(f"{tmp_path}/back{papers}")
-    assert (back / "letter.txt").read_text() == "changed"
-    assert (back / "link").readlink() == Path("letter.txt")
+    (papers / "large.bin").write_bytes(os.urandom(5_000_000))
+    machine.run()
+    restored = machine.agent(
+        "restore", "papers", "--portal", client.house.urls["portal"], "--email", client.email,
+        "--to", str(tmp_path / "back"), COFFRE_PASSWORD=PASSWORD, **by_paths,
+    )  # fmt: skip
+    assert restored.returncode == 0, restored.stderr
+    assert compare_trees(papers, Path(f"{tmp_path}/back{papers}")) == []
+    assert [path.name for path in (tmp_path / "back").iterdir()] == [papers.parts[1]]
+
+
+def test_what_gets_another_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.restore.naming.land", paths.landing_of("windows"))
+    names = [b"C:", b"plain", b"a?b", b"a:"]
+    entries = [Entry(name, "f", 0o644, 0, 0, 0, 0, b"", b"") for name in names]
+    delta, renamed = landed(FolderDelta(b"", entries, []))
+    assert [entry.name for entry in delta.upserts] == [b"C", b"plain", b"a_b", b"a"]
+    assert renamed == {b"a?b": b"a_b"}
+    delta, renamed = landed(FolderDelta(b"srv/nul", [entries[3]], []))
+    assert (delta.folder, [entry.name for entry in delta.upserts]) == (b"srv/_nul", [b"a_"])
+    assert renamed == {b"srv/nul/a:": b"a_"}
 
 
 # What Python has not on Windows; a module that needs it on import would not start there.
 WITHOUT = """
 import importlib, os, pkgutil, sys
 for name in ("O_NOFOLLOW", "O_DIRECTORY", "O_CLOEXEC", "O_NONBLOCK", "O_PATH", "O_NOATIME",
-             "geteuid", "getuid", "fchmod", "fchown", "chown", "pwrite", "killpg", "mkfifo"):
+             "geteuid", "getuid", "fchmod", "fchown", "chown", "pread", "pwrite", "killpg",
+             "mkfifo"):
     delattr(os, name)
 os.supports_dir_fd.clear()
 sys.modules["fcntl"] = sys.modules["pwd"] = sys.modules["grp"] = None
 import agent
 modules = [each.name for each in pkgutil.walk_packages(agent.__path__, "agent.")
-           if each.name not in ("agent.__main__", "agent.platforms.by_descriptor")
-           and not each.name.startswith("agent.restore")]
+           if each.name not in ("agent.__main__", "agent.platforms.by_descriptor")]
 failed = []
 for name in modules:
     try:

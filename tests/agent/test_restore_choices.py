@@ -65,6 +65,7 @@ def test_a_moment_may_name_its_zone() -> None:
             points.last_moment(wrong)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_a_dry_run_tells_and_writes_nothing(
     machine: Machine, client: Client, papers: Path, tmp_path: Path
 ) -> None:

@@ -7,11 +7,14 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.agent.house import PASSWORD, Client, House
 from tests.agent.machines import ROOT, Machine
 from tests.trees import compare_trees
 
 
+@pytest.mark.usefixtures("either_way")
 def test_what_is_there_and_differs_is_not_replaced_unasked(
     machine: Machine, client: Client, papers: Path, tmp_path: Path
 ) -> None:
@@ -28,6 +31,7 @@ def test_what_is_there_and_differs_is_not_replaced_unasked(
     assert compare_trees(papers, back) == []
 
 
+@pytest.mark.usefixtures("either_way")
 def test_a_symlink_in_the_way_is_not_followed(
     machine: Machine, client: Client, papers: Path, tmp_path: Path
 ) -> None:
@@ -45,6 +49,7 @@ def test_a_symlink_in_the_way_is_not_followed(
     assert compare_trees(papers, back) == []
 
 
+@pytest.mark.usefixtures("either_way")
 def test_a_restore_goes_on_where_it_was_cut(
     machine: Machine, client: Client, papers: Path, tmp_path: Path
 ) -> None:

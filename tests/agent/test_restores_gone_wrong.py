@@ -43,6 +43,7 @@ def heavy(papers: Path) -> int:
     return BIG_BYTES + 100 * 80_000
 
 
+@pytest.mark.usefixtures("either_way")
 def test_a_restore_that_is_killed_goes_on(
     machine: Machine, client: Client, papers: Path, heavy: int, tmp_path: Path
 ) -> None:
@@ -123,6 +124,7 @@ def test_a_mere_user_gets_the_files_as_theirs(
     assert (letter.st_uid, stat.S_IMODE(letter.st_mode)) == (12_345, 0o4755)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_damage_costs_the_files_that_it_hits(
     machine: Machine, client: Client, papers: Path, tmp_path: Path
 ) -> None:
@@ -241,14 +243,13 @@ def test_what_is_not_what_its_id_says_is_never_written(tmp_path: Path) -> None:
     reports: list[Report] = []
     setup = Setup(
         url=f"http://127.0.0.1:{server.server_port}", token="t", ca_file=None,
-        patience_seconds=1, plan="papers", chunk_key=bytes(32), root=root, parent=os.getpid(),
-        overwrite=False,
+        patience_seconds=1, plan="papers", chunk_key=bytes(32), root=root, overwrite=False,
     )  # fmt: skip
     window = Window()
     chunk_id = blake3(b"right", key=bytes(32)).digest()
     entry = Entry(b"letter.txt", "f", 0o644, 0, os.getuid(), os.getgid(), 5, b"", chunk_id)
     window.add(Planned(b"", False, entry), ChunkPlace(chunk_id, 1, 8, 33, 5, 0), 0)
-    crew = Crew(root, reports.append)
+    crew = Crew((root,), reports.append)
     crew.brief(setup)
     try:
         for order in window.empty():
