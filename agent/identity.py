@@ -16,6 +16,7 @@ from agent import __version__
 from agent.config import Config
 from agent.connection import Connection
 from agent.failures import ENROL_FIRST, NotAuthorised, Problem, UsageError
+from agent.platforms import private
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,9 @@ def check_writable(file: Path) -> None:
     """Refuse before a one-time code is used up for a token that can't be kept."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(file.parent, os.W_OK):
-            raise PermissionError(13, "permission denied", str(file.parent))
+        trial = file.with_name(f".{file.name}.trial")
+        write_private(trial, "")
+        trial.unlink()
     except OSError as error:
         raise UsageError(f"token_file {file} can't be written: {error.strerror}.") from error
 
@@ -139,6 +141,7 @@ def write_private(file: Path, text: str) -> None:
     # With O_EXCL no symlink is followed either.
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as opened:
+        private.keep_from_others(beside)
         opened.write(text)
         opened.flush()
         os.fsync(descriptor)

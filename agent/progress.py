@@ -13,6 +13,7 @@ from typing import Any
 
 from agent.delta import Counters
 from agent.names import duration_text, size_text
+from agent.platforms import SYSTEM, paths
 from agent.results import Restored
 from agent.tree import Tree
 
@@ -186,7 +187,7 @@ def counted(tree: Tree, on_counted: Callable[[Totals], None]) -> Iterator[None]:
 def _count(roots: list[bytes], ended: threading.Event) -> Totals | None:
     """Everything below some folders, exclusions not considered; None when told to end."""
     files = size_bytes = 0
-    folders = [b"/" + root for root in roots]
+    folders = [paths.system_path(os.fsdecode(root), SYSTEM) for root in roots]
     while folders:
         began = time.perf_counter()
         try:

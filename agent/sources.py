@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from agent.config import Plan
 from agent.delta import Counters
 from agent.failures import AgentError
 from agent.names import shown_absolute, size_text
+from agent.platforms import folders
 from agent.records import Reader
 from agent.state import Source
 from agent.tree import Listing
@@ -61,7 +61,7 @@ class Sources:
         self._end()
 
     def _begin(self, root: bytes) -> None:
-        status = os.stat(b"/" + root)
+        status = folders.status_at(root)
         counters = self._counters
         self._present = self._found[root] = _Tally(
             status.st_dev, status.st_ino, -counters.files_total, -counters.bytes_protected
