@@ -215,6 +215,36 @@ async def test_what_a_machine_warns_of_is_shown_with_its_run(portal: Any) -> Non
         assert "Réserves émises" not in (await page.get(f"/plans/{client.plan_id}/runs/2")).text
 
 
+async def test_a_client_sees_when_what_is_stored_was_verified(portal: Any) -> None:
+    client = await builder.open_client(portal, EMAIL)
+    stranger = await builder.open_client(portal, "lea@martin.example", "Menuiserie Martin")
+    await stranger.commit({b"srv/c": builder.text(b"z")})
+    change = "UPDATE catalogue.packs SET {} WHERE tenant_id = $1 AND pack_no = (SELECT min(pack_no)"
+    change += " FROM catalogue.packs WHERE tenant_id = $1)"
+    token = await portal.sign_in(EMAIL)
+    async with browser(portal) as page, portal.client(token) as api:
+        await sign_in(page, EMAIL, PASSWORD)
+        assert "vérification" not in (await page.get("/")).text
+        assert (await api.get("/api/v1/plans")).json()["verified_since"] is None
+        await client.commit({b"srv/a": builder.text(b"x")})
+        await client.commit({b"srv/a": builder.text(b"x"), b"srv/b": builder.text(b"y")}, 2)
+        await portal.admin.execute(
+            change.format("verified_at = '2026-10-30 12:00Z'"), client.tenant_id
+        )
+        home = html.unescape((await page.get("/")).text)
+        assert "au plus tôt le 30/10/2026" in home
+        assert "endommagée" not in home
+        await portal.admin.execute(
+            change.format("state = 'damaged', damaged_at = '2026-11-12 12:00Z'"), client.tenant_id
+        )
+        home = html.unescape((await page.get("/")).text)
+        assert "Le 12/11/2026, une partie a été trouvée endommagée" in home
+        assert "30/10/2026" not in home
+        told = (await api.get("/api/v1/plans")).json()
+        assert told["damaged_at"].startswith("2026-11-12T12:00")
+        assert told["verified_since"] is not None
+
+
 async def test_an_ended_subscription_says_so_and_when_data_goes(portal: Any) -> None:
     client = await builder.open_client(portal, EMAIL)
     await client.commit({b"srv/a": builder.text(b"x")})

@@ -26,11 +26,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @router.get("/plans")
 async def list_plans(tenant_id: TenantId, parts: PartsOf) -> dict[str, Any]:
-    """A client's plans with their last finished runs."""
+    """A client's plans with their last finished runs, and when what is stored was verified."""
     async with tenant_transaction(parts.pool, tenant_id) as conn:
         plans = await store.shown.list_plans(conn, tenant_id)
         runs = await store.shown.list_latest_runs(conn, tenant_id, [p.plan_id for p in plans], 2)
-    return {"plans": [_plan(plan, runs[plan.plan_id]) for plan in plans]}
+        verified = await store.shown.find_verified(conn, tenant_id)
+    return {
+        "plans": [_plan(plan, runs[plan.plan_id]) for plan in plans],
+        "verified_since": verified.since,
+        "damaged_at": verified.damaged_at,
+    }
 
 
 def _plan(plan: store.shown.Plan, runs: list[store.shown.Run]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ async def show_home(request: Request, reader: Reader, parts: PartsOf) -> Respons
             conn, tenant_id, [plan.plan_id for plan in plans], STRIP_LENGTH
         )
         volume = await store.shown.find_volume(conn, tenant_id)
+        verified = await store.shown.find_verified(conn, tenant_id)
     if tenant is None:
         raise errors.NotFound
     finished = {
@@ -52,6 +53,7 @@ async def show_home(request: Request, reader: Reader, parts: PartsOf) -> Respons
         runs=runs,
         finished=finished,
         volume=volume,
+        verified=verified,
         reserved_files=sum(run.files_not_copied for run in finished.values() if run),
         mood=_mood([run.outcome if run else None for run in finished.values()]),
     )

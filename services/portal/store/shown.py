@@ -75,6 +75,17 @@ class Volume:
     blocked_reason: str
 
 
+@dataclass(frozen=True)
+class Verified:
+    """What re-reading found: nothing stored was verified before `since`, if anything is stored.
+
+    damaged_at: when damage was found last, while any of what was damaged is left.
+    """
+
+    since: datetime | None
+    damaged_at: datetime | None
+
+
 _RUN_COLUMNS = """run_id, plan_id, number, outcome, reason_code, reason, started_at, finished_at,
     restore_point, files_total, files_new, files_changed, files_removed, files_not_copied,
     bytes_protected, bytes_sent, stored_bytes, not_copied, dumps, warnings"""
@@ -171,6 +182,19 @@ async def find_volume(conn: Connection, tenant_id: UUID) -> Volume:
     )
     assert row is not None  # the query makes its one row itself
     return Volume(**row)
+
+
+async def find_verified(conn: Connection, tenant_id: UUID) -> Verified:
+    """When what is stored for a tenant was verified, by the packs that hold it."""
+    row = await conn.fetchrow(
+        """SELECT (SELECT min(verified_at) FROM catalogue.packs
+                   WHERE tenant_id = $1 AND state = 'live') AS since,
+                  (SELECT max(damaged_at) FROM catalogue.packs
+                   WHERE tenant_id = $1 AND state = 'damaged') AS damaged_at""",
+        tenant_id,
+    )
+    assert row is not None  # the query makes its one row itself
+    return Verified(**row)
 
 
 async def list_reports(
