@@ -186,16 +186,18 @@ def _try(request: Callable[..., T], args: tuple[Any, ...], advice: Callable[[Exc
             error=repr(failure),
             **({"advice": told} if (told := advice(failure)) else {}),
         )
-        answer = _find_refusal(failure)
-        if answer and request.__name__ == "put":
+        status, answer = _find_answer(failure)
+        # SeaweedFS without room has no better word than 500: only if it stays with that.
+        is_refused = status in {403, 507} or (status == 500 and tries == TRIES)
+        if is_refused and request.__name__ == "put":
             raise errors.StorageRefused(answer) from failure
         if tries == TRIES:
             raise errors.Unavailable("storage", RETRY_AFTER_SECONDS) from failure
         time.sleep(_PAUSE_SECONDS)
 
 
-def _find_refusal(failure: Exception) -> str:
-    """What a store says that is full or closed to us; empty for any other failure."""
+def _find_answer(failure: Exception) -> tuple[int, str]:
+    """The status and the words of a store that answers, and doesn't do it; else (0, "")."""
     status, code = 0, ""
     if isinstance(failure, S3Error):
         status, code = failure.response.status, failure.code or ""
@@ -203,7 +205,7 @@ def _find_refusal(failure: Exception) -> str:
         status = failure.status_code
     elif isinstance(failure, InvalidResponseError):
         status = failure._code  # the library tells it in no other way
-    return f"{status} {code}".strip() if status in {403, 507} else ""
+    return status, f"{status} {code}".strip() if status else ""
 
 
 def _read_date(http: urllib3.PoolManager, endpoint: str) -> datetime:

@@ -219,13 +219,14 @@ async def test_a_failing_store_is_never_a_success(
         answer_with("507 Insufficient Storage", b"disk full", "text/plain"),
         answer_with("507 Insufficient Storage", S3_ERROR),
         answer_with("403 Forbidden", S3_ERROR.replace(b"InternalError", b"QuotaExceeded")),
+        answer_with("500 Internal Server Error", S3_ERROR),
     ],
 )
 async def test_a_full_store_says_so(
     servers: Any, bucket: str, object_store: ObjectStore, fault: Fault
 ) -> None:
     async with faulty(servers, bucket, fault) as store:
-        with pytest.raises(errors.StorageRefused, match=r"refuses to take more \((507|403)"):
+        with pytest.raises(errors.StorageRefused, match=r"refuses to take more \((507|403|500)"):
             await store.put(KEY, b"the bytes")
         with pytest.raises(errors.Unavailable) as refused:
             await store.get(KEY)
