@@ -232,7 +232,7 @@ async def test_a_client_sees_when_what_is_stored_was_verified(portal: Any) -> No
             change.format("verified_at = '2026-10-30 12:00Z'"), client.tenant_id
         )
         home = html.unescape((await page.get("/")).text)
-        assert "au plus tôt le 30/10/2026" in home
+        assert "la plus ancienne date du 30/10/2026" in home
         assert "endommagée" not in home
         await portal.admin.execute(
             change.format("state = 'damaged', damaged_at = '2026-11-12 12:00Z'"), client.tenant_id
