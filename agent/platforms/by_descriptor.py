@@ -17,6 +17,7 @@ _QUIET_FILE = _FILE | getattr(os, "O_NOATIME", 0)
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _UNFINISHED_FILE = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _ON_THE_WAY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+TICK_NS = 1
 _PIECE_BYTES = 3000 if sys.platform == "linux" else 900
 
 # st_mode, inode, size, mtime in ns, ctime in ns, uid, gid

@@ -13,7 +13,6 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
-from typing import IO
 
 from agent.platforms import attributes, locks, paths
 
@@ -24,6 +23,8 @@ _NEW = _UNFINISHED | os.O_CREAT | os.O_EXCL
 _LINK_MODE = stat.S_IFLNK | 0o777
 # Symlinks and junctions; other marks (deduplicated, in the cloud) are on files as any other.
 _LINK_TAGS = frozenset({0xA000000C, 0xA0000003})
+# What times are counted in; what is finer is cut off.
+TICK_NS = 100 if _SYSTEM == "windows" else 1
 _LOCK_NAME = b".coffre-restore-lock"
 _PRIVILEGE_NOT_HELD = 1314
 _LINKS_FORBIDDEN = "Windows lets only administrators make symlinks, or all in developer mode"
@@ -32,7 +33,7 @@ _SEPARATORS = frozenset(b"\\/:")
 
 _numbers = itertools.count(1 << 40)
 _open: dict[int, str] = {}
-_locks: dict[int, IO[bytes]] = {}
+_locks: dict[int, int] = {}
 
 
 def _number(path: str) -> int:
@@ -115,9 +116,9 @@ def open_in(name: bytes, folder: int) -> int:
 def close(folder: int) -> None:
     """Forget a folder, and unlock it."""
     path = _open.pop(folder, None)
-    file = _locks.pop(folder, None)
-    if path is not None and file is not None:
-        file.close()
+    lock = _locks.pop(folder, None)
+    if path is not None and lock is not None:
+        os.close(lock)
         with suppress(OSError):
             os.unlink(os.path.join(path, os.fsdecode(_LOCK_NAME)))
 
@@ -177,11 +178,11 @@ def taken(handle: int | str) -> int:
 
 def try_lock(folder: int) -> bool:
     """Lock it until it is closed or this process ends, by a file in it; False if others have."""
-    file = open(_at(_LOCK_NAME, folder), "ab")  # noqa: SIM115 - closed with the folder
-    if not locks.try_lock(file):
-        file.close()
+    descriptor = os.open(_at(_LOCK_NAME, folder), _UNFINISHED | os.O_CREAT, 0o600)
+    if not locks.try_lock(descriptor):
+        os.close(descriptor)
         return False
-    _locks[folder] = file
+    _locks[folder] = descriptor
     return True
 
 

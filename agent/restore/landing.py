@@ -19,8 +19,6 @@ from agent.restore.folders import Folder, Folders
 from libs.shared.entries import Entry
 
 UNFINISHED_MODE = 0o200
-# The finest that a restore meets: Windows counts times by it, and cuts off what is finer.
-_TICK_NS = 100
 
 
 class Landing:
@@ -200,7 +198,7 @@ def is_same(folder: int, entry: Entry, status: os.stat_result) -> bool:
     """Is what was found in a folder under its name this very entry?"""
     if entry.kind == "f" and stat.S_ISREG(status.st_mode):
         lag_ns = entry.mtime_ns - status.st_mtime_ns
-        is_alike = status.st_size == entry.size and 0 <= lag_ns < _TICK_NS
+        is_alike = status.st_size == entry.size and 0 <= lag_ns < folders.TICK_NS
         return is_alike and (entry.mode == UNFINISHED_MODE or not is_unfinished(status))
     return (
         entry.kind == "l"

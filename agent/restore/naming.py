@@ -15,13 +15,8 @@ def landed(delta: FolderDelta) -> tuple[FolderDelta, dict[bytes, bytes]]:
     """
     if land is None:
         return delta, {}
-    entries, renamed = [], {}
-    for entry in delta.upserts:
-        path = delta.folder + b"/" + entry.name if delta.folder else entry.name
-        name = land(path).rpartition(b"/")[2]
-        if name != entry.name:
-            if name + b":" != entry.name:
-                renamed[path] = name
-            entry = msgspec.structs.replace(entry, name=name)  # noqa: PLW2901 - its new self
-        entries.append(entry)
-    return FolderDelta(land(delta.folder), entries, []), renamed
+    prefix = delta.folder + b"/" if delta.folder else b""
+    names = {one.name: land(prefix + one.name).rpartition(b"/")[2] for one in delta.upserts}
+    renamed = {prefix + name: new for name, new in names.items() if name not in (new, new + b":")}
+    entries = [msgspec.structs.replace(one, name=names[one.name]) for one in delta.upserts]
+    return msgspec.structs.replace(delta, folder=land(delta.folder), upserts=entries), renamed

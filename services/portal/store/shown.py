@@ -77,7 +77,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Verified:
-    """What re-reading found: nothing stored was verified before `since`, if anything is stored.
+    """All that is stored was found intact at `since` or later; None where nothing is.
 
     damaged_at: when damage was found last, while any of what was damaged is left.
     """
