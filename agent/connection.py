@@ -18,12 +18,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from agent import __version__
-from agent.bandwidth import Throttle
 from agent.failures import Interrupted, Problem, Unreachable, UsageError
+
+if TYPE_CHECKING:
+    from agent.bandwidth import Throttle
 
 RETRIED = frozenset({408, 425, 429, 502, 503, 504})
 CONNECT_SECONDS = 10.0

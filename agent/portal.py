@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 from urllib.parse import quote
 
 import msgspec
@@ -27,7 +27,7 @@ _WANTED = struct.Struct(">32sQIIIB")
 _READ_AHEAD_BYTES = 512 * 1024
 
 
-class ChunkPlace(NamedTuple):
+class ChunkPlace(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Where a chunk lies: fetching in the order of (pack_no, offset) reads each pack once."""
 
     chunk_id: bytes
@@ -126,7 +126,14 @@ class Portal:
     ) -> Iterator[Iterator[tuple[int, bytes]]]:
         """(encoding, payload) of each chunk, in the order asked for; StreamCut when cut."""
         address = f"/api/v1/plans/{quote(plan, safe='')}/chunks"
-        body = b"".join([_WANTED.pack(*place) for place in places])
+        body = b"".join(
+            [
+                _WANTED.pack(
+                    one.chunk_id, one.pack_no, one.offset, one.length, one.size, one.encoding
+                )
+                for one in places
+            ]
+        )
         with self.connection.stream("POST", address, body) as response:
             yield _payloads(_buffered(response), len(places))
 

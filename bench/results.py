@@ -68,7 +68,10 @@ def render(measured: dict[str, Any]) -> str:
                 "- Coffre: all five services, PostgreSQL, RabbitMQ and SeaweedFS on the same"
                 " machine as the agent, whose bytecode is kept as an installation by pip does."
             ),
-            f"- Times are medians of {measured['rounds']} rounds, peaks the largest seen.",
+            (
+                f"- Times are medians of {measured['rounds']} rounds, with two restores in each;"
+                " peaks are the largest seen."
+            ),
             "",
             *_copy_table(measured["ours"], measured["theirs"]),
             "",

@@ -30,7 +30,7 @@ class Setup(msgspec.Struct, array_like=True):
     overwrite: bool
 
 
-class Target(NamedTuple):
+class Target(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A file to write; a large one has a number, and was there in part if `is_kept`."""
 
     folder: int
@@ -39,7 +39,7 @@ class Target(NamedTuple):
     is_kept: bool
 
 
-class Chunk(NamedTuple):
+class Chunk(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A chunk, and (which file, at what offset) needs it."""
 
     place: ChunkPlace

@@ -15,7 +15,7 @@ from agent.connection import StreamCut
 from agent.failures import AgentError
 from agent.names import shown, shown_absolute
 from agent.platforms import folders
-from agent.portal import ChunkPlace, Frame, Portal
+from agent.portal import ChunkPlace, Portal
 from agent.progress import Totals, restoring
 from agent.restore import roots
 from agent.restore.collisions import InTheWay, reason_of
@@ -27,7 +27,7 @@ from agent.restore.windows import Planned, Window
 from agent.results import MAX_NAMED_NOT_COPIED, Restored
 from agent.stopping import stoppable
 from agent.telling import Teller
-from libs.shared.entries import CHUNK_ID_BYTES, Entry
+from libs.shared.entries import CHUNK_ID_BYTES, Entry, FolderDelta
 
 
 @dataclass(slots=True)
@@ -38,6 +38,10 @@ class _Growing:
     entry: Entry
     left: int
     has_failed: bool = False
+
+
+class _NotWhole(Exception):
+    """A file of which not everything can be had; says why."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +113,11 @@ class Restore:
             for deltas, new_places in manifest.frames:
                 places.update((place.chunk_id, place) for place in new_places)
                 if deltas:
-                    self._plan_frame((deltas, new_places), places)
+                    self._plan_deltas(deltas, places)
                     places = {}
 
-    def _plan_frame(self, frame: Frame, places: dict[bytes, ChunkPlace]) -> None:
-        for copied in frame[0]:
+    def _plan_deltas(self, deltas: list[FolderDelta], places: dict[bytes, ChunkPlace]) -> None:
+        for copied in deltas:
             delta, renamed = landed(copied)
             for path, name in renamed.items():
                 self._note_renamed(path, name)
@@ -121,18 +125,19 @@ class Restore:
                 path = delta.folder + b"/" + entry.name if delta.folder else entry.name
                 try:
                     self._plan_entry(delta.folder, path, entry, places)
-                except (OSError, InTheWay) as error:
+                except (OSError, InTheWay, _NotWhole) as error:
                     self._not_restored(path, error)
 
     def _plan_entry(
         self, parent: bytes, path: bytes, entry: Entry, places: dict[bytes, ChunkPlace]
     ) -> None:
         landing = self._landing
+        is_fresh = landing.is_fresh(parent)
         if entry.kind == "d":
             landing.make_folder(path)
             self._folders.append((path, entry))
             self.restored.folders += 1
-        elif not landing.is_fresh(parent) and landing.is_there(landing.folder(parent), entry):
+        elif not is_fresh and landing.is_there(landing.folder(parent), entry):
             if entry.kind == "f":
                 self.restored.files_already_there += 1
                 self.restored.bytes_already_there += entry.size
@@ -143,27 +148,14 @@ class Restore:
             landing.write_whole(landing.folder(parent), entry, b"")
             self.restored.files += 1
         else:
-            self._plan_file(parent, path, entry, places)
+            self._plan_file(Planned(parent, is_fresh, entry), _find(entry, places))
 
-    def _plan_file(
-        self, parent: bytes, path: bytes, entry: Entry, places: dict[bytes, ChunkPlace]
-    ) -> None:
-        chunks = entry.chunks
-        ids = [chunks[at : at + CHUNK_ID_BYTES] for at in range(0, len(chunks), CHUNK_ID_BYTES)]
-        try:
-            found = [places[chunk_id] for chunk_id in ids]
-        except KeyError:
-            self._not_restored(path, "the server does not hold all of its content")
-            return
-        if sum(place.size for place in found) != entry.size:
-            self._not_restored(path, "its chunks do not add up to its size")
-            return
-        number, is_kept = 0, False
+    def _plan_file(self, file: Planned, found: list[ChunkPlace]) -> None:
         if len(found) > 1:
-            is_kept = self._landing.begin_growing(self._landing.folder(parent), entry)
-            self._large_files = number = self._large_files + 1
-            self._growing[number] = _Growing(parent, entry, len(found))
-        file = Planned(parent, self._landing.is_fresh(parent), entry, number, is_kept)
+            entry = file.entry
+            file.is_kept = self._landing.begin_growing(self._landing.folder(file.folder), entry)
+            self._large_files = file.number = self._large_files + 1
+            self._growing[file.number] = _Growing(file.folder, entry, len(found))
         offset = 0
         for place in found:
             self._window.add(file, place, offset)
@@ -246,6 +238,25 @@ class Restore:
                 "root may on a file system that keeps them; they belong to you.",
                 "warning",
             )
+
+
+def _find(entry: Entry, places: dict[bytes, ChunkPlace]) -> list[ChunkPlace]:
+    """Where a file's chunks lie, in its order; raises _NotWhole."""
+    chunks = entry.chunks
+    try:
+        # Most files are one chunk.
+        if len(chunks) == CHUNK_ID_BYTES:
+            found = [places[chunks]]
+            size = found[0].size
+        else:
+            starts = range(0, len(chunks), CHUNK_ID_BYTES)
+            found = [places[chunks[at : at + CHUNK_ID_BYTES]] for at in starts]
+            size = sum([place.size for place in found])
+    except KeyError:
+        raise _NotWhole("the server does not hold all of its content") from None
+    if size != entry.size:
+        raise _NotWhole("its chunks do not add up to its size")
+    return found
 
 
 def restore_plan(portal: Portal, wish: Wish, teller: Teller) -> Restored:

@@ -19,7 +19,7 @@ ORDER_CHUNKS = 4_096
 _WHOLE_ORDER_BYTES = 96 << 20
 
 
-class Planned(msgspec.Struct, frozen=True, eq=False):
+class Planned(msgspec.Struct, eq=False, gc=False):
     """A file to be written; a large one has a number, and was there in part if `is_kept`."""
 
     folder: bytes
@@ -91,23 +91,26 @@ def _parts(in_order: list[_Wanted], order_bytes: int) -> Iterator[list[_Wanted]]
 
 def _order(part: list[_Wanted]) -> Order:
     folders: dict[bytes, int] = {}
-    numbers: dict[Planned, int] = {}
+    numbers: dict[int, int] = {}
     order = Order([], [], [])
+    files, chunks = order.files, order.chunks
     for place, uses in part:
         found = []
         for file, offset in uses:
-            number = numbers.get(file)
+            number = numbers.get(file.number) if file.number else None
             if number is None:
+                number = len(files)
+                if file.number:
+                    numbers[file.number] = number
                 folder = folders.get(file.folder)
                 if folder is None:
                     folder = folders[file.folder] = len(order.folders)
                     order.folders.append((file.folder, file.is_fresh))
-                number = numbers[file] = len(order.files)
                 entry = file.entry
                 # A huge file's list of chunks would go along with each of its pieces.
                 bare = Entry(entry.name, "f", entry.mode, entry.mtime_ns, entry.uid, entry.gid,
                              entry.size, b"", b"")  # fmt: skip
-                order.files.append(Target(folder, bare, file.number, file.is_kept))
+                files.append(Target(folder, bare, file.number, file.is_kept))
             found.append((number, offset))
-        order.chunks.append(Chunk(place, found))
+        chunks.append(Chunk(place, found))
     return order

@@ -26,9 +26,10 @@ PIECE_BYTES = 1 << 20
 _WANTED = struct.Struct(">32sQIIIB")
 _HEAD = struct.Struct(">IB")
 _LONGEST_BYTES = 2 * packs.MAX_CHUNK_BYTES
-_GAP_BYTES = 64 << 10
-_SPAN_BYTES = 4 << 20
-_AHEAD = 2
+# A request costs the store and us about as much as reading half a megabyte does.
+_GAP_BYTES = 128 << 10
+_SPAN_BYTES = 8 << 20
+_AHEAD = 1
 
 RECORD_BYTES = _WANTED.size
 

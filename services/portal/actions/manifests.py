@@ -90,25 +90,26 @@ async def _batches(pool: Pool, place: Place) -> AsyncGenerator[Deltas, None]:
         while left:
             rows = await _read_slice(pool, place, left, after)
             deltas: dict[int, list[tuple[Any, ...]]] = {}
-            for folder_id, child_id, *entry in rows:
-                deltas.setdefault(folder_id, []).append(tuple(entry))
+            for folder_id, child_id, entry in rows:
+                deltas.setdefault(folder_id, []).append(entry)
                 if child_id is not None:
                     waiting.append((child_id, browsing.join(paths[folder_id], entry[0])))
             if deltas:
                 yield [(paths[folder_id], entries, []) for folder_id, entries in deltas.items()]
             if len(rows) < _ENTRIES_AT_ONCE:
                 left = []
-                if len(rows) < _ENTRIES_AT_ONCE // 4:
+                if len(rows) < _ENTRIES_AT_ONCE // 2:
                     at_once = min(at_once * 2, _MOST_FOLDERS)
             else:
-                after = (rows[-1][0], rows[-1][2])
+                folder_id, _, entry = rows[-1]
+                after = (folder_id, entry[0])
                 left = [folder_id for folder_id in left if folder_id >= after[0]]
                 at_once = max(at_once // 2, 1)
 
 
 async def _read_slice(
     pool: Pool, place: Place, folder_ids: list[int], after: tuple[int, bytes]
-) -> list[tuple[Any, ...]]:
+) -> list[tuple[int, int | None, tuple[Any, ...]]]:
     async with tenant_transaction(pool, place.tenant_id) as conn:
         part = browsing.slice_of(place, folder_ids, after, _ENTRIES_AT_ONCE)
         return await store.entries.list_slice_plainly(conn, part)

@@ -97,13 +97,15 @@ async def list_places(
     return [tuple(row) for row in rows]
 
 
-async def list_slice_plainly(conn: Connection, part: Slice) -> list[tuple[Any, ...]]:
-    """As `list_slice`, each row a tuple: folder, its number if it is one, then as it travels."""
+async def list_slice_plainly(
+    conn: Connection, part: Slice
+) -> list[tuple[int, int | None, tuple[Any, ...]]]:
+    """As `list_slice`: (folder, its own number if it is one, the entry as it travels)."""
     columns = (
         f"v.folder_id, {_CHILD_ID}, v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid,"
         " v.size, v.target, v.chunk_ids"
     )
-    return [tuple(row) for row in await _fetch_slice(conn, columns, part)]
+    return [(row[0], row[1], row[2:]) for row in await _fetch_slice(conn, columns, part)]
 
 
 async def _fetch_slice(conn: Connection, columns: str, part: Slice) -> list[Record]:
