@@ -15,8 +15,8 @@ from bench import coffre, measuring, restic
 from bench.tree import Tree, count, warm
 
 _MEMORY = Path("/dev/shm")
-# In each round: they vary more than the other steps do.
-_RESTORES = 2
+# In each round: the first waits for memory that a virtual machine's host has taken back.
+_RESTORES = 3
 
 
 @dataclass

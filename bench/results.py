@@ -69,7 +69,7 @@ def render(measured: dict[str, Any]) -> str:
                 " machine as the agent, whose bytecode is kept as an installation by pip does."
             ),
             (
-                f"- Times are medians of {measured['rounds']} rounds, with two restores in each;"
+                f"- Times are medians of {measured['rounds']} rounds, with three restores in each;"
                 " peaks are the largest seen."
             ),
             "",
