@@ -21,7 +21,7 @@ _RESTORES = 3
 
 @dataclass
 class Side:
-    """What one of the two took, once per round."""
+    """What one of the two took, in all rounds."""
 
     first: list[measuring.Took] = field(default_factory=list)
     again: list[measuring.Took] = field(default_factory=list)
