@@ -85,7 +85,7 @@ class Landing:
                 folders.remove(name, folder.number)
             raise
         if name != entry.name:
-            self._rename(folder, entry.name)
+            self._rename(folder, entry)
 
     def begin_growing(self, folder: Folder, entry: Entry) -> bool:
         """Make the passing file that a large file grows in; was one there from an earlier try?"""
@@ -121,7 +121,7 @@ class Landing:
             entry.mtime_ns,
             (entry.uid, entry.gid),
         )
-        self._rename(folder, entry.name)
+        self._rename(folder, entry)
 
     def drop_growing(self, folder: Folder, name: bytes) -> None:
         """Forget a large file that can't be had whole."""
@@ -141,7 +141,7 @@ class Landing:
         except FileExistsError:
             raise taken_for_another() from None
         if name != entry.name:
-            self._rename(folder, entry.name)
+            self._rename(folder, entry)
 
     def finish_folder(self, path: bytes, entry: Entry) -> None:
         """Give a folder its owner, mode and time, once nothing more is written in it."""
@@ -172,26 +172,28 @@ class Landing:
             folders.remove(passing, place)
             return passing, folders.new_file(passing, place)
 
-    def _rename(self, folder: Folder, name: bytes) -> None:
-        """Give a whole file its name, unless something has come there meanwhile."""
-        place = folder.number
+    def _rename(self, folder: Folder, entry: Entry) -> None:
+        """Give a whole file its name, unless something else has come there meanwhile."""
+        place, name = folder.number, entry.name
         passing = passing_name(name)
         try:
-            self._check_free(folder, name)
+            self._check_free(folder, entry)
             folders.rename(passing, name, place)
         except (OSError, InTheWay):
             with suppress(OSError):
                 folders.remove(passing, place)
             raise
 
-    def _check_free(self, folder: Folder, name: bytes) -> None:
+    def _check_free(self, folder: Folder, entry: Entry) -> None:
         try:
-            status = folders.status_in(name, folder.number)
+            status = folders.status_in(entry.name, folder.number)
         except FileNotFoundError:
             return
-        if folder.is_fresh or is_folded(folder.number, name, status):
+        if folder.is_fresh or is_folded(folder.number, entry.name, status):
             raise taken_for_another()
-        check_replaceable(status, self._overwrite)
+        # A worker of a restore that was killed may have lived a moment longer than its lock.
+        if not is_same(folder.number, entry, status):
+            check_replaceable(status, self._overwrite)
 
 
 def is_same(folder: int, entry: Entry, status: os.stat_result) -> bool:

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from blake3 import blake3
 
@@ -199,6 +200,22 @@ def disk(folder: Path, size: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+def test_a_file_that_another_try_finished_meanwhile_is_fine(tmp_path: Path) -> None:
+    """Where no lock outlives a killed restore, its last worker may still end a file."""
+    (tmp_path / "letter.txt").write_bytes(b"Dear Sir")
+    os.utime(tmp_path / "letter.txt", ns=(10**18, 10**18))
+    root = os.open(tmp_path, os.O_RDONLY)
+    landing = Landing(root, overwrite=False)
+    same = Entry(b"letter.txt", "f", 0o644, 10**18, os.getuid(), os.getgid(), 8, b"", bytes(32))
+    later = msgspec.structs.replace(same, mtime_ns=2 * 10**18)
+    landing.write_whole(landing.folder(b""), same, b"Dear Sir")
+    with pytest.raises(InTheWay):
+        landing.write_whole(landing.folder(b""), later, b"Dear Jim")
+    os.close(root)
+    assert list(tmp_path.iterdir()) == [tmp_path / "letter.txt"]
+    assert (tmp_path / "letter.txt").read_bytes() == b"Dear Sir"
 
 
 def test_a_restore_that_is_stopped_says_how_to_go_on(
