@@ -87,7 +87,7 @@ class Client:
 
         def look() -> list[tuple[str, str]] | None:
             mails = self.house.mails_to(self.email)
-            found = [mail for mail in mails if "sauvegarde de" in mail[0]]
+            found = [mail for mail in mails if "sauvegarde «" in mail[0]]
             return found if len(found) >= count else None
 
         return wait_for(f"{count} reports", look)

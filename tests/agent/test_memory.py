@@ -175,7 +175,7 @@ def test_a_full_state_folder_ends_no_copy_and_spoils_nothing(
     assert any("can't be written: No space left" in text for text in summary["warnings"])
     assert "compares with the server's list" in summary["warnings"][0]
     _, report = client.reports(2)[1]
-    assert "n'a pas pu noter ce qu'elle a sauvegardé (le disque est plein)" in report
+    assert "n’a pas pu noter ce qu’elle a sauvegardé (le disque est plein)" in report
 
     stuck = machine.run(expect=1)
     assert stuck["error_code"] == "state-unusable"

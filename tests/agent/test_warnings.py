@@ -39,8 +39,8 @@ def test_a_clock_ten_years_ahead_is_told_in_the_client_s_report(
     assert ended.returncode == 3, ended.stderr
     ((subject, text),) = client.reports(1)
     assert subject.startswith("REUSSIE AVEC RESERVES - ")
-    assert "L'horloge de la machine avance d'environ 10 ans." in text
-    assert "faites régler l'horloge" in text
+    assert "L’horloge de la machine avance d’environ 10 ans." in text
+    assert "faites régler l’horloge" in text
     assert machine.run()["outcome"] == "succeeded"
     subject, text = client.reports(2)[1]
     assert subject.startswith("REUSSIE - ")
@@ -75,7 +75,7 @@ def test_a_hook_and_a_monitor_that_fail_are_reported(
     assert len(machine.run(expect=3)["warnings"]) == 2
     ((_, text),) = client.reports(1)
     assert f"{sys.executable}, erreur 5." in text
-    assert "n'a pas pu être averti de la sauvegarde (127.0.0.1: HTTP Error 404: Not Found)" in text
+    assert "n’a pas pu être averti de la sauvegarde (127.0.0.1: HTTP Error 404: Not Found)" in text
     assert "secret" not in text
 
 

@@ -149,7 +149,7 @@ async def test_a_client_sees_plans_runs_and_files(portal: Any) -> None:
     hostile = b"<img src=x onerror=alert(1)>\xff\n"
     await client.commit({b"srv/" + hostile: builder.text(b"x"), b"srv/hollow": builder.folder()})
     await client.add_run(1, "succeeded_with_warnings", files_not_copied=2)
-    await client.add_run(2, "failed", reason="Le dossier <data> n'existe plus.")
+    await client.add_run(2, "failed", reason="Le dossier <data> n’existe plus.")
     async with browser(portal) as page:
         await sign_in(page, EMAIL, PASSWORD)
         home = (await page.get("/")).text
@@ -191,10 +191,10 @@ async def test_what_a_machine_warns_of_is_shown_with_its_run(portal: Any) -> Non
         {"code": "state-foreign", "detail": "", "amount": None},
     ]
     shown = (
-        "avance d'environ 10 ans", "retarde d'environ", "ce qu'elle a copié (<b>%(x)s)",
+        "avance d’environ 10 ans", "retarde d’environ", "ce qu’elle a copié (<b>%(x)s)",
         "après la copie a échoué (<b>%(x)s)", "averti de la copie (<b>%(x)s)",
         "expliquée ici\u00a0: clock-wrong <b>%(x)s.", "expliquée ici\u00a0: newer <b>%(x)s.",
-        "était endommagé", "expliquée ici\u00a0: newest.", "venait d'une autre machine",
+        "était endommagé", "expliquée ici\u00a0: newest.", "venait d’une autre machine",
     )  # fmt: skip
     told = {"outcome": "succeeded_with_warnings", "warnings": json.dumps(warnings)}
     await client.add_run(1, **told)
@@ -202,7 +202,7 @@ async def test_what_a_machine_warns_of_is_shown_with_its_run(portal: Any) -> Non
         await sign_in(page, EMAIL, PASSWORD)
         home = (await page.get("/")).text
         assert "Quelque chose est à vérifier" in home
-        assert "fichiers n'ont pas pu être copiés" not in html.unescape(home)
+        assert "fichiers n’ont pas pu être copiés" not in html.unescape(home)
         run = (await page.get(f"/plans/{client.plan_id}/runs/1")).text
         for text in (home, run):
             assert "<b>" not in text
@@ -210,7 +210,7 @@ async def test_what_a_machine_warns_of_is_shown_with_its_run(portal: Any) -> Non
                 assert sentence in html.unescape(text)
         await client.add_run(2, "succeeded_with_warnings", files_not_copied=2)
         home = html.unescape((await page.get("/")).text)
-        assert "Certains fichiers n'ont pas pu être copiés" in home
+        assert "Certains fichiers n’ont pas pu être copiés" in home
         assert "horloge" not in home
         assert "Réserves émises" not in (await page.get(f"/plans/{client.plan_id}/runs/2")).text
 

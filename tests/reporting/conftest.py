@@ -24,6 +24,7 @@ from libs.shared.events import (
     RunFinished,
     TenantChanged,
 )
+from libs.shared.words.tongue import NBSP
 from services.reporting import consumers, rules
 from services.reporting.actions import Office
 from services.reporting.jobs import Sender
@@ -31,6 +32,7 @@ from services.reporting.mail import letters
 from services.reporting.mail.smtp import MailServer
 
 MAIL_KEY = bytes(range(32))
+ABOUT = f"sauvegarde «{NBSP}documents{NBSP}», Boulangerie Martin"
 
 
 @dataclass

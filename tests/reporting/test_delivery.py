@@ -16,7 +16,7 @@ import pytest
 from libs.shared import clock
 from libs.shared.errors import Unavailable
 from libs.shared.events import RunFinished
-from tests.reporting.conftest import Client, Desk, is_finished
+from tests.reporting.conftest import ABOUT, Client, Desk, is_finished
 from tests.reporting.faulty_smtp import Fault, FaultySMTP
 
 SURE_FAULTS: list[Fault] = [
@@ -37,7 +37,7 @@ async def test_a_report_reaches_its_reader_once(
         [mail] = await asyncio.to_thread(mailbox.wait, client.email)
         await desk.wait(is_finished)
 
-    assert mail["Subject"] == "REUSSIE - sauvegarde de documents, Boulangerie Martin"
+    assert mail["Subject"] == f"REUSSIE - {ABOUT}"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["To"] == f"Jeanne Martin <{client.email}>"
     [kept] = await desk.mails()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from libs.shared.events import DumpResult, NotCopied
 from services.reporting.mail import compose
-from services.reporting.mail.words import speak
+from services.reporting.mail.rendering import render, speak
 from tests.reporting.conftest import Client, write
 
 HOSTILE = (
@@ -85,7 +85,7 @@ def test_any_name_makes_a_mail_that_can_be_read(name: str, subject: str) -> None
         "jeanne@martin.example",
         name,
         subject,
-        speak("fr").render("undeliverable", **_undeliverable(name)),
+        render(speak("fr"), "undeliverable", **_undeliverable(name)),
         message_id="<x@p.example>",
         written_at=datetime(2026, 11, 23, tzinfo=UTC),
     )

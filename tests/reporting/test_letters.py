@@ -10,10 +10,10 @@ from uuid import UUID
 import pytest
 
 from libs.shared.events import DumpResult, NotCopied
+from libs.shared.words.tongue import NBSP
 from services.reporting.mail import letters
 from services.reporting.mail.advice import ADVICE
-from tests.reporting.conftest import Client, write
-from tests.reporting.test_wording import NBSP
+from tests.reporting.conftest import ABOUT, Client, write
 
 
 def read_html(letter: letters.Letter) -> str:
@@ -27,7 +27,7 @@ def test_a_french_report_tells_everything(client: Client, form: str) -> None:
     letter = write(client, client.run(), history=history)
     text = letter.content.text if form == "text" else read_html(letter)
 
-    assert letter.subject == "REUSSIE - sauvegarde de documents, Boulangerie Martin"
+    assert letter.subject == f"REUSSIE - {ABOUT}"
     for said in (
         "REUSSIE",
         "Boulangerie Martin",
@@ -40,9 +40,9 @@ def test_a_french_report_tells_everything(client: Client, form: str) -> None:
         f"1,2{NBSP}Go",
         f"96,3{NBSP}Go (19{NBSP}%)",
         f"500{NBSP}Go",
-        f"d'habitude 47{NBSP}900{NBSP}±{NBSP}20",
+        f"d’habitude 47{NBSP}900{NBSP}±{NBSP}20",
         "24/11/2026 02:15",
-        "REUSSIE veut seulement dire qu'aucun problème technique",
+        "REUSSIE veut seulement dire qu’aucun problème technique",
         "le volume et le nombre de fichiers sont à vérifier par vos soins",
     ):
         assert said in text, said
@@ -98,8 +98,8 @@ def test_dumps_say_whether_they_can_be_trusted(client: Client) -> None:
     )
     text = write(client, client.run(dumps=dumps)).content.text
     assert f"dolibarr (120{NBSP}Mo){NBSP}: restauration garantie" in text
-    assert f"ibdata1 (5{NBSP}octets){NBSP}: copiée, restauration non garantie" in text
-    assert f"paie (0{NBSP}octets){NBSP}: échec, refused" in text
+    assert f"ibdata1 (5{NBSP}o){NBSP}: copie faite, restauration non garantie" in text
+    assert f"paie (0{NBSP}o){NBSP}: échec, refused" in text
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_dumps_say_whether_they_can_be_trusted(client: Client) -> None:
         ),
         (
             "it has 12 B and should have 1.5 MB at least",
-            f"il fait 12{NBSP}octets au lieu d'au moins 1,5{NBSP}Mo",
-            f"it has 12{NBSP}bytes and should have 1.5{NBSP}MB at least",
+            f"il fait 12{NBSP}o au lieu d’au moins 1,5{NBSP}Mo",
+            f"it has 12{NBSP}B and should have 1.5{NBSP}MB at least",
         ),
         (
             "much smaller than last time, when it had 2.0 GB",
@@ -124,7 +124,7 @@ def test_dumps_say_whether_they_can_be_trusted(client: Client) -> None:
         ),
         (
             "pg_dump ended with status 1: FATAL: {x} %s <b>",
-            "pg_dump s'est terminé par une erreur (1) FATAL: {x} %s <b>",
+            "pg_dump s’est terminé par une erreur (1) FATAL: {x} %s <b>",
             "pg_dump ended with an error (1) FATAL: {x} %s <b>",
         ),
         ("something else", "échec, something else", "failed, something else"),
@@ -150,28 +150,28 @@ def test_a_warning_without_a_missed_file_speaks_of_no_file(client: Client) -> No
     run = client.run(outcome="succeeded_with_warnings")
     assert "quelque chose est à vérifier" in write(client, run).content.text
     run = client.run(outcome="succeeded_with_warnings", files_not_copied=1)
-    assert "Certains fichiers n'ont pas été copiés" in write(client, run).content.text
+    assert "Certains fichiers n’ont pas été copiés" in write(client, run).content.text
 
 
 def test_a_database_folder_is_named_without_a_size(client: Client) -> None:
     name = "/var/lib/postgresql/15/main"
     dump = DumpResult(name=name, succeeded=True, guaranteed=False, size_bytes=0)
     text = write(client, client.run(dumps=(dump,))).content.text
-    assert f"- {name}{NBSP}: copiée, restauration non garantie" in text
+    assert f"- {name}{NBSP}: copie faite, restauration non garantie" in text
 
 
 @pytest.mark.parametrize("code", [*ADVICE, "never-heard-of", ""])
 def test_a_failure_says_why_and_what_to_do(client: Client, code: str) -> None:
     run = client.failed_run(reason_code=code, log_tail="one\ntwo <b>\nthree")
     report, hotline = write(client, run), write(client, run, kind="hotline")
-    assert report.subject == "ECHEC - sauvegarde de documents, Boulangerie Martin"
+    assert report.subject == f"ECHEC - {ABOUT}"
     assert hotline.subject == (
-        "[Hotline] ECHEC - plan documents de Boulangerie Martin sur srv-bureau"
+        f"[Hotline] ECHEC - Boulangerie Martin{NBSP}: plan «{NBSP}documents{NBSP}» sur srv-bureau"
     )
     for letter in (report, hotline):
         assert f"Que faire{NBSP}: " in letter.content.text
         assert "/srv/documents is not there" in letter.content.text
-        assert "n'a pas créé de point de restauration" in letter.content.text
+        assert "n’a pas créé de point de restauration" in letter.content.text
         assert "sont à vérifier par vos soins" in letter.content.text
     assert "two <b>" in hotline.content.text
     assert "two &lt;b&gt;" in hotline.content.html

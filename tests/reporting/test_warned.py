@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from libs.shared.events import NotCopied, RunFinished, RunWarning
-from tests.reporting.conftest import Client, Desk, write
+from libs.shared.words.tongue import NBSP
+from tests.reporting.conftest import ABOUT, Client, Desk, write
 from tests.reporting.test_hostile_names import HOSTILE
 from tests.reporting.test_letters import read_html
-from tests.reporting.test_wording import NBSP
 
 TEN_YEARS = 315_576_000
 
@@ -23,23 +23,23 @@ def warned_run(client: Client, *warnings: RunWarning, **changes: Any) -> RunFini
 @pytest.mark.parametrize(
     ("code", "detail", "amount", "french", "english"),
     [
-        ("clock-wrong", "", TEN_YEARS, "avance d'environ 10 ans", "ahead by about 10 years"),
+        ("clock-wrong", "", TEN_YEARS, "avance d’environ 10 ans", "ahead by about 10 years"),
         (
             "clock-wrong",
             "",
             -7200,
-            f"retarde d'environ 2{NBSP}heures",
+            f"retarde d’environ 2{NBSP}heures",
             "is behind by about 2 hours",
         ),
         (
             "state-not-kept",
             "No space left on device",
             None,
-            "n'a pas pu noter ce qu'elle a sauvegardé (le disque est plein)",
+            "n’a pas pu noter ce qu’elle a sauvegardé (le disque est plein)",
             "could not write down what it copied (the disk is full)",
         ),
         ("state-damaged", "", None, "était endommagé", "was damaged"),
-        ("state-foreign", "", None, "d'une autre machine", "of another machine or server"),
+        ("state-foreign", "", None, "d’une autre machine", "of another machine or server"),
         (
             "hook-failed",
             "/opt/start erp ended with status 5",
@@ -90,11 +90,11 @@ def test_a_client_who_reads_of_reserves_finds_each_with_what_to_do(client: Clien
         RunWarning(code="hook-failed", detail="/opt/start ended with status 5"),
     )
     letter = write(client, run)
-    assert letter.subject == "REUSSIE AVEC RESERVES - sauvegarde de documents, Boulangerie Martin"
+    assert letter.subject == f"REUSSIE AVEC RESERVES - {ABOUT}"
     for text in (letter.content.text, read_html(letter)):
         assert "la machine émet des réserves" in text
         assert "quelque chose est à vérifier" not in text
-        assert text.index("faites régler l'horloge") < text.index("faites examiner le programme")
+        assert text.index("faites régler l’horloge") < text.index("faites examiner le programme")
         assert text.index("faites examiner le programme") < text.index("Fichiers, total")
 
 
@@ -103,7 +103,7 @@ def test_the_hotline_reads_its_own_next_step_of_a_run_that_failed(client: Client
     report, hotline = write(client, run), write(client, run, kind="hotline")
     assert "la pile est peut-être vide" in hotline.content.text
     assert "la pile est peut-être vide" not in report.content.text
-    assert "faites régler l'horloge" in report.content.text
+    assert "faites régler l’horloge" in report.content.text
 
 
 def test_files_that_were_not_copied_and_warnings_are_both_told(client: Client) -> None:
@@ -114,7 +114,7 @@ def test_files_that_were_not_copied_and_warnings_are_both_told(client: Client) -
         not_copied=(NotCopied(path="/srv/f", reason="Permission denied"),),
     )
     text = write(client, run).content.text
-    assert "Certains fichiers n'ont pas été copiés" in text
+    assert "Certains fichiers n’ont pas été copiés" in text
     assert "- /srv/f (accès refusé)" in text
     assert "- Ce que la machine avait noté de sa dernière sauvegarde était endommagé." in text
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -51,6 +51,11 @@ class Run:
     not_copied: list[dict[str, Any]]
     dumps: list[dict[str, Any]]
     warnings: list[dict[str, Any]]
+
+    @property
+    def lasted(self) -> timedelta | None:
+        """How long it took; None while it is under way."""
+        return self.finished_at - self.started_at if self.finished_at else None
 
 
 @dataclass(frozen=True)

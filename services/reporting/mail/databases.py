@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from libs.shared.words.tongue import Tongue
 from services.reporting.mail.advice import N_
-from services.reporting.mail.words import Tongue
 
 # As agent/dumps and agent/hot.py say it; the rest of a sentence, such as a program's own words,
 # stays as it is.
@@ -75,7 +75,7 @@ def explain(text: str, known: tuple[tuple[re.Pattern[str], str], ...], tongue: T
     for pattern, phrase in known:
         if found := pattern.fullmatch(text):
             values = {name: _sized(value, tongue) for name, value in found.groupdict().items()}
-            return tongue.translate(phrase, **values).strip()
+            return tongue.say(phrase, **values).strip()
     return text
 
 

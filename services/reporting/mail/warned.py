@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 
 from libs.shared.events import RunFinished, RunWarning
+from libs.shared.words.tongue import Tongue
 from services.reporting.mail.advice import N_, Advice
 from services.reporting.mail.databases import explain
-from services.reporting.mail.words import Tongue
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,5 +103,5 @@ def _say(warning: RunWarning, tongue: Tongue, *, hotline: bool) -> Warned:
     if advice is None:
         advice = _UNKNOWN
         detail = " ".join([warning.code, detail]).strip()
-    sentence = tongue.translate(advice.cause, detail=detail or "?", span=tongue.span(seconds or 0))
-    return Warned(sentence, tongue.translate(advice.hotline if hotline else advice.client))
+    sentence = tongue.say(advice.cause, detail=detail or "?", span=tongue.span(seconds or 0))
+    return Warned(sentence, tongue.say(advice.hotline if hotline else advice.client))
