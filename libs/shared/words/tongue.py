@@ -6,6 +6,7 @@ which old mail readers show as a box.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,7 +15,9 @@ from babel.dates import format_datetime, format_timedelta
 from babel.numbers import format_decimal, format_percent
 
 from libs.shared.events import Locale, Outcome
-from libs.shared.words import catalogues
+from libs.shared.reasons import Reason
+from libs.shared.words import catalogues, explanations
+from libs.shared.words.foreign import plain
 
 DEFAULT_TIMEZONE = "Europe/Paris"
 NBSP = "\u00a0"
@@ -41,6 +44,20 @@ OUTCOMES: dict[Outcome | None, str] = {
     "failed": N_("Failed"),
     None: N_("Under way"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A reason in its reader's language: the cause, and the next step by who reads it.
+
+    detail: foreign words that the cause does not tell, for a technician; they may be in any tongue.
+    """
+
+    cause: str
+    client: str
+    technician: str
+    hotline: str
+    detail: str
 
 
 class Tongue:
@@ -75,6 +92,48 @@ class Tongue:
     def outcome(self, outcome: Outcome | None) -> str:
         """Writes how a run ended: `Réussie avec réserves`; None is one under way."""
         return self.say(OUTCOMES[outcome])
+
+    def explain(self, reason: Reason, *, is_folder: bool = False) -> Explained:
+        """Says what a reason means and what to do; a code that nobody knows in general words.
+
+        is_folder: a whole folder was not copied for it.
+        """
+        found = explanations.find(reason)
+        values = {
+            "code": reason.code,
+            "subject": plain(reason.subject),
+            "amount": self._amount(reason.amount, explanations.measure(reason)),
+            "limit": self._amount(reason.limit, explanations.measure(reason)),
+            "words": plain(reason.detail),
+        }
+
+        def say(phrase: str) -> str:
+            translated = self._translations.gettext(explanations.without_detail(phrase))
+            return explanations.fill(str(translated), values) if phrase else ""
+
+        cause = say(found.cause)
+        return Explained(
+            cause=self.say(explanations.IN_FOLDER, reason=cause) if is_folder else cause,
+            client=say(found.client),
+            technician=say(found.technician),
+            hotline=say(found.hotline),
+            detail="" if "{words}" in found.cause else values["words"],
+        )
+
+    def _amount(self, amount: int | None, measured: explanations.Measure) -> str:
+        if amount is None:
+            return ""
+        match measured:
+            case "size":
+                return self.size(amount)
+            case "span":
+                return self.span(amount)
+            case "duration":
+                return self.duration(timedelta(seconds=min(abs(amount), 1e12)))
+            case "status":
+                return str(amount)
+            case "number":
+                return self.number(amount)
 
     def number(self, figure: int) -> str:
         """Writes a whole number: `47 900`, `47,900`."""
