@@ -42,7 +42,7 @@ def commit(job: Job, started: StartedRun, writer: Writer, batches: int) -> Resul
         **job.ending(),
         "batches": batches,
         "outcome_hint": hint,
-        "reason": None if reason is None else reason.as_dict(),
+        "reason": reasons.write(reason),
         "full": False,
     }
     wanted: set[bytes] = set()

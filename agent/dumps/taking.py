@@ -14,6 +14,7 @@ from agent.dumps import programs
 from agent.dumps.streams import Deadline, DumpFailed, ProgramOutput, Seen
 from agent.processes import ProgramMissing
 from agent.telling import Teller
+from libs.shared import reasons
 from libs.shared.packs.cutting import Readable
 from libs.shared.reasons import Reason
 from libs.shared.words.explanations import say
@@ -53,7 +54,7 @@ class Taken:
             "succeeded": self.succeeded,
             "guaranteed": self.guaranteed,
             "size_bytes": self.size_bytes,
-            "reason": None if self.reason is None else self.reason.as_dict(),
+            "reason": reasons.write(self.reason),
         }
 
 

@@ -44,6 +44,11 @@ class Reason:
         return asdict(self)
 
 
+def write(reason: Reason | None) -> dict[str, Any] | None:
+    """A reason, or that there is none, as JSON has it."""
+    return None if reason is None else reason.as_dict()
+
+
 def read(value: object) -> Reason | None:
     """The reason that a JSON value is; None where it is none. Members that we don't know go."""
     if not isinstance(value, dict):
