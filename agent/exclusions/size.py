@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from agent.names import shown_absolute, size_text
+from agent.names import shown_absolute
 from agent.telling import Teller
 from agent.tree import Listing
+from libs.shared.words.plain import size_text
 
 MAX_NAMED = 20
 

@@ -44,6 +44,27 @@ class Reason:
         return asdict(self)
 
 
+def write(reason: Reason | None) -> dict[str, Any] | None:
+    """A reason, or that there is none, as JSON has it."""
+    return None if reason is None else reason.as_dict()
+
+
+def read(value: object) -> Reason | None:
+    """The reason that a JSON value is; None where it is none. Members that we don't know go."""
+    if not isinstance(value, dict):
+        return None
+    code, subject, detail = (value.get(name, "") for name in ("code", "subject", "detail"))
+    amount, limit = value.get("amount"), value.get("limit")
+    if not all(isinstance(text, str) for text in (code, subject, detail)):
+        return None
+    if not all(number is None or type(number) is int for number in (amount, limit)):
+        return None
+    try:
+        return Reason(code, subject, amount, limit, detail)
+    except ValueError:
+        return None
+
+
 class Meaning(NamedTuple):
     """What a code says, and what its fields hold; an empty text is a field that is not used.
 
@@ -109,7 +130,7 @@ CODES: dict[str, Meaning] = {
     "state-unusable": Meaning(_RUN, "the state folder", detail=_SYSTEM),
     "list-cut": Meaning(_RUN, amount="how many tries", unit="number"),
     "server-refused": Meaning(
-        _RUN, "the problem's code", amount="the HTTP status", unit="status", detail=_SERVER
+        _BOTH, "the problem's code", amount="the HTTP status", unit="status", detail=_SERVER
     ),
     "server-unreachable": Meaning(
         _BOTH, "its address", limit="for how long", unit="seconds", detail=_SYSTEM
@@ -118,7 +139,7 @@ CODES: dict[str, Meaning] = {
         _BOTH, "its address", limit="for how long", unit="seconds", detail=_SERVER
     ),
     "storage-refused": Meaning(
-        _RUN, "its address", limit="for how long", unit="seconds", detail=_SERVER
+        _BOTH, "its address", limit="for how long", unit="seconds", detail=_SERVER
     ),
     "certificate-untrusted": Meaning(_BOTH, "its address", detail=_SYSTEM),
     "not-authorised": Meaning(_BOTH, detail=_SERVER),

@@ -11,9 +11,9 @@ from starlette.responses import HTMLResponse, Response
 
 from libs.shared import clock
 from libs.shared.events import Locale
+from libs.shared.words.foreign import plain
 from libs.shared.words.tongue import DEFAULT_TIMEZONE, Tongue
 from services.portal.pages import charts
-from services.portal.pages.warned import say_warned
 from services.portal.rules import names, people
 from services.portal.rules.people import Person
 
@@ -25,6 +25,7 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_TEMPLATES.filters["plain"] = plain
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -70,7 +71,6 @@ def render(
         charts=charts,
         names=names,
         person=person,
-        say_warned=say_warned,
         now=clock.now(),
         here=request.url.path,
         form_token=people.form_token(session) if session else "",

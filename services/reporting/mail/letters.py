@@ -11,15 +11,8 @@ from libs.shared.events import Locale, Outcome, PasswordIssued, RunFinished, Sto
 from libs.shared.words.foreign import plain
 from libs.shared.words.tongue import N_, Tongue
 from services.reporting import rules
-from services.reporting.mail.advice import (
-    IN_UNREADABLE_FOLDER,
-    REASONS,
-    UNREADABLE_FOLDER,
-    find_advice,
-)
-from services.reporting.mail.databases import explain_dump, explain_reason
+from services.reporting.mail.causes import Teller
 from services.reporting.mail.rendering import Rendered, render, speak
-from services.reporting.mail.warned import list_warned
 
 LISTED_FILES = 1000
 LOG_LINES = 20
@@ -65,7 +58,7 @@ def write_report(facts: RunFacts, addressee: rules.Addressee) -> Letter:
         client=client,
         machine=plain(run.hostname),
     )
-    advice = find_advice(run)
+    teller = Teller(tongue, hotline)
     content = render(
         tongue,
         "report",
@@ -77,12 +70,13 @@ def write_report(facts: RunFacts, addressee: rules.Addressee) -> Letter:
         client=client,
         machine=run.hostname,
         run=run,
-        reason=explain_reason(run.reason, tongue),
-        warned=list_warned(run, tongue, hotline=hotline),
-        not_copied=_list_not_copied(run, tongue),
-        dumps=[(dump, explain_dump(dump.detail, tongue)) for dump in run.dumps],
-        cause=tongue.say(advice.cause) if advice else "",
-        next_step=tongue.say(advice.hotline if hotline else advice.client) if advice else "",
+        why=teller.explain_run(run),
+        warnings=[teller.explain(warning) for warning in run.warnings],
+        not_copied=[
+            (missed.path, teller.explain(missed.reason, is_folder=missed.is_folder))
+            for missed in run.not_copied[:LISTED_FILES]
+        ],
+        dumps=[(dump, teller.explain(dump.reason) if dump.reason else None) for dump in run.dumps],
         figures=_list_figures(facts, tongue),
         usual=_compare(facts, tongue),
         next_report=_next_report(facts, tongue),
@@ -212,21 +206,6 @@ def _list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
         Figure(say("Contracted volume"), tongue.size(contracted)),
     ]
     return moments + files + volumes
-
-
-def _list_not_copied(run: RunFinished, tongue: Tongue) -> list[tuple[str, str]]:
-    return [
-        (missed.path, _explain(missed.reason, tongue)) for missed in run.not_copied[:LISTED_FILES]
-    ]
-
-
-def _explain(reason: str, tongue: Tongue) -> str:
-    """Translates what agents commonly say; anything else is shown as it is."""
-    if reason.startswith(UNREADABLE_FOLDER):
-        inner = _explain(reason.removeprefix(UNREADABLE_FOLDER), tongue)
-        return tongue.say(IN_UNREADABLE_FOLDER, reason=inner)
-    known = REASONS.get(reason.lower())
-    return tongue.say(known) if known else reason
 
 
 def _compare(facts: RunFacts, tongue: Tongue) -> str:

@@ -11,8 +11,8 @@ _ACCESS_HOTLINE = (
 )
 _AGAIN_CLIENT = "Run again; have the database looked at if this comes again."
 _AGAIN_HOTLINE = "Run the plan again; if it comes again, make the dump by hand on the machine."
-_PASSWORD_CLIENT = "Have the password file looked at by whoever looks after the machine."
-_PASSWORD_HOTLINE = "Check on the machine that the agent may read the file, and what it holds."
+_FILE_CLIENT = "Have the password file looked at by whoever looks after the machine."
+_FILE_HOTLINE = "Check on the machine that the agent may read the file, and what it holds."
 _ROOM_CLIENT = "Have room made on this disk, then run again."
 _SPLIT_CLIENT = "Call us: so large a database is dumped in several parts."
 _SPLIT_HOTLINE = "Have the dump split by databases or tables, each with a dump of its own."
@@ -86,11 +86,11 @@ DUMPS: dict[str, Explanation] = {
     "dump-password-unreadable": Explanation(
         "the password file {subject} can't be read[: {detail}]",
         "",
-        _PASSWORD_CLIENT,
-        _PASSWORD_HOTLINE,
+        _FILE_CLIENT,
+        _FILE_HOTLINE,
     ),
     "dump-password-invalid": Explanation(
-        "{subject} must hold the password in one line", "", _PASSWORD_CLIENT, _PASSWORD_HOTLINE
+        "{subject} must hold the password in one line", "", _FILE_CLIENT, _FILE_HOTLINE
     ),
     "dump-folder-unwritable": Explanation(
         "the folder {subject} can't be written[: {detail}]",
