@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.shared.events import DumpResult, NotCopied
+from libs.shared.reasons import Reason
 from services.reporting.mail import compose
 from services.reporting.mail.rendering import render, speak
 from tests.reporting.conftest import Client, write
@@ -20,21 +21,26 @@ HOSTILE = (
     "<script>alert(1)</script>\"'\r\nBcc: victim@x.example\r\n\r\n.\r\n"
     "\u202egpj.exe\x00{{ 7*7 }} %(x)s {x} =?utf-8?q?=0aBcc?="
 )
+HOSTILE_REASON = Reason("dump-program-failed", HOSTILE, 1, detail=HOSTILE)
 
 
 def test_hostile_names_stay_text(client: Client) -> None:
     client = Client(name=f"Martin {HOSTILE}", plan_name=HOSTILE)
     run = client.failed_run(
         files_not_copied=1,
-        not_copied=(NotCopied(path=HOSTILE, reason=HOSTILE),),
+        not_copied=(NotCopied(path=HOSTILE, reason=HOSTILE_REASON),),
         dumps=(
             DumpResult(
-                name=HOSTILE, succeeded=False, guaranteed=False, size_bytes=1, detail=HOSTILE
+                name=HOSTILE,
+                succeeded=False,
+                guaranteed=False,
+                size_bytes=1,
+                reason=HOSTILE_REASON,
             ),
         ),
+        warnings=(HOSTILE_REASON,),
         hostname=HOSTILE,
-        reason_code=HOSTILE,
-        reason=HOSTILE,
+        reason=HOSTILE_REASON,
         log_tail=HOSTILE,
     )
     for kind in ("report", "hotline"):

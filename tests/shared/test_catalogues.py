@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from libs.shared.words import explanations
 from tests.phrases import SERVICES, WORDS, Phrase, find_phrases, read_catalogue
 
 CATALOGUES = {"common": WORDS, **SERVICES}
 PLACE = re.compile(r"\{[^}]*\}")
+OPTIONAL = re.compile(r"\[[^\[\]]*\{[^\[\]]*\]")
 
 
 def pairs(name: str) -> Iterator[tuple[str, str]]:
@@ -23,10 +25,17 @@ def pairs(name: str) -> Iterator[tuple[str, str]]:
             yield from zip(phrase, french, strict=True)
 
 
+def sentences() -> set[Phrase]:
+    """What is said of reasons."""
+    found = [*explanations.EXPLANATIONS.values(), explanations.UNKNOWN]
+    each = {explanations.without_detail(phrase) for one in found for phrase in one if phrase}
+    return {*each, explanations.IN_FOLDER}
+
+
 def said_by() -> dict[str, set[Phrase]]:
     """What each catalogue is for: the common one for all that more than one part says."""
     found = {name: find_phrases(folder) for name, folder in SERVICES.items()}
-    common = find_phrases(WORDS) | (found["portal"] & found["reporting"])
+    common = find_phrases(WORDS) | sentences() | (found["portal"] & found["reporting"])
     return {"common": common, **{name: said - common for name, said in found.items()}}
 
 
@@ -40,7 +49,10 @@ def test_every_phrase_has_its_french_in_one_catalogue_and_no_french_is_unused() 
 @pytest.mark.parametrize("name", CATALOGUES)
 def test_translations_keep_the_places_of_their_phrase(name: str) -> None:
     for phrase, french in pairs(name):
-        assert sorted(PLACE.findall(phrase)) == sorted(PLACE.findall(french)), phrase
+        # What stands in brackets may be left out, for French too.
+        needed = sorted(PLACE.findall(OPTIONAL.sub("", phrase)))
+        assert sorted(PLACE.findall(OPTIONAL.sub("", french))) == needed, phrase
+        assert set(PLACE.findall(french)) <= set(PLACE.findall(phrase)), phrase
         assert "%(" not in phrase + french, phrase
 
 
