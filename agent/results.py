@@ -64,7 +64,10 @@ class Result:
             "not_copied": shown(self.not_copied),
             "dumps": [_dump_shown(dump) for dump in self.dumps],
             "hot_files": self.hot_files,
-            "warnings": [sentences.with_sentence(warning) for warning in self.warnings],
+            "warnings": [
+                sentences.with_sentence(warning, sentences.in_full(warning))
+                for warning in self.warnings
+            ],
             "error": _error_shown(self.failure),
             "exit_code": self.exit_code,
         }

@@ -106,10 +106,7 @@ def test_files_that_were_not_copied_and_warnings_are_both_told(client: Client) -
     text = write(client, run).content.text
     assert "Certains fichiers n’ont pas été copiés" in text
     assert "- /srv/f (accès refusé)" in text
-    assert (
-        "- Ce que la machine avait noté de sa dernière sauvegarde est endommagé"
-        in text
-    )
+    assert "- Ce que la machine avait noté de sa dernière sauvegarde est endommagé" in text
 
 
 @pytest.mark.parametrize("amount", [2**63 - 1, -(2**63)])

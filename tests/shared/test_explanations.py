@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from dataclasses import astuple
 
 import pytest
@@ -108,21 +106,12 @@ def test_a_code_of_a_newer_version_is_told_in_general_words() -> None:
     assert "no sentence for (/srv/x): it {x} %s" in say(reason)
 
 
+def test_a_failure_of_which_no_more_is_known_is_told_as_one() -> None:
+    assert FRENCH.explain(None).cause == "La sauvegarde n’a pas pu être menée à son terme."
+
+
 def test_a_folder_that_was_not_copied_is_told_as_one() -> None:
     found = FRENCH.explain(Reason("permission-denied"), is_folder=True)
     assert found.cause == f"dossier illisible{NBSP}: accès refusé"
     said = explanations.say_missed(Reason("permission-denied"), is_folder=True)
     assert said == "the folder can't be read: permission denied"
-
-
-def test_the_agent_reads_the_sentences_without_the_servers_libraries() -> None:
-    heavy = "babel", "jinja2", "pydantic", "asyncpg", "fastapi"
-    script = f"""
-import sys
-import libs.shared.words.explanations
-print(sorted(set({heavy!r}) & set(sys.modules)))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, check=True, text=True
-    )
-    assert done.stdout.strip() == "[]"

@@ -24,6 +24,9 @@ UNKNOWN = Explanation(
 )
 """A code that is newer than this version."""
 
+NO_MORE_KNOWN = Reason("failed")
+"""For a run that failed without a word."""
+
 IN_FOLDER = "the folder can't be read: {reason}"
 """Why a whole folder was not copied."""
 

@@ -93,11 +93,12 @@ class Tongue:
         """Writes how a run ended: `Réussie avec réserves`; None is one under way."""
         return self.say(OUTCOMES[outcome])
 
-    def explain(self, reason: Reason, *, is_folder: bool = False) -> Explained:
+    def explain(self, reason: Reason | None, *, is_folder: bool = False) -> Explained:
         """Says what a reason means and what to do; a code that nobody knows in general words.
 
-        is_folder: a whole folder was not copied for it.
+        None: something failed, and no more is known. is_folder: a whole folder was not copied.
         """
+        reason = reason or explanations.NO_MORE_KNOWN
         found = explanations.find(reason)
         values = {
             "code": reason.code,

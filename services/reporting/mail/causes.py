@@ -12,6 +12,7 @@ from libs.shared.words.tongue import N_, Tongue
 _FEW_STEPS = 3
 
 _MISSED = N_("Some files were not copied: see the list below. All others are safe.")
+_MISSED_STEP = N_("Close the programs that use these files at the hour of the copy, or call us.")
 _WARNED = N_("All files were copied, and yet the machine warns of something: see below of what.")
 _WARNED_STEP = N_("Below each warning stands what to do; call us if that does not help.")
 _LOOK = N_("All files were copied, and yet something needs a look: a database, or a program.")
@@ -34,8 +35,8 @@ class Teller:
     tongue: Tongue
     hotline: bool
 
-    def explain(self, reason: Reason, *, is_folder: bool = False) -> Told:
-        """Explains one reason."""
+    def explain(self, reason: Reason | None, *, is_folder: bool = False) -> Told:
+        """Explains one reason; None: something failed, and no more is known."""
         found = self.tongue.explain(reason, is_folder=is_folder)
         return Told(found.cause, found.hotline if self.hotline else found.client, found.detail)
 
@@ -45,10 +46,10 @@ class Teller:
         if run.outcome == "succeeded":
             return None
         if run.outcome == "failed":
-            return self.explain(run.reason or Reason("failed"))
+            return self.explain(run.reason)
         if run.files_not_copied:
             steps = self._list_steps(each.reason for each in run.not_copied)
-            return Told(say(_MISSED), steps or self.explain(Reason("in-use")).step)
+            return Told(say(_MISSED), steps or say(_MISSED_STEP))
         if run.warnings:
             return Told(say(_WARNED), say(_WARNED_STEP))
         steps = self._list_steps(dump.reason for dump in run.dumps if dump.reason)
@@ -56,7 +57,8 @@ class Teller:
 
     def _list_steps(self, reasons: Iterable[Reason]) -> str:
         """Joins the next steps of the first few codes; a step of many codes is said once."""
-        steps: dict[str, None] = {}
-        for code in dict.fromkeys(reason.code for reason in reasons):
-            steps[self.explain(Reason(code)).step] = None
-        return " ".join(list(steps)[:_FEW_STEPS])
+        steps: dict[str, str] = {}
+        for reason in reasons:
+            if reason.code not in steps:
+                steps[reason.code] = self.explain(reason).step
+        return " ".join(list(dict.fromkeys(steps.values()))[:_FEW_STEPS])
