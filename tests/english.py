@@ -13,8 +13,8 @@ _WORDS = re.compile(
     r"|would|written|wrong|you|your)\b",
     re.IGNORECASE,
 )
-# Commands, settings and addresses are the same in every language.
-_TECHNICAL = re.compile(r"https?://\S+|--[a-z-]+|coffre-agent .*|\b\w+_\w+\b")
+# Commands, settings and addresses are the same in every language; To is a terabyte.
+_TECHNICAL = re.compile(r"\d\u00a0To\b|https?://\S+|--[a-z-]+|coffre-agent .*|\b\w+_\w+\b")
 
 
 def find_english(text: str) -> list[str]:
