@@ -161,6 +161,7 @@ async def _tell_undeliverable(
 ) -> None:
     """Publishes a report that nobody will get, and writes to the hotline.
 
+    answer: what the mail server said; empty where there is no address to ask one for.
     A mail to the hotline itself is not told to the address that just refused one.
     """
     if mail.kind == "report" and mail.plan_id is not None:
@@ -237,8 +238,7 @@ async def _post(
         give_up_at=give_up_at,
         tries=0,
     )
-    answer = "" if address else "This is not a mail address."
     state = "queued" if address else "undeliverable"
-    is_new = await store.add_mail(conn, tenant_id, mail, state=state, answer=answer, at=now)
+    is_new = await store.add_mail(conn, tenant_id, mail, state=state, answer="", at=now)
     if is_new and address is None:
-        await _tell_undeliverable(conn, office, mail, answer)
+        await _tell_undeliverable(conn, office, mail, "")

@@ -103,6 +103,24 @@ async def test_all_that_a_run_warns_of_and_misses_is_told_on_its_page(portal: An
             assert find_english(text.replace("colder-than-thought", "")) == []
 
 
+async def test_what_a_mail_server_said_of_a_report_stands_aside(portal: Any) -> None:
+    client = await builder.open_client(portal, EMAIL)
+    await client.add_run(1)
+    await portal.admin.execute(
+        """INSERT INTO portal.reports (tenant_id, run_id, plan_id, recipient, reason)
+           SELECT tenant_id, run_id, plan_id, 'lea@x.example', $2 FROM portal.runs
+           WHERE tenant_id = $1""",
+        client.tenant_id,
+        f"550 {DETAIL}",
+    )
+    async with browser(portal) as page:
+        await sign_in(page, EMAIL, PASSWORD)
+        shown = (await page.get(f"/plans/{client.plan_id}/runs/1")).text
+    assert "n’a pas pu être remis" in read(shown)
+    assert "550" not in read(shown)
+    assert html.escape(f"550 {DETAIL}") in shown
+
+
 async def test_programs_get_codes_with_their_fields(portal: Any) -> None:
     client = await builder.open_client(portal, EMAIL)
     reason = Reason("source-small", "/srv", 5, 7, DETAIL)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import email
+import email.policy
 import random
 import time
 from collections import Counter
@@ -126,7 +128,9 @@ async def test_an_address_that_is_none_is_told_and_harms_nobody(desk: Desk, clie
         "no address\r\nBcc: x@y.example": "undeliverable",
         client.email: "queued",
     }
-    assert len(await desk.mails(kind="undeliverable")) == 1
+    (told,) = await desk.mails(kind="undeliverable")
+    message: Any = email.message_from_bytes(told["body"], policy=email.policy.default)
+    assert "Ce n’est pas une adresse électronique." in message.get_body(("plain",)).get_content()
     assert len(await desk.published("report.undeliverable.v1")) == 1
 
 

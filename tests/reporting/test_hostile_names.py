@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -100,6 +101,24 @@ def test_any_name_makes_a_mail_that_can_be_read(name: str, subject: str) -> None
     assert message["Message-ID"] == "<x@p.example>"
     assert message.get_body(("plain",)).get_content().startswith("NON DISTRIBUABLE")
     body.decode("ascii")
+
+
+@pytest.mark.parametrize("client", ["Étude Lefèvre & Associés", "Société Générale", "Smith"])
+@pytest.mark.parametrize("plan", ["Vidéos de l’été", "documents", "Comptabilité  2026", "é " * 40])
+def test_a_subject_is_read_as_it_was_written(client: str, plan: str) -> None:
+    subject = f"REUSSIE AVEC RESERVES - sauvegarde «\N{NO-BREAK SPACE}{plan}», {client}"
+    body = compose.compose(
+        "Coffre <coffre@p.example>",
+        "jeanne@martin.example",
+        "Jeanne",
+        subject,
+        render(speak("fr"), "undeliverable", **_undeliverable("x")),
+        message_id="<x@p.example>",
+        written_at=datetime(2026, 11, 23, tzinfo=UTC),
+    )
+    message: Any = email.message_from_bytes(body, policy=email.policy.default)
+    assert message["Subject"] == subject
+    assert all(len(line) <= 78 for line in body.partition(b"\r\n\r\n")[0].split(b"\r\n"))
 
 
 def _undeliverable(name: str) -> dict[str, object]:
