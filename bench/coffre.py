@@ -115,7 +115,7 @@ async def _has_names_due(dsn: str) -> bool:
 @contextmanager
 def install(folder: Path) -> Iterator[Installation]:
     """An installation without demonstration in `folder`, stopped afterwards."""
-    command = [sys.executable, "-m", "libs.devstack"]
+    command = [sys.executable, "-m", "devstack"]
     environ = {**os.environ, "COFFRE_LOG_FORMAT": "json"}
     subprocess.run(
         [*command, "up", "--detach", "--no-demo", f"--dir={folder}"], check=True, env=environ

@@ -1,6 +1,6 @@
 """Real servers for the tests, shared by all workers of one run and gone after it.
 
-`COFFRE_TEST_SERVERS=<servers.json of a running python -m libs.devstack servers>` uses those.
+`COFFRE_TEST_SERVERS=<servers.json of a running python -m devstack servers>` uses those.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from libs.devstack import lease
-from libs.devstack.rabbitmq import RabbitMQ
+from devstack import lease
+from devstack.rabbitmq import RabbitMQ
 from libs.shared import database as databases
 from libs.shared.objects import ObjectStore
 from tests.servers import cloned_database, execute, in_thread, make_bucket
@@ -214,7 +214,7 @@ def installation() -> Iterator[Installation]:
     """All services and servers of an installation of the tests' own, started by `run up`'s code."""
     folder = Path(tempfile.mkdtemp(prefix="coffre-installation-"))
     log = folder / "up.log"
-    command = [sys.executable, "-m", "libs.devstack", "up", f"--dir={folder}", "--end-with-parent"]
+    command = [sys.executable, "-m", "devstack", "up", f"--dir={folder}", "--end-with-parent"]
     with open(log, "wb") as output:
         process = subprocess.Popen(
             [*command, f"--demo-folder={ROOT / 'docs'}"], cwd=ROOT, stdout=output, stderr=output

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from libs.devstack import seaweedfs
-from libs.devstack.ports import Ports
-from libs.devstack.processes import Processes
+from devstack import seaweedfs
+from devstack.ports import Ports
+from devstack.processes import Processes
 from tests.agent.house import House, open_house, wait_for
 from tests.agent.test_restores_gone_wrong import disk
 from tests.trees import compare_trees

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import minio
 
-from libs.devstack.ports import Ports
-from libs.devstack.processes import Processes, Program
-from libs.devstack.servers import ROOT, Servers, secret
+from devstack.ports import Ports
+from devstack.processes import Processes, Program
+from devstack.servers import ROOT, Servers, secret
 from libs.shared import database
 
 SERVICES = {"portal": 8000, "ingest": 8001, "quota": 8002, "reporting": 8003, "retention": 8004}

@@ -23,11 +23,11 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from libs.devstack import say
-from libs.devstack import stack as stacks
-from libs.devstack.processes import Processes, StartFailed, Stopping, tail, write_atomically
-from libs.devstack.servers import ROOT, secret
-from libs.devstack.stack import Stack
+from devstack import say
+from devstack import stack as stacks
+from devstack.processes import Processes, StartFailed, Stopping, tail, write_atomically
+from devstack.servers import ROOT, secret
+from devstack.stack import Stack
 
 COMPANY = "Boulangerie Martin"
 ADMINISTRATOR = "claire.martin@boulangerie-martin.example"
