@@ -23,7 +23,7 @@ from devstack import agents, mails, say
 from devstack import stack as stacks
 from devstack.portal import Portal, Refused
 from devstack.processes import Processes, StartFailed, Stopping, tail
-from devstack.servers import ROOT, secret
+from devstack.servers import ROOT
 from devstack.stack import Stack
 
 COMPANY = "Boulangerie Martin"
@@ -62,7 +62,7 @@ def prepare(
     processes: Processes, installation: Stack, copied_folder: Path | None
 ) -> dict[str, Any]:
     """Brings the demonstration to its end state; gives what `stack.json` says of it."""
-    portal = Portal(installation.url("portal"), secret(installation.folder, "operator-token"))
+    portal = Portal(installation.url("portal"), installation.operator_token)
     demo = _Demo(processes, installation, portal)
     demo.folder.mkdir(exist_ok=True, mode=0o700)
     try:

@@ -6,7 +6,7 @@ import email
 import email.policy
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,12 @@ from typing import Any
 _ONE_TIME_PASSWORD = re.compile(r'class="password"[^>]*>([^<]+)<')
 
 
-def read(folder: Path, to: str | None = None) -> Iterator[EmailMessage]:
-    """Gives the mails delivered to an address, or all, in the order of their delivery."""
-    for path in sorted(folder.glob("[0-9]*.eml")):
+def read(folder: Path, to: str | None = None, but: Collection[str] = ()) -> Iterator[EmailMessage]:
+    """Gives the mails delivered to an address, or all, in the order of their delivery.
+
+    `but` are names of files that are not wanted.
+    """
+    for path in sorted(path for path in folder.glob("[0-9]*.eml") if path.name not in but):
         content = path.read_bytes()
         if to is not None and to.encode() not in content:
             continue  # spares parsing thousands of mails to others

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from tests.agent.machines import ROOT, Machine
+from tests.world.machines import ROOT, Machine
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 

@@ -22,9 +22,9 @@ from tests.agent.environments import (
     link_agent,
     make_environment,
 )
-from tests.agent.house import Client
-from tests.agent.machines import ROOT
 from tests.trees import compare_trees
+from tests.world.clients import Client
+from tests.world.machines import ROOT
 
 IMPORT_ALL = """
 import importlib, pkgutil, agent
@@ -52,7 +52,7 @@ def a_night(client: Client, folder: Path, papers: Path, python: Path) -> None:
     home = folder / "machine"
     home.mkdir()
     plans = {"papers": {"folders": [str(papers)]}}
-    machine = InstalledMachine(home, plans, client.house.urls["ingest"], python=str(python))
+    machine = InstalledMachine(home, plans, client.house.url("ingest"), python=str(python))
     code = client.enrolment_code()
     enrolled = machine.agent("enrol", "--server", machine.server, "--code", code)
     assert enrolled.returncode == 0, enrolled.stderr
