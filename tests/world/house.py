@@ -21,8 +21,10 @@ import httpx2
 from devstack import mails
 from devstack.portal import Portal
 from devstack.stack import SERVICES, Stack, is_ready
-from libs.shared import database
+from libs.shared import database, keys
+from libs.shared.events import Event
 from libs.shared.objects import ObjectStore
+from services.ingest import consumers
 from tests.servers import cloned_database, free_port, make_bucket
 from tests.world.clients import Client, open_client
 from tests.world.machines import ROOT
@@ -96,6 +98,12 @@ class Running:
         )
         return [json.loads(row["p"]) for row in rows]
 
+    def http(self, service: str) -> httpx2.AsyncClient:
+        """A client of a service, for whoever it then says it is."""
+        return httpx2.AsyncClient(
+            base_url=self.url(service), timeout=60, trust_env=False, verify=False
+        )
+
     def all_delivered(self) -> bool:
         """Has all that the portal published been taken in by ingest?"""
         (row,) = self.query(
@@ -156,6 +164,11 @@ class House(Running):
         """The database for PostgreSQL's administrator."""
         return self.place.admin_dsn
 
+    @property
+    def master_key(self) -> bytes:
+        """What wraps the tenants' keys."""
+        return keys.read_key(Path(self.environment("ingest")["COFFRE_MASTER_KEY_FILE"]))
+
     def url(self, service: str) -> str:
         """The address of a service."""
         return self.place.url(service)
@@ -163,6 +176,15 @@ class House(Running):
     def dsn(self, service: str) -> str:
         """The database for the role of a service."""
         return self.place.dsn(f"coffre_{service}")
+
+    async def deliver(self, event: Event) -> None:
+        """Hands an event to ingest's handler, as a worker of its inbox does."""
+        pool = await database.create_pool(self.dsn("ingest"), "ingest", max_size=1)
+        try:
+            async with database.transaction(pool) as conn:
+                await consumers.HANDLERS[type(event)](conn, event)
+        finally:
+            await pool.close()
 
     def environment(self, service: str) -> dict[str, str]:
         """All that the process of a service is told."""
