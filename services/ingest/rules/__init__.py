@@ -47,6 +47,7 @@ from services.ingest.rules.refusals import (
     ParentOutdated,
     RebuildGoesOn,
     RunClosed,
+    RunRefused,
     SubscriptionEnded,
     SubscriptionSuspended,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "RebuildGoesOn",
     "Run",
     "RunClosed",
+    "RunRefused",
     "Said",
     "SubscriptionEnded",
     "SubscriptionSuspended",

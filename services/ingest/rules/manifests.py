@@ -14,6 +14,7 @@ import msgspec
 
 from libs.shared.entries import Entry
 from libs.shared.events import Outcome
+from libs.shared.reasons import Reason
 
 LIST_ENTRIES = 10_000
 """A whole list is due when the deltas since the last outgrew it, and had so many entries."""
@@ -51,7 +52,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     asked_at: datetime
     outcome: Outcome
-    reason: str
+    reason: Reason | None
     counters: dict[str, int]
     parts: list[Part]
 
@@ -72,8 +73,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     head_key: str | None
     finished_at: datetime
     outcome: Outcome
-    reason_code: str
-    reason: str
+    reason: Reason | None
     files_total: int | None
     bytes_protected: int | None
     superseded_from: int | None
@@ -88,8 +88,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     committed_at: datetime
     outcome: Outcome
-    reason_code: str
-    reason: str
+    reason: Reason | None
     files_total: int
     bytes_protected: int
 
