@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.shared import clock
+from libs.shared.bucket import End, Head, StoredPart
 from services.ingest import rules as ingest_rules
 from services.retention import rules
 
@@ -19,7 +20,7 @@ NUMBERS = range(1, 7)
 
 def make_head(run_id: int, number: int, parent: int | None, parts: set[int]) -> Any:
     names = [f"{number}.{part}" for part in sorted(parts)]
-    return ingest_rules.Head(
+    return Head(
         tenant_id=NOBODY,
         plan_id=NOBODY,
         plan="docs",
@@ -40,12 +41,12 @@ def make_head(run_id: int, number: int, parent: int | None, parts: set[int]) -> 
         outcome="succeeded",
         reason="",
         counters={},
-        parts=[ingest_rules.Part(name, "", 1) for name in names],
+        parts=[StoredPart(name, "", 1) for name in names],
     )
 
 
 def make_end(run_id: int, number: int, state: str, head_key: str | None) -> Any:
-    return ingest_rules.End(
+    return End(
         tenant_id=NOBODY,
         plan_id=NOBODY,
         run_id=UUID(int=run_id),

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import msgspec
 
-from libs.shared import clock, database, logs, sealing
+from libs.shared import bucket, clock, database, logs, sealing
 from libs.shared.errors import Refusal, Unavailable
 from libs.shared.keys import KeysDestroyed, TenantKeys
-from services.ingest import rules, store
+from services.ingest import store
 from services.ingest.actions.ingest import Ingest
 
 _ENDS_AT_ONCE = 100
@@ -33,7 +33,7 @@ def open_part(sealed: bytes, keys: TenantKeys, key: str) -> bytes:
     return sealing.open_blob(sealed, keys, f"coffre/run/v1 {key}".encode())
 
 
-async def put_head(ingest: Ingest, head: rules.Head) -> str:
+async def put_head(ingest: Ingest, head: bucket.Head) -> str:
     """Stores what a commit asks for, under a key of its own; returns the key."""
     plain = msgspec.json.encode(head)
     prefix = f"{runs_prefix(head.tenant_id, head.plan_id)}{head.number}"

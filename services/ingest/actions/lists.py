@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 import zstandard
 
-from libs.shared import database, logs
+from libs.shared import bucket, database, logs
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.entries import Entry
@@ -25,7 +25,7 @@ _PART_BYTES = 4 * 1024 * 1024
 _MAX_PLAIN_BYTES = 256 * 1024 * 1024
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(list[rules.ListedFolder])
+_decoder = msgspec.msgpack.Decoder(list[bucket.ListedFolder])
 
 
 class _Spooled(NamedTuple):
@@ -70,9 +70,9 @@ async def write_list(ingest: Ingest, due: store.DueList) -> None:
             digest = hashlib.sha256(body).hexdigest()
             key = f"{prefix}.{place}.{digest[:16]}"
             await _put(ingest, due, key, body)
-            parts.append(rules.Part(key, digest, part.versions))
+            parts.append(bucket.StoredPart(key, digest, part.versions))
     crashpoint("ingest.before_put_list")
-    head = rules.ListHead(
+    head = bucket.ListHead(
         tenant_id=due.tenant_id,
         plan_id=due.plan_id,
         number=number,
@@ -99,7 +99,7 @@ async def _spool(
     content = rules.Content()
     received: dict[int, datetime] = {}
     spooled: list[_Spooled] = []
-    folders: list[rules.ListedFolder] = []
+    folders: list[bucket.ListedFolder] = []
     count = size_bytes = 0
     async for folder, versions in store.walk_versions(conn, due.tenant_id, due.plan_id):
         listed = [version.content for version in versions]
@@ -118,22 +118,22 @@ async def _spool(
     return content, received, spooled
 
 
-def list_folder(folder: bytes, versions: Sequence[rules.Listed]) -> rules.ListedFolder:
+def list_folder(folder: bytes, versions: Sequence[rules.Listed]) -> bucket.ListedFolder:
     """Versions in one folder as a part holds them."""
     entries = [
         Entry(v.name, v.kind, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.target, v.chunk_ids)  # type: ignore[arg-type]  # checked by the table
         for v in versions
     ]
-    return rules.ListedFolder(
+    return bucket.ListedFolder(
         folder, entries, [v.first_run for v in versions], [v.last_run for v in versions]
     )
 
 
-def _append(file: BinaryIO, folders: list[rules.ListedFolder]) -> None:
+def _append(file: BinaryIO, folders: list[bucket.ListedFolder]) -> None:
     file.write(zstandard.ZstdCompressor(level=3).compress(_encoder.encode(folders)))
 
 
-def read_list_part(body: bytes) -> list[rules.ListedFolder]:
+def read_list_part(body: bytes) -> list[bucket.ListedFolder]:
     """The versions in a part of a whole list; ValueError if it is none."""
     try:
         plain = zstandard.ZstdDecompressor().decompress(body, max_output_size=_MAX_PLAIN_BYTES)

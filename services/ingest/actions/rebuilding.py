@@ -10,7 +10,7 @@ from uuid import UUID
 from libs.shared import clock, database, logs, outbox
 from libs.shared.keys import KeysDestroyed, KeysUnreadable, TenantKeys
 from services.ingest import rules, store
-from services.ingest.actions import bucket
+from services.ingest.actions import fetching
 from services.ingest.actions.gathering import gather
 from services.ingest.actions.ingest import Ingest
 from services.ingest.actions.packs import volume_changed
@@ -51,7 +51,7 @@ async def rebuild(
         occupied = await store.list_occupied(conn)
         if occupied and (only is None or only in occupied):
             raise rules.CatalogueOccupied(occupied)
-        tenants = [only] if only is not None else await bucket.list_tenants(ingest)
+        tenants = [only] if only is not None else await fetching.list_tenants(ingest)
         return [
             await _rebuild_tenant(ingest, tenant_id, verify=verify, say=say)
             for tenant_id in tenants
@@ -76,7 +76,7 @@ async def _rebuild_tenant(
             return rebuilt
     say(f"{tenant_id}: packs")
     await _take_packs(ingest, keys, rebuilt, verify=verify, say=say)
-    for found in await bucket.list_runs(ingest, tenant_id):
+    for found in await fetching.list_runs(ingest, tenant_id):
         say(f"{tenant_id}: plan {found.plan_id}")
         await _take_plan(ingest, keys, found, rebuilt)
     async with database.transaction(ingest.pool) as conn:
@@ -105,8 +105,8 @@ async def _take_packs(
     verify: bool,
     say: Callable[[str], None],
 ) -> None:
-    async for pack in bucket.read_packs(ingest, rebuilt.tenant_id, keys, verify=verify):
-        if isinstance(pack, bucket.Unreadable):
+    async for pack in fetching.read_packs(ingest, rebuilt.tenant_id, keys, verify=verify):
+        if isinstance(pack, fetching.Unreadable):
             rebuilt.troubles.append(str(pack))
             continue
         await _add_pack(ingest, rebuilt.tenant_id, pack, verify=verify)
@@ -119,7 +119,7 @@ async def _take_packs(
 
 
 async def _add_pack(
-    ingest: Ingest, tenant_id: UUID, pack: bucket.StoredPack, *, verify: bool
+    ingest: Ingest, tenant_id: UUID, pack: fetching.StoredPack, *, verify: bool
 ) -> None:
     """Stored now, as far as a collection is concerned; verified when it was put, or now."""
     now = clock.now()
@@ -140,7 +140,7 @@ async def _add_pack(
 
 
 async def _take_plan(
-    ingest: Ingest, keys: TenantKeys, found: bucket.RunObjects, rebuilt: Rebuilt
+    ingest: Ingest, keys: TenantKeys, found: fetching.RunObjects, rebuilt: Rebuilt
 ) -> None:
     async with database.acquire(ingest.pool) as conn:
         if await store.is_plan_known(conn, rebuilt.tenant_id, found.plan_id):
