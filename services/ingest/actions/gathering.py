@@ -5,7 +5,6 @@ Nothing is written to the catalogue here; its chunks must be there already.
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from array import array
 from collections.abc import AsyncIterator, Callable
@@ -17,15 +16,14 @@ from uuid import UUID
 import msgspec
 
 from libs.shared import bucket, database, entries
+from libs.shared.bucket import RunObjects, Unreadable
 from libs.shared.entries import BatchRejected, FolderDelta
 from libs.shared.keys import TenantKeys
 from services.ingest import rules
 from services.ingest.actions import fetching
 from services.ingest.actions.applying import Delta
 from services.ingest.actions.deltas import find_facts
-from services.ingest.actions.fetching import Unreadable
 from services.ingest.actions.ingest import Ingest
-from services.ingest.actions.lists import read_list_part
 
 _encoder = msgspec.msgpack.Encoder()
 _delta_decoder = msgspec.msgpack.Decoder(tuple[list[FolderDelta], bytes])
@@ -100,9 +98,7 @@ class Gathered:
             yield await ingest.in_thread(_list_decoder.decode, self._read(slot))
 
 
-async def gather(
-    ingest: Ingest, tenant_id: UUID, keys: TenantKeys, found: fetching.RunObjects
-) -> Gathered:
+async def gather(ingest: Ingest, tenant_id: UUID, keys: TenantKeys, found: RunObjects) -> Gathered:
     """Fetches what is needed of a plan: its newest whole list and the deltas since."""
     gathered = Gathered(found.plan_id, found.last_number, tempfile.TemporaryFile())  # noqa: SIM115 - closed by the caller
     source = _Source(ingest, tenant_id, keys, gathered)
@@ -120,7 +116,7 @@ async def gather(
     return gathered
 
 
-async def _gather_runs(source: _Source, found: fetching.RunObjects, base: int) -> None:
+async def _gather_runs(source: _Source, found: RunObjects, base: int) -> None:
     gathered = source.gathered
     heads = [key for number, some in found.heads.items() if number >= base for key in some]
     ends = [key for number, key in found.ends.items() if number >= base]
@@ -182,12 +178,9 @@ class _Source:
     ) -> AsyncIterator[bytes | Unreadable]:
         async def one(part: bucket.StoredPart) -> bytes | Unreadable:
             try:
-                body = await fetching.read(self._ingest, self._keys, part.key)
+                return await fetching.read_part(self._ingest, self._keys, part)
             except Unreadable as trouble:
                 return trouble
-            if hashlib.sha256(body).hexdigest() != part.sha256:
-                return Unreadable(f"{part.key} is not the part that its run named")
-            return body
 
         async for body in fetching.each(fetching.several(parts), one):
             yield body
@@ -239,7 +232,7 @@ class _Source:
             if isinstance(body, Unreadable):
                 raise body
             try:
-                folders, facts = await self._find(read_list_part, body)
+                folders, facts = await self._find(bucket.decode_folders, body)
             except ValueError as error:
                 raise Unreadable(f"a part of {key} can't be understood: {error}") from None
             settled, gone = await self._ingest.in_thread(rules.settle_list, folders, facts)

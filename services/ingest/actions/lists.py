@@ -8,24 +8,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import BinaryIO, NamedTuple
 
-import msgspec
-import zstandard
-
 from libs.shared import bucket, database, logs
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.entries import Entry
 from libs.shared.errors import Refusal
 from services.ingest import rules, store
-from services.ingest.actions.ends import runs_prefix, seal_part
 from services.ingest.actions.ingest import Ingest
 
 _PART_VERSIONS = 5_000
 _PART_BYTES = 4 * 1024 * 1024
-_MAX_PLAIN_BYTES = 256 * 1024 * 1024
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(list[bucket.ListedFolder])
 
 
 class _Spooled(NamedTuple):
@@ -60,17 +52,18 @@ async def write_list(ingest: Ingest, due: store.DueList) -> None:
             points = await store.list_points(conn, due.tenant_id, due.plan_id)
             content, received, spooled = await _spool(ingest, conn, due, file)
         number = points[-1].number
-        prefix = f"{runs_prefix(due.tenant_id, due.plan_id)}{number}.list"
         parts = []
         start = 0
         file.seek(0)
         for place, part in enumerate(spooled):
             body = file.read(part.end - start)
             start = part.end
-            digest = hashlib.sha256(body).hexdigest()
-            key = f"{prefix}.{place}.{digest[:16]}"
-            await _put(ingest, due, key, body)
-            parts.append(bucket.StoredPart(key, digest, part.versions))
+            sha256 = hashlib.sha256(body).hexdigest()
+            key = bucket.key_of_list_part(due.tenant_id, due.plan_id, number, place, sha256)
+            keys = await ingest.keys.get(due.tenant_id)
+            sealed = await ingest.in_thread(bucket.seal_object, body, keys, key)
+            await ingest.objects.put(key, sealed)
+            parts.append(bucket.StoredPart(key, sha256, part.versions))
     crashpoint("ingest.before_put_list")
     head = bucket.ListHead(
         tenant_id=due.tenant_id,
@@ -82,15 +75,12 @@ async def write_list(ingest: Ingest, due: store.DueList) -> None:
         received=received,
         parts=parts,
     )
-    await _put(ingest, due, prefix, msgspec.json.encode(head))
+    keys = await ingest.keys.get(due.tenant_id)
+    listed = await ingest.in_thread(bucket.seal_list, head, keys)
+    await ingest.objects.put(listed.key, listed.body)
     async with database.acquire(ingest.pool) as conn:
         await store.mark_listed(conn, due, content.versions)
     logs.get().info("list.written", plan_id=str(due.plan_id), run=number, entries=content.versions)
-
-
-async def _put(ingest: Ingest, due: store.DueList, key: str, plain: bytes) -> None:
-    keys = await ingest.keys.get(due.tenant_id)
-    await ingest.objects.put(key, await ingest.in_thread(seal_part, plain, keys, key))
 
 
 async def _spool(
@@ -130,13 +120,4 @@ def list_folder(folder: bytes, versions: Sequence[rules.Listed]) -> bucket.Liste
 
 
 def _append(file: BinaryIO, folders: list[bucket.ListedFolder]) -> None:
-    file.write(zstandard.ZstdCompressor(level=3).compress(_encoder.encode(folders)))
-
-
-def read_list_part(body: bytes) -> list[bucket.ListedFolder]:
-    """The versions in a part of a whole list; ValueError if it is none."""
-    try:
-        plain = zstandard.ZstdDecompressor().decompress(body, max_output_size=_MAX_PLAIN_BYTES)
-        return _decoder.decode(plain)
-    except (zstandard.ZstdError, msgspec.MsgspecError) as error:
-        raise ValueError(str(error)) from error
+    file.write(bucket.encode_folders(folders))

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from libs.shared import clock, database, logs, outbox
+from libs.shared import bucket, clock, database, logs, outbox
 from libs.shared.keys import KeysDestroyed, KeysUnreadable, TenantKeys
 from services.ingest import rules, store
 from services.ingest.actions import fetching
@@ -65,10 +65,12 @@ async def _rebuild_tenant(
     try:
         keys = await ingest.keys.get(tenant_id)
     except KeysDestroyed:
-        rebuilt.troubles.append(f"keys/{tenant_id} is missing: nothing of it can be read")
+        rebuilt.troubles.append(
+            f"{bucket.key_of_keys(tenant_id)} is missing: nothing of it can be read"
+        )
         return rebuilt
     except KeysUnreadable as trouble:
-        rebuilt.troubles.append(f"keys/{tenant_id}: {trouble}")
+        rebuilt.troubles.append(f"{bucket.key_of_keys(tenant_id)}: {trouble}")
         return rebuilt
     async with database.acquire(ingest.pool) as conn:
         if not await store.start_rebuild(conn, tenant_id, clock.now()):
@@ -106,7 +108,7 @@ async def _take_packs(
     say: Callable[[str], None],
 ) -> None:
     async for pack in fetching.read_packs(ingest, rebuilt.tenant_id, keys, verify=verify):
-        if isinstance(pack, fetching.Unreadable):
+        if isinstance(pack, bucket.Unreadable):
             rebuilt.troubles.append(str(pack))
             continue
         await _add_pack(ingest, rebuilt.tenant_id, pack, verify=verify)
@@ -140,7 +142,7 @@ async def _add_pack(
 
 
 async def _take_plan(
-    ingest: Ingest, keys: TenantKeys, found: fetching.RunObjects, rebuilt: Rebuilt
+    ingest: Ingest, keys: TenantKeys, found: bucket.RunObjects, rebuilt: Rebuilt
 ) -> None:
     async with database.acquire(ingest.pool) as conn:
         if await store.is_plan_known(conn, rebuilt.tenant_id, found.plan_id):
