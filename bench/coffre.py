@@ -16,13 +16,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx2
 import psutil
 
 from bench import measuring
+from libs.shared import bucket
 from libs.shared.objects import ObjectStore
 
 PLAN = "everything"
@@ -212,7 +213,7 @@ class Client:
 
         async def add_up() -> int:
             store = self._installation.store()
-            sizes = [size async for _, size in store.list(f"t/{self.tenant_id}/")]
+            sizes = [size async for _, size in store.list(bucket.folder_of(UUID(self.tenant_id)))]
             await store.close()
             return sum(sizes)
 

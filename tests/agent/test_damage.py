@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from uuid import UUID
 
+from libs.shared import bucket
 from libs.shared.objects import ObjectStore
 from tests.agent.house import Client, House
 from tests.agent.machines import Machine
@@ -22,7 +24,7 @@ def damage_all(house: House, tenant_id: str) -> None:
             environ["COFFRE_S3_SECRET_KEY"],
             environ["COFFRE_S3_BUCKET"],
         )
-        async for key, size in store.list(f"t/{tenant_id}/packs/"):
+        async for key, size in store.list(bucket.packs_of(UUID(tenant_id))):
             await store.put(key, bytes(size))
         await store.close()
 

@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import minio
 
+from libs.shared.bucket import packs_of
 from tests.agent.house import Client
 from tests.agent.machines import ROOT, Machine
 from tests.trees import compare_trees
@@ -80,7 +82,7 @@ def test_a_machine_goes_on_after_the_database_was_lost(
         region="us-east-1",
     )
     name = house.environ["COFFRE_S3_BUCKET"]
-    for pack in bucket.list_objects(name, f"t/{client.tenant_id}/packs/", recursive=True):
+    for pack in bucket.list_objects(name, packs_of(UUID(client.tenant_id)), recursive=True):
         bucket.remove_object(name, str(pack.object_name))
     damaged = lose_and_rebuild(client, LOST)
     assert damaged.returncode == 3

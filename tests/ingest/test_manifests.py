@@ -11,8 +11,8 @@ import asyncpg
 import httpx2
 import pytest
 
+from libs.shared import bucket
 from libs.shared import database as databases
-from libs.shared import sealing
 from libs.shared.entries import FolderDelta
 from libs.shared.keys import KeyRing
 from services.ingest import actions
@@ -109,8 +109,8 @@ async def read_ends(service: Service, agent: Agent, plan: str, run: int) -> list
     keys = await KeyRing(service.objects, MASTER).get(agent.tenant.tenant_id)
     told = []
     for key in await keys_like(service, agent, plan, f"{run}.end"):
-        aad = f"coffre/run/v1 {key}".encode()
-        told.append(json.loads(sealing.open_blob(await service.objects.get(key), keys, aad)))
+        sealed = await service.objects.get(key)
+        told.append(json.loads(bucket.open_object(sealed, keys, key)))
     return told
 
 

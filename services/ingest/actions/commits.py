@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from libs.shared import clock, database, logs, outbox, reasons
+from libs.shared import bucket, clock, database, logs, outbox, reasons
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.entries import EntryRejected
@@ -123,9 +123,9 @@ def _head(
     verdict: tuple[Outcome, Reason | None],
     *,
     full: bool,
-) -> rules.Head:
+) -> bucket.Head:
     """A manifest's head: with it and its parts the run can be rebuilt."""
-    return rules.Head(
+    return bucket.Head(
         tenant_id=run.tenant_id,
         plan_id=run.plan_id,
         plan=plan.name,
@@ -147,7 +147,8 @@ def _head(
         reason=verdict[1],
         counters=ending.counters.model_dump(),
         parts=[
-            rules.Part(batch.object_key, batch.sha256.hex(), batch.entries) for batch in batches
+            bucket.StoredPart(batch.object_key, batch.sha256.hex(), batch.entries)
+            for batch in batches
         ],
     )
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from libs.shared import reasons
+from libs.shared import bucket, reasons
 from libs.shared.catalogue import Volume
 from libs.shared.database import Connection
 from services.ingest import rules
@@ -80,7 +80,7 @@ async def put_stored_pack(
     return number
 
 
-async def put_vacant_agent(conn: Connection, head: rules.Head, now: datetime) -> bool:
+async def put_vacant_agent(conn: Connection, head: bucket.Head, now: datetime) -> bool:
     """Makes an agent known whose token nobody has; False if it is known."""
     status = await conn.execute(
         "INSERT INTO agents (agent_id, tenant_id, token_sha256, hostname, platform, agent_version,"
@@ -99,7 +99,7 @@ async def put_vacant_agent(conn: Connection, head: rules.Head, now: datetime) ->
 
 
 async def put_rebuilt_plan(
-    conn: Connection, head: rules.Head, version: int, last_number: int
+    conn: Connection, head: bucket.Head, version: int, last_number: int
 ) -> bool:
     """Makes a plan and its root folder known under its old id; False if it is known."""
     known = await conn.fetchval(
@@ -175,7 +175,7 @@ async def list_broken_points(
 
 
 async def add_points(
-    conn: Connection, head: rules.Head, points: Sequence[rules.Point], heads: Mapping[int, str]
+    conn: Connection, head: bucket.Head, points: Sequence[bucket.Point], heads: Mapping[int, str]
 ) -> None:
     """Adds restore points, and the runs that made them.
 
@@ -211,7 +211,7 @@ async def add_points(
     )
 
 
-def _answer(point: rules.Point) -> dict[str, Any]:
+def _answer(point: bucket.Point) -> dict[str, Any]:
     return {
         "outcome": point.outcome,
         "reason": reasons.write(point.reason),

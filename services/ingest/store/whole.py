@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from libs.shared import reasons
+from libs.shared import bucket, reasons
 from libs.shared.database import Connection
 from services.ingest import rules
 
@@ -79,7 +79,7 @@ async def _walk_folders(
         yield current, versions
 
 
-async def list_points(conn: Connection, tenant_id: UUID, plan_id: UUID) -> list[rules.Point]:
+async def list_points(conn: Connection, tenant_id: UUID, plan_id: UUID) -> list[bucket.Point]:
     """Returns the restore points of a plan, the oldest first."""
     rows = await conn.fetch(
         "SELECT c.number, c.run_id, r.parent, coalesce(r.started_at, c.committed_at) AS started_at,"
@@ -89,7 +89,7 @@ async def list_points(conn: Connection, tenant_id: UUID, plan_id: UUID) -> list[
         tenant_id,
         plan_id,
     )
-    return [rules.Point(**{**row, "reason": reasons.read(row["reason"])}) for row in rows]
+    return [bucket.Point(**{**row, "reason": reasons.read(row["reason"])}) for row in rows]
 
 
 async def list_plans(conn: Connection, tenant_id: UUID) -> list[tuple[UUID, UUID, str]]:
