@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import psutil
@@ -20,6 +20,7 @@ import psutil
 from bench import measuring
 from devstack import agents, mails
 from devstack.portal import Portal
+from libs.shared import bucket
 from libs.shared.objects import ObjectStore
 
 PLAN = "everything"
@@ -175,7 +176,7 @@ class Client:
 
         async def add_up() -> int:
             store = self._installation.store()
-            sizes = [size async for _, size in store.list(f"t/{self.tenant_id}/")]
+            sizes = [size async for _, size in store.list(bucket.folder_of(UUID(self.tenant_id)))]
             await store.close()
             return sum(sizes)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from uuid import UUID
 
+from libs.shared import bucket
 from tests.trees import compare_trees
 from tests.world.clients import Client
 from tests.world.house import House
@@ -15,7 +17,7 @@ def damage_all(house: House, tenant_id: str) -> None:
     """What a bad disk does, and what a scrub finds."""
 
     async def overwrite() -> None:
-        async for key, size in house.objects.list(f"t/{tenant_id}/packs/"):
+        async for key, size in house.objects.list(bucket.packs_of(UUID(tenant_id))):
             await house.objects.put(key, bytes(size))
 
     asyncio.run(overwrite())

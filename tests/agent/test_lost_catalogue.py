@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from pathlib import Path
+from uuid import UUID
 
+from libs.shared.bucket import packs_of
 from libs.shared.objects import ObjectStore
 from tests.trees import compare_trees
 from tests.world.clients import Client
@@ -56,7 +58,7 @@ def test_a_machine_goes_on_after_the_database_was_lost(
 
     # Lost again, but for the tokens, which were in a backup, and all packs with it: the next
     # run finds out and sends what is missing.
-    asyncio.run(delete_all(client.house.objects, f"t/{client.tenant_id}/packs/"))
+    asyncio.run(delete_all(client.house.objects, packs_of(UUID(client.tenant_id))))
     damaged = lose_and_rebuild(client, LOST)
     assert damaged.returncode == 3
     assert "letter.txt" in damaged.stdout

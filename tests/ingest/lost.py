@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from libs.shared import catalogue, database, packs, sealing
+from libs.shared import bucket, catalogue, database, packs, sealing
 from libs.shared.keys import KeyRing
 from libs.shared.objects import ObjectStore
 from services.ingest import actions
@@ -53,7 +53,7 @@ class Empty:
         content = b""
         for chunk_id in ids:
             place = places[chunk_id]
-            key = f"t/{tenant_id}/packs/{place.pack_id.hex()[:2]}/{place.pack_id.hex()}"
+            key = bucket.key_of_pack(tenant_id, place.pack_id)
             sealed = await self.ingest.objects.get_range(key, place.offset, place.length)
             payload = sealing.open_chunk(sealed, keys, tenant_id, place)
             content += packs.unpack(payload, place.encoding, place.size)
@@ -94,5 +94,5 @@ async def numbers(empty: Empty, plan: str) -> list[int]:
 
 async def keys_like(service: House, agent: Agent, plan: str, what: str) -> list[str]:
     """What the bucket has of a plan's runs whose keys begin so."""
-    prefix = f"t/{agent.tenant.tenant_id}/runs/{plan}/"
+    prefix = bucket.runs_of(agent.tenant.tenant_id, UUID(plan))
     return [key async for key, _ in service.objects.list(prefix + what)]

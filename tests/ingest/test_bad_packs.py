@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import zstandard
 
-from libs.shared import packs
+from libs.shared import bucket, packs
 from tests.world.agents import Agent, problem_of
 from tests.world.house import House
 
@@ -84,7 +84,7 @@ async def test_damaged_packs_are_refused_by_name(agent: Agent, ingest: House) ->
         "SELECT count(*) AS n FROM catalogue.packs WHERE tenant_id = $1", agent.tenant.tenant_id
     )
     assert rows[0]["n"] == 0
-    prefix = f"t/{agent.tenant.tenant_id}/packs/"
+    prefix = bucket.packs_of(agent.tenant.tenant_id)
     assert [key async for key, _ in ingest.objects.list(prefix)] == []
     assert (await agent.upload(run, agent.pack(b"still open"))).status_code == 201
 
@@ -140,7 +140,9 @@ async def test_a_cut_upload_leaves_nothing_and_goes_on(
     writer.transport.abort()
     del reader
     await asyncio.sleep(0.2)
-    assert [key async for key, _ in ingest.objects.list(f"t/{agent.tenant.tenant_id}/packs/")] == []
+    assert [
+        key async for key, _ in ingest.objects.list(bucket.packs_of(agent.tenant.tenant_id))
+    ] == []
     assert (await agent.upload(run, pack)).status_code == 201
 
 
@@ -208,7 +210,7 @@ async def _check_volume(ingest: House, agent: Agent, count: int) -> None:
         tenant_id,
     )
     assert rows[0]["n"] == count
-    listed = [size async for _, size in ingest.objects.list(f"t/{tenant_id}/packs/")]
+    listed = [size async for _, size in ingest.objects.list(bucket.packs_of(tenant_id))]
     assert len(listed) == count
     assert rows[0]["volume"] == rows[0]["bytes"] == sum(listed)
     events = await ingest.events(tenant_id, "volume.changed.v1")

@@ -6,7 +6,7 @@ import zlib
 from typing import Any
 from uuid import UUID
 
-from libs.shared import catalogue, database, sealing
+from libs.shared import bucket, catalogue, database
 from libs.shared.entries import Entry, FolderDelta, decode_batch
 from tests.world.agents import Agent, folder, link
 from tests.world.house import House
@@ -246,11 +246,10 @@ async def test_the_delta_in_the_bucket_opens(agent: Agent, ingest: House) -> Non
     keys = await KeyRing(ingest.objects, ingest.master_key).get(agent.tenant.tenant_id)
 
     async def read(key: str) -> bytes:
-        aad = f"coffre/run/v1 {key}".encode()
-        return sealing.open_blob(await ingest.objects.get(key), keys, aad)
+        return bucket.open_object(await ingest.objects.get(key), keys, key)
 
-    prefix = f"t/{agent.tenant.tenant_id}/runs/{plan}/1"
-    (head_key,) = [key async for key, _ in ingest.objects.list(f"{prefix}.head.")]
+    prefix = bucket.runs_of(agent.tenant.tenant_id, UUID(plan))
+    (head_key,) = [key async for key, _ in ingest.objects.list(f"{prefix}1.head.")]
     head = json.loads(await read(head_key))
     assert (head["number"], head["parent"], head["plan"]) == (1, None, "docs")
     assert head["declaration"]["folders"] == ["/srv/docs"]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import httpx2
 import pytest
 
+from libs.shared import bucket
 from libs.shared.entries import FolderDelta
 from tests.world.agents import Agent, folder
 from tests.world.house import House
@@ -37,7 +38,7 @@ async def test_killed_during_uploads(own_ingest: Callable[..., House]) -> None:
         with pytest.raises(httpx2.TransportError):
             await agent.upload(run, pack)
         assert service.died("ingest") == 137
-        key = f"t/{agent.tenant.tenant_id}/packs/{pack.id[:2]}/{pack.id}"
+        key = bucket.key_of_pack(agent.tenant.tenant_id, bytes.fromhex(pack.id))
         left = [await service.objects.get(key)] if step != "ingest.before_put" else []
         service.start("ingest")
         assert (await agent.upload(run, before)).status_code == 200
@@ -46,7 +47,7 @@ async def test_killed_during_uploads(own_ingest: Callable[..., House]) -> None:
         # Sealing is deterministic: the second PUT wrote the same object.
         assert [await service.objects.get(key) for _ in left] == left
         acknowledged += [before, pack]
-    prefix = f"t/{agent.tenant.tenant_id}/packs/"
+    prefix = bucket.packs_of(agent.tenant.tenant_id)
     listed = {key.rpartition("/")[2]: size async for key, size in service.objects.list(prefix)}
     assert set(listed) == {pack.id for pack in acknowledged}
     rows = await service.fetch("SELECT stored_bytes, sequence FROM catalogue.volumes")
@@ -150,7 +151,7 @@ async def test_killed_at_any_moment_under_load(own_ingest: Callable[..., House])
     stored = {row["id"]: row["object_bytes"] for row in rows}
     assert len(acknowledged) > 20
     assert set(acknowledged) <= set(stored)
-    prefix = f"t/{agent.tenant.tenant_id}/packs/"
+    prefix = bucket.packs_of(agent.tenant.tenant_id)
     listed = {key.rpartition("/")[2]: size async for key, size in service.objects.list(prefix)}
     assert {name: listed.get(name) for name in stored} == stored
     volume = await service.fetch("SELECT stored_bytes FROM catalogue.volumes")

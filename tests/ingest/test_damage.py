@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 
+from libs.shared import bucket
 from libs.shared.entries import FolderDelta
 from tests.world.agents import Agent
 from tests.world.house import House
@@ -70,7 +71,7 @@ async def test_damaged_chunks_are_wanted_until_they_came_again(
     run = started.json()["run_id"]
 
     # The very same pack replaces the damaged object.
-    key = f"t/{agent.tenant.tenant_id}/packs/{pack.id[:2]}/{pack.id}"
+    key = bucket.key_of_pack(agent.tenant.tenant_id, bytes.fromhex(pack.id))
     sealed = await ingest.objects.get(key)
     await ingest.objects.put(key, b"damaged" + sealed[7:])
     assert (await agent.upload(run, pack)).status_code == 200

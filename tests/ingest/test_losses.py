@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from libs.shared import clock
+from libs.shared import bucket, clock
 from libs.shared import database as databases
 from libs.shared.entries import FolderDelta
 from services.ingest import actions, rules, store
@@ -37,8 +37,8 @@ async def test_lost_objects_are_named_and_the_next_run_heals(
     for number in range(3):
         delta = FolderDelta(b"", [agent.file(b"%d" % number, b"a")], [])
         await agent.copy(other, delta, contents=[])
-    prefix = f"t/{tenant.tenant_id}/packs/{lost_pack.id[:2]}/"
-    await service.objects.delete(prefix + lost_pack.id)
+    lost_key = bucket.key_of_pack(tenant.tenant_id, bytes.fromhex(lost_pack.id))
+    await service.objects.delete(lost_key)
     (part,) = await keys_like(service, agent, other, "2.0.")
     await service.objects.put(part, b"not what it was")
     async with empty_database(service, database.dsn("ingest")) as empty:
@@ -79,7 +79,7 @@ async def test_verifying_finds_damage_that_an_index_does_not_show(
         await agent.upload(run, pack)
         await agent.send(run, FolderDelta(b"", [agent.file(name, name)], []))
         assert (await agent.commit(run)).status_code == 200
-    key = f"t/{agent.tenant.tenant_id}/packs/{bad.id[:2]}/{bad.id}"
+    key = bucket.key_of_pack(agent.tenant.tenant_id, bytes.fromhex(bad.id))
     body = bytearray(await ingest.objects.get(key))
     body[30] ^= 1
     await ingest.objects.put(key, body)

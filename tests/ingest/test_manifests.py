@@ -11,8 +11,8 @@ import asyncpg
 import httpx2
 import pytest
 
+from libs.shared import bucket
 from libs.shared import database as databases
-from libs.shared import sealing
 from libs.shared.entries import FolderDelta
 from libs.shared.keys import KeyRing
 from services.ingest import actions
@@ -110,8 +110,8 @@ async def read_ends(service: House, agent: Agent, plan: str, run: int) -> list[d
     keys = await KeyRing(service.objects, service.master_key).get(agent.tenant.tenant_id)
     told = []
     for key in await keys_like(service, agent, plan, f"{run}.end"):
-        aad = f"coffre/run/v1 {key}".encode()
-        told.append(json.loads(sealing.open_blob(await service.objects.get(key), keys, aad)))
+        sealed = await service.objects.get(key)
+        told.append(json.loads(bucket.open_object(sealed, keys, key)))
     return told
 
 
@@ -130,6 +130,6 @@ async def test_a_run_that_was_given_up_after_its_commit_was_refused(
     # Not told yet: a rebuild refuses it for the same reason as the commit did.
     await empty.rebuild(tenant_id)
     assert await numbers(empty, plan) == [1]
-    await agent.abort(run, reason_code="tired", reason="no more")
+    await agent.abort(run, reason={"code": "tired", "detail": "no more"})
     await tell_ends(ingest)
     assert [end["state"] for end in await read_ends(ingest, agent, plan, 2)] == ["failed"]

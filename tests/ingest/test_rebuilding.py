@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from libs.shared import bucket
 from libs.shared.entries import FolderDelta
 from libs.shared.keys import KeyRing
 from libs.shared.objects import ObjectStore
@@ -153,8 +154,8 @@ async def test_tenants_whose_keys_are_lost_are_named(
     await KeyRing(object_store, ingest.master_key).create(good)
     await KeyRing(object_store, bytes(32)).create(foreign)
     for tenant in (good, foreign, orphan):
-        await object_store.put(f"t/{tenant}/packs/00/{'00' * 32}", b"no pack")
-        await object_store.put(f"t/{tenant}/packs/01/{'01' * 32}", b"")
+        await object_store.put(bucket.key_of_pack(tenant, bytes(32)), b"no pack")
+        await object_store.put(bucket.key_of_pack(tenant, b"\1" * 32), b"")
     async with empty_database(ingest, database.dsn("ingest"), object_store) as empty:
         rebuilt = {each.tenant_id: each for each in await empty.rebuild()}
         assert set(rebuilt) == {good, foreign, orphan}

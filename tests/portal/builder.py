@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from libs.shared import packs, sealing
+from libs.shared import bucket, packs, sealing
 from libs.shared.keys import TenantKeys
 
 NOW = datetime(2026, 11, 22, 1, 14, tzinfo=UTC)
@@ -181,7 +181,7 @@ class Client:
         verified = packs.verify(pack.body, pack.id, keys.chunk_key)
         sealed = sealing.seal(pack.body, verified, keys, self.tenant_id, pack_id)
         await self.portal.parts.objects.put(
-            f"t/{self.tenant_id}/packs/{pack.id[:2]}/{pack.id}", bytes(sealed.body)
+            bucket.key_of_pack(self.tenant_id, pack_id), bytes(sealed.body)
         )
         admin = self.portal.admin
         number = await admin.fetchval(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from libs.shared import clock, database, errors, keys, packs, sealing
+from libs.shared import bucket, clock, database, errors, keys, packs, sealing
 from libs.shared.entries import Entry, FolderDelta, encode_batch
 from libs.shared.events import SubscriptionState, TenantChanged
 from libs.shared.objects import Bytes, ObjectStore
@@ -38,7 +38,8 @@ class Gates(ObjectStore):
         self.delete_arrived = asyncio.Event()
 
     async def put(self, key: str, body: Bytes) -> None:
-        gate = self.after_put if "/packs/" in key else None
+        is_pack = isinstance(bucket.parse_key(key), bucket.PackObject)
+        gate = self.after_put if is_pack else None
         await super().put(key, body)
         if gate is not None:
             await _wait(gate, self.put_arrived)
@@ -247,7 +248,7 @@ class Client:
             assert plain == content
 
     def key(self, pack_id: bytes) -> str:
-        return f"t/{self.tenant_id}/packs/{pack_id.hex()[:2]}/{pack_id.hex()}"
+        return bucket.key_of_pack(self.tenant_id, pack_id)
 
     async def packs(self) -> dict[bytes, str]:
         """Ids and states of all packs that have a row."""
@@ -258,7 +259,7 @@ class Client:
 
     async def objects(self) -> set[bytes]:
         """Ids of all packs in the bucket."""
-        prefix = f"t/{self.tenant_id}/packs/"
+        prefix = bucket.packs_of(self.tenant_id)
         return {bytes.fromhex(k[-64:]) async for k, _ in self.house.objects.list(prefix)}
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from libs.shared import bucket
 from libs.shared.errors import Unavailable
 from services.retention import actions
 from services.retention.rules import Limits
@@ -36,7 +37,7 @@ async def test_what_nothing_needs_is_condemned_then_deleted_after_the_grace(
     await client.read([C, D])
     [*_, said] = await client.said("volume.changed.v1")
     assert said["stored_bytes"] == await client.stored_bytes()
-    sizes = [size async for _, size in house.objects.list(f"t/{client.tenant_id}/packs/")]
+    sizes = [size async for _, size in house.objects.list(bucket.packs_of(client.tenant_id))]
     assert sum(sizes) == said["stored_bytes"]
 
 

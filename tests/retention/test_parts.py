@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from libs.shared import clock, database, sealing
+from libs.shared import bucket, clock, database
 from libs.shared.entries import EntryRejected, FolderDelta, encode_batch
 from services.ingest import actions as ingest_actions
 from services.ingest import rules as ingest_rules
@@ -34,7 +33,7 @@ async def sweep(client: Client, after: timedelta, *, again: bool = False) -> int
 
 async def run_keys(client: Client, plan: UUID) -> set[str]:
     """The bucket's objects of a plan's runs, by what follows the plan."""
-    prefix = f"t/{client.tenant_id}/runs/{plan}/"
+    prefix = bucket.runs_of(client.tenant_id, plan)
     return {key.removeprefix(prefix) async for key, _ in client.house.objects.list(prefix)}
 
 
@@ -50,13 +49,13 @@ def parts_of(keys: set[str], *numbers: int) -> set[str]:
 
 async def named_parts(client: Client, plan: UUID) -> set[str]:
     """What any head of the plan names."""
-    prefix = f"t/{client.tenant_id}/runs/{plan}/"
+    prefix = bucket.runs_of(client.tenant_id, plan)
     named = set()
     for key in await run_keys(client, plan):
         if ".head." in key:
             sealed = await client.house.objects.get(prefix + key)
-            plain = sealing.open_blob(sealed, client.keys, f"coffre/run/v1 {prefix}{key}".encode())
-            named |= {part["key"].removeprefix(prefix) for part in json.loads(plain)["parts"]}
+            head = bucket.open_as(sealed, client.keys, prefix + key, bucket.Head)
+            named |= {part.key.removeprefix(prefix) for part in head.parts}
     return named
 
 
@@ -256,7 +255,7 @@ async def test_a_head_that_is_damaged_or_lost_keeps_its_parts(house: House, clie
         for taken in (b"replaced", name):
             await client.batch(run, {taken: []})
         await client.commit(run)
-    prefix = f"t/{client.tenant_id}/runs/{plan}/"
+    prefix = bucket.runs_of(client.tenant_id, plan)
     [first, second] = [
         key for key in sorted(await run_keys(client, plan)) if key.startswith(("1.head", "2.head"))
     ]

@@ -106,6 +106,11 @@ class Agent:
         return int(answer.json()["number"])
 
 
+def codes_of(events: list[dict[str, Any]]) -> list[str | None]:
+    """The codes of the reasons with which runs ended."""
+    return [event["reason"] and event["reason"]["code"] for event in events]
+
+
 def folder(name: bytes) -> Entry:
     return Entry(name, "d", 0o755, 1, 1000, 1000, 0, b"", b"")
 

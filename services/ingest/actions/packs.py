@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from libs.shared import clock, database, logs, outbox, packs, sealing
+from libs.shared import bucket, clock, database, logs, outbox, packs, sealing
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.errors import InvalidRequest, Unavailable
@@ -123,7 +123,8 @@ async def _seal_and_put(
 ) -> tuple[int, list[sealing.SealedChunk]]:
     sealed = await ingest.in_thread(_verify_and_seal, ingest, body, pack_hex, keys, tenant_id)
     crashpoint("ingest.before_put")
-    await ingest.objects.put(_object_key(tenant_id, pack_hex), sealed.body)
+    key = bucket.key_of_pack(tenant_id, bytes.fromhex(pack_hex))
+    await ingest.objects.put(key, sealed.body)
     crashpoint("ingest.after_put")
     object_bytes = len(sealed.body)
     ingest.buffers.give(sealed.body)
@@ -136,10 +137,6 @@ def _verify_and_seal(
     chunks = packs.verify(body, pack_hex, keys.chunk_key)
     pack_id = bytes.fromhex(pack_hex)
     return sealing.seal(body, chunks, keys, tenant_id, pack_id, ingest.buffers.take)
-
-
-def _object_key(tenant_id: UUID, pack_hex: str) -> str:
-    return f"t/{tenant_id}/packs/{pack_hex[:2]}/{pack_hex}"
 
 
 async def _record(

@@ -7,10 +7,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from libs.shared import clock, database, logs, outbox
+from libs.shared import bucket, clock, database, logs, outbox
 from libs.shared.keys import KeysDestroyed, KeysUnreadable, TenantKeys
 from services.ingest import rules, store
-from services.ingest.actions import bucket
+from services.ingest.actions import fetching
 from services.ingest.actions.gathering import gather
 from services.ingest.actions.ingest import Ingest
 from services.ingest.actions.packs import volume_changed
@@ -51,7 +51,7 @@ async def rebuild(
         occupied = await store.list_occupied(conn)
         if occupied and (only is None or only in occupied):
             raise rules.CatalogueOccupied(occupied)
-        tenants = [only] if only is not None else await bucket.list_tenants(ingest)
+        tenants = [only] if only is not None else await fetching.list_tenants(ingest)
         return [
             await _rebuild_tenant(ingest, tenant_id, verify=verify, say=say)
             for tenant_id in tenants
@@ -65,10 +65,12 @@ async def _rebuild_tenant(
     try:
         keys = await ingest.keys.get(tenant_id)
     except KeysDestroyed:
-        rebuilt.troubles.append(f"keys/{tenant_id} is missing: nothing of it can be read")
+        rebuilt.troubles.append(
+            f"{bucket.key_of_keys(tenant_id)} is missing: nothing of it can be read"
+        )
         return rebuilt
     except KeysUnreadable as trouble:
-        rebuilt.troubles.append(f"keys/{tenant_id}: {trouble}")
+        rebuilt.troubles.append(f"{bucket.key_of_keys(tenant_id)}: {trouble}")
         return rebuilt
     async with database.acquire(ingest.pool) as conn:
         if not await store.start_rebuild(conn, tenant_id, clock.now()):
@@ -76,7 +78,7 @@ async def _rebuild_tenant(
             return rebuilt
     say(f"{tenant_id}: packs")
     await _take_packs(ingest, keys, rebuilt, verify=verify, say=say)
-    for found in await bucket.list_runs(ingest, tenant_id):
+    for found in await fetching.list_runs(ingest, tenant_id):
         say(f"{tenant_id}: plan {found.plan_id}")
         await _take_plan(ingest, keys, found, rebuilt)
     async with database.transaction(ingest.pool) as conn:
@@ -105,7 +107,7 @@ async def _take_packs(
     verify: bool,
     say: Callable[[str], None],
 ) -> None:
-    async for pack in bucket.read_packs(ingest, rebuilt.tenant_id, keys, verify=verify):
+    async for pack in fetching.read_packs(ingest, rebuilt.tenant_id, keys, verify=verify):
         if isinstance(pack, bucket.Unreadable):
             rebuilt.troubles.append(str(pack))
             continue
@@ -119,7 +121,7 @@ async def _take_packs(
 
 
 async def _add_pack(
-    ingest: Ingest, tenant_id: UUID, pack: bucket.StoredPack, *, verify: bool
+    ingest: Ingest, tenant_id: UUID, pack: fetching.StoredPack, *, verify: bool
 ) -> None:
     """Stored now, as far as a collection is concerned; verified when it was put, or now."""
     now = clock.now()

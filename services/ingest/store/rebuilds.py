@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from libs.shared import bucket, reasons
 from libs.shared.catalogue import Volume
 from libs.shared.database import Connection
 from services.ingest import rules
@@ -79,7 +80,7 @@ async def put_stored_pack(
     return number
 
 
-async def put_vacant_agent(conn: Connection, head: rules.Head, now: datetime) -> bool:
+async def put_vacant_agent(conn: Connection, head: bucket.Head, now: datetime) -> bool:
     """Makes an agent known whose token nobody has; False if it is known."""
     status = await conn.execute(
         "INSERT INTO agents (agent_id, tenant_id, token_sha256, hostname, platform, agent_version,"
@@ -98,7 +99,7 @@ async def put_vacant_agent(conn: Connection, head: rules.Head, now: datetime) ->
 
 
 async def put_rebuilt_plan(
-    conn: Connection, head: rules.Head, version: int, last_number: int
+    conn: Connection, head: bucket.Head, version: int, last_number: int
 ) -> bool:
     """Makes a plan and its root folder known under its old id; False if it is known."""
     known = await conn.fetchval(
@@ -174,7 +175,7 @@ async def list_broken_points(
 
 
 async def add_points(
-    conn: Connection, head: rules.Head, points: Sequence[rules.Point], heads: Mapping[int, str]
+    conn: Connection, head: bucket.Head, points: Sequence[bucket.Point], heads: Mapping[int, str]
 ) -> None:
     """Adds restore points, and the runs that made them.
 
@@ -191,12 +192,13 @@ async def add_points(
     )  # fmt: skip
     await conn.executemany(
         "INSERT INTO runs (run_id, tenant_id, plan_id, agent_id, run_key, number, parent, state,"
-        " started_at, lease_until, finished_at, outcome, reason_code, reason, answer, tried_at,"
+        " started_at, lease_until, finished_at, outcome, reason, answer, tried_at,"
         " head_key, end_written) VALUES ($1, $2, $3, $4, $5, $6, $7, 'committed', $8, $9, $9, $10,"
-        " $11, $12, $13, $9, $14, $15)",
+        " $11, $12, $9, $13, $14)",
         [
             (p.run_id, head.tenant_id, head.plan_id, head.agent_id, uuid4(), p.number, p.parent,
-             p.started_at, p.committed_at, p.outcome, p.reason_code, p.reason, _answer(p),
+             p.started_at, p.committed_at, p.outcome,
+             reasons.write(p.reason), _answer(p),
              heads.get(p.number), p.number not in heads)
             for p in points
         ],
@@ -209,10 +211,10 @@ async def add_points(
     )
 
 
-def _answer(point: rules.Point) -> dict[str, Any]:
+def _answer(point: bucket.Point) -> dict[str, Any]:
     return {
         "outcome": point.outcome,
-        "reason": point.reason,
+        "reason": reasons.write(point.reason),
         "run_id": str(point.run_id),
         "number": point.number,
         "restore_point": True,

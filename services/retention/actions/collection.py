@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from libs.shared import database, logs, outbox
+from libs.shared import bucket, database, logs, outbox
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.events import VolumeChanged
@@ -137,7 +137,7 @@ async def remove_objects(keeper: Keeper, tenant_id: UUID, now: datetime) -> int:
 
     async def remove(pack_id: bytes) -> None:
         async with turns:
-            await keeper.objects.delete(pack_key(tenant_id, pack_id))
+            await keeper.objects.delete(bucket.key_of_pack(tenant_id, pack_id))
 
     while True:
         async with database.acquire(keeper.pool) as conn:
@@ -187,11 +187,6 @@ async def change_volume(conn: Connection, tenant_id: UUID, stored_bytes: int) ->
         sequence=volume.sequence,
     )
     await outbox.add(conn, event)
-
-
-def pack_key(tenant_id: UUID, pack_id: bytes) -> str:
-    """Returns where a pack's object lies in the bucket."""
-    return f"t/{tenant_id}/packs/{pack_id.hex()[:2]}/{pack_id.hex()}"
 
 
 def sliced(sequence: Sequence[T], length: int) -> Iterator[Sequence[T]]:

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from libs.shared import database
-from libs.shared.objects import Listed
+from libs.shared import bucket, database
+from libs.shared.bucket import PackObject
+from libs.shared.objects import StoredObject
 from services.retention import rules, store
-from services.retention.actions.collection import pack_key
 from services.retention.actions.keeper import Keeper
 from services.retention.actions.parts import Leftover, list_leftovers
-from services.retention.actions.strays import STRAY_AFTER, parse_key
+from services.retention.actions.strays import STRAY_AFTER
 from services.retention.rules import Disagreement
 
 NAMED = 100
@@ -56,13 +56,14 @@ async def _compare_objects(
     """
     rows = _walk_rows(keeper, tenant_id)
     row = await anext(rows, None)
-    async for listed in keeper.objects.list_dated(f"t/{tenant_id}/packs/"):
-        pack_id = parse_key(listed.key)
-        if pack_id is None or listed.key != pack_key(tenant_id, pack_id):
+    async for listed in keeper.objects.list_dated(bucket.packs_of(tenant_id)):
+        named = bucket.parse_key(listed.key)
+        if not isinstance(named, PackObject):
             yield Disagreement(
                 "object-that-is-no-pack", tenant_id, f"{listed.key}: nothing of ours."
             )
             continue
+        pack_id = named.pack_id
         while row is not None and row[0] < pack_id:
             async for found in _look_again(keeper, tenant_id, row[0], None, store_now):
                 yield found
@@ -92,10 +93,14 @@ async def _walk_rows(keeper: Keeper, tenant_id: UUID) -> AsyncIterator[tuple[byt
 
 
 async def _look_again(
-    keeper: Keeper, tenant_id: UUID, pack_id: bytes, listed: Listed | None, store_now: datetime
+    keeper: Keeper,
+    tenant_id: UUID,
+    pack_id: bytes,
+    listed: StoredObject | None,
+    store_now: datetime,
 ) -> AsyncIterator[Disagreement]:
     size_bytes = listed.size_bytes if listed else None
-    if listed is None and await keeper.objects.exists(pack_key(tenant_id, pack_id)):
+    if listed is None and await keeper.objects.exists(bucket.key_of_pack(tenant_id, pack_id)):
         return
     async with database.acquire(keeper.pool) as conn:
         pack = await store.find_pack(conn, tenant_id, pack_id)

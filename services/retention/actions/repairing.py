@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from libs.shared import database, logs, outbox, sealing
+from libs.shared import bucket, database, logs, outbox, sealing
 from libs.shared.events import VolumeChanged
 from services.retention import store
-from services.retention.actions.collection import change_volume, pack_key, remove_objects
+from services.retention.actions.collection import change_volume, remove_objects
 from services.retention.actions.comparing import compare_tenant
 from services.retention.actions.keeper import Keeper
 from services.retention.actions.parts import sweep_parts
@@ -80,7 +80,7 @@ async def _write_damage(keeper: Keeper, found: Disagreement, now: datetime) -> s
 async def _place_chunks(keeper: Keeper, found: Disagreement, now: datetime) -> str:
     """Corrects rows by the pack's own index; where that can't be read, the pack is damaged."""
     keys = await keeper.keys.get(found.tenant_id)
-    body = await keeper.objects.get(pack_key(found.tenant_id, found.pack_id))
+    body = await keeper.objects.get(bucket.key_of_pack(found.tenant_id, found.pack_id))
     try:
         index = sealing.open_index(body, keys, found.tenant_id, found.pack_id)
     except sealing.SealBroken:

@@ -18,9 +18,6 @@ from services.retention.rules.expiry import (
     is_alive,
 )
 from services.retention.rules.parts import (
-    NamedPart,
-    RunEnd,
-    RunHead,
     find_unneeded,
     is_given_up,
 )
@@ -34,11 +31,8 @@ __all__ = [
     "Clocks",
     "Disagreement",
     "Limits",
-    "NamedPart",
     "Need",
-    "RunEnd",
     "RunFacts",
-    "RunHead",
     "Usage",
     "Verdict",
     "choose_groups",

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
 import msgspec
 
-from libs.shared import packs, sealing
+from libs.shared import bucket, packs, sealing
+from libs.shared.bucket import PackObject, RunObject, RunObjects, StoredPart, Unreadable
 from libs.shared.keys import TenantKeys
-from libs.shared.objects import Listed, ObjectMissing
-from services.ingest.actions.ends import open_part
+from libs.shared.objects import ObjectMissing, StoredObject
 from services.ingest.actions.ingest import Ingest
 
 _AT_ONCE = 12
@@ -25,34 +24,6 @@ _TAIL_BYTES = 16 * 1024
 T = TypeVar("T")
 R = TypeVar("R")
 S = TypeVar("S", bound=msgspec.Struct)
-
-
-class Unreadable(Exception):  # noqa: N818 - named after what happened
-    """An object that is missing, damaged or not what its key says."""
-
-
-@dataclass
-class RunObjects:
-    """The keys of a plan's objects in the bucket, by what they are."""
-
-    plan_id: UUID
-    heads: dict[int, list[str]] = field(default_factory=dict)
-    ends: dict[int, str] = field(default_factory=dict)
-    lists: dict[int, str] = field(default_factory=dict)
-    last_number: int = 0
-
-    def add(self, key: str) -> None:
-        """Sorts a key in; batches and parts of lists are found through their heads."""
-        number, _, kind = key.rpartition("/")[2].partition(".")
-        if not number.isdecimal():
-            return
-        self.last_number = max(self.last_number, int(number))
-        if kind.startswith("head."):
-            self.heads.setdefault(int(number), []).append(key)
-        elif kind == "end":
-            self.ends[int(number)] = key
-        elif kind == "list":
-            self.lists[int(number)] = key
 
 
 @dataclass(frozen=True)
@@ -89,52 +60,41 @@ async def several(things: Iterable[T]) -> AsyncIterator[T]:
 
 async def list_tenants(ingest: Ingest) -> list[UUID]:
     """Returns the tenants that have keys or anything else in the bucket."""
-    tenants = set()
-    async for key, _ in ingest.objects.list("keys/"):
-        with suppress(ValueError):
-            tenants.add(UUID(key.removeprefix("keys/")))
+    found = {bucket.find_tenant(key) async for key, _ in ingest.objects.list(bucket.KEYS_PREFIX)}
     after = ""
-    while first := await anext(ingest.objects.list_dated("t/", after), None):
-        tenant = first.key.split("/")[1]
-        with suppress(ValueError):
-            tenants.add(UUID(tenant))
-        after = f"t/{tenant}0"  # the character behind the slash: all of this tenant's keys
-    return sorted(tenants)
+    while first := await anext(ingest.objects.list_dated(bucket.TENANTS_PREFIX, after), None):
+        found.add(bucket.find_tenant(first.key))
+        after = bucket.skip_folder(first.key)
+    return sorted(tenant_id for tenant_id in found if tenant_id is not None)
 
 
 async def list_runs(ingest: Ingest, tenant_id: UUID) -> list[RunObjects]:
     """Returns what there is of each plan's runs."""
-    plans: dict[str, RunObjects] = {}
-    prefix = f"t/{tenant_id}/runs/"
-    async for key, _ in ingest.objects.list(prefix):
-        plan = key.removeprefix(prefix).partition("/")[0]
-        if plan not in plans:
-            try:
-                plans[plan] = RunObjects(UUID(plan))
-            except ValueError:
-                continue
-        plans[plan].add(key)
+    plans: dict[UUID, RunObjects] = {}
+    async for key, _ in ingest.objects.list(bucket.runs_of(tenant_id)):
+        found = bucket.parse_key(key)
+        if isinstance(found, RunObject):
+            plans.setdefault(found.plan_id, RunObjects(found.plan_id)).add(key, found)
     return list(plans.values())
 
 
-async def read(ingest: Ingest, keys: TenantKeys, key: str) -> bytes:
-    """What is sealed in an object of a run; Unreadable if it is damaged or missing."""
-    try:
-        sealed = await ingest.objects.get(key)
-        return await ingest.in_thread(open_part, sealed, keys, key)
-    except ObjectMissing:
-        raise Unreadable(f"{key} is missing") from None
-    except sealing.SealBroken as broken:
-        raise Unreadable(f"{key} is damaged: {broken}") from None
+async def read_part(ingest: Ingest, keys: TenantKeys, part: StoredPart) -> bytes:
+    """A part of a delta or of a whole list; Unreadable if it isn't there as its head names it."""
+    sealed = await _get(ingest, part.key)
+    return await ingest.in_thread(bucket.open_part, sealed, keys, part)
 
 
 async def read_as(ingest: Ingest, keys: TenantKeys, key: str, kind: type[S]) -> S:
-    """The JSON that is sealed in an object of a run."""
-    plain = await read(ingest, keys, key)
+    """The head, end or list's head that is sealed in an object of a run."""
+    sealed = await _get(ingest, key)
+    return await ingest.in_thread(bucket.open_as, sealed, keys, key, kind)
+
+
+async def _get(ingest: Ingest, key: str) -> bytes:
     try:
-        return msgspec.json.decode(plain, type=kind)
-    except msgspec.MsgspecError as error:
-        raise Unreadable(f"{key} can't be understood: {error}") from None
+        return await ingest.objects.get(key)
+    except ObjectMissing:
+        raise Unreadable(f"{key} is missing") from None
 
 
 async def read_all(
@@ -157,23 +117,28 @@ async def read_packs(
 ) -> AsyncIterator[StoredPack | Unreadable]:
     """Yields every pack of a tenant: by its index alone, or by all of it."""
 
-    async def one(found: Listed) -> StoredPack | Unreadable:
+    async def one(found: StoredObject) -> StoredPack | Unreadable:
         try:
             return await _read_pack(ingest, tenant_id, keys, found, verify=verify)
+        except Unreadable as trouble:
+            return trouble
         except ObjectMissing:
             return Unreadable(f"{found.key} is missing")
-        except (sealing.SealBroken, ValueError) as broken:
+        except sealing.SealBroken as broken:
             return Unreadable(f"{found.key} is damaged: {broken}")
 
-    async for pack in each(ingest.objects.list_dated(f"t/{tenant_id}/packs/"), one):
+    async for pack in each(ingest.objects.list_dated(bucket.packs_of(tenant_id)), one):
         yield pack
 
 
 async def _read_pack(
-    ingest: Ingest, tenant_id: UUID, keys: TenantKeys, found: Listed, *, verify: bool
+    ingest: Ingest, tenant_id: UUID, keys: TenantKeys, found: StoredObject, *, verify: bool
 ) -> StoredPack:
     key, size = found.key, found.size_bytes
-    pack_id = bytes.fromhex(key.rpartition("/")[2])
+    named = bucket.parse_key(key)
+    if not isinstance(named, PackObject):
+        raise Unreadable(f"{key} has no pack's name")
+    pack_id = named.pack_id
     if verify:
         async with ingest.pack_memory.hold(2 * size, 3_600):
             body = await ingest.objects.get(key)
