@@ -23,9 +23,9 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from bench import versions as content
-from libs.devstack import postgresql
-from libs.devstack.ports import Ports
-from libs.devstack.processes import Processes
+from devstack import postgresql
+from devstack.ports import Ports
+from devstack.processes import Processes
 from libs.shared import catalogue, database
 from libs.shared.catalogue import Search, terms
 from libs.shared.database import Connection

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.machines import ROOT, Machine
+from tests.world.machines import ROOT, Machine
 
 COMMANDS = ["enrol", "check", "timer", "run", "plans", "status", "restore", "config"]
 LOADED = """

@@ -16,7 +16,7 @@ from agent.exclusions import Exclusions, Rules
 from agent.failures import UsageError
 from agent.names import shown
 from agent.tree import Tree
-from tests.agent.machines import ROOT
+from tests.world.machines import ROOT
 
 GOOD = """
 server = "https://coffre.example"

@@ -13,7 +13,7 @@ from pathspec import GitIgnoreSpec
 from agent.exclusions import Exclusions, Rules, shipped
 from agent.exclusions.rules import CACHE_SIGNATURE
 from agent.tree import FILE, Tree
-from tests.agent.machines import Machine
+from tests.world.machines import Machine
 
 # What every office has, on each system: a shipped list that touches one of these is wrong.
 KEPT = {

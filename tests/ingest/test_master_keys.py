@@ -12,7 +12,7 @@ from typing import Any
 from libs.shared.bucket import key_of_keys
 from libs.shared.keys import KeyRing, KeysUnreadable
 from libs.shared.objects import ObjectStore
-from tests.ingest.service import ROOT
+from tests.world.machines import ROOT
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
 

@@ -21,7 +21,7 @@ from services.ingest import rules as ingest_rules
 from services.ingest import store as ingest_store
 from services.retention import consumers, rules
 from services.retention.actions import Keeper
-from tests.tenants import tenant_changed
+from tests.world.tenants import tenant_changed
 
 MASTER_KEY = b"\x5a" * 32
 

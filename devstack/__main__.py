@@ -10,9 +10,9 @@ import signal
 import sys
 from pathlib import Path
 
-from libs.devstack import control, lease, say, servers, supervisor
-from libs.devstack.ports import Ports
-from libs.devstack.processes import (
+from devstack import control, lease, say, servers, supervisor
+from devstack.ports import Ports
+from devstack.processes import (
     Processes,
     StartFailed,
     Stopping,

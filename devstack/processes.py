@@ -195,8 +195,8 @@ class Processes:
 def _start_guard(folder: Path) -> subprocess.Popen[bytes]:
     """Starts the process that notices our death by the end of a pipe, and ends what we left."""
     return subprocess.Popen(
-        [sys.executable, "-m", "libs.devstack.guard", str(folder), str(os.getpid())],
-        cwd=Path(__file__).parents[2],
+        [sys.executable, "-m", "devstack.guard", str(folder), str(os.getpid())],
+        cwd=Path(__file__).parents[1],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -1,97 +1,18 @@
-"""Client companies as ingest knows them, and agents that speak its protocol call by call."""
+"""An agent that speaks ingest's protocol call by call."""
 
 from __future__ import annotations
 
-import hashlib
 import uuid
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from libs.shared import clock, database, packs
+from libs.shared import packs
 from libs.shared.entries import Entry, FolderDelta, encode_batch
-from libs.shared.events import AllowanceChanged, EnrolmentOpened, SubscriptionState
-from services.ingest import consumers
-from tests.ingest.service import Service
-from tests.tenants import tenant_changed
 
-
-def codes_of(events: list[dict[str, Any]]) -> list[str | None]:
-    """The codes of the reasons with which runs ended."""
-    return [event["reason"] and event["reason"]["code"] for event in events]
-
-
-@dataclass
-class Tenant:
-    """A client company as ingest knows it."""
-
-    service: Service
-    tenant_id: uuid.UUID = field(default_factory=uuid.uuid4)
-    version: int = 0
-
-    async def deliver(self, event: Any) -> None:
-        """Hands an event to ingest's handler, as a worker of the inbox does."""
-        dsn = self.service.environ["COFFRE_DATABASE_URL"]
-        pool = await database.create_pool(dsn, "ingest", max_size=1)
-        try:
-            async with database.transaction(pool) as conn:
-                await consumers.HANDLERS[type(event)](conn, event)
-        finally:
-            await pool.close()
-
-    async def becomes(self, subscription: SubscriptionState, reason: str = "") -> None:
-        self.version += 1
-        await self.deliver(
-            tenant_changed(
-                self.tenant_id,
-                self.version,
-                subscription=subscription,
-                subscription_reason=reason,
-            )
-        )
-
-    async def may_store(self, ceiling_bytes: int, *, blocked: bool) -> None:
-        self.version += 1
-        await self.deliver(
-            AllowanceChanged(
-                tenant_id=self.tenant_id,
-                version=self.version,
-                ceiling_bytes=ceiling_bytes,
-                blocked=blocked,
-                reason="the deadline has passed",
-            )
-        )
-
-    async def open_enrolment(self, code: str, *, valid_for: timedelta) -> None:
-        await self.deliver(
-            EnrolmentOpened(
-                tenant_id=self.tenant_id,
-                enrolment_id=uuid.uuid4(),
-                code_sha256=hashlib.sha256(code.encode()).hexdigest(),
-                label="",
-                expires_at=clock.now() + valid_for,
-            )
-        )
-
-    async def enrol(self) -> Agent:
-        code = uuid.uuid4().hex
-        await self.open_enrolment(code, valid_for=timedelta(hours=1))
-        client = httpx2.AsyncClient(base_url=self.service.url, timeout=60, trust_env=False)
-        answer = await client.post(
-            "/v1/enrolments", json={"code": code, "hostname": "caisse", "platform": "linux"}
-        )
-        assert answer.status_code == 201, answer.text
-        enrolled = answer.json()
-        client.headers["Authorization"] = f"Bearer {enrolled['token']}"
-        return Agent(
-            client,
-            self,
-            uuid.UUID(enrolled["agent_id"]),
-            bytes.fromhex(enrolled["chunk_key"]),
-            enrolled["token"],
-        )
+if TYPE_CHECKING:
+    from tests.world.tenants import Tenant
 
 
 @dataclass
@@ -183,6 +104,11 @@ class Agent:
         answer = await self.commit(run, batches=1 if deltas else 0)
         assert answer.status_code == 200, answer.text
         return int(answer.json()["number"])
+
+
+def codes_of(events: list[dict[str, Any]]) -> list[str | None]:
+    """The codes of the reasons with which runs ended."""
+    return [event["reason"] and event["reason"]["code"] for event in events]
 
 
 def folder(name: bytes) -> Entry:

@@ -5,12 +5,8 @@ Each step looks whether it was done before, so that a start which was cut off go
 
 from __future__ import annotations
 
-import email
-import email.policy
-import html
 import json
 import os
-import re
 import socket
 import stat
 import subprocess
@@ -23,18 +19,18 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from libs.devstack import say
-from libs.devstack import stack as stacks
-from libs.devstack.processes import Processes, StartFailed, Stopping, tail, write_atomically
-from libs.devstack.servers import ROOT, secret
-from libs.devstack.stack import Stack
+from devstack import agents, mails, say
+from devstack import stack as stacks
+from devstack.portal import Portal, Refused
+from devstack.processes import Processes, StartFailed, Stopping, tail
+from devstack.servers import ROOT
+from devstack.stack import Stack
 
 COMPANY = "Boulangerie Martin"
 ADMINISTRATOR = "claire.martin@boulangerie-martin.example"
 PLAN = "documents"
 CONTRACTED_BYTES = 5_000_000_000
 LEAST_FILES, MOST_BYTES = 3_000, 300_000_000
-PASSWORD_IN_MAIL = re.compile(r'class="password"[^>]*>([^<]+)<')
 WAIT_SECONDS = 60
 SUCCEEDED = (0, 3)
 T = TypeVar("T")
@@ -44,8 +40,7 @@ T = TypeVar("T")
 class _Demo:
     processes: Processes
     stack: Stack
-    api: httpx2.Client
-    operator: dict[str, str]
+    portal: Portal
 
     @property
     def folder(self) -> Path:
@@ -67,21 +62,19 @@ def prepare(
     processes: Processes, installation: Stack, copied_folder: Path | None
 ) -> dict[str, Any]:
     """Brings the demonstration to its end state; gives what `stack.json` says of it."""
-    token = secret(installation.folder, "operator-token")
-    with httpx2.Client(base_url=f"{installation.url('portal')}/api/v1", timeout=30) as api:
-        operator = {"Authorization": f"Bearer {token}"}
-        demo = _Demo(processes, installation, api, operator)
-        demo.folder.mkdir(exist_ok=True, mode=0o700)
-        try:
-            tenant_id = _open_tenant(demo)
-            password = _choose_password(demo)
-            copied_folder = _write_configuration(demo, copied_folder)
-            if not (demo.folder / "token").exists():
-                _enrol(demo, tenant_id)
-            if not (demo.folder / "copied").exists():
-                _copy(demo, copied_folder)
-        except httpx2.HTTPError as error:
-            raise StartFailed(f"the demonstration failed: {error}") from error
+    portal = Portal(installation.url("portal"), installation.operator_token)
+    demo = _Demo(processes, installation, portal)
+    demo.folder.mkdir(exist_ok=True, mode=0o700)
+    try:
+        tenant_id = _open_tenant(demo)
+        password = _choose_password(demo)
+        copied_folder = _write_configuration(demo, copied_folder)
+        if not (demo.folder / "token").exists():
+            _enrol(demo, tenant_id)
+        if not (demo.folder / "copied").exists():
+            _copy(demo, copied_folder)
+    except (httpx2.HTTPError, Refused) as error:
+        raise StartFailed(f"the demonstration failed: {error}") from error
     return {
         "tenant_id": tenant_id,
         "admin": {"email": ADMINISTRATOR, "password": password},
@@ -90,30 +83,15 @@ def prepare(
     }
 
 
-def _checked(answer: httpx2.Response) -> Any:
-    if answer.is_error:
-        raise StartFailed(
-            f"{answer.request.method} {answer.request.url} was answered "
-            f"{answer.status_code}: {answer.text[:500]}"
-        )
-    return answer.json() if answer.content else None
-
-
 def _open_tenant(demo: _Demo) -> str:
-    listed = _checked(demo.api.get("/tenants", headers=demo.operator))["tenants"]
-    for tenant in listed:
+    for tenant in demo.portal.ask("GET", "/tenants")["tenants"]:
         if tenant["name"] == COMPANY:
             return str(tenant["tenant_id"])
-    body = {
-        "name": COMPANY,
-        "locale": "fr",
-        "contracted_bytes": CONTRACTED_BYTES,
-        "seats": 3,
-        "administrator": {"name": "Claire Martin", "email": ADMINISTRATOR},
-    }
-    opened = _checked(demo.api.post("/tenants", json=body, headers=demo.operator))
+    tenant_id = demo.portal.open_client(
+        COMPANY, "Claire Martin", ADMINISTRATOR, contracted_bytes=CONTRACTED_BYTES
+    )
     say.done(f"Opened a demonstration client: {COMPANY}")
-    return str(opened["tenant_id"])
+    return tenant_id
 
 
 def _choose_password(demo: _Demo) -> str:
@@ -122,36 +100,30 @@ def _choose_password(demo: _Demo) -> str:
     if _signs_in(demo, chosen):
         return chosen
     mailed = demo.wait("the mail with the first password", lambda: _mailed_password(demo))
-    change = {"email": ADMINISTRATOR, "password": mailed, "new_password": chosen}
-    if demo.api.post("/password", json=change).is_error:
+    try:
+        demo.portal.change_password(ADMINISTRATOR, mailed, chosen)
+    except Refused:
         known = mailed
-        reset = {"email": ADMINISTRATOR}
-        _checked(demo.api.post("/administrators/reset", json=reset, headers=demo.operator))
+        demo.portal.ask("POST", "/administrators/reset", {"email": ADMINISTRATOR})
         mailed = demo.wait("the mail with a new password", lambda: _mailed_password(demo, known))
-        _checked(demo.api.post("/password", json=change | {"password": mailed}))
+        demo.portal.change_password(ADMINISTRATOR, mailed, chosen)
     say.done("Its administrator got a first password by mail and has chosen an own one")
     return chosen
 
 
 def _signs_in(demo: _Demo, password: str) -> bool:
-    body = {"email": ADMINISTRATOR, "password": password}
     if not (demo.folder / "agent.toml").exists():
         return False  # the very first start: a try would only count as a wrong password
-    return demo.api.post("/tokens", json=body).is_success
+    try:
+        demo.portal.sign_in(ADMINISTRATOR, password)
+    except Refused:
+        return False
+    return True
 
 
 def _mailed_password(demo: _Demo, other_than: str | None = None) -> str | None:
-    mails = sorted(demo.stack.servers.mailbox.folder.glob("[0-9]*.eml"), reverse=True)
-    for path in mails:
-        message: Any = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-        part = message.get_body(("html",))
-        if ADMINISTRATOR not in message.get_all("X-Envelope-To", []) or part is None:
-            continue
-        found = PASSWORD_IN_MAIL.search(part.get_content())
-        if found:
-            password = html.unescape(found[1]).strip()
-            return None if password == other_than else password
-    return None
+    password = mails.find_password(demo.stack.servers.mailbox.folder, ADMINISTRATOR)
+    return None if password == other_than else password
 
 
 def _write_configuration(demo: _Demo, copied_folder: Path | None) -> Path:
@@ -161,21 +133,8 @@ def _write_configuration(demo: _Demo, copied_folder: Path | None) -> Path:
         copied_folder = Path(chosen.read_text())
     copied_folder = copied_folder or _find_folder()
     chosen.write_text(str(copied_folder))
-    quote = json.dumps  # a JSON string of such text is a TOML string
-    lines = [
-        f"server = {quote(demo.stack.url('ingest'))}",
-        f"token_file = {quote(str(demo.folder / 'token'))}",
-        f"state_dir = {quote(str(demo.folder / 'state'))}",
-        "",
-        "[[plan]]",
-        f"name = {quote(PLAN)}",
-        f"folders = [{quote(str(copied_folder))}]",
-        "exclude = []",
-        'schedule = "0 2 * * *"',
-        'timezone = "Europe/Paris"',
-        f"recipients = [{quote(ADMINISTRATOR)}]",
-    ]
-    write_atomically(demo.folder / "agent.toml", "\n".join(lines) + "\n")
+    plan = {"folders": [str(copied_folder)], "exclude": [], "recipients": [ADMINISTRATOR]}
+    agents.write_configuration(demo.folder, demo.stack.url("ingest"), {PLAN: plan})
     return copied_folder
 
 
@@ -208,9 +167,7 @@ def _measure(folder: Path) -> tuple[int, int]:
 
 
 def _enrol(demo: _Demo, tenant_id: str) -> None:
-    label = {"label": socket.gethostname()}
-    answer = demo.api.post(f"/tenants/{tenant_id}/enrolments", json=label, headers=demo.operator)
-    code = _checked(answer)["code"]
+    code = demo.portal.open_enrolment(tenant_id, socket.gethostname())
     arguments = ["enrol", "--server", demo.stack.url("ingest"), "--code", code]
 
     def enrol() -> bool | None:  # the code travels to ingest as an event, so it may take a moment
@@ -252,10 +209,9 @@ def _summary(log: Path) -> dict[str, Any] | None:
 
 
 def _report(demo: _Demo) -> str | None:
-    for path in sorted(demo.stack.servers.mailbox.folder.glob("[0-9]*.eml")):
-        message: Any = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-        if ADMINISTRATOR in message.get_all("X-Envelope-To", []) and PLAN in message["Subject"]:
-            return str(message["Subject"])
+    for mail in mails.read(demo.stack.servers.mailbox.folder, ADMINISTRATOR):
+        if PLAN in mail["Subject"]:
+            return str(mail["Subject"])
     return None
 
 

@@ -1,4 +1,4 @@
-"""Ends the processes of a killed supervisor: `python -m libs.devstack.guard DIR PID`.
+"""Ends the processes of a killed supervisor: `python -m devstack.guard DIR PID`.
 
 The supervisor holds the other end of our standard input; its death, however sudden, closes it.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from libs.devstack.processes import end_leftovers
+from devstack.processes import end_leftovers
 
 if __name__ == "__main__":
     sys.stdin.buffer.read()

@@ -16,9 +16,9 @@ from typing import Any
 
 import structlog
 
-from libs.devstack import demo, say, servers, stack
-from libs.devstack.ports import Ports
-from libs.devstack.processes import (
+from devstack import demo, say, servers, stack
+from devstack.ports import Ports
+from devstack.processes import (
     Processes,
     StartFailed,
     Stopping,
@@ -27,7 +27,7 @@ from libs.devstack.processes import (
     start_time,
     write_atomically,
 )
-from libs.devstack.stack import SERVICES, Stack
+from devstack.stack import SERVICES, Stack
 
 STATE = "supervisor.json"
 STACK = "stack.json"

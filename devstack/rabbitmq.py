@@ -12,9 +12,9 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from libs.devstack import ports
-from libs.devstack.ports import Ports
-from libs.devstack.processes import Processes, Program, StartFailed, write_atomically
+from devstack import ports
+from devstack.ports import Ports
+from devstack.processes import Processes, Program, StartFailed, write_atomically
 
 SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 USER = "coffre"

@@ -16,14 +16,12 @@ from urllib.parse import urlsplit
 
 import minio
 
-from libs.devstack.ports import Ports
-from libs.devstack.processes import Processes, Program
-from libs.devstack.servers import ROOT, Servers, secret
+from devstack.ports import Ports
+from devstack.processes import Processes, Program
+from devstack.servers import ROOT, Servers, secret
 from libs.shared import database
 
 SERVICES = {"portal": 8000, "ingest": 8001, "quota": 8002, "reporting": 8003, "retention": 8004}
-DATABASE = "coffre"
-BUCKET = "coffre"
 OPERATOR = "operator@coffre.example"
 HOTLINE = "hotline@coffre.example"
 KEEPERS_OF_OBJECTS = ("ingest", "portal", "retention")
@@ -46,6 +44,9 @@ class Stack:
     folder: Path
     servers: Servers
     listens: Mapping[str, int]
+    database: str = "coffre"
+    bucket: str = "coffre"
+    vhost: str = "/"
 
     def url(self, service: str) -> str:
         """Gives the address of a service."""
@@ -53,7 +54,22 @@ class Stack:
 
     def dsn(self, role: str) -> str:
         """Gives the address of the database for a role such as `coffre_ingest`."""
-        return self.servers.postgresql.dsn(DATABASE, role, secret(self.folder, role))
+        return self.servers.postgresql.dsn(self.database, role, secret(self.folder, role))
+
+    @property
+    def admin_dsn(self) -> str:
+        """The address of the database for PostgreSQL's administrator."""
+        return self.servers.postgresql.dsn(self.database)
+
+    @property
+    def amqp_url(self) -> str:
+        """The address of the broker."""
+        return self.servers.rabbitmq.url(self.vhost)
+
+    @property
+    def operator_token(self) -> str:
+        """What the operator signs in with at the portal's JSON API."""
+        return secret(self.folder, "operator-token")
 
     def prepare(self) -> None:
         """Makes roles, database and bucket where they are missing, and applies migrations."""
@@ -66,12 +82,12 @@ class Stack:
             secure=False,
             region="us-east-1",
         )
-        if not client.bucket_exists(BUCKET):
-            client.make_bucket(BUCKET)
+        if not client.bucket_exists(self.bucket):
+            client.make_bucket(self.bucket)
 
     async def _prepare_database(self) -> None:
         passwords = {role: secret(self.folder, role) for role in database.ROLES}
-        await database.bootstrap(self.servers.postgresql.dsn(), DATABASE, passwords)
+        await database.bootstrap(self.servers.postgresql.dsn(), self.database, passwords)
         for service in SERVICES:
             await database.migrate(self.dsn("coffre_owner"), service)
 
@@ -80,14 +96,14 @@ class Stack:
         return Program(
             name=service,
             argv=[sys.executable, "-m", f"services.{service}"],
-            environ=self._environment(service),
+            environ=self.environment(service),
             cwd=ROOT,
             log=self.folder / "logs" / f"{service}.log",
             stop_signal=signal.SIGTERM,
             stop_seconds=25,
         )
 
-    def _environment(self, service: str) -> dict[str, str]:
+    def environment(self, service: str) -> dict[str, str]:
         """Gives a service's variables: the caller's COFFRE_… first, what we know over them."""
         environ = {
             name: value
@@ -96,7 +112,7 @@ class Stack:
         }
         settings = {
             "database_url": self.dsn(f"coffre_{service}"),
-            "amqp_url": self.servers.rabbitmq.url(),
+            "amqp_url": self.amqp_url,
             "listen": f"127.0.0.1:{self.listens[service]}",
             "log_format": os.environ.get("COFFRE_LOG_FORMAT", "console"),
         }
@@ -105,7 +121,7 @@ class Stack:
                 "s3_endpoint": self.servers.seaweedfs.endpoint,
                 "s3_access_key": self.servers.seaweedfs.access_key,
                 "s3_secret_key": self.servers.seaweedfs.secret_key,
-                "s3_bucket": BUCKET,
+                "s3_bucket": self.bucket,
                 "master_key_file": self._secret_file("master-key"),
             }
         if service == "reporting":
@@ -148,16 +164,16 @@ class Stack:
             "operator": {
                 "email": OPERATOR,
                 "password": readable_secret(self.folder, "operator-password"),
-                "token": secret(self.folder, "operator-token"),
+                "token": self.operator_token,
             },
             "demo": demo,
-            "postgres": {"dsn": self.servers.postgresql.dsn(DATABASE)},
-            "amqp": {"url": self.servers.rabbitmq.url()},
+            "postgres": {"dsn": self.admin_dsn},
+            "amqp": {"url": self.amqp_url},
             "s3": {
                 "endpoint": store.endpoint,
                 "access_key": store.access_key,
                 "secret_key": store.secret_key,
-                "bucket": BUCKET,
+                "bucket": self.bucket,
             },
             "services": {
                 name: {"pid": process.pid, "url": self.url(name)}

@@ -1,6 +1,6 @@
 """An SMTP sink with a page: every mail delivered becomes one `.eml` file in a folder.
 
-`python -m libs.devstack.mailbox --dir D --smtp-port P --http-port Q`
+`python -m devstack.mailbox --dir D --smtp-port P --http-port Q`
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import uvicorn
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from libs.devstack import mailbox_page
+from devstack import mailbox_page
 
 MAX_MAIL_BYTES = 32 * 1024 * 1024
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from libs.devstack.processes import StartFailed, tail
+from devstack.processes import StartFailed, tail
 
 READY = "servers.json"
 START_SECONDS = 120
@@ -36,11 +36,11 @@ def take(folder: Path) -> tuple[dict[str, object], IO[str]]:
 
 def _start(folder: Path) -> None:
     log = folder / "servers.log"
-    command = [sys.executable, "-m", "libs.devstack", "servers", f"--dir={folder}", "--shared"]
+    command = [sys.executable, "-m", "devstack", "servers", f"--dir={folder}", "--shared"]
     pid = os.posix_spawn(  # it outlives us where others still need it, so no Popen watches it
         sys.executable,
         command,
-        os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),

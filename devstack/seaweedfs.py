@@ -11,8 +11,8 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from libs.devstack.ports import Ports
-from libs.devstack.processes import Processes, Program, StartFailed, write_atomically
+from devstack.ports import Ports
+from devstack.processes import Processes, Program, StartFailed, write_atomically
 
 ACCESS_KEY = "coffre"
 

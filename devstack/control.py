@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from libs.devstack import say, stack, supervisor
-from libs.devstack.processes import end_leftovers, start_time, tail
+from devstack import say, stack, supervisor
+from devstack.processes import end_leftovers, start_time, tail
 
 STOP_SECONDS = 90
 
@@ -37,7 +37,7 @@ def up_detached(folder: Path, arguments: list[str]) -> int:
     log.parent.mkdir(exist_ok=True, mode=0o700)
     with open(log, "wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "libs.devstack", "up", *arguments],
+            [sys.executable, "-m", "devstack", "up", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

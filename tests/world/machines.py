@@ -11,16 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from devstack.agents import write_configuration
+
 ROOT = Path(__file__).parents[2]
-
-
-def toml(value: Any) -> str:
-    """A value as TOML writes it in one line."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {toml(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(toml(each) for each in value) + "]"
-    return json.dumps(value)
 
 
 @dataclass
@@ -31,22 +24,17 @@ class Machine:
     plans: dict[str, dict[str, Any]]
     server: str
     more: dict[str, Any] = field(default_factory=dict)
+    client: Any = None
+
+    @property
+    def source(self) -> Path:
+        """The folder that its first plan copies."""
+        return Path(next(iter(self.plans.values()))["folders"][0])
 
     @property
     def config(self) -> Path:
         """The agent's configuration, written anew from what is set here."""
-        lines = [
-            f"server = {toml(self.server)}",
-            'token_file = "token"',
-            'state_dir = "state"',
-            *(f"{key} = {toml(value)}" for key, value in self.more.items()),
-        ]
-        for name, plan in self.plans.items():
-            settings = {"name": name, "schedule": "0 2 * * *", "timezone": "Europe/Paris", **plan}
-            lines += ["", "[[plan]]", *(f"{k} = {toml(v)}" for k, v in settings.items())]
-        file = self.folder / "agent.toml"
-        file.write_text("\n".join(lines) + "\n")
-        return file
+        return write_configuration(self.folder, self.server, self.plans, **self.more)
 
     def agent(
         self, *arguments: str, mere_user: bool = False, **environ: str
@@ -61,6 +49,7 @@ class Machine:
             env={**os.environ, **environ},
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=240,
             check=False,
         )
@@ -69,15 +58,27 @@ class Machine:
         """The command line for the agent."""
         return [sys.executable, "-m", "agent", "--config", str(self.config), *arguments]
 
+    def enrol(self, code: str) -> None:
+        """Makes the machine known to ingest, which has heard of the code."""
+        enrolled = self.agent("enrol", "--server", self.server, "--code", code)
+        assert enrolled.returncode == 0, enrolled.stderr
+
     def twin(self, folder: Path) -> Machine:
         """Another machine with all that this one knows, its token included."""
         shutil.copytree(self.folder, folder)
         return Machine(folder, self.plans, self.server)
 
-    def run(self, plan: str = "papers", expect: int = 0, mere_user: bool = False) -> dict[str, Any]:
-        """Runs a plan; gives its summary."""
-        ended = self.agent("run", plan, "--json", mere_user=mere_user)
+    def run(
+        self, plan: str | None = None, expect: int = 0, mere_user: bool = False
+    ) -> dict[str, Any]:
+        """Runs a plan, the first unless told; gives its summary."""
+        ended = self.agent("run", plan or next(iter(self.plans)), "--json", mere_user=mere_user)
         assert ended.returncode == expect, (ended.returncode, ended.stdout, ended.stderr)
-        summary: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
-        assert summary["message_type"] == "summary"
-        return summary
+        return summary_of(ended)
+
+
+def summary_of(ended: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """What the agent says last, as JSON."""
+    summary: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    assert summary["message_type"] == "summary", summary
+    return summary

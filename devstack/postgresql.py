@@ -12,8 +12,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from libs.devstack.ports import Ports
-from libs.devstack.processes import Processes, Program, StartFailed, write_atomically
+from devstack.ports import Ports
+from devstack.processes import Processes, Program, StartFailed, write_atomically
 
 ADMIN = "postgres"
 ELSEWHERE = Path("/var/lib/coffre")

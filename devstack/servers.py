@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from libs.devstack import ports, postgresql, rabbitmq, seaweedfs
-from libs.devstack.ports import Ports
-from libs.devstack.postgresql import PostgreSQL
-from libs.devstack.processes import Processes, Program
-from libs.devstack.rabbitmq import RabbitMQ
-from libs.devstack.seaweedfs import SeaweedFS
+from devstack import ports, postgresql, rabbitmq, seaweedfs
+from devstack.ports import Ports
+from devstack.postgresql import PostgreSQL
+from devstack.processes import Processes, Program
+from devstack.rabbitmq import RabbitMQ
+from devstack.seaweedfs import SeaweedFS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def start_mailbox(processes: Processes, folder: Path, free: Ports) -> Mailbox:
     processes.start(
         Program(
             name="mailbox",
-            argv=[sys.executable, "-m", "libs.devstack.mailbox", *options],
+            argv=[sys.executable, "-m", "devstack.mailbox", *options],
             environ=dict(os.environ),
             cwd=ROOT,
             log=folder / "logs" / "mailbox.log",
