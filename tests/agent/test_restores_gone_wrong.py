@@ -18,12 +18,12 @@ import msgspec
 import pytest
 from blake3 import blake3
 
-from agent.portal import ChunkPlace
 from agent.restore.collisions import InTheWay, is_folded
 from agent.restore.crew import Crew
 from agent.restore.landing import Landing
 from agent.restore.orders import Report, Setup
 from agent.restore.windows import Planned, Window
+from agent.server.portal import ChunkPlace
 from libs.shared.entries import Entry
 from libs.shared.reasons import Reason
 from tests.agent import wires

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agent.failures import Interrupted
+from agent.telling.failures import Interrupted
 from tests.agent.scripts import command, printing, script
 from tests.servers import free_port
 from tests.trees import compare_trees
