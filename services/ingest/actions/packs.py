@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from libs.shared import clock, database, logs, outbox, packs, sealing
+from libs.shared import clock, database, logs, packs, sealing
+from libs.shared.catalogue import volumes
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.errors import InvalidRequest, Unavailable
-from libs.shared.events import VolumeChanged
 from libs.shared.keys import TenantKeys
 from services.ingest import rules, store
+from services.ingest.actions.growth import grow
 from services.ingest.actions.ingest import PACK_WAIT_SECONDS, Ingest
 from services.ingest.actions.runs import use_run
 from services.ingest.actions.uploads import Upload
@@ -48,7 +49,7 @@ async def store_pack(
     async with database.transaction(ingest.pool) as conn:
         await use_run(ingest, conn, agent, run_id)
         look = await store.look_at_pack(conn, agent.tenant_id, pack_id)
-        volume = await store.read_volume(conn, agent.tenant_id)
+        volume = await volumes.read(conn, agent.tenant_id)
     if look.is_whole:
         await upload.discard()
         return False, 0
@@ -69,7 +70,7 @@ async def store_own_pack(ingest: Ingest, agent: rules.Agent, run_id: UUID, pack:
     async with database.transaction(ingest.pool) as conn:
         await use_run(ingest, conn, agent, run_id)
         look = await store.look_at_pack(conn, agent.tenant_id, pack_id)
-        volume = await store.read_volume(conn, agent.tenant_id)
+        volume = await volumes.read(conn, agent.tenant_id)
     if look.is_whole:
         return 0
     rules.check_growth(
@@ -154,8 +155,7 @@ async def _record(
 
     snapshot: taken before the object was put; a deletion that it doesn't see the end of may
     have taken the object away again, and the agent must send it once more.
-    Growth is judged under the lock on the volume: parallel uploads can't pass the ceiling
-    together. What is refused here leaves an object that no row names.
+    What is refused here leaves an object that no row names.
     """
     tenant_id = agent.tenant_id
     pack_no, added_bytes = await store.put_pack(
@@ -166,20 +166,5 @@ async def _record(
     await store.add_chunks(conn, tenant_id, pack_no, chunks)
     if not added_bytes:
         return False
-    volume = await store.change_volume(conn, tenant_id, added_bytes, 0)
-    _, ceiling_bytes = await store.lock_allowance(conn, tenant_id)
-    rules.check_growth(
-        ceiling_bytes, agent.ceiling_reason, volume.stored_bytes - added_bytes, added_bytes
-    )
-    await outbox.add(conn, volume_changed(tenant_id, volume))
+    await grow(conn, agent, added_bytes)
     return True
-
-
-def volume_changed(tenant_id: UUID, volume: store.Volume) -> VolumeChanged:
-    """What the other services are told of a tenant's volume."""
-    return VolumeChanged(
-        tenant_id=tenant_id,
-        stored_bytes=volume.stored_bytes,
-        protected_bytes=volume.protected_bytes,
-        sequence=volume.sequence,
-    )
