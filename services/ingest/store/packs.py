@@ -28,6 +28,14 @@ class Look(NamedTuple):
     snapshot: str
 
 
+class PutPack(NamedTuple):
+    """A pack that is live: did it become so now, and how much more counts from now on."""
+
+    pack_no: int
+    is_new: bool
+    added_bytes: int
+
+
 class Held(NamedTuple):
     """Packs that a commit found and keeps; those that gave chunks away are no more than locked."""
 
@@ -57,12 +65,12 @@ async def put_pack(
     object_bytes: int,
     chunk_count: int,
     now: datetime,
-) -> tuple[int, int]:
-    """Makes a pack that was stored live; returns (its number, the bytes that count from now on)."""
+) -> PutPack:
+    """Makes a pack that was stored live: a new one, or one that was condemned or damaged."""
     while True:
         number = await add_pack(conn, tenant_id, pack_id, object_bytes, chunk_count, now)
         if number is not None:
-            return number, object_bytes
+            return PutPack(number, True, object_bytes)
         known = await conn.fetchrow(
             "SELECT pack_no, state, object_bytes FROM catalogue.packs"
             " WHERE tenant_id = $1 AND pack_id = $2 FOR NO KEY UPDATE",
@@ -82,8 +90,8 @@ async def put_pack(
             object_bytes,
             now,
         )
-        return known["pack_no"], object_bytes - counted
-    return known["pack_no"], 0
+        return PutPack(known["pack_no"], True, object_bytes - counted)
+    return PutPack(known["pack_no"], False, 0)
 
 
 async def add_chunks(
