@@ -188,10 +188,10 @@ class Client:
 
         upload = ingest_actions.Upload(len(pack.body), receive)
         async with upload:
-            new, _ = await ingest_actions.store_pack(
+            stored = await ingest_actions.take_pack(
                 self.house.ingest, self.agent, run, pack.id, upload
             )
-        return new
+        return stored.is_new
 
     def entry(self, name: bytes, contents: Sequence[bytes], mtime_ns: int = 1) -> Entry:
         ids = b"".join(map(self.id_of, contents))
