@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from agent import failures, resending
+from agent import failures, oserrors, resending
 from agent.failures import AgentError, Problem, StateUnusable
 from agent.ingest import StartedRun
 from agent.job import Job
 from agent.records import Writer, digest_of
 from agent.results import Result
 from agent.sending import Sender
-from agent.warned import RunWarning
+from libs.shared import reasons
+from libs.shared.reasons import Reason
 
 MISSES_THAT_FAIL = 3
 POLITE_SECONDS = 5
 RESEND_ROUNDS = 100
+# What the state folder says, by what a file would.
+_NOT_KEPT = {
+    "disk-full": Reason("state-disk-full"),
+    "read-only": Reason("state-read-only"),
+    "permission-denied": Reason("state-forbidden"),
+    "disk-error": Reason("state-disk-error"),
+}
 
 
 def commit(job: Job, started: StartedRun, writer: Writer, batches: int) -> Result:
@@ -24,11 +33,19 @@ def commit(job: Job, started: StartedRun, writer: Writer, batches: int) -> Resul
     if writer.failure is not None:
         job.warn(not_kept(job, writer.failure))
     has_bad_dump = any(not dump.succeeded for dump in job.dumps)
-    job.note(job.hooks.after("failed" if has_bad_dump else _hint(job)))
+    job.note(job.hooks.after("failed" if has_bad_dump else _hint(job)[0]))
     if started.wanted_chunks:
         _heal(job, started, writer)
     job.note(job.pings.warning())
-    summary = {**job.ending(), "batches": batches, "outcome_hint": _hint(job), "full": False}
+    hint, reason = _hint(job)
+    summary = {
+        **job.ending(),
+        "batches": batches,
+        "outcome_hint": hint,
+        "reason": reasons.write(reason),
+        "full": False,
+    }
+    wanted: set[bytes] = set()
     for _ in range(RESEND_ROUNDS):
         try:
             return _committed(job, started, job.ingest.commit(started.run_id, summary), writer)
@@ -38,27 +55,26 @@ def commit(job: Job, started: StartedRun, writer: Writer, batches: int) -> Resul
             wanted = {bytes.fromhex(text) for text in problem.document["chunks"]}
         job.teller.say(f"The server asks for {len(wanted)} chunks once more.")
         _send_again(job, started, writer, wanted)
-    raise AgentError("The server lacks chunks of files that have changed since. Run again.")
+    raise AgentError(Reason("content-changed", amount=len(wanted)))
 
 
-def not_kept(job: Job, error: OSError) -> RunWarning:
+def not_kept(job: Job, error: OSError) -> Reason:
     """What it means that the state folder takes nothing more."""
-    why = error.strerror or type(error).__name__
-    return RunWarning(
-        "state-not-kept",
-        f"{job.state.folder} can't be written: {why}. Nothing is lost: the next run "
-        "compares with the server's list.",
-        why,
-    )
+    folder = str(job.state.folder)
+    known = _NOT_KEPT.get(oserrors.reason_of(error).code)
+    if known is not None:
+        return replace(known, subject=folder)
+    return Reason("state-not-kept", folder, detail=oserrors.words_of(error))
 
 
-def _hint(job: Job) -> str:
-    """The outcome as far as we see; a dump that failed is the server's to judge."""
-    if any(count >= MISSES_THAT_FAIL for count in job.missed_in_a_row().values()):
-        return "failed"
+def _hint(job: Job) -> tuple[str, Reason | None]:
+    """The outcome as far as we see, and why; a dump that failed is the server's to judge."""
+    counts = [count for count in job.missed_in_a_row().values() if count >= MISSES_THAT_FAIL]
+    if counts:
+        return "failed", Reason("missed-again", amount=len(counts), limit=MISSES_THAT_FAIL)
     if job.not_copied or job.warnings or any(dump.is_suspect for dump in job.dumps):
-        return "succeeded_with_warnings"
-    return "succeeded"
+        return "succeeded_with_warnings", None
+    return "succeeded", None
 
 
 def _tell_hot_files(job: Job) -> None:
@@ -125,37 +141,24 @@ def _committed(job: Job, started: StartedRun, answer: dict[str, Any], writer: Wr
     }
     if outcome == "failed":
         result.exit_code = failures.FAILED
-        result.code, result.error = _why_failed(job)
+        why = reasons.read(answer.get("reason")) or Reason("incomplete")
+        result.failure = AgentError(why)
     elif outcome == "succeeded_with_warnings":
         result.exit_code = failures.WARNINGS
     return result
-
-
-def _why_failed(job: Job) -> tuple[str, str]:
-    bad = [f"{dump.name}: {dump.detail}" for dump in job.dumps if not dump.succeeded]
-    if bad:
-        return "dump-failed", (
-            f"These dumps failed, and all else was copied: {'; '.join(bad)}. "
-            "The last good dump of each is kept."
-        )
-    return "missed-again", (
-        "The same files could not be read in three runs in a row; all others were copied."
-        " Make them readable, or exclude them."
-    )
 
 
 def abort(job: Job, failure: AgentError) -> Result:
     """Tell the server that the run failed, unless that is why it failed; say how it ended."""
     job.note(job.hooks.after("failed"))
     result = job.result("failed")
-    result.code, result.error = failure.code, str(failure)
-    result.exit_code = failure.exit_code
+    result.failure, result.exit_code = failure, failure.exit_code
     if job.started is None or failure.exit_code in (failures.UNREACHABLE, failures.NOT_AUTHORISED):
         return result
     connection = job.ingest.connection
     connection.stopping.clear()
     connection.patience_seconds = min(connection.patience_seconds, POLITE_SECONDS)
-    summary = {**job.ending(), "reason_code": failure.code, "reason": str(failure)}
+    summary = {**job.ending(), "reason": failure.reason.as_dict()}
     try:
         job.ingest.abort(job.started.run_id, summary)
     except AgentError as error:

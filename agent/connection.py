@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from agent import __version__
 from agent.failures import Interrupted, Problem, Unreachable, UsageError
+from libs.shared.reasons import Reason
 
 if TYPE_CHECKING:
     from agent.bandwidth import Throttle
@@ -112,7 +113,8 @@ class Connection:
             except (OSError, http.client.HTTPException) as error:
                 self._drop()
                 if not retry and not isinstance(error, ConnectionRefusedError):
-                    raise Unreachable(f"{self.url} does not answer: {error}.") from error
+                    reason = Reason("server-unreachable", self.url, detail=str(error))
+                    raise Unreachable(reason) from error
                 away.pause(error)
                 continue
             if response.status < 300:
@@ -227,31 +229,39 @@ class _Away:
         """Wait before the next try, or raise Unreachable when patience is at its end."""
         connection = self.connection
         if isinstance(error, ssl.SSLCertVerificationError):
-            raise Unreachable(
-                f"The certificate of {connection.url} can't be trusted: {error.verify_message}. "
-                "Set ca_file in the configuration if the server has a private authority."
-            ) from error
+            reason = Reason("certificate-untrusted", connection.url, detail=error.verify_message)
+            raise Unreachable(reason) from error
         moment = time.monotonic()
         if self.failures == 0:
             self._since = moment
         self.failures += 1
         left = connection.patience_seconds - (moment - self._since)
-        reason = str(error) or type(error).__name__
-        answers = isinstance(error, Problem)
         if left <= 0:
-            state = "took nothing" if answers else "could not be reached"
-            raise Unreachable(
-                f"{connection.url} {state} for "
-                f"{connection.patience_seconds:.0f} seconds ({reason}). "
-                "Nothing is lost: the next run goes on from here."
-            ) from error
+            raise Unreachable(self._why(error)) from error
         grown = min(LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(self.failures, 10))
         wanted = grown * random.uniform(0.7, 1.0) if asked_seconds is None else asked_seconds  # noqa: S311 - spreads retries, no secret
         if self.failures > 1 or wanted >= 1:
-            state = "asks to wait" if answers else "does not answer"
-            connection.on_wait(f"{connection.url} {state} ({reason}); waiting up to {left:.0f} s")
+            state = "asks to wait" if isinstance(error, Problem) else "does not answer"
+            connection.on_wait(
+                f"{connection.url} {state} ({_words(error)}); waiting up to {left:.0f} s"
+            )
         if connection.stopping.wait(max(0.05, min(wanted, left))):
-            raise Interrupted("The run was stopped.") from error
+            raise Interrupted(Reason("interrupted")) from error
+
+    def _why(self, error: Exception) -> Reason:
+        """What it means that patience is at its end."""
+        url, limit = self.connection.url, round(self.connection.patience_seconds)
+        if isinstance(error, Problem) and error.code == "storage-refused":
+            return Reason("storage-refused", url, limit=limit, detail=error.detail)
+        if isinstance(error, Problem):
+            return Reason("server-busy", url, limit=limit, detail=error.detail)
+        return Reason("server-unreachable", url, limit=limit, detail=_words(error))
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, Problem):
+        return error.detail
+    return str(error) or type(error).__name__
 
 
 def _document(content: bytes) -> dict[str, Any]:

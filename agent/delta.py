@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
-from agent import records
+from agent import oserrors, records
 from agent.platforms import folders
 from agent.reading import FileGone, FileReader
 from agent.records import Reader, Record
 from agent.tree import FILE, FOLDER, LINK, Listing, Row
 from libs.shared.entries import MAX_BATCH_BYTES, Entry, FolderDelta
+from libs.shared.reasons import Reason
+from libs.shared.words.explanations import say_missed
 
 REMOVED_AT_ONCE = 5_000
-CHANGED_WHILE_READ = "changed while it was read"
-TOO_LARGE = "too large: its list of chunks does not fit into one message"
+CHANGED_WHILE_READ = Reason("changed-while-read")
 LARGEST_CHUNK_LIST_BYTES = MAX_BATCH_BYTES - 1024 * 1024
 
 _GONE = frozenset({errno.ENOENT, errno.ELOOP, errno.ENXIO})
@@ -43,15 +44,16 @@ class Counters:
     bytes_in_hand: int = 0
 
 
-@dataclass
-class Missed:
-    """Files that were not copied as they should, each with the reason."""
+class Missed(NamedTuple):
+    """Why a file was not copied as it should, or a folder with all below it."""
 
-    reasons: dict[bytes, str] = field(default_factory=dict)
+    reason: Reason
+    is_folder: bool = False
 
-    def add(self, path: bytes, reason: str) -> None:
-        """Note a path; a second reason for it is not needed."""
-        self.reasons.setdefault(path, reason)
+    @property
+    def sentence(self) -> str:
+        """What can follow the path, for the technician."""
+        return say_missed(self.reason, is_folder=self.is_folder)
 
 
 class Emit(Protocol):
@@ -78,7 +80,7 @@ class Comparison:
         files: FileReader,
         emit: Emit,
         counters: Counters,
-        on_missed: Callable[[bytes, str], None],
+        on_missed: Callable[[bytes, Missed], None],
     ) -> None:
         self._known = known
         self._writer = writer
@@ -137,9 +139,9 @@ class Comparison:
             self._counters.files_removed += head.files
             self._known.advance()
 
-    def _carry_over(self, path: bytes, reason: str) -> None:
+    def _carry_over(self, path: bytes, reason: Reason) -> None:
         """A folder that can't be listed stays as it was, with all below it."""
-        self._on_missed(path, f"the folder can't be read: {reason}")
+        self._on_missed(path, Missed(reason, is_folder=True))
         below = path + b"/"
         while (head := self._known.head) is not None and (
             head.path == path or head.path.startswith(below)
@@ -162,7 +164,7 @@ class Comparison:
             now.append(taken)
             self._add_upsert(upserts, taken, known)
         for name, reason in listing.unseen.items():
-            self._on_missed(join(listing.path, name), reason)
+            self._on_missed(join(listing.path, name), Missed(reason))
             if (known := before.pop(name, None)) is not None:
                 now.append(known)
         now += [known for name in listing.kept if (known := before.pop(name, None)) is not None]
@@ -245,7 +247,7 @@ class Comparison:
         except OSError as error:
             if error.errno in _GONE:
                 return None
-            self._on_missed(join(listing.path, row[0]), error.strerror or str(error))
+            self._on_missed(join(listing.path, row[0]), Missed(oserrors.reason_of(error)))
             return known
 
     def _take_file(
@@ -261,10 +263,10 @@ class Comparison:
         self._counters.bytes_read += taken[3]
         path = join(listing.path, row[0])
         if len(content) > LARGEST_CHUNK_LIST_BYTES:
-            self._on_missed(path, TOO_LARGE)
+            self._on_missed(path, Missed(Reason("too-large", amount=taken[3])))
             return known
         if has_changed:
-            self._on_missed(path, CHANGED_WHILE_READ)
+            self._on_missed(path, Missed(CHANGED_WHILE_READ))
         return taken, content
 
 

@@ -11,13 +11,14 @@ from agent import starting
 from agent.config import Config, Plan
 from agent.exclusions import rules_of
 from agent.identity import Identity
-from agent.names import shown_absolute, size_text
+from agent.names import shown_absolute
 from agent.rehearsal import Found, rehearse
-from agent.results import named
+from agent.results import shown
 from agent.run import ingest_of
 from agent.state import PlanState
 from agent.telling import Teller
 from agent.tree import Tree
+from libs.shared.words.plain import size_text
 
 LAST_RUN, SERVERS_LIST, NOTHING = "the last run", "the server's list", "nothing: a first copy"
 UNKNOWN = "size not known"
@@ -52,7 +53,7 @@ class DryRun:
             "bytes_to_read": self.found.bytes_to_read,
             "dumps": list(self.dumps),
             "dump_bytes_last_time": self.dumps,
-            "unreadable": named(self.found.unreadable),
+            "unreadable": shown(self.found.unreadable),
             "largest": [
                 {"path": shown_absolute(path), "size_bytes": size}
                 for size, path in self.found.largest
@@ -77,8 +78,8 @@ class DryRun:
             yield "The largest new and changed files:"
             for size, path in found.largest:
                 yield f"  {size_text(size):>10}  {shown_absolute(path)}"
-        for path, reason in list(found.unreadable.items())[:SHOWN_UNREADABLE]:
-            yield f"{shown_absolute(path)}: {reason}"
+        for path, missed in list(found.unreadable.items())[:SHOWN_UNREADABLE]:
+            yield f"{shown_absolute(path)}: {missed.sentence}"
         if (more := len(found.unreadable) - SHOWN_UNREADABLE) > 0:
             yield f"{more} more can't be read."
         yield "Nothing was sent."

@@ -10,9 +10,10 @@ from typing import Any
 
 from agent.names import shown_absolute
 from libs.shared.entries import FolderDelta
+from libs.shared.reasons import Reason
 
 MAX_NAMED = 20
-DETAIL = "a database file: use a dump"
+REASON = Reason("database-file")
 
 _EXTENSIONS = frozenset(
     {
@@ -81,7 +82,7 @@ class HotFiles:
                 "succeeded": True,
                 "guaranteed": False,
                 "size_bytes": size,
-                "detail": DETAIL,
+                "reason": REASON.as_dict(),
             }
             for path, size in self.named()[: max(0, room)]
         ]

@@ -54,9 +54,8 @@ def enrol(config: Config, server: str, code: str) -> Identity:
         answer = connection.call_json("POST", "/v1/enrolments", request, retry=False).json()
     except Problem as problem:
         if problem.status == 401:
-            raise NotAuthorised(
-                f"{problem.detail} Ask your provider for a new enrolment code."
-            ) from problem
+            sentence = f"{problem.detail} Ask your provider for a new enrolment code."
+            raise NotAuthorised(sentence, problem.detail) from problem
         raise
     identity = Identity(
         server=connection.url,

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from agent import sentences
 from agent.config import Config, Plan
-from agent.delta import CHANGED_WHILE_READ, Counters
+from agent.delta import CHANGED_WHILE_READ, Counters, Missed
 from agent.dumps.taking import Taken
 from agent.failures import StateUnusable
 from agent.hooks import Hooks
@@ -18,11 +19,11 @@ from agent.ingest import Ingest, StartedRun
 from agent.names import shown_absolute
 from agent.pings import Pings
 from agent.records import Writer
-from agent.results import MAX_NAMED_NOT_COPIED, Result, named
+from agent.results import MAX_NAMED_NOT_COPIED, Result, missed_shown, named
 from agent.sources import Sources
 from agent.state import PlanState, Remembered
 from agent.telling import Teller
-from agent.warned import RunWarning
+from libs.shared.reasons import Reason
 
 MAX_DUMPS_TOLD = 100
 
@@ -50,10 +51,10 @@ class Job:
     remembered: Remembered
     started_at: str = field(default_factory=_now)
     counters: Counters = field(default_factory=Counters)
-    not_copied: dict[bytes, str] = field(default_factory=dict)
+    not_copied: dict[bytes, Missed] = field(default_factory=dict)
     dumps: list[Taken] = field(default_factory=list)
     hot: HotFiles = field(default_factory=HotFiles)
-    warnings: list[RunWarning] = field(default_factory=list)
+    warnings: list[Reason] = field(default_factory=list)
     hooks: Hooks = field(init=False)
     pings: Pings = field(init=False)
     started: StartedRun | None = None
@@ -69,36 +70,35 @@ class Job:
         self.counters, self.not_copied = Counters(), {}
         self.dumps, self.hot = [], HotFiles()
 
-    def warn(self, warning: RunWarning) -> None:
+    def warn(self, warning: Reason) -> None:
         """Tell of what went wrong without making the run fail; the same again changes nothing."""
         if self.note(warning):
-            self.teller.say(warning.sentence, "warning")
+            self.teller.say(sentences.in_full(warning), "warning")
 
-    def note(self, warning: RunWarning | None) -> bool:
+    def note(self, warning: Reason | None) -> bool:
         """Keep what went wrong, if anything did and it is new; it has been told already."""
-        known = {each.sentence for each in self.warnings}
-        if warning is None or warning.sentence in known:
+        if warning is None or warning in self.warnings:
             return False
         self.warnings.append(warning)
         return True
 
-    def miss(self, path: bytes, reason: str) -> None:
+    def miss(self, path: bytes, missed: Missed) -> None:
         """Note a path that can't be copied; a second reason for it is not needed."""
         if path in self.not_copied:
             return
-        self.not_copied[path] = reason
+        self.not_copied[path] = missed
         self.counters.files_not_copied += 1
         if len(self.not_copied) <= MAX_NAMED_NOT_COPIED:
-            place = shown_absolute(path)
-            self.teller.say(f"{place}: {reason}", "warning", path=place, reason=reason)
+            sentence = f"{shown_absolute(path)}: {missed.sentence}"
+            self.teller.say(sentence, "warning", **missed_shown(path, missed))
 
     def missed_in_a_row(self) -> dict[str, int]:
         """For each file that could not be read now: in how many runs in a row."""
         before = self.remembered.missed
         return {
             path.hex(): before.get(path.hex(), 0) + 1
-            for path, reason in self.not_copied.items()
-            if reason != CHANGED_WHILE_READ
+            for path, missed in self.not_copied.items()
+            if missed.reason != CHANGED_WHILE_READ
         }
 
     def records(self, writer: Writer) -> Path:
@@ -107,7 +107,7 @@ class Job:
             return writer.file
         file = self.state.records_file(self.remembered)
         if file is None:
-            raise StateUnusable("The server lacks chunks of files. Run again.")
+            raise StateUnusable(Reason("records-missing"))
         return file
 
     def ending(self) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Job:
                 *(dump.as_result() for dump in self.dumps),
                 *self.hot.as_results(MAX_DUMPS_TOLD - len(self.dumps)),
             ],
-            "warnings": [warning.as_told() for warning in self.warnings],
+            "warnings": [warning.as_dict() for warning in self.warnings],
             "log_tail": self.teller.log_tail(),
             "started_at": self.started_at,
         }
@@ -138,7 +138,7 @@ class Job:
         result = Result(outcome, self.counters, not_copied=self.not_copied)
         result.dumps = [dump.as_result() for dump in self.dumps]
         result.hot_files = [path for path, _ in self.hot.named()]
-        result.warnings = [warning.sentence for warning in self.warnings]
+        result.warnings = list(self.warnings)
         if self.started is not None:
             result.run_id, result.number = self.started.run_id, self.started.number
         return result

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from agent import __version__
 from agent.telling import Teller
-from agent.warned import RunWarning
+from libs.shared.reasons import Reason
+from libs.shared.words.explanations import say
 
 ANSWER_SECONDS = 10.0
 TRIES = 2
@@ -30,14 +31,14 @@ class Pings:
         self._teller = teller
         self._started: threading.Thread | None = None
         self._tries = TRIES
-        self._warning: RunWarning | None = None
+        self._warning: Reason | None = None
 
     def started(self) -> None:
         """Say that the run began; the run does not wait for the answer."""
         if self._url is not None:
             self._started = self._send("/start", b"")
 
-    def warning(self) -> RunWarning | None:
+    def warning(self) -> Reason | None:
         """What went wrong with the start's ping, which is told already; waits for its answer.
 
         The wait is not one more: the end's ping would wait for it as well.
@@ -72,9 +73,8 @@ class Pings:
                 return
         self._tries = 1
         # The address is a secret of its own: only its host is told.
-        sentence = f"The monitoring service {parts.hostname} could not be told: {fault}."
-        self._warning = RunWarning("ping-failed", sentence, f"{parts.hostname}: {fault}")
-        self._teller.say(sentence, "warning")
+        self._warning = Reason("ping-failed", parts.hostname or "", detail=fault)
+        self._teller.say(say(self._warning), "warning")
 
 
 def _post(url: str, body: bytes, answer_seconds: float) -> str:

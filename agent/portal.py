@@ -18,6 +18,7 @@ import zstandard
 from agent.connection import Connection, StreamCut
 from agent.failures import AgentError
 from libs.shared.entries import FolderDelta, check_batch
+from libs.shared.reasons import Reason
 
 SIGN_OUT_SECONDS = 3.0
 MAX_FRAME_BYTES = 256 * 1024 * 1024
@@ -168,7 +169,7 @@ def _frames(stream: io.BufferedReader) -> Iterator[Frame]:
             plain = _codecs.decompressor.decompress(body, max_output_size=MAX_FRAME_BYTES)
             frame = cast("Frame", _decoder.decode(plain))
         except (zstandard.ZstdError, msgspec.MsgspecError) as error:
-            raise AgentError(f"The portal's list can't be read: {error}.") from error
+            raise AgentError(Reason("portal-list-malformed", detail=str(error))) from error
         check_batch(frame[0])
         yield frame
 

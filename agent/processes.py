@@ -18,7 +18,12 @@ LINE_CHARACTERS = 500
 
 
 class ProgramMissing(Exception):
-    """A program that can't be started; says why."""
+    """A program that can't be started, and what the system says."""
+
+    def __init__(self, program: str, words: str) -> None:
+        super().__init__(program, words)
+        self.program = program
+        self.words = words
 
 
 def start(
@@ -47,8 +52,8 @@ def start(
             **group,
         )
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ProgramMissing(f"{argv[0]} can't be started: {reason}") from error
+        words = getattr(error, "strerror", None) or str(error)
+        raise ProgramMissing(argv[0], words) from error
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.delta import Counters
-from agent.names import duration_text, size_text
 from agent.platforms import SYSTEM, paths
 from agent.results import Restored
 from agent.tree import Tree
+from libs.shared.words.plain import duration_text, size_text
 
 # What a small file costs beside its bytes, so that both can be added up to work done.
 FILE_WEIGHT_BYTES = 20_000

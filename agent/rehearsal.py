@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.config import Dump
-from agent.delta import Comparison, Counters, join
+from agent.delta import Comparison, Counters, Missed, join
 from agent.dumps.folder import as_before, with_dumps
 from agent.ingest import MAX_IDS_ASKED, Ingest
 from agent.reading import FileReader
@@ -44,7 +44,7 @@ class Found:
     files_to_read: int = 0
     bytes_to_read: int = 0
     largest: list[tuple[int, bytes]] = field(default_factory=list)
-    unreadable: dict[bytes, str] = field(default_factory=dict)
+    unreadable: dict[bytes, Missed] = field(default_factory=dict)
 
 
 class Rehearsal(Comparison):
@@ -55,8 +55,8 @@ class Rehearsal(Comparison):
         super().__init__(known, Nowhere(), reader, _emit_nothing, found.counters, self._miss)
         self._found = found
 
-    def _miss(self, path: bytes, reason: str) -> None:
-        self._found.unreadable[path] = reason
+    def _miss(self, path: bytes, missed: Missed) -> None:
+        self._found.unreadable[path] = missed
 
     def _take_file(
         self, listing: Listing, row: Row, known: tuple[Row, bytes] | None
@@ -113,7 +113,7 @@ def growth_of(
     known = Reader(known_file)
     reader = FileReader(chunk_key, growth.offer)
     comparison = Comparison(
-        known, Nowhere(), reader, _emit_nothing, Counters(), lambda path, reason: None
+        known, Nowhere(), reader, _emit_nothing, Counters(), lambda path, missed: None
     )
     try:
         comparison.compare(tree.walk())

@@ -9,16 +9,13 @@ from pathlib import Path
 from agent import records
 from agent.dumps import folder
 from agent.failures import AgentError
+from agent.names import shown
 from agent.platforms import folders
 from agent.reading import FileGone, FileReader
 from agent.sending import Sender
 from agent.tree import FILE, Row
 from libs.shared.entries import CHUNK_ID_BYTES
-
-DUMP_LOST = (
-    "The server lacks a part of a database dump, which can't be read a second time. "
-    "Run again: the dump will be made and sent anew."
-)
+from libs.shared.reasons import Reason
 
 
 def resend(
@@ -42,7 +39,7 @@ def resend(
             rows = [row for row, held in records.unpack_record(record) if _needs(row, held, left)]
             if rows and record.path == folder.NAME:
                 if dumps_too:
-                    raise AgentError(DUMP_LOST)
+                    raise AgentError(Reason("dump-lost", shown(rows[0][0])))
             elif rows:
                 _read_again(reader, record.path, rows)
     finally:

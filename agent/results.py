@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent import failures
-from agent.delta import Counters
+from agent import failures, sentences
+from agent.delta import Counters, Missed
+from agent.failures import AgentError
 from agent.names import shown_absolute
+from libs.shared import reasons
+from libs.shared.reasons import Reason
 
 MAX_NAMED_NOT_COPIED = 1000
 
@@ -21,15 +25,19 @@ class Result:
     run_id: str | None = None
     number: int | None = None
     duration_seconds: float = 0.0
-    not_copied: dict[bytes, str] = field(default_factory=dict)
+    not_copied: dict[bytes, Missed] = field(default_factory=dict)
     files_too_large: int = 0
-    code: str | None = None
-    error: str | None = None
+    failure: AgentError | None = None
     exit_code: int = failures.SUCCEEDED
     stored_bytes: int | None = None
     dumps: list[dict[str, Any]] = field(default_factory=list)
     hot_files: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Reason] = field(default_factory=list)
+
+    @property
+    def error(self) -> str:
+        """Why it failed, in words; empty where it didn't."""
+        return "" if self.failure is None else str(self.failure)
 
     def as_summary(self, plan: str) -> dict[str, Any]:
         """All members, in JSON types."""
@@ -53,20 +61,53 @@ class Result:
             "bytes_sent": counters.bytes_sent,
             "stored_bytes": self.stored_bytes,
             "duration_seconds": round(self.duration_seconds, 3),
-            "not_copied": named(self.not_copied),
-            "dumps": self.dumps,
+            "not_copied": shown(self.not_copied),
+            "dumps": [_dump_shown(dump) for dump in self.dumps],
             "hot_files": self.hot_files,
-            "warnings": self.warnings,
-            "error_code": self.code,
-            "error": self.error,
+            "warnings": [
+                sentences.with_sentence(warning, sentences.in_full(warning))
+                for warning in self.warnings
+            ],
+            "error": _error_shown(self.failure),
             "exit_code": self.exit_code,
         }
 
 
-def named(not_copied: dict[bytes, str]) -> list[dict[str, str]]:
+def named(not_copied: Mapping[bytes, Missed]) -> list[dict[str, Any]]:
     """The files not copied as the protocol names them, a thousand at most."""
     pairs = list(not_copied.items())[:MAX_NAMED_NOT_COPIED]
-    return [{"path": shown_absolute(path), "reason": reason} for path, reason in pairs]
+    return [
+        {
+            "path": shown_absolute(path),
+            "is_folder": missed.is_folder,
+            "reason": missed.reason.as_dict(),
+        }
+        for path, missed in pairs
+    ]
+
+
+def shown(not_copied: Mapping[bytes, Missed]) -> list[dict[str, Any]]:
+    """The same for the agent's JSON, each with its sentence."""
+    pairs = list(not_copied.items())[:MAX_NAMED_NOT_COPIED]
+    return [missed_shown(path, missed) for path, missed in pairs]
+
+
+def missed_shown(path: bytes, missed: Missed) -> dict[str, Any]:
+    """One of them."""
+    return {
+        "path": shown_absolute(path),
+        "is_folder": missed.is_folder,
+        "reason": sentences.with_sentence(missed.reason, missed.sentence),
+    }
+
+
+def _dump_shown(dump: dict[str, Any]) -> dict[str, Any]:
+    reason = reasons.read(dump["reason"])
+    return {**dump, "reason": sentences.with_sentence(reason) if reason else None}
+
+
+def _error_shown(failure: AgentError | None) -> dict[str, Any] | None:
+    return None if failure is None else sentences.with_sentence(failure.reason, str(failure))
 
 
 @dataclass
@@ -85,15 +126,14 @@ class Restored:
     owners_refused: int = 0
     renamed: int = 0
     duration_seconds: float = 0.0
-    not_restored: dict[bytes, str] = field(default_factory=dict)
-    code: str | None = None
-    error: str | None = None
+    not_restored: dict[bytes, Reason] = field(default_factory=dict)
+    failure: AgentError | None = None
     exit_code: int = failures.SUCCEEDED
 
     @property
     def outcome(self) -> str:
         """In the words of runs."""
-        if self.error is not None:
+        if self.failure is not None:
             return "failed"
         return "succeeded_with_warnings" if self.has_warnings else "succeeded"
 
@@ -123,9 +163,9 @@ class Restored:
             "entries_renamed": self.renamed,
             "duration_seconds": round(self.duration_seconds, 3),
             "not_restored": [
-                {"path": shown_absolute(path), "reason": reason} for path, reason in pairs
+                {"path": shown_absolute(path), "reason": sentences.with_sentence(reason)}
+                for path, reason in pairs
             ],
-            "error_code": self.code,
-            "error": self.error,
+            "error": _error_shown(self.failure),
             "exit_code": self.exit_code,
         }

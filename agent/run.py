@@ -20,12 +20,11 @@ from agent.failures import ENROL_FIRST, AgentError, Problem
 from agent.identity import Identity
 from agent.ingest import Ingest, StartedRun
 from agent.job import Job
-from agent.names import size_text
 from agent.progress import Totals, copying, counted
 from agent.reading import FileReader
 from agent.records import Reader, RecordsDamaged, Writer
 from agent.rehearsal import growth_of
-from agent.results import Result, named
+from agent.results import Result, shown
 from agent.sending import Sender
 from agent.sources import Sources
 from agent.state import DAMAGED, PlanState
@@ -33,12 +32,10 @@ from agent.stopping import stoppable
 from agent.telling import Teller
 from agent.tree import Listing, Tree
 from libs.shared.entries import FolderDelta
+from libs.shared.reasons import Reason
+from libs.shared.words.plain import size_text
 
 MAX_ATTEMPTS = 3
-OTHERS_BETWEEN = (
-    "Other runs of this plan got in between again and again; "
-    "is the same configuration used on two machines?"
-)
 
 
 class StartAgain(Exception):
@@ -79,16 +76,16 @@ def run_plan(
             result = _perform(job)
         finally:
             job.hooks.after("failed")
-        if result.outcome == "failed":
-            job.hooks.on_error(result.code or "failed", result.error or "")
+        if result.failure is not None and job.note(job.hooks.on_error(result.failure)):
+            result.warnings = list(job.warnings)
         result.duration_seconds = time.monotonic() - began
         remembered.last = {
             **result.as_summary(plan.name),
             "started_at": job.started_at,
-            "not_copied": named(result.not_copied)[:20],
+            "not_copied": shown(result.not_copied)[:20],
         }
         _keep(job, result)
-    job.pings.ended(result.outcome, "\n".join([teller.log_tail(), result.error or ""]))
+    job.pings.ended(result.outcome, "\n".join([teller.log_tail(), result.error]))
     return result
 
 
@@ -97,7 +94,7 @@ def _keep(job: Job, result: Result) -> None:
         job.state.keep(job.remembered)
     except OSError as error:
         job.warn(committing.not_kept(job, error))
-        result.warnings = [warning.sentence for warning in job.warnings]
+        result.warnings = list(job.warnings)
         if result.exit_code == failures.SUCCEEDED:
             result.exit_code = failures.WARNINGS
 
@@ -111,7 +108,7 @@ def _perform(job: Job) -> Result:
             job.teller.say(f"{again} Starting again.")
         except AgentError as error:
             return committing.abort(job, failures.final(error, ENROL_FIRST))
-    return committing.abort(job, AgentError(OTHERS_BETWEEN))
+    return committing.abort(job, AgentError(Reason("others-between", amount=MAX_ATTEMPTS)))
 
 
 def _attempt(job: Job) -> Result:
@@ -203,8 +200,8 @@ def _check_sources(job: Job, known_file: Path | None) -> None:
     assert job.sources is not None
     job.sources.check_least(job.plan)
     emptied = job.sources.emptied(job.remembered.sources, known_file, job.accept_empty)
-    for path, reason in emptied.items():
-        job.miss(path, reason)
+    for path, missed in emptied.items():
+        job.miss(path, missed)
 
 
 def _with_dumps(job: Job, files: FileReader, walk: Iterator[Listing]) -> Iterator[Listing]:

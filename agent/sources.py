@@ -7,27 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.config import Plan
-from agent.delta import Counters
+from agent.delta import Counters, Missed
 from agent.failures import AgentError
-from agent.names import shown_absolute, size_text
+from agent.names import shown_absolute
 from agent.platforms import folders
 from agent.records import Reader
 from agent.state import Source
 from agent.tree import Listing
-
-EMPTIED = "it held files at the last run and is empty now"
-
-
-class SourceEmpty(AgentError):
-    """Fewer files or bytes were found than the plan promises."""
-
-    code = "source-empty"
-
-
-class FolderSwapped(AgentError):
-    """Another, empty folder lies where one with files was at the last run."""
-
-    code = "folder-swapped"
+from libs.shared.reasons import Reason
 
 
 @dataclass
@@ -81,32 +68,26 @@ class Sources:
         }
 
     def check_least(self, plan: Plan) -> None:
-        """Raise SourceEmpty where less was found than the plan's minimum."""
+        """Raises AgentError where less was found than the plan's minimum."""
+        if not self._found:
+            return
+        places = ", ".join(map(shown_absolute, sorted(self._found)))
         files = sum(found.files for found in self._found.values())
         size = sum(found.size_bytes for found in self._found.values())
-        least: list[str] = []
         if plan.min_files is not None and files < plan.min_files:
-            least.append(f"{plan.min_files} files")
+            raise AgentError(Reason("source-empty", places, files, plan.min_files))
         if plan.min_size_bytes is not None and size < plan.min_size_bytes:
-            least.append(size_text(plan.min_size_bytes))
-        if least and self._found:
-            places = ", ".join(map(shown_absolute, sorted(self._found)))
-            raise SourceEmpty(
-                f"{files} files with {size_text(size)} were found below {places}, and the plan "
-                f"expects at least {' and '.join(least)}. Is a disk not mounted? Nothing was taken "
-                "for removed: the last restore point stays. If it is right so, lower min_files "
-                "and min_size."
-            )
+            raise AgentError(Reason("source-small", places, size, plan.min_size_bytes))
 
     def emptied(
         self, before: dict[str, Source], known_file: Path | None, accepted: bool
-    ) -> dict[bytes, str]:
+    ) -> dict[bytes, Missed]:
         """The folders that held files at the last run and hold none now, each with a reason.
 
         known_file: the records of the last restore point, looked into where we remember nothing.
-        Raises FolderSwapped, unless `accepted`, where such a folder is another one than before.
+        Raises AgentError, unless `accepted`, where such a folder is another one than before.
         """
-        emptied: dict[bytes, str] = {}
+        emptied: dict[bytes, Missed] = {}
         for root, found in self._found.items():
             if found.files:
                 continue
@@ -119,13 +100,8 @@ class Sources:
                 found.inode,
             )
             if not is_same and not accepted:
-                raise FolderSwapped(
-                    f"{shown_absolute(root)} held {files} files at the last run; now another, "
-                    "empty folder is in its place. Is a disk not mounted? Nothing was taken for "
-                    "removed: the last restore point stays. If it is right so, run once with "
-                    "--accept-empty."
-                )
-            emptied[root] = EMPTIED
+                raise AgentError(Reason("folder-swapped", shown_absolute(root), files))
+            emptied[root] = Missed(Reason("emptied", amount=files))
         return emptied
 
 

@@ -10,9 +10,8 @@ from agent.connection import StreamCut
 from agent.failures import Problem, StateUnusable
 from agent.ingest import Ingest, StartedRun
 from agent.job import Job
-from agent.names import span_text
 from agent.state import DAMAGED, FOREIGN
-from agent.warned import RunWarning
+from libs.shared.reasons import Reason
 
 FETCH_TRIES = 5
 LARGEST_CLOCK_ERROR_SECONDS = 300
@@ -45,12 +44,12 @@ def _check_clock(job: Job, started: StartedRun) -> None:
     """Say that our clock is wrong; the times of runs are the server's."""
     ahead = started.clock_ahead_seconds
     if ahead is not None and abs(ahead) > LARGEST_CLOCK_ERROR_SECONDS:
-        way = "ahead of" if ahead > 0 else "behind"
-        sentence = (
-            f"The clock of this machine is {span_text(abs(ahead))} {way} the server's. "
-            "Runs are dated by the server; set the clock, or runs will begin at wrong times."
+        seconds = round(abs(ahead))
+        job.warn(
+            Reason("clock-ahead", amount=seconds)
+            if ahead > 0
+            else Reason("clock-behind", amount=seconds)
         )
-        job.warn(RunWarning("clock-wrong", sentence, amount=round(ahead)))
 
 
 def growth_fits(job: Job, started: StartedRun, growth_bytes: int) -> None:
@@ -103,10 +102,8 @@ def fetch_records(ingest: Ingest, plan_id: str, file: Path) -> None:
             time.sleep(attempt)
         except fetched.DiskFailed as error:
             file.unlink(missing_ok=True)
-            raise StateUnusable(
-                f"The server's list of the last run can't be kept in {file.parent}: "
-                f"{error}. Nothing was copied; make room there and run again."
-            ) from error
+            reason = Reason("state-unusable", str(file.parent), detail=str(error))
+            raise StateUnusable(reason) from error
         else:
             return
-    raise failures.Unreachable("The server's list of the last run broke off again and again.")
+    raise failures.Unreachable(Reason("list-cut", amount=FETCH_TRIES))

@@ -21,20 +21,12 @@ from blake3 import blake3
 from agent import identity, records
 from agent.failures import AlreadyRunning, UsageError
 from agent.platforms.locks import try_lock
-from agent.warned import RunWarning
+from libs.shared.reasons import Reason
 
 VERSION = 2
 
-DAMAGED = RunWarning(
-    "state-damaged",
-    "What is remembered of the last run is damaged, or lost in part. Nothing is lost in the store: "
-    "this run compares with the server's list. If it happens again, check the disk.",
-)
-FOREIGN = RunWarning(
-    "state-foreign",
-    "What is remembered of the last run is another machine's or another server's. "
-    "Nothing is lost in the store: this run compares with the server's list.",
-)
+DAMAGED = Reason("state-damaged")
+FOREIGN = Reason("state-foreign")
 
 
 class Source(msgspec.Struct, array_like=True):
@@ -122,7 +114,7 @@ class PlanState:
             raise UsageError(f"{file} can't be written: {error.strerror}.") from error
         with opened as held:
             if not try_lock(held):
-                raise AlreadyRunning("Another run of this plan is going on; let it end.")
+                raise AlreadyRunning(Reason("already-running"))
             yield
 
     @contextmanager
@@ -150,7 +142,7 @@ class PlanState:
         """What we remember, or nothing where that is missing, damaged or another agent's."""
         return self.examine(agent_id)[0]
 
-    def examine(self, agent_id: str) -> tuple[Remembered, RunWarning | None]:
+    def examine(self, agent_id: str) -> tuple[Remembered, Reason | None]:
         """The same, with what to warn of where something was there and is of no use.
 
         A file of another version is of no use either, and nothing to warn of.

@@ -10,6 +10,7 @@ from types import FrameType
 
 from agent.failures import Interrupted
 from agent.platforms.signals import stop_signals
+from libs.shared.reasons import Reason
 
 
 @contextmanager
@@ -22,8 +23,7 @@ def stoppable() -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        name = signal.Signals(number).name
-        raise Interrupted(f"The run was stopped by {name}. The next one goes on from here.")
+        raise Interrupted(Reason("interrupted", signal.Signals(number).name))
 
     before = {number: signal.signal(number, stop) for number in stop_signals()}
     try:

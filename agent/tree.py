@@ -18,12 +18,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from agent import oserrors
 from agent.exclusions import Exclusions, Rules
 from agent.exclusions.rules import CACHE_SIGNATURE, CACHE_TAG
-from agent.failures import FolderMissing
+from agent.failures import AgentError
 from agent.large import LARGE_FOLDER_ENTRIES, SortedNames
 from agent.names import shown_absolute
 from agent.platforms import SYSTEM, fold, folders, paths
+from libs.shared.reasons import Reason
 
 FILE, FOLDER, LINK = stat.S_IFREG >> 12, stat.S_IFDIR >> 12, stat.S_IFLNK >> 12
 KINDS = frozenset({FILE, FOLDER, LINK})
@@ -58,8 +60,8 @@ class Listing(msgspec.Struct):
     path: bytes
     descriptor: int = -1
     rows: list[Row] = []
-    unseen: dict[bytes, str] = {}
-    unreadable: str | None = None
+    unseen: dict[bytes, Reason] = {}
+    unreadable: Reason | None = None
     pinned: bool = False
     specials: int = 0
     too_large: list[Row] = []
@@ -129,9 +131,7 @@ class Tree:
             try:
                 status = folders.status_at(full)
             except OSError as error:
-                raise FolderMissing(
-                    f"{shown_absolute(full)} can't be reached: {error.strerror}."
-                ) from error
+                raise _missing(full, error) from error
             row = row_of(name, status)
             listing.rows.append((*row[:3], 0, *row[4:]))
         return listing
@@ -150,7 +150,7 @@ class Tree:
             if step.path in self._exclusions:
                 raise _missing(step.path, error) from error
             if error.errno not in _GONE:
-                listing.unreadable = error.strerror or str(error)
+                listing.unreadable = oserrors.reason_of(error)
             return listing
         if listing.names is not None and step.path not in self._exclusions:
             # Only its marks can make a large folder small.
@@ -221,7 +221,7 @@ def _look_at(listing: Listing, names: Sequence[bytes]) -> list[Row]:
         except FileNotFoundError:
             continue
         except OSError as error:
-            listing.unseen[name] = error.strerror or str(error)
+            listing.unseen[name] = oserrors.reason_of(error)
         else:
             rows.append(row_of(name, status))
     return rows
@@ -237,7 +237,7 @@ def _scan_one_by_one(listing: Listing) -> list[Row]:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                listing.unseen[name] = error.strerror or str(error)
+                listing.unseen[name] = oserrors.reason_of(error)
     return rows
 
 
@@ -307,11 +307,11 @@ def _open_root(root: bytes, close: bool = False) -> int:
     return descriptor
 
 
-def _missing(root: bytes, error: OSError) -> FolderMissing:
-    return FolderMissing(
-        f"The folder {shown_absolute(root)} can't be read: {error.strerror or error}. "
-        "Nothing was copied; put the folder back, or take it out of the plan."
-    )
+def _missing(root: bytes, error: OSError) -> AgentError:
+    place, words = shown_absolute(root), oserrors.words_of(error)
+    if error.errno in _GONE:
+        return AgentError(Reason("folder-missing", place, detail=words))
+    return AgentError(Reason("folder-unreadable", place, detail=words))
 
 
 def _outermost(named: Iterator[bytes]) -> list[bytes]:

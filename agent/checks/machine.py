@@ -11,15 +11,19 @@ from pathlib import Path
 from agent import identity
 from agent.checks.findings import Finding, Level
 from agent.config import Config, Dump, Plan
+from agent.delta import Missed
 from agent.exclusions import rules_of
 from agent.failures import AgentError
-from agent.names import shown_absolute, size_text
+from agent.names import shown_absolute
 from agent.platforms import folders
 from agent.tree import FILE, Tree
+from libs.shared.reasons import Reason
+from libs.shared.words.plain import size_text
 
 LITTLE_BYTES, TOO_LITTLE_BYTES = 500_000_000, 20_000_000
 MOST_SECONDS = 60.0
 MOST_NAMED = 5
+FORBIDDEN = Reason("permission-denied")
 _PROGRAMS = {"postgresql": ("pg_dump",), "mysql": ("mariadb-dump", "mysqldump")}
 
 
@@ -129,21 +133,21 @@ class _Found:
         for listing in tree.walk():
             self.files_too_large += len(listing.too_large)
             if listing.unreadable is not None:
-                self._add(listing.path, listing.unreadable)
+                self._add(listing.path, Missed(listing.unreadable, is_folder=True))
             for name, reason in listing.unseen.items():
-                self._add(listing.path + b"/" + name, reason)
+                self._add(listing.path + b"/" + name, Missed(reason))
             for row in listing.rows:
                 if row[1] >> 12 == FILE:
                     self.files += 1
                     self.size_bytes += row[3]
                     if not folders.may_read(row[0], listing.descriptor):
-                        self._add(listing.path + b"/" + row[0], "permission denied")
+                        self._add(listing.path + b"/" + row[0], Missed(FORBIDDEN))
             if time.monotonic() > deadline:
                 return False
         return True
 
-    def _add(self, path: bytes, reason: str) -> None:
-        self.unreadable.append(f"{shown_absolute(path)} ({reason.lower()})")
+    def _add(self, path: bytes, missed: Missed) -> None:
+        self.unreadable.append(f"{shown_absolute(path)} ({missed.sentence})")
 
     def told(self) -> str:
         """The first that can't be read, and how many there are."""

@@ -10,7 +10,7 @@ from click.exceptions import Exit
 from agent import failures
 from agent.commands.shell import EPILOG, app, end, json_option, load
 from agent.failures import ENROL_FIRST, AgentError
-from agent.names import duration_text, size_text
+from libs.shared.words.plain import duration_text, size_text
 
 if TYPE_CHECKING:
     from agent.results import Result
@@ -50,8 +50,7 @@ def run(
             result = run_plan(settings, known, settings.plan(plan), teller, accept_empty)
         except AgentError as error:
             failure = failures.final(error, ENROL_FIRST)
-            result = Result("failed", Counters(), code=failure.code, error=str(failure))
-            result.exit_code = failure.exit_code
+            result = Result("failed", Counters(), failure=failure, exit_code=failure.exit_code)
     if as_json:
         teller.emit(result.as_summary(plan))
     else:
@@ -78,8 +77,10 @@ def _dry_run(context: click.Context, plan: str, as_json: bool) -> None:
 
 
 def _show_result(plan: str, result: Result) -> None:
+    from agent.sentences import in_full
+
     counters = result.counters
-    if result.error is not None:
+    if result.failure is not None:
         click.echo(f"{plan}: failed. {result.error}", err=True)
         return
     words = "succeeded" if result.outcome == "succeeded" else "succeeded with warnings"
@@ -91,4 +92,4 @@ def _show_result(plan: str, result: Result) -> None:
         f"{size_text(counters.bytes_sent)} sent."
     )
     for warning in result.warnings:
-        click.echo(f"{plan}: {warning}", err=True)
+        click.echo(f"{plan}: {in_full(warning)}", err=True)

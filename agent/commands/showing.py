@@ -67,5 +67,13 @@ def status(context: click.Context, as_json: bool) -> None:
         last: dict[str, Any] = remembered.last or {}
         ended = "running now" if is_running else last.get("outcome", "never ran").replace("_", " ")
         files = str(last.get("files_total", ""))
-        rows.append((name, ended, last.get("started_at", "")[:19], files, last.get("error") or ""))
+        rows.append(
+            (
+                name,
+                ended,
+                last.get("started_at", "")[:19],
+                files,
+                (last.get("error") or {}).get("sentence", ""),
+            )
+        )
     print_table(("plan", "last run", "started (UTC)", "files", "why"), rows)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from agent.names import shown_absolute, size_text
+from agent.names import shown_absolute
 from agent.telling import Teller
 from agent.tree import Listing
+from libs.shared.words.plain import size_text
 
 MAX_NAMED = 20
 
@@ -33,8 +34,8 @@ class TooLarge:
 
     def _tell(self, path: bytes, size_bytes: int) -> None:
         place = shown_absolute(path)
-        reason = (
-            f"left out: its {size_text(size_bytes)} are more than max_file_size, "
+        sentence = (
+            f"{place}: left out: its {size_text(size_bytes)} are more than max_file_size, "
             f"{size_text(self.most_bytes or 0)}"
         )
-        self.teller.say(f"{place}: {reason}", "excluded", path=place, reason=reason)
+        self.teller.say(sentence, "excluded", path=place, size_bytes=size_bytes)

@@ -95,7 +95,8 @@ class Client:
     def last_run(self) -> Any:
         """What ingest noted of the last run."""
         return self.house.query(
-            "SELECT state, outcome, reason_code, reason, number FROM ingest.runs"
+            "SELECT state, outcome, reason->>'code' AS code, reason->>'subject' AS subject, number"
+            " FROM ingest.runs"
             " WHERE tenant_id = $1::text::uuid ORDER BY number DESC LIMIT 1",
             self.tenant_id,
         )[0]

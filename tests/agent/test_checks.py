@@ -161,7 +161,9 @@ def test_a_wrong_clock_is_told_in_words(ahead: float, level: str, words: str) ->
     ],
 )
 def test_the_last_run_and_the_next(last: tuple[str, str] | None, level: str, words: str) -> None:
-    told = {"started_at": last[0], "outcome": last[1], "error": "gone"} if last else None
+    told = (
+        {"started_at": last[0], "outcome": last[1], "error": {"sentence": "gone"}} if last else None
+    )
     found = check_rhythm(NIGHTLY, told, datetime(2026, 11, 23, 10, tzinfo=UTC))
     assert found.level == level
     assert words in found.sentence

@@ -21,11 +21,11 @@ def test_a_run_and_a_restore_over_tls(
     ):
         machine.server = ingest.url
         refused = machine.run(expect=22)
-        assert "ca_file" in refused["error"]
+        assert "ca_file" in refused["error"]["sentence"]
         machine.more["ca_file"] = str(trusted)
         assert machine.run()["files_new"] == 3
         options = ["--portal", portal.url]
         refused = client.restore(machine, tmp_path / "back", *options, expect=22)
-        assert "certificate" in refused["error"]
+        assert "certificate" in refused["error"]["sentence"]
         client.restore(machine, tmp_path / "back", *options, "--ca-file", str(trusted))
     assert compare_trees(papers, Path(f"{tmp_path}/back{papers}")) == []

@@ -62,8 +62,8 @@ def test_a_full_store_is_named_and_loses_nothing(
     for number in range(20):
         (papers / f"late {number}").write_bytes(os.urandom(10_000_000))
     full = machine.run(expect=22)
-    assert "The storage refuses to take more (500 InternalError)" in full["error"]
-    assert "Nothing that was acknowledged is lost" in full["error"]
+    assert "The storage refuses to take more (500 InternalError)" in full["error"]["sentence"]
+    assert "Nothing that was acknowledged is lost" in full["error"]["sentence"]
 
     back = client.restore(machine, tmp_path / "while full")
     assert (back["run_number"], back["files_restored"]) == (1, 13)

@@ -8,6 +8,7 @@ import time
 from agent import pings
 from agent.pings import Pings
 from agent.telling import Teller
+from libs.shared.reasons import Reason
 from tests.agent.monitors import Monitor
 
 
@@ -51,8 +52,7 @@ def test_a_service_in_trouble_is_asked_again_and_then_told_of(monitor: Monitor) 
     told.started()
     warning = told.warning()
     assert warning is not None
-    assert warning.code == "ping-failed"
-    assert warning.detail == "127.0.0.1: HTTP Error 404: Not Found"
+    assert warning == Reason("ping-failed", "127.0.0.1", detail="HTTP Error 404: Not Found")
     told.ended("succeeded", "")
     assert "The monitoring service 127.0.0.1 could not be told: " in teller.log_tail()
     assert "404" in teller.log_tail()
@@ -69,7 +69,7 @@ def test_a_service_that_says_nothing_does_not_hold_a_run_up() -> None:
         assert time.monotonic() - began < 0.2
         warning = told.warning()
         assert warning is not None
-        assert warning.detail == "127.0.0.1: timed out"
+        assert warning == Reason("ping-failed", "127.0.0.1", detail="timed out")
         assert time.monotonic() - began < 2
         told.ended("succeeded", "")
         assert 0.8 < time.monotonic() - began < 3

@@ -40,7 +40,7 @@ def test_a_date_names_the_last_restore_point_that_is_not_later(
     assert now["run_number"] == 2
     assert compare_trees(papers, Path(f"{tmp_path}/now{papers}")) == []
     early = client.restore(machine, tmp_path / "early", "--at", "2020-01-01", expect=1)
-    assert early["error_code"] == "not-found"
+    assert (early["error"]["code"], early["error"]["subject"]) == ("server-refused", "not-found")
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,10 @@ def test_only_the_clients_own_people_get_it(
     machine.run()
     stranger = house.open_client("Somebody else")
     refused = stranger.restore(machine, tmp_path / "back", expect=1)
-    assert refused["error_code"] == "not-found"
+    assert (refused["error"]["code"], refused["error"]["subject"]) == (
+        "server-refused",
+        "not-found",
+    )
     assert not list((tmp_path / "back").iterdir())
     ended = machine.agent(
         "restore", "papers", "--portal", house.urls["portal"], "--email", client.email,

@@ -25,6 +25,7 @@ from agent.restore.landing import Landing
 from agent.restore.orders import Report, Setup
 from agent.restore.windows import Planned, Window
 from libs.shared.entries import Entry
+from libs.shared.reasons import Reason
 from tests.agent import wires
 from tests.agent.house import PASSWORD, Client
 from tests.agent.machines import ROOT, Machine
@@ -95,8 +96,8 @@ def test_a_full_disk_is_told_and_waited_out(
     small = tmp_path / "small"
     with disk(small, f"{heavy // 2}"):
         full = client.restore(machine, small, expect=1)
-        assert "No space left" in full["error"]
-        assert "repeat the same command" in full["error"]
+        assert "No space left" in full["error"]["sentence"]
+        assert "repeat the same command" in full["error"]["sentence"]
         subprocess.run(["mount", "-o", f"remount,size={heavy * 2}", small], check=True)
         again = client.restore(machine, small)
         assert again["bytes_already_there"] > 0
@@ -157,7 +158,7 @@ def test_one_restore_at_a_time_writes_below_a_folder(
     holder = os.open(tmp_path / "back", os.O_RDONLY)
     fcntl.flock(holder, fcntl.LOCK_EX)
     refused = client.restore(machine, tmp_path / "back", expect=23)
-    assert "Another restore" in refused["error"]
+    assert "Another restore" in refused["error"]["sentence"]
     os.close(holder)
     client.restore(machine, tmp_path / "back")
 
@@ -178,10 +179,10 @@ def test_two_names_that_are_one_here_are_never_merged(tmp_path: Path) -> None:
     folder = landing.folder(b"fresh")
     (tmp_path / "fresh" / "readme").write_text("restored before, as README")
     entry = Entry(b"readme", "f", 0o644, 0, os.getuid(), os.getgid(), 5, b"", b"i" * 32)
-    with pytest.raises(InTheWay, match="takes its name"):
+    with pytest.raises(InTheWay, match="name-clash"):
         landing.write_whole(folder, entry, b"lower")
     (tmp_path / "fresh" / "docs").mkdir()
-    with pytest.raises(InTheWay, match="takes its name"):
+    with pytest.raises(InTheWay, match="name-clash"):
         landing.folder(b"fresh/docs")
     os.close(root)
 
@@ -279,6 +280,6 @@ def test_what_is_not_what_its_id_says_is_never_written(tmp_path: Path) -> None:
         server.server_close()
     failed = [one for report in reports for one in report.failed]
     assert [(one.path, one.reason) for one in failed] == [
-        (b"letter.txt", "its content is not what its id says")
+        (b"letter.txt", Reason("content-damaged"))
     ]
     assert list(tmp_path.iterdir()) == []

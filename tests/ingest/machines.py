@@ -19,6 +19,11 @@ from tests.tenants import tenant_changed
 
 
 @dataclass
+def codes_of(events: list[dict[str, Any]]) -> list[str | None]:
+    """The codes of the reasons with which runs ended."""
+    return [event["reason"] and event["reason"]["code"] for event in events]
+
+
 class Tenant:
     """A client company as ingest knows it."""
 

@@ -11,7 +11,7 @@ import pytest
 from libs.shared import clock
 from libs.shared.entries import FolderDelta
 from libs.shared.events import AgentRevoked, SubscriptionEnded, SubscriptionReinstated
-from tests.ingest.machines import Agent, Tenant, folder, problem_of
+from tests.ingest.machines import Agent, Tenant, codes_of, folder, problem_of
 from tests.ingest.service import Service
 
 
@@ -77,7 +77,7 @@ async def test_a_revoked_token_is_dead_at_once_and_its_run_failed(
         )
     assert problem_of(await agent.commit(run, 0)) == (401, "unauthenticated")
     finished = await ingest.events(tenant.tenant_id, "run.finished.v1")
-    assert [event["reason_code"] for event in finished] == ["agent-revoked"]
+    assert codes_of(finished) == ["agent-revoked"]
 
 
 async def test_a_code_works_once_and_not_for_ever(tenant: Tenant, ingest: Service) -> None:
@@ -116,18 +116,17 @@ async def test_a_stopped_subscription_lets_nothing_in(
     code = f"subscription-{state}"
     answer = await agent.upload(run, agent.pack(b"late"))
     assert problem_of(answer) == (403, code)
-    assert answer.json()["reason"] == "unpaid since May"
+    assert answer.json()["reason"]["detail"] == "unpaid since May"
     assert problem_of(await agent.send(run)) == (403, code)
     assert problem_of(await agent.commit(run)) == (403, code)
-    assert (await agent.abort(run, reason_code="stopped")).status_code == 200
+    assert (await agent.abort(run, reason={"code": "stopped"})).status_code == 200
     answer = await agent.ask_start(plan)
     assert problem_of(answer) == (403, code)
     finished = await ingest.events(tenant.tenant_id, "run.finished.v1")
-    assert [(event["number"], event["reason_code"]) for event in finished] == [
-        (1, "stopped"),
-        (2, code),
-    ]
+    assert [event["number"] for event in finished] == [1, 2]
+    assert codes_of(finished) == ["stopped", code]
     assert finished[1]["outcome"] == "failed"
+    assert finished[1]["reason"]["detail"] == "unpaid since May"
     assert not finished[1]["restore_point"]
     await tenant.becomes("active")
     assert (await agent.ask_start(plan)).status_code == 201
@@ -168,8 +167,11 @@ async def test_blocked_growth(agent: Agent, tenant: Tenant, ingest: Service) -> 
     again = await agent.ask_start(plan, estimated_new_bytes=5, run_key=key)
     assert problem_of(again) == (507, "growth-blocked")
     finished = await ingest.events(tenant.tenant_id, "run.finished.v1")
-    assert [event["reason_code"] for event in finished] == ["", "", "growth-blocked"]
-    assert "order more volume" in finished[-1]["reason"]
+    assert codes_of(finished) == [None, None, "growth-blocked"]
+    assert finished[-1]["reason"] == refused.json()["reason"]
+    assert finished[-1]["reason"]["amount"] == refused.json()["stored_bytes"]
+    assert finished[-1]["reason"]["limit"] == refused.json()["ceiling_bytes"]
+    assert finished[-1]["reason"]["detail"] == "the deadline has passed"
 
     unchanged = await agent.start(plan, estimated_new_bytes=0)
     assert (await agent.commit(unchanged, batches=0)).status_code == 200
@@ -200,7 +202,7 @@ async def test_a_run_that_would_grow_too_far_is_refused_before_it_sends(
         assert problem_of(refused) == (507, "growth-blocked")
     assert problem_of(await agent.commit(run, batches=0)) == (409, "run-closed")
     finished = await ingest.events(tenant.tenant_id, "run.finished.v1")
-    blocked = [event for event in finished if event["reason_code"] == "growth-blocked"]
+    blocked = [event for event in finished if codes_of([event]) == ["growth-blocked"]]
     assert [(event["run_id"], event["outcome"]) for event in blocked] == [(run, "failed")]
 
     # Enough was freed for some of it: what fits goes, what does not is told how much would.
@@ -227,7 +229,7 @@ async def test_a_run_is_refused_again_once_the_subscription_ended(
         answer = await agent.ask_start(plan, run_key=key)
         assert problem_of(answer) == (403, "subscription-suspended")
     (finished,) = await ingest.events(tenant.tenant_id, "run.finished.v1")
-    assert finished["reason_code"] == "subscription-suspended"
+    assert finished["reason"]["code"] == "subscription-suspended"
 
 
 async def test_parallel_uploads_do_not_pass_the_ceiling(

@@ -129,6 +129,6 @@ async def test_a_run_that_was_given_up_after_its_commit_was_refused(
     # Not told yet: a rebuild refuses it for the same reason as the commit did.
     await empty.rebuild(tenant_id)
     assert await numbers(empty, plan) == [1]
-    await agent.abort(run, reason_code="tired", reason="no more")
+    await agent.abort(run, reason={"code": "tired", "detail": "no more"})
     await tell_ends(ingest)
     assert [end["state"] for end in await read_ends(ingest, agent, plan, 2)] == ["failed"]

@@ -11,6 +11,8 @@ from urllib.parse import unquote
 import httpx2
 import pytest
 
+from libs.shared.reasons import Reason
+from libs.shared.words import explanations
 from tests.portal import builder
 from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD, PASSWORD
 
@@ -149,12 +151,13 @@ async def test_a_client_sees_plans_runs_and_files(portal: Any) -> None:
     hostile = b"<img src=x onerror=alert(1)>\xff\n"
     await client.commit({b"srv/" + hostile: builder.text(b"x"), b"srv/hollow": builder.folder()})
     await client.add_run(1, "succeeded_with_warnings", files_not_copied=2)
-    await client.add_run(2, "failed", reason="Le dossier <data> n'existe plus.")
+    gone = {"code": "folder-missing", "subject": "/srv/<data>", "detail": "No such file"}
+    await client.add_run(2, "failed", reason=json.dumps(gone))
     async with browser(portal) as page:
         await sign_in(page, EMAIL, PASSWORD)
         home = (await page.get("/")).text
         assert "Une copie a échoué" in home
-        assert "Le dossier &lt;data&gt;" in home
+        assert "/srv/&lt;data&gt;" in home
         plan = (await page.get(f"/plans/{client.plan_id}")).text
         assert "Réussie avec réserves" in plan
         assert "22/11/2026 02:14" in plan
@@ -179,24 +182,21 @@ async def test_a_client_sees_plans_runs_and_files(portal: Any) -> None:
 
 async def test_what_a_machine_warns_of_is_shown_with_its_run(portal: Any) -> None:
     client = await builder.open_client(portal, EMAIL)
-    clock = {"code": "clock-wrong", "detail": "", "amount": 315_576_000}
+    hostile = "<b>%(x)s{subject}"
     warnings = [
-        clock,
-        {**clock, "amount": -(2**63)},
+        Reason("clock-ahead", amount=315_576_000),
+        Reason("clock-behind", amount=2**63 - 1),
         *(
-            {"code": code, "detail": "<b>%(x)s", "amount": None}
-            for code in ("state-not-kept", "hook-failed", "ping-failed", "clock-wrong", "newer")
+            Reason(code, hostile, detail=hostile)
+            for code in ("state-not-kept", "after-hook-not-started", "ping-failed", "newer")
         ),
-        *({"code": code, "detail": "", "amount": None} for code in ("state-damaged", "newest")),
-        {"code": "state-foreign", "detail": "", "amount": None},
+        *(Reason(code) for code in ("state-damaged", "state-foreign", "newest", "clock-ahead")),
     ]
-    shown = (
-        "avance d'environ 10 ans", "retarde d'environ", "ce qu'elle a copié (<b>%(x)s)",
-        "après la copie a échoué (<b>%(x)s)", "averti de la copie (<b>%(x)s)",
-        "expliquée ici\u00a0: clock-wrong <b>%(x)s.", "expliquée ici\u00a0: newer <b>%(x)s.",
-        "était endommagé", "expliquée ici\u00a0: newest.", "venait d'une autre machine",
-    )  # fmt: skip
-    told = {"outcome": "succeeded_with_warnings", "warnings": json.dumps(warnings)}
+    shown = [explanations.say(warning) for warning in warnings]
+    told = {
+        "outcome": "succeeded_with_warnings",
+        "warnings": json.dumps([warning.as_dict() for warning in warnings]),
+    }
     await client.add_run(1, **told)
     async with browser(portal) as page:
         await sign_in(page, EMAIL, PASSWORD)
@@ -211,7 +211,7 @@ async def test_what_a_machine_warns_of_is_shown_with_its_run(portal: Any) -> Non
         await client.add_run(2, "succeeded_with_warnings", files_not_copied=2)
         home = html.unescape((await page.get("/")).text)
         assert "Certains fichiers n'ont pas pu être copiés" in home
-        assert "horloge" not in home
+        assert shown[0] not in home
         assert "Réserves émises" not in (await page.get(f"/plans/{client.plan_id}/runs/2")).text
 
 

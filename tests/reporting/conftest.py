@@ -24,6 +24,7 @@ from libs.shared.events import (
     RunFinished,
     TenantChanged,
 )
+from libs.shared.reasons import Reason
 from services.reporting import consumers, rules
 from services.reporting.actions import Office
 from services.reporting.jobs import Sender
@@ -109,8 +110,7 @@ class Client:
     def failed_run(self, number: int = 1, **changes: Any) -> RunFinished:
         fields = {
             "outcome": "failed",
-            "reason_code": "folder-missing",
-            "reason": "/srv/documents is not there",
+            "reason": Reason("folder-missing", "/srv/documents", detail="No such file"),
             "restore_point": False,
         }
         return self.run(number, **(fields | changes))

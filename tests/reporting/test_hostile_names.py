@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.shared.events import DumpResult, NotCopied
+from libs.shared.reasons import Reason
 from services.reporting.mail import compose
 from services.reporting.mail.words import speak
 from tests.reporting.conftest import Client, write
@@ -26,15 +27,14 @@ def test_hostile_names_stay_text(client: Client) -> None:
     client = Client(name=f"Martin {HOSTILE}", plan_name=HOSTILE)
     run = client.failed_run(
         files_not_copied=1,
-        not_copied=(NotCopied(path=HOSTILE, reason=HOSTILE),),
+        not_copied=(NotCopied(path=HOSTILE, reason=Reason("unreadable", detail=HOSTILE)),),
         dumps=(
             DumpResult(
                 name=HOSTILE, succeeded=False, guaranteed=False, size_bytes=1, detail=HOSTILE
             ),
         ),
         hostname=HOSTILE,
-        reason_code=HOSTILE,
-        reason=HOSTILE,
+        reason=Reason("a-newer-one", HOSTILE, detail=HOSTILE),
         log_tail=HOSTILE,
     )
     for kind in ("report", "hotline"):

@@ -38,7 +38,7 @@ def make_head(run_id: int, number: int, parent: int | None, parts: set[int]) -> 
         started_at=NOW,
         asked_at=NOW,
         outcome="succeeded",
-        reason="",
+        reason=None,
         counters={},
         parts=[StoredPart(name, "", 1) for name in names],
     )
@@ -54,8 +54,7 @@ def make_end(run_id: int, number: int, state: str, head_key: str | None) -> End:
         head_key=head_key,
         finished_at=NOW,
         outcome="succeeded",
-        reason_code="",
-        reason="",
+        reason=None,
         files_total=None,
         bytes_protected=None,
         superseded_from=None,

@@ -18,6 +18,7 @@ from libs.shared import bucket
 from libs.shared.bucket import KeysObject, PackObject, RunObject, RunObjects
 from libs.shared.entries import Entry
 from libs.shared.keys import TenantKeys
+from libs.shared.reasons import Reason
 
 TENANT = UUID("6f0c3a52-58a3-4a4e-9a0e-2f5a3c1b7d10")
 STRANGER = UUID("6f0c3a52-58a3-4a4e-9a0e-2f5a3c1b7d11")
@@ -238,7 +239,7 @@ def make_head() -> bucket.Head:
         started_at=NOW,
         asked_at=NOW,
         outcome="succeeded",
-        reason="",
+        reason=None,
         counters={"files_total": 3},
         parts=[part],
     )
@@ -254,8 +255,7 @@ def make_end() -> bucket.End:
         head_key=bucket.key_of_head(TENANT, PLAN, 7, SHA256),
         finished_at=NOW,
         outcome="succeeded",
-        reason_code="",
-        reason="",
+        reason=Reason("abandoned", limit=60, detail="foreign words"),
         files_total=3,
         bytes_protected=30,
         superseded_from=None,
@@ -270,8 +270,7 @@ def make_list() -> bucket.ListHead:
         started_at=NOW,
         committed_at=NOW,
         outcome="succeeded",
-        reason_code="",
-        reason="",
+        reason=None,
         files_total=3,
         bytes_protected=30,
     )

@@ -19,6 +19,7 @@ from libs.shared import sealing
 from libs.shared.bucket.places import key_of_end, key_of_head, key_of_list
 from libs.shared.entries import Entry
 from libs.shared.events import Outcome
+from libs.shared.reasons import Reason
 from libs.shared.sealing import SealingKeys
 
 _MAX_FOLDERS_BYTES = 256 * 1024 * 1024
@@ -60,7 +61,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     asked_at: datetime
     outcome: Outcome
-    reason: str
+    reason: Reason | None
     counters: dict[str, int]
     parts: list[StoredPart]
 
@@ -81,8 +82,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     head_key: str | None
     finished_at: datetime
     outcome: Outcome
-    reason_code: str
-    reason: str
+    reason: Reason | None
     files_total: int | None
     bytes_protected: int | None
     superseded_from: int | None
@@ -97,8 +97,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     committed_at: datetime
     outcome: Outcome
-    reason_code: str
-    reason: str
+    reason: Reason | None
     files_total: int
     bytes_protected: int
 

@@ -10,12 +10,13 @@ from uuid import UUID
 
 import asyncpg
 
-from libs.shared import bucket, clock, database, logs, outbox
+from libs.shared import bucket, clock, database, logs, outbox, reasons
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.entries import EntryRejected
 from libs.shared.errors import NotFound
 from libs.shared.events import Outcome
+from libs.shared.reasons import Reason
 from services.ingest import rules, store
 from services.ingest.actions.applying import Application
 from services.ingest.actions.bundling import bundle_files, check_bundled
@@ -45,6 +46,7 @@ async def commit_run(
             ending.dumps,
             plan.declaration["dumps"],
             ending.warnings,
+            ending.reason,
         )
         has_files = await store.has_files(conn, run_id)
         rules.check_form(said, has_files=has_files)
@@ -88,10 +90,10 @@ async def _look(
     return await use_run(ingest, conn, agent, run_id), plan, None
 
 
-def _answer(run: rules.Run, outcome: Outcome, reason: str, volume: store.Volume) -> dict[str, Any]:
+def _answer(run: rules.Run, outcome: Outcome, volume: store.Volume) -> dict[str, Any]:
     return {
         "outcome": outcome,
-        "reason": reason,
+        "reason": reasons.write(run.reason),
         "run_id": str(run.run_id),
         "number": run.number,
         "restore_point": True,
@@ -118,7 +120,7 @@ def _head(
     plan: store.Plan,
     ending: rules.Ending,
     batches: list[store.Batch],
-    verdict: tuple[Outcome, str],
+    verdict: tuple[Outcome, Reason | None],
     *,
     full: bool,
 ) -> bucket.Head:
@@ -156,7 +158,7 @@ async def _apply(
     agent: rules.Agent,
     run_id: UUID,
     ending: rules.Ending,
-    verdict: tuple[Outcome, str, str],
+    verdict: tuple[Outcome, Reason | None, str],
     count: int,
     mark: store.Mark | None,
     *,
@@ -206,14 +208,13 @@ async def _close(
     run: rules.Run,
     plan: store.Plan,
     ending: rules.Ending,
-    verdict: tuple[Outcome, str, str],
+    verdict: tuple[Outcome, Reason | None, str],
     delta: Application,
     resurrected_bytes: int,
     mark: store.Mark | None,
     now: datetime,
 ) -> dict[str, Any]:
     outcome, reason, head_key = verdict
-    reason_code = "incomplete" if outcome == "failed" else ""
     place = store.Place(run.tenant_id, run.plan_id, run.number)
     files_total, bytes_protected = await store.add_restore_point(
         conn, place, run.run_id, delta.files, delta.size_bytes, run.parent, now
@@ -233,21 +234,20 @@ async def _close(
         await outbox.add(conn, volume_changed(run.tenant_id, volume))
     else:
         volume = await store.read_volume(conn, run.tenant_id)
-    run = replace(run, state="committed", outcome=outcome, reason_code=reason_code, reason=reason)
-    answer = _answer(run, outcome, reason, volume)
+    run = replace(run, state="committed", outcome=outcome, reason=reason)
+    answer = _answer(run, outcome, volume)
     closed = await store.finish_run(
         conn,
         run.tenant_id,
         run.run_id,
         state="committed",
         outcome=outcome,
-        reason_code=reason_code,
         reason=reason,
         answer=answer,
         now=now,
         head_key=head_key,
     )
     if not closed:
-        raise rules.RunClosed("failed", "abandoned")
+        raise rules.RunClosed("failed", None)
     await outbox.add(conn, finished(run, plan, outcome, ending, volume.stored_bytes, now))
     return answer

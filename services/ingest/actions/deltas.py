@@ -46,7 +46,7 @@ async def take_batch(
         if not await store.put_batch(conn, agent.tenant_id, run_id, batch, crc32s, bytes(body)):
             closed = await store.find_run(conn, agent.tenant_id, agent.agent_id, run_id)
             assert closed is not None
-            raise rules.RunClosed(closed.state, closed.reason_code, closed.reason)
+            raise rules.RunClosed(closed.state, closed.reason)
     logs.get().info("batch.taken", run_id=str(run_id), batch=number, entries=count)
 
 

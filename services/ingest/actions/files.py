@@ -123,7 +123,7 @@ async def _write_down(
         if not await store.is_open(conn, agent.tenant_id, run_id):
             closed = await store.find_run(conn, agent.tenant_id, agent.agent_id, run_id)
             assert closed is not None
-            raise rules.RunClosed(closed.state, closed.reason_code, closed.reason)
+            raise rules.RunClosed(closed.state, closed.reason)
         is_file = await store.put_folders(conn, run_id, rules.list_folders([file.folder]))
         if is_file is not None:
             raise EntryRejected(is_file, "it is a file of this run, so nothing can lie in it")

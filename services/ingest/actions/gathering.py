@@ -267,7 +267,6 @@ def _point(head: bucket.Head, told: bucket.End | None) -> bucket.Point:
         started_at=head.started_at,
         committed_at=committed_at,
         outcome=outcome,
-        reason_code=told.reason_code if told else "incomplete" if outcome == "failed" else "",
         reason=told.reason if told else head.reason,
         files_total=-1 if told is None or told.files_total is None else told.files_total,
         bytes_protected=-1

@@ -12,6 +12,7 @@ from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.entries import EntryRejected
 from libs.shared.events import AgentEnrolled, PlanDeclared
+from libs.shared.reasons import Reason
 from services.ingest import rules, store
 from services.ingest.actions.applying import Application
 from services.ingest.actions.ends import put_head
@@ -127,7 +128,6 @@ def _run(replay: _Replay, step: Step, point: bucket.Point) -> rules.Run:
         state="open",
         started_at=point.started_at,
         outcome=point.outcome,
-        reason_code=point.reason_code,
         reason=point.reason,
         answer=None,
     )
@@ -195,7 +195,7 @@ def _mend(gathered: Gathered, head: bucket.Head) -> bucket.Head:
             "started_at": now,
             "asked_at": now,
             "outcome": "succeeded_with_warnings",
-            "reason": "Brought back from the bucket; some of it could not be read.",
+            "reason": Reason("rebuilt"),
             "counters": {},
             "parts": [],
         }
@@ -210,7 +210,6 @@ def _mended(mend: bucket.Head, files: int, size_bytes: int) -> bucket.Point:
         started_at=mend.started_at,
         committed_at=mend.asked_at,
         outcome=mend.outcome,
-        reason_code="rebuilt",
         reason=mend.reason,
         files_total=files,
         bytes_protected=size_bytes,

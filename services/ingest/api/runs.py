@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from libs.shared import entries, packs, web
+from libs.shared.reasons import Reason
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
 from services.ingest.api.requests import (
@@ -69,10 +70,10 @@ class Stored(BaseModel):
 
 
 class Committed(BaseModel):
-    """What became of a run; `reason` is empty unless it failed."""
+    """What became of a run; `reason` is null unless it failed."""
 
     outcome: str
-    reason: str
+    reason: Reason | None
     run_id: UUID
     number: int
     restore_point: bool
@@ -85,8 +86,7 @@ class Aborted(BaseModel):
 
     outcome: str
     number: int
-    reason_code: str
-    reason: str
+    reason: Reason
 
 
 @starts.post("", status_code=201, responses=problems(401, 403, 404, 409, 413, 422, 507))

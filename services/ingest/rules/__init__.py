@@ -41,6 +41,7 @@ from services.ingest.rules.refusals import (
     ParentOutdated,
     RebuildGoesOn,
     RunClosed,
+    RunRefused,
     SubscriptionEnded,
     SubscriptionSuspended,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "RebuildGoesOn",
     "Run",
     "RunClosed",
+    "RunRefused",
     "Said",
     "SubscriptionEnded",
     "SubscriptionSuspended",

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from libs.shared import bucket
+from libs.shared import bucket, reasons
 from libs.shared.catalogue import Volume
 from libs.shared.database import Connection
 from services.ingest import rules
@@ -192,12 +192,13 @@ async def add_points(
     )  # fmt: skip
     await conn.executemany(
         "INSERT INTO runs (run_id, tenant_id, plan_id, agent_id, run_key, number, parent, state,"
-        " started_at, lease_until, finished_at, outcome, reason_code, reason, answer, tried_at,"
+        " started_at, lease_until, finished_at, outcome, reason, answer, tried_at,"
         " head_key, end_written) VALUES ($1, $2, $3, $4, $5, $6, $7, 'committed', $8, $9, $9, $10,"
-        " $11, $12, $13, $9, $14, $15)",
+        " $11, $12, $9, $13, $14)",
         [
             (p.run_id, head.tenant_id, head.plan_id, head.agent_id, uuid4(), p.number, p.parent,
-             p.started_at, p.committed_at, p.outcome, p.reason_code, p.reason, _answer(p),
+             p.started_at, p.committed_at, p.outcome,
+             reasons.write(p.reason), _answer(p),
              heads.get(p.number), p.number not in heads)
             for p in points
         ],
@@ -213,7 +214,7 @@ async def add_points(
 def _answer(point: bucket.Point) -> dict[str, Any]:
     return {
         "outcome": point.outcome,
-        "reason": point.reason,
+        "reason": reasons.write(point.reason),
         "run_id": str(point.run_id),
         "number": point.number,
         "restore_point": True,

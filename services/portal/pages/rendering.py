@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from libs.shared import clock
 from libs.shared.events import Locale
 from services.portal.pages import charts
-from services.portal.pages.warned import say_warned
+from services.portal.pages.warned import say_missed, say_reason
 from services.portal.pages.words import Words
 from services.portal.rules import names, people
 from services.portal.rules.people import Person
@@ -71,7 +71,8 @@ def render(
         names=names,
         person=person,
         outcomes=charts.OUTCOMES,
-        say_warned=say_warned,
+        say_missed=say_missed,
+        say_reason=say_reason,
         now=clock.now(),
         here=request.url.path,
         form_token=people.form_token(session) if session else "",

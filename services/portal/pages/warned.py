@@ -1,40 +1,22 @@
-"""What agents warn of, in sentences that say what it means and what to do."""
+"""Why a run failed, what it warns of, what it did not copy, in words."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from services.portal.pages.words import N_, Words
-
-# By code, as docs/protocol.md lists them; the clock's has two sentences.
-_CLOCK_AHEAD = N_("The machine's clock is ahead by about %(span)s: have it set.")
-_CLOCK_BEHIND = N_("The machine's clock is behind by about %(span)s: have it set.")
-_SENTENCES = {
-    "state-not-kept": N_(
-        "The machine could not write down what it copied (%(detail)s): have room made on its disk."
-    ),
-    "state-damaged": N_(
-        "What the machine had written down of its last copy was damaged; nothing is lost."
-    ),
-    "state-foreign": N_(
-        "What the machine had written down of its last copy was of another machine or server:"
-        " normal once after it was enrolled again."
-    ),
-    "hook-failed": N_(
-        "The program that is to run after the copy failed (%(detail)s): check that what was stopped"
-        " for the copy works again."
-    ),
-    "ping-failed": N_("The monitoring service could not be told of the copy (%(detail)s)."),
-}
-_UNKNOWN = N_("The machine warns of something that has no sentence here yet: %(detail)s.")
+from libs.shared import reasons
+from libs.shared.words import explanations
 
 
-def say_warned(warning: dict[str, Any], words: Words) -> str:
-    """One warning of a run, in the reader's language."""
-    code, detail, seconds = warning["code"], warning["detail"], warning["amount"]
-    if code == "clock-wrong" and seconds is not None:
-        phrase = _CLOCK_AHEAD if seconds > 0 else _CLOCK_BEHIND
-        return words.say(phrase, span=words.span(seconds))
-    if code not in _SENTENCES:
-        return words.say(_UNKNOWN, detail=f"{code} {detail}".strip())
-    return words.say(_SENTENCES[code], detail=detail or "?")
+def say_reason(value: dict[str, Any] | None) -> str:
+    """A reason as events have it; empty where there is none."""
+    reason = reasons.read(value)
+    return "" if reason is None else explanations.say(reason)
+
+
+def say_missed(missed: dict[str, Any]) -> str:
+    """Why a file or folder was not copied."""
+    reason = reasons.read(missed["reason"])
+    if reason is None:
+        return ""
+    return explanations.say_missed(reason, is_folder=missed["is_folder"])

@@ -29,14 +29,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Run:
-    """A run; without an outcome it is under way."""
+    """A run; without an outcome it is under way. Reasons are as the agent protocol has them."""
 
     run_id: UUID
     plan_id: UUID
     number: int
     outcome: Outcome | None
-    reason_code: str
-    reason: str
+    reason: dict[str, Any] | None
     started_at: datetime
     finished_at: datetime | None
     restore_point: bool
@@ -86,7 +85,7 @@ class Verified:
     damaged_at: datetime | None
 
 
-_RUN_COLUMNS = """run_id, plan_id, number, outcome, reason_code, reason, started_at, finished_at,
+_RUN_COLUMNS = """run_id, plan_id, number, outcome, reason, started_at, finished_at,
     restore_point, files_total, files_new, files_changed, files_removed, files_not_copied,
     bytes_protected, bytes_sent, stored_bytes, not_copied, dumps, warnings"""
 

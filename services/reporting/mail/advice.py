@@ -1,4 +1,4 @@
-"""Why a run failed and what comes next, by reason code; the phrases are translated later."""
+"""What comes after a run that failed, by the code of its reason; translated later."""
 
 from __future__ import annotations
 
@@ -86,7 +86,6 @@ ADVICE: dict[str, Advice] = {
     ),
 }
 _UNKNOWN = Advice(N_("The copy could not be completed."), _CALL_US, N_("Read the end of the log."))
-_ALIASES = {"suspended": "subscription-suspended", "ended": "subscription-ended"}
 
 _WARNED = N_("Some files were not copied: see the list below. All others are safe.")
 _LOOK = N_("All files were copied, and yet something needs a look: a database, or a program.")
@@ -106,22 +105,4 @@ def find_advice(run: RunFinished) -> Advice | None:
         if run.files_not_copied == 0:
             return Advice(_LOOK, _LOOK_STEP, _LOOK_STEP)
         return Advice(_WARNED, _WARNED_STEP, _WARNED_STEP)
-    if run.reason_code == "incomplete" and any(not dump.succeeded for dump in run.dumps):
-        return ADVICE["dump-failed"]
-    return ADVICE.get(_ALIASES.get(run.reason_code, run.reason_code), _UNKNOWN)
-
-
-# What agents say of single files, in small letters.
-REASONS: dict[str, str] = {
-    "permission denied": N_("permission denied"),
-    "operation not permitted": N_("permission denied"),
-    "changed while it was read": N_("changed while it was read"),
-    "no such file or directory": N_("disappeared while it was read"),
-    "input/output error": N_("the disk reports an error"),
-    "it held files at the last run and is empty now": N_(
-        "it held files at the last run and is empty now"
-    ),
-    "stale file handle": N_("the network drive was disconnected"),
-}
-UNREADABLE_FOLDER = "the folder can't be read: "
-IN_UNREADABLE_FOLDER = N_("the folder can't be read: {reason}")
+    return _UNKNOWN if run.reason is None else ADVICE.get(run.reason.code, _UNKNOWN)

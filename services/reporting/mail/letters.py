@@ -8,15 +8,9 @@ from typing import Literal
 from uuid import UUID
 
 from libs.shared.events import Locale, Outcome, PasswordIssued, RunFinished, StorageDamaged
+from libs.shared.words.explanations import say, say_missed
 from services.reporting import rules
-from services.reporting.mail.advice import (
-    IN_UNREADABLE_FOLDER,
-    N_,
-    REASONS,
-    UNREADABLE_FOLDER,
-    find_advice,
-)
-from services.reporting.mail.databases import explain_dump, explain_reason
+from services.reporting.mail.advice import N_, find_advice
 from services.reporting.mail.warned import list_warned
 from services.reporting.mail.words import Rendered, Tongue, speak
 
@@ -80,10 +74,10 @@ def write_report(facts: RunFacts, addressee: rules.Addressee) -> Letter:
         client=client,
         machine=run.hostname,
         run=run,
-        reason=explain_reason(run.reason, tongue),
-        warned=list_warned(run, tongue, hotline=hotline),
-        not_copied=_list_not_copied(run, tongue),
-        dumps=[(dump, explain_dump(dump.detail, tongue)) for dump in run.dumps],
+        reason="" if run.reason is None else say(run.reason),
+        warned=list_warned(run),
+        not_copied=_list_not_copied(run),
+        dumps=[(dump, "" if dump.reason is None else say(dump.reason)) for dump in run.dumps],
         cause=tongue.translate(advice.cause) if advice else "",
         next_step=tongue.translate(advice.hotline if hotline else advice.client) if advice else "",
         figures=_list_figures(facts, tongue),
@@ -218,19 +212,11 @@ def _list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
     return moments + files + volumes
 
 
-def _list_not_copied(run: RunFinished, tongue: Tongue) -> list[tuple[str, str]]:
+def _list_not_copied(run: RunFinished) -> list[tuple[str, str]]:
     return [
-        (missed.path, _explain(missed.reason, tongue)) for missed in run.not_copied[:LISTED_FILES]
+        (missed.path, say_missed(missed.reason, is_folder=missed.is_folder))
+        for missed in run.not_copied[:LISTED_FILES]
     ]
-
-
-def _explain(reason: str, tongue: Tongue) -> str:
-    """Translates what agents commonly say; anything else is shown as it is."""
-    if reason.startswith(UNREADABLE_FOLDER):
-        inner = _explain(reason.removeprefix(UNREADABLE_FOLDER), tongue)
-        return tongue.translate(IN_UNREADABLE_FOLDER, reason=inner)
-    known = REASONS.get(reason.lower())
-    return tongue.translate(known) if known else reason
 
 
 def _compare(facts: RunFacts, tongue: Tongue) -> str:
