@@ -22,7 +22,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "fr-F
 
 def browser(portal: Any) -> httpx2.AsyncClient:
     """A browser, as far as headers and cookies go."""
-    return httpx2.AsyncClient(base_url=portal.url, headers=BROWSER, timeout=60)
+    return portal.client(headers=BROWSER)
 
 
 async def sign_in(page: httpx2.AsyncClient, email: str, password: str, onward: str = "/") -> Any:
@@ -141,7 +141,7 @@ async def test_signing_out_ends_the_session_at_once(portal: Any) -> None:
         cookies = dict(page.cookies)
         token = form_token((await page.get("/account")).text)
         assert (await page.post("/sign-out", data={"form_token": token})).status_code == 303
-    async with httpx2.AsyncClient(base_url=portal.url, cookies=cookies, headers=BROWSER) as thief:
+    async with portal.client(cookies=cookies, headers=BROWSER) as thief:
         assert (await thief.get("/account")).status_code == 303
         assert (await thief.get("/api/v1/plans")).status_code == 303
 
