@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import Dump
-from agent.delta import LARGEST_CHUNK_LIST_BYTES
 from agent.dumps import programs
 from agent.dumps.streams import Deadline, DumpFailed, ProgramOutput, Seen
-from agent.processes import ProgramMissing
-from agent.telling import Teller
+from agent.programs.processes import ProgramMissing
+from agent.telling import sentences
+from agent.telling.teller import Teller
+from agent.walking.reading import LARGEST_CHUNK_LIST_BYTES
 from libs.shared import reasons
 from libs.shared.packs.cutting import Readable
 from libs.shared.reasons import Reason
@@ -86,7 +87,7 @@ def take_all(
         teller.say(
             f"Dump {one.name}: {words}.",
             "warning" if bad else "dump",
-            **{**one.as_result(), "dump": one.name, "state": "ended"},
+            **{**sentences.dump_shown(one.as_result()), "dump": one.name, "state": "ended"},
         )
     return taken
 

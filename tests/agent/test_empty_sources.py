@@ -21,7 +21,7 @@ def test_a_folder_swapped_for_an_empty_one_fails_until_it_is_accepted(
     for _ in range(2):
         summary = machine.run(expect=1)
         assert (summary["outcome"], summary["error"]["code"]) == ("failed", "folder-swapped")
-        assert f"{papers} held 3 files" in summary["error"]["sentence"]
+        assert f"{papers} held files at the last run (3)" in summary["error"]["sentence"]
         assert "--accept-empty" in summary["error"]["sentence"]
     client.restore(machine, tmp_path / "back")
     kept = Path(f"{tmp_path}/back{papers}")
@@ -75,8 +75,8 @@ def test_less_than_a_plan_promises_fails_before_anything_is_removed(
     (papers / "2026" / "invoice.txt").unlink()
     few = machine.run(expect=1)
     assert (few["outcome"], few["error"]["code"]) == ("failed", "source-empty")
-    assert f"2 files were found below {papers}" in few["error"]["sentence"]
-    assert "at least 3 files" in few["error"]["sentence"]
+    assert f"below {papers} than the plan expects" in few["error"]["sentence"]
+    assert "2 instead of at least 3" in few["error"]["sentence"]
     (papers / "2026" / "invoice.txt").touch()
     (papers / "letter.txt").write_text("short")
     small = machine.run(expect=1)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from agent import config
-from agent.failures import AgentError
-from agent.hooks import HookFailed, Hooks
-from agent.telling import Teller
+from agent.programs.hooks import HookFailed, Hooks
+from agent.telling.failures import AgentError
+from agent.telling.teller import Teller
 from libs.shared.reasons import Reason
 
 NOTE = (
@@ -93,7 +93,7 @@ def test_a_hook_that_fails_before_the_copy_stops_it_and_after_it_warns(
     warning = late.after("succeeded")
     assert warning is not None
     assert (warning.code, warning.subject) == (f"after-hook-{how}", argv[0])
-    assert f"The hook after the copy failed: {argv[0]}" in teller.log_tail()
+    assert f"The program to run after the copy failed: {argv[0]}" in teller.log_tail()
     warning = late.on_error(AgentError(Reason("incomplete")))
     assert warning is not None
     assert warning.code == f"error-hook-{how}"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.delta import Counters
-from agent.progress import Totals, copying
+from agent.telling.counters import Counters
+from agent.telling.progress import Totals, copying
 from tests.world.clients import Client
 from tests.world.machines import ROOT, Machine
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.failures import UsageError
 from agent.restore import points
+from agent.telling.failures import UsageError
 from tests.trees import compare_trees
 from tests.world.clients import PASSWORD, Client
 from tests.world.machines import Machine

@@ -18,12 +18,12 @@ import msgspec
 import pytest
 from blake3 import blake3
 
-from agent.portal import ChunkPlace
 from agent.restore.collisions import InTheWay, is_folded
 from agent.restore.crew import Crew
 from agent.restore.landing import Landing
 from agent.restore.orders import Report, Setup
 from agent.restore.windows import Planned, Window
+from agent.server.portal import ChunkPlace
 from libs.shared.entries import Entry
 from libs.shared.reasons import Reason
 from tests.agent import wires
@@ -96,8 +96,9 @@ def test_a_full_disk_is_told_and_waited_out(
     small = tmp_path / "small"
     with disk(small, f"{heavy // 2}"):
         full = client.restore(machine, small, expect=1)
-        assert "No space left" in full["error"]["sentence"]
-        assert "repeat the same command" in full["error"]["sentence"]
+        assert full["error"]["code"] == "restore-unwritable"
+        assert "No space left" in full["error"]["detail"]
+        assert "epeat the same command" in full["error"]["sentence"]
         subprocess.run(["mount", "-o", f"remount,size={heavy * 2}", small], check=True)
         again = client.restore(machine, small)
         assert again["bytes_already_there"] > 0

@@ -152,7 +152,8 @@ def test_blocked_growth_stops_what_grows_and_nothing_else(
     (papers / "new.bin").write_bytes(os.urandom(10_000))
     summary = machine.run(expect=20)
     assert (summary["outcome"], summary["error"]["code"]) == ("failed", "growth-blocked")
-    assert "order more volume" in summary["error"]["sentence"]
+    assert (summary["error"]["limit"], summary["error"]["detail"]) == (1, "the contract is full")
+    assert "rder more volume" in summary["error"]["sentence"]
     (papers / "new.bin").unlink()
     assert machine.run()["outcome"] == "succeeded"
 
@@ -208,9 +209,10 @@ def test_a_server_that_is_away_is_waited_for(machine: Machine, house: House, pap
         assert any(line["message_type"] == "waiting" for line in lines)
     finally:
         house.start("ingest")
+    *_, summary = lines
     _, errors = waiting.communicate(timeout=120)
     assert waiting.returncode == 0, errors
-    assert lines[-1]["files_new"] == 1
+    assert summary["files_new"] == 1
 
 
 def start(machine: Machine) -> subprocess.Popen[str]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agent.failures import Interrupted
+from agent.telling.failures import Interrupted
 from tests.agent.scripts import command, printing, script
 from tests.servers import free_port
 from tests.trees import compare_trees
@@ -121,7 +121,7 @@ def test_dumps_stand_beside_the_folders_of_the_machine(
     assert (warned["files_total"], warned["files_changed"], warned["files_removed"]) == (5, 1, 0)
     assert warned["hot_files"] == []
     why = warned["dumps"][0]["reason"]
-    assert why["sentence"] == "much smaller than last time, when it had 5.0 kB"
+    assert why["sentence"].startswith("much smaller than last time, when it had 5.0 kB: now ")
     assert warned["dumps"][0]["guaranteed"]
     assert machine.run()["outcome"] == "succeeded"
     client.restore(machine, tmp_path / "back")

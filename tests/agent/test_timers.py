@@ -16,7 +16,7 @@ import pytest
 from cronsim import CronSim
 
 from agent.config import Plan
-from agent.failures import UsageError
+from agent.telling.failures import UsageError
 from agent.timers import Call, cron, rhythm_of, systemd, windows
 from tests.world.machines import ROOT
 

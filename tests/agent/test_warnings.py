@@ -39,11 +39,11 @@ def test_a_clock_ten_years_ahead_is_told_in_the_client_s_report(
     assert ended.returncode == 3, ended.stderr
     ((subject, text),) = client.reports(1)
     assert subject.startswith("REUSSIE AVEC RESERVES - ")
-    assert "The clock of this machine is 10 years ahead" in text
+    assert "L’horloge de la machine avance d’environ 10 ans." in text
     assert machine.run()["outcome"] == "succeeded"
     subject, text = client.reports(2)[1]
     assert subject.startswith("REUSSIE - ")
-    assert "clock" not in text
+    assert "horloge" not in text
 
 
 @pytest.mark.parametrize("which", ["json", "records"])
@@ -57,8 +57,8 @@ def test_a_damaged_memory_is_reported_once(
     (papers / "more.txt").write_text("more")
     machine.run()
     first, damaged, after = client.reports(3)
-    assert "is damaged" in damaged[1]
-    assert "damaged" not in first[1] + after[1]
+    assert "est endommagé" in damaged[1]
+    assert "endommagé" not in first[1] + after[1]
 
 
 def test_a_hook_and_a_monitor_that_fail_are_reported(
@@ -73,8 +73,9 @@ def test_a_hook_and_a_monitor_that_fail_are_reported(
     monitor.answers = [404, 404]
     assert len(machine.run(expect=3)["warnings"]) == 2
     ((_, text),) = client.reports(1)
-    assert f"{sys.executable} ended with status 5." in text
-    assert "127.0.0.1 could not be told: HTTP Error 404: Not Found" in text
+    assert f"{sys.executable} s’est terminé avec le code d’erreur 5." in text
+    assert "Le service de supervision 127.0.0.1 n’a pas pu être averti de la sauvegarde." in text
+    assert "HTTP Error 404: Not Found" in text
     assert "secret" not in text
 
 
@@ -88,7 +89,7 @@ def test_a_run_that_fails_names_its_warnings_too(
     machine = client.machine(tmp_path / "machine", {"papers": plan})
     failed = machine.run(expect=1)
     assert failed["error"]["code"] == "folder-missing"
-    assert "The hook after the copy failed" in failed["warnings"][0]["sentence"]
+    assert "The program to run after the copy failed" in failed["warnings"][0]["sentence"]
     ((subject, text),) = client.reports(1)
     assert subject.startswith("ECHEC - ")
-    assert f"{sys.executable} ended with status 6." in text
+    assert f"{sys.executable} s’est terminé avec le code d’erreur 6." in text

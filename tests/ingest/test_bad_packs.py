@@ -180,6 +180,8 @@ async def test_the_same_pack_at_once_is_one_copy(agent: Agent, ingest: House) ->
             )
         )
         assert sorted(a.status_code for a in answers) == [200] * 5 + [201]
+        added = {a.status_code: a.json()["stored_bytes"] for a in answers}
+        assert (added[200], added[201] > len(pack.body)) == (0, True)
         assert (await agent.upload(run, pack)).status_code == 200
     await _check_volume(ingest, agent, 5)
     await colleague.client.aclose()

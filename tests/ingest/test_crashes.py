@@ -98,7 +98,7 @@ async def test_killed_while_a_script_sends(own_ingest: Callable[..., House]) -> 
         return await agent.client.post(f"/v1/runs/{run}/commit", json={})
 
     for step, call in (
-        ("ingest.after_put", put),
+        *((step, put) for step in UPLOAD_STEPS),
         ("ingest.after_file", put),
         ("ingest.in_commit_run", commit),
     ):

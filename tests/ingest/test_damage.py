@@ -74,7 +74,8 @@ async def test_damaged_chunks_are_wanted_until_they_came_again(
     key = bucket.key_of_pack(agent.tenant.tenant_id, bytes.fromhex(pack.id))
     sealed = await ingest.objects.get(key)
     await ingest.objects.put(key, b"damaged" + sealed[7:])
-    assert (await agent.upload(run, pack)).status_code == 200
+    answer = await agent.upload(run, pack)
+    assert (answer.status_code, answer.json()) == (201, {"stored_bytes": 0})
     assert await ingest.objects.get(key) == sealed
     assert [state for state, _ in await states(ingest, agent)] == ["live"] * 3
     assert await agent.missing(run, one, two) == [False, False]

@@ -71,10 +71,10 @@ async def test_order_and_repetition_change_nothing(portal: Any) -> None:
             assert (plan.name, plan.schedule, plan.hostname) == ("new name", "15 2 * * *", "srv")
             [run] = await store.shown.list_runs(conn, tenant_id, plan.plan_id, before=99, limit=9)
             assert run.outcome == "failed"
-            assert run.reason == Reason("x", "a \ufffd in it").as_dict()
-            missed = Reason("y", detail="no \ufffd").as_dict()
-            assert run.not_copied == [{"path": "a\ufffdb", "is_folder": False, "reason": missed}]
-            assert run.warnings == [Reason("newer", detail="a\ufffdb").as_dict()]
+            assert run.reason == Reason("x", "a \ufffd in it")
+            missed = events.NotCopied(path="a\ufffdb", reason=Reason("y", detail="no \ufffd"))
+            assert run.not_copied == [missed]
+            assert run.warnings == [Reason("newer", detail="a\ufffdb")]
             volume = await store.shown.find_volume(conn, tenant_id)
             assert (volume.stored_bytes, volume.blocked) == (5, True)
             assert len(await store.shown.list_agents(conn, tenant_id)) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from typing import Any
 from urllib.parse import unquote
@@ -12,7 +11,7 @@ import httpx2
 import pytest
 
 from libs.shared.reasons import Reason
-from libs.shared.words import explanations
+from libs.shared.words.tongue import Tongue
 from tests.portal import builder
 from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD, PASSWORD
 
@@ -47,7 +46,7 @@ async def test_the_first_sign_in_leads_to_a_password_and_in(portal: Any) -> None
         assert "Se connecter" in door.text
         assert 'value="/plans/x?run=1"' in door.text
         asked = await sign_in(page, EMAIL, one_time)
-        assert "ne sert qu&#39;une fois" in asked.text
+        assert "ne sert qu’une fois" in asked.text
         assert "set-cookie" not in asked.headers
         change = {"first": "yes", "email": EMAIL, "password": one_time}
         differ = {**change, "new_password": PASSWORD, "repeated": "something else"}
@@ -152,12 +151,12 @@ async def test_a_client_sees_plans_runs_and_files(portal: Any) -> None:
     await client.commit({b"srv/" + hostile: builder.text(b"x"), b"srv/hollow": builder.folder()})
     await client.add_run(1, "succeeded_with_warnings", files_not_copied=2)
     gone = {"code": "folder-missing", "subject": "/srv/<data>", "detail": "No such file"}
-    await client.add_run(2, "failed", reason=json.dumps(gone))
+    await client.add_run(2, "failed", reason=gone)
     async with browser(portal) as page:
         await sign_in(page, EMAIL, PASSWORD)
         home = (await page.get("/")).text
         assert "Une copie a échoué" in home
-        assert "/srv/&lt;data&gt;" in home
+        assert "Le dossier /srv/&lt;data&gt; n’est plus là." in home
         plan = (await page.get(f"/plans/{client.plan_id}")).text
         assert "Réussie avec réserves" in plan
         assert "22/11/2026 02:14" in plan
@@ -192,17 +191,17 @@ async def test_what_a_machine_warns_of_is_shown_with_its_run(portal: Any) -> Non
         ),
         *(Reason(code) for code in ("state-damaged", "state-foreign", "newest", "clock-ahead")),
     ]
-    shown = [explanations.say(warning) for warning in warnings]
+    shown = [Tongue("fr").explain(warning).cause for warning in warnings]
     told = {
         "outcome": "succeeded_with_warnings",
-        "warnings": json.dumps([warning.as_dict() for warning in warnings]),
+        "warnings": [warning.as_dict() for warning in warnings],
     }
     await client.add_run(1, **told)
     async with browser(portal) as page:
         await sign_in(page, EMAIL, PASSWORD)
         home = (await page.get("/")).text
         assert "Quelque chose est à vérifier" in home
-        assert "fichiers n'ont pas pu être copiés" not in html.unescape(home)
+        assert "fichiers n’ont pas pu être copiés" not in html.unescape(home)
         run = (await page.get(f"/plans/{client.plan_id}/runs/1")).text
         for text in (home, run):
             assert "<b>" not in text
@@ -210,7 +209,7 @@ async def test_what_a_machine_warns_of_is_shown_with_its_run(portal: Any) -> Non
                 assert sentence in html.unescape(text)
         await client.add_run(2, "succeeded_with_warnings", files_not_copied=2)
         home = html.unescape((await page.get("/")).text)
-        assert "Certains fichiers n'ont pas pu être copiés" in home
+        assert "Certains fichiers n’ont pas pu être copiés" in home
         assert shown[0] not in home
         assert "Réserves émises" not in (await page.get(f"/plans/{client.plan_id}/runs/2")).text
 

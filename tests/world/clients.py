@@ -77,7 +77,7 @@ class Client:
             found = [
                 (str(mail["Subject"]), mails.text(mail))
                 for mail in mailed
-                if "sauvegarde de" in str(mail["Subject"])
+                if "sauvegarde «" in str(mail["Subject"])
             ]
             return found if len(found) >= count else None
 

@@ -1,1 +1,4 @@
-"""How what happened is said to people."""
+"""How things are said to people: `tongue` to one reader, `explanations` why something went wrong.
+
+Imports nothing: the agent reads `explanations` and has no babel.
+"""

@@ -11,6 +11,8 @@ from uuid import UUID
 import asyncpg
 
 from libs.shared import bucket, clock, database, logs, outbox, reasons
+from libs.shared.catalogue import volumes
+from libs.shared.catalogue.volumes import Volume
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.entries import EntryRejected
@@ -23,7 +25,6 @@ from services.ingest.actions.bundling import bundle_files, check_bundled
 from services.ingest.actions.deltas import hold_packs
 from services.ingest.actions.ends import put_head, tell_end
 from services.ingest.actions.ingest import Ingest
-from services.ingest.actions.packs import volume_changed
 from services.ingest.actions.runs import finished, use_run
 
 
@@ -90,7 +91,7 @@ async def _look(
     return await use_run(ingest, conn, agent, run_id), plan, None
 
 
-def _answer(run: rules.Run, outcome: Outcome, volume: store.Volume) -> dict[str, Any]:
+def _answer(run: rules.Run, outcome: Outcome, volume: Volume) -> dict[str, Any]:
     return {
         "outcome": outcome,
         "reason": reasons.write(run.reason),
@@ -229,11 +230,7 @@ async def _close(
             changed=delta.changed,
             more=delta.files,
         )
-    if delta.size_bytes or resurrected_bytes:
-        volume = await store.change_volume(conn, run.tenant_id, resurrected_bytes, delta.size_bytes)
-        await outbox.add(conn, volume_changed(run.tenant_id, volume))
-    else:
-        volume = await store.read_volume(conn, run.tenant_id)
+    volume = await volumes.change(conn, run.tenant_id, resurrected_bytes, delta.size_bytes)
     run = replace(run, state="committed", outcome=outcome, reason=reason)
     answer = _answer(run, outcome, volume)
     closed = await store.finish_run(

@@ -23,8 +23,9 @@ from libs.shared.errors import BodyTooLarge, Unavailable
 from services.ingest import rules, store
 from services.ingest.actions.inflow import Inflow
 from services.ingest.actions.ingest import Ingest
-from services.ingest.actions.packs import store_own_pack
+from services.ingest.actions.packs import take_pack
 from services.ingest.actions.runs import use_run
+from services.ingest.actions.uploads import BuiltBody
 
 MAX_FILE_BYTES = 200 * 1024**3
 """So that the ids of its chunks fit into one batch of entries."""
@@ -194,7 +195,9 @@ class Cutting:
         ingest = self._ingest
         async with ingest.pack_memory.hold(2 * self._payloads.size_bytes, _PACK_WAIT_SECONDS):
             pack = await ingest.in_thread(self._payloads.build)
-            return await store_own_pack(ingest, self._agent, self._run_id, pack)
+            body = BuiltBody(pack.body)
+            stored = await take_pack(ingest, self._agent, self._run_id, pack.id, body)
+        return stored.stored_bytes
 
 
 class Payloads:

@@ -7,13 +7,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from libs.shared import bucket, clock, database, logs, outbox
+from libs.shared import bucket, clock, database, logs
+from libs.shared.catalogue import volumes
 from libs.shared.keys import KeysDestroyed, KeysUnreadable, TenantKeys
 from services.ingest import rules, store
 from services.ingest.actions import fetching
 from services.ingest.actions.gathering import gather
 from services.ingest.actions.ingest import Ingest
-from services.ingest.actions.packs import volume_changed
 from services.ingest.actions.replaying import write_plan
 
 _SAY_EVERY = 500
@@ -85,8 +85,7 @@ async def _rebuild_tenant(
         await store.allow_long_statements(conn)
         # Milliseconds since 1970: more than any count of changes, and than an earlier rebuild's.
         sequence = int(clock.now().timestamp() * 1000)
-        volume = await store.put_rebuilt_volume(conn, tenant_id, sequence)
-        await outbox.add(conn, volume_changed(tenant_id, volume))
+        volume, _ = await volumes.sum_anew(conn, tenant_id, least_sequence=sequence)
         await store.finish_rebuild(conn, tenant_id, clock.now())
     rebuilt.stored_bytes, rebuilt.protected_bytes, _ = volume
     logs.get().info(

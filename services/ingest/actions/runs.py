@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from libs.shared import clock, database, logs, outbox, reasons
+from libs.shared.catalogue import volumes
 from libs.shared.database import Connection
 from libs.shared.errors import NotFound, Refusal
 from libs.shared.events import Outcome, RunFinished, RunStarted
@@ -57,7 +58,7 @@ async def start_run(
             run, refusal = await _open(ingest, conn, agent, plan, run_key, estimated_new_bytes, now)
         else:
             refusal = await _refuse_again(conn, agent, plan, run, estimated_new_bytes, now)
-        volume = await store.read_volume(conn, agent.tenant_id)
+        volume = await volumes.read(conn, agent.tenant_id)
         last_run, last_run_id = await store.find_last_run(conn, agent.tenant_id, plan_id)
         wanted = await store.list_damaged_chunks(
             conn, agent.tenant_id, run.run_id.bytes, _WANTED_CHUNKS
@@ -90,7 +91,7 @@ async def _open(
     left = await store.find_open_run(conn, agent.tenant_id, plan.plan_id)
     if left is not None:
         await fail_run(conn, left, plan, Reason("overtaken"), rules.Ending(), now)
-    volume = await store.read_volume(conn, agent.tenant_id)
+    volume = await volumes.read(conn, agent.tenant_id)
     run = rules.Run(
         run_id=uuid4(),
         tenant_id=agent.tenant_id,
@@ -139,7 +140,7 @@ async def _refuse_again(
     now: datetime,
 ) -> Refusal | None:
     """What a repeated start is told: nothing where its run is open and may still grow so much."""
-    volume = await store.read_volume(conn, agent.tenant_id)
+    volume = await volumes.read(conn, agent.tenant_id)
     try:
         rules.check_admission(agent, volume.stored_bytes, estimated_new_bytes)
     except rules.RunRefused as refused:
@@ -214,7 +215,7 @@ async def fail_run(
     )
     if closed:
         run = replace(run, state="failed", reason=reason)
-        volume = await store.read_volume(conn, run.tenant_id)
+        volume = await volumes.read(conn, run.tenant_id)
         await outbox.add(conn, finished(run, plan, "failed", ending, volume.stored_bytes, now))
         logs.get().warning("run.failed", run_id=str(run.run_id), why=reason.code)
     return closed

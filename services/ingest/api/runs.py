@@ -64,7 +64,7 @@ class Started(BaseModel):
 
 
 class Stored(BaseModel):
-    """What a pack takes in the store, 0 where it was there already."""
+    """What a pack adds to the stored volume, 0 where it was there already."""
 
     stored_bytes: int
 
@@ -122,10 +122,10 @@ async def put_pack(
 ) -> Stored:
     """One pack; the same again is answered 200."""
     async with upload_of(request, packs.MAX_PACK_BYTES) as upload:
-        new, stored_bytes = await actions.store_pack(ingest, agent, run_id, pack, upload)
-    if not new:
+        stored = await actions.take_pack(ingest, agent, run_id, pack, upload)
+    if not stored.is_new:
         response.status_code = 200
-    return Stored(stored_bytes=stored_bytes)
+    return Stored(stored_bytes=stored.stored_bytes)
 
 
 @bodies.post(

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from libs.shared import bucket, reasons
-from libs.shared.catalogue import Volume
 from libs.shared.database import Connection
 from services.ingest import rules
 from services.ingest.store.sessions import LONG_SECONDS
@@ -254,26 +253,6 @@ async def note_all_names(conn: Connection, place: Place) -> None:
         _FOLDERS_A_ROW,
         timeout=LONG_SECONDS,
     )
-
-
-async def put_rebuilt_volume(conn: Connection, tenant_id: UUID, sequence: int) -> Volume:
-    """Counts a tenant's volume anew, under a number that is later than any it had."""
-    row = await conn.fetchrow(
-        "INSERT INTO catalogue.volumes AS v (tenant_id, stored_bytes, protected_bytes, sequence)"
-        " VALUES ($1, (SELECT coalesce(sum(object_bytes), 0)::bigint FROM catalogue.packs"
-        "  WHERE tenant_id = $1 AND state <> 'condemned'),"
-        " (SELECT coalesce(sum(size), 0)::bigint FROM catalogue.versions"
-        "  WHERE tenant_id = $1 AND last_run IS NULL AND kind = 'f'), $2)"
-        " ON CONFLICT (tenant_id) DO UPDATE SET stored_bytes = excluded.stored_bytes,"
-        " protected_bytes = excluded.protected_bytes,"
-        " sequence = greatest(excluded.sequence, v.sequence + 1)"
-        " RETURNING stored_bytes, protected_bytes, sequence",
-        tenant_id,
-        sequence,
-        timeout=LONG_SECONDS,
-    )
-    assert row is not None
-    return Volume(*row)
 
 
 async def is_plan_known(conn: Connection, tenant_id: UUID, plan_id: UUID) -> bool:

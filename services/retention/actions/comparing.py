@@ -8,6 +8,7 @@ from uuid import UUID
 
 from libs.shared import bucket, database
 from libs.shared.bucket import PackObject
+from libs.shared.catalogue import volumes
 from libs.shared.objects import StoredObject
 from services.retention import rules, store
 from services.retention.actions.keeper import Keeper
@@ -196,13 +197,15 @@ async def _compare_packs(
 
 async def _compare_sums(conn: database.Connection, tenant_id: UUID) -> list[Disagreement]:
     found = []
-    sums = await store.read_sums(conn, tenant_id)
-    if sums is not None and sums.stored_bytes != sums.packs_bytes:
-        sentence = f"Stored volume {sums.stored_bytes} bytes; its packs come to {sums.packs_bytes}."
-        found.append(Disagreement("volume-not-the-sum", tenant_id, sentence))
-    if sums is not None and sums.protected_bytes != sums.files_bytes:
+    sums = await volumes.read_sums(conn, tenant_id)
+    if sums is not None and sums.volume.stored_bytes != sums.packs_bytes:
         sentence = (
-            f"Protected volume {sums.protected_bytes} bytes;"
+            f"Stored volume {sums.volume.stored_bytes} bytes; its packs come to {sums.packs_bytes}."
+        )
+        found.append(Disagreement("volume-not-the-sum", tenant_id, sentence))
+    if sums is not None and sums.volume.protected_bytes != sums.files_bytes:
+        sentence = (
+            f"Protected volume {sums.volume.protected_bytes} bytes;"
             f" the current files come to {sums.files_bytes}."
         )
         found.append(Disagreement("protected-not-the-sum", tenant_id, sentence))

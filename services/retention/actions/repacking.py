@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.shared import bucket, database, logs, packs, sealing
+from libs.shared.catalogue import volumes
 from libs.shared.crashpoints import crashpoint
 from libs.shared.keys import TenantKeys
 from libs.shared.objects import ObjectMissing
@@ -16,7 +17,6 @@ from services.retention import rules, store
 from services.retention.actions.collection import (
     Collected,
     Marked,
-    change_volume,
     check_newest,
     lock_unheld,
 )
@@ -92,7 +92,7 @@ async def _repack_group(
             raise _Crossed
         await store.move_chunks(conn, tenant_id, sealed.chunks, sources, pack_no)
         freed = await store.condemn_packs(conn, tenant_id, sources, now) - len(sealed.body)
-        await change_volume(conn, tenant_id, -freed)
+        await volumes.change(conn, tenant_id, -freed, 0)
     crashpoint("retention.after_repack")
     logs.get().info(
         "packs.repacked", tenant_id=str(tenant_id), packs=len(sources), freed_bytes=freed
