@@ -144,7 +144,8 @@ async def test_warnings_and_what_the_summary_says(agent: Agent, ingest: House) -
     plan = await agent.declare()
     run = await agent.start(plan)
     locked = {"code": "unreadable", "subject": "\0" * 5_000, "detail": "locked\0" + "x" * 9_000}
-    not_copied = [{"path": f"/srv/{i}\0", "reason": locked} for i in range(1_500)]
+    not_copied = [{"path": f"/srv/{i}\0", "reason": {"code": "unreadable"}} for i in range(1_500)]
+    not_copied[0]["reason"] = locked
     answer = await agent.commit(run, 0, not_copied=not_copied, log_tail="é" * 50_000 + "\0the end")
     assert answer.json()["outcome"] == "succeeded_with_warnings"
     (finished,) = await ingest.events(agent.tenant.tenant_id, "run.finished.v1")

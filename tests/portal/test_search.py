@@ -43,15 +43,9 @@ async def client(portal: Any, settle: Settle) -> builder.Client:
         b"srv/old/facture-1999.pdf": builder.text(b"old bill"),
     }
     await client.commit(tree)
-    await client.commit({"srv/Été/Facture été.pdf".encode(): builder.text(b"new bill")}, 2)
-    await portal.admin.execute(
-        "UPDATE catalogue.versions SET last_run = 1 WHERE first_run = 1 AND (name = $1"
-        " OR name IN ('srv', 'facture-1999.pdf', 'old', $2))",
-        "Facture été.pdf".encode(),
-        "Été".encode(),
-    )
-    other = builder.Client(portal, client.tenant_id, client.email)
-    await other.add_plan("photos", "srv-photo")
+    changed = {"srv/Été/Facture été.pdf".encode(): builder.text(b"new bill")}
+    await client.commit(changed, 2, removed=[b"srv/old"])
+    other = await client.add_machine("srv-photo", "photos")
     await other.commit({b"2026/facture.jpg": builder.text(b"picture")})
     await settle()
     return client

@@ -13,6 +13,7 @@ from services.retention import actions
 from services.retention.rules import Limits
 from tests.retention.garbage import LATER, NOW, A, B, C, D, condemn, expire, make_garbage
 from tests.retention.house import Client, House, cancelled
+from tests.world.agents import Refused
 
 
 async def test_what_nothing_needs_is_condemned_then_deleted_after_the_grace(
@@ -55,7 +56,7 @@ async def test_rows_gone_but_objects_left_by_a_crash_go_with_the_next_collection
     house.objects.refuses_deletes = False
     assert pack_id in await client.objects()
     run = await client.start(plan)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Refused, match="unavailable"):
         await client.upload(run, A)
     await actions.collect_tenant(house.keeper, client.tenant_id, LATER)
     assert pack_id not in await client.objects()

@@ -13,12 +13,12 @@ from uuid import UUID
 import pytest
 
 from libs.shared import bucket, clock, database
-from libs.shared.entries import EntryRejected, FolderDelta, encode_batch
 from services.ingest import actions as ingest_actions
 from services.ingest import rules as ingest_rules
 from services.retention import actions, jobs, rules
 from tests.retention.house import Client, Gates, House
 from tests.servers import cloned_database
+from tests.world.agents import Refused
 
 GRACE = timedelta(days=1)
 
@@ -61,9 +61,8 @@ async def named_parts(client: Client, plan: UUID) -> set[str]:
 
 async def refuse_commit(client: Client, run: UUID, content: bytes) -> None:
     """A commit that puts its head and is refused: what it names lies in no folder."""
-    body = encode_batch([FolderDelta(b"nowhere", [client.entry(b"x", [content])], [])])
-    await ingest_actions.take_batch(client.house.ingest, client.agent, run, 0, bytearray(body))
-    with pytest.raises(EntryRejected):
+    await client.batch(run, {b"nowhere/x": [content]})
+    with pytest.raises(Refused, match="entry-invalid"):
         await client.commit(run)
 
 
@@ -193,7 +192,8 @@ async def test_a_commit_that_comes_after_the_sweep_brings_nothing_back(
     run = await client.start(plan)
     await client.batch(run, {b"b": [b"one"]})
     said = ingest_rules.Commit(batches=1, counters=ingest_rules.Counters())
-    commit = asyncio.create_task(ingest_actions.commit_run(slow, client.agent, run, said))
+    caller = await ingest_actions.authenticate(house.ingest, client.agent.token)
+    commit = asyncio.create_task(ingest_actions.commit_run(slow, caller, run, said))
     while not any(key.startswith("2.head.") for key in await run_keys(client, plan)):
         await asyncio.sleep(0.01)
     await client.copy(plan, {b"c": [b"one"]})
@@ -221,8 +221,7 @@ async def test_an_older_database_deletes_nothing_that_a_rebuild_uses(
     await client.copy(plan, {b"a": [b"one"], b"c": [b"one"]})
     async with other_database(client, servers, database_template) as older:
         await rebuild(client, older)
-        returned = Client(older, client.tenant_id)
-        returned.keys, returned.agent = client.keys, client.agent
+        returned = await older.tenant(client.tenant_id)
         # The first database lives on for some nights, and is lost.
         await client.batch(await client.start(plan), {b"d": [b"one"]})
         for name in (b"e", b"f", b"g"):

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from libs.shared import clock
 from libs.shared.events import AllowanceChanged, EnrolmentOpened, SubscriptionState, TenantChanged
-from tests.world.agents import Agent
+from tests.world.agents import Agent, taken
 
 
 def tenant_changed(tenant_id: UUID, version: int, **changes: Any) -> TenantChanged:
@@ -65,15 +65,14 @@ class Tenant:
             )
         )
 
-    async def enrol(self) -> Agent:
+    async def enrol(self, hostname: str = "caisse") -> Agent:
         code = uuid.uuid4().hex
         await self.open_enrolment(code, valid_for=timedelta(hours=1))
         client = self.house.http("ingest")
         answer = await client.post(
-            "/v1/enrolments", json={"code": code, "hostname": "caisse", "platform": "linux"}
+            "/v1/enrolments", json={"code": code, "hostname": hostname, "platform": "linux"}
         )
-        assert answer.status_code == 201, answer.text
-        enrolled = answer.json()
+        enrolled = taken(answer).json()
         client.headers["Authorization"] = f"Bearer {enrolled['token']}"
         return Agent(
             client,
