@@ -24,6 +24,7 @@ from services.retention.rules.parts import (
     find_unneeded,
     is_given_up,
 )
+from services.retention.rules.rhythm import Rhythm
 from services.retention.rules.times import MAX_GAP, MAX_STEP, Clocks, find_objections
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Limits",
     "NamedPart",
     "Need",
+    "Rhythm",
     "RunEnd",
     "RunFacts",
     "RunHead",
