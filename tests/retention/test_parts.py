@@ -297,7 +297,7 @@ async def test_each_pass_sweeps(make_house: Callable[[rules.Limits], House]) -> 
             await one.copy(plan, {b"b": [b"one"]})
             await one.becomes("ended" if one is ended else "active")
         await asyncio.sleep(1.1)  # the store tells ages by the second
-        await jobs.collect_all(house.keeper)
+        await jobs.collect(house.keeper)
         for one, left in ((client, 0), (ended, 1)):
             assert len(parts_of(await run_keys(one, await one.plan()), 1)) == left
     finally:
