@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from libs.shared import bucket, database, errors, keys, packs, sealing
 from libs.shared.events import Event, SubscriptionState
 from libs.shared.objects import Bytes, ObjectStore
-from services.ingest.actions import Ingest
+from services.ingest.actions.resources import Resources
 from services.retention import consumers, rules
 from services.retention.actions import Keeper
 from tests.world import inside
@@ -67,11 +67,11 @@ class House:
     bucket: str
     objects: Gates
     limits: rules.Limits = field(default_factory=rules.Limits)
-    inside: inside.Ingest = field(init=False)
+    inside: inside.Resources = field(init=False)
     keeper: Keeper = field(init=False)
 
     async def open(self) -> House:
-        self.inside = await inside.Ingest(self.dsns["ingest"], self.objects, MASTER_KEY).open()
+        self.inside = await inside.Resources(self.dsns["ingest"], self.objects, MASTER_KEY).open()
         ring = keys.KeyRing(self.objects, MASTER_KEY)
         pool = await database.create_pool(self.dsns["retention"], "retention", max_size=6)
         self.keeper = Keeper(pool, self.objects, ring, self.limits)
@@ -79,7 +79,7 @@ class House:
         return self
 
     @property
-    def ingest(self) -> Ingest:
+    def ingest(self) -> Resources:
         """What ingest's actions work with."""
         return self.inside.parts
 
