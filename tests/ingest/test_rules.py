@@ -8,13 +8,13 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from services.ingest.actions.ingest import Budget
 
 from libs.shared.entries import Entry, EntryRejected, FolderDelta
 from libs.shared.errors import Unavailable
 from libs.shared.events import DumpResult, NotCopied
 from libs.shared.reasons import Reason
 from services.ingest import rules
+from services.ingest.actions.memory import Budget
 
 
 def dump(name: str, *, succeeded: bool) -> DumpResult:

@@ -67,11 +67,11 @@ class House:
     bucket: str
     objects: Gates
     limits: rules.Limits = field(default_factory=rules.Limits)
-    inside: inside.Resources = field(init=False)
+    inside: inside.Ingest = field(init=False)
     keeper: Keeper = field(init=False)
 
     async def open(self) -> House:
-        self.inside = await inside.Resources(self.dsns["ingest"], self.objects, MASTER_KEY).open()
+        self.inside = await inside.Ingest(self.dsns["ingest"], self.objects, MASTER_KEY).open()
         ring = keys.KeyRing(self.objects, MASTER_KEY)
         pool = await database.create_pool(self.dsns["retention"], "retention", max_size=6)
         self.keeper = Keeper(pool, self.objects, ring, self.limits)
