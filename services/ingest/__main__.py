@@ -16,12 +16,12 @@ BODY_SECONDS = 600.0
 async def serve() -> None:
     """Runs until SIGTERM."""
     settings = load(IngestSettings)
-    actions.give_memory_back()
+    actions.memory.give_memory_back()
     async with (
         keys.open_bucket(settings) as (objects, ring),
         runtime.Service("ingest", settings, pool_size=20) as service,
     ):
-        ingest = actions.Ingest(
+        resources = actions.resources.Resources(
             service.pool, objects, ring, timedelta(seconds=settings.lease_seconds)
         )
         app = web.create_app(
@@ -31,14 +31,14 @@ async def serve() -> None:
             routers=api.ROUTERS,
             max_body_bytes=MAX_PACK_BYTES,
             body_deadline_seconds=BODY_SECONDS,
-            streams=web.Streams(api.FILE_PATHS, settings.max_file_bytes),
+            streams=web.Streams(api.files.FILE_PATHS, settings.max_file_bytes),
             openapi_url="/v1/openapi.json",
         )
-        app.state.ingest = ingest
+        app.state.resources = resources
         try:
-            await service.run(app, jobs=jobs.JOBS, resources=ingest, handlers=consumers.HANDLERS)
+            await service.run(app, jobs=jobs.JOBS, resources=resources, handlers=consumers.HANDLERS)
         finally:
-            ingest.close()
+            resources.close()
 
 
 if __name__ == "__main__":

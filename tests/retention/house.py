@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from libs.shared import bucket, database, errors, keys, packs, sealing
 from libs.shared.events import Event, SubscriptionState
 from libs.shared.objects import Bytes, ObjectStore
-from services.ingest.actions import Ingest
+from services.ingest.actions.resources import Resources
 from services.retention import consumers, rules
 from services.retention.actions import Keeper
 from tests.world import inside
@@ -79,7 +79,7 @@ class House:
         return self
 
     @property
-    def ingest(self) -> Ingest:
+    def ingest(self) -> Resources:
         """What ingest's actions work with."""
         return self.inside.parts
 

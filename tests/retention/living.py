@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from libs.shared.errors import Unavailable
-from services.ingest.actions import fetching
-from services.ingest.actions.gathering import gather
+from services.ingest.actions.rebuild import fetching
+from services.ingest.actions.rebuild.gathering import gather
 from services.retention import actions
 from tests.retention.copying import Copying
 from tests.retention.house import cancelled

@@ -88,7 +88,7 @@ def test_what_goes_is_read_by_no_rebuild(
     heads, ends, listed = bucket
     # A rebuild begins at a whole list, or at the first run where it can read none.
     base = base if base in listed else 0
-    history = ingest_rules.decide_history(
+    history = ingest_rules.manifests.history.decide_history(
         {key: head for key, head in heads.items() if head.number >= base},
         [end for number, end in ends.items() if number >= base],
         NUMBERS,

@@ -73,7 +73,7 @@ async def tell_ends(client: Client) -> None:
         " AND finished_at IS NOT NULL AND NOT end_written"
     )
     for _ in range(100):
-        await ingest_actions.tell_ends(client.house.ingest)
+        await ingest_actions.manifests.ends.tell_ends(client.house.ingest)
         async with database.acquire(client.house.ingest.pool) as conn:
             if not await conn.fetchval(untold, client.tenant_id):
                 return
@@ -107,10 +107,12 @@ class Rebuilt(NamedTuple):
 
 
 async def rebuild(client: Client, house: House) -> Rebuilt:
-    [rebuilt] = await ingest_actions.rebuild(
+    [rebuilt] = await ingest_actions.rebuild.rebuilding.rebuild(
         house.ingest, client.tenant_id, verify=False, say=lambda _: None
     )
-    fingerprint = await ingest_actions.take_fingerprint(house.ingest.pool, client.tenant_id)
+    fingerprint = await ingest_actions.rebuild.fingerprints.take_fingerprint(
+        house.ingest.pool, client.tenant_id
+    )
     versions = await house.fetch(
         "SELECT name, first_run, last_run, size, chunk_ids FROM catalogue.versions"
         " WHERE tenant_id = $1 ORDER BY name, first_run",
@@ -178,7 +180,9 @@ async def test_failed_runs_parts_go_and_nothing_else(
     # The run that was under way becomes a restore point like any other.
     assert await client.commit(open_run) == 6
     assert await sweep(client, 400 * GRACE) == 0
-    fingerprint = await ingest_actions.take_fingerprint(house.ingest.pool, client.tenant_id)
+    fingerprint = await ingest_actions.rebuild.fingerprints.take_fingerprint(
+        house.ingest.pool, client.tenant_id
+    )
     assert (await rebuild_anew(client))[:2] == (str(fingerprint), [])
 
 
@@ -191,9 +195,11 @@ async def test_a_commit_that_comes_after_the_sweep_brings_nothing_back(
     slow = replace(house.ingest, deltas=asyncio.Semaphore(0))  # all its turns are taken
     run = await client.start(plan)
     await client.batch(run, {b"b": [b"one"]})
-    said = ingest_rules.Commit(batches=1, counters=ingest_rules.Counters())
-    caller = await ingest_actions.authenticate(house.ingest, client.agent.token)
-    commit = asyncio.create_task(ingest_actions.commit_run(slow, caller, run, said))
+    said = ingest_rules.reported.Commit(batches=1, counters=ingest_rules.reported.Counters())
+    caller = await ingest_actions.agents.authenticate(house.ingest, client.agent.token)
+    commit = asyncio.create_task(
+        ingest_actions.commits.committing.commit_run(slow, caller, run, said)
+    )
     while not any(key.startswith("2.head.") for key in await run_keys(client, plan)):
         await asyncio.sleep(0.01)
     await client.copy(plan, {b"c": [b"one"]})
@@ -201,7 +207,7 @@ async def test_a_commit_that_comes_after_the_sweep_brings_nothing_back(
     before = await rebuild_anew(client)
     assert await sweep(client, 2 * GRACE) == 1
     slow.deltas.release()
-    with pytest.raises(ingest_rules.RunClosed):
+    with pytest.raises(ingest_rules.refusals.RunClosed):
         await commit
     assert await rebuild_anew(client) == before
     assert [version["name"] for version in before.versions] == [b"a", b"c"]
