@@ -14,8 +14,7 @@ from libs.shared import bucket, database, errors, keys, packs, sealing
 from libs.shared.events import Event, SubscriptionState
 from libs.shared.objects import Bytes, ObjectStore
 from services.ingest.actions.resources import Resources
-from services.retention import consumers, rules
-from services.retention.actions import Keeper
+from services.retention import actions, consumers, rules
 from tests.world import inside
 from tests.world.agents import Agent, taken
 from tests.world.files import File, deltas
@@ -66,15 +65,15 @@ class House:
     dsns: Mapping[str, str]
     bucket: str
     objects: Gates
-    limits: rules.Limits = field(default_factory=rules.Limits)
+    limits: rules.collection.Limits = field(default_factory=rules.collection.Limits)
     inside: inside.Ingest = field(init=False)
-    keeper: Keeper = field(init=False)
+    keeper: actions.resources.Resources = field(init=False)
 
     async def open(self) -> House:
         self.inside = await inside.Ingest(self.dsns["ingest"], self.objects, MASTER_KEY).open()
         ring = keys.KeyRing(self.objects, MASTER_KEY)
         pool = await database.create_pool(self.dsns["retention"], "retention", max_size=6)
-        self.keeper = Keeper(pool, self.objects, ring, self.limits)
+        self.keeper = actions.resources.Resources(pool, self.objects, ring, self.limits)
         self.http = self.inside.http
         return self
 

@@ -21,7 +21,7 @@ async def audit(client: Client, *, repair: bool = False) -> dict[str, str]:
     """What the audit says in two days' time: kind to sentence, or to what was done."""
     later = clock.now() + timedelta(days=2)
     found = {}
-    async for one in actions.audit_tenant(
+    async for one in actions.audit.repairing.audit_tenant(
         client.house.keeper, client.tenant_id, later, later, repair=repair
     ):
         assert one.tenant_id == client.tenant_id
@@ -123,7 +123,9 @@ async def test_what_is_young_may_be_under_way(house: House, client: Client) -> N
     await client.copy(plan, {b"a": [b"a"]})
     await house.objects.put(client.key(bytes(32)), b"an upload whose rows come next")
     now = clock.now()
-    async for one in actions.audit_tenant(house.keeper, client.tenant_id, now, now, repair=True):
+    async for one in actions.audit.repairing.audit_tenant(
+        house.keeper, client.tenant_id, now, now, repair=True
+    ):
         raise AssertionError(one)
 
 

@@ -26,7 +26,7 @@ GRACE = timedelta(days=1)
 async def sweep(client: Client, after: timedelta, *, again: bool = False) -> int:
     """What a pass does so much later."""
     later = clock.now() + after
-    return await actions.sweep_parts(
+    return await actions.parts.sweep_parts(
         client.house.keeper, client.tenant_id, later, later, again=again
     )
 
@@ -278,9 +278,11 @@ async def test_the_audit_tells_what_no_pass_has_swept(house: House, client: Clie
     await client.copy(plan, {b"b": [b"one"]})
     [part] = parts_of(await run_keys(client, plan), 1)
 
-    async def audit(after: timedelta, *, repair: bool = False) -> list[rules.Disagreement]:
+    async def audit(after: timedelta, *, repair: bool = False) -> list[rules.audit.Disagreement]:
         later = clock.now() + after
-        found = actions.audit_tenant(house.keeper, client.tenant_id, later, later, repair=repair)
+        found = actions.audit.repairing.audit_tenant(
+            house.keeper, client.tenant_id, later, later, repair=repair
+        )
         return [one async for one in found]
 
     assert await audit(timedelta(0)) == []
@@ -293,8 +295,8 @@ async def test_the_audit_tells_what_no_pass_has_swept(house: House, client: Clie
     assert await audit(2 * GRACE) == []
 
 
-async def test_each_pass_sweeps(make_house: Callable[[rules.Limits], House]) -> None:
-    house = await make_house(rules.Limits(timedelta(0), timedelta(0))).open()
+async def test_each_pass_sweeps(make_house: Callable[[rules.collection.Limits], House]) -> None:
+    house = await make_house(rules.collection.Limits(timedelta(0), timedelta(0))).open()
     try:
         client, ended = await house.tenant(), await house.tenant()
         for one in (client, ended):

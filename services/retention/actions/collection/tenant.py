@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.shared import logs
-from services.retention.actions.collection import (
+from services.retention.actions.collection.packs import (
     Collected,
     condemn,
     delete,
@@ -16,24 +16,24 @@ from services.retention.actions.collection import (
     remove_objects,
     resurrect,
 )
-from services.retention.actions.keeper import Keeper
-from services.retention.actions.repacking import repack
+from services.retention.actions.collection.repacking import repack
+from services.retention.actions.resources import Resources
 
 
-async def collect_tenant(keeper: Keeper, tenant_id: UUID, now: datetime) -> Collected:
+async def collect_tenant(resources: Resources, tenant_id: UUID, now: datetime) -> Collected:
     """Marks a tenant and acts on what that found; `now` was checked by `check_time`.
 
     Each step can be cut at any point: the next collection goes on from what is there.
     """
-    await remove_objects(keeper, tenant_id, now)
-    marked = await mark_tenant(keeper, tenant_id, now)
+    await remove_objects(resources, tenant_id, now)
+    marked = await mark_tenant(resources, tenant_id, now)
     steps = [
-        await resurrect(keeper, marked),
-        await delete(keeper, marked, now),
-        await condemn(keeper, marked, now),
-        await repack(keeper, marked, now),
+        await resurrect(resources, marked),
+        await delete(resources, marked, now),
+        await condemn(resources, marked, now),
+        await repack(resources, marked, now),
     ]
-    await forget(keeper, marked.mark, now)
+    await forget(resources, marked.mark, now)
     done = Collected(
         condemned=sum(step.condemned for step in steps),
         resurrected=sum(step.resurrected for step in steps),

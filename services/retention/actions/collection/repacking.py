@@ -7,27 +7,22 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from libs.shared import bucket, database, logs, packs, sealing
+from libs.shared import bucket, catalogue, database, logs, packs, sealing
 from libs.shared.catalogue import volumes
 from libs.shared.crashpoints import crashpoint
 from libs.shared.keys import TenantKeys
 from libs.shared.objects import ObjectMissing
 from libs.shared.sealing import SealedChunk
 from services.retention import rules, store
-from services.retention.actions.collection import (
-    Collected,
-    Marked,
-    check_newest,
-    lock_unheld,
-)
-from services.retention.actions.keeper import Keeper
+from services.retention.actions.collection.packs import Collected, Marked, check_newest, lock_unheld
+from services.retention.actions.resources import Resources
 
 
 class _Crossed(Exception):  # noqa: N818 - named after what happened
     """Somebody else was about the same packs: the next mark will see further."""
 
 
-async def repack(keeper: Keeper, marked: Marked, now: datetime) -> Collected:
+async def repack(resources: Resources, marked: Marked, now: datetime) -> Collected:
     """Copies what the mark found needed of sparse packs into full ones, and condemns the old.
 
     A source that turns out to be damaged or missing is named in `failed` and left to scrubbing.
@@ -35,10 +30,10 @@ async def repack(keeper: Keeper, marked: Marked, now: datetime) -> Collected:
     done = Collected()
     sources = {usage.pack_no: usage for usage in marked.packs.get("repack", [])}
     needs = [_measure(pack_no, marked.needed.get(pack_no, ())) for pack_no in sources]
-    for group in rules.choose_groups(needs, packs.TARGET_PACK_BYTES):
+    for group in rules.collection.choose_groups(needs, packs.TARGET_PACK_BYTES):
         usages = [sources[need.pack_no] for need in group]
         try:
-            freed = await _repack_group(keeper, marked, usages, now)
+            freed = await _repack_group(resources, marked, usages, now)
         except _Crossed:
             continue
         except (sealing.SealBroken, packs.PackRejected, ObjectMissing) as broken:
@@ -50,8 +45,8 @@ async def repack(keeper: Keeper, marked: Marked, now: datetime) -> Collected:
     return done
 
 
-def _measure(pack_no: int, chunks: Sequence[SealedChunk]) -> rules.Need:
-    return rules.Need(
+def _measure(pack_no: int, chunks: Sequence[SealedChunk]) -> rules.collection.Need:
+    return rules.collection.Need(
         pack_no,
         sum(chunk.length for chunk in chunks),
         sum(chunk.size for chunk in chunks),
@@ -60,38 +55,40 @@ def _measure(pack_no: int, chunks: Sequence[SealedChunk]) -> rules.Need:
 
 
 async def _repack_group(
-    keeper: Keeper, marked: Marked, group: Sequence[rules.Usage], now: datetime
+    resources: Resources, marked: Marked, group: Sequence[rules.collection.Usage], now: datetime
 ) -> int:
     """One new pack in place of several; returns the bytes saved. Raises _Crossed, MarkOutdated.
 
     Like an upload: bytes first, then rows; what a crash leaves between is a stray object.
     """
     tenant_id = marked.mark.tenant_id
-    keys = await keeper.keys.get(tenant_id)
-    async with database.transaction(keeper.pool) as conn:
+    keys = await resources.keys.get(tenant_id)
+    async with database.transaction(resources.pool) as conn:
         await check_newest(conn, marked.mark)
-        snapshot = await store.read_snapshot(conn)
+        snapshot = await store.collection.packs.read_snapshot(conn)
     builder = packs.PackBuilder()
     for usage in group:
-        body = await keeper.objects.get(bucket.key_of_pack(tenant_id, usage.pack_id))
+        body = await resources.objects.get(bucket.key_of_pack(tenant_id, usage.pack_id))
         needed = marked.needed[usage.pack_no]
         await asyncio.to_thread(_take, builder, tenant_id, keys, body, needed)
         del body
     pack_id, sealed = await asyncio.to_thread(_seal, builder, tenant_id, keys)
-    await keeper.objects.put(bucket.key_of_pack(tenant_id, pack_id), sealed.body)
+    await resources.objects.put(bucket.key_of_pack(tenant_id, pack_id), sealed.body)
     crashpoint("retention.after_put")
     sources = [one.pack_no for one in group]
-    async with database.transaction(keeper.pool) as conn:
+    async with database.transaction(resources.pool) as conn:
         await check_newest(conn, marked.mark)
         if await lock_unheld(conn, marked.mark, sources, "live") != sources:
             raise _Crossed
-        pack_no = await store.add_pack(
+        pack_no = await catalogue.add_pack(
             conn, tenant_id, pack_id, len(sealed.body), len(sealed.chunks), now
         )
-        if pack_no is None or await store.is_being_removed(conn, tenant_id, pack_id, snapshot):
+        if pack_no is None or await catalogue.is_being_removed(conn, tenant_id, pack_id, snapshot):
             raise _Crossed
-        await store.move_chunks(conn, tenant_id, sealed.chunks, sources, pack_no)
-        freed = await store.condemn_packs(conn, tenant_id, sources, now) - len(sealed.body)
+        await store.collection.packs.move_chunks(conn, tenant_id, sealed.chunks, sources, pack_no)
+        freed = await store.collection.packs.condemn_packs(conn, tenant_id, sources, now) - len(
+            sealed.body
+        )
         await volumes.change(conn, tenant_id, -freed, 0)
     crashpoint("retention.after_repack")
     logs.get().info(

@@ -16,10 +16,10 @@ from libs.shared.sealing import SealedChunk
 from services.retention import rules
 from services.retention.store.sessions import LONG_SECONDS
 
-_CHUNKS = (
-    'SELECT c.pack_no, c.chunk_id, c."offset", c.length, c.size, c.encoding, c.crc32'
-    " FROM catalogue.chunks c WHERE c.tenant_id = $1 AND c.pack_no = ANY($2::bigint[])"
-)
+_CHUNKS = """
+    SELECT c.pack_no, c.chunk_id, c."offset", c.length, c.size, c.encoding, c.crc32
+    FROM catalogue.chunks c WHERE c.tenant_id = $1 AND c.pack_no = ANY($2::bigint[])
+    """
 _NEEDED = (
     " AND c.chunk_id IN (SELECT split_ids(v.chunk_ids) FROM catalogue.versions v"
     " WHERE v.tenant_id = $1 AND v.kind = 'f')"
@@ -37,8 +37,10 @@ class Mark(NamedTuple):
 async def begin_mark(conn: Connection, tenant_id: UUID, now: datetime) -> int:
     """Gives a tenant's next mark its number; what older ones found may not be acted on any more."""
     number: int = await conn.fetchval(
-        "INSERT INTO marks AS m VALUES ($1, 1, $2) ON CONFLICT (tenant_id)"
-        " DO UPDATE SET number = m.number + 1, marked_at = $2 RETURNING number",
+        """
+        INSERT INTO marks AS m VALUES ($1, 1, $2) ON CONFLICT (tenant_id)
+        DO UPDATE SET number = m.number + 1, marked_at = $2 RETURNING number
+        """,
         tenant_id,
         now,
     )
@@ -48,18 +50,25 @@ async def begin_mark(conn: Connection, tenant_id: UUID, now: datetime) -> int:
 async def is_newest(conn: Connection, mark: Mark) -> bool:
     """Whether a mark is the tenant's newest; it stays so until the transaction ends."""
     number = await conn.fetchval(
-        "SELECT number FROM marks WHERE tenant_id = $1 FOR SHARE", mark.tenant_id
+        """
+        SELECT number FROM marks WHERE tenant_id = $1 FOR SHARE
+        """,
+        mark.tenant_id,
     )
     return bool(number == mark.number)
 
 
 async def read_snapshot(conn: Connection) -> str:
     """Returns what transactions this statement sees; in REPEATABLE READ, all that follow too."""
-    snapshot: str = await conn.fetchval("SELECT pg_current_snapshot()::text")
+    snapshot: str = await conn.fetchval("""
+        SELECT pg_current_snapshot()::text
+        """)
     return snapshot
 
 
-async def list_usage(conn: Connection, tenant_id: UUID, sparse_share: float) -> list[rules.Usage]:
+async def list_usage(
+    conn: Connection, tenant_id: UUID, sparse_share: float
+) -> list[rules.collection.Usage]:
     """Returns condemned packs, and those of which less than a share is needed by any version.
 
     One statement, which PostgreSQL carries out with hashes that may spill to its disk: millions
@@ -84,7 +93,7 @@ async def list_usage(conn: Connection, tenant_id: UUID, sparse_share: float) -> 
         sparse_share,
         timeout=LONG_SECONDS,
     )
-    return [rules.Usage(*row) for row in rows]
+    return [rules.collection.Usage(*row) for row in rows]
 
 
 async def lock_packs(
@@ -95,9 +104,11 @@ async def lock_packs(
     Passes over what a commit or an upload is using at this moment.
     """
     rows = await conn.fetch(
-        "SELECT pack_no FROM catalogue.packs WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[])"
-        " AND CASE $3::text WHEN 'stored' THEN state <> 'condemned' ELSE state = $3 END"
-        " ORDER BY pack_no FOR UPDATE SKIP LOCKED",
+        """
+        SELECT pack_no FROM catalogue.packs WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[])
+        AND CASE $3::text WHEN 'stored' THEN state <> 'condemned' ELSE state = $3 END
+        ORDER BY pack_no FOR UPDATE SKIP LOCKED
+        """,
         tenant_id,
         pack_nos,
         state,
@@ -111,9 +122,11 @@ async def find_held(conn: Connection, mark: Mark, pack_nos: Sequence[int]) -> se
     Ask with the packs locked: then no other commit can come in between.
     """
     rows = await conn.fetch(
-        "SELECT DISTINCT unnest(pack_nos) FROM catalogue.holds WHERE tenant_id = $1"
-        " AND NOT pg_visible_in_snapshot(held_by, $2::text::pg_snapshot)"
-        " AND pack_nos && $3::bigint[]",
+        """
+        SELECT DISTINCT unnest(pack_nos) FROM catalogue.holds WHERE tenant_id = $1
+        AND NOT pg_visible_in_snapshot(held_by, $2::text::pg_snapshot)
+        AND pack_nos && $3::bigint[]
+        """,
         mark.tenant_id,
         mark.snapshot,
         pack_nos,
@@ -127,8 +140,10 @@ async def forget_holds(conn: Connection, mark: Mark) -> None:
     To be called under `is_newest`.
     """
     await conn.execute(
-        "DELETE FROM catalogue.holds WHERE tenant_id = $1"
-        " AND pg_visible_in_snapshot(held_by, $2::text::pg_snapshot)",
+        """
+        DELETE FROM catalogue.holds WHERE tenant_id = $1
+        AND pg_visible_in_snapshot(held_by, $2::text::pg_snapshot)
+        """,
         mark.tenant_id,
         mark.snapshot,
     )
@@ -139,10 +154,12 @@ async def condemn_packs(
 ) -> int:
     """Condemns packs that are locked; returns the bytes that count no more."""
     freed: int = await conn.fetchval(
-        "WITH condemned AS (UPDATE catalogue.packs SET state = 'condemned', condemned_at = $3"
-        "  WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[]) AND state <> 'condemned'"
-        "  RETURNING object_bytes)"
-        " SELECT coalesce(sum(object_bytes), 0)::bigint FROM condemned",
+        """
+        WITH condemned AS (UPDATE catalogue.packs SET state = 'condemned', condemned_at = $3
+        WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[]) AND state <> 'condemned'
+        RETURNING object_bytes)
+        SELECT coalesce(sum(object_bytes), 0)::bigint FROM condemned
+        """,
         tenant_id,
         pack_nos,
         now,
@@ -153,11 +170,13 @@ async def condemn_packs(
 async def resurrect_packs(conn: Connection, tenant_id: UUID, pack_nos: Sequence[int]) -> int:
     """Takes the condemnation of locked packs back; returns the bytes that count again."""
     regained: int = await conn.fetchval(
-        "WITH resurrected AS (UPDATE catalogue.packs SET condemned_at = NULL,"
-        "  state = CASE WHEN damaged_at IS NULL THEN 'live' ELSE 'damaged' END"
-        "  WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[]) AND state = 'condemned'"
-        "  RETURNING object_bytes)"
-        " SELECT coalesce(sum(object_bytes), 0)::bigint FROM resurrected",
+        """
+        WITH resurrected AS (UPDATE catalogue.packs SET condemned_at = NULL,
+            state = CASE WHEN damaged_at IS NULL THEN 'live' ELSE 'damaged' END
+        WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[]) AND state = 'condemned'
+        RETURNING object_bytes)
+        SELECT coalesce(sum(object_bytes), 0)::bigint FROM resurrected
+        """,
         tenant_id,
         pack_nos,
     )
@@ -188,15 +207,19 @@ async def move_chunks(
     ordered = sorted(chunks, key=lambda chunk: chunk.chunk_id)
     ids = [chunk.chunk_id for chunk in ordered]
     await conn.execute(
-        "SELECT FROM catalogue.chunks WHERE tenant_id = $1 AND chunk_id = ANY($2::bytea[])"
-        " ORDER BY chunk_id FOR UPDATE",
+        """
+        SELECT FROM catalogue.chunks WHERE tenant_id = $1 AND chunk_id = ANY($2::bytea[])
+        ORDER BY chunk_id FOR UPDATE
+        """,
         tenant_id,
         ids,
     )
     await conn.execute(
-        'UPDATE catalogue.chunks c SET pack_no = $6, "offset" = n."offset", length = n.length'
-        ' FROM unnest($2::bytea[], $3::integer[], $4::integer[]) AS n (chunk_id, "offset", length)'
-        " WHERE c.tenant_id = $1 AND c.chunk_id = n.chunk_id AND c.pack_no = ANY($5::bigint[])",
+        """
+        UPDATE catalogue.chunks c SET pack_no = $6, "offset" = n."offset", length = n.length
+        FROM unnest($2::bytea[], $3::integer[], $4::integer[]) AS n (chunk_id, "offset", length)
+        WHERE c.tenant_id = $1 AND c.chunk_id = n.chunk_id AND c.pack_no = ANY($5::bigint[])
+        """,
         tenant_id,
         ids,
         [chunk.offset for chunk in ordered],
@@ -205,8 +228,10 @@ async def move_chunks(
         pack_no,
     )
     await conn.execute(
-        "UPDATE catalogue.packs SET chunks_moved = true"
-        " WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[])",
+        """
+        UPDATE catalogue.packs SET chunks_moved = true
+        WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[])
+        """,
         tenant_id,
         sources,
     )

@@ -25,7 +25,10 @@ class Hold(NamedTuple):
 async def list_plans(conn: Connection, tenant_id: UUID) -> list[UUID]:
     """Returns the tenant's plans."""
     rows = await conn.fetch(
-        "SELECT plan_id FROM catalogue.plans WHERE tenant_id = $1 ORDER BY plan_id", tenant_id
+        """
+        SELECT plan_id FROM catalogue.plans WHERE tenant_id = $1 ORDER BY plan_id
+        """,
+        tenant_id,
     )
     return [row[0] for row in rows]
 
@@ -33,10 +36,16 @@ async def list_plans(conn: Connection, tenant_id: UUID) -> list[UUID]:
 async def lock_judged(conn: Connection, tenant_id: UUID, plan_id: UUID) -> int:
     """Returns up to which run a plan was judged; keeps others from judging it meanwhile."""
     await conn.execute(
-        "INSERT INTO judged_runs VALUES ($1, $2, 0) ON CONFLICT DO NOTHING", tenant_id, plan_id
+        """
+        INSERT INTO judged_runs VALUES ($1, $2, 0) ON CONFLICT DO NOTHING
+        """,
+        tenant_id,
+        plan_id,
     )
     number: int = await conn.fetchval(
-        "SELECT number FROM judged_runs WHERE tenant_id = $1 AND plan_id = $2 FOR UPDATE",
+        """
+        SELECT number FROM judged_runs WHERE tenant_id = $1 AND plan_id = $2 FOR UPDATE
+        """,
         tenant_id,
         plan_id,
     )
@@ -45,7 +54,7 @@ async def lock_judged(conn: Connection, tenant_id: UUID, plan_id: UUID) -> int:
 
 async def list_run_facts(
     conn: Connection, tenant_id: UUID, plan_id: UUID, after: int
-) -> list[tuple[int, rules.RunFacts | None]]:
+) -> list[tuple[int, rules.expiry.RunFacts | None]]:
     """Returns (number, facts) of restore points after a run, oldest first; the first has none.
 
     What a run superseded is what ends with the number before its own.
@@ -73,7 +82,7 @@ async def list_run_facts(
         timeout=LONG_SECONDS,
     )
     return [
-        (row[0], None if row[1] is None else rules.RunFacts(row[1], row[2], *row[3:7]))
+        (row[0], None if row[1] is None else rules.expiry.RunFacts(row[1], row[2], *row[3:7]))
         for row in rows
     ]
 
@@ -81,7 +90,9 @@ async def list_run_facts(
 async def put_judged(conn: Connection, tenant_id: UUID, plan_id: UUID, number: int) -> None:
     """Writes down up to which run a plan was judged."""
     await conn.execute(
-        "UPDATE judged_runs SET number = $3 WHERE tenant_id = $1 AND plan_id = $2",
+        """
+        UPDATE judged_runs SET number = $3 WHERE tenant_id = $1 AND plan_id = $2
+        """,
         tenant_id,
         plan_id,
         number,
@@ -93,8 +104,10 @@ async def add_hold(
 ) -> None:
     """Holds a plan's expiry because of one of its runs."""
     await conn.execute(
-        "INSERT INTO expiry_holds (tenant_id, plan_id, number, why, held_at)"
-        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        """
+        INSERT INTO expiry_holds (tenant_id, plan_id, number, why, held_at)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+        """,
         tenant_id,
         plan_id,
         number,
@@ -106,9 +119,11 @@ async def add_hold(
 async def list_holds(conn: Connection) -> list[Hold]:
     """Returns the holds of all tenants that nobody cleared, the oldest first."""
     rows = await conn.fetch(
-        "SELECT h.tenant_id, h.plan_id, coalesce(p.name, ''), h.number, h.why, h.held_at"
-        " FROM expiry_holds h LEFT JOIN catalogue.plans p USING (tenant_id, plan_id)"
-        " WHERE h.cleared_at IS NULL ORDER BY h.held_at, h.plan_id, h.number"
+        """
+        SELECT h.tenant_id, h.plan_id, coalesce(p.name, ''), h.number, h.why, h.held_at
+        FROM expiry_holds h LEFT JOIN catalogue.plans p USING (tenant_id, plan_id)
+        WHERE h.cleared_at IS NULL ORDER BY h.held_at, h.plan_id, h.number
+        """
     )
     return [Hold(*row) for row in rows]
 
@@ -117,8 +132,10 @@ async def is_held(conn: Connection, tenant_id: UUID, plan_id: UUID) -> bool:
     """Whether a hold of the plan is open."""
     return bool(
         await conn.fetchval(
-            "SELECT EXISTS (SELECT FROM expiry_holds WHERE tenant_id = $1 AND plan_id = $2"
-            " AND cleared_at IS NULL)",
+            """
+            SELECT EXISTS (SELECT FROM expiry_holds WHERE tenant_id = $1 AND plan_id = $2
+            AND cleared_at IS NULL)
+            """,
             tenant_id,
             plan_id,
         )
@@ -128,8 +145,10 @@ async def is_held(conn: Connection, tenant_id: UUID, plan_id: UUID) -> bool:
 async def clear_holds(conn: Connection, plan_id: UUID, reason: str, now: datetime) -> list[int]:
     """Clears the holds of a plan; returns the numbers of their runs."""
     rows = await conn.fetch(
-        "UPDATE expiry_holds SET cleared_at = $2, cleared_reason = $3"
-        " WHERE plan_id = $1 AND cleared_at IS NULL RETURNING number",
+        """
+        UPDATE expiry_holds SET cleared_at = $2, cleared_reason = $3
+        WHERE plan_id = $1 AND cleared_at IS NULL RETURNING number
+        """,
         plan_id,
         now,
         reason,

@@ -9,20 +9,27 @@ from libs.shared.database import Connection
 
 async def read_database_time(conn: Connection) -> datetime:
     """Returns what time the database says it is: to compare with, and for nothing else."""
-    told: datetime = await conn.fetchval("SELECT clock_timestamp()")
+    told: datetime = await conn.fetchval("""
+        SELECT clock_timestamp()
+        """)
     return told
 
 
 async def read_seen_at(conn: Connection) -> datetime | None:
     """Returns the last time that was believed; None before the first."""
-    seen_at: datetime | None = await conn.fetchval("SELECT seen_at FROM clock")
+    seen_at: datetime | None = await conn.fetchval("""
+        SELECT seen_at FROM clock
+        """)
     return seen_at
 
 
 async def put_seen_at(conn: Connection, now: datetime) -> None:
     """Believes a time."""
     await conn.execute(
-        "INSERT INTO clock (seen_at) VALUES ($1) ON CONFLICT (one) DO UPDATE SET seen_at = $1", now
+        """
+        INSERT INTO clock (seen_at) VALUES ($1) ON CONFLICT (one) DO UPDATE SET seen_at = $1
+        """,
+        now,
     )
 
 
@@ -31,7 +38,9 @@ async def add_acceptance(
 ) -> None:
     """Writes down that somebody said the time is right."""
     await conn.execute(
-        "INSERT INTO clock_acceptances (accepted_at, seen_at, reason) VALUES ($1, $2, $3)",
+        """
+        INSERT INTO clock_acceptances (accepted_at, seen_at, reason) VALUES ($1, $2, $3)
+        """,
         now,
         seen_at,
         reason,

@@ -11,11 +11,11 @@ from services.retention import rules
 
 
 @dataclass(frozen=True)
-class Keeper:
+class Resources:
     """Pool, store, keys, patience and pace of one process."""
 
     pool: Pool
     objects: ObjectStore
     keys: KeyRing
-    limits: rules.Limits = field(default_factory=rules.Limits)
-    rhythm: rules.Rhythm = field(default_factory=rules.Rhythm)
+    limits: rules.collection.Limits = field(default_factory=rules.collection.Limits)
+    rhythm: rules.rhythm.Rhythm = field(default_factory=rules.rhythm.Rhythm)
