@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from libs.shared import keys, runtime, settings, web
 from libs.shared.objects import ObjectStore
-from services.portal import api, consumers, jobs, pages
+from services.portal import api, commands, consumers, jobs, pages
 from services.portal.actions import signing
 from services.portal.actions.parts import Parts
 from services.portal.actions.passwords import Passwords
@@ -58,4 +58,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    runtime.main("portal", serve)
+    runtime.main("portal", serve, commands.COMMANDS)

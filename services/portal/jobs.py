@@ -11,6 +11,7 @@ from libs.shared.database import Pool, transaction
 from services.portal import store
 from services.portal.actions import subscribing
 from services.portal.rules import people
+from services.portal.rules.log.chain import COFFRE
 
 EVERY_SECONDS = 30.0
 
@@ -29,14 +30,16 @@ async def end_subscriptions(pool: Pool) -> None:
             if tenant.ends_at is None or tenant.ends_at > now:
                 continue
             await subscribing.move_subscription(
-                conn, None, "", tenant_id, "end", tenant.subscription_reason
+                conn, COFFRE, tenant_id, "end", tenant.subscription_reason
             )
 
 
 async def prune(pool: Pool) -> None:
     """Removes credentials that expired and guesses that no longer count."""
     async with transaction(pool) as conn:
-        await store.people.prune(conn, clock.now(), people.ACCOUNT_THROTTLE.window)
+        now = clock.now()
+        await store.people.prune(conn, now, people.ACCOUNT_THROTTLE.window)
+        await store.log.forget_restores(conn, now - people.TOKEN_LIFE)
 
 
 async def keep_time(pool: Pool) -> None:
