@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from agent import __version__
 from agent.failures import Interrupted, Problem, Unreachable, UsageError
+from libs.shared import protocol
 
 if TYPE_CHECKING:
     from agent.bandwidth import Throttle
@@ -161,6 +162,7 @@ class Connection:
         wire = self._wire()
         headers = {
             "User-Agent": f"coffre-agent/{__version__}",
+            protocol.HEADER: protocol.VERSION,
             "Accept": "application/json, application/octet-stream",
         }
         if body is not None:

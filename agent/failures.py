@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from libs.shared.protocol import ProtocolVersion
+
 SUCCEEDED = 0
 FAILED = 1
 USAGE = 2
@@ -90,6 +92,9 @@ class Problem(AgentError):
         self.detail = str(document.get("detail") or document.get("title") or f"HTTP {status}")
         self.document = document
         super().__init__(self.detail)
+        if self.code == ProtocolVersion.code:
+            # No try of ours will be taken until somebody installs another agent.
+            self.exit_code = USAGE
 
 
 def final(error: AgentError, if_unauthorised: str) -> AgentError:

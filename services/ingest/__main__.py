@@ -53,6 +53,7 @@ async def serve() -> None:
             body_deadline_seconds=BODY_SECONDS,
             streams=web.Streams(api.FILE_PATHS, settings.max_file_bytes),
             openapi_url="/v1/openapi.json",
+            agents_at="/v1/",
         )
         app.state.ingest = ingest
         try:

@@ -19,7 +19,11 @@ from services.portal.settings import Settings
 def build(parts: Parts, ready: Sequence[web.Check] = ()) -> FastAPI:
     """The application: JSON API and pages over the same actions."""
     app = web.create_app(
-        "portal", ready=ready, routers=[api.router, pages.router], max_body_bytes=4 << 20
+        "portal",
+        ready=ready,
+        routers=[api.router, pages.router],
+        max_body_bytes=4 << 20,
+        agents_at="/api/v1/",
     )
     app.state.parts = parts
     pages.install(app)

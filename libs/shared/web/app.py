@@ -15,6 +15,7 @@ from libs.shared.errors import Refusal
 from libs.shared.web import problems
 from libs.shared.web.bodies import BodyLimits, Streams
 from libs.shared.web.requests import Surroundings
+from libs.shared.web.versions import OneVersion
 
 CHECK_SECONDS = 5.0
 
@@ -42,11 +43,13 @@ def create_app(
     title: str = "",
     headers: Mapping[str, str] | None = None,
     openapi_url: str | None = None,
+    agents_at: str | None = None,
 ) -> FastAPI:
     """A FastAPI application with problems, request ids, body limits, health and metrics.
 
     `headers` are set on every answer that has not set them itself; `streams` are addresses with
-    limits of their own for bodies.
+    limits of their own for bodies; below `agents_at` an agent of another protocol version is
+    refused.
     """
     app = FastAPI(
         title=title or f"Coffre {service}",
@@ -61,6 +64,8 @@ def create_app(
         deadline_seconds=body_deadline_seconds,
         streams=streams,
     )
+    if agents_at is not None:
+        app.add_middleware(OneVersion, prefix=agents_at)
     app.add_middleware(Surroundings, service=service, headers=headers or {})
     app.include_router(_health(ready))
     for router in routers:
