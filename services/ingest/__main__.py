@@ -11,7 +11,6 @@ from uuid import UUID
 
 from libs.shared import database, keys, runtime, web
 from libs.shared.objects import ObjectStore
-from libs.shared.packs import MAX_PACK_BYTES
 from libs.shared.settings import BucketSettings, load
 from services.ingest import actions, api, consumers, jobs
 from services.ingest.settings import (
@@ -20,8 +19,6 @@ from services.ingest.settings import (
     IngestSettings,
     RotationSettings,
 )
-
-BODY_SECONDS = 600.0
 
 
 def open_bucket(settings: BucketSettings) -> ObjectStore:
@@ -49,9 +46,7 @@ async def serve() -> None:
             title="Coffre: agent protocol",
             ready=[*service.checks(), web.Check("storage", objects.check)],
             routers=api.ROUTERS,
-            max_body_bytes=MAX_PACK_BYTES,
-            body_deadline_seconds=BODY_SECONDS,
-            streams=web.Streams(api.FILE_PATHS, settings.max_file_bytes),
+            bodies=api.limit_bodies(settings.max_file_bytes),
             openapi_url="/v1/openapi.json",
             agents_at="/v1/",
         )

@@ -22,7 +22,7 @@ def build(parts: Parts, ready: Sequence[web.Check] = ()) -> FastAPI:
         "portal",
         ready=ready,
         routers=[api.router, pages.router],
-        max_body_bytes=4 << 20,
+        bodies=api.BODIES,
         agents_at="/api/v1/",
     )
     app.state.parts = parts

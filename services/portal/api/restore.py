@@ -42,7 +42,7 @@ async def list_manifest(
 @router.post("/plans/{plan}/chunks")
 async def read_chunks(plan: str, request: Request, actor: Client, parts: PartsOf) -> Response:
     """Chunks, still compressed, in the order asked for, from where the manifest says they lie."""
-    wanted = chunks.parse(await web.read_body(request, chunks.MAX_CHUNKS * chunks.RECORD_BYTES))
+    wanted = chunks.parse(await web.read_body(request))
     await restoring.check_plan(parts.pool, actor, plan)
     reader = await contents.open_reader(parts, actor.tenant_id)
     stream = await primed(chunks.write(reader, wanted))
