@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from libs.shared.catalogue import volumes
 from libs.shared.database import Connection
 from libs.shared.events import (
     AgentRevoked,
@@ -55,7 +56,7 @@ async def on_allowance_changed(conn: Connection, event: AllowanceChanged) -> Non
     version, held_bytes = await store.lock_allowance(conn, event.tenant_id)
     if version >= event.version:
         return
-    volume = await store.read_volume(conn, event.tenant_id)
+    volume = await volumes.read(conn, event.tenant_id)
     ceiling_bytes = rules.decide_ceiling(
         event.blocked, event.ceiling_bytes, volume.stored_bytes, held_bytes
     )

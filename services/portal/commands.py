@@ -1,4 +1,4 @@
-"""What an operator of the installation runs by hand."""
+"""Argv in: proving that nobody rewrote the access log."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
-from libs.shared import database, runtime
+from libs.shared import database
 from libs.shared.database import Connection
 from libs.shared.errors import InvalidRequest, NotFound
+from libs.shared.runtime import Command, Commands
 from libs.shared.settings import load
 from services.portal.actions import log
 from services.portal.rules.log.chain import Fault, Link, Verdict
@@ -104,11 +105,6 @@ def _say(fault: Fault) -> str:
     return f"line {fault.number} {_WHY[fault.why]}"
 
 
-COMMANDS = [
-    runtime.Command(
-        name="log",
-        help="prove that nobody rewrote the access log",
-        describe=describe_log,
-        run=look_after_log,
-    ),
+COMMANDS: Commands = [
+    Command("log", "prove that nobody rewrote the access log", look_after_log, describe_log),
 ]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from agent import __version__
-from libs.shared import protocol
 from tests.agent.house import PASSWORD, Client
 from tests.agent.machines import Machine
+
+from agent import __version__
+from libs.shared import protocol
 from tests.agent.wires import wire_to
 
 OLDER = (b"X-Coffre-Protocol: 1\r\n", b"X-Coffre-Protocol: 0\r\n")
@@ -25,12 +26,13 @@ def test_every_command_says_what_to_install(
     machine.run()
     with (
         wire_to(machine.server, told=OLDER) as wire,
-        wire_to(client.house.urls["portal"], told=OLDER) as portal,
+        wire_to(client.house.url("portal"), told=OLDER) as portal,
     ):
         machine.server = wire.url
         summary = machine.run(expect=2)
-        assert (summary["outcome"], summary["error_code"]) == ("failed", "protocol-version")
-        assert SENTENCE in summary["error"]
+        assert summary["outcome"] == "failed"
+        assert summary["error"]["subject"] == "protocol-version"
+        assert SENTENCE in summary["error"]["sentence"]
         checked = machine.agent("check", "--json")
         assert checked.returncode == 1
         assert SENTENCE in checked.stdout
@@ -41,7 +43,8 @@ def test_every_command_says_what_to_install(
         restored = machine.agent("restore", "papers", *to, "--json", COFFRE_PASSWORD=PASSWORD)
         assert restored.returncode == 2
         told = json.loads(restored.stdout.splitlines()[-1])
-        assert (told["error_code"], SENTENCE in told["error"]) == ("protocol-version", True)
+        assert told["error"]["subject"] == "protocol-version"
+        assert SENTENCE in told["error"]["sentence"]
     # Nothing was spoilt: the right agent goes on.
-    machine.server = client.house.urls["ingest"]
+    machine.server = client.house.url("ingest")
     assert machine.run()["bytes_sent"] == 0

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import httpx2
-
 from libs.shared import protocol, web
 from services.ingest import api
-from tests.ingest.machines import Agent, problem_of
-from tests.ingest.service import Service
 from tests.routes import list_routes
+from tests.world.agents import Agent, problem_of
+from tests.world.house import House
 
 ANY_ID = "0" * 64
 
@@ -24,8 +22,8 @@ def every_route() -> list[tuple[str, str]]:
     return sorted((method, re.sub(r"{[^}]+}", ANY_ID, path)) for method, path in routes)
 
 
-async def test_at_every_route_another_version_is_told_what_to_install(ingest: Service) -> None:
-    async with httpx2.AsyncClient(base_url=ingest.url, timeout=60, trust_env=False) as client:
+async def test_at_every_route_another_version_is_told_what_to_install(ingest: House) -> None:
+    async with ingest.http("ingest") as client:
         for method, path in every_route():
             for theirs in ("2", "0", "", "1.0", "1, 2", "x" * 3000):
                 answer = await client.request(

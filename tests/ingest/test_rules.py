@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from libs.shared.entries import Entry, EntryRejected, FolderDelta
 from libs.shared.errors import Unavailable
-from libs.shared.events import DumpResult, NotCopied, RunWarning
+from libs.shared.events import DumpResult, NotCopied
+from libs.shared.reasons import Reason
 from services.ingest import rules
 from services.ingest.actions.ingest import Budget
 
@@ -20,28 +21,40 @@ def dump(name: str, *, succeeded: bool) -> DumpResult:
     return DumpResult(name=name, succeeded=succeeded, guaranteed=succeeded, size_bytes=1)
 
 
+BAD = dump("a", succeeded=False)
+
+
 @pytest.mark.parametrize(
-    ("hint", "not_copied", "dumps", "expected", "outcome"),
+    ("hint", "not_copied", "dumps", "expected", "outcome", "reason"),
     [
-        ("succeeded", 0, (), (), "succeeded"),
-        ("succeeded", 1, (), (), "succeeded_with_warnings"),
-        ("succeeded_with_warnings", 0, (), (), "succeeded_with_warnings"),
-        ("failed", 0, (), (), "failed"),
-        ("succeeded", 0, (dump("a", succeeded=True),), ("a",), "succeeded"),
-        ("succeeded", 0, (dump("a", succeeded=False),), ("a",), "failed"),
-        ("succeeded", 0, (dump("a", succeeded=False),), (), "failed"),
-        ("succeeded_with_warnings", 3, (), ("a",), "failed"),
+        ("succeeded", 0, (), (), "succeeded", None),
+        ("succeeded", 1, (), (), "succeeded_with_warnings", None),
+        ("succeeded_with_warnings", 0, (), (), "succeeded_with_warnings", None),
+        ("failed", 0, (), (), "failed", Reason("incomplete")),
+        ("succeeded", 0, (dump("a", succeeded=True),), ("a",), "succeeded", None),
+        ("succeeded", 0, (BAD,), ("a",), "failed", Reason("dump-failed", "a", 1)),
+        ("failed", 0, (BAD,), ("a", "b"), "failed", Reason("dump-failed", "a, b", 2)),
+        ("succeeded", 0, (BAD,), (), "failed", Reason("dump-failed", "a", 1)),
+        ("succeeded_with_warnings", 3, (), ("a",), "failed", Reason("dump-missing", "a", 1)),
     ],
 )
-def test_what_became_of_a_run(hint, not_copied, dumps, expected, outcome):  # type: ignore[no-untyped-def] # a table
+def test_what_became_of_a_run(hint, not_copied, dumps, expected, outcome, reason):  # type: ignore[no-untyped-def] # a table
     counters = rules.Counters(files_not_copied=not_copied)
-    assert rules.decide_outcome(hint, counters, dumps, expected)[0] == outcome
+    assert rules.decide_outcome(hint, counters, dumps, expected) == (outcome, reason)
+
+
+def test_what_an_agent_says_of_its_failure_is_kept() -> None:
+    again = Reason("missed-again", amount=2, limit=3)
+    told = rules.decide_outcome("failed", rules.Counters(), (), (), (), again)
+    assert told == ("failed", again)
+    told = rules.decide_outcome("succeeded", rules.Counters(), (), (), (), again)
+    assert told == ("succeeded", None)
 
 
 def test_a_run_that_warns_of_something_has_not_simply_succeeded() -> None:
-    warnings = (RunWarning(code="clock-wrong", amount=600),)
+    warnings = (Reason("clock-ahead", amount=600),)
     told = rules.decide_outcome("succeeded", rules.Counters(), (), (), warnings)
-    assert told == ("succeeded_with_warnings", "")
+    assert told == ("succeeded_with_warnings", None)
 
 
 @pytest.mark.parametrize(
@@ -126,14 +139,14 @@ def test_folders_that_can_not_be_held() -> None:
 
 
 def test_an_ending_within_limits() -> None:
-    many = tuple(NotCopied(path="p" * 5000, reason="r") for _ in range(1200))
-    loud = tuple(RunWarning(code="new", detail="\0" + "d" * 1_000_000) for _ in range(1000))
+    many = tuple(NotCopied(path="p" * 5000, reason=Reason("vanished")) for _ in range(1200))
+    loud = tuple(Reason("new", detail="\0" + "d" * 1_000_000) for _ in range(1000))
     ending = rules.Ending(not_copied=many, warnings=loud, log_tail="é" * 40_000).shortened()
     assert len(ending.not_copied) == 1000
     assert len(ending.not_copied[0].path) == 4096
     assert ending.counters.files_not_copied == 1200
     assert len(ending.log_tail.encode()) <= 64 * 1024
-    assert ending.warnings == (RunWarning(code="new", detail="\ufffd" + "d" * 499),) * 20
+    assert ending.warnings == (Reason("new", detail="\ufffd" + "d" * 499),) * 20
 
 
 async def test_who_asks_for_memory_first_is_served_first() -> None:

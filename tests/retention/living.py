@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from libs.shared.errors import Unavailable
-from services.ingest.actions import bucket
+from services.ingest.actions import fetching
 from services.ingest.actions.gathering import gather
 from services.retention import actions
 from tests.retention.copying import Copying
@@ -188,7 +188,7 @@ class Life(Copying):
             keeper, tenant_id, self.now, self.now + timedelta(days=2), repair=False
         ):
             raise AssertionError(one)
-        for found in await bucket.list_runs(self.house.ingest, tenant_id):
+        for found in await fetching.list_runs(self.house.ingest, tenant_id):
             gathered = await gather(self.house.ingest, tenant_id, self.client.keys, found)
             with closing(gathered.file):
                 assert gathered.troubles == [], "a rebuild finds every part that it needs"

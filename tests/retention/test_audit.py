@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from libs.shared import clock
+from libs.shared import bucket, clock
 from services.retention import actions
 from tests.retention.house import Client, House
 
@@ -52,7 +52,7 @@ async def test_each_kind_is_told_and_mended(house: House, client: Client) -> Non
 
     stray = bytes(32)
     await house.objects.put(client.key(stray), b"stray")
-    await house.objects.put(f"t/{client.tenant_id}/packs/00/notes.txt", b"?")
+    await house.objects.put(f"{bucket.packs_of(client.tenant_id)}00/notes.txt", b"?")
     await house.objects.delete(client.key(await pack_of(b"a")))
     await house.objects.put(client.key(await pack_of(b"b")), b"short")
     await change(

@@ -7,11 +7,13 @@ from datetime import timedelta
 
 import pytest
 
+from libs.shared import bucket
 from libs.shared.errors import Unavailable
 from services.retention import actions
 from services.retention.rules import Limits
 from tests.retention.garbage import LATER, NOW, A, B, C, D, condemn, expire, make_garbage
 from tests.retention.house import Client, House, cancelled
+from tests.world.agents import Refused
 
 
 async def test_what_nothing_needs_is_condemned_then_deleted_after_the_grace(
@@ -36,7 +38,7 @@ async def test_what_nothing_needs_is_condemned_then_deleted_after_the_grace(
     await client.read([C, D])
     [*_, said] = await client.said("volume.changed.v1")
     assert said["stored_bytes"] == await client.stored_bytes()
-    sizes = [size async for _, size in house.objects.list(f"t/{client.tenant_id}/packs/")]
+    sizes = [size async for _, size in house.objects.list(bucket.packs_of(client.tenant_id))]
     assert sum(sizes) == said["stored_bytes"]
 
 
@@ -54,7 +56,7 @@ async def test_rows_gone_but_objects_left_by_a_crash_go_with_the_next_collection
     house.objects.refuses_deletes = False
     assert pack_id in await client.objects()
     run = await client.start(plan)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Refused, match="unavailable"):
         await client.upload(run, A)
     await actions.collect_tenant(house.keeper, client.tenant_id, LATER)
     assert pack_id not in await client.objects()

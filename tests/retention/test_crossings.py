@@ -7,11 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from libs.shared.errors import Unavailable
-from services.ingest.rules import ChunksMissing
 from services.retention import actions
 from tests.retention.garbage import LATER, NOW, A, B, C, D, condemn, expire, make_garbage
 from tests.retention.house import Client, House, cancelled
+from tests.world.agents import Refused
 
 
 async def test_a_commit_resurrects_what_was_condemned_under_its_run(
@@ -55,7 +54,7 @@ async def test_what_is_deleted_under_an_open_run_is_asked_for_again(
     await client.batch(run, {b"a": [A]})
     await condemn(client)
     await actions.collect_tenant(house.keeper, client.tenant_id, LATER)
-    with pytest.raises(ChunksMissing):
+    with pytest.raises(Refused, match="chunks-missing"):
         await client.commit(run)
     assert await client.missing(run, [A]) == [A]
     await client.upload(run, A)
@@ -80,7 +79,7 @@ async def test_an_upload_that_a_deletion_crossed_is_not_acknowledged(
     marked = await actions.mark_tenant(house.keeper, client.tenant_id, LATER)
     assert (await actions.delete(house.keeper, marked, LATER)).deleted == 1
     gate.set()
-    with pytest.raises(Unavailable):
+    with pytest.raises(Refused, match="unavailable"):
         await uploading
     assert pack_id not in await client.packs()
     await client.upload(run, A)
@@ -114,7 +113,7 @@ async def test_a_sweep_and_an_upload_see_each_other(house: House, client: Client
     assert await actions.sweep_strays(house.keeper, client.tenant_id, NOW, NOW) == 0, "too young"
     assert await actions.sweep_strays(house.keeper, client.tenant_id, LATER, LATER) == 1
     gate.set()
-    with pytest.raises(Unavailable):
+    with pytest.raises(Refused, match="unavailable"):
         await uploading
     await client.upload(run, A)
     assert await actions.sweep_strays(house.keeper, client.tenant_id, LATER, LATER) == 0

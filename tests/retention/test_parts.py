@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,13 +12,13 @@ from uuid import UUID
 
 import pytest
 
-from libs.shared import clock, database, sealing
-from libs.shared.entries import EntryRejected, FolderDelta, encode_batch
+from libs.shared import bucket, clock, database
 from services.ingest import actions as ingest_actions
 from services.ingest import rules as ingest_rules
 from services.retention import actions, jobs, rules
 from tests.retention.house import Client, Gates, House
 from tests.servers import cloned_database
+from tests.world.agents import Refused
 
 GRACE = timedelta(days=1)
 
@@ -34,7 +33,7 @@ async def sweep(client: Client, after: timedelta, *, again: bool = False) -> int
 
 async def run_keys(client: Client, plan: UUID) -> set[str]:
     """The bucket's objects of a plan's runs, by what follows the plan."""
-    prefix = f"t/{client.tenant_id}/runs/{plan}/"
+    prefix = bucket.runs_of(client.tenant_id, plan)
     return {key.removeprefix(prefix) async for key, _ in client.house.objects.list(prefix)}
 
 
@@ -50,21 +49,20 @@ def parts_of(keys: set[str], *numbers: int) -> set[str]:
 
 async def named_parts(client: Client, plan: UUID) -> set[str]:
     """What any head of the plan names."""
-    prefix = f"t/{client.tenant_id}/runs/{plan}/"
+    prefix = bucket.runs_of(client.tenant_id, plan)
     named = set()
     for key in await run_keys(client, plan):
         if ".head." in key:
             sealed = await client.house.objects.get(prefix + key)
-            plain = sealing.open_blob(sealed, client.keys, f"coffre/run/v1 {prefix}{key}".encode())
-            named |= {part["key"].removeprefix(prefix) for part in json.loads(plain)["parts"]}
+            head = bucket.open_as(sealed, client.keys, prefix + key, bucket.Head)
+            named |= {part.key.removeprefix(prefix) for part in head.parts}
     return named
 
 
 async def refuse_commit(client: Client, run: UUID, content: bytes) -> None:
     """A commit that puts its head and is refused: what it names lies in no folder."""
-    body = encode_batch([FolderDelta(b"nowhere", [client.entry(b"x", [content])], [])])
-    await ingest_actions.take_batch(client.house.ingest, client.agent, run, 0, bytearray(body))
-    with pytest.raises(EntryRejected):
+    await client.batch(run, {b"nowhere/x": [content]})
+    with pytest.raises(Refused, match="entry-invalid"):
         await client.commit(run)
 
 
@@ -194,7 +192,8 @@ async def test_a_commit_that_comes_after_the_sweep_brings_nothing_back(
     run = await client.start(plan)
     await client.batch(run, {b"b": [b"one"]})
     said = ingest_rules.Commit(batches=1, counters=ingest_rules.Counters())
-    commit = asyncio.create_task(ingest_actions.commit_run(slow, client.agent, run, said))
+    caller = await ingest_actions.authenticate(house.ingest, client.agent.token)
+    commit = asyncio.create_task(ingest_actions.commit_run(slow, caller, run, said))
     while not any(key.startswith("2.head.") for key in await run_keys(client, plan)):
         await asyncio.sleep(0.01)
     await client.copy(plan, {b"c": [b"one"]})
@@ -222,8 +221,7 @@ async def test_an_older_database_deletes_nothing_that_a_rebuild_uses(
     await client.copy(plan, {b"a": [b"one"], b"c": [b"one"]})
     async with other_database(client, servers, database_template) as older:
         await rebuild(client, older)
-        returned = Client(older, client.tenant_id)
-        returned.keys, returned.agent = client.keys, client.agent
+        returned = await older.tenant(client.tenant_id)
         # The first database lives on for some nights, and is lost.
         await client.batch(await client.start(plan), {b"d": [b"one"]})
         for name in (b"e", b"f", b"g"):
@@ -256,7 +254,7 @@ async def test_a_head_that_is_damaged_or_lost_keeps_its_parts(house: House, clie
         for taken in (b"replaced", name):
             await client.batch(run, {taken: []})
         await client.commit(run)
-    prefix = f"t/{client.tenant_id}/runs/{plan}/"
+    prefix = bucket.runs_of(client.tenant_id, plan)
     [first, second] = [
         key for key in sorted(await run_keys(client, plan)) if key.startswith(("1.head", "2.head"))
     ]
@@ -299,7 +297,7 @@ async def test_each_pass_sweeps(make_house: Callable[[rules.Limits], House]) -> 
             await one.copy(plan, {b"b": [b"one"]})
             await one.becomes("ended" if one is ended else "active")
         await asyncio.sleep(1.1)  # the store tells ages by the second
-        await jobs.collect_all(house.keeper)
+        await jobs.collect(house.keeper)
         for one, left in ((client, 0), (ended, 1)):
             assert len(parts_of(await run_keys(one, await one.plan()), 1)) == left
     finally:

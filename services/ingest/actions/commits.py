@@ -10,19 +10,21 @@ from uuid import UUID
 
 import asyncpg
 
-from libs.shared import clock, database, logs, outbox
+from libs.shared import bucket, clock, database, logs, outbox, reasons
+from libs.shared.catalogue import volumes
+from libs.shared.catalogue.volumes import Volume
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.entries import EntryRejected
 from libs.shared.errors import NotFound
 from libs.shared.events import Outcome
+from libs.shared.reasons import Reason
 from services.ingest import rules, store
 from services.ingest.actions.applying import Application
 from services.ingest.actions.bundling import bundle_files, check_bundled
 from services.ingest.actions.deltas import hold_packs
 from services.ingest.actions.ends import put_head, tell_end
 from services.ingest.actions.ingest import Ingest
-from services.ingest.actions.packs import volume_changed
 from services.ingest.actions.runs import finished, use_run
 
 
@@ -45,6 +47,7 @@ async def commit_run(
             ending.dumps,
             plan.declaration["dumps"],
             ending.warnings,
+            ending.reason,
         )
         has_files = await store.has_files(conn, run_id)
         rules.check_form(said, has_files=has_files)
@@ -88,10 +91,10 @@ async def _look(
     return await use_run(ingest, conn, agent, run_id), plan, None
 
 
-def _answer(run: rules.Run, outcome: Outcome, reason: str, volume: store.Volume) -> dict[str, Any]:
+def _answer(run: rules.Run, outcome: Outcome, volume: Volume) -> dict[str, Any]:
     return {
         "outcome": outcome,
-        "reason": reason,
+        "reason": reasons.write(run.reason),
         "run_id": str(run.run_id),
         "number": run.number,
         "restore_point": True,
@@ -118,12 +121,12 @@ def _head(
     plan: store.Plan,
     ending: rules.Ending,
     batches: list[store.Batch],
-    verdict: tuple[Outcome, str],
+    verdict: tuple[Outcome, Reason | None],
     *,
     full: bool,
-) -> rules.Head:
+) -> bucket.Head:
     """A manifest's head: with it and its parts the run can be rebuilt."""
-    return rules.Head(
+    return bucket.Head(
         tenant_id=run.tenant_id,
         plan_id=run.plan_id,
         plan=plan.name,
@@ -145,7 +148,8 @@ def _head(
         reason=verdict[1],
         counters=ending.counters.model_dump(),
         parts=[
-            rules.Part(batch.object_key, batch.sha256.hex(), batch.entries) for batch in batches
+            bucket.StoredPart(batch.object_key, batch.sha256.hex(), batch.entries)
+            for batch in batches
         ],
     )
 
@@ -155,7 +159,7 @@ async def _apply(
     agent: rules.Agent,
     run_id: UUID,
     ending: rules.Ending,
-    verdict: tuple[Outcome, str, str],
+    verdict: tuple[Outcome, Reason | None, str],
     count: int,
     mark: store.Mark | None,
     *,
@@ -205,14 +209,13 @@ async def _close(
     run: rules.Run,
     plan: store.Plan,
     ending: rules.Ending,
-    verdict: tuple[Outcome, str, str],
+    verdict: tuple[Outcome, Reason | None, str],
     delta: Application,
     resurrected_bytes: int,
     mark: store.Mark | None,
     now: datetime,
 ) -> dict[str, Any]:
     outcome, reason, head_key = verdict
-    reason_code = "incomplete" if outcome == "failed" else ""
     place = store.Place(run.tenant_id, run.plan_id, run.number)
     files_total, bytes_protected = await store.add_restore_point(
         conn, place, run.run_id, delta.files, delta.size_bytes, run.parent, now
@@ -227,26 +230,21 @@ async def _close(
             changed=delta.changed,
             more=delta.files,
         )
-    if delta.size_bytes or resurrected_bytes:
-        volume = await store.change_volume(conn, run.tenant_id, resurrected_bytes, delta.size_bytes)
-        await outbox.add(conn, volume_changed(run.tenant_id, volume))
-    else:
-        volume = await store.read_volume(conn, run.tenant_id)
-    run = replace(run, state="committed", outcome=outcome, reason_code=reason_code, reason=reason)
-    answer = _answer(run, outcome, reason, volume)
+    volume = await volumes.change(conn, run.tenant_id, resurrected_bytes, delta.size_bytes)
+    run = replace(run, state="committed", outcome=outcome, reason=reason)
+    answer = _answer(run, outcome, volume)
     closed = await store.finish_run(
         conn,
         run.tenant_id,
         run.run_id,
         state="committed",
         outcome=outcome,
-        reason_code=reason_code,
         reason=reason,
         answer=answer,
         now=now,
         head_key=head_key,
     )
     if not closed:
-        raise rules.RunClosed("failed", "abandoned")
+        raise rules.RunClosed("failed", None)
     await outbox.add(conn, finished(run, plan, outcome, ending, volume.stored_bytes, now))
     return answer

@@ -7,12 +7,11 @@ from array import array
 from collections.abc import Sequence
 from uuid import UUID
 
-from libs.shared import database, entries, logs
+from libs.shared import bucket, database, entries, logs
 from libs.shared.database import Connection
 from libs.shared.entries import FolderDelta
 from libs.shared.errors import InvalidRequest, Unavailable
 from services.ingest import rules, store
-from services.ingest.actions.ends import runs_prefix, seal_part
 from services.ingest.actions.ingest import Ingest
 from services.ingest.actions.runs import use_run
 
@@ -38,22 +37,17 @@ async def take_batch(
         pack_nos = sorted({fact.pack_no for fact in facts.values()})
         del deltas, ids, facts
     digest = hashlib.sha256(body).digest()
-    key = f"{run_prefix(run)}.{number}.{digest[:8].hex()}"
+    key = bucket.key_of_part(run.tenant_id, run.plan_id, run.number, number, digest.hex())
     keys = await ingest.keys.get(agent.tenant_id)
-    sealed = await ingest.in_thread(seal_part, body, keys, key)
+    sealed = await ingest.in_thread(bucket.seal_object, body, keys, key)
     await ingest.objects.put(key, sealed)
     batch = store.Batch(number, count, key, digest, pack_nos)
     async with database.transaction(ingest.pool) as conn:
         if not await store.put_batch(conn, agent.tenant_id, run_id, batch, crc32s, bytes(body)):
             closed = await store.find_run(conn, agent.tenant_id, agent.agent_id, run_id)
             assert closed is not None
-            raise rules.RunClosed(closed.state, closed.reason_code, closed.reason)
+            raise rules.RunClosed(closed.state, closed.reason)
     logs.get().info("batch.taken", run_id=str(run_id), batch=number, entries=count)
-
-
-def run_prefix(run: rules.Run) -> str:
-    """How the keys of all objects of a run's delta begin."""
-    return f"{runs_prefix(run.tenant_id, run.plan_id)}{run.number}"
 
 
 def _unpack(body: bytes | bytearray) -> tuple[list[FolderDelta], list[bytes]]:

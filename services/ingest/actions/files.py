@@ -23,8 +23,9 @@ from libs.shared.errors import BodyTooLarge, Unavailable
 from services.ingest import rules, store
 from services.ingest.actions.inflow import Inflow
 from services.ingest.actions.ingest import Ingest
-from services.ingest.actions.packs import store_own_pack
+from services.ingest.actions.packs import take_pack
 from services.ingest.actions.runs import use_run
+from services.ingest.actions.uploads import BuiltBody
 
 MAX_FILE_BYTES = 200 * 1024**3
 """So that the ids of its chunks fit into one batch of entries."""
@@ -123,7 +124,7 @@ async def _write_down(
         if not await store.is_open(conn, agent.tenant_id, run_id):
             closed = await store.find_run(conn, agent.tenant_id, agent.agent_id, run_id)
             assert closed is not None
-            raise rules.RunClosed(closed.state, closed.reason_code, closed.reason)
+            raise rules.RunClosed(closed.state, closed.reason)
         is_file = await store.put_folders(conn, run_id, rules.list_folders([file.folder]))
         if is_file is not None:
             raise EntryRejected(is_file, "it is a file of this run, so nothing can lie in it")
@@ -194,7 +195,9 @@ class Cutting:
         ingest = self._ingest
         async with ingest.pack_memory.hold(2 * self._payloads.size_bytes, _PACK_WAIT_SECONDS):
             pack = await ingest.in_thread(self._payloads.build)
-            return await store_own_pack(ingest, self._agent, self._run_id, pack)
+            body = BuiltBody(pack.body)
+            stored = await take_pack(ingest, self._agent, self._run_id, pack.id, body)
+        return stored.stored_bytes
 
 
 class Payloads:

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from blake3 import blake3
 
-from libs.shared import database
+from libs.shared import bucket, database
 from libs.shared.database import Connection, Pool
 from services.ingest import rules, store
 
@@ -60,7 +60,7 @@ async def take_fingerprint(pool: Pool, tenant_id: UUID) -> Fingerprint:
     return Fingerprint(tenant_id, digest.hexdigest(), plans, points, versions)
 
 
-def _shown(point: rules.Point) -> list[object]:
+def _shown(point: bucket.Point) -> list[object]:
     return [
         point.number,
         point.run_id,
@@ -73,7 +73,7 @@ def _shown(point: rules.Point) -> list[object]:
 
 
 async def _take_content(
-    conn: Connection, tenant_id: UUID, plan_id: UUID, points: list[rules.Point]
+    conn: Connection, tenant_id: UUID, plan_id: UUID, points: list[bucket.Point]
 ) -> rules.Content:
     content = rules.Content()
     numbers = [point.number for point in points]

@@ -5,7 +5,6 @@ Nothing is written to the catalogue here; its chunks must be there already.
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from array import array
 from collections.abc import AsyncIterator, Callable
@@ -16,16 +15,15 @@ from uuid import UUID
 
 import msgspec
 
-from libs.shared import database, entries
+from libs.shared import bucket, database, entries
+from libs.shared.bucket import RunObjects, Unreadable
 from libs.shared.entries import BatchRejected, FolderDelta
 from libs.shared.keys import TenantKeys
 from services.ingest import rules
-from services.ingest.actions import bucket
+from services.ingest.actions import fetching
 from services.ingest.actions.applying import Delta
-from services.ingest.actions.bucket import Unreadable
 from services.ingest.actions.deltas import find_facts
 from services.ingest.actions.ingest import Ingest
-from services.ingest.actions.lists import read_list_part
 
 _encoder = msgspec.msgpack.Encoder()
 _delta_decoder = msgspec.msgpack.Decoder(tuple[list[FolderDelta], bytes])
@@ -44,10 +42,10 @@ class Step:
     full: bool
     slots: list[tuple[int, int]]
     is_whole: bool = True
-    point: rules.Point | None = None
+    point: bucket.Point | None = None
     head_key: str = ""
-    told: rules.End | None = None
-    listed: rules.ListHead | None = None
+    told: bucket.End | None = None
+    listed: bucket.ListHead | None = None
 
 
 @dataclass
@@ -57,7 +55,7 @@ class Gathered:
     plan_id: UUID
     last_number: int
     file: BinaryIO
-    newest: rules.Head | None = None
+    newest: bucket.Head | None = None
     undecided: int | None = None
     expired_before: int = 0
     steps: list[Step] = field(default_factory=list)
@@ -100,9 +98,7 @@ class Gathered:
             yield await ingest.in_thread(_list_decoder.decode, self._read(slot))
 
 
-async def gather(
-    ingest: Ingest, tenant_id: UUID, keys: TenantKeys, found: bucket.RunObjects
-) -> Gathered:
+async def gather(ingest: Ingest, tenant_id: UUID, keys: TenantKeys, found: RunObjects) -> Gathered:
     """Fetches what is needed of a plan: its newest whole list and the deltas since."""
     gathered = Gathered(found.plan_id, found.last_number, tempfile.TemporaryFile())  # noqa: SIM115 - closed by the caller
     source = _Source(ingest, tenant_id, keys, gathered)
@@ -120,13 +116,13 @@ async def gather(
     return gathered
 
 
-async def _gather_runs(source: _Source, found: bucket.RunObjects, base: int) -> None:
+async def _gather_runs(source: _Source, found: RunObjects, base: int) -> None:
     gathered = source.gathered
     heads = [key for number, some in found.heads.items() if number >= base for key in some]
     ends = [key for number, key in found.ends.items() if number >= base]
     history = rules.decide_history(
-        await source.read_all(heads, rules.Head),
-        (await source.read_all(ends, rules.End)).values(),
+        await source.read_all(heads, bucket.Head),
+        (await source.read_all(ends, bucket.End)).values(),
         [found.last_number],
         [base] if base else [],
     )
@@ -170,24 +166,23 @@ class _Source:
 
     async def read_all(self, names: list[str], kind: type[Any]) -> dict[str, Any]:
         readable = {}
-        async for key, one in bucket.read_all(self._ingest, self._keys, names, kind):
+        async for key, one in fetching.read_all(self._ingest, self._keys, names, kind):
             if isinstance(one, Unreadable):
                 self.gathered.troubles.append(str(one))
             else:
                 readable[key] = one
         return readable
 
-    async def _read_parts(self, parts: list[rules.Part]) -> AsyncIterator[bytes | Unreadable]:
-        async def one(part: rules.Part) -> bytes | Unreadable:
+    async def _read_parts(
+        self, parts: list[bucket.StoredPart]
+    ) -> AsyncIterator[bytes | Unreadable]:
+        async def one(part: bucket.StoredPart) -> bytes | Unreadable:
             try:
-                body = await bucket.read(self._ingest, self._keys, part.key)
+                return await fetching.read_part(self._ingest, self._keys, part)
             except Unreadable as trouble:
                 return trouble
-            if hashlib.sha256(body).hexdigest() != part.sha256:
-                return Unreadable(f"{part.key} is not the part that its run named")
-            return body
 
-        async for body in bucket.each(bucket.several(parts), one):
+        async for body in fetching.each(fetching.several(parts), one):
             yield body
 
     async def _find(self, decode: Callable[[bytes], Any], body: bytes) -> tuple[Any, Any]:
@@ -197,7 +192,7 @@ class _Source:
             return decoded, await find_facts(conn, self._tenant_id, ids)
 
     async def fetch_delta(
-        self, key: str, head: rules.Head, told: rules.End | None, *, is_whole: bool
+        self, key: str, head: bucket.Head, told: bucket.End | None, *, is_whole: bool
     ) -> Step:
         """Puts a run's delta on disk, without what can't be read."""
         slots = []
@@ -230,14 +225,14 @@ class _Source:
 
     async def fetch_list(self, key: str, number: int) -> Step:
         """Puts a whole list on disk; Unreadable unless all of it is there and right."""
-        head = await bucket.read_as(self._ingest, self._keys, key, rules.ListHead)
+        head = await fetching.read_as(self._ingest, self._keys, key, bucket.ListHead)
         content = rules.Content()
         slots = []
         async for body in self._read_parts(head.parts):
             if isinstance(body, Unreadable):
                 raise body
             try:
-                folders, facts = await self._find(read_list_part, body)
+                folders, facts = await self._find(bucket.decode_folders, body)
             except ValueError as error:
                 raise Unreadable(f"a part of {key} can't be understood: {error}") from None
             settled, gone = await self._ingest.in_thread(rules.settle_list, folders, facts)
@@ -255,24 +250,23 @@ def _decode(decode: Callable[[bytes], Any], body: bytes) -> tuple[Any, list[byte
     decoded = decode(body)
     return decoded, rules.list_chunk_ids(
         FolderDelta(folder.folder, folder.entries, [])
-        if isinstance(folder, rules.ListedFolder)
+        if isinstance(folder, bucket.ListedFolder)
         else folder
         for folder in decoded
     )
 
 
-def _point(head: rules.Head, told: rules.End | None) -> rules.Point:
+def _point(head: bucket.Head, told: bucket.End | None) -> bucket.Point:
     """A restore point as its end told it, or as its head asked for it."""
     committed_at: datetime = told.finished_at if told else head.asked_at
     outcome = told.outcome if told else head.outcome
-    return rules.Point(
+    return bucket.Point(
         number=head.number,
         run_id=head.run_id,
         parent=head.parent,
         started_at=head.started_at,
         committed_at=committed_at,
         outcome=outcome,
-        reason_code=told.reason_code if told else "incomplete" if outcome == "failed" else "",
         reason=told.reason if told else head.reason,
         files_total=-1 if told is None or told.files_total is None else told.files_total,
         bytes_protected=-1

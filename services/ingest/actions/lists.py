@@ -8,24 +8,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import BinaryIO, NamedTuple
 
-import msgspec
-import zstandard
-
-from libs.shared import database, logs
+from libs.shared import bucket, database, logs
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.entries import Entry
 from libs.shared.errors import Refusal
 from services.ingest import rules, store
-from services.ingest.actions.ends import runs_prefix, seal_part
 from services.ingest.actions.ingest import Ingest
 
 _PART_VERSIONS = 5_000
 _PART_BYTES = 4 * 1024 * 1024
-_MAX_PLAIN_BYTES = 256 * 1024 * 1024
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(list[rules.ListedFolder])
 
 
 class _Spooled(NamedTuple):
@@ -60,19 +52,20 @@ async def write_list(ingest: Ingest, due: store.DueList) -> None:
             points = await store.list_points(conn, due.tenant_id, due.plan_id)
             content, received, spooled = await _spool(ingest, conn, due, file)
         number = points[-1].number
-        prefix = f"{runs_prefix(due.tenant_id, due.plan_id)}{number}.list"
         parts = []
         start = 0
         file.seek(0)
         for place, part in enumerate(spooled):
             body = file.read(part.end - start)
             start = part.end
-            digest = hashlib.sha256(body).hexdigest()
-            key = f"{prefix}.{place}.{digest[:16]}"
-            await _put(ingest, due, key, body)
-            parts.append(rules.Part(key, digest, part.versions))
+            sha256 = hashlib.sha256(body).hexdigest()
+            key = bucket.key_of_list_part(due.tenant_id, due.plan_id, number, place, sha256)
+            keys = await ingest.keys.get(due.tenant_id)
+            sealed = await ingest.in_thread(bucket.seal_object, body, keys, key)
+            await ingest.objects.put(key, sealed)
+            parts.append(bucket.StoredPart(key, sha256, part.versions))
     crashpoint("ingest.before_put_list")
-    head = rules.ListHead(
+    head = bucket.ListHead(
         tenant_id=due.tenant_id,
         plan_id=due.plan_id,
         number=number,
@@ -82,15 +75,12 @@ async def write_list(ingest: Ingest, due: store.DueList) -> None:
         received=received,
         parts=parts,
     )
-    await _put(ingest, due, prefix, msgspec.json.encode(head))
+    keys = await ingest.keys.get(due.tenant_id)
+    listed = await ingest.in_thread(bucket.seal_list, head, keys)
+    await ingest.objects.put(listed.key, listed.body)
     async with database.acquire(ingest.pool) as conn:
         await store.mark_listed(conn, due, content.versions)
     logs.get().info("list.written", plan_id=str(due.plan_id), run=number, entries=content.versions)
-
-
-async def _put(ingest: Ingest, due: store.DueList, key: str, plain: bytes) -> None:
-    keys = await ingest.keys.get(due.tenant_id)
-    await ingest.objects.put(key, await ingest.in_thread(seal_part, plain, keys, key))
 
 
 async def _spool(
@@ -99,7 +89,7 @@ async def _spool(
     content = rules.Content()
     received: dict[int, datetime] = {}
     spooled: list[_Spooled] = []
-    folders: list[rules.ListedFolder] = []
+    folders: list[bucket.ListedFolder] = []
     count = size_bytes = 0
     async for folder, versions in store.walk_versions(conn, due.tenant_id, due.plan_id):
         listed = [version.content for version in versions]
@@ -118,25 +108,16 @@ async def _spool(
     return content, received, spooled
 
 
-def list_folder(folder: bytes, versions: Sequence[rules.Listed]) -> rules.ListedFolder:
+def list_folder(folder: bytes, versions: Sequence[rules.Listed]) -> bucket.ListedFolder:
     """Versions in one folder as a part holds them."""
     entries = [
         Entry(v.name, v.kind, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.target, v.chunk_ids)  # type: ignore[arg-type]  # checked by the table
         for v in versions
     ]
-    return rules.ListedFolder(
+    return bucket.ListedFolder(
         folder, entries, [v.first_run for v in versions], [v.last_run for v in versions]
     )
 
 
-def _append(file: BinaryIO, folders: list[rules.ListedFolder]) -> None:
-    file.write(zstandard.ZstdCompressor(level=3).compress(_encoder.encode(folders)))
-
-
-def read_list_part(body: bytes) -> list[rules.ListedFolder]:
-    """The versions in a part of a whole list; ValueError if it is none."""
-    try:
-        plain = zstandard.ZstdDecompressor().decompress(body, max_output_size=_MAX_PLAIN_BYTES)
-        return _decoder.decode(plain)
-    except (zstandard.ZstdError, msgspec.MsgspecError) as error:
-        raise ValueError(str(error)) from error
+def _append(file: BinaryIO, folders: list[bucket.ListedFolder]) -> None:
+    file.write(bucket.encode_folders(folders))

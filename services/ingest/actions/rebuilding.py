@@ -7,13 +7,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from libs.shared import clock, database, logs, outbox
+from libs.shared import bucket, clock, database, logs
+from libs.shared.catalogue import volumes
 from libs.shared.keys import KeysDestroyed, KeysUnreadable, TenantKeys
 from services.ingest import rules, store
-from services.ingest.actions import bucket
+from services.ingest.actions import fetching
 from services.ingest.actions.gathering import gather
 from services.ingest.actions.ingest import Ingest
-from services.ingest.actions.packs import volume_changed
 from services.ingest.actions.replaying import write_plan
 
 _SAY_EVERY = 500
@@ -51,7 +51,7 @@ async def rebuild(
         occupied = await store.list_occupied(conn)
         if occupied and (only is None or only in occupied):
             raise rules.CatalogueOccupied(occupied)
-        tenants = [only] if only is not None else await bucket.list_tenants(ingest)
+        tenants = [only] if only is not None else await fetching.list_tenants(ingest)
         return [
             await _rebuild_tenant(ingest, tenant_id, verify=verify, say=say)
             for tenant_id in tenants
@@ -65,10 +65,12 @@ async def _rebuild_tenant(
     try:
         keys = await ingest.keys.get(tenant_id)
     except KeysDestroyed:
-        rebuilt.troubles.append(f"keys/{tenant_id} is missing: nothing of it can be read")
+        rebuilt.troubles.append(
+            f"{bucket.key_of_keys(tenant_id)} is missing: nothing of it can be read"
+        )
         return rebuilt
     except KeysUnreadable as trouble:
-        rebuilt.troubles.append(f"keys/{tenant_id}: {trouble}")
+        rebuilt.troubles.append(f"{bucket.key_of_keys(tenant_id)}: {trouble}")
         return rebuilt
     async with database.acquire(ingest.pool) as conn:
         if not await store.start_rebuild(conn, tenant_id, clock.now()):
@@ -76,15 +78,14 @@ async def _rebuild_tenant(
             return rebuilt
     say(f"{tenant_id}: packs")
     await _take_packs(ingest, keys, rebuilt, verify=verify, say=say)
-    for found in await bucket.list_runs(ingest, tenant_id):
+    for found in await fetching.list_runs(ingest, tenant_id):
         say(f"{tenant_id}: plan {found.plan_id}")
         await _take_plan(ingest, keys, found, rebuilt)
     async with database.transaction(ingest.pool) as conn:
         await store.allow_long_statements(conn)
         # Milliseconds since 1970: more than any count of changes, and than an earlier rebuild's.
         sequence = int(clock.now().timestamp() * 1000)
-        volume = await store.put_rebuilt_volume(conn, tenant_id, sequence)
-        await outbox.add(conn, volume_changed(tenant_id, volume))
+        volume, _ = await volumes.sum_anew(conn, tenant_id, least_sequence=sequence)
         await store.finish_rebuild(conn, tenant_id, clock.now())
     rebuilt.stored_bytes, rebuilt.protected_bytes, _ = volume
     logs.get().info(
@@ -105,7 +106,7 @@ async def _take_packs(
     verify: bool,
     say: Callable[[str], None],
 ) -> None:
-    async for pack in bucket.read_packs(ingest, rebuilt.tenant_id, keys, verify=verify):
+    async for pack in fetching.read_packs(ingest, rebuilt.tenant_id, keys, verify=verify):
         if isinstance(pack, bucket.Unreadable):
             rebuilt.troubles.append(str(pack))
             continue
@@ -119,7 +120,7 @@ async def _take_packs(
 
 
 async def _add_pack(
-    ingest: Ingest, tenant_id: UUID, pack: bucket.StoredPack, *, verify: bool
+    ingest: Ingest, tenant_id: UUID, pack: fetching.StoredPack, *, verify: bool
 ) -> None:
     """Stored now, as far as a collection is concerned; verified when it was put, or now."""
     now = clock.now()

@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import asyncpg
 
-from libs.shared import clock, database, outbox
+from libs.shared import bucket, clock, database, outbox
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.entries import EntryRejected
 from libs.shared.events import AgentEnrolled, PlanDeclared
+from libs.shared.reasons import Reason
 from services.ingest import rules, store
 from services.ingest.actions.applying import Application
 from services.ingest.actions.ends import put_head
@@ -35,10 +36,10 @@ class _Replay:
     """A plan on its way into the catalogue: the totals so far, and what was whole."""
 
     gathered: Gathered
-    head: rules.Head
+    head: bucket.Head
     files: int = 0
     size_bytes: int = 0
-    points: list[rules.Point] = field(default_factory=list)
+    points: list[bucket.Point] = field(default_factory=list)
     points_left_out: int = 0
     untold: dict[int, str] = field(default_factory=dict)
     expired: set[tuple[int, int]] = field(default_factory=set)
@@ -107,7 +108,7 @@ async def _apply(ingest: Ingest, conn: Connection, replay: _Replay, step: Step) 
 
 
 async def _apply_delta(
-    ingest: Ingest, conn: Connection, replay: _Replay, step: Step, point: rules.Point
+    ingest: Ingest, conn: Connection, replay: _Replay, step: Step, point: bucket.Point
 ) -> None:
     delta = Application(ingest, conn, _run(replay, step, point), point.committed_at, full=step.full)
     parts = replay.gathered.read_deltas(ingest, step)
@@ -116,7 +117,7 @@ async def _apply_delta(
     replay.size_bytes += delta.size_bytes
 
 
-def _run(replay: _Replay, step: Step, point: rules.Point) -> rules.Run:
+def _run(replay: _Replay, step: Step, point: bucket.Point) -> rules.Run:
     return rules.Run(
         run_id=point.run_id,
         tenant_id=replay.head.tenant_id,
@@ -127,13 +128,12 @@ def _run(replay: _Replay, step: Step, point: rules.Point) -> rules.Run:
         state="open",
         started_at=point.started_at,
         outcome=point.outcome,
-        reason_code=point.reason_code,
         reason=point.reason,
         answer=None,
     )
 
 
-def _add_point(replay: _Replay, step: Step, point: rules.Point) -> None:
+def _add_point(replay: _Replay, step: Step, point: bucket.Point) -> None:
     """Keeps a restore point if it is whole; says so where its totals are not what they were."""
     if step.number == replay.gathered.undecided:
         replay.untold[step.number] = step.head_key
@@ -153,7 +153,7 @@ def _add_point(replay: _Replay, step: Step, point: rules.Point) -> None:
 
 
 async def _apply_list(
-    ingest: Ingest, conn: Connection, replay: _Replay, step: Step, listed: rules.ListHead
+    ingest: Ingest, conn: Connection, replay: _Replay, step: Step, listed: bucket.ListHead
 ) -> None:
     newest = listed.points[-1]
     run = replace(_run(replay, step, newest), parent=None)
@@ -181,11 +181,11 @@ async def _drop_expired(conn: Connection, replay: _Replay) -> None:
     replay.points = [point for point in replay.points if point.number not in broken]
 
 
-def _mend(gathered: Gathered, head: rules.Head) -> rules.Head:
+def _mend(gathered: Gathered, head: bucket.Head) -> bucket.Head:
     """An empty run on top of a newest one that did not come back whole."""
     now = clock.now()
     fields = {name: getattr(head, name) for name in head.__struct_fields__}
-    return rules.Head(
+    return bucket.Head(
         **fields
         | {
             "run_id": uuid4(),
@@ -195,34 +195,33 @@ def _mend(gathered: Gathered, head: rules.Head) -> rules.Head:
             "started_at": now,
             "asked_at": now,
             "outcome": "succeeded_with_warnings",
-            "reason": "Brought back from the bucket; some of it could not be read.",
+            "reason": Reason("rebuilt"),
             "counters": {},
             "parts": [],
         }
     )
 
 
-def _mended(mend: rules.Head, files: int, size_bytes: int) -> rules.Point:
-    return rules.Point(
+def _mended(mend: bucket.Head, files: int, size_bytes: int) -> bucket.Point:
+    return bucket.Point(
         number=mend.number,
         run_id=mend.run_id,
         parent=mend.parent,
         started_at=mend.started_at,
         committed_at=mend.asked_at,
         outcome=mend.outcome,
-        reason_code="rebuilt",
         reason=mend.reason,
         files_total=files,
         bytes_protected=size_bytes,
     )
 
 
-def _with_totals(point: rules.Point, files: int, size_bytes: int) -> rules.Point:
+def _with_totals(point: bucket.Point, files: int, size_bytes: int) -> bucket.Point:
     fields = {name: getattr(point, name) for name in point.__struct_fields__}
-    return rules.Point(**fields | {"files_total": files, "bytes_protected": size_bytes})
+    return bucket.Point(**fields | {"files_total": files, "bytes_protected": size_bytes})
 
 
-def _enrolled(head: rules.Head) -> AgentEnrolled:
+def _enrolled(head: bucket.Head) -> AgentEnrolled:
     return AgentEnrolled(
         tenant_id=head.tenant_id,
         agent_id=head.agent_id,
@@ -233,7 +232,7 @@ def _enrolled(head: rules.Head) -> AgentEnrolled:
     )
 
 
-def _declared(head: rules.Head, version: int) -> PlanDeclared:
+def _declared(head: bucket.Head, version: int) -> PlanDeclared:
     said = rules.Declaration.model_validate(head.declaration)
     return PlanDeclared(
         tenant_id=head.tenant_id,

@@ -8,19 +8,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from libs.shared import clock, database, logs, outbox
+from libs.shared import clock, database, logs, outbox, reasons
+from libs.shared.catalogue import volumes
 from libs.shared.database import Connection
 from libs.shared.errors import NotFound, Refusal
 from libs.shared.events import Outcome, RunFinished, RunStarted
+from libs.shared.reasons import Reason
 from services.ingest import rules, store
 from services.ingest.actions.ingest import Ingest
 
 _SECOND = timedelta(seconds=1)
 _WANTED_CHUNKS = 4_096
-_OVERTAKEN = (
-    "Another run of the same plan was started since; if not by this machine, the same token is"
-    " used on two."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ async def start_run(
             run, refusal = await _open(ingest, conn, agent, plan, run_key, estimated_new_bytes, now)
         else:
             refusal = await _refuse_again(conn, agent, plan, run, estimated_new_bytes, now)
-        volume = await store.read_volume(conn, agent.tenant_id)
+        volume = await volumes.read(conn, agent.tenant_id)
         last_run, last_run_id = await store.find_last_run(conn, agent.tenant_id, plan_id)
         wanted = await store.list_damaged_chunks(
             conn, agent.tenant_id, run.run_id.bytes, _WANTED_CHUNKS
@@ -92,8 +90,8 @@ async def _open(
     """Closes what the agent left open, then opens the run or writes its refusal down."""
     left = await store.find_open_run(conn, agent.tenant_id, plan.plan_id)
     if left is not None:
-        await fail_run(conn, left, plan, "abandoned", _OVERTAKEN, rules.Ending(), now)
-    volume = await store.read_volume(conn, agent.tenant_id)
+        await fail_run(conn, left, plan, Reason("overtaken"), rules.Ending(), now)
+    volume = await volumes.read(conn, agent.tenant_id)
     run = rules.Run(
         run_id=uuid4(),
         tenant_id=agent.tenant_id,
@@ -104,22 +102,15 @@ async def _open(
         state="open",
         started_at=now,
         outcome=None,
-        reason_code="",
-        reason="",
+        reason=None,
         answer=None,
     )
     refusal: Refusal | None = None
     try:
         rules.check_admission(agent, volume.stored_bytes, estimated_new_bytes)
-    except (rules.SubscriptionEnded, rules.SubscriptionSuspended, rules.GrowthBlocked) as refused:
+    except rules.RunRefused as refused:
         refusal = refused
-        run = replace(
-            run,
-            state="failed",
-            outcome="failed",
-            reason_code=refused.code,
-            reason=refused.detail,
-        )
+        run = replace(run, state="failed", outcome="failed", reason=refused.reason)
     await store.add_run(conn, agent.tenant_id, run, run_key, now + ingest.lease)
     if refusal is None:
         await outbox.add(
@@ -149,15 +140,15 @@ async def _refuse_again(
     now: datetime,
 ) -> Refusal | None:
     """What a repeated start is told: nothing where its run is open and may still grow so much."""
-    volume = await store.read_volume(conn, agent.tenant_id)
+    volume = await volumes.read(conn, agent.tenant_id)
     try:
         rules.check_admission(agent, volume.stored_bytes, estimated_new_bytes)
-    except (rules.SubscriptionEnded, rules.SubscriptionSuspended, rules.GrowthBlocked) as refused:
-        await fail_run(conn, run, plan, refused.code, refused.detail, rules.Ending(), now)
+    except rules.RunRefused as refused:
+        await fail_run(conn, run, plan, refused.reason, rules.Ending(), now)
         return refused
     if run.state == "open":
         return None
-    return rules.RunClosed(run.state, run.reason_code, run.reason)
+    return rules.RunClosed(run.state, run.reason)
 
 
 async def use_run(ingest: Ingest, conn: Connection, agent: rules.Agent, run_id: UUID) -> rules.Run:
@@ -172,7 +163,7 @@ async def use_run(ingest: Ingest, conn: Connection, agent: rules.Agent, run_id: 
     if run is None:
         raise NotFound("run")
     if run.state != "open":
-        raise rules.RunClosed(run.state, run.reason_code, run.reason)
+        raise rules.RunClosed(run.state, run.reason)
     return run
 
 
@@ -188,16 +179,15 @@ async def abort_run(
             raise NotFound("run")
         plan = await store.lock_plan(conn, agent.tenant_id, agent.agent_id, run.plan_id)
         assert plan is not None
-        await fail_run(conn, run, plan, said.reason_code, said.reason, ending, now)
+        await fail_run(conn, run, plan, ending.reason or Reason("failed"), ending, now)
         run = await store.find_run(conn, agent.tenant_id, agent.agent_id, run_id)
         assert run is not None
     if run.state != "failed":
-        raise rules.RunClosed(run.state, run.reason_code, run.reason)
+        raise rules.RunClosed(run.state, run.reason)
     return {
         "outcome": "failed",
         "number": run.number,
-        "reason_code": run.reason_code,
-        "reason": run.reason,
+        "reason": reasons.write(run.reason),
     }
 
 
@@ -205,8 +195,7 @@ async def fail_run(
     conn: Connection,
     run: rules.Run,
     plan: store.Plan,
-    reason_code: str,
-    reason: str,
+    reason: Reason,
     ending: rules.Ending,
     now: datetime,
     *,
@@ -219,17 +208,16 @@ async def fail_run(
         run.run_id,
         state="failed",
         outcome="failed",
-        reason_code=reason_code,
         reason=reason,
         answer=None,
         now=now,
         if_lease_before=if_lease_before,
     )
     if closed:
-        run = replace(run, state="failed", reason_code=reason_code, reason=reason)
-        volume = await store.read_volume(conn, run.tenant_id)
+        run = replace(run, state="failed", reason=reason)
+        volume = await volumes.read(conn, run.tenant_id)
         await outbox.add(conn, finished(run, plan, "failed", ending, volume.stored_bytes, now))
-        logs.get().warning("run.failed", run_id=str(run.run_id), why=reason_code)
+        logs.get().warning("run.failed", run_id=str(run.run_id), why=reason.code)
     return closed
 
 
@@ -251,7 +239,6 @@ def finished(
         hostname=plan.hostname,
         number=run.number,
         outcome=outcome,
-        reason_code=run.reason_code,
         reason=run.reason,
         started_at=run.started_at,
         finished_at=now,
@@ -270,15 +257,7 @@ async def fail_runs_of(conn: Connection, tenant_id: UUID, agent_id: UUID) -> Non
     for run in await store.list_open_runs_of(conn, tenant_id, agent_id):
         plan = await store.lock_plan(conn, tenant_id, agent_id, run.plan_id)
         assert plan is not None
-        await fail_run(
-            conn,
-            run,
-            plan,
-            "agent-revoked",
-            "The machine's access was withdrawn during the run.",
-            rules.Ending(),
-            clock.now(),
-        )
+        await fail_run(conn, run, plan, Reason("agent-revoked"), rules.Ending(), clock.now())
 
 
 async def fail_abandoned(ingest: Ingest, limit: int = 100) -> int:
@@ -295,9 +274,7 @@ async def fail_abandoned(ingest: Ingest, limit: int = 100) -> int:
                 conn,
                 run,
                 plan,
-                "abandoned",
-                "The agent gave no sign of life any more; see whether the machine is on"
-                " and reaches us.",
+                Reason("abandoned", limit=round(ingest.lease.total_seconds())),
                 rules.Ending(),
                 now,
                 if_lease_before=now,

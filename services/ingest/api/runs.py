@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from libs.shared import web
+from libs.shared.reasons import Reason
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
 from services.ingest.api.requests import Agent, Ingest, upload_of
@@ -52,16 +53,16 @@ class Started(BaseModel):
 
 
 class Stored(BaseModel):
-    """What a pack takes in the store, 0 where it was there already."""
+    """What a pack adds to the stored volume, 0 where it was there already."""
 
     stored_bytes: int
 
 
 class Committed(BaseModel):
-    """What became of a run; `reason` is empty unless it failed."""
+    """What became of a run; `reason` is null unless it failed."""
 
     outcome: str
-    reason: str
+    reason: Reason | None
     run_id: UUID
     number: int
     restore_point: bool
@@ -74,8 +75,7 @@ class Aborted(BaseModel):
 
     outcome: str
     number: int
-    reason_code: str
-    reason: str
+    reason: Reason
 
 
 @router.post("", status_code=201, responses=problems(401, 403, 404, 409, 413, 422, 507))
@@ -111,10 +111,10 @@ async def put_pack(
 ) -> Stored:
     """One pack; the same again is answered 200."""
     async with upload_of(request) as upload:
-        new, stored_bytes = await actions.store_pack(ingest, agent, run_id, pack, upload)
-    if not new:
+        stored = await actions.take_pack(ingest, agent, run_id, pack, upload)
+    if not stored.is_new:
         response.status_code = 200
-    return Stored(stored_bytes=stored_bytes)
+    return Stored(stored_bytes=stored.stored_bytes)
 
 
 @router.post(

@@ -12,7 +12,8 @@ from isal import isal_zlib
 
 from libs.shared.entries import CHUNK_ID_BYTES, Entry, EntryRejected, FolderDelta
 from libs.shared.errors import Unavailable
-from libs.shared.events import DumpResult, Outcome, RunWarning
+from libs.shared.events import DumpResult, Outcome
+from libs.shared.reasons import Reason
 from services.ingest.rules.refusals import (
     ChunkUnknown,
     GrowthBlocked,
@@ -39,7 +40,10 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run as ingest knows it; `parent` is the plan's newest restore point at its start."""
+    """A run as ingest knows it; `parent` is the plan's newest restore point at its start.
+
+    reason: why it failed, or why it is no copy of an agent's.
+    """
 
     run_id: UUID
     tenant_id: UUID
@@ -50,8 +54,7 @@ class Run:
     state: Literal["open", "committed", "failed"]
     started_at: datetime
     outcome: Outcome | None
-    reason_code: str
-    reason: str
+    reason: Reason | None
     answer: dict[str, object] | None
 
 
@@ -86,21 +89,26 @@ def decide_outcome(
     counters: Counters,
     dumps: Sequence[DumpResult],
     expected: Sequence[str],
-    warnings: Sequence[RunWarning] = (),
-) -> tuple[Outcome, str]:
+    warnings: Sequence[Reason] = (),
+    reason: Reason | None = None,
+) -> tuple[Outcome, Reason | None]:
     """What became of a run that wants to commit, and why if it failed.
 
     A dump that was expected and is not there, or failed, makes the run failed.
+    reason: what the agent says where its hint is that the run failed.
     """
-    if hint == "failed":
-        return "failed", "The agent could not copy all that was contracted."
-    good = {dump.name for dump in dumps if dump.succeeded}
-    lost = sorted({dump.name for dump in dumps}.union(expected) - good)
+    told = {dump.name for dump in dumps}
+    lost = sorted(told.union(expected) - {dump.name for dump in dumps if dump.succeeded})
     if lost:
-        return "failed", "These database dumps failed or are missing: " + ", ".join(lost) + "."
+        names = ", ".join(lost)
+        if told.isdisjoint(lost):
+            return "failed", Reason("dump-missing", names, len(lost))
+        return "failed", Reason("dump-failed", names, len(lost))
+    if hint == "failed":
+        return "failed", reason or Reason("incomplete")
     if hint == "succeeded_with_warnings" or counters.files_not_copied > 0 or warnings:
-        return "succeeded_with_warnings", ""
-    return "succeeded", ""
+        return "succeeded_with_warnings", None
+    return "succeeded", None
 
 
 def check_subscription(subscription: str | None, reason: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from libs.shared.bucket import ListedFolder
 from libs.shared.entries import Entry, EntryRejected, FolderDelta
 from services.ingest.rules.content import Listed
 from services.ingest.rules.decisions import combine_crc32s, split_ids
-from services.ingest.rules.manifests import ListedFolder
 
 Facts = Mapping[bytes, tuple[int, int, int]]
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from libs.shared.events import DumpResult, NotCopied, Outcome, RunWarning
+from libs.shared.events import DumpResult, NotCopied, Outcome
+from libs.shared.reasons import Reason
 
 MAX_NOT_COPIED = 1_000
 MAX_WARNINGS = 20
 MAX_LOG_TAIL_BYTES = 64 * 1024
+_MAX_SUBJECT = 4_096
 _MAX_I64 = 2**63 - 1
+
+R = TypeVar("R", Reason, Reason | None)
 
 
 def _without_nul(text: str) -> str:
@@ -98,19 +103,25 @@ class Counters(Said):
 
 
 class Ending(Said):
-    """What an agent says at the end of a run, good or bad."""
+    """What an agent says at the end of a run, good or bad; `reason` is why it failed."""
 
+    reason: Reason | None = None
     counters: Counters = Counters()
     not_copied: tuple[NotCopied, ...] = ()
     dumps: Annotated[tuple[DumpResult, ...], Field(max_length=100)] = ()
-    warnings: tuple[RunWarning, ...] = ()
+    warnings: tuple[Reason, ...] = ()
     log_tail: Text = ""
     started_at: AwareDatetime | None = None
 
     def shortened(self) -> Ending:
         """The same within our limits; the counters still tell the whole number."""
         kept = tuple(
-            NotCopied(path=_without_nul(file.path)[:4_096], reason=_without_nul(file.reason)[:500])
+            file.model_copy(
+                update={
+                    "path": _without_nul(file.path)[:_MAX_SUBJECT],
+                    "reason": _shorten(file.reason, 500),
+                }
+            )
             for file in self.not_copied[:MAX_NOT_COPIED]
         )
         missed = max(self.counters.files_not_copied, len(self.not_copied))
@@ -118,17 +129,15 @@ class Ending(Said):
             dump.model_copy(
                 update={
                     "name": _without_nul(dump.name)[:255],
-                    "detail": _without_nul(dump.detail)[:2_000],
+                    "reason": _shorten(dump.reason, 2_000),
                 }
             )
             for dump in self.dumps
         )
-        warnings = tuple(
-            warning.model_copy(update={"detail": _without_nul(warning.detail)[:500]})
-            for warning in self.warnings[:MAX_WARNINGS]
-        )
+        warnings = tuple(_shorten(warning, 500) for warning in self.warnings[:MAX_WARNINGS])
         return self.model_copy(
             update={
+                "reason": _shorten(self.reason, 2_000),
                 "not_copied": kept,
                 "dumps": dumps,
                 "warnings": warnings,
@@ -152,8 +161,15 @@ class Commit(Ending):
 class Abort(Ending):
     """The end of a run that did not work."""
 
-    reason_code: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")] = "failed"
-    reason: Annotated[Text, Field(max_length=2_000)] = ""
+
+def _shorten(reason: R, most_detail: int) -> R:
+    if reason is None:
+        return reason
+    return replace(
+        reason,
+        subject=_without_nul(reason.subject)[:_MAX_SUBJECT],
+        detail=_without_nul(reason.detail)[:most_detail],
+    )
 
 
 def _tail(text: str) -> str:

@@ -1,6 +1,6 @@
 """All SQL of ingest, one statement a function where one does it."""
 
-from libs.shared.catalogue import Volume, is_being_removed
+from libs.shared.catalogue import is_being_removed
 from services.ingest.store.agents import (
     add_agent,
     add_enrolment,
@@ -46,7 +46,6 @@ from services.ingest.store.names import (
     find_above,
     list_new_names,
     lock_bundle_count,
-    put_forgotten_plans,
     put_names_due,
     set_bundle_count,
     take_names_due,
@@ -56,14 +55,12 @@ from services.ingest.store.packs import (
     Held,
     Look,
     add_chunks,
-    change_volume,
     find_chunk_facts,
     find_present,
     hold_packs,
     list_damaged_chunks,
     look_at_pack,
     put_pack,
-    read_volume,
 )
 from services.ingest.store.plans import (
     Plan,
@@ -85,7 +82,6 @@ from services.ingest.store.rebuilds import (
     lock_rebuild,
     note_all_names,
     put_rebuilt_plan,
-    put_rebuilt_volume,
     put_stored_pack,
     put_vacant_agent,
     start_rebuild,
@@ -144,7 +140,6 @@ __all__ = [
     "Plan",
     "PutFile",
     "Version",
-    "Volume",
     "add_agent",
     "add_bundles",
     "add_catalogue_plan",
@@ -158,7 +153,6 @@ __all__ = [
     "add_run",
     "add_versions",
     "allow_long_statements",
-    "change_volume",
     "close_all",
     "close_below",
     "close_removed",
@@ -216,17 +210,14 @@ __all__ = [
     "put_batch",
     "put_file",
     "put_folders",
-    "put_forgotten_plans",
     "put_names_due",
     "put_pack",
     "put_plan",
     "put_rebuilt_plan",
-    "put_rebuilt_volume",
     "put_stored_pack",
     "put_subscription",
     "put_vacant_agent",
     "read_batch",
-    "read_volume",
     "reopen_same",
     "revoke_agent",
     "set_bundle_count",

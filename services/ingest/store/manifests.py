@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from libs.shared import bucket, reasons
 from libs.shared.database import Connection
-from services.ingest import rules
 
 
 class DueList(NamedTuple):
@@ -30,11 +30,11 @@ async def mark_tried(conn: Connection, tenant_id: UUID, run_id: UUID, now: datet
     )
 
 
-async def find_end(conn: Connection, tenant_id: UUID, run_id: UUID) -> rules.End:
+async def find_end(conn: Connection, tenant_id: UUID, run_id: UUID) -> bucket.End:
     """Returns how a run that is closed ended, and what of the plan's past was kept by then."""
     row = await conn.fetchrow(
         "SELECT r.tenant_id, r.plan_id, r.run_id, r.number, r.state, r.head_key, r.finished_at,"
-        " r.outcome, r.reason_code, r.reason, c.files_total, c.bytes_protected,"
+        " r.outcome, r.reason, c.files_total, c.bytes_protected,"
         " (SELECT min(v.last_run) FROM catalogue.versions v WHERE v.tenant_id = r.tenant_id"
         "  AND v.plan_id = r.plan_id AND v.last_run IS NOT NULL) AS superseded_from"
         " FROM runs r LEFT JOIN catalogue.runs c ON c.tenant_id = r.tenant_id"
@@ -45,7 +45,7 @@ async def find_end(conn: Connection, tenant_id: UUID, run_id: UUID) -> rules.End
     )
     if row is None:
         raise LookupError(f"run {run_id} has not ended")
-    return rules.End(**row)
+    return bucket.End(**{**row, "reason": reasons.read(row["reason"])})
 
 
 async def mark_end_written(conn: Connection, tenant_id: UUID, run_id: UUID) -> None:

@@ -1,4 +1,4 @@
-"""Packs, chunks and volumes of the catalogue."""
+"""Packs and chunks of the catalogue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from libs.shared.catalogue import Volume, add_pack
+from libs.shared.catalogue import add_pack
 from libs.shared.database import Connection
 from libs.shared.sealing import SealedChunk
 from services.ingest.store.sessions import LONG_SECONDS
@@ -26,6 +26,14 @@ class Look(NamedTuple):
 
     is_whole: bool
     snapshot: str
+
+
+class PutPack(NamedTuple):
+    """A pack that is live: did it become so now, and how much more counts from now on."""
+
+    pack_no: int
+    is_new: bool
+    added_bytes: int
 
 
 class Held(NamedTuple):
@@ -57,12 +65,12 @@ async def put_pack(
     object_bytes: int,
     chunk_count: int,
     now: datetime,
-) -> tuple[int, int]:
-    """Makes a pack that was stored live; returns (its number, the bytes that count from now on)."""
+) -> PutPack:
+    """Makes a pack that was stored live: a new one, or one that was condemned or damaged."""
     while True:
         number = await add_pack(conn, tenant_id, pack_id, object_bytes, chunk_count, now)
         if number is not None:
-            return number, object_bytes
+            return PutPack(number, True, object_bytes)
         known = await conn.fetchrow(
             "SELECT pack_no, state, object_bytes FROM catalogue.packs"
             " WHERE tenant_id = $1 AND pack_id = $2 FOR NO KEY UPDATE",
@@ -82,8 +90,8 @@ async def put_pack(
             object_bytes,
             now,
         )
-        return known["pack_no"], object_bytes - counted
-    return known["pack_no"], 0
+        return PutPack(known["pack_no"], True, object_bytes - counted)
+    return PutPack(known["pack_no"], False, 0)
 
 
 async def add_chunks(
@@ -237,37 +245,3 @@ async def hold_packs(conn: Connection, tenant_id: UUID, pack_nos: Sequence[int])
         {row["pack_no"] for row in rows if not row["chunks_moved"]},
         resurrected_bytes,
     )
-
-
-async def read_volume(conn: Connection, tenant_id: UUID) -> Volume:
-    """Returns a tenant's volume; zeros before the first pack."""
-    row = await conn.fetchrow(
-        "SELECT stored_bytes, protected_bytes, sequence FROM catalogue.volumes"
-        " WHERE tenant_id = $1",
-        tenant_id,
-    )
-    return Volume(*row) if row else Volume(0, 0, 0)
-
-
-async def change_volume(
-    conn: Connection, tenant_id: UUID, stored_bytes: int, protected_bytes: int
-) -> Volume:
-    """Adds to a tenant's volume and returns the new one; the row stays locked.
-
-    Must be the last lock a transaction takes: all uploads of a tenant meet here.
-    """
-    change = (
-        "UPDATE catalogue.volumes SET stored_bytes = stored_bytes + $2,"
-        " protected_bytes = protected_bytes + $3, sequence = sequence + 1"
-        " WHERE tenant_id = $1 RETURNING stored_bytes, protected_bytes, sequence"
-    )
-    row = await conn.fetchrow(change, tenant_id, stored_bytes, protected_bytes)
-    if row is None:
-        await conn.execute(
-            "INSERT INTO catalogue.volumes (tenant_id, stored_bytes, protected_bytes, sequence)"
-            " VALUES ($1, 0, 0, 0) ON CONFLICT DO NOTHING",
-            tenant_id,
-        )
-        row = await conn.fetchrow(change, tenant_id, stored_bytes, protected_bytes)
-    assert row is not None
-    return Volume(*row)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from libs.shared.catalogue import Volume
+from libs.shared import bucket, reasons
 from libs.shared.database import Connection
 from services.ingest import rules
 from services.ingest.store.sessions import LONG_SECONDS
@@ -79,7 +79,7 @@ async def put_stored_pack(
     return number
 
 
-async def put_vacant_agent(conn: Connection, head: rules.Head, now: datetime) -> bool:
+async def put_vacant_agent(conn: Connection, head: bucket.Head, now: datetime) -> bool:
     """Makes an agent known whose token nobody has; False if it is known."""
     status = await conn.execute(
         "INSERT INTO agents (agent_id, tenant_id, token_sha256, hostname, platform, agent_version,"
@@ -98,7 +98,7 @@ async def put_vacant_agent(conn: Connection, head: rules.Head, now: datetime) ->
 
 
 async def put_rebuilt_plan(
-    conn: Connection, head: rules.Head, version: int, last_number: int
+    conn: Connection, head: bucket.Head, version: int, last_number: int
 ) -> bool:
     """Makes a plan and its root folder known under its old id; False if it is known."""
     known = await conn.fetchval(
@@ -174,7 +174,7 @@ async def list_broken_points(
 
 
 async def add_points(
-    conn: Connection, head: rules.Head, points: Sequence[rules.Point], heads: Mapping[int, str]
+    conn: Connection, head: bucket.Head, points: Sequence[bucket.Point], heads: Mapping[int, str]
 ) -> None:
     """Adds restore points, and the runs that made them.
 
@@ -191,12 +191,13 @@ async def add_points(
     )  # fmt: skip
     await conn.executemany(
         "INSERT INTO runs (run_id, tenant_id, plan_id, agent_id, run_key, number, parent, state,"
-        " started_at, lease_until, finished_at, outcome, reason_code, reason, answer, tried_at,"
+        " started_at, lease_until, finished_at, outcome, reason, answer, tried_at,"
         " head_key, end_written) VALUES ($1, $2, $3, $4, $5, $6, $7, 'committed', $8, $9, $9, $10,"
-        " $11, $12, $13, $9, $14, $15)",
+        " $11, $12, $9, $13, $14)",
         [
             (p.run_id, head.tenant_id, head.plan_id, head.agent_id, uuid4(), p.number, p.parent,
-             p.started_at, p.committed_at, p.outcome, p.reason_code, p.reason, _answer(p),
+             p.started_at, p.committed_at, p.outcome,
+             reasons.write(p.reason), _answer(p),
              heads.get(p.number), p.number not in heads)
             for p in points
         ],
@@ -209,10 +210,10 @@ async def add_points(
     )
 
 
-def _answer(point: rules.Point) -> dict[str, Any]:
+def _answer(point: bucket.Point) -> dict[str, Any]:
     return {
         "outcome": point.outcome,
-        "reason": point.reason,
+        "reason": reasons.write(point.reason),
         "run_id": str(point.run_id),
         "number": point.number,
         "restore_point": True,
@@ -252,26 +253,6 @@ async def note_all_names(conn: Connection, place: Place) -> None:
         _FOLDERS_A_ROW,
         timeout=LONG_SECONDS,
     )
-
-
-async def put_rebuilt_volume(conn: Connection, tenant_id: UUID, sequence: int) -> Volume:
-    """Counts a tenant's volume anew, under a number that is later than any it had."""
-    row = await conn.fetchrow(
-        "INSERT INTO catalogue.volumes AS v (tenant_id, stored_bytes, protected_bytes, sequence)"
-        " VALUES ($1, (SELECT coalesce(sum(object_bytes), 0)::bigint FROM catalogue.packs"
-        "  WHERE tenant_id = $1 AND state <> 'condemned'),"
-        " (SELECT coalesce(sum(size), 0)::bigint FROM catalogue.versions"
-        "  WHERE tenant_id = $1 AND last_run IS NULL AND kind = 'f'), $2)"
-        " ON CONFLICT (tenant_id) DO UPDATE SET stored_bytes = excluded.stored_bytes,"
-        " protected_bytes = excluded.protected_bytes,"
-        " sequence = greatest(excluded.sequence, v.sequence + 1)"
-        " RETURNING stored_bytes, protected_bytes, sequence",
-        tenant_id,
-        sequence,
-        timeout=LONG_SECONDS,
-    )
-    assert row is not None
-    return Volume(*row)
 
 
 async def is_plan_known(conn: Connection, tenant_id: UUID, plan_id: UUID) -> bool:

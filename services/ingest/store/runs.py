@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from libs.shared import reasons
 from libs.shared.database import Connection, Record
+from libs.shared.reasons import Reason
 from services.ingest import rules
 
 _RUN = (
     "r.run_id, r.tenant_id, r.plan_id, r.agent_id, r.number, r.parent, r.state, r.started_at,"
-    " r.outcome, r.reason_code, r.reason, r.answer"
+    " r.outcome, r.reason, r.answer"
 )
 
 
@@ -27,6 +29,10 @@ class Batch:
     pack_nos: list[int]
 
 
+def _run(row: Record) -> rules.Run:
+    return rules.Run(**{**row, "reason": reasons.read(row["reason"])})
+
+
 async def add_run(
     conn: Connection,
     tenant_id: UUID,
@@ -37,9 +43,9 @@ async def add_run(
     """Writes a run down, open or refused."""
     await conn.execute(
         "INSERT INTO runs (run_id, tenant_id, plan_id, agent_id, run_key, number, parent, state,"
-        " started_at, lease_until, finished_at, outcome, reason_code, reason)"
+        " started_at, lease_until, finished_at, outcome, reason)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text, $9::timestamptz, $10,"
-        " CASE WHEN $8 = 'open' THEN NULL ELSE $9 END, $11, $12, $13)",
+        " CASE WHEN $8 = 'open' THEN NULL ELSE $9 END, $11, $12)",
         run.run_id,
         tenant_id,
         run.plan_id,
@@ -51,8 +57,7 @@ async def add_run(
         run.started_at,
         lease_until,
         run.outcome,
-        run.reason_code,
-        run.reason,
+        reasons.write(run.reason),
     )
 
 
@@ -67,7 +72,7 @@ async def find_run_by_key(
         agent_id,
         run_key,
     )
-    return rules.Run(**row) if row else None
+    return _run(row) if row else None
 
 
 async def find_open_run(conn: Connection, tenant_id: UUID, plan_id: UUID) -> rules.Run | None:
@@ -78,7 +83,7 @@ async def find_open_run(conn: Connection, tenant_id: UUID, plan_id: UUID) -> rul
         tenant_id,
         plan_id,
     )
-    return rules.Run(**row) if row else None
+    return _run(row) if row else None
 
 
 async def find_run(
@@ -92,7 +97,7 @@ async def find_run(
         agent_id,
         run_id,
     )
-    return rules.Run(**row) if row else None
+    return _run(row) if row else None
 
 
 async def use_run(
@@ -116,7 +121,7 @@ async def use_run(
         lease_until,
         unless_after,
     )
-    return rules.Run(**row) if row else None
+    return _run(row) if row else None
 
 
 async def list_open_runs_of(conn: Connection, tenant_id: UUID, agent_id: UUID) -> list[rules.Run]:
@@ -127,7 +132,7 @@ async def list_open_runs_of(conn: Connection, tenant_id: UUID, agent_id: UUID) -
         tenant_id,
         agent_id,
     )
-    return [rules.Run(**row) for row in rows]
+    return [_run(row) for row in rows]
 
 
 async def list_abandoned(conn: Connection, now: datetime, limit: int) -> list[rules.Run]:
@@ -138,7 +143,7 @@ async def list_abandoned(conn: Connection, now: datetime, limit: int) -> list[ru
         now,
         limit,
     )
-    return [rules.Run(**row) for row in rows]
+    return [_run(row) for row in rows]
 
 
 async def finish_run(
@@ -148,8 +153,7 @@ async def finish_run(
     *,
     state: str,
     outcome: str,
-    reason_code: str,
-    reason: str,
+    reason: Reason | None,
     answer: dict[str, Any] | None,
     now: datetime,
     if_lease_before: datetime | None = None,
@@ -157,15 +161,14 @@ async def finish_run(
 ) -> bool:
     """Closes an open run and drops its batches and files; False if it isn't open any more."""
     status = await conn.execute(
-        "UPDATE runs SET state = $3, outcome = $4, reason_code = $5, reason = $6, answer = $7,"
-        " finished_at = $8, head_key = $10 WHERE tenant_id = $1 AND run_id = $2 AND state = 'open'"
-        " AND ($9::timestamptz IS NULL OR lease_until < $9)",
+        "UPDATE runs SET state = $3, outcome = $4, reason = $5, answer = $6,"
+        " finished_at = $7, head_key = $9 WHERE tenant_id = $1 AND run_id = $2 AND state = 'open'"
+        " AND ($8::timestamptz IS NULL OR lease_until < $8)",
         tenant_id,
         run_id,
         state,
         outcome,
-        reason_code,
-        reason,
+        reasons.write(reason),
         answer,
         now,
         if_lease_before,

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from libs.shared import bucket, reasons
 from libs.shared.database import Connection
 from services.ingest import rules
 
@@ -78,18 +79,17 @@ async def _walk_folders(
         yield current, versions
 
 
-async def list_points(conn: Connection, tenant_id: UUID, plan_id: UUID) -> list[rules.Point]:
+async def list_points(conn: Connection, tenant_id: UUID, plan_id: UUID) -> list[bucket.Point]:
     """Returns the restore points of a plan, the oldest first."""
     rows = await conn.fetch(
         "SELECT c.number, c.run_id, r.parent, coalesce(r.started_at, c.committed_at) AS started_at,"
-        " c.committed_at, coalesce(r.outcome, 'succeeded') AS outcome,"
-        " coalesce(r.reason_code, '') AS reason_code, coalesce(r.reason, '') AS reason,"
+        " c.committed_at, coalesce(r.outcome, 'succeeded') AS outcome, r.reason,"
         " c.files_total, c.bytes_protected FROM catalogue.runs c LEFT JOIN runs r USING (run_id)"
         " WHERE c.tenant_id = $1 AND c.plan_id = $2 ORDER BY c.number",
         tenant_id,
         plan_id,
     )
-    return [rules.Point(**row) for row in rows]
+    return [bucket.Point(**{**row, "reason": reasons.read(row["reason"])}) for row in rows]
 
 
 async def list_plans(conn: Connection, tenant_id: UUID) -> list[tuple[UUID, UUID, str]]:

@@ -55,7 +55,6 @@ def _run(run: Run) -> dict[str, Any]:
         "number": run.number,
         "run_id": run.run_id,
         "outcome": run.outcome,
-        "reason_code": run.reason_code,
         "reason": run.reason,
         "started_at": run.started_at,
         "finished_at": run.finished_at,

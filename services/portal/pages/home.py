@@ -75,6 +75,7 @@ async def show_plan(
         tenant=found.tenant,
         plan=found.plan,
         runs=found.runs[:_RUNS_AT_ONCE],
+        last=next((run for run in found.runs if run.outcome), None),
         older=found.runs[_RUNS_AT_ONCE - 1].number if len(found.runs) > _RUNS_AT_ONCE else None,
         is_first=before == 2**31 - 1,
     )

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from libs.shared import database, logs, outbox
+from libs.shared import bucket, database, logs
+from libs.shared.catalogue import volumes
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
-from libs.shared.events import VolumeChanged
 from libs.shared.sealing import SealedChunk
 from services.retention import rules, store
 from services.retention.actions.keeper import Keeper
@@ -85,7 +85,7 @@ async def condemn(keeper: Keeper, marked: Marked, now: datetime) -> Collected:
             await check_newest(conn, marked.mark)
             numbers = await lock_unheld(conn, marked.mark, [one.pack_no for one in packs], "stored")
             freed = await store.condemn_packs(conn, marked.mark.tenant_id, numbers, now)
-            await change_volume(conn, marked.mark.tenant_id, -freed)
+            await volumes.change(conn, marked.mark.tenant_id, -freed, 0)
         done.condemned += len(numbers)
         done.freed_bytes += freed
         crashpoint("retention.after_condemn")
@@ -101,7 +101,7 @@ async def resurrect(keeper: Keeper, marked: Marked) -> Collected:
                 conn, marked.mark.tenant_id, [one.pack_no for one in packs], "condemned"
             )
             regained = await store.resurrect_packs(conn, marked.mark.tenant_id, numbers)
-            await change_volume(conn, marked.mark.tenant_id, regained)
+            await volumes.change(conn, marked.mark.tenant_id, regained, 0)
         done.resurrected += len(numbers)
         done.freed_bytes -= regained
     return done
@@ -137,7 +137,7 @@ async def remove_objects(keeper: Keeper, tenant_id: UUID, now: datetime) -> int:
 
     async def remove(pack_id: bytes) -> None:
         async with turns:
-            await keeper.objects.delete(pack_key(tenant_id, pack_id))
+            await keeper.objects.delete(bucket.key_of_pack(tenant_id, pack_id))
 
     while True:
         async with database.acquire(keeper.pool) as conn:
@@ -173,25 +173,6 @@ async def lock_unheld(
     locked = await store.lock_packs(conn, mark.tenant_id, pack_nos, state)
     held = await store.find_held(conn, mark, locked)
     return [number for number in locked if number not in held]
-
-
-async def change_volume(conn: Connection, tenant_id: UUID, stored_bytes: int) -> None:
-    """Adds to a tenant's stored bytes and says so; nothing for nothing."""
-    if not stored_bytes:
-        return
-    volume = await store.change_volume(conn, tenant_id, stored_bytes)
-    event = VolumeChanged(
-        tenant_id=tenant_id,
-        stored_bytes=volume.stored_bytes,
-        protected_bytes=volume.protected_bytes,
-        sequence=volume.sequence,
-    )
-    await outbox.add(conn, event)
-
-
-def pack_key(tenant_id: UUID, pack_id: bytes) -> str:
-    """Returns where a pack's object lies in the bucket."""
-    return f"t/{tenant_id}/packs/{pack_id.hex()[:2]}/{pack_id.hex()}"
 
 
 def sliced(sequence: Sequence[T], length: int) -> Iterator[Sequence[T]]:

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from libs.shared import database
-from libs.shared.objects import Listed
+from libs.shared import bucket, database
+from libs.shared.bucket import PackObject
+from libs.shared.catalogue import volumes
+from libs.shared.objects import StoredObject
 from services.retention import rules, store
-from services.retention.actions.collection import pack_key
 from services.retention.actions.keeper import Keeper
 from services.retention.actions.parts import Leftover, list_leftovers
-from services.retention.actions.strays import STRAY_AFTER, parse_key
+from services.retention.actions.strays import STRAY_AFTER
 from services.retention.rules import Disagreement
 
 NAMED = 100
@@ -56,13 +57,14 @@ async def _compare_objects(
     """
     rows = _walk_rows(keeper, tenant_id)
     row = await anext(rows, None)
-    async for listed in keeper.objects.list_dated(f"t/{tenant_id}/packs/"):
-        pack_id = parse_key(listed.key)
-        if pack_id is None or listed.key != pack_key(tenant_id, pack_id):
+    async for listed in keeper.objects.list_dated(bucket.packs_of(tenant_id)):
+        named = bucket.parse_key(listed.key)
+        if not isinstance(named, PackObject):
             yield Disagreement(
                 "object-that-is-no-pack", tenant_id, f"{listed.key}: nothing of ours."
             )
             continue
+        pack_id = named.pack_id
         while row is not None and row[0] < pack_id:
             async for found in _look_again(keeper, tenant_id, row[0], None, store_now):
                 yield found
@@ -92,10 +94,14 @@ async def _walk_rows(keeper: Keeper, tenant_id: UUID) -> AsyncIterator[tuple[byt
 
 
 async def _look_again(
-    keeper: Keeper, tenant_id: UUID, pack_id: bytes, listed: Listed | None, store_now: datetime
+    keeper: Keeper,
+    tenant_id: UUID,
+    pack_id: bytes,
+    listed: StoredObject | None,
+    store_now: datetime,
 ) -> AsyncIterator[Disagreement]:
     size_bytes = listed.size_bytes if listed else None
-    if listed is None and await keeper.objects.exists(pack_key(tenant_id, pack_id)):
+    if listed is None and await keeper.objects.exists(bucket.key_of_pack(tenant_id, pack_id)):
         return
     async with database.acquire(keeper.pool) as conn:
         pack = await store.find_pack(conn, tenant_id, pack_id)
@@ -191,13 +197,15 @@ async def _compare_packs(
 
 async def _compare_sums(conn: database.Connection, tenant_id: UUID) -> list[Disagreement]:
     found = []
-    sums = await store.read_sums(conn, tenant_id)
-    if sums is not None and sums.stored_bytes != sums.packs_bytes:
-        sentence = f"Stored volume {sums.stored_bytes} bytes; its packs come to {sums.packs_bytes}."
-        found.append(Disagreement("volume-not-the-sum", tenant_id, sentence))
-    if sums is not None and sums.protected_bytes != sums.files_bytes:
+    sums = await volumes.read_sums(conn, tenant_id)
+    if sums is not None and sums.volume.stored_bytes != sums.packs_bytes:
         sentence = (
-            f"Protected volume {sums.protected_bytes} bytes;"
+            f"Stored volume {sums.volume.stored_bytes} bytes; its packs come to {sums.packs_bytes}."
+        )
+        found.append(Disagreement("volume-not-the-sum", tenant_id, sentence))
+    if sums is not None and sums.volume.protected_bytes != sums.files_bytes:
+        sentence = (
+            f"Protected volume {sums.volume.protected_bytes} bytes;"
             f" the current files come to {sums.files_bytes}."
         )
         found.append(Disagreement("protected-not-the-sum", tenant_id, sentence))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from libs.shared import database, logs, packs, sealing
+from libs.shared import bucket, database, logs, packs, sealing
+from libs.shared.catalogue import volumes
 from libs.shared.crashpoints import crashpoint
 from libs.shared.keys import TenantKeys
 from libs.shared.objects import ObjectMissing
@@ -16,10 +17,8 @@ from services.retention import rules, store
 from services.retention.actions.collection import (
     Collected,
     Marked,
-    change_volume,
     check_newest,
     lock_unheld,
-    pack_key,
 )
 from services.retention.actions.keeper import Keeper
 
@@ -74,12 +73,12 @@ async def _repack_group(
         snapshot = await store.read_snapshot(conn)
     builder = packs.PackBuilder()
     for usage in group:
-        body = await keeper.objects.get(pack_key(tenant_id, usage.pack_id))
+        body = await keeper.objects.get(bucket.key_of_pack(tenant_id, usage.pack_id))
         needed = marked.needed[usage.pack_no]
         await asyncio.to_thread(_take, builder, tenant_id, keys, body, needed)
         del body
     pack_id, sealed = await asyncio.to_thread(_seal, builder, tenant_id, keys)
-    await keeper.objects.put(pack_key(tenant_id, pack_id), sealed.body)
+    await keeper.objects.put(bucket.key_of_pack(tenant_id, pack_id), sealed.body)
     crashpoint("retention.after_put")
     sources = [one.pack_no for one in group]
     async with database.transaction(keeper.pool) as conn:
@@ -93,7 +92,7 @@ async def _repack_group(
             raise _Crossed
         await store.move_chunks(conn, tenant_id, sealed.chunks, sources, pack_no)
         freed = await store.condemn_packs(conn, tenant_id, sources, now) - len(sealed.body)
-        await change_volume(conn, tenant_id, -freed)
+        await volumes.change(conn, tenant_id, -freed, 0)
     crashpoint("retention.after_repack")
     logs.get().info(
         "packs.repacked", tenant_id=str(tenant_id), packs=len(sources), freed_bytes=freed

@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from libs.shared import database, logs, outbox, sealing
-from libs.shared.events import VolumeChanged
+from libs.shared import bucket, database, logs, sealing
+from libs.shared.catalogue import volumes
 from services.retention import store
-from services.retention.actions.collection import change_volume, pack_key, remove_objects
+from services.retention.actions.collection import remove_objects
 from services.retention.actions.comparing import compare_tenant
 from services.retention.actions.keeper import Keeper
 from services.retention.actions.parts import sweep_parts
@@ -80,7 +80,7 @@ async def _write_damage(keeper: Keeper, found: Disagreement, now: datetime) -> s
 async def _place_chunks(keeper: Keeper, found: Disagreement, now: datetime) -> str:
     """Corrects rows by the pack's own index; where that can't be read, the pack is damaged."""
     keys = await keeper.keys.get(found.tenant_id)
-    body = await keeper.objects.get(pack_key(found.tenant_id, found.pack_id))
+    body = await keeper.objects.get(bucket.key_of_pack(found.tenant_id, found.pack_id))
     try:
         index = sealing.open_index(body, keys, found.tenant_id, found.pack_id)
     except sealing.SealBroken:
@@ -99,28 +99,17 @@ async def _resurrect(keeper: Keeper, found: Disagreement, _now: datetime) -> str
         numbers = [] if pack is None else [pack.pack_no]
         locked = await store.lock_packs(conn, found.tenant_id, numbers, "condemned")
         regained = await store.resurrect_packs(conn, found.tenant_id, locked)
-        await change_volume(conn, found.tenant_id, regained)
+        await volumes.change(conn, found.tenant_id, regained, 0)
     return "Its condemnation was taken back." if locked else ""
 
 
 async def _sum_anew(keeper: Keeper, found: Disagreement, _now: datetime) -> str:
-    """Sums under the lock at which all changes of a tenant's bytes meet."""
-    tenant_id = found.tenant_id
     async with database.transaction(keeper.pool) as conn:
         await store.allow_long_statements(conn)
-        await store.lock_volume(conn, tenant_id)
-        sums = await store.read_sums(conn, tenant_id)
-        if sums is None or sums[:2] == sums[2:]:
-            return "Is right by now."
-        sequence = await store.put_sums(conn, tenant_id, sums)
-        event = VolumeChanged(
-            tenant_id=tenant_id,
-            stored_bytes=sums.packs_bytes,
-            protected_bytes=sums.files_bytes,
-            sequence=sequence,
-        )
-        await outbox.add(conn, event)
-    return f"Set to {sums.packs_bytes} stored and {sums.files_bytes} protected bytes."
+        volume, was_another = await volumes.sum_anew(conn, found.tenant_id)
+    if not was_another:
+        return "Is right by now."
+    return f"Set to {volume.stored_bytes} stored and {volume.protected_bytes} protected bytes."
 
 
 _REPAIRS: Mapping[str, Callable[[Keeper, Disagreement, datetime], Awaitable[str]]] = {

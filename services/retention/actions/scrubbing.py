@@ -9,13 +9,12 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID, uuid5
 
-from libs.shared import database, logs, outbox, sealing
+from libs.shared import bucket, database, logs, outbox, sealing
 from libs.shared.events import StorageDamaged
 from libs.shared.keys import KeysDestroyed, KeysUnreadable, TenantKeys
 from libs.shared.objects import ObjectMissing
 from libs.shared.sealing import SealedChunk
 from services.retention import store
-from services.retention.actions.collection import pack_key
 from services.retention.actions.keeper import Keeper
 
 PACKS_AT_ONCE = 50
@@ -86,7 +85,7 @@ async def check_pack(
     finding: Finding | None = None
     for _ in range(READS):
         try:
-            body = await keeper.objects.get(pack_key(pack.tenant_id, pack.pack_id))
+            body = await keeper.objects.get(bucket.key_of_pack(pack.tenant_id, pack.pack_id))
         except ObjectMissing:
             finding = Finding("missing", [chunk.chunk_id for chunk in chunks])
         else:

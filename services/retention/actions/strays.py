@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from libs.shared import database, logs
+from libs.shared import bucket, database, logs
+from libs.shared.bucket import PackObject
 from libs.shared.crashpoints import crashpoint
-from libs.shared.objects import Listed
+from libs.shared.objects import StoredObject
 from services.retention import store
-from services.retention.actions.collection import pack_key, remove_objects
+from services.retention.actions.collection import remove_objects
 from services.retention.actions.keeper import Keeper
 
 STRAY_AFTER = timedelta(days=1)
 _ROWS_AT_ONCE = 1_000
-_PACK_KEY = re.compile(r"t/[0-9a-f-]{36}/packs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
 
 
-async def list_strays(keeper: Keeper, tenant_id: UUID) -> AsyncIterator[tuple[Listed, bytes]]:
+async def list_strays(keeper: Keeper, tenant_id: UUID) -> AsyncIterator[tuple[StoredObject, bytes]]:
     """Yields (object, pack id) of each pack in the bucket that no row names, whatever its age.
 
     What doesn't look like a pack is left alone: the audit names it.
     """
-    page: dict[bytes, Listed] = {}
-    async for found in keeper.objects.list_dated(f"t/{tenant_id}/packs/"):
-        pack_id = parse_key(found.key)
-        if pack_id is not None:
-            page[pack_id] = found
+    page: dict[bytes, StoredObject] = {}
+    async for found in keeper.objects.list_dated(bucket.packs_of(tenant_id)):
+        named = bucket.parse_key(found.key)
+        if isinstance(named, PackObject):
+            page[named.pack_id] = found
         if len(page) >= _ROWS_AT_ONCE:
             for stray in await _without_row(keeper, tenant_id, page):
                 yield page[stray], stray
@@ -60,17 +59,9 @@ async def sweep_strays(keeper: Keeper, tenant_id: UUID, now: datetime, store_now
     return swept
 
 
-def parse_key(key: str) -> bytes | None:
-    """Returns the pack whose object has this key; None for anything else."""
-    matched = _PACK_KEY.fullmatch(key)
-    return bytes.fromhex(matched[2]) if matched else None
-
-
-async def _without_row(keeper: Keeper, tenant_id: UUID, page: dict[bytes, Listed]) -> list[bytes]:
+async def _without_row(
+    keeper: Keeper, tenant_id: UUID, page: dict[bytes, StoredObject]
+) -> list[bytes]:
     async with database.acquire(keeper.pool) as conn:
         known = await store.find_known(conn, tenant_id, list(page))
-    return [
-        pack_id
-        for pack_id, found in page.items()
-        if pack_id not in known and found.key == pack_key(tenant_id, pack_id)
-    ]
+    return [pack_id for pack_id in page if pack_id not in known]

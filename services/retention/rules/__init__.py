@@ -18,12 +18,10 @@ from services.retention.rules.expiry import (
     is_alive,
 )
 from services.retention.rules.parts import (
-    NamedPart,
-    RunEnd,
-    RunHead,
     find_unneeded,
     is_given_up,
 )
+from services.retention.rules.rhythm import Rhythm
 from services.retention.rules.times import MAX_GAP, MAX_STEP, Clocks, find_objections
 
 __all__ = [
@@ -34,11 +32,9 @@ __all__ = [
     "Clocks",
     "Disagreement",
     "Limits",
-    "NamedPart",
     "Need",
-    "RunEnd",
+    "Rhythm",
     "RunFacts",
-    "RunHead",
     "Usage",
     "Verdict",
     "choose_groups",

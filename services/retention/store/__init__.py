@@ -1,8 +1,7 @@
 """All SQL of retention, one statement a function where one does it."""
 
-from libs.shared.catalogue import Volume, add_pack, is_being_removed
+from libs.shared.catalogue import add_pack, is_being_removed
 from services.retention.store.auditing import (
-    Sums,
     count_old_removals,
     find_pack,
     list_absent_chunks,
@@ -11,10 +10,7 @@ from services.retention.store.auditing import (
     list_needed_condemned,
     list_pack_rows,
     list_wrong_points,
-    lock_volume,
     place_chunks,
-    put_sums,
-    read_sums,
     remove_homeless_chunks,
 )
 from services.retention.store.clocks import (
@@ -26,7 +22,6 @@ from services.retention.store.clocks import (
 from services.retention.store.packs import (
     Mark,
     begin_mark,
-    change_volume,
     condemn_packs,
     find_held,
     forget_holds,
@@ -57,7 +52,7 @@ from services.retention.store.scrubbing import (
     mark_damaged,
     mark_verified,
 )
-from services.retention.store.sessions import allow_long_statements, check_session, try_lead
+from services.retention.store.sessions import allow_long_statements
 from services.retention.store.tenants import (
     Tenant,
     cancel_destruction,
@@ -87,17 +82,13 @@ __all__ = [
     "DuePack",
     "Hold",
     "Mark",
-    "Sums",
     "Tenant",
-    "Volume",
     "add_acceptance",
     "add_hold",
     "add_pack",
     "allow_long_statements",
     "begin_mark",
     "cancel_destruction",
-    "change_volume",
-    "check_session",
     "claim_strays",
     "clear_holds",
     "condemn_packs",
@@ -133,25 +124,21 @@ __all__ = [
     "list_wrong_points",
     "lock_judged",
     "lock_packs",
-    "lock_volume",
     "mark_damaged",
     "mark_verified",
     "move_chunks",
     "place_chunks",
     "put_judged",
     "put_seen_at",
-    "put_sums",
     "put_swept",
     "put_tenant",
     "read_database_time",
     "read_seen_at",
     "read_snapshot",
-    "read_sums",
     "remove_broken_points",
     "remove_homeless_chunks",
     "remove_packs",
     "remove_versions",
     "resurrect_packs",
     "schedule_destruction",
-    "try_lead",
 ]

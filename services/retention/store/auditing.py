@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 from libs.shared.database import Connection
 from libs.shared.sealing import SealedChunk
 from services.retention.store.scrubbing import DuePack
 from services.retention.store.sessions import LONG_SECONDS
-
-
-class Sums(NamedTuple):
-    """What the volumes row says, and what the rows behind it come to."""
-
-    stored_bytes: int
-    protected_bytes: int
-    packs_bytes: int
-    files_bytes: int
 
 
 async def list_pack_rows(
@@ -91,39 +81,6 @@ async def list_needed_condemned(conn: Connection, tenant_id: UUID) -> list[tuple
         timeout=LONG_SECONDS,
     )
     return [(row[0], row[1]) for row in rows]
-
-
-async def read_sums(conn: Connection, tenant_id: UUID) -> Sums | None:
-    """Returns the volumes row beside its sums, in one look; None if there is no such row."""
-    row = await conn.fetchrow(
-        "SELECT v.stored_bytes, v.protected_bytes, (SELECT coalesce(sum(p.object_bytes), 0)"
-        "  FROM catalogue.packs p WHERE p.tenant_id = $1 AND p.state <> 'condemned')::bigint,"
-        " (SELECT coalesce(sum(f.size), 0) FROM catalogue.versions f WHERE f.tenant_id = $1"
-        "  AND f.last_run IS NULL AND f.kind = 'f')::bigint"
-        " FROM catalogue.volumes v WHERE v.tenant_id = $1",
-        tenant_id,
-        timeout=LONG_SECONDS,
-    )
-    return Sums(*row) if row else None
-
-
-async def lock_volume(conn: Connection, tenant_id: UUID) -> None:
-    """Makes all that changes a tenant's bytes wait; what is committed can then be summed."""
-    await conn.execute(
-        "SELECT FROM catalogue.volumes WHERE tenant_id = $1 FOR NO KEY UPDATE", tenant_id
-    )
-
-
-async def put_sums(conn: Connection, tenant_id: UUID, sums: Sums) -> int:
-    """Sets the volumes row to its sums; returns its sequence."""
-    sequence: int = await conn.fetchval(
-        "UPDATE catalogue.volumes SET stored_bytes = $2, protected_bytes = $3,"
-        " sequence = sequence + 1 WHERE tenant_id = $1 RETURNING sequence",
-        tenant_id,
-        sums.packs_bytes,
-        sums.files_bytes,
-    )
-    return sequence
 
 
 async def list_wrong_points(

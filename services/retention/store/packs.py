@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from libs.shared.catalogue import Volume
 from libs.shared.database import Connection
 from libs.shared.sealing import SealedChunk
 from services.retention import rules
@@ -211,15 +210,3 @@ async def move_chunks(
         tenant_id,
         sources,
     )
-
-
-async def change_volume(conn: Connection, tenant_id: UUID, stored_bytes: int) -> Volume:
-    """Adds to a tenant's stored bytes and returns its volume; the last lock of a transaction."""
-    row = await conn.fetchrow(
-        "UPDATE catalogue.volumes SET stored_bytes = stored_bytes + $2, sequence = sequence + 1"
-        " WHERE tenant_id = $1 RETURNING stored_bytes, protected_bytes, sequence",
-        tenant_id,
-        stored_bytes,
-    )
-    assert row is not None, "only tenants with a volume are collected"
-    return Volume(*row)
