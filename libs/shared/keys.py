@@ -9,7 +9,8 @@ import base64
 import binascii
 import os
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from libs.shared import bucket, errors
 from libs.shared.crashpoints import crashpoint
 from libs.shared.objects import ObjectMissing, ObjectStore
+from libs.shared.settings import BucketSettings
 
 KEY_BYTES = 32
 CACHE_SECONDS = 60.0
@@ -91,10 +93,24 @@ def read_key(path: Path) -> bytes:
     return key
 
 
-def open_ring(objects: ObjectStore, master: Path, previous: Path | None = None) -> KeyRing:
-    """The key ring of a service, from the files that hold the master keys."""
-    keys = [read_key(path) for path in (master, previous) if path is not None]
-    return KeyRing(objects, *keys)
+@asynccontextmanager
+async def open_bucket(settings: BucketSettings) -> AsyncIterator[tuple[ObjectStore, KeyRing]]:
+    """The bucket that settings name, with the keys that lie in it; closed at the end.
+
+    Raises KeyFileInvalid.
+    """
+    files = [settings.master_key_file, settings.master_key_previous_file]
+    master_keys = [read_key(path) for path in files if path is not None]
+    objects = ObjectStore(
+        settings.s3_endpoint,
+        settings.s3_access_key,
+        settings.s3_secret_key.get_secret_value(),
+        settings.s3_bucket,
+    )
+    try:
+        yield objects, KeyRing(objects, *master_keys)
+    finally:
+        await objects.close()
 
 
 class KeyRing:

@@ -156,10 +156,12 @@ async def test_tenants_whose_keys_are_lost_are_named(
     for tenant in (good, foreign, orphan):
         await object_store.put(bucket.key_of_pack(tenant, bytes(32)), b"no pack")
         await object_store.put(bucket.key_of_pack(tenant, b"\1" * 32), b"")
+        await object_store.put(f"{bucket.packs_of(tenant)}02/{'00' * 32}", b"not its folder")
     async with empty_database(ingest, database.dsn("ingest"), object_store) as empty:
         rebuilt = {each.tenant_id: each for each in await empty.rebuild()}
         assert set(rebuilt) == {good, foreign, orphan}
-        assert len(rebuilt[good].troubles) == 2
+        assert len(rebuilt[good].troubles) == 3
+        assert "has no pack's name" in rebuilt[good].troubles[2]
         assert "do not open" in rebuilt[foreign].troubles[0]
         assert "is missing" in rebuilt[orphan].troubles[0]
         assert await empty.rows("SELECT tenant_id FROM ingest.rebuilds") == [(good,)]

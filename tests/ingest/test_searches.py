@@ -7,8 +7,6 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from libs.shared import catalogue, database
 from libs.shared.catalogue import Cursor, Search, terms
 from libs.shared.crashpoints import EXIT_CODE
@@ -166,19 +164,5 @@ async def test_a_crash_neither_loses_nor_doubles_a_name(own_ingest: Callable[...
     dsn = service.dsn("portal")
     pool = await database.create_pool(dsn, "portal", max_size=1)
     assert await paths(pool, tenant.tenant_id, "st and f") == [b"lost and found"]
-    service.stop("ingest")
-
-    # A catalogue that came from elsewhere has no terms: they are made at the next start.
-    admin = await asyncpg.connect(service.admin_dsn)
-    await admin.execute("TRUNCATE catalogue.bundles, catalogue.terms, catalogue.bundle_counts")
-    await admin.close()
-    assert await paths(pool, tenant.tenant_id, "lost") == []
-    for _ in range(2):  # the second start finds nothing to do
-        service.start("ingest", COFFRE_CRASHPOINT="")
-        deadline = time.monotonic() + 20
-        while not await paths(pool, tenant.tenant_id, "lost"):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        service.stop("ingest")
     assert (await service.fetch("SELECT count(*) FROM catalogue.bundles"))[0][0] == 1
     await pool.close()

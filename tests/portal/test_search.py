@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from libs.shared import database as databases
+from services.ingest import store
 from services.ingest.actions import naming
 from tests.portal import builder
 from tests.portal.test_files import NAMES
@@ -25,7 +26,9 @@ async def settle(database: Any) -> Settle:
 
     async def settle() -> None:
         pool = await databases.create_pool(database.dsn("ingest"), "ingest", max_size=1)
-        await naming.add_forgotten_names(pool)
+        async with databases.transaction(pool) as conn:
+            for plan in await conn.fetch("SELECT tenant_id, plan_id FROM catalogue.plans"):
+                await store.note_all_names(conn, store.Place(plan["tenant_id"], plan["plan_id"], 0))
         while await naming.add_due_names(pool):
             pass
         await pool.close()

@@ -295,7 +295,7 @@ async def test_each_pass_sweeps(make_house: Callable[[rules.Limits], House]) -> 
             await one.batch(await one.start(plan), {b"a": []})
             await one.copy(plan, {b"b": [b"one"]})
             await one.becomes("ended" if one is ended else "active")
-        await jobs.collect_all(house.keeper)
+        await jobs.collect(house.keeper)
         for one, plan, left in zip((client, ended), plans, (0, 1), strict=True):
             assert len(parts_of(await run_keys(one, plan), 1)) == left
     finally:

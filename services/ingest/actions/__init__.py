@@ -10,7 +10,7 @@ from services.ingest.actions.ingest import Ingest
 from services.ingest.actions.listings import find_plan, list_entries, read_file
 from services.ingest.actions.lists import write_due_lists
 from services.ingest.actions.memory import give_memory_back
-from services.ingest.actions.naming import add_due_names, add_forgotten_names
+from services.ingest.actions.naming import add_due_names
 from services.ingest.actions.packs import find_missing, take_pack
 from services.ingest.actions.rebuilding import Rebuilt, compare, describe_rebuilt, rebuild
 from services.ingest.actions.rotating import describe_rotated, rotate_master_key
@@ -31,7 +31,6 @@ __all__ = [
     "Upload",
     "abort_run",
     "add_due_names",
-    "add_forgotten_names",
     "authenticate",
     "commit_run",
     "compare",

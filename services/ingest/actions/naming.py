@@ -7,19 +7,11 @@ from collections.abc import AsyncIterator
 from itertools import groupby
 from operator import itemgetter
 
-from libs.shared import database, logs
+from libs.shared import database
 from libs.shared.catalogue import terms
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection, Pool
 from services.ingest import store
-
-
-async def add_forgotten_names(pool: Pool) -> None:
-    """Has the names of plans found that no commit noted: older ones, and rebuilt catalogues."""
-    async with database.transaction(pool) as conn:
-        plans = await store.put_forgotten_plans(conn)
-    if plans:
-        logs.get().info("names.forgotten", plans=plans)
 
 
 async def add_due_names(pool: Pool) -> bool:

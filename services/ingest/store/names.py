@@ -43,38 +43,6 @@ async def put_names_due(conn: Connection, place: Place, folder_ids: Sequence[int
         )
 
 
-async def put_forgotten_plans(conn: Connection) -> int:
-    """Notes all folders of plans whose names were never noted; counts the plans."""
-    await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('ingest.names', 0))")
-    plans = await conn.fetch(
-        "SELECT p.tenant_id, p.plan_id, f.folder_id FROM catalogue.plans p"
-        " JOIN catalogue.folders f ON f.tenant_id = p.tenant_id AND f.plan_id = p.plan_id"
-        " AND f.parent_id = 0 AND f.name = ''"
-        " WHERE p.last_run IS NOT NULL AND NOT EXISTS (SELECT FROM names_due d"
-        "  WHERE d.tenant_id = p.tenant_id AND d.plan_id = p.plan_id)"
-    )
-    forgotten = 0
-    for tenant_id, plan_id, root_id in plans:
-        if await conn.fetchval(
-            "SELECT true FROM catalogue.terms WHERE tenant_id = $1 AND term = $2 LIMIT 1",
-            tenant_id,
-            terms.below(root_id),
-        ):
-            continue
-        await conn.execute(
-            "INSERT INTO names_due (tenant_id, plan_id, folder_ids)"
-            " SELECT $1, $2, array_agg(folder_id ORDER BY folder_id) FROM ("
-            "  SELECT folder_id, row_number() OVER (ORDER BY folder_id) / $3 AS part"
-            "  FROM catalogue.folders WHERE tenant_id = $1 AND plan_id = $2"
-            ") f GROUP BY part ORDER BY part",
-            tenant_id,
-            plan_id,
-            _FOLDERS_A_ROW,
-        )
-        forgotten += 1
-    return forgotten
-
-
 async def take_names_due(conn: Connection) -> NamesDue | None:
     """Takes the oldest row that nobody else is busy with; it is gone with this transaction."""
     row = await conn.fetchrow(

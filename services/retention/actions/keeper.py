@@ -12,9 +12,10 @@ from services.retention import rules
 
 @dataclass(frozen=True)
 class Keeper:
-    """Pool, store, keys and patience of one process."""
+    """Pool, store, keys, patience and pace of one process."""
 
     pool: Pool
     objects: ObjectStore
     keys: KeyRing
     limits: rules.Limits = field(default_factory=rules.Limits)
+    rhythm: rules.Rhythm = field(default_factory=rules.Rhythm)

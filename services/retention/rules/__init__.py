@@ -21,6 +21,7 @@ from services.retention.rules.parts import (
     find_unneeded,
     is_given_up,
 )
+from services.retention.rules.rhythm import Rhythm
 from services.retention.rules.times import MAX_GAP, MAX_STEP, Clocks, find_objections
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Disagreement",
     "Limits",
     "Need",
+    "Rhythm",
     "RunFacts",
     "Usage",
     "Verdict",

@@ -52,7 +52,7 @@ from services.retention.store.scrubbing import (
     mark_damaged,
     mark_verified,
 )
-from services.retention.store.sessions import allow_long_statements, check_session, try_lead
+from services.retention.store.sessions import allow_long_statements
 from services.retention.store.tenants import (
     Tenant,
     cancel_destruction,
@@ -89,7 +89,6 @@ __all__ = [
     "allow_long_statements",
     "begin_mark",
     "cancel_destruction",
-    "check_session",
     "claim_strays",
     "clear_holds",
     "condemn_packs",
@@ -142,5 +141,4 @@ __all__ = [
     "remove_versions",
     "resurrect_packs",
     "schedule_destruction",
-    "try_lead",
 ]
