@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from starlette.requests import ClientDisconnect
 from structlog.testing import capture_logs
-from tests.tenants import tenant_changed
 
 from libs.shared import clock, packs
 from libs.shared import database as databases
@@ -26,6 +25,7 @@ from libs.shared.objects import ObjectStore
 from services.ingest import actions, consumers, rules, store
 from services.ingest.actions.packs import Stored, take_pack
 from services.ingest.actions.uploads import BuiltBody
+from tests.world.tenants import tenant_changed
 
 Receive = Callable[[], Awaitable[bytes | None]]
 Happening = Callable[[], Awaitable[object]]
