@@ -8,14 +8,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from agent import identity
 from agent.checks.findings import Finding, Level
 from agent.config import Config, Dump, Plan
 from agent.exclusions import rules_of
-from agent.failures import AgentError
-from agent.names import shown_absolute
 from agent.platforms import folders
-from agent.tree import FILE, Tree
+from agent.server import identity
+from agent.telling.failures import AgentError
+from agent.telling.names import shown_absolute
+from agent.walking.tree import FILE, Tree
 from libs.shared.reasons import Reason
 from libs.shared.words.explanations import say
 from libs.shared.words.plain import size_text

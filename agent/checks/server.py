@@ -10,9 +10,9 @@ from http.client import HTTPMessage
 
 from agent.checks.findings import Finding
 from agent.config import Config
-from agent.connection import Connection
-from agent.failures import ENROL_FIRST, AgentError, Problem
-from agent.identity import Identity
+from agent.server.connection import Connection
+from agent.server.identity import Identity
+from agent.telling.failures import ENROL_FIRST, AgentError, Problem
 from libs.shared.words.explanations import say
 from libs.shared.words.plain import duration_text
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import click
 from click.exceptions import Exit
 
-from agent import failures
 from agent.commands.shell import EPILOG, app, end, json_option, load
-from agent.failures import ENROL_FIRST, AgentError
+from agent.telling import failures
+from agent.telling.failures import ENROL_FIRST, AgentError
 from libs.shared.words.plain import duration_text, size_text
 
 if TYPE_CHECKING:
-    from agent.results import Result
+    from agent.telling.results import Result
 
 
 @app.command(epilog=EPILOG)
@@ -35,11 +35,12 @@ def run(
     if dry_run:
         _dry_run(context, plan, as_json)
         return
-    from agent import identity, memory
-    from agent.delta import Counters
-    from agent.results import Result
-    from agent.run import run_plan
-    from agent.telling import Teller
+    from agent.copying.run import run_plan
+    from agent.platforms import memory
+    from agent.server import identity
+    from agent.telling.counters import Counters
+    from agent.telling.results import Result
+    from agent.telling.teller import Teller
 
     memory.keep_small()
     memory.collect_rarely()
@@ -59,8 +60,10 @@ def run(
 
 
 def _dry_run(context: click.Context, plan: str, as_json: bool) -> None:
-    from agent import dry_run, identity, memory
-    from agent.telling import Teller
+    from agent.copying import dry_run
+    from agent.platforms import memory
+    from agent.server import identity
+    from agent.telling.teller import Teller
 
     memory.keep_small()
     with Teller(as_json, plan) as teller:
@@ -77,7 +80,7 @@ def _dry_run(context: click.Context, plan: str, as_json: bool) -> None:
 
 
 def _show_result(plan: str, result: Result) -> None:
-    from agent.sentences import in_full
+    from agent.telling.sentences import in_full
 
     counters = result.counters
     if result.failure is not None:

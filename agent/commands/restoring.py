@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import click
 from click.exceptions import Exit
 
-from agent import failures
 from agent.commands.shell import EPILOG, app, end, json_option, print_table
-from agent.failures import AgentError, UsageError
-from agent.names import shown_absolute
+from agent.telling import failures
+from agent.telling.failures import AgentError, UsageError
+from agent.telling.names import shown_absolute
 from libs.shared.words.plain import duration_text, size_text
 
 if TYPE_CHECKING:
-    from agent.portal import Portal
     from agent.restore.performing import Wish
-    from agent.telling import Teller
+    from agent.server.portal import Portal
+    from agent.telling.teller import Teller
 
 PATIENCE_SECONDS = 60
 
@@ -86,13 +86,12 @@ def restore(
     The password comes from COFFRE_PASSWORD, else it is asked for.
     A restore that was cut can be repeated: what is there already is not fetched again.
     """
-    from agent import memory
-    from agent.connection import Connection
-    from agent.platforms import SYSTEM, paths
-    from agent.portal import Portal
+    from agent.platforms import SYSTEM, memory, paths
     from agent.restore import points
     from agent.restore.performing import Wish
-    from agent.telling import Teller
+    from agent.server.connection import Connection
+    from agent.server.portal import Portal
+    from agent.telling.teller import Teller
 
     if run_number is not None and at is not None:
         end(UsageError("--run and --at both name a restore point: give one of them."))
@@ -195,7 +194,7 @@ def _local(iso: str | None) -> str:
 
 
 def _fail(error: AgentError | OSError, plan: str, teller: Teller) -> int:
-    from agent.results import Restored
+    from agent.telling.results import Restored
     from libs.shared.reasons import Reason
 
     if isinstance(error, OSError):

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from agent.commands.shell import EPILOG, app, end, json_option, load, print_table
-from agent.failures import AgentError
+from agent.telling.failures import AgentError
 
 
 @app.command(epilog=EPILOG)
@@ -43,8 +43,8 @@ def plans(context: click.Context, as_json: bool) -> None:
 @click.pass_context
 def status(context: click.Context, as_json: bool) -> None:
     """Show whether this machine is enrolled, and how the last run of each plan ended."""
-    from agent import identity
-    from agent.state import PlanState
+    from agent.copying.state import PlanState
+    from agent.server import identity
 
     try:
         settings = load(context)

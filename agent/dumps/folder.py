@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from agent import records
 from agent.config import Dump
 from agent.config.plans import DUMPS_FOLDER
-from agent.delta import Missed
 from agent.dumps import programs
 from agent.dumps.taking import Taken
-from agent.tree import FILE, FOLDER, Listing, Row
+from agent.telling.counters import Missed
+from agent.walking import records
+from agent.walking.tree import FILE, FOLDER, Listing, Row
 from libs.shared.reasons import Reason
 
 NAME = DUMPS_FOLDER.encode()

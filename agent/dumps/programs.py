@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent import oserrors
 from agent.config import Dump
 from agent.dumps.streams import DumpFailed, private_file, unwritable
+from agent.telling import oserrors
 from libs.shared.reasons import Reason
 
 EXTENSIONS = {"postgresql": ".sql", "mysql": ".sql", "sqlite": ".sqlite", "command": ".dump"}

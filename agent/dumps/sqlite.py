@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from agent import oserrors
 from agent.dumps.streams import Deadline, DumpFailed, Seen, private_file, unwritable
+from agent.telling import oserrors
 from libs.shared.reasons import Reason
 
 PAGES_PER_STEP = 2_000

@@ -14,8 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from agent import oserrors, processes
-from agent.processes import LastLines
+from agent.programs import processes
+from agent.programs.processes import LastLines
+from agent.telling import oserrors
 from libs.shared.reasons import Reason
 
 TAIL_BYTES = 8 * 1024

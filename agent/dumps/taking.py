@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent import sentences
 from agent.config import Dump
-from agent.delta import LARGEST_CHUNK_LIST_BYTES
 from agent.dumps import programs
 from agent.dumps.streams import Deadline, DumpFailed, ProgramOutput, Seen
-from agent.processes import ProgramMissing
-from agent.telling import Teller
+from agent.programs.processes import ProgramMissing
+from agent.telling import sentences
+from agent.telling.teller import Teller
+from agent.walking.reading import LARGEST_CHUNK_LIST_BYTES
 from libs.shared import reasons
 from libs.shared.packs.cutting import Readable
 from libs.shared.reasons import Reason

@@ -6,10 +6,10 @@ import errno
 import os
 import unicodedata
 
-from agent import oserrors
-from agent.failures import AgentError
-from agent.names import shown_absolute
 from agent.platforms import folders
+from agent.telling import oserrors
+from agent.telling.failures import AgentError
+from agent.telling.names import shown_absolute
 from libs.shared.reasons import Reason
 
 FATAL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE})

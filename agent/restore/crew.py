@@ -15,9 +15,9 @@ from typing import BinaryIO, cast
 
 import msgspec
 
-from agent.failures import AgentError
 from agent.platforms.signals import own_group
 from agent.restore.orders import Report, Setup, receive, send
+from agent.telling.failures import AgentError
 from libs.shared.reasons import Reason
 
 MOST_WORKERS = 3

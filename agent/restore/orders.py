@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple, TypeVar
 
 import msgspec
 
-from agent.portal import ChunkPlace
+from agent.server.portal import ChunkPlace
 from libs.shared.entries import Entry
 from libs.shared.reasons import Reason
 

@@ -10,13 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from agent import failures
-from agent.connection import StreamCut
-from agent.failures import AgentError
-from agent.names import shown, shown_absolute
 from agent.platforms import folders
-from agent.portal import ChunkPlace, Portal
-from agent.progress import Totals, restoring
+from agent.programs.stopping import stoppable
 from agent.restore import roots
 from agent.restore.collisions import NotRestored, reason_of
 from agent.restore.crew import Crew
@@ -24,10 +19,15 @@ from agent.restore.landing import Landing
 from agent.restore.naming import landed
 from agent.restore.orders import Report, Setup
 from agent.restore.windows import Planned, Window
-from agent.results import MAX_NAMED_NOT_COPIED, Restored
-from agent.sentences import with_sentence
-from agent.stopping import stoppable
-from agent.telling import Teller
+from agent.server.connection import StreamCut
+from agent.server.portal import ChunkPlace, Portal
+from agent.telling import failures
+from agent.telling.failures import AgentError
+from agent.telling.names import shown, shown_absolute
+from agent.telling.progress import Totals, restoring
+from agent.telling.results import MAX_NAMED_NOT_COPIED, Restored
+from agent.telling.sentences import with_sentence
+from agent.telling.teller import Teller
 from libs.shared.entries import CHUNK_ID_BYTES, Entry, FolderDelta
 from libs.shared.reasons import Reason
 

@@ -7,18 +7,18 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent import failures
-from agent.connection import StreamCut
-from agent.names import shown_absolute
 from agent.platforms import folders
-from agent.portal import Portal
 from agent.restore.collisions import NO_FOLDER, InTheWay
 from agent.restore.folders import Folder, Folders
 from agent.restore.landing import check_replaceable, is_same, is_unfinished
 from agent.restore.naming import landed
 from agent.restore.performing import Wish
-from agent.results import MAX_NAMED_NOT_COPIED
-from agent.sentences import with_sentence
+from agent.server.connection import StreamCut
+from agent.server.portal import Portal
+from agent.telling import failures
+from agent.telling.names import shown_absolute
+from agent.telling.results import MAX_NAMED_NOT_COPIED
+from agent.telling.sentences import with_sentence
 from libs.shared.entries import Entry
 from libs.shared.reasons import Reason
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agent.failures import AlreadyRunning
 from agent.platforms import folders
+from agent.telling.failures import AlreadyRunning
 from libs.shared.reasons import Reason
 
 PATIENCE_SECONDS = 3.0

@@ -18,14 +18,14 @@ from pathlib import Path
 import msgspec
 from blake3 import blake3
 
-from agent import failures, memory
-from agent.connection import Connection, StreamCut
-from agent.failures import AgentError
-from agent.platforms import folders
-from agent.portal import ChunkPlace, Portal
+from agent.platforms import folders, memory
 from agent.restore.collisions import FATAL, InTheWay, NotRestored, reason_of
 from agent.restore.landing import Landing, write_all
 from agent.restore.orders import Chunk, Failed, Fatal, Order, Report, Setup, Target, receive, send
+from agent.server.connection import Connection, StreamCut
+from agent.server.portal import ChunkPlace, Portal
+from agent.telling import failures
+from agent.telling.failures import AgentError
 from libs.shared.packs import PayloadInvalid, unpack
 from libs.shared.reasons import Reason
 

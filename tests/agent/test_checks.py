@@ -14,9 +14,9 @@ import pytest
 from agent.checks.rhythm import check_rhythm
 from agent.checks.server import clock_finding
 from agent.config import Plan
-from tests.agent.house import Client
-from tests.agent.machines import Machine
 from tests.servers import free_port
+from tests.world.clients import Client
+from tests.world.machines import Machine
 
 NIGHTLY = Plan("papers", ("/srv",), (), "0 2 * * *", "Europe/Paris", (), True)
 

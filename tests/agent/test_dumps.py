@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from agent.config import Dump
-from agent.delta import Missed
 from agent.dumps import folder
 from agent.dumps.taking import Taken
-from agent.tree import FILE, FOLDER, Listing, Row
+from agent.telling.counters import Missed
+from agent.walking.tree import FILE, FOLDER, Listing, Row
 from libs.shared.reasons import Reason
 from tests.agent.databases import KEY, Copied
 

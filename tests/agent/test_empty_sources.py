@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.house import Client
-from tests.agent.machines import Machine
 from tests.trees import compare_trees
+from tests.world.clients import Client
+from tests.world.machines import Machine
 
 
 def test_a_folder_swapped_for_an_empty_one_fails_until_it_is_accepted(

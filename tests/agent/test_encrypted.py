@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.agent import wires
-from tests.agent.house import Client
-from tests.agent.machines import Machine
 from tests.trees import compare_trees
+from tests.world.clients import Client
+from tests.world.machines import Machine
 
 
 def test_a_run_and_a_restore_over_tls(
     machine: Machine, client: Client, papers: Path, tmp_path: Path
 ) -> None:
     tls, trusted = wires.self_signed(tmp_path)
-    urls = client.house.urls
     with (
-        wires.wire_to(urls["ingest"], tls=tls) as ingest,
-        wires.wire_to(urls["portal"], tls=tls) as portal,
+        wires.wire_to(client.house.url("ingest"), tls=tls) as ingest,
+        wires.wire_to(client.house.url("portal"), tls=tls) as portal,
     ):
         machine.server = ingest.url
         refused = machine.run(expect=22)

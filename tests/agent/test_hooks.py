@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from agent import config
-from agent.failures import AgentError
-from agent.hooks import HookFailed, Hooks
-from agent.telling import Teller
+from agent.programs.hooks import HookFailed, Hooks
+from agent.telling.failures import AgentError
+from agent.telling.teller import Teller
 from libs.shared.reasons import Reason
 
 NOTE = (

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.agent.house import Client
-from tests.agent.machines import Machine
 from tests.trees import compare_trees
+from tests.world.clients import Client
+from tests.world.machines import Machine
 
 
 def plans_of(machine: Machine) -> Path:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 import time
 
-from agent import pings
-from agent.pings import Pings
-from agent.telling import Teller
+from agent.programs import pings
+from agent.programs.pings import Pings
+from agent.telling.teller import Teller
 from libs.shared.reasons import Reason
 from tests.agent.monitors import Monitor
 

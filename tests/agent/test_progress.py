@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.delta import Counters
-from agent.progress import Totals, copying
-from tests.agent.house import Client
-from tests.agent.machines import ROOT, Machine
+from agent.telling.counters import Counters
+from agent.telling.progress import Totals, copying
+from tests.world.clients import Client
+from tests.world.machines import ROOT, Machine
 
 
 def run_at_a_terminal(machine: Machine) -> str:

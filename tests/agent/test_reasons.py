@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from agent import failures, oserrors, sentences
-from agent.delta import Missed
-from agent.failures import Problem
 from agent.restore import collisions
+from agent.telling import failures, oserrors, sentences
+from agent.telling.counters import Missed
+from agent.telling.failures import Problem
 from libs.shared.reasons import CODES, Reason
 
 

@@ -10,8 +10,8 @@ from threading import Thread
 
 import pytest
 
-from agent.connection import Connection
-from agent.failures import Unreachable
+from agent.server.connection import Connection
+from agent.telling.failures import Unreachable
 from libs.shared.errors import StorageRefused
 
 

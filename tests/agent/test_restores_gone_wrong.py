@@ -18,19 +18,19 @@ import msgspec
 import pytest
 from blake3 import blake3
 
-from agent.portal import ChunkPlace
 from agent.restore.collisions import InTheWay, is_folded
 from agent.restore.crew import Crew
 from agent.restore.landing import Landing
 from agent.restore.orders import Report, Setup
 from agent.restore.windows import Planned, Window
+from agent.server.portal import ChunkPlace
 from libs.shared.entries import Entry
 from libs.shared.reasons import Reason
 from tests.agent import wires
-from tests.agent.house import PASSWORD, Client
-from tests.agent.machines import ROOT, Machine
 from tests.agent.test_damage import damage_all
 from tests.trees import compare_trees
+from tests.world.clients import PASSWORD, Client
+from tests.world.machines import ROOT, Machine
 
 BIG_BYTES = 24_000_000
 
@@ -51,7 +51,7 @@ def test_a_restore_that_is_killed_goes_on(
 ) -> None:
     machine.run()
     back = Path(f"{tmp_path}/back{papers}")
-    with wires.wire_to(client.house.urls["portal"], budget=heavy // 2) as wire:
+    with wires.wire_to(client.house.url("portal"), budget=heavy // 2) as wire:
         restore = subprocess.Popen(
             machine.command(
                 "restore", "papers", "--portal", wire.url, "--email", client.email,
@@ -115,7 +115,7 @@ def test_a_mere_user_gets_the_files_as_theirs(
     (papers / "letter.txt").chmod(0o4755)
     machine.run()
     mere = machine.agent(
-        "restore", "papers", "--portal", client.house.urls["portal"], "--email", client.email,
+        "restore", "papers", "--portal", client.house.url("portal"), "--email", client.email,
         "--to", str(tmp_path / "mere"), COFFRE_PASSWORD=PASSWORD, mere_user=True,
     )  # fmt: skip
     assert mere.returncode == 3
@@ -224,7 +224,7 @@ def test_a_restore_that_is_stopped_says_how_to_go_on(
     machine: Machine, client: Client, papers: Path, heavy: int, tmp_path: Path
 ) -> None:
     machine.run()
-    with wires.wire_to(client.house.urls["portal"], budget=heavy // 2) as wire:
+    with wires.wire_to(client.house.url("portal"), budget=heavy // 2) as wire:
         restore = subprocess.Popen(
             machine.command(
                 "restore", "papers", "--portal", wire.url, "--email", client.email,

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
-from tests.agent.house import Client, House, wait_for
-from tests.agent.machines import ROOT, Machine
 from tests.trees import compare_trees
+from tests.world.clients import Client
+from tests.world.house import House
+from tests.world.machines import ROOT, Machine
+from tests.world.waiting import wait_for
 
 
 def stored_bytes(client: Client) -> int:
@@ -167,7 +169,7 @@ def test_a_code_serves_once_and_the_token_is_ours_alone(
     client: Client, tmp_path: Path, papers: Path
 ) -> None:
     machine = Machine(
-        tmp_path / "m", {"papers": {"folders": [str(papers)]}}, client.house.urls["ingest"]
+        tmp_path / "m", {"papers": {"folders": [str(papers)]}}, client.house.url("ingest")
     )
     machine.folder.mkdir()
     code = client.enrolment_code()
@@ -185,7 +187,7 @@ def test_a_code_serves_once_and_the_token_is_ours_alone(
 
 
 def test_an_ended_subscription_is_refused_with_its_reason(machine: Machine, client: Client) -> None:
-    client.house.operate("POST", f"/tenants/{client.tenant_id}/end", {"reason": "moved away"})
+    client.house.portal.ask("POST", f"/tenants/{client.tenant_id}/end", {"reason": "moved away"})
     wait_for("the end at ingest", client.house.all_delivered)
     summary = machine.run(expect=1)
     assert summary["error"]["code"] == "subscription-ended"
@@ -202,14 +204,15 @@ def test_a_server_that_is_away_is_waited_for(machine: Machine, house: House, pap
         assert summary["error"]["code"] == "server-unreachable"
         machine.more["patience"] = 120
         waiting = start(machine)
-        time.sleep(1)
+        assert waiting.stdout is not None
+        lines = (json.loads(line) for line in waiting.stdout)
+        assert any(line["message_type"] == "waiting" for line in lines)
     finally:
         house.start("ingest")
-    output, errors = waiting.communicate(timeout=120)
+    *_, summary = lines
+    _, errors = waiting.communicate(timeout=120)
     assert waiting.returncode == 0, errors
-    lines = [json.loads(line) for line in output.splitlines()]
-    assert any(line["message_type"] == "waiting" for line in lines)
-    assert lines[-1]["files_new"] == 1
+    assert summary["files_new"] == 1
 
 
 def start(machine: Machine) -> subprocess.Popen[str]:

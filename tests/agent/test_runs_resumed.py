@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.agent.house import Client, wait_for
-from tests.agent.machines import ROOT, Machine
 from tests.trees import compare_trees
+from tests.world.clients import Client
+from tests.world.machines import ROOT, Machine
+from tests.world.waiting import wait_for
 
 
 def start(machine: Machine) -> subprocess.Popen[str]:

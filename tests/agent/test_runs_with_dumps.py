@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agent.failures import Interrupted
-from tests.agent.house import Client, House, wait_for
-from tests.agent.machines import ROOT
+from agent.telling.failures import Interrupted
 from tests.agent.scripts import command, printing, script
 from tests.servers import free_port
 from tests.trees import compare_trees
+from tests.world.clients import Client
+from tests.world.house import House
+from tests.world.machines import ROOT
+from tests.world.waiting import wait_for
 
 
 def test_a_dump_that_fails_keeps_the_last_good_one_and_copies_all_else(
@@ -172,18 +174,12 @@ def test_a_part_of_a_dump_that_the_server_lost_is_asked_for_in_vain(
 
 
 def test_a_slow_dump_keeps_its_run_alive(house: House, client: Client, tmp_path: Path) -> None:
-    hurried = replace(
-        house,
-        folder=tmp_path,
-        environ={**house.environ, "COFFRE_LEASE_SECONDS": "2"},
-        urls={**house.urls, "ingest": f"http://127.0.0.1:{free_port()}"},
-        processes={},
-    )
-    hurried.start("ingest")
+    hurried = House(replace(house.place, folder=tmp_path, listens={"ingest": free_port()}))
+    hurried.start("ingest", COFFRE_LEASE_SECONDS="2")
     try:
         slow = command("import time; time.sleep(4); print('-- the end')")
         machine = client.machine(tmp_path / "machine", {"papers": {"dump": [slow]}})
-        machine.server = hurried.urls["ingest"]
+        machine.server = hurried.url("ingest")
         assert machine.run()["run_number"] == 1
         assert client.last_run()["state"] == "committed"
     finally:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.agent.house import Client
 from tests.agent.monitors import Monitor
 from tests.agent.scripts import script
+from tests.world.clients import Client
 
 
 def test_a_hook_that_fails_before_the_copy_leaves_a_report_and_no_copy(

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.agent.house import Client
-from tests.agent.machines import ROOT, Machine
 from tests.agent.monitors import Monitor
 from tests.agent.scripts import script
 from tests.agent.test_memory import plans_of, spoil
+from tests.world.clients import Client
+from tests.world.machines import ROOT, Machine
 
 
 def run_at(machine: Machine, moment: datetime) -> subprocess.CompletedProcess[str]:

@@ -12,11 +12,12 @@ import pytest
 
 from libs.shared import clock
 from libs.shared.entries import FolderDelta
-from tests.ingest.machines import Agent, Tenant, codes_of, folder, problem_of
-from tests.ingest.service import Service
+from tests.world.agents import Agent, codes_of, folder, problem_of
+from tests.world.house import House
+from tests.world.tenants import Tenant
 
 
-async def test_declaring_a_plan(agent: Agent, ingest: Service) -> None:
+async def test_declaring_a_plan(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     assert await agent.declare() == plan
     assert await agent.declare(schedule="0 4 * * *") == plan
@@ -54,7 +55,7 @@ async def test_a_declaration_that_makes_no_sense(agent: Agent, member: str, valu
     assert member in answer.json()["errors"][0]["where"]
 
 
-async def test_the_same_key_starts_one_run(agent: Agent, ingest: Service) -> None:
+async def test_the_same_key_starts_one_run(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     key = str(uuid.uuid4())
     answers = await asyncio.gather(*(agent.ask_start(plan, run_key=key) for _ in range(5)))
@@ -64,7 +65,7 @@ async def test_the_same_key_starts_one_run(agent: Agent, ingest: Service) -> Non
     assert len(started) == 1
 
 
-async def test_the_newer_run_wins(agent: Agent, ingest: Service) -> None:
+async def test_the_newer_run_wins(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     first = await agent.start(plan)
     second = await agent.start(plan)
@@ -79,7 +80,7 @@ async def test_the_newer_run_wins(agent: Agent, ingest: Service) -> None:
     assert answer.json()["reason"] == finished[0]["reason"]
 
 
-async def test_commits_at_once_are_one(agent: Agent, ingest: Service) -> None:
+async def test_commits_at_once_are_one(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     run = await agent.start(plan)
     await agent.upload(run, agent.pack(b"x"))
@@ -105,9 +106,7 @@ async def test_abort_and_commit_exclude_each_other(agent: Agent) -> None:
     assert problem_of(await agent.send(run)) == (409, "run-closed")
 
 
-async def test_a_run_that_failed_in_part_keeps_what_it_copied(
-    agent: Agent, ingest: Service
-) -> None:
+async def test_a_run_that_failed_in_part_keeps_what_it_copied(agent: Agent, ingest: House) -> None:
     plan = await agent.declare(dumps=["accounts"])
     dump = {"name": "accounts", "succeeded": True, "guaranteed": True, "size_bytes": 5}
     again = {"code": "missed-again", "amount": 2, "limit": 3}
@@ -141,11 +140,12 @@ async def test_a_run_that_failed_in_part_keeps_what_it_copied(
     assert all(event["restore_point"] for event in finished)
 
 
-async def test_warnings_and_what_the_summary_says(agent: Agent, ingest: Service) -> None:
+async def test_warnings_and_what_the_summary_says(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     run = await agent.start(plan)
     locked = {"code": "unreadable", "subject": "\0" * 5_000, "detail": "locked\0" + "x" * 9_000}
-    not_copied = [{"path": f"/srv/{i}\0", "reason": locked} for i in range(1_500)]
+    not_copied = [{"path": f"/srv/{i}\0", "reason": {"code": "unreadable"}} for i in range(1_500)]
+    not_copied[0]["reason"] = locked
     answer = await agent.commit(run, 0, not_copied=not_copied, log_tail="é" * 50_000 + "\0the end")
     assert answer.json()["outcome"] == "succeeded_with_warnings"
     (finished,) = await ingest.events(agent.tenant.tenant_id, "run.finished.v1")
@@ -160,9 +160,7 @@ async def test_warnings_and_what_the_summary_says(agent: Agent, ingest: Service)
     assert finished["restore_point"]
 
 
-async def test_what_an_agent_warns_of_goes_with_the_run_s_end(
-    agent: Agent, ingest: Service
-) -> None:
+async def test_what_an_agent_warns_of_goes_with_the_run_s_end(agent: Agent, ingest: House) -> None:
     """Good end or bad, known codes or those of a newer agent: all is told, within limits."""
     plan = await agent.declare()
     clock = {"code": "clock-behind", "amount": 315_576_000}
@@ -191,7 +189,7 @@ async def test_what_an_agent_warns_of_goes_with_the_run_s_end(
 
 
 async def test_a_clock_that_is_wrong_by_years_changes_no_date_of_ours(
-    agent: Agent, ingest: Service
+    agent: Agent, ingest: House
 ) -> None:
     plan = await agent.declare()
     for number, (mtime_ns, claimed) in enumerate(
@@ -218,7 +216,7 @@ async def test_a_clock_that_is_wrong_by_years_changes_no_date_of_ours(
         assert abs(clock.now() - row["received_at"]) < timedelta(minutes=5)
 
 
-async def test_an_unchanged_run_costs_a_handful_of_rows(agent: Agent, ingest: Service) -> None:
+async def test_an_unchanged_run_costs_a_handful_of_rows(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     files = [agent.file(b"%d" % i, b"x") for i in range(1000)]
     await agent.copy(plan, FolderDelta(b"", files, []), contents=[b"x"])
@@ -242,7 +240,7 @@ async def test_an_unchanged_run_costs_a_handful_of_rows(agent: Agent, ingest: Se
 
 
 async def test_commits_need_their_chunks_and_bring_condemned_packs_back(
-    agent: Agent, ingest: Service
+    agent: Agent, ingest: House
 ) -> None:
     plan = await agent.declare()
     tenant_id = agent.tenant.tenant_id
@@ -277,7 +275,7 @@ async def test_commits_need_their_chunks_and_bring_condemned_packs_back(
     assert answer.json()["stored_bytes"] == rows[0]["bytes"]
 
 
-async def test_a_condemned_pack_that_is_sent_again_lives(agent: Agent, ingest: Service) -> None:
+async def test_a_condemned_pack_that_is_sent_again_lives(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     run = await agent.start(plan)
     first, second = agent.pack(b"one"), agent.pack(b"one", b"two")
@@ -293,7 +291,7 @@ async def test_a_condemned_pack_that_is_sent_again_lives(agent: Agent, ingest: S
     assert (await agent.upload(run, first)).status_code == 200
 
 
-async def test_a_silent_run_is_abandoned(own_ingest: Callable[..., Service]) -> None:
+async def test_a_silent_run_is_abandoned(own_ingest: Callable[..., House]) -> None:
     service = own_ingest(COFFRE_LEASE_SECONDS="2")
     tenant = Tenant(service)
     await tenant.becomes("active")
@@ -321,7 +319,7 @@ async def test_a_silent_run_is_abandoned(own_ingest: Callable[..., Service]) -> 
     await agent.client.aclose()
 
 
-async def test_the_published_description(ingest: Service, agent: Agent) -> None:
+async def test_the_published_description(ingest: House, agent: Agent) -> None:
     document = (await agent.client.get("/v1/openapi.json")).json()
     assert len(document["paths"]) == 10
     schemas = document["components"]["schemas"]

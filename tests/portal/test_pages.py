@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from typing import Any
 from urllib.parse import unquote
@@ -22,7 +21,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "fr-F
 
 def browser(portal: Any) -> httpx2.AsyncClient:
     """A browser, as far as headers and cookies go."""
-    return httpx2.AsyncClient(base_url=portal.url, headers=BROWSER, timeout=60)
+    return portal.client(headers=BROWSER)
 
 
 async def sign_in(page: httpx2.AsyncClient, email: str, password: str, onward: str = "/") -> Any:
@@ -141,7 +140,7 @@ async def test_signing_out_ends_the_session_at_once(portal: Any) -> None:
         cookies = dict(page.cookies)
         token = form_token((await page.get("/account")).text)
         assert (await page.post("/sign-out", data={"form_token": token})).status_code == 303
-    async with httpx2.AsyncClient(base_url=portal.url, cookies=cookies, headers=BROWSER) as thief:
+    async with portal.client(cookies=cookies, headers=BROWSER) as thief:
         assert (await thief.get("/account")).status_code == 303
         assert (await thief.get("/api/v1/plans")).status_code == 303
 
@@ -152,7 +151,7 @@ async def test_a_client_sees_plans_runs_and_files(portal: Any) -> None:
     await client.commit({b"srv/" + hostile: builder.text(b"x"), b"srv/hollow": builder.folder()})
     await client.add_run(1, "succeeded_with_warnings", files_not_copied=2)
     gone = {"code": "folder-missing", "subject": "/srv/<data>", "detail": "No such file"}
-    await client.add_run(2, "failed", reason=json.dumps(gone))
+    await client.add_run(2, "failed", reason=gone)
     async with browser(portal) as page:
         await sign_in(page, EMAIL, PASSWORD)
         home = (await page.get("/")).text
@@ -195,7 +194,7 @@ async def test_what_a_machine_warns_of_is_shown_with_its_run(portal: Any) -> Non
     shown = [Tongue("fr").explain(warning).cause for warning in warnings]
     told = {
         "outcome": "succeeded_with_warnings",
-        "warnings": json.dumps([warning.as_dict() for warning in warnings]),
+        "warnings": [warning.as_dict() for warning in warnings],
     }
     await client.add_run(1, **told)
     async with browser(portal) as page:

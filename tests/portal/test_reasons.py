@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from typing import Any
 
@@ -52,7 +51,7 @@ async def test_each_way_that_a_run_fails_is_told_on_three_pages(portal: Any) -> 
     async with browser(portal) as page:
         await sign_in(page, EMAIL, PASSWORD)
         for number, reason in enumerate(all_of("run"), 1):
-            await client.add_run(number, "failed", reason=json.dumps(reason.as_dict()))
+            await client.add_run(number, "failed", reason=reason.as_dict())
             for path in ("/", f"/plans/{client.plan_id}", f"/plans/{client.plan_id}/runs/{number}"):
                 shown = (await page.get(path)).text
                 check(shown, reason)
@@ -82,9 +81,9 @@ async def test_all_that_a_run_warns_of_and_misses_is_told_on_its_page(portal: An
     await client.add_run(
         1,
         "succeeded_with_warnings",
-        not_copied=json.dumps(missed),
-        dumps=json.dumps(dumped),
-        warnings=json.dumps([reason.as_dict() for reason in warnings]),
+        not_copied=missed,
+        dumps=dumped,
+        warnings=[reason.as_dict() for reason in warnings],
     )
     async with browser(portal) as page:
         await sign_in(page, EMAIL, PASSWORD)
@@ -124,7 +123,7 @@ async def test_what_a_mail_server_said_of_a_report_stands_aside(portal: Any) -> 
 async def test_programs_get_codes_with_their_fields(portal: Any) -> None:
     client = await builder.open_client(portal, EMAIL)
     reason = Reason("source-small", "/srv", 5, 7, DETAIL)
-    await client.add_run(1, "failed", reason=json.dumps(reason.as_dict()))
+    await client.add_run(1, "failed", reason=reason.as_dict())
     await client.add_run(2)
     token = await portal.sign_in(EMAIL)
     async with portal.client(token) as api:

@@ -25,10 +25,11 @@ from libs.shared.events import (
     TenantChanged,
 )
 from libs.shared.reasons import Reason
+from libs.shared.runtime.jobs import Runner
 from libs.shared.words.tongue import NBSP
 from services.reporting import consumers, rules
 from services.reporting.actions import Office
-from services.reporting.jobs import Sender
+from services.reporting.jobs import JOBS, Sender
 from services.reporting.mail import letters
 from services.reporting.mail.smtp import MailServer
 
@@ -157,14 +158,15 @@ class Desk:
     async def sending(self, port: int, host: str = "127.0.0.1") -> AsyncIterator[Sender]:
         """The sender at work, towards that mail server."""
         server = MailServer(host, port, "coffre@provider.example", "none")
-        sender = Sender(self.pool, self.dsn, server, self.office)
-        task = asyncio.create_task(sender.run())
+        sender = Sender(self.pool, server, self.office)
+        [job] = [job for job in JOBS if job.name == "send_mails"]
+        task = asyncio.create_task(Runner("reporting", self.dsn, job, sender).run())
         try:
             yield sender
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            for seconds in (2, None):  # as a service ends
+                task.cancel()
+                await asyncio.wait([task], timeout=seconds)
 
     async def mails(self, **where: Any) -> list[dict[str, Any]]:
         while True:

@@ -136,7 +136,7 @@ def test_a_reason_that_can_not_be_is_not_made() -> None:
 def test_sentences_cost_the_command_line_nothing() -> None:
     """The agent brings neither Babel nor Jinja, and most commands end well."""
     script = (
-        "import sys, agent.commands.shell, agent.failures\n"
+        "import sys, agent.commands.shell, agent.telling.failures\n"
         "assert 'libs.shared.words.explanations' not in sys.modules\n"
         "import libs.shared.words.explanations\n"
         "assert not {'babel', 'jinja2', 'pydantic'} & set(sys.modules)"
