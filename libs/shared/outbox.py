@@ -245,7 +245,7 @@ async def prune(pool: Pool) -> int:
             now - KEPT,
             now - timedelta(hours=1),
         )
-    return int(status.split()[-1])
+    return database.changed(status)
 
 
 async def is_published(pool: Pool, event_id: UUID) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from libs.shared import database
 from libs.shared.database import Connection
 from services.quota.rules import Account, Allowance, Block
 
@@ -25,7 +26,7 @@ async def put_contract(
         version,
         contracted_bytes,
     )
-    return status.endswith(" 1")
+    return database.changed(status) == 1
 
 
 async def put_volume(
@@ -45,7 +46,7 @@ async def put_volume(
         stored_bytes,
         protected_bytes,
     )
-    return status.endswith(" 1")
+    return database.changed(status) == 1
 
 
 async def lock_account(conn: Connection, tenant_id: UUID) -> Account | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from libs.shared import keys, runtime, web
 from libs.shared.settings import load
 from services.reporting import consumers, jobs
-from services.reporting.actions import Office
+from services.reporting.actions.resources import Resources
 from services.reporting.mail.smtp import MailServer
 from services.reporting.settings import Settings
 
@@ -13,7 +13,7 @@ from services.reporting.settings import Settings
 async def serve() -> None:
     """Runs until SIGTERM."""
     settings = load(Settings)
-    office = Office(
+    resources = Resources(
         sender=settings.mail_from,
         hotline=settings.hotline,
         portal_url=settings.portal_url,
@@ -28,14 +28,14 @@ async def serve() -> None:
         settings.read_smtp_password(),
     )
     async with runtime.Service("reporting", settings) as service:
-        sender = jobs.Sender(service.pool, server, office)
+        sender = jobs.Sender(service.pool, server, resources)
         # Shown, and not required: mails wait, and nothing else of reporting does.
         mail_check = web.Check("mail server", sender.check_server, required=False)
         await service.run(
             web.create_app("reporting", ready=[*service.checks(), mail_check]),
             jobs=jobs.JOBS,
             resources=sender,
-            handlers=consumers.handlers(office),
+            handlers=consumers.handlers(resources),
         )
 
 

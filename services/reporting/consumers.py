@@ -15,43 +15,48 @@ from libs.shared.events import (
 )
 from libs.shared.inbox import Handlers
 from services.reporting import actions, store
-from services.reporting.actions import Office
+from services.reporting.actions.resources import Resources
 
 
-def handlers(office: Office) -> Handlers:
+def handlers(resources: Resources) -> Handlers:
     """What reporting handles."""
     return {
-        TenantChanged: partial(on_tenant_changed, office),
-        PlanDeclared: partial(on_plan_declared, office),
-        RunFinished: partial(on_run_finished, office),
-        PasswordIssued: partial(on_password_issued, office),
-        StorageDamaged: partial(on_storage_damaged, office),
+        TenantChanged: partial(on_tenant_changed, resources),
+        PlanDeclared: partial(on_plan_declared, resources),
+        RunFinished: partial(on_run_finished, resources),
+        PasswordIssued: partial(on_password_issued, resources),
+        StorageDamaged: partial(on_storage_damaged, resources),
     }
 
 
-async def on_tenant_changed(office: Office, conn: Connection, event: TenantChanged) -> None:
-    await store.lock_tenant(conn, event.tenant_id)
-    if await store.put_tenant(conn, event.tenant_id, event):
-        await actions.report_waiting_runs(conn, office, event.tenant_id)
+async def on_tenant_changed(resources: Resources, conn: Connection, event: TenantChanged) -> None:
+    """Keeps who the client is; what waited for that is reported."""
+    await store.clients.lock(conn, event.tenant_id)
+    if await store.clients.put(conn, event.tenant_id, event):
+        await actions.runs.report_waiting(conn, resources, event.tenant_id)
 
 
-async def on_plan_declared(office: Office, conn: Connection, event: PlanDeclared) -> None:
-    await store.lock_tenant(conn, event.tenant_id)
-    if await store.put_plan(conn, event.tenant_id, event):
-        await actions.report_waiting_runs(conn, office, event.tenant_id)
+async def on_plan_declared(resources: Resources, conn: Connection, event: PlanDeclared) -> None:
+    """Keeps who reads the plan's reports; what waited for that is reported."""
+    await store.clients.lock(conn, event.tenant_id)
+    if await store.plans.put(conn, event.tenant_id, event):
+        await actions.runs.report_waiting(conn, resources, event.tenant_id)
 
 
-async def on_run_finished(office: Office, conn: Connection, event: RunFinished) -> None:
-    await store.lock_tenant(conn, event.tenant_id)
-    if await store.add_run(conn, event.tenant_id, event, clock.now()):
-        await actions.report_waiting_runs(conn, office, event.tenant_id)
+async def on_run_finished(resources: Resources, conn: Connection, event: RunFinished) -> None:
+    """Keeps the run, and reports it once client and plan are known."""
+    await store.clients.lock(conn, event.tenant_id)
+    if await store.runs.add(conn, event.tenant_id, event, clock.now()):
+        await actions.runs.report_waiting(conn, resources, event.tenant_id)
 
 
-async def on_password_issued(office: Office, conn: Connection, event: PasswordIssued) -> None:
-    await store.lock_tenant(conn, event.tenant_id)
-    await actions.send_password(conn, office, event)
+async def on_password_issued(resources: Resources, conn: Connection, event: PasswordIssued) -> None:
+    """Mails a one-time password."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.passwords.send_password(conn, resources, event)
 
 
-async def on_storage_damaged(office: Office, conn: Connection, event: StorageDamaged) -> None:
-    await store.lock_tenant(conn, event.tenant_id)
-    await actions.tell_damage(conn, office, event)
+async def on_storage_damaged(resources: Resources, conn: Connection, event: StorageDamaged) -> None:
+    """Tells the hotline of damaged storage."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.damage.report_damage(conn, resources, event)

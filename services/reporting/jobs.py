@@ -13,7 +13,7 @@ from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.runtime import Job, Jobs
 from services.reporting import actions, rules, store
-from services.reporting.actions import Office
+from services.reporting.actions.resources import Resources
 from services.reporting.mail.smtp import Line, MailServer, Unreachable, Verdict
 
 LINES = 4
@@ -36,10 +36,10 @@ class Sender:
     that died, or that lost PostgreSQL, and is sent again with the same Message-ID.
     """
 
-    def __init__(self, pool: Pool, server: MailServer, office: Office) -> None:
+    def __init__(self, pool: Pool, server: MailServer, resources: Resources) -> None:
         self.pool = pool
         self._server = server
-        self._office = office
+        self._resources = resources
         self._failures = 0
         self._rest_until = 0.0
         self._stopping = False
@@ -65,8 +65,8 @@ class Sender:
 
     async def _give_back(self) -> None:
         async with database.transaction(self.pool) as conn:
-            interrupted = await store.requeue_interrupted(conn, clock.now())
-            await store.bring_back(conn, clock.now(), 2 * rules.LONGEST_PAUSE)
+            interrupted = await store.mails.requeue_interrupted(conn, clock.now())
+            await store.mails.bring_back(conn, clock.now(), 2 * rules.mails.LONGEST_PAUSE)
         if interrupted:
             POSSIBLE_DUPLICATES.inc(len(interrupted))
             logs.get().warning("mail.requeued", mails=len(interrupted))
@@ -74,7 +74,7 @@ class Sender:
     async def _open_lines(self, open_lines: int) -> set[asyncio.Task[None]]:
         """As many more connections as there are mails due, up to LINES in all."""
         async with database.acquire(self.pool) as conn:
-            due = await store.count_due(conn, clock.now(), LINES)
+            due = await store.mails.count_due(conn, clock.now(), LINES)
         if time.monotonic() < self._rest_until:
             return set()
         # A server that did not answer is asked by one line only.
@@ -102,7 +102,7 @@ class Sender:
         if time.monotonic() < self._rest_until:
             return
         self._failures += 1
-        self._rest_until = time.monotonic() + rules.find_pause(self._failures)
+        self._rest_until = time.monotonic() + rules.mails.find_pause(self._failures)
         if self._failures in {1, 10} or self._failures % 100 == 0:
             logs.get().warning("smtp.unreachable", why=str(trouble), tries=self._failures)
 
@@ -112,7 +112,7 @@ class Sender:
         "Sending" is committed before anything is said to the server.
         """
         async with database.transaction(self.pool) as conn:
-            mail = await store.claim_mail(conn, clock.now())
+            mail = await store.mails.claim(conn, clock.now())
         if mail is None:
             return False
         try:
@@ -124,7 +124,7 @@ class Sender:
             await self._keep(mail, Verdict("uncertain", "internal error"))
         return True
 
-    async def _hand_over(self, line: Line, mail: store.Mail) -> Verdict:
+    async def _hand_over(self, line: Line, mail: rules.mails.Mail) -> Verdict:
         if clock.now() >= mail.give_up_at:
             return Verdict("refused", "It was not accepted in time.")
         verdict = await line.deliver(mail.recipient, mail.body)
@@ -133,12 +133,12 @@ class Sender:
             POSSIBLE_DUPLICATES.inc()
         return verdict
 
-    async def _keep(self, mail: store.Mail, verdict: Verdict) -> None:
+    async def _keep(self, mail: rules.mails.Mail, verdict: Verdict) -> None:
         """Writes the verdict down, again and again while PostgreSQL is away."""
         for attempt in range(1, KEEPING_TRIES + 1):
             try:
                 async with database.transaction(self.pool) as conn:
-                    await actions.keep_verdict(conn, self._office, mail, verdict)
+                    await actions.mails.keep_verdict(conn, self._resources, mail, verdict)
             except Unavailable:
                 # After a COMMIT of unknown outcome the second time changes nothing.
                 if attempt == KEEPING_TRIES:
@@ -166,7 +166,7 @@ class Sender:
 async def measure_queue(sender: Sender) -> None:
     """Tells how many mails are unfinished."""
     async with database.acquire(sender.pool) as conn:
-        counted = await store.count_mails(conn)
+        counted = await store.mails.count(conn)
     for state in ("queued", "sending"):
         UNFINISHED.labels(state).set(counted.get(state, 0))
 
@@ -178,7 +178,7 @@ JOBS: Jobs[Sender] = [
         timedelta(seconds=1),
         Sender.send,
         leader=True,
-        wake=store.QUEUE_CHANNEL,
+        wake=store.mails.QUEUE_CHANNEL,
     ),
     Job("measure_queue", timedelta(seconds=15), measure_queue),
 ]

@@ -28,9 +28,10 @@ from libs.shared.reasons import Reason
 from libs.shared.runtime.jobs import Runner
 from libs.shared.words.tongue import NBSP
 from services.reporting import consumers, rules
-from services.reporting.actions import Office
+from services.reporting.actions.resources import Resources
 from services.reporting.jobs import JOBS, Sender
 from services.reporting.mail import letters
+from services.reporting.mail.letters.report import RunFacts
 from services.reporting.mail.smtp import MailServer
 
 MAIL_KEY = bytes(range(32))
@@ -142,7 +143,7 @@ def client() -> Client:
 class Desk:
     """Reporting's handlers and its sender, on the test's own database."""
 
-    def __init__(self, pool: Pool, dsn: str, office: Office) -> None:
+    def __init__(self, pool: Pool, dsn: str, office: Resources) -> None:
         self.pool = pool
         self.dsn = dsn
         self.office = office
@@ -207,12 +208,12 @@ def write(
     run: RunFinished,
     *,
     locale: Any = "fr",
-    kind: rules.Kind = "report",
+    kind: str = "report",
     history: list[tuple[int, int]] | None = None,
 ) -> letters.Letter:
     """A report on a run of the client's, as one addressee gets it."""
     event, declared = client.tenant(), client.plan()
-    tenant = rules.Tenant(
+    tenant = rules.clients.Tenant(
         event.tenant_id,
         event.name,
         event.locale,
@@ -220,7 +221,7 @@ def write(
         event.administrators,
         event.contracted_bytes,
     )
-    plan = rules.Plan(
+    plan = rules.plans.Plan(
         declared.plan_id,
         declared.name,
         declared.hostname,
@@ -229,8 +230,8 @@ def write(
         declared.recipients,
         declared.reports,
     )
-    facts = letters.RunFacts(run, tenant, plan, history or [], "https://portal.example/")
-    return letters.write_report(facts, rules.Addressee(kind, client.email, "Jeanne", locale))
+    facts = RunFacts(run, tenant, plan, history or [], "https://portal.example/")
+    return letters.KINDS[kind].write(facts, rules.mails.Addressee(client.email, "Jeanne", locale))
 
 
 def is_finished(mails: list[dict[str, Any]]) -> bool:
@@ -243,7 +244,7 @@ async def desk(database: Any) -> AsyncIterator[Desk]:
 
     dsn = database.dsn("reporting")
     pool = await create_pool(dsn, "reporting")
-    office = Office(
+    office = Resources(
         sender="Coffre <coffre@provider.example>",
         hotline=(f"hotline-{os.urandom(4).hex()}@provider.example",),
         portal_url="https://portal.example",

@@ -12,6 +12,8 @@ import pytest
 from libs.shared import clock
 from libs.shared.events import Locale, StorageDamaged
 from services.reporting.mail import letters
+from services.reporting.mail.letters.damage import DamageFacts
+from services.reporting.rules.mails import Addressee
 from tests.reporting.conftest import Client, Desk
 
 PATHS = ("compta/bilan 2025.ods", "a\u202efdp.exe")
@@ -55,15 +57,15 @@ async def test_the_hotline_is_told_which_files_once_a_day(desk: Desk, client: Cl
 @pytest.mark.parametrize("locale", ["fr", "en"])
 def test_it_is_said_in_both_languages_with_nothing_to_recover_too(locale: Locale) -> None:
     event = damaged(Client(), plan_id=None, files=0, paths=(), missing=True, chunks=0)
-    letter = letters.write_damage(
+    facts = DamageFacts(
         event,
         client="Martin",
         plan="",
         machine="",
         timezone="Europe/Paris",
         portal_url="https://portal.example",
-        locale=locale,
     )
+    letter = letters.damage.write(facts, Addressee("hot@p.example", "", locale))
     said = {"fr": "a disparu", "en": "is missing"}[locale]
     for form in (letter.content.text, letter.content.html):
         assert said in form

@@ -9,10 +9,12 @@ from uuid import UUID
 
 import pytest
 
-from libs.shared.events import DumpResult, NotCopied
+from libs.shared.events import DumpResult, NotCopied, PasswordIssued
 from libs.shared.reasons import Reason
 from libs.shared.words.tongue import NBSP
 from services.reporting.mail import letters
+from services.reporting.mail.letters.links import link_plan
+from services.reporting.mail.letters.password import PasswordFacts
 from tests.reporting.conftest import ABOUT, Client, write
 
 
@@ -167,26 +169,32 @@ def test_a_failure_without_a_reason_is_told_as_one(client: Client) -> None:
     assert "Code du motif" not in text
 
 
+def password(
+    event: PasswordIssued, password: str, timezone: str = "Europe/Paris"
+) -> letters.Letter:
+    facts = PasswordFacts(event, password, timezone, "https://portal.example")
+    (addressee,) = letters.password.KIND.choose(facts)
+    return letters.password.write(facts, addressee)
+
+
 def test_the_password_mail(client: Client) -> None:
     event = client.password(expires_at=datetime(2026, 11, 24, 1, 14, tzinfo=UTC))
-    letter = letters.write_password(event, "a<b>&c", "Europe/Paris", "https://portal.example")
+    letter = password(event, "a<b>&c")
     assert letter.subject == "Votre accès au portail de sauvegarde"
     for said in ("a<b>&c", "24/11/2026 02:14", "https://portal.example", client.email):
         assert said in letter.content.text
     assert "a&lt;b&gt;&amp;c" in letter.content.html
-    again = letters.write_password(
-        client.password(first=False, locale="en"), "x", "Europe/Paris", "https://portal.example"
-    )
+    again = password(client.password(first=False, locale="en"), "x")
     assert again.subject == "Your new password"
     assert "at the request of your administrator" in again.content.text
 
 
 def test_an_unknown_time_zone_costs_no_report(client: Client) -> None:
     event = client.password(expires_at=datetime(2026, 11, 24, 1, 14, tzinfo=UTC))
-    letter = letters.write_password(event, "x", "Mars/Olympus", "https://portal.example")
+    letter = password(event, "x", "Mars/Olympus")
     assert "24/11/2026 01:14 (UTC)" in letter.content.text
 
 
 def test_plans_are_linked_without_a_double_slash() -> None:
     plan_id = UUID(int=1)
-    assert letters.link_plan("https://p.example/", plan_id) == f"https://p.example/plans/{plan_id}"
+    assert link_plan("https://p.example/", plan_id) == f"https://p.example/plans/{plan_id}"

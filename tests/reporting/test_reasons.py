@@ -10,7 +10,6 @@ import pytest
 from libs.shared.events import DumpResult, NotCopied, RunFinished
 from libs.shared.reasons import CODES, Kind, Reason
 from libs.shared.words.tongue import Tongue
-from services.reporting import rules
 from tests.english import find_english
 from tests.reporting.conftest import Client, write
 from tests.reporting.test_letters import read_html
@@ -51,7 +50,7 @@ def a_run(client: Client, kind: Kind, reason: Reason) -> RunFinished:
     [(kind, code) for kind in ("run", "warning", "dump", "file") for code in codes_of(kind)],
 )
 def test_every_reason_is_told_in_french_with_what_to_do(
-    client: Client, where: Kind, code: str, kind: rules.Kind
+    client: Client, where: Kind, code: str, kind: str
 ) -> None:
     letter = write(client, a_run(client, where, full(code)), kind=kind)
     told = Tongue("fr").explain(full(code))

@@ -12,14 +12,17 @@ from hypothesis import strategies as st
 from libs.shared.events import Recipient
 from libs.shared.words.foreign import plain
 from services.reporting import rules
+from services.reporting.mail import letters
+from services.reporting.mail.letters.report import RunFacts
+from tests.reporting.conftest import Client
 
 NOW = datetime(2026, 11, 23, 2, 14, tzinfo=UTC)
 JEANNE = Recipient(name="Jeanne", email="Jeanne@martin.example", locale="en")
-TENANT = rules.Tenant(uuid4(), "Martin", "fr", "Europe/Paris", (JEANNE,), 10**9)
+TENANT = rules.clients.Tenant(uuid4(), "Martin", "fr", "Europe/Paris", (JEANNE,), 10**9)
 
 
-def plan(recipients: tuple[str, ...] = (), reports: bool = True) -> rules.Plan:
-    return rules.Plan(uuid4(), "p", "h", "0 2 * * *", "Europe/Paris", recipients, reports)
+def plan(recipients: tuple[str, ...] = (), reports: bool = True) -> rules.plans.Plan:
+    return rules.plans.Plan(uuid4(), "p", "h", "0 2 * * *", "Europe/Paris", recipients, reports)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +55,15 @@ def plan(recipients: tuple[str, ...] = (), reports: bool = True) -> rules.Plan:
     ],
 )
 def test_addressees(a_plan, outcome, expected) -> None:
-    chosen = rules.choose_addressees(TENANT, a_plan, outcome, ["hot@p.example", "HOT@p.example"])
-    assert [(a.kind, a.email, a.locale) for a in chosen] == expected
+    run = Client().run(outcome=outcome)
+    hotline = ("hot@p.example", "HOT@p.example")
+    facts = RunFacts(run, TENANT, a_plan, [], "https://portal.example", hotline)
+    chosen = [
+        (kind.name, one.email, one.locale)
+        for kind in (letters.report.KIND, letters.hotline.KIND)
+        for one in kind.choose(facts)
+    ]
+    assert chosen == expected
 
 
 @pytest.mark.parametrize(
@@ -77,12 +87,12 @@ def test_addressees(a_plan, outcome, expected) -> None:
     ],
 )
 def test_addresses(text: str, address: str | None) -> None:
-    assert rules.parse_address(text) == address
+    assert rules.mails.parse_address(text) == address
 
 
 @given(st.text(max_size=60))
 def test_whatever_is_taken_for_an_address_is_safe_in_a_command(text: str) -> None:
-    address = rules.parse_address(text)
+    address = rules.mails.parse_address(text)
     assert address is None or (address.isascii() and address.isprintable() and " " not in address)
 
 
@@ -97,15 +107,15 @@ def test_plain_text_is_one_printable_line(text: str) -> None:
 
 @given(st.lists(st.integers(0, 10**12), min_size=3, max_size=10))
 def test_one_strange_run_does_not_move_what_is_usual(history: list[int]) -> None:
-    usual = rules.find_usual(history)
+    usual = rules.usual.find_usual(history)
     assert usual is not None
     assert min(history) <= usual.median <= max(history)
     assert 0 <= usual.spread <= max(history) - min(history)
 
 
 def test_usual_wants_three_runs() -> None:
-    assert rules.find_usual([5, 5]) is None
-    assert rules.find_usual([100, 104, 100, 96, 9000]) == rules.Usual(100, 4)
+    assert rules.usual.find_usual([5, 5]) is None
+    assert rules.usual.find_usual([100, 104, 100, 96, 9000]) == rules.usual.Usual(100, 4)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +134,7 @@ def test_usual_wants_three_runs() -> None:
     ],
 )
 def test_next_report(schedule: str, timezone: str, after: str, expected: str | None) -> None:
-    found = rules.find_next_report(schedule, timezone, datetime.fromisoformat(after))
+    found = rules.plans.find_next_report(schedule, timezone, datetime.fromisoformat(after))
     wanted = datetime.fromisoformat(expected).astimezone(UTC) if expected else None
     assert (found.astimezone(UTC) if found else None) == wanted
 
@@ -146,26 +156,26 @@ def test_next_report(schedule: str, timezone: str, after: str, expected: str | N
         ("text", -1, "later"),
     ],
 )
-def test_refusals(stage: rules.Stage, code: int, judgement: rules.Judgement) -> None:
-    assert rules.judge_refusal(stage, code) == judgement
+def test_refusals(stage: rules.mails.Stage, code: int, judgement: rules.mails.Judgement) -> None:
+    assert rules.mails.judge_refusal(stage, code) == judgement
 
 
 @given(st.integers(1, 10_000))
 def test_tries_come_ever_slower_until_they_end(tries: int) -> None:
-    give_up_at = NOW + rules.REPORT_KEPT_TRYING
-    due_at = rules.find_next_try(tries, NOW, give_up_at)
-    later = rules.find_next_try(tries + 1, NOW, give_up_at)
+    give_up_at = NOW + rules.mails.REPORT_KEPT_TRYING
+    due_at = rules.mails.find_next_try(tries, NOW, give_up_at)
+    later = rules.mails.find_next_try(tries + 1, NOW, give_up_at)
     assert due_at is not None
     assert later is not None
     assert NOW < due_at <= later <= NOW + timedelta(minutes=15)
-    assert rules.find_next_try(tries, give_up_at, give_up_at) is None
+    assert rules.mails.find_next_try(tries, give_up_at, give_up_at) is None
 
 
 def test_message_ids_differ_by_kind_subject_and_person_only() -> None:
     tenant, subject = UUID(int=5), UUID(int=7)
 
-    def make(a_tenant: UUID, kind: rules.Kind, a_subject: UUID, person: str) -> str:
-        return rules.make_message_id(a_tenant, kind, a_subject, person, "p.example")
+    def make(a_tenant: UUID, kind: str, a_subject: UUID, person: str) -> str:
+        return rules.mails.make_message_id(a_tenant, kind, a_subject, person, "p.example")
 
     made = make(tenant, "report", subject, "A@x.example")
     assert made == make(tenant, "report", subject, "a@X.example")

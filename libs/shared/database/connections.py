@@ -207,3 +207,8 @@ async def _prepare(connection: Any) -> None:
         await connection.set_type_codec(
             json_type, schema="pg_catalog", encoder=json.dumps, decoder=json.loads
         )
+
+
+def changed(status: str) -> int:
+    """How many rows a statement changed, from the status that `execute` returns (`UPDATE 3`)."""
+    return int(status.rpartition(" ")[2])

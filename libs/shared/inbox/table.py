@@ -156,7 +156,7 @@ async def prune(pool: Pool) -> int:
             now - KEPT,
             now - timedelta(hours=1),
         )
-    return int(status.split()[-1])
+    return database.changed(status)
 
 
 def storable(text: str) -> str:

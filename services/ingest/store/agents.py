@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from libs.shared import database
 from libs.shared.database import Connection
 from services.ingest import rules
 
@@ -102,7 +103,7 @@ async def use_enrolment(conn: Connection, code_sha256: str, now: datetime) -> bo
         code_sha256,
         now,
     )
-    return status == "UPDATE 1"
+    return database.changed(status) == 1
 
 
 async def add(

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from libs.shared import bucket, reasons
+from libs.shared import bucket, database, reasons
 from libs.shared.database import Connection
 from services.ingest import rules
 from services.ingest.store.plans import Place
@@ -110,7 +110,7 @@ async def put_vacant_agent(conn: Connection, head: bucket.Head, now: datetime) -
         head.enrolled_at,
         now,
     )
-    return status == "INSERT 0 1"
+    return database.changed(status) == 1
 
 
 async def put_rebuilt_plan(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from libs.shared import database
 from libs.shared.database import Connection
 from libs.shared.entries import Entry, Kind
 from services.ingest.store.plans import Place
@@ -119,7 +120,7 @@ async def put_file(conn: Connection, run_id: UUID, file: PutFile) -> bool:
         file.size,
         file.chunk_ids,
     )
-    return status == "INSERT 0 1"
+    return database.changed(status) == 1
 
 
 async def list_files(conn: Connection, run_id: UUID, after: bytes) -> list[PutFile]:

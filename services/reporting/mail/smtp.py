@@ -91,7 +91,7 @@ class Line:
 
     async def deliver(self, recipient: str, body: bytes) -> Verdict:
         """Hands one mail over for one person."""
-        stage: rules.Stage = "sender"
+        stage: rules.mails.Stage = "sender"
         try:
             await self._client.mail(self._sender)
             stage = "recipient"
@@ -113,10 +113,10 @@ class Line:
         return Verdict("accepted", plain(f"{code} {answer}")[:500])
 
     async def _refused(
-        self, stage: rules.Stage, refusal: aiosmtplib.SMTPResponseException
+        self, stage: rules.mails.Stage, refusal: aiosmtplib.SMTPResponseException
     ) -> Verdict:
         """Judges a refusal and brings the connection back to where the next mail can begin."""
-        verdict = Verdict(rules.judge_refusal(stage, refusal.code), describe(refusal))
+        verdict = Verdict(rules.mails.judge_refusal(stage, refusal.code), describe(refusal))
         if refusal.code == 421 or refusal.code < 0:
             self._client.close()
             return verdict

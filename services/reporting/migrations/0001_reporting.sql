@@ -41,13 +41,12 @@ CREATE TABLE runs (
 CREATE INDEX runs_by_plan ON runs (tenant_id, plan_id, number);
 CREATE INDEX runs_waiting ON runs (tenant_id) WHERE reported_at IS NULL;
 
--- One row per subject (a run, a password, a mail that was refused), person and kind:
+-- One row per subject (a run, a password, a refused mail, a day's damage), person and kind:
 -- the queue while state is 'queued' or 'sending', the proof of sending afterwards.
 CREATE TABLE mails (
     mail_id             uuid PRIMARY KEY,
     tenant_id           uuid NOT NULL,
-    kind                text NOT NULL
-        CHECK (kind IN ('report', 'hotline', 'password', 'undeliverable')),
+    kind                text NOT NULL, -- as services/reporting/mail/letters names it
     subject_id          uuid NOT NULL,
     plan_id             uuid,
     recipient           text NOT NULL,

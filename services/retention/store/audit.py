@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from libs.shared import database
 from libs.shared.database import Connection
 from libs.shared.sealing import SealedChunk
 from services.retention.store.scrubbing import DuePack
@@ -154,7 +155,7 @@ async def place_chunks(
         [chunk.offset for chunk in chunks],
         [chunk.length for chunk in chunks],
     )
-    return int(status.rpartition(" ")[2])
+    return database.changed(status)
 
 
 async def remove_homeless_chunks(conn: Connection, tenant_id: UUID) -> int:
@@ -167,4 +168,4 @@ async def remove_homeless_chunks(conn: Connection, tenant_id: UUID) -> int:
         tenant_id,
         timeout=LONG_SECONDS,
     )
-    return int(status.rpartition(" ")[2])
+    return database.changed(status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from libs.shared import database
 from libs.shared.database import Connection
 
 
@@ -31,7 +32,7 @@ async def schedule_destruction(
         due_at,
         reason,
     )
-    return status.endswith(" 1")
+    return database.changed(status) == 1
 
 
 async def cancel_destruction(conn: Connection, tenant_id: UUID, version: int, reason: str) -> bool:
@@ -50,4 +51,4 @@ async def cancel_destruction(conn: Connection, tenant_id: UUID, version: int, re
         version,
         reason,
     )
-    return status.endswith(" 1")
+    return database.changed(status) == 1

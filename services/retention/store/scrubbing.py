@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from libs.shared import database
 from libs.shared.database import Connection
 from services.retention.store.sessions import LONG_SECONDS
 
@@ -74,7 +75,7 @@ async def mark_damaged(conn: Connection, due: DuePack, now: datetime) -> bool:
         due.stored_at,
         now,
     )
-    return status == "UPDATE 1"
+    return database.changed(status) == 1
 
 
 async def find_concerned(

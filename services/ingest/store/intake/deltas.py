@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from libs.shared import database
 from libs.shared.database import Connection, Record
 
 
@@ -41,7 +42,7 @@ async def put_batch(
         crc32s,
         body,
     )
-    return status == "INSERT 0 1"
+    return database.changed(status) == 1
 
 
 async def list_batches(conn: Connection, run_id: UUID, count: int) -> list[Batch]:

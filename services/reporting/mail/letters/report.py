@@ -1,18 +1,21 @@
-"""What each kind of mail says: facts and phrases, handed to the templates."""
+"""The report of a run, for the people that the plan names."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
-from uuid import UUID
 
-from libs.shared.events import Locale, Outcome, PasswordIssued, RunFinished, StorageDamaged
+from libs.shared.events import Outcome, ReportSent, ReportUndeliverable, RunFinished
 from libs.shared.words.foreign import plain
 from libs.shared.words.tongue import N_, Tongue
 from services.reporting import rules
 from services.reporting.mail.causes import Teller
-from services.reporting.mail.rendering import Rendered, render, speak
+from services.reporting.mail.letters.kinds import Kind, Letter
+from services.reporting.mail.letters.links import link_plan
+from services.reporting.mail.rendering import render, speak
+from services.reporting.rules.mails import Addressee, Mail
 
 LISTED_FILES = 1000
 LOG_LINES = 20
@@ -25,30 +28,38 @@ OUTCOMES: dict[Outcome, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """A subject and what stands below it."""
-
-    subject: str
-    content: Rendered
-
-
-@dataclass(frozen=True, slots=True)
 class RunFacts:
-    """All that a report of a run tells of."""
+    """All that the mails of a run tell of; hotline: whom to write to where it failed."""
 
     run: RunFinished
-    tenant: rules.Tenant
-    plan: rules.Plan
+    tenant: rules.clients.Tenant
+    plan: rules.plans.Plan
     history: list[tuple[int, int]]
     portal_url: str
+    hotline: tuple[str, ...] = ()
 
 
-def write_report(facts: RunFacts, addressee: rules.Addressee) -> Letter:
-    """Writes the report of a run, for its reader's language and, at the hotline, its work."""
+def choose(facts: RunFacts) -> Iterable[Addressee]:
+    """The plan's recipients, or the administrators where it names none; nobody who declined.
+
+    A person named twice, in whatever case, gets one mail.
+    """
+    tenant, plan = facts.tenant, facts.plan
+    known = {person.email.lower(): person for person in tenant.administrators}
+    emails: Iterable[str] = plan.recipients or [p.email for p in tenant.administrators]
+    chosen: dict[str, Addressee] = {}
+    for email in emails if plan.reports else ():
+        person = known.get(email.lower())
+        name, locale = (person.name, person.locale) if person else ("", tenant.locale)
+        chosen.setdefault(email.lower(), Addressee(email, name, locale))
+    return chosen.values()
+
+
+def write(facts: RunFacts, addressee: Addressee, *, hotline: bool = False) -> Letter:
+    """The report in its reader's language; the hotline's has the end of the log and its steps."""
     tongue = speak(addressee.locale, facts.tenant.timezone)
     run, plan, client = facts.run, plain(facts.plan.name), plain(facts.tenant.name)
     outcome = tongue.say(OUTCOMES[run.outcome])
-    hotline = addressee.kind == "hotline"
     subject = tongue.say(
         N_("[Hotline] {outcome}: plan {plan} of {client} on {machine}")
         if hotline
@@ -85,86 +96,6 @@ def write_report(facts: RunFacts, addressee: rules.Addressee) -> Letter:
         person=addressee.name,
     )
     return Letter(subject, content)
-
-
-def write_password(event: PasswordIssued, password: str, timezone: str, portal_url: str) -> Letter:
-    """Writes the mail with a user's one-time password."""
-    tongue = speak(event.locale, timezone)
-    subject = tongue.say(
-        N_("Your access to the backup portal") if event.first else N_("Your new password")
-    )
-    content = render(
-        tongue,
-        "password",
-        subject=subject,
-        person=event.name,
-        email=event.email,
-        first=event.first,
-        password=password,
-        expires=tongue.moment(event.expires_at),
-        link=portal_url,
-    )
-    return Letter(subject, content)
-
-
-def write_undeliverable(
-    kind: rules.Kind, recipient: str, refused_subject: str, answer: str, client: str
-) -> Letter:
-    """Writes to the hotline that a mail was refused for good."""
-    tongue = speak(rules.HOTLINE_LOCALE)
-    subject = tongue.say(
-        "[Hotline] Undeliverable: {recipient}, {client}",
-        recipient=recipient,
-        client=client,
-    )
-    content = render(
-        tongue,
-        "undeliverable",
-        subject=subject,
-        client=client,
-        recipient=recipient,
-        refused_subject=refused_subject,
-        answer=answer,
-        password=kind == "password",
-    )
-    return Letter(subject, content)
-
-
-def write_damage(
-    event: StorageDamaged,
-    *,
-    client: str,
-    plan: str,
-    machine: str,
-    timezone: str,
-    portal_url: str,
-    locale: Locale = rules.HOTLINE_LOCALE,
-) -> Letter:
-    """Writes to the hotline which files a damaged pack concerns."""
-    tongue = speak(locale, timezone)
-    subject = tongue.say(
-        "[Hotline] Damaged storage: {client}, {plan}",
-        client=plain(client),
-        plan=plain(plan) or "-",
-    )
-    content = render(
-        tongue,
-        "damage",
-        subject=subject,
-        client=client,
-        plan=plan,
-        machine=machine,
-        event=event,
-        found_at=tongue.moment(event.found_at),
-        more=max(event.files - len(event.paths), 0),
-        link=link_plan(portal_url, event.plan_id) if event.plan_id else portal_url,
-    )
-    return Letter(subject, content)
-
-
-def link_plan(portal_url: str, plan_id: UUID) -> str:
-    """Returns where a plan is seen in the portal."""
-    return f"{portal_url.rstrip('/')}/plans/{plan_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +141,8 @@ def _list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
 
 def _compare(facts: RunFacts, tongue: Tongue) -> str:
     """Says how the run compares with what is usual for its plan; empty if nothing is yet."""
-    files = rules.find_usual([files for files, _ in facts.history])
-    volume = rules.find_usual([size_bytes for _, size_bytes in facts.history])
+    files = rules.usual.find_usual([files for files, _ in facts.history])
+    volume = rules.usual.find_usual([size_bytes for _, size_bytes in facts.history])
     if facts.run.outcome == "failed" or files is None or volume is None:
         return ""
     return tongue.say(
@@ -225,7 +156,41 @@ def _compare(facts: RunFacts, tongue: Tongue) -> str:
 
 
 def _next_report(facts: RunFacts, tongue: Tongue) -> str:
-    when: datetime | None = rules.find_next_report(
+    when: datetime | None = rules.plans.find_next_report(
         facts.plan.schedule, facts.plan.timezone, facts.run.finished_at
     )
     return tongue.moment(when) if when else ""
+
+
+def _accepted(mail: Mail, now: datetime) -> ReportSent:
+    assert mail.plan_id is not None
+    return ReportSent(
+        tenant_id=mail.tenant_id,
+        run_id=mail.subject_id,
+        plan_id=mail.plan_id,
+        recipient=mail.recipient,
+        sent_at=now,
+    )
+
+
+def _refused(mail: Mail, answer: str) -> ReportUndeliverable:
+    assert mail.plan_id is not None
+    return ReportUndeliverable(
+        tenant_id=mail.tenant_id,
+        run_id=mail.subject_id,
+        plan_id=mail.plan_id,
+        recipient=mail.recipient,
+        reason=answer,
+    )
+
+
+KIND: Kind[RunFacts] = Kind(
+    "report",
+    choose,
+    write,
+    subject=lambda facts: facts.run.run_id,
+    plan=lambda facts: facts.run.plan_id,
+    give_up_at=lambda _facts, now: now + rules.mails.REPORT_KEPT_TRYING,
+    accepted=_accepted,
+    refused=_refused,
+)

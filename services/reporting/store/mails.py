@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from libs.shared import database
 from libs.shared.database import Connection
-from services.reporting.rules import Kind
+from services.reporting.rules.mails import Mail
 
 QUEUE_CHANNEL = "reporting_mail"
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """A mail of the queue. Its body is there until it is sent, if it is secret."""
-
-    mail_id: UUID
-    tenant_id: UUID
-    kind: Kind
-    subject_id: UUID
-    plan_id: UUID | None
-    recipient: str
-    message_id: str
-    subject: str
-    body: bytes
-    secret: bool
-    give_up_at: datetime
-    tries: int
-
-
-async def add_mail(
+async def add(
     conn: Connection,
     tenant_id: UUID,
     mail: Mail,
     *,
     state: str,
     answer: str,
-    at: datetime,
+    now: datetime,
 ) -> bool:
     """Puts a mail in the queue (state `queued`) or straight among the `undeliverable`.
 
@@ -62,18 +44,25 @@ async def add_mail(
         None if mail.secret and state != "queued" else mail.body,
         mail.secret,
         state,
-        at,
+        now,
         mail.give_up_at,
         answer,
     )
-    await conn.execute("SELECT pg_notify($1, '')", QUEUE_CHANNEL)
-    return status.endswith(" 1")
+    await conn.execute(
+        """
+        SELECT pg_notify($1, '')
+        """,
+        QUEUE_CHANNEL,
+    )
+    return database.changed(status) == 1
 
 
-async def has_mails(conn: Connection, tenant_id: UUID, kind: Kind, subject_id: UUID) -> bool:
+async def is_known(conn: Connection, tenant_id: UUID, kind: str, subject_id: UUID) -> bool:
     """Whether anybody was ever written to about this."""
     found: bool = await conn.fetchval(
-        "SELECT EXISTS (SELECT FROM mails WHERE tenant_id = $1 AND kind = $2 AND subject_id = $3)",
+        """
+        SELECT EXISTS (SELECT FROM mails WHERE tenant_id = $1 AND kind = $2 AND subject_id = $3)
+        """,
         tenant_id,
         kind,
         subject_id,
@@ -81,14 +70,18 @@ async def has_mails(conn: Connection, tenant_id: UUID, kind: Kind, subject_id: U
     return found
 
 
-async def bring_back(conn: Connection, at: datetime, longest: timedelta) -> None:
+async def bring_back(conn: Connection, now: datetime, longest: timedelta) -> None:
     """Makes due what waits for longer than any pause lasts: the clock was set back."""
     await conn.execute(
-        "UPDATE mails SET due_at = $1 WHERE state = 'queued' AND due_at > $2", at, at + longest
+        """
+        UPDATE mails SET due_at = $1 WHERE state = 'queued' AND due_at > $2
+        """,
+        now,
+        now + longest,
     )
 
 
-async def requeue_interrupted(conn: Connection, at: datetime) -> list[UUID]:
+async def requeue_interrupted(conn: Connection, now: datetime) -> list[UUID]:
     """Gives back what a sender that is gone had begun to send, as possible duplicates.
 
     To be called by the one that leads, before it sends anything itself.
@@ -99,25 +92,25 @@ async def requeue_interrupted(conn: Connection, at: datetime) -> list[UUID]:
             possible_duplicates = possible_duplicates + 1, last_answer = 'interrupted'
         WHERE state = 'sending' RETURNING mail_id
         """,
-        at,
+        now,
     )
     return [row["mail_id"] for row in rows]
 
 
-async def count_due(conn: Connection, at: datetime, limit: int) -> int:
+async def count_due(conn: Connection, now: datetime, limit: int) -> int:
     """Counts the mails that are due, up to a limit."""
     found: int = await conn.fetchval(
         """
         SELECT count(*) FROM
             (SELECT FROM mails WHERE state = 'queued' AND due_at <= $1 LIMIT $2) AS due
         """,
-        at,
+        now,
         limit,
     )
     return found
 
 
-async def claim_mail(conn: Connection, at: datetime) -> Mail | None:
+async def claim(conn: Connection, now: datetime) -> Mail | None:
     """Marks the mail that is due first as being sent, and returns it."""
     row = await conn.fetchrow(
         """
@@ -127,12 +120,12 @@ async def claim_mail(conn: Connection, at: datetime) -> Mail | None:
         RETURNING mail_id, tenant_id, kind, subject_id, plan_id, recipient, message_id, subject,
                   body, secret, give_up_at, tries
         """,
-        at,
+        now,
     )
     return Mail(*row.values()) if row else None
 
 
-async def mark_sent(conn: Connection, mail: Mail, answer: str, at: datetime) -> bool:
+async def mark_sent(conn: Connection, mail: Mail, answer: str, now: datetime) -> bool:
     """Keeps the server's acceptance; the body of a secret mail is forgotten.
 
     Like the other two marks it returns False, and does nothing, when this try is not the one
@@ -148,9 +141,9 @@ async def mark_sent(conn: Connection, mail: Mail, answer: str, at: datetime) -> 
         mail.mail_id,
         mail.tries,
         answer,
-        at,
+        now,
     )
-    return status.endswith(" 1")
+    return database.changed(status) == 1
 
 
 async def mark_later(
@@ -170,7 +163,7 @@ async def mark_later(
         due_at,
         int(is_uncertain),
     )
-    return status.endswith(" 1")
+    return database.changed(status) == 1
 
 
 async def mark_undeliverable(conn: Connection, mail: Mail, answer: str) -> bool:
@@ -186,13 +179,15 @@ async def mark_undeliverable(conn: Connection, mail: Mail, answer: str) -> bool:
         mail.tries,
         answer,
     )
-    return status.endswith(" 1")
+    return database.changed(status) == 1
 
 
-async def count_mails(conn: Connection) -> dict[str, int]:
+async def count(conn: Connection) -> dict[str, int]:
     """Returns how many mails are unfinished, by state."""
     rows = await conn.fetch(
-        "SELECT state, count(*) AS mails FROM mails WHERE state IN ('queued', 'sending') "
-        "GROUP BY state"
+        """
+        SELECT state, count(*) AS mails FROM mails WHERE state IN ('queued', 'sending')
+        GROUP BY state
+        """
     )
     return {row["state"]: row["mails"] for row in rows}

@@ -1,0 +1,24 @@
+"""Mails with one-time passwords."""
+
+from __future__ import annotations
+
+from libs.shared import keys
+from libs.shared.database import Connection
+from libs.shared.events import PasswordIssued
+from libs.shared.words.tongue import DEFAULT_TIMEZONE
+from services.reporting import store
+from services.reporting.actions import mails
+from services.reporting.actions.resources import Resources
+from services.reporting.mail.letters import password
+from services.reporting.mail.letters.password import PasswordFacts
+
+
+async def send_password(conn: Connection, resources: Resources, event: PasswordIssued) -> None:
+    """Writes the mail with a one-time password, unless that was done: then it can't be read."""
+    if await store.mails.is_known(conn, event.tenant_id, password.KIND.name, event.password_id):
+        return
+    opened = keys.open_text(resources.mail_key, event.sealed_password, str(event.password_id))
+    tenant = await store.clients.find(conn, event.tenant_id)
+    timezone = tenant.timezone if tenant else DEFAULT_TIMEZONE
+    facts = PasswordFacts(event, opened, timezone, resources.portal_url)
+    await mails.write(conn, resources, event.tenant_id, password.KIND, facts)

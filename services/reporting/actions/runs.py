@@ -1,0 +1,52 @@
+"""The mails of runs, once client and plan are known."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from libs.shared import clock, logs
+from libs.shared.database import Connection
+from libs.shared.events import RunFinished
+from services.reporting import rules, store
+from services.reporting.actions import mails
+from services.reporting.actions.resources import Resources
+from services.reporting.mail import letters
+from services.reporting.mail.letters.report import RunFacts
+
+
+async def report_waiting(conn: Connection, resources: Resources, tenant_id: UUID) -> None:
+    """Writes the mails of every run whose client and plan are known by now.
+
+    Whichever comes last of run, plan and client leads here, so their order does not matter.
+    """
+    tenant = await store.clients.find(conn, tenant_id)
+    if tenant is None:
+        return
+    for run in await store.runs.list_waiting(conn, tenant_id):
+        plan = await store.plans.find(conn, tenant_id, run.plan_id)
+        if plan is not None:
+            await _report(conn, resources, tenant, plan, run)
+
+
+async def _report(
+    conn: Connection,
+    resources: Resources,
+    tenant: rules.clients.Tenant,
+    plan: rules.plans.Plan,
+    run: RunFinished,
+) -> None:
+    tenant_id = tenant.tenant_id
+    history = await store.runs.list_history(
+        conn, tenant_id, run.plan_id, run.number, rules.usual.HISTORY_LENGTH
+    )
+    facts = RunFacts(run, tenant, plan, history, resources.portal_url, resources.hotline)
+    written = await mails.write(conn, resources, tenant_id, letters.report.KIND, facts)
+    written += await mails.write(conn, resources, tenant_id, letters.hotline.KIND, facts)
+    await store.runs.mark_reported(conn, tenant_id, run.run_id, clock.now())
+    logs.get().info(
+        "run.reported",
+        tenant_id=str(tenant_id),
+        run_id=str(run.run_id),
+        outcome=run.outcome,
+        mails=written,
+    )

@@ -1,0 +1,15 @@
+"""Every kind of mail: one module a kind, and one table of them all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.reporting.mail.letters import damage, hotline, password, report, undeliverable
+from services.reporting.mail.letters.kinds import Kind, Letter
+
+__all__ = ["KINDS", "Kind", "Letter", "damage", "hotline", "password", "report", "undeliverable"]
+
+KINDS: dict[str, Kind[Any]] = {
+    kind.name: kind
+    for kind in (report.KIND, hotline.KIND, password.KIND, undeliverable.KIND, damage.KIND)
+}

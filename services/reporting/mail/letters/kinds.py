@@ -1,0 +1,47 @@
+"""What is particular to a kind of mail, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from libs.shared.events import Event
+from services.reporting.mail.rendering import Rendered
+from services.reporting.rules.mails import Addressee, Mail
+
+F = TypeVar("F")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A subject and what stands below it."""
+
+    subject: str
+    content: Rendered
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[F]):
+    """A kind of mail, made of facts F.
+
+    name: as it stands in the queue; with subject and person it names a mail, so that none is
+    written twice. subject: what the mail is about (a run, a password, a refused mail).
+    plan: the plan concerned. choose: who gets it. give_up_at: when it is not tried any more; it is
+    given the time of writing. is_secret: its text is forgotten once it is sent.
+    accepted, refused: what is published then, for the moment or the server's answer.
+    tells_hotline: the hotline is told where nobody will get it.
+    """
+
+    name: str
+    choose: Callable[[F], Iterable[Addressee]]
+    write: Callable[[F, Addressee], Letter]
+    subject: Callable[[F], UUID]
+    plan: Callable[[F], UUID | None]
+    give_up_at: Callable[[F, datetime], datetime]
+    is_secret: bool = False
+    accepted: Callable[[Mail, datetime], Event] | None = None
+    refused: Callable[[Mail, str], Event] | None = None
+    tells_hotline: bool = True

@@ -1,0 +1,7 @@
+"""Who gets which mail, what is usual, when to try again: pure decisions, by subject."""
+
+from __future__ import annotations
+
+from services.reporting.rules import clients, mails, plans, usual
+
+__all__ = ["clients", "mails", "plans", "usual"]

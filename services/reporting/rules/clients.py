@@ -1,0 +1,20 @@
+"""What reporting knows of a client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from libs.shared.events import Locale, Recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """What reporting knows of a client."""
+
+    tenant_id: UUID
+    name: str
+    locale: Locale
+    timezone: str
+    administrators: tuple[Recipient, ...]
+    contracted_bytes: int

@@ -1,0 +1,73 @@
+"""SQL of runs, with or without their report."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from libs.shared import database
+from libs.shared.database import Connection
+from libs.shared.events import RunFinished
+
+
+async def add(conn: Connection, tenant_id: UUID, event: RunFinished, now: datetime) -> bool:
+    """Keeps a finished run; returns False if it is known already."""
+    status = await conn.execute(
+        """
+        INSERT INTO runs (tenant_id, run_id, plan_id, number, outcome, files_total,
+                          bytes_protected, summary, arrived_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        ON CONFLICT DO NOTHING
+        """,
+        tenant_id,
+        event.run_id,
+        event.plan_id,
+        event.number,
+        event.outcome,
+        event.files_total,
+        event.bytes_protected,
+        event.model_dump_json(),
+        now,
+    )
+    return database.changed(status) == 1
+
+
+async def list_waiting(conn: Connection, tenant_id: UUID) -> list[RunFinished]:
+    """Returns the runs without a report whose plan is known, oldest number first."""
+    rows = await conn.fetch(
+        """
+        SELECT summary FROM runs JOIN plans USING (tenant_id, plan_id)
+        WHERE tenant_id = $1 AND reported_at IS NULL ORDER BY plan_id, number
+        """,
+        tenant_id,
+    )
+    return [RunFinished.model_validate_json(row["summary"]) for row in rows]
+
+
+async def mark_reported(conn: Connection, tenant_id: UUID, run_id: UUID, now: datetime) -> None:
+    await conn.execute(
+        """
+        UPDATE runs SET reported_at = $3 WHERE tenant_id = $1 AND run_id = $2
+        """,
+        tenant_id,
+        run_id,
+        now,
+    )
+
+
+async def list_history(
+    conn: Connection, tenant_id: UUID, plan_id: UUID, before: int, limit: int
+) -> list[tuple[int, int]]:
+    """Returns (files, protected bytes) of the last good runs of a plan before a number."""
+    rows = await conn.fetch(
+        """
+        SELECT files_total, bytes_protected FROM runs
+        WHERE tenant_id = $1 AND plan_id = $2 AND number < $3 AND outcome <> 'failed'
+        ORDER BY number DESC LIMIT $4
+        """,
+        tenant_id,
+        plan_id,
+        before,
+        limit,
+    )
+    return [(row["files_total"], row["bytes_protected"]) for row in rows]
