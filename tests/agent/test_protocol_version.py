@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.agent.house import PASSWORD, Client
-from tests.agent.machines import Machine
-
 from agent import __version__
 from libs.shared import protocol
 from tests.agent.wires import wire_to
+from tests.world.clients import PASSWORD, Client
+from tests.world.machines import Machine
 
 OLDER = (b"X-Coffre-Protocol: 1\r\n", b"X-Coffre-Protocol: 0\r\n")
 SENTENCE = "speaks version 0 of the protocol, and the server version 1: install coffre-agent 0.1,"
