@@ -61,7 +61,7 @@ class DryRun:
         }
 
     def lines(self, plan: str) -> Iterator[str]:
-        """The same for people."""
+        """What a run would do, in lines for people."""
         found, counters = self.found, self.found.counters
         yield (
             f"{plan}: {counters.files_total} files, {size_text(counters.bytes_protected)}. "

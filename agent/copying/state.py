@@ -137,7 +137,7 @@ class PlanState:
         return self.examine(agent_id)[0]
 
     def examine(self, agent_id: str) -> tuple[Remembered, Reason | None]:
-        """The same, with what to warn of where something was there and is of no use.
+        """What is remembered of the plan, and what to warn of where that is of no use.
 
         A file of another version is of no use either, and nothing to warn of.
         """

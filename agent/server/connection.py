@@ -123,7 +123,7 @@ class Connection:
             self._refuse_or_pause(away, response, content)
 
     def call_json(self, method: str, path: str, document: Any, **options: Any) -> Answer:
-        """The same with a JSON body."""
+        """Call with a JSON body; the answer as of `call`."""
         body = json.dumps(document).encode()
         return self.call(method, path, body, content_type="application/json", **options)
 

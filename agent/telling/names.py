@@ -23,5 +23,5 @@ def shown_place(place: Path) -> str:
 
 
 def shown_absolute(path: bytes) -> str:
-    """The same for a path kept without its leading slash."""
+    """A path for people, of one that is kept without its leading slash."""
     return shown(b"/" + path)

@@ -86,13 +86,13 @@ def named(not_copied: Mapping[bytes, Missed]) -> list[dict[str, Any]]:
 
 
 def shown(not_copied: Mapping[bytes, Missed]) -> list[dict[str, Any]]:
-    """The same for the agent's JSON, each with its sentence."""
+    """The files not copied for the agent's JSON, each with its sentence."""
     pairs = list(not_copied.items())[:MAX_NAMED_NOT_COPIED]
     return [missed_shown(path, missed) for path, missed in pairs]
 
 
 def missed_shown(path: bytes, missed: Missed) -> dict[str, Any]:
-    """One of them."""
+    """One file that was not copied, with its sentence."""
     return {
         "path": shown_absolute(path),
         "is_folder": missed.is_folder,

@@ -13,12 +13,12 @@ from services.ingest.settings import IngestSettings
 async def serve() -> None:
     """Runs until SIGTERM."""
     settings = load(IngestSettings)
-    actions.give_memory_back()
+    actions.memory.give_memory_back()
     async with (
         keys.open_bucket(settings) as (objects, ring),
         runtime.Service("ingest", settings, pool_size=20) as service,
     ):
-        ingest = actions.Ingest(
+        resources = actions.resources.Resources(
             service.pool, objects, ring, timedelta(seconds=settings.lease_seconds)
         )
         app = web.create_app(
@@ -30,11 +30,11 @@ async def serve() -> None:
             openapi_url="/v1/openapi.json",
             agents_at="/v1/",
         )
-        app.state.ingest = ingest
+        app.state.resources = resources
         try:
-            await service.run(app, jobs=jobs.JOBS, resources=ingest, handlers=consumers.HANDLERS)
+            await service.run(app, jobs=jobs.JOBS, resources=resources, handlers=consumers.HANDLERS)
         finally:
-            ingest.close()
+            resources.close()
 
 
 if __name__ == "__main__":

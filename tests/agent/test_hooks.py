@@ -62,7 +62,7 @@ def test_each_hook_runs_once_and_knows_what_it_is_about(tmp_path: Path, teller: 
             "COFFRE_HOOK": "on_error",
             "COFFRE_OUTCOME": "failed",
             "COFFRE_REASON_CODE": "dump-failed",
-            "COFFRE_REASON": "Dumps failed, and all else was copied: books."
+            "COFFRE_REASON": "Databases without a good dump: books. All else was copied."
             " See above why. The last good dump of each is kept.",
         },
     ]

@@ -42,7 +42,7 @@ def test_a_dump_that_fails_keeps_the_last_good_one_and_copies_all_else(
     assert [dump["succeeded"] for dump in failed["dumps"]] == [False, True]
     assert failed["dumps"][0]["reason"]["code"] == "dump-cut"
     assert "its end mark is missing" in failed["dumps"][0]["reason"]["sentence"]
-    assert told.read_text().startswith("dump-failed Dumps failed, and all else was copied: books.")
+    assert told.read_text().startswith("dump-failed Databases without a good dump: books. All")
     run = client.last_run()
     assert (run["state"], run["outcome"], run["code"], run["subject"]) == (
         "committed", "failed", "dump-failed", "books",

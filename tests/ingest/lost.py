@@ -26,17 +26,21 @@ class Empty:
     """An empty migrated database beside the bucket of a service."""
 
     service: House
-    ingest: actions.Ingest
+    ingest: actions.resources.Resources
 
-    async def rebuild(self, *tenants: UUID, verify: bool = False) -> list[actions.Rebuilt]:
+    async def rebuild(
+        self, *tenants: UUID, verify: bool = False
+    ) -> list[actions.rebuild.rebuilding.Rebuilt]:
         """Rebuilds these tenants, or all."""
         rebuilt = []
         for only in tenants or (None,):
-            rebuilt += await actions.rebuild(self.ingest, only, verify=verify, say=quiet)
+            rebuilt += await actions.rebuild.rebuilding.rebuild(
+                self.ingest, only, verify=verify, say=quiet
+            )
         return rebuilt
 
     async def fingerprint(self, tenant_id: UUID) -> str:
-        return str(await actions.take_fingerprint(self.ingest.pool, tenant_id))
+        return str(await actions.rebuild.fingerprints.take_fingerprint(self.ingest.pool, tenant_id))
 
     async def rows(self, statement: str, *arguments: object) -> list[tuple[Any, ...]]:
         async with database.acquire(self.ingest.pool) as conn:
@@ -67,7 +71,9 @@ async def empty_database(
     """Works with this database, beside the service's bucket or another, as its commands do."""
     objects = objects or service.objects
     pool = await database.create_pool(dsn, "ingest", max_size=4)
-    ingest = actions.Ingest(pool, objects, KeyRing(objects, service.master_key), timedelta())
+    ingest = actions.resources.Resources(
+        pool, objects, KeyRing(objects, service.master_key), timedelta()
+    )
     try:
         yield Empty(service, ingest)
     finally:
@@ -79,7 +85,7 @@ async def fingerprint_of(service: House, tenant_id: UUID) -> str:
     """The fingerprint in the service's own database."""
     pool = await database.create_pool(service.dsn("ingest"), "ingest", max_size=1)
     try:
-        return str(await actions.take_fingerprint(pool, tenant_id))
+        return str(await actions.rebuild.fingerprints.take_fingerprint(pool, tenant_id))
     finally:
         await pool.close()
 

@@ -10,24 +10,26 @@ from uuid import uuid4
 from libs.shared import database as databases
 from libs.shared.catalogue import volumes
 from services.ingest import rules, store
-from services.ingest.actions.growth import grow
+from services.ingest.actions.intake.growth import grow
 
 CEILING_BYTES = 100
 
 
 async def test_of_what_comes_at_once_only_what_fits_grows(database: Any) -> None:
     # Each was let in before there was a ceiling, as uploads that take a while are.
-    agent = rules.Agent(uuid4(), uuid4(), "caisse", "active", "", None, "")
+    agent = rules.agents.Agent(uuid4(), uuid4(), "caisse", "active", "", None, "")
     pool = await databases.create_pool(database.dsn("ingest"), "ingest", max_size=10)
     try:
         async with databases.transaction(pool) as conn:
-            await store.put_allowance(conn, agent.tenant_id, 1, CEILING_BYTES, "the deadline")
+            await store.agents.put_allowance(
+                conn, agent.tenant_id, 1, CEILING_BYTES, "the deadline"
+            )
 
         async def push(added_bytes: int) -> bool:
             try:
                 async with databases.transaction(pool) as conn:
                     await grow(conn, agent, added_bytes)
-            except rules.GrowthBlocked:
+            except rules.refusals.GrowthBlocked:
                 return False
             return True
 

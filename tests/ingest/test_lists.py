@@ -9,7 +9,7 @@ import pytest
 from libs.shared import database as databases
 from libs.shared.entries import FolderDelta
 from services.ingest import actions, store
-from services.ingest.actions import lists
+from services.ingest.actions.manifests import lists
 from tests.ingest.lost import Empty, empty_database, fingerprint_of, keys_like, numbers
 from tests.world.agents import Agent, folder
 from tests.world.house import House
@@ -19,7 +19,7 @@ async def write_list(service: House, agent: Agent, plan: str) -> None:
     """Has the plan's whole list written now, as the job does when it is due."""
     dsn = service.dsn("ingest")
     async with empty_database(service, dsn) as own:
-        due = store.DueList(agent.tenant.tenant_id, UUID(plan), 0, 0, 0)
+        due = store.manifests.due.DueList(agent.tenant.tenant_id, UUID(plan), 0, 0, 0)
         await lists.write_list(own.ingest, due)
 
 
@@ -33,7 +33,7 @@ async def write_list_when_due(service: House, plan: str) -> None:
             await conn.execute(
                 "UPDATE plans SET unlisted_runs = 500 WHERE plan_id = $1", UUID(plan)
             )
-        await actions.write_due_lists(own.ingest)
+        await actions.manifests.lists.write_due_lists(own.ingest)
         assert await own.rows(state, UUID(plan)) == [(0, 0, 8_004)]
 
 

@@ -106,7 +106,7 @@ async def test_a_rebuild_that_was_cut_short_goes_on(
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        await actions.rebuild(empty.ingest, tenant_id, verify=False, say=die)
+        await actions.rebuild.rebuilding.rebuild(empty.ingest, tenant_id, verify=False, say=die)
     (rebuilt,) = await empty.rebuild(tenant_id)
     assert (rebuilt.plans, rebuilt.troubles) == (2, [])
     assert await empty.fingerprint(tenant_id) == await fingerprint_of(ingest, tenant_id)
@@ -126,10 +126,10 @@ async def test_a_machine_takes_its_old_place_only_where_its_name_tells_which(
         async with databases.transaction(empty.ingest.pool) as conn:
             digest = hashlib.sha256(code.encode()).hexdigest()
             until = clock.now() + timedelta(hours=1)
-            await store.put_subscription(conn, tenant.tenant_id, 1, "active", "")
-            await store.add_enrolment(conn, tenant.tenant_id, uuid4(), digest, "", until)
-        machine = rules.Machine(hostname=hostname)
-        enrolled, _, _ = await actions.enrol(empty.ingest, code, machine)
+            await store.agents.put_subscription(conn, tenant.tenant_id, 1, "active", "")
+            await store.agents.add_enrolment(conn, tenant.tenant_id, uuid4(), digest, "", until)
+        machine = rules.reported.Machine(hostname=hostname)
+        enrolled, _, _ = await actions.agents.enrol(empty.ingest, code, machine)
         return enrolled.agent_id
 
     known = {agent.agent_id, twin.agent_id}

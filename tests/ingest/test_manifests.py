@@ -98,7 +98,7 @@ async def tell_ends(service: House) -> None:
     )
     async with empty_database(service, service.dsn("ingest")) as own:
         for _ in range(100):
-            await actions.tell_ends(own.ingest)
+            await actions.manifests.ends.tell_ends(own.ingest)
             async with databases.acquire(own.ingest.pool) as conn:
                 if not await conn.fetchval(untold):
                     return

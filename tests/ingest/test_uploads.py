@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from starlette.requests import ClientDisconnect
 from structlog.testing import capture_logs
-from tests.tenants import tenant_changed
 
 from libs.shared import clock, packs
 from libs.shared import database as databases
@@ -24,8 +23,9 @@ from libs.shared.events import TenantChanged
 from libs.shared.keys import KeyRing
 from libs.shared.objects import ObjectStore
 from services.ingest import actions, consumers, rules, store
-from services.ingest.actions.packs import Stored, take_pack
-from services.ingest.actions.uploads import BuiltBody
+from services.ingest.actions.intake.packs import Stored, take_pack
+from services.ingest.actions.intake.uploads import BuiltBody
+from tests.world.tenants import tenant_changed
 
 Receive = Callable[[], Awaitable[bytes | None]]
 Happening = Callable[[], Awaitable[object]]
@@ -35,8 +35,8 @@ Happening = Callable[[], Awaitable[object]]
 class Machine:
     """An enrolled machine with an open run, that calls ingest's actions."""
 
-    ingest: actions.Ingest
-    agent: rules.Agent
+    ingest: actions.resources.Resources
+    agent: rules.agents.Agent
     run_id: uuid.UUID
     chunk_key: bytes
 
@@ -53,7 +53,9 @@ class Machine:
     ) -> Stored:
         """Sends a pack as a client does; `receive` stands for how the body comes."""
         size_bytes = len(pack.body)
-        async with actions.Upload(size_bytes, receive or pieces(pack), **options) as upload:
+        async with actions.intake.uploads.Upload(
+            size_bytes, receive or pieces(pack), **options
+        ) as upload:
             return await take_pack(self.ingest, self.agent, self.run_id, pack.id, upload)
 
     async def build(self, pack: packs.Pack, body: BuiltBody | None = None) -> Stored:
@@ -87,7 +89,7 @@ class LateBody(BuiltBody):
         self._before = before
 
     @asynccontextmanager
-    async def held(self, ingest: actions.Ingest) -> AsyncIterator[memoryview]:
+    async def held(self, ingest: actions.resources.Resources) -> AsyncIterator[memoryview]:
         await self._before()
         async with super().held(ingest) as content:
             yield content
@@ -97,24 +99,24 @@ class LateBody(BuiltBody):
 async def machine(database: Any, object_store: ObjectStore) -> AsyncIterator[Machine]:
     pool = await databases.create_pool(database.dsn("ingest"), "ingest", max_size=8)
     ring = KeyRing(object_store, b"\x5a" * 32)
-    ingest = actions.Ingest(pool, object_store, ring, timedelta(hours=1))
-    agent = rules.Agent(uuid.uuid4(), uuid.uuid4(), "caisse", "active", "", None, "")
+    ingest = actions.resources.Resources(pool, object_store, ring, timedelta(hours=1))
+    agent = rules.agents.Agent(uuid.uuid4(), uuid.uuid4(), "caisse", "active", "", None, "")
     keys = await ring.create(agent.tenant_id)
     async with databases.transaction(pool) as conn:
         await consumers.HANDLERS[TenantChanged](conn, tenant_changed(agent.tenant_id, 1))
-        await store.add_agent(
+        await store.agents.add(
             conn,
             agent.tenant_id,
             agent.agent_id,
             b"token",
-            rules.Machine(hostname="caisse", platform="linux", agent_version="1"),
+            rules.reported.Machine(hostname="caisse", platform="linux", agent_version="1"),
             clock.now(),
         )
-    declaration = rules.Declaration(
+    declaration = rules.reported.Declaration(
         folders=("/srv",), schedule="30 1 * * *", timezone="Europe/Paris"
     )
-    plan_id, *_ = await actions.declare_plan(ingest, agent, "docs", declaration)
-    started = await actions.start_run(ingest, agent, plan_id, uuid.uuid4(), 0)
+    plan_id, *_ = await actions.plans.declare_plan(ingest, agent, "docs", declaration)
+    started = await actions.runs.start_run(ingest, agent, plan_id, uuid.uuid4(), 0)
     yield Machine(ingest, agent, started.run_id, keys.chunk_key)
     ingest.close()
     await pool.close()
@@ -195,7 +197,7 @@ async def test_whatever_fails_gives_back_its_memory(machine: Machine) -> None:
 
     async def limit_growth() -> None:
         async with databases.transaction(ingest.pool) as conn:
-            await store.put_allowance(conn, machine.agent.tenant_id, 1, 5, "the deadline")
+            await store.agents.put_allowance(conn, machine.agent.tenant_id, 1, 5, "the deadline")
 
     misnamed = packs.Pack(pack.id, other.body)
     failures: list[tuple[type[Exception], Callable[[], Awaitable[Stored]]]] = [
@@ -209,8 +211,8 @@ async def test_whatever_fails_gives_back_its_memory(machine: Machine) -> None:
         (packs.PackRejected, lambda: machine.build(misnamed)),
         (Unavailable, lambda: without_store.send(pack)),
         (Unavailable, lambda: without_store.build(pack)),
-        (rules.GrowthBlocked, lambda: machine.send(pack, pieces(pack, limit_growth))),
-        (rules.GrowthBlocked, lambda: machine.build(pack)),
+        (rules.refusals.GrowthBlocked, lambda: machine.send(pack, pieces(pack, limit_growth))),
+        (rules.refusals.GrowthBlocked, lambda: machine.build(pack)),
     ]
     room = len(pack.body) * 5 // 4
 

@@ -12,7 +12,7 @@ import pytest
 
 from libs.shared import database as databases
 from services.ingest import store
-from services.ingest.actions import naming
+from services.ingest.actions import names
 from tests.portal import builder
 from tests.portal.test_files import NAMES
 from tests.portal.test_pages import PASSWORD, browser, sign_in
@@ -28,8 +28,10 @@ async def settle(database: Any) -> Settle:
         pool = await databases.create_pool(database.dsn("ingest"), "ingest", max_size=1)
         async with databases.transaction(pool) as conn:
             for plan in await conn.fetch("SELECT tenant_id, plan_id FROM catalogue.plans"):
-                await store.note_all_names(conn, store.Place(plan["tenant_id"], plan["plan_id"], 0))
-        while await naming.add_due_names(pool):
+                await store.rebuild.note_all_names(
+                    conn, store.plans.Place(plan["tenant_id"], plan["plan_id"], 0)
+                )
+        while await names.add_due_names(pool):
             pass
         await pool.close()
 

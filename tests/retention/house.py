@@ -10,18 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
+from devstack.stack import Stack
 from libs.shared import bucket, database, errors, keys, packs, sealing
 from libs.shared.events import Event, SubscriptionState
 from libs.shared.objects import Bytes, ObjectStore
-from services.ingest.actions import Ingest
-from services.retention import consumers, rules
-from services.retention.actions import Keeper
-from tests.world import inside
+from services.ingest.actions.resources import Resources
+from services.retention import actions, consumers, rules
+from tests.world import house, inside
 from tests.world.agents import Agent, taken
 from tests.world.files import File, deltas
 from tests.world.tenants import Tenant
-
-MASTER_KEY = b"\x5a" * 32
 
 
 class Gates(ObjectStore):
@@ -63,23 +61,27 @@ async def _wait(gate: asyncio.Event, arrived: asyncio.Event) -> None:
 class House:
     """Both services' parts; `open` and `close` belong to one event loop."""
 
-    dsns: Mapping[str, str]
-    bucket: str
+    place: Stack
     objects: Gates
-    limits: rules.Limits = field(default_factory=rules.Limits)
+    limits: rules.collection.Limits = field(default_factory=rules.collection.Limits)
     inside: inside.Ingest = field(init=False)
-    keeper: Keeper = field(init=False)
+    keeper: actions.resources.Resources = field(init=False)
 
     async def open(self) -> House:
-        self.inside = await inside.Ingest(self.dsns["ingest"], self.objects, MASTER_KEY).open()
-        ring = keys.KeyRing(self.objects, MASTER_KEY)
-        pool = await database.create_pool(self.dsns["retention"], "retention", max_size=6)
-        self.keeper = Keeper(pool, self.objects, ring, self.limits)
+        self.processes = house.House(self.place)
+        master_key = self.processes.master_key
+        self.inside = await inside.Ingest(
+            self.processes.dsn("ingest"), self.objects, master_key
+        ).open()
+        ring = keys.KeyRing(self.objects, master_key)
+        dsn = self.processes.dsn("retention")
+        pool = await database.create_pool(dsn, "retention", max_size=6)
+        self.keeper = actions.resources.Resources(pool, self.objects, ring, self.limits)
         self.http = self.inside.http
         return self
 
     @property
-    def ingest(self) -> Ingest:
+    def ingest(self) -> Resources:
         """What ingest's actions work with."""
         return self.inside.parts
 

@@ -88,7 +88,7 @@ def test_what_goes_is_read_by_no_rebuild(
     heads, ends, listed = bucket
     # A rebuild begins at a whole list, or at the first run where it can read none.
     base = base if base in listed else 0
-    history = ingest_rules.decide_history(
+    history = ingest_rules.manifests.history.decide_history(
         {key: head for key, head in heads.items() if head.number >= base},
         [end for number, end in ends.items() if number >= base],
         NUMBERS,
@@ -98,9 +98,9 @@ def test_what_goes_is_read_by_no_rebuild(
         parts = {f"{number}.{part}" for part in range(4)}
         own = [head for head in heads.values() if head.number == number]
         later = [head for head in heads.values() if head.number > number]
-        unneeded = rules.find_unneeded(parts, own)
+        unneeded = rules.parts.find_unneeded(parts, own)
         assert f"{number}.3" in unneeded, "no head names it"
-        if number not in listed and rules.is_given_up(number, ends.get(number), later):
+        if number not in listed and rules.parts.is_given_up(number, ends.get(number), later):
             unneeded = parts
         if number in history.heads:
             _, chosen = history.heads[number]
@@ -109,12 +109,12 @@ def test_what_goes_is_read_by_no_rebuild(
 
 def test_a_head_that_cannot_be_read_keeps_all() -> None:
     head = make_head(1, 2, 1, {0})
-    assert rules.find_unneeded({"2.0", "2.1"}, [head]) == {"2.1"}
-    assert rules.find_unneeded({"2.0", "2.1"}, [head, None]) == set()
-    assert rules.find_unneeded({"2.0"}, []) == {"2.0"}
+    assert rules.parts.find_unneeded({"2.0", "2.1"}, [head]) == {"2.1"}
+    assert rules.parts.find_unneeded({"2.0", "2.1"}, [head, None]) == set()
+    assert rules.parts.find_unneeded({"2.0"}, []) == {"2.0"}
     failed = make_end(1, 2, "failed", None)
-    assert rules.is_given_up(2, failed, [head])
-    assert not rules.is_given_up(2, failed, [head, None])
-    assert not rules.is_given_up(1, failed, [head]), "somebody's parent"
-    assert not rules.is_given_up(2, make_end(1, 2, "committed", None), [])
-    assert not rules.is_given_up(2, None, [])
+    assert rules.parts.is_given_up(2, failed, [head])
+    assert not rules.parts.is_given_up(2, failed, [head, None])
+    assert not rules.parts.is_given_up(1, failed, [head]), "somebody's parent"
+    assert not rules.parts.is_given_up(2, make_end(1, 2, "committed", None), [])
+    assert not rules.parts.is_given_up(2, None, [])

@@ -21,7 +21,7 @@ import httpx2
 from devstack import mails
 from devstack.portal import Portal
 from devstack.stack import SERVICES, Stack, is_ready
-from libs.shared import database, keys
+from libs.shared import bus, clock, database, keys
 from libs.shared.events import Event
 from libs.shared.objects import ObjectStore
 from services.ingest import consumers
@@ -147,6 +147,7 @@ class House(Running):
     place: Stack
     environ: dict[str, str] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    published: int = 0
 
     def __post_init__(self) -> None:
         self.mail_dir = self.place.servers.mailbox.folder
@@ -186,6 +187,23 @@ class House(Running):
         finally:
             await pool.close()
 
+    async def publish(self, *events: Event, times: int = 1) -> None:
+        """Publishes events as other services do; each as often as told, under one id."""
+        async with bus.publisher(self.place.amqp_url, "test") as publisher:
+            for event in events:
+                self.published += 1
+                message = bus.Message(
+                    event_id=uuid.uuid4(),
+                    type=event.type,
+                    routing_key=bus.routing_key(event),
+                    body=event.model_dump_json().encode(),
+                    source="/tests",
+                    subject=event.tenant_id,
+                    time=clock.now(),
+                    sequence=self.published,
+                )
+                assert await publisher.publish([message] * times) == [None] * times
+
     def environment(self, service: str) -> dict[str, str]:
         """All that the process of a service is told."""
         return {**self.place.environment(service), **self.environ}
@@ -194,16 +212,21 @@ class House(Running):
         """Where a service writes what it does."""
         return self.place.folder / f"{service}.log"
 
-    def start(self, service: str, **environ: str) -> None:
-        """Starts a service and waits until it answers, be it ready or not."""
+    def launch(self, service: str, **environ: str) -> subprocess.Popen[bytes]:
+        """Starts the process of a service, and waits for nothing."""
         with self.log(service).open("ab") as log:
-            process = self.processes[service] = subprocess.Popen(
+            self.processes[service] = subprocess.Popen(
                 [sys.executable, "-m", f"services.{service}"],
                 cwd=ROOT,
                 env={**self.environment(service), **environ},
                 stdout=log,
                 stderr=log,
             )
+        return self.processes[service]
+
+    def start(self, service: str, **environ: str) -> None:
+        """Starts a service and waits until it answers, be it ready or not."""
+        process = self.launch(service, **environ)
 
         def answers() -> bool:
             assert process.poll() is None, self.log(service).read_text()[-4000:]
@@ -265,12 +288,17 @@ def take_place(servers: Any, template: str, folder: Path) -> Iterator[Stack]:
         name = stack.enter_context(cloned_database(servers, template))
         servers.broker.create_vhost(vhost)
         stack.callback(servers.broker.delete_vhost, vhost)
-        secrets = folder / "secrets"
-        secrets.mkdir(parents=True)
-        for role in database.ROLES:  # all databases of a cluster share its roles
-            (secrets / role).write_text(role)
-        listens = {service: free_port() for service in SERVICES}
-        yield Stack(folder, servers.programs, listens, name, make_bucket(servers), vhost)
+        yield place_on(servers, folder, name, make_bucket(servers), vhost)
+
+
+def place_on(servers: Any, folder: Path, name: str, bucket: str, vhost: str) -> Stack:
+    """A place on what a test has already; its secrets come into `folder`."""
+    secrets = folder / "secrets"
+    secrets.mkdir(parents=True)
+    for role in database.ROLES:  # all databases of a cluster share its roles
+        (secrets / role).write_text(role)
+    listens = {service: free_port() for service in SERVICES}
+    return Stack(folder, servers.programs, listens, name, bucket, vhost)
 
 
 @contextmanager

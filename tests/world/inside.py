@@ -24,9 +24,9 @@ class Ingest:
         """Takes up work."""
         self.pool = await database.create_pool(self._dsn, "ingest", max_size=6)
         ring = keys.KeyRing(self.objects, self._master_key)
-        self.parts = actions.Ingest(self.pool, self.objects, ring, timedelta(hours=1))
+        self.parts = actions.resources.Resources(self.pool, self.objects, ring, timedelta(hours=1))
         self.app = web.create_app("ingest", routers=api.ROUTERS, bodies=api.limit_bodies(1 << 40))
-        self.app.state.ingest = self.parts
+        self.app.state.resources = self.parts
         return self
 
     async def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from libs.shared import entries, packs
 from libs.shared.web import Limit, Limits
-from services.ingest.actions.packs import MAX_IDS
+from services.ingest.actions.intake.packs import MAX_IDS
 
 _JSON = Limit(1 << 20, seconds=60)
 _ENDING = Limit(8 << 20, seconds=60)  # may name a thousand files with long paths

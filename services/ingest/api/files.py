@@ -13,7 +13,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from libs.shared import clock, web
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
-from services.ingest.api.requests import Agent, Ingest
+from services.ingest.api.requests import Agent, Resources
 
 _BODY: dict[str, Any] = {
     "requestBody": {"content": {"application/octet-stream": {}}, "required": True}
@@ -57,7 +57,7 @@ async def put_file(
     path: str,
     request: Request,
     agent: Agent,
-    ingest: Ingest,
+    resources: Resources,
     x_coffre_mtime: Annotated[
         str, Header(description="Seconds since 1970, or ISO 8601 with a zone; else now.")
     ] = "",
@@ -67,10 +67,12 @@ async def put_file(
     ] = "",
 ) -> FileTaken:
     """One whole file of any size, under its percent-encoded path; the same again replaces it."""
-    name = rules.name_file(
+    name = rules.scripts.name_file(
         _raw_path(request), x_coffre_mode, x_coffre_mtime, x_content_sha256, clock.now()
     )
-    taken = await actions.put_file(ingest, agent, run_id, name, web.pieces_of(request))
+    taken = await actions.scripts.files.put_file(
+        resources, agent, run_id, name, web.pieces_of(request)
+    )
     return FileTaken.model_validate(taken, from_attributes=True)
 
 

@@ -14,28 +14,30 @@ from services.ingest import actions, rules
 _bearer = HTTPBearer(auto_error=False, description="The token that the machine got by enrolling.")
 
 
-async def ingest_of(request: Request) -> actions.Ingest:  # async: no thread for so little
+async def resources_of(
+    request: Request,
+) -> actions.resources.Resources:  # async: no thread for so little
     """The service's pool, store and keys."""
-    ingest: actions.Ingest = request.app.state.ingest
-    return ingest
+    resources: actions.resources.Resources = request.app.state.resources
+    return resources
 
 
-Ingest = Annotated[actions.Ingest, Depends(ingest_of)]
+Resources = Annotated[actions.resources.Resources, Depends(resources_of)]
 
 
 async def agent_of(
-    ingest: Ingest,
+    resources: Resources,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> rules.Agent:
+) -> rules.agents.Agent:
     """The agent whose token came along."""
     if credentials is None:
         raise Unauthenticated
-    return await actions.authenticate(ingest, credentials.credentials)
+    return await actions.agents.authenticate(resources, credentials.credentials)
 
 
-Agent = Annotated[rules.Agent, Depends(agent_of)]
+Agent = Annotated[rules.agents.Agent, Depends(agent_of)]
 
 
-def upload_of(request: Request) -> actions.Upload:
+def upload_of(request: Request) -> actions.intake.uploads.Upload:
     """A body that is received later, once it is known to be wanted."""
-    return actions.Upload(web.most_bytes(request), web.pieces_of(request))
+    return actions.intake.uploads.Upload(web.most_bytes(request), web.pieces_of(request))

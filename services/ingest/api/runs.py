@@ -13,7 +13,7 @@ from libs.shared import web
 from libs.shared.reasons import Reason
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
-from services.ingest.api.requests import Agent, Ingest, upload_of
+from services.ingest.api.requests import Agent, Resources, upload_of
 
 _OCTETS = {"content": {"application/octet-stream": {}}, "required": True}
 _BODY: dict[str, Any] = {"requestBody": _OCTETS}
@@ -79,10 +79,10 @@ class Aborted(BaseModel):
 
 
 @router.post("", status_code=201, responses=problems(401, 403, 404, 409, 413, 422, 507))
-async def start_run(start: Start, agent: Agent, ingest: Ingest) -> Started:
+async def start_run(start: Start, agent: Agent, resources: Resources) -> Started:
     """Begins a run of a plan; an open one of the same plan is closed as abandoned."""
-    started = await actions.start_run(
-        ingest, agent, start.plan_id, start.run_key, start.estimated_new_bytes
+    started = await actions.runs.start_run(
+        resources, agent, start.plan_id, start.run_key, start.estimated_new_bytes
     )
     return Started(**asdict(started))
 
@@ -93,10 +93,12 @@ async def start_run(start: Start, agent: Agent, ingest: Ingest) -> Started:
     openapi_extra=_BODY,
     responses=problems(401, 403, 404, 408, 409, 413, 422),
 )
-async def find_missing(run_id: UUID, request: Request, agent: Agent, ingest: Ingest) -> Response:
+async def find_missing(
+    run_id: UUID, request: Request, agent: Agent, resources: Resources
+) -> Response:
     """Ids of 32 bytes, up to 16,384, to a bitmap, lowest bit first: 1 is missing."""
     ids = bytes(await web.read_body(request))
-    bitmap = await actions.find_missing(ingest, agent, run_id, ids)
+    bitmap = await actions.intake.packs.find_missing(resources, agent, run_id, ids)
     return Response(bitmap, media_type="application/octet-stream")
 
 
@@ -107,11 +109,16 @@ async def find_missing(run_id: UUID, request: Request, agent: Agent, ingest: Ing
     responses={200: {"model": Stored}, **problems(401, 403, 404, 408, 409, 413, 422, 507)},
 )
 async def put_pack(
-    run_id: UUID, pack: PackId, request: Request, response: Response, agent: Agent, ingest: Ingest
+    run_id: UUID,
+    pack: PackId,
+    request: Request,
+    response: Response,
+    agent: Agent,
+    resources: Resources,
 ) -> Stored:
     """One pack; the same again is answered 200."""
     async with upload_of(request) as upload:
-        stored = await actions.take_pack(ingest, agent, run_id, pack, upload)
+        stored = await actions.intake.packs.take_pack(resources, agent, run_id, pack, upload)
     if not stored.is_new:
         response.status_code = 200
     return Stored(stored_bytes=stored.stored_bytes)
@@ -128,19 +135,26 @@ async def take_batch(
     batch: Annotated[int, Query(ge=0, lt=100_000)],
     request: Request,
     agent: Agent,
-    ingest: Ingest,
+    resources: Resources,
 ) -> None:
     """One batch of the delta; the same number again replaces it."""
-    await actions.take_batch(ingest, agent, run_id, batch, await web.read_body(request))
+    body = await web.read_body(request)
+    await actions.intake.deltas.take_batch(resources, agent, run_id, batch, body)
 
 
 @router.post("/{run_id}/commit", responses=problems(401, 403, 404, 409, 413, 422))
-async def commit_run(run_id: UUID, commit: rules.Commit, agent: Agent, ingest: Ingest) -> Committed:
+async def commit_run(
+    run_id: UUID, commit: rules.reported.Commit, agent: Agent, resources: Resources
+) -> Committed:
     """Makes the run a restore point, all of it or nothing; the same again, the same answer."""
-    return Committed.model_validate(await actions.commit_run(ingest, agent, run_id, commit))
+    return Committed.model_validate(
+        await actions.commits.committing.commit_run(resources, agent, run_id, commit)
+    )
 
 
 @router.post("/{run_id}/abort", responses=problems(401, 404, 409, 413, 422))
-async def abort_run(run_id: UUID, abort: rules.Abort, agent: Agent, ingest: Ingest) -> Aborted:
+async def abort_run(
+    run_id: UUID, abort: rules.reported.Abort, agent: Agent, resources: Resources
+) -> Aborted:
     """Ends the run as failed; the same again, the same answer."""
-    return Aborted.model_validate(await actions.abort_run(ingest, agent, run_id, abort))
+    return Aborted.model_validate(await actions.runs.abort_run(resources, agent, run_id, abort))

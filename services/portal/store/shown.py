@@ -137,7 +137,7 @@ async def list_latest_runs(
             CROSS JOIN LATERAL (
                 SELECT * FROM runs WHERE tenant_id = $1 AND plan_id = wanted.id
                 ORDER BY number DESC LIMIT $3
-            ) r ORDER BY plan_id, number DESC""",  # noqa: S608 - a constant
+            ) r ORDER BY plan_id, number DESC""",
         tenant_id,
         plan_ids,
         each,
@@ -155,7 +155,7 @@ async def list_runs(
     rows = await conn.fetch(
         f"""SELECT {_RUN_COLUMNS} FROM runs
             WHERE tenant_id = $1 AND plan_id = $2 AND number < $3
-            ORDER BY number DESC LIMIT $4""",  # noqa: S608 - a constant
+            ORDER BY number DESC LIMIT $4""",
         tenant_id,
         plan_id,
         before,
@@ -169,7 +169,7 @@ async def find_run(conn: Connection, tenant_id: UUID, plan_id: UUID, number: int
     row = await conn.fetchrow(
         f"""SELECT {_RUN_COLUMNS} FROM runs
             WHERE tenant_id = $1 AND plan_id = $2 AND number = $3
-            ORDER BY started_at DESC LIMIT 1""",  # noqa: S608 - a constant
+            ORDER BY started_at DESC LIMIT 1""",
         tenant_id,
         plan_id,
         number,

@@ -230,11 +230,11 @@ RUNS: dict[str, Explanation] = {
         " in the configuration.",
     ),
     "not-authorised": Explanation(
-        "The server does not accept this machine: its access was withdrawn or has been replaced."
-        "[ {detail}]",
+        "The server does not accept this machine.[ {detail}]",
         "Ask your provider for an enrolment code, then run: "
         "coffre-agent --config FILE enrol --server URL --code CODE",
-        "Enrol the machine again with a new code from us.",
+        "Its access was withdrawn or has been replaced: enrol the machine again with a new code"
+        " from us.",
         "Check whether the agent was revoked; give the client a new enrolment code.",
     ),
     "already-running": Explanation(
