@@ -39,7 +39,7 @@ async def test_at_every_route_another_version_is_told_what_to_install(ingest: Ho
             # Ours, or none as from curl, is asked for what else it lacks.
             for headers in ({protocol.HEADER: "1"}, {}):
                 answer = await client.request(method, path, headers=headers)
-                assert "protocol-version" not in answer.text, (method, path)
+                assert answer.status_code in (200, 401, 422), (method, path)
         for path in ("/health/live", "/metrics"):
             answer = await client.get(path, headers={protocol.HEADER: "2"})
             assert answer.status_code == 200

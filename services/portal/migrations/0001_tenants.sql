@@ -72,7 +72,8 @@ CREATE INDEX enrolments_tenant ON portal.enrolments (tenant_id, opened_at);
 CREATE TABLE portal.access_log (
     tenant_id uuid NOT NULL,            -- zeros: acts of nobody's client
     number    bigint NOT NULL CHECK (number >= 1),      -- in its chain, without gaps
-    at        timestamptz NOT NULL,
+    at        timestamptz NOT NULL
+        CHECK (at BETWEEN '0002-01-01' AND '9998-12-31'),   -- so that whoever verifies can read it
     user_id   uuid,
     actor     text NOT NULL,            -- the name shown, kept even when the person is gone
     act       text NOT NULL,            -- a code of services/portal/rules/log/acts.py
