@@ -118,7 +118,7 @@ def test_a_limit_of_bandwidth_is_kept(machine: Machine, client: Client, papers: 
 
 
 @pytest.mark.parametrize(
-    ("date", "words"), [("2019-03-01", "years behind"), ("2041-03-01", "ahead of")]
+    ("date", "words"), [("2019-03-01", "behind by about"), ("2041-03-01", "ahead by about")]
 )
 def test_a_clock_that_is_wrong_by_years_is_told_and_harms_nothing(
     machine: Machine, client: Client, papers: Path, tmp_path: Path, date: str, words: str
