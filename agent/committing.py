@@ -9,6 +9,7 @@ from agent import failures, oserrors, resending
 from agent.failures import AgentError, Problem, StateUnusable
 from agent.ingest import StartedRun
 from agent.job import Job
+from agent.names import shown_place
 from agent.records import Writer, digest_of
 from agent.results import Result
 from agent.sending import Sender
@@ -60,7 +61,7 @@ def commit(job: Job, started: StartedRun, writer: Writer, batches: int) -> Resul
 
 def not_kept(job: Job, error: OSError) -> Reason:
     """What it means that the state folder takes nothing more."""
-    folder = str(job.state.folder)
+    folder = shown_place(job.state.folder)
     known = _NOT_KEPT.get(oserrors.reason_of(error).code)
     if known is not None:
         return replace(known, subject=folder)

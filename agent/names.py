@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 
 def shown(path: bytes) -> str:
     """A path for people: valid UTF-8 as it is, other bytes and control characters escaped."""
@@ -12,6 +15,11 @@ def shown(path: bytes) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def shown_place(place: Path) -> str:
+    """A path of this system for people."""
+    return shown(os.fsencode(place))
 
 
 def shown_absolute(path: bytes) -> str:

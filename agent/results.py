@@ -10,7 +10,6 @@ from agent import failures, sentences
 from agent.delta import Counters, Missed
 from agent.failures import AgentError
 from agent.names import shown_absolute
-from libs.shared import reasons
 from libs.shared.reasons import Reason
 
 MAX_NAMED_NOT_COPIED = 1000
@@ -62,7 +61,7 @@ class Result:
             "stored_bytes": self.stored_bytes,
             "duration_seconds": round(self.duration_seconds, 3),
             "not_copied": shown(self.not_copied),
-            "dumps": [_dump_shown(dump) for dump in self.dumps],
+            "dumps": [sentences.dump_shown(dump) for dump in self.dumps],
             "hot_files": self.hot_files,
             "warnings": [
                 sentences.with_sentence(warning, sentences.in_full(warning))
@@ -99,11 +98,6 @@ def missed_shown(path: bytes, missed: Missed) -> dict[str, Any]:
         "is_folder": missed.is_folder,
         "reason": sentences.with_sentence(missed.reason, missed.sentence),
     }
-
-
-def _dump_shown(dump: dict[str, Any]) -> dict[str, Any]:
-    reason = reasons.read(dump["reason"])
-    return {**dump, "reason": sentences.with_sentence(reason) if reason else None}
 
 
 def _error_shown(failure: AgentError | None) -> dict[str, Any] | None:

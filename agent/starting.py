@@ -10,6 +10,7 @@ from agent.connection import StreamCut
 from agent.failures import Problem, StateUnusable
 from agent.ingest import Ingest, StartedRun
 from agent.job import Job
+from agent.names import shown_place
 from agent.state import DAMAGED, FOREIGN
 from libs.shared.reasons import Reason
 
@@ -102,7 +103,7 @@ def fetch_records(ingest: Ingest, plan_id: str, file: Path) -> None:
             time.sleep(attempt)
         except fetched.DiskFailed as error:
             file.unlink(missing_ok=True)
-            reason = Reason("state-unusable", str(file.parent), detail=str(error))
+            reason = Reason("state-unusable", shown_place(file.parent), detail=str(error))
             raise StateUnusable(reason) from error
         else:
             return

@@ -11,13 +11,13 @@ from pathlib import Path
 from agent import identity
 from agent.checks.findings import Finding, Level
 from agent.config import Config, Dump, Plan
-from agent.delta import Missed
 from agent.exclusions import rules_of
 from agent.failures import AgentError
 from agent.names import shown_absolute
 from agent.platforms import folders
 from agent.tree import FILE, Tree
 from libs.shared.reasons import Reason
+from libs.shared.words.explanations import say
 from libs.shared.words.plain import size_text
 
 LITTLE_BYTES, TOO_LITTLE_BYTES = 500_000_000, 20_000_000
@@ -133,21 +133,21 @@ class _Found:
         for listing in tree.walk():
             self.files_too_large += len(listing.too_large)
             if listing.unreadable is not None:
-                self._add(listing.path, Missed(listing.unreadable, is_folder=True))
+                self._add(listing.path, listing.unreadable)
             for name, reason in listing.unseen.items():
-                self._add(listing.path + b"/" + name, Missed(reason))
+                self._add(listing.path + b"/" + name, reason)
             for row in listing.rows:
                 if row[1] >> 12 == FILE:
                     self.files += 1
                     self.size_bytes += row[3]
                     if not folders.may_read(row[0], listing.descriptor):
-                        self._add(listing.path + b"/" + row[0], Missed(FORBIDDEN))
+                        self._add(listing.path + b"/" + row[0], FORBIDDEN)
             if time.monotonic() > deadline:
                 return False
         return True
 
-    def _add(self, path: bytes, missed: Missed) -> None:
-        self.unreadable.append(f"{shown_absolute(path)} ({missed.sentence})")
+    def _add(self, path: bytes, reason: Reason) -> None:
+        self.unreadable.append(f"{shown_absolute(path)} ({say(reason)})")
 
     def told(self) -> str:
         """The first that can't be read, and how many there are."""

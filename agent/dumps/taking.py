@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent import sentences
 from agent.config import Dump
 from agent.delta import LARGEST_CHUNK_LIST_BYTES
 from agent.dumps import programs
@@ -86,7 +87,7 @@ def take_all(
         teller.say(
             f"Dump {one.name}: {words}.",
             "warning" if bad else "dump",
-            **{**one.as_result(), "dump": one.name, "state": "ended"},
+            **{**sentences.dump_shown(one.as_result()), "dump": one.name, "state": "ended"},
         )
     return taken
 

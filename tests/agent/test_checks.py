@@ -57,7 +57,7 @@ def test_what_would_make_the_night_fail_is_named(machine: Machine, papers: Path)
     told = {line["plan"]: line["message"] for line in found["folders"] if line["level"] == "wrong"}
     assert "papers/letter.txt (permission denied)" in told["papers"]
     assert "papers/2026 (permission denied)" in told["papers"]
-    assert "can't be read" in told["gone"]
+    assert "is not there" in told["gone"]
     assert (
         "min_files asks for 1000"
         in {line["plan"]: line["message"] for line in look(machine, 1)["folders"]}["huge"]

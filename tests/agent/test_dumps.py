@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agent.config import Dump
+from agent.delta import Missed
 from agent.dumps import folder
 from agent.dumps.taking import Taken
 from agent.tree import FILE, FOLDER, Listing, Row
@@ -157,7 +158,7 @@ def test_the_folder_of_dumps_stands_at_its_place_in_the_walk(first: str) -> None
 
 
 def test_a_real_folder_of_that_name_is_left_out_and_named() -> None:
-    missed: dict[bytes, str] = {}
+    missed: dict[bytes, Missed] = {}
     row: Row = (b"@dumps", FOLDER << 12 | 0o755, 77, 0, 1, 1, 0, 0)
     walk = [Listing(b"", rows=[row]), Listing(b"@dumps"), Listing(b"@dumps/x"), Listing(b"etc")]
     good = Taken("books", "books.sql", True, True, 5, 9, KEY)
@@ -165,4 +166,4 @@ def test_a_real_folder_of_that_name_is_left_out_and_named() -> None:
     assert [listing.path for listing in listings] == [b"", b"@dumps", b"etc"]
     assert listings[0].rows[0][2] == 0, "ours, not the machine's"
     assert listings[1].contents
-    assert missed == {b"@dumps": "not copied: the plan's dumps have this name"}
+    assert missed == {b"@dumps": Missed(Reason("name-of-dumps"))}

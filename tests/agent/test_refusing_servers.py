@@ -66,3 +66,6 @@ def test_patience_with_a_full_store_ends() -> None:
             connection.call("PUT", "/v1/pack", b"pack")
         connection.cut()
     assert ended.value.exit_code == 22
+    reason = ended.value.reason
+    assert (reason.code, reason.subject, reason.limit) == ("storage-refused", url, 1)
+    assert "507 InsufficientStorage" in reason.detail

@@ -96,8 +96,9 @@ def test_a_full_disk_is_told_and_waited_out(
     small = tmp_path / "small"
     with disk(small, f"{heavy // 2}"):
         full = client.restore(machine, small, expect=1)
-        assert "No space left" in full["error"]["sentence"]
-        assert "repeat the same command" in full["error"]["sentence"]
+        assert full["error"]["code"] == "restore-unwritable"
+        assert "No space left" in full["error"]["detail"]
+        assert "epeat the same command" in full["error"]["sentence"]
         subprocess.run(["mount", "-o", f"remount,size={heavy * 2}", small], check=True)
         again = client.restore(machine, small)
         assert again["bytes_already_there"] > 0

@@ -150,7 +150,8 @@ def test_blocked_growth_stops_what_grows_and_nothing_else(
     (papers / "new.bin").write_bytes(os.urandom(10_000))
     summary = machine.run(expect=20)
     assert (summary["outcome"], summary["error"]["code"]) == ("failed", "growth-blocked")
-    assert "order more volume" in summary["error"]["sentence"]
+    assert (summary["error"]["limit"], summary["error"]["detail"]) == (1, "the contract is full")
+    assert "rder more volume" in summary["error"]["sentence"]
     (papers / "new.bin").unlink()
     assert machine.run()["outcome"] == "succeeded"
 

@@ -18,12 +18,12 @@ from tests.ingest.service import Service
 from tests.tenants import tenant_changed
 
 
-@dataclass
 def codes_of(events: list[dict[str, Any]]) -> list[str | None]:
     """The codes of the reasons with which runs ended."""
     return [event["reason"] and event["reason"]["code"] for event in events]
 
 
+@dataclass
 class Tenant:
     """A client company as ingest knows it."""
 

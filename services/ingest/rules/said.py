@@ -20,6 +20,8 @@ MAX_LOG_TAIL_BYTES = 64 * 1024
 _MAX_SUBJECT = 4_096
 _MAX_I64 = 2**63 - 1
 
+R = TypeVar("R", Reason, Reason | None)
+
 
 def _without_nul(text: str) -> str:
     """PostgreSQL holds no NUL in a text: shown as the sign for what can't be shown."""
@@ -158,9 +160,6 @@ class Commit(Ending):
 
 class Abort(Ending):
     """The end of a run that did not work."""
-
-
-R = TypeVar("R", Reason, Reason | None)
 
 
 def _shorten(reason: R, most_detail: int) -> R:
