@@ -74,7 +74,7 @@ CATALOGUE = {
     " FROM catalogue.versions v JOIN catalogue.folders f USING (tenant_id, folder_id)",
     "volumes": "SELECT tenant_id, stored_bytes, protected_bytes FROM catalogue.volumes",
     "declared": "SELECT plan_id, agent_id, name, declaration::text FROM ingest.plans",
-    "outcomes": "SELECT run_id, number, parent, outcome, reason, started_at, finished_at"
+    "outcomes": "SELECT run_id, number, parent, outcome, reason::text, started_at, finished_at"
     " FROM ingest.runs WHERE state = 'committed'",
 }
 

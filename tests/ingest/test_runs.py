@@ -144,8 +144,9 @@ async def test_a_run_that_failed_in_part_keeps_what_it_copied(
 async def test_warnings_and_what_the_summary_says(agent: Agent, ingest: Service) -> None:
     plan = await agent.declare()
     run = await agent.start(plan)
-    locked = {"code": "unreadable", "subject": "\0" * 5_000, "detail": "locked\0" + "x" * 9_000}
+    locked = {"code": "unreadable", "detail": "locked\0" + "x" * 1_000}
     not_copied = [{"path": f"/srv/{i}\0", "reason": locked} for i in range(1_500)]
+    not_copied[0] = {"path": "/srv/0\0", "reason": {**locked, "subject": "\0" * 5_000}}
     answer = await agent.commit(run, 0, not_copied=not_copied, log_tail="é" * 50_000 + "\0the end")
     assert answer.json()["outcome"] == "succeeded_with_warnings"
     (finished,) = await ingest.events(agent.tenant.tenant_id, "run.finished.v1")
