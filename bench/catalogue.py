@@ -23,14 +23,14 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from bench import versions as content
-from libs.devstack import postgresql
-from libs.devstack.ports import Ports
-from libs.devstack.processes import Processes
+from devstack import postgresql
+from devstack.ports import Ports
+from devstack.processes import Processes
 from libs.shared import catalogue, database
 from libs.shared.catalogue import Search, terms
 from libs.shared.database import Connection
 from services.ingest import store
-from services.ingest.actions import naming
+from services.ingest.actions import names
 
 VERSIONS = 10_000_000
 ROUNDS = 300
@@ -133,8 +133,10 @@ async def _index(admin: Connection, ingest_dsn: str) -> float:
     begun = time.perf_counter()
     async with database.transaction(pool) as conn:
         for plan in await conn.fetch("SELECT tenant_id, plan_id FROM catalogue.plans"):
-            await store.note_all_names(conn, store.Place(plan["tenant_id"], plan["plan_id"], 0))
-    while await naming.add_due_names(pool):
+            await store.rebuild.note_all_names(
+                conn, store.plans.Place(plan["tenant_id"], plan["plan_id"], 0)
+            )
+    while await names.add_due_names(pool):
         pass
     seconds = time.perf_counter() - begun
     await pool.close()

@@ -10,8 +10,9 @@ from typing import BinaryIO, NamedTuple, TypeVar
 
 import msgspec
 
-from agent.portal import ChunkPlace
+from agent.server.portal import ChunkPlace
 from libs.shared.entries import Entry
+from libs.shared.reasons import Reason
 
 _LENGTH = struct.Struct(">I")
 T = TypeVar("T")
@@ -59,13 +60,13 @@ class Failed(NamedTuple):
 
     path: bytes
     number: int
-    reason: str
+    reason: Reason
 
 
 class Fatal(NamedTuple):
     """Why the whole restore must end, as an AgentError says it."""
 
-    code: str
+    reason: Reason
     exit_code: int
     sentence: str
 

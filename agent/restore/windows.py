@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from agent.portal import ChunkPlace
 from agent.restore.orders import Chunk, Order, Target
+from agent.server.portal import ChunkPlace
 from libs.shared.entries import Entry
 
 FIRST_PIECES = 1_000

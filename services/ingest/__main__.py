@@ -5,23 +5,20 @@ from __future__ import annotations
 from datetime import timedelta
 
 from libs.shared import keys, runtime, web
-from libs.shared.packs import MAX_PACK_BYTES
 from libs.shared.settings import load
 from services.ingest import actions, api, commands, consumers, jobs
 from services.ingest.settings import IngestSettings
-
-BODY_SECONDS = 600.0
 
 
 async def serve() -> None:
     """Runs until SIGTERM."""
     settings = load(IngestSettings)
-    actions.give_memory_back()
+    actions.memory.give_memory_back()
     async with (
         keys.open_bucket(settings) as (objects, ring),
         runtime.Service("ingest", settings, pool_size=20) as service,
     ):
-        ingest = actions.Ingest(
+        resources = actions.resources.Resources(
             service.pool, objects, ring, timedelta(seconds=settings.lease_seconds)
         )
         app = web.create_app(
@@ -29,16 +26,15 @@ async def serve() -> None:
             title="Coffre: agent protocol",
             ready=[*service.checks(), web.Check("storage", objects.check)],
             routers=api.ROUTERS,
-            max_body_bytes=MAX_PACK_BYTES,
-            body_deadline_seconds=BODY_SECONDS,
-            streams=web.Streams(api.FILE_PATHS, settings.max_file_bytes),
+            bodies=api.limit_bodies(settings.max_file_bytes),
             openapi_url="/v1/openapi.json",
+            agents_at="/v1/",
         )
-        app.state.ingest = ingest
+        app.state.resources = resources
         try:
-            await service.run(app, jobs=jobs.JOBS, resources=ingest, handlers=consumers.HANDLERS)
+            await service.run(app, jobs=jobs.JOBS, resources=resources, handlers=consumers.HANDLERS)
         finally:
-            ingest.close()
+            resources.close()
 
 
 if __name__ == "__main__":

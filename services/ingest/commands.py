@@ -35,18 +35,26 @@ def describe_rebuild(parser: ArgumentParser) -> None:
 async def rebuild(arguments: Namespace) -> int:
     """Brings the catalogue back from bucket and master key; 3 where something did not come back."""
     expected = arguments.expect.read_text().splitlines() if arguments.expect else None
-    async with _open_ingest() as ingest:
-        rebuilt = await actions.rebuild(
-            ingest, arguments.tenant, verify=arguments.verify, say=partial(print, file=sys.stderr)
+    async with _open_ingest() as resources:
+        rebuilt = await actions.rebuild.rebuilding.rebuild(
+            resources,
+            arguments.tenant,
+            verify=arguments.verify,
+            say=partial(print, file=sys.stderr),
         )
         troubles = [trouble for each in rebuilt for trouble in each.troubles]
         for each in rebuilt:
-            print(actions.describe_rebuilt(each))
+            print(actions.rebuild.rebuilding.describe_rebuilt(each))
         if expected is not None:
             lines = [
-                str(await actions.take_fingerprint(ingest.pool, each.tenant_id)) for each in rebuilt
+                str(
+                    await actions.rebuild.fingerprints.take_fingerprint(
+                        resources.pool, each.tenant_id
+                    )
+                )
+                for each in rebuilt
             ]
-            differences = actions.compare(expected, lines)
+            differences = actions.rebuild.rebuilding.compare(expected, lines)
             print("\n".join(differences) or "All is as it was: the fingerprints are equal.")
             troubles += differences
     return TROUBLES if troubles else 0
@@ -55,8 +63,8 @@ async def rebuild(arguments: Namespace) -> int:
 async def rotate_master_key(_arguments: Namespace) -> int:
     """Wraps all tenants' keys under the new master key; 3 where some could not be."""
     async with keys.open_bucket(load(RotationSettings)) as (objects, ring):
-        rotated = await actions.rotate_master_key(objects, ring)
-    print(actions.describe_rotated(rotated))
+        rotated = await actions.rotating.rotate_master_key(objects, ring)
+    print(actions.rotating.describe_rotated(rotated))
     return TROUBLES if rotated.troubles else 0
 
 
@@ -70,23 +78,23 @@ async def fingerprint(arguments: Namespace) -> None:
     dsn = load(FingerprintSettings).database_url.get_secret_value()
     async with await database.create_pool(dsn, "ingest", max_size=1) as pool:
         only = arguments.tenant
-        for tenant_id in [only] if only else await actions.list_tenants(pool):
-            print(await actions.take_fingerprint(pool, tenant_id))
+        for tenant_id in [only] if only else await actions.rebuild.fingerprints.list_tenants(pool):
+            print(await actions.rebuild.fingerprints.take_fingerprint(pool, tenant_id))
 
 
 @asynccontextmanager
-async def _open_ingest() -> AsyncIterator[actions.Ingest]:
+async def _open_ingest() -> AsyncIterator[actions.resources.Resources]:
     settings = load(CommandSettings)
     dsn = settings.database_url.get_secret_value()
     async with (
         keys.open_bucket(settings) as (objects, ring),
         await database.create_pool(dsn, "ingest", max_size=4) as pool,
     ):
-        ingest = actions.Ingest(pool, objects, ring, timedelta())
+        resources = actions.resources.Resources(pool, objects, ring, timedelta())
         try:
-            yield ingest
+            yield resources
         finally:
-            ingest.close()
+            resources.close()
 
 
 COMMANDS: Commands = [

@@ -6,22 +6,22 @@ from datetime import timedelta
 
 from libs.shared.runtime import Job, Jobs
 from services.ingest import actions
-from services.ingest.actions import Ingest
+from services.ingest.actions.resources import Resources
 
 
-def choose_lease_pause(ingest: Ingest) -> timedelta:
+def choose_lease_pause(resources: Resources) -> timedelta:
     """Runs are closed within seconds after their lease ran out."""
-    return min(timedelta(seconds=10), ingest.lease / 4)
+    return min(timedelta(seconds=10), resources.lease / 4)
 
 
-async def make_names_findable(ingest: Ingest) -> bool:
+async def make_names_findable(resources: Resources) -> bool:
     """What a commit brought can be searched for some seconds later."""
-    return await actions.add_due_names(ingest.pool)
+    return await actions.names.add_due_names(resources.pool)
 
 
-JOBS: Jobs[Ingest] = [
-    Job("close_abandoned_runs", choose_lease_pause, actions.fail_abandoned),
-    Job("tell_ends", timedelta(seconds=10), actions.tell_ends),
-    Job("write_lists", timedelta(minutes=1), actions.write_due_lists),
+JOBS: Jobs[Resources] = [
+    Job("close_abandoned_runs", choose_lease_pause, actions.runs.fail_abandoned),
+    Job("tell_ends", timedelta(seconds=10), actions.manifests.ends.tell_ends),
+    Job("write_lists", timedelta(minutes=1), actions.manifests.lists.write_due_lists),
     Job("make_names_findable", timedelta(seconds=2), make_names_findable),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from libs.shared import keys, runtime, web
 from libs.shared.settings import load
 from services.retention import commands, consumers, jobs
-from services.retention.actions import Keeper
+from services.retention.actions.resources import Resources
 from services.retention.settings import RetentionSettings
 
 
@@ -16,11 +16,11 @@ async def serve() -> None:
         keys.open_bucket(settings) as (objects, ring),
         runtime.Service("retention", settings) as service,
     ):
-        keeper = Keeper(service.pool, objects, ring, settings.limits, settings.rhythm)
+        resources = Resources(service.pool, objects, ring, settings.limits, settings.rhythm)
         app = web.create_app(
             "retention", ready=[*service.checks(), web.Check("storage", objects.check)]
         )
-        await service.run(app, jobs=jobs.JOBS, resources=keeper, handlers=consumers.HANDLERS)
+        await service.run(app, jobs=jobs.JOBS, resources=resources, handlers=consumers.HANDLERS)
 
 
 if __name__ == "__main__":

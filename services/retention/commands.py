@@ -14,8 +14,8 @@ from libs.shared.errors import Conflict, NotFound
 from libs.shared.runtime import Command, Commands
 from libs.shared.settings import load
 from services.retention import actions, rules, store
-from services.retention.actions import Keeper
-from services.retention.settings import DatabaseSettings, KeeperSettings
+from services.retention.actions.resources import Resources
+from services.retention.settings import CommandSettings, DatabaseSettings
 
 DISAGREEMENTS = 3
 """The audit's exit code where it found something; 1 is for what could not be compared."""
@@ -31,13 +31,13 @@ def describe_audit(parser: ArgumentParser) -> None:
 async def audit(arguments: Namespace) -> int:
     """Compares catalogue and bucket, tenant by tenant; exits with 3 where they disagree."""
     found = unrepaired = 0
-    async with _open_keeper() as keeper:
-        tenants = await _choose_tenants(keeper, arguments.tenant)
-        now = await actions.check_time(keeper) if arguments.repair else clock.now()
-        store_now = await keeper.objects.date()
+    async with _open_resources() as resources:
+        tenants = await _choose_tenants(resources, arguments.tenant)
+        now = await actions.clock.check_time(resources) if arguments.repair else clock.now()
+        store_now = await resources.objects.date()
         for tenant in tenants:
-            async for one in actions.audit_tenant(
-                keeper, tenant.tenant_id, now, store_now, repair=arguments.repair
+            async for one in actions.audit.repairing.audit_tenant(
+                resources, tenant.tenant_id, now, store_now, repair=arguments.repair
             ):
                 found += 1
                 unrepaired += not one.repaired
@@ -50,16 +50,16 @@ async def audit(arguments: Namespace) -> int:
     return DISAGREEMENTS if found else 0
 
 
-async def _choose_tenants(keeper: Keeper, wanted: UUID | None) -> list[store.Tenant]:
-    async with database.acquire(keeper.pool) as conn:
-        tenants = await store.list_tenants(conn)
+async def _choose_tenants(resources: Resources, wanted: UUID | None) -> list[store.tenants.Tenant]:
+    async with database.acquire(resources.pool) as conn:
+        tenants = await store.tenants.list_all(conn)
     chosen = [one for one in tenants if wanted in (None, one.tenant_id)]
     if wanted is not None and not chosen:
         raise NotFound("tenant")
     return chosen
 
 
-def _print_disagreement(one: rules.Disagreement, *, as_json: bool) -> None:
+def _print_disagreement(one: rules.audit.Disagreement, *, as_json: bool) -> None:
     if as_json:
         shown = {
             "tenant_id": str(one.tenant_id),
@@ -76,7 +76,7 @@ def _print_disagreement(one: rules.Disagreement, *, as_json: bool) -> None:
 async def list_holds(_arguments: Namespace) -> None:
     """Prints the unusual runs that hold their plan's expiry."""
     async with await _create_pool(load(DatabaseSettings)) as pool, database.acquire(pool) as conn:
-        holds = await store.list_holds(conn)
+        holds = await store.expiry.list_holds(conn)
     for hold in holds:
         name = f"{hold.plan_name or '?'} of client {hold.tenant_id}"
         print(
@@ -98,7 +98,7 @@ async def clear_holds(arguments: Namespace) -> None:
         await _create_pool(load(DatabaseSettings)) as pool,
         database.transaction(pool) as conn,
     ):
-        runs = await actions.clear_holds(conn, arguments.plan, arguments.reason)
+        runs = await actions.expiry.clear_holds(conn, arguments.plan, arguments.reason)
     print(f"{arguments.plan}: run {', '.join(map(str, runs))} holds nothing any more.")
 
 
@@ -110,25 +110,25 @@ def describe_clock(parser: ArgumentParser) -> None:
 
 async def look_at_clock(arguments: Namespace) -> None:
     """Says whether the time is believed, or believes it."""
-    async with _open_keeper() as keeper:
+    async with _open_resources() as resources:
         if arguments.accept:
             if not arguments.reason:
                 raise Conflict("Say why the time is right: --reason …")
-            now = await actions.accept_time(keeper, arguments.reason)
+            now = await actions.clock.accept_time(resources, arguments.reason)
             print(f"{now:%Y-%m-%d %H:%M} UTC is believed from now on.")
         else:
-            now = await actions.check_time(keeper)
+            now = await actions.clock.check_time(resources)
             print(f"{now:%Y-%m-%d %H:%M} UTC is believed.")
 
 
 @asynccontextmanager
-async def _open_keeper() -> AsyncIterator[Keeper]:
-    settings = load(KeeperSettings)
+async def _open_resources() -> AsyncIterator[Resources]:
+    settings = load(CommandSettings)
     async with (
         await _create_pool(settings) as pool,
         keys.open_bucket(settings) as (objects, ring),
     ):
-        yield Keeper(pool, objects, ring, settings.limits)
+        yield Resources(pool, objects, ring, settings.limits)
 
 
 async def _create_pool(settings: DatabaseSettings) -> Pool:

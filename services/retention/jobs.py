@@ -14,7 +14,7 @@ from libs.shared import clock, database, logs
 from libs.shared.errors import Unavailable
 from libs.shared.runtime import Job, Jobs
 from services.retention import actions, rules, store
-from services.retention.actions import Keeper
+from services.retention.actions.resources import Resources
 
 T = TypeVar("T")
 
@@ -34,48 +34,50 @@ OLDEST = Gauge("coffre_scrub_oldest_seconds", "Age of the verification of the lo
 DAMAGED = Gauge("coffre_packs_damaged", "Damaged packs whose chunks were not yet sent again")
 
 
-async def collect(keeper: Keeper) -> None:
+async def collect(resources: Resources) -> None:
     """Expires, collects, repacks and sweeps, one tenant after the other.
 
     Stops, and says so, where the time can't be believed.
     """
     each = _EachTenant("collect")
-    for tenant in await _list_tenants(keeper):
+    for tenant in await _list_tenants(resources):
         try:
-            now = await actions.check_time(keeper)
-        except actions.TimeDoubtful as doubt:
+            now = await actions.clock.check_time(resources)
+        except actions.clock.TimeDoubtful as doubt:
             DOUBTFUL.set(1)
             logs.get().error("retention.stopped", why=doubt.detail)
             return
         DOUBTFUL.set(0)
-        await each.attempt(tenant, _collect(keeper, tenant, now))
+        await each.attempt(tenant, _collect(resources, tenant, now))
     each.check()
 
 
-async def _collect(keeper: Keeper, tenant: store.Tenant, now: datetime) -> None:
-    EXPIRED.inc(await actions.expire_tenant(keeper, tenant, now))
-    if not rules.is_alive(tenant.subscription):
+async def _collect(resources: Resources, tenant: store.tenants.Tenant, now: datetime) -> None:
+    EXPIRED.inc(await actions.expiry.expire_tenant(resources, tenant, now))
+    if not rules.expiry.is_alive(tenant.subscription):
         return
-    done = await actions.collect_tenant(keeper, tenant.tenant_id, now)
+    done = await actions.collection.tenant.collect_tenant(resources, tenant.tenant_id, now)
     for name in ("condemned", "resurrected", "deleted", "repacked"):
         PACKS.labels(name).inc(getattr(done, name))
-    store_now = await keeper.objects.date()
-    STRAYS.inc(await actions.sweep_strays(keeper, tenant.tenant_id, now, store_now))
-    PARTS.inc(await actions.sweep_parts(keeper, tenant.tenant_id, now, store_now))
+    store_now = await resources.objects.date()
+    STRAYS.inc(
+        await actions.collection.strays.sweep_strays(resources, tenant.tenant_id, now, store_now)
+    )
+    PARTS.inc(await actions.parts.sweep_parts(resources, tenant.tenant_id, now, store_now))
 
 
-async def scrub(keeper: Keeper) -> int:
+async def scrub(resources: Resources) -> int:
     """Reads some of what was not read for long, tenant after tenant, no faster than it may.
 
     Returns how many packs were read: there may be more.
     """
-    rhythm = keeper.rhythm
+    rhythm = resources.rhythm
     each = _EachTenant("scrub")
     packs = 0
     before = clock.now() - rhythm.scrub_within * SCRUB_MARGIN
-    for tenant in await _list_tenants(keeper):
+    for tenant in await _list_tenants(resources):
         began = time.monotonic()
-        doing = actions.scrub_tenant(keeper, tenant.tenant_id, before, clock.now())
+        doing = actions.scrubbing.scrub_tenant(resources, tenant.tenant_id, before, clock.now())
         done = await each.attempt(tenant, doing)
         if done is not None and done.packs:
             packs += done.packs
@@ -86,18 +88,18 @@ async def scrub(keeper: Keeper) -> int:
     return packs
 
 
-async def measure_storage(keeper: Keeper) -> None:
+async def measure_storage(resources: Resources) -> None:
     """Tells how old the oldest verification is, and what waits for somebody."""
-    async with database.acquire(keeper.pool) as conn:
-        oldest = await store.find_oldest_verified(conn)
-        DAMAGED.set(await store.count_damaged(conn))
-        HOLDS.set(len(await store.list_holds(conn)))
+    async with database.acquire(resources.pool) as conn:
+        oldest = await store.scrubbing.find_oldest_verified(conn)
+        DAMAGED.set(await store.scrubbing.count_damaged(conn))
+        HOLDS.set(len(await store.expiry.list_holds(conn)))
     OLDEST.set((clock.now() - oldest).total_seconds() if oldest else 0)
 
 
-async def _list_tenants(keeper: Keeper) -> list[store.Tenant]:
-    async with database.acquire(keeper.pool) as conn:
-        return await store.list_tenants(conn)
+async def _list_tenants(resources: Resources) -> list[store.tenants.Tenant]:
+    async with database.acquire(resources.pool) as conn:
+        return await store.tenants.list_all(conn)
 
 
 class _EachTenant:
@@ -108,12 +110,12 @@ class _EachTenant:
         self._passed = 0
         self._outage: Unavailable | None = None
 
-    async def attempt(self, tenant: store.Tenant, doing: Awaitable[T]) -> T | None:
+    async def attempt(self, tenant: store.tenants.Tenant, doing: Awaitable[T]) -> T | None:
         """Does one tenant's part."""
         log = logs.get().bind(tenant_id=str(tenant.tenant_id))
         try:
             done = await doing
-        except (Unavailable, actions.MarkOutdated) as trouble:
+        except (Unavailable, actions.collection.packs.MarkOutdated) as trouble:
             FAILURES.labels(self._job).inc()
             log.warning("tenant.postponed", why=str(trouble))
             self._outage = trouble if isinstance(trouble, Unavailable) else self._outage
@@ -132,8 +134,8 @@ class _EachTenant:
             raise self._outage
 
 
-JOBS: Jobs[Keeper] = [
-    Job("collect", lambda keeper: keeper.rhythm.collect_every, collect, leader=True),
+JOBS: Jobs[Resources] = [
+    Job("collect", lambda resources: resources.rhythm.collect_every, collect, leader=True),
     Job("scrub", timedelta(minutes=1), scrub, leader=True),
     Job("measure_storage", timedelta(minutes=1), measure_storage),
 ]

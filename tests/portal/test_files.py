@@ -9,6 +9,7 @@ from urllib.parse import quote_from_bytes
 import httpx2
 import pytest
 
+from libs.shared import bucket
 from tests.portal import builder
 
 BIG = [random.Random(number).randbytes(size) for number, size in enumerate([700_000, 1, 1_300_000])]
@@ -160,11 +161,11 @@ async def test_damage_is_never_passed_on(portal: Any, client: Any) -> None:
     objects = portal.parts.objects
     for size in (len(BIG[-1]), len(huge[-1])):
         place = await portal.admin.fetchrow(
-            """SELECT encode(pack_id, 'hex') AS pack, "offset" FROM catalogue.chunks
+            """SELECT pack_id, "offset" FROM catalogue.chunks
                JOIN catalogue.packs USING (tenant_id, pack_no) WHERE size = $1""",
             size,
         )
-        key = f"t/{client.tenant_id}/packs/{place['pack'][:2]}/{place['pack']}"
+        key = bucket.key_of_pack(client.tenant_id, place["pack_id"])
         body = bytearray(await objects.get(key))
         body[place["offset"] + 20] ^= 1
         await objects.put(key, bytes(body))
@@ -253,7 +254,7 @@ async def test_what_was_read_is_written_down(portal: Any, client: Any) -> None:
         await api.get(f"/api/v1/plans/documents/file?{query(b'srv/empty')}")
         await api.get(f"/api/v1/plans/documents/archive?{query(b'srv/hollow')}")
     rows = await portal.admin.fetch(
-        "SELECT act, actor, address FROM portal.access_log WHERE tenant_id = $1 ORDER BY log_id",
+        "SELECT act, actor, address FROM portal.access_log WHERE tenant_id = $1 ORDER BY number",
         client.tenant_id,
     )
     acts = [row["act"] for row in rows]

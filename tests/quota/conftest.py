@@ -10,8 +10,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from libs.shared import database as databases
-from libs.shared.events import Event, Recipient, TenantChanged, VolumeChanged
+from libs.shared.events import Event, TenantChanged, VolumeChanged
 from services.quota.consumers import HANDLERS
+from tests.world.tenants import tenant_changed
 
 
 class Counter:
@@ -23,18 +24,7 @@ class Counter:
         self.tenant_id = uuid4()
 
     def contract(self, version: int = 1, contracted_bytes: int = 1000) -> TenantChanged:
-        return TenantChanged(
-            tenant_id=self.tenant_id,
-            version=version,
-            name="Martin",
-            locale="fr",
-            timezone="Europe/Paris",
-            administrators=(Recipient(name="J", email="j@x.example", locale="fr"),),
-            contracted_bytes=contracted_bytes,
-            seats=1,
-            subscription="active",
-            retention_days=30,
-        )
+        return tenant_changed(self.tenant_id, version, contracted_bytes=contracted_bytes)
 
     def volume(self, sequence: int, stored_bytes: int) -> VolumeChanged:
         return VolumeChanged(

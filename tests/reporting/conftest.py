@@ -24,7 +24,9 @@ from libs.shared.events import (
     RunFinished,
     TenantChanged,
 )
+from libs.shared.reasons import Reason
 from libs.shared.runtime.jobs import Runner
+from libs.shared.words.tongue import NBSP
 from services.reporting import consumers, rules
 from services.reporting.actions import Office
 from services.reporting.jobs import JOBS, Sender
@@ -32,6 +34,7 @@ from services.reporting.mail import letters
 from services.reporting.mail.smtp import MailServer
 
 MAIL_KEY = bytes(range(32))
+ABOUT = f"sauvegarde «{NBSP}documents{NBSP}», Boulangerie Martin"
 
 
 @dataclass
@@ -110,8 +113,7 @@ class Client:
     def failed_run(self, number: int = 1, **changes: Any) -> RunFinished:
         fields = {
             "outcome": "failed",
-            "reason_code": "folder-missing",
-            "reason": "/srv/documents is not there",
+            "reason": Reason("folder-missing", "/srv/documents", detail="ENOENT"),
             "restore_point": False,
         }
         return self.run(number, **(fields | changes))

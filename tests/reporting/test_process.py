@@ -11,17 +11,24 @@ from typing import Any
 
 import pytest
 
-from tests.reporting.conftest import Client, Desk, is_finished
+from tests.reporting.conftest import MAIL_KEY, Client, Desk, is_finished
 from tests.reporting.faulty_smtp import FaultySMTP
 from tests.reporting.process import Reporting
+from tests.world.house import place_on
 
 Start = Callable[[FaultySMTP], Reporting]
 
 
 @pytest.fixture
-def start(desk: Desk, amqp_url: str, tmp_path: Path) -> Start:
-    hotline = desk.office.hotline[0]
-    return lambda smtp: Reporting(desk.dsn, amqp_url, smtp.port, hotline, tmp_path)
+def start(
+    desk: Desk, servers: Any, database: Any, bucket: str, amqp_url: str, tmp_path: Path
+) -> Start:
+    vhost = amqp_url.rpartition("/")[2]
+    place = place_on(servers, tmp_path / "house", database.name, bucket, vhost)
+    (place.folder / "secrets" / "mail-key").write_text(MAIL_KEY.hex())
+    return lambda smtp: Reporting(
+        place, {"COFFRE_SMTP_PORT": str(smtp.port), "COFFRE_HOTLINE": desk.office.hotline[0]}
+    )
 
 
 async def wait_sent(desk: Desk, count: int) -> list[dict[str, Any]]:
@@ -32,7 +39,7 @@ async def wait_sent(desk: Desk, count: int) -> list[dict[str, Any]]:
 async def test_a_run_is_reported_within_a_second(desk: Desk, client: Client, start: Start) -> None:
     async with FaultySMTP() as smtp:
         reporting = start(smtp)
-        async with reporting.running():
+        with reporting.running():
             await reporting.publish(client.tenant(), client.plan(), client.run(1))
             await smtp.wait_taken(1, seconds=60)
             seconds = []
@@ -59,10 +66,10 @@ async def test_a_crash_loses_no_mail(
     async with FaultySMTP() as smtp:
         reporting = start(smtp)
         await reporting.publish(client.tenant(), client.plan(), client.run())
-        async with reporting.running(crashpoint) as process:
+        with reporting.running(crashpoint) as process:
             async with asyncio.timeout(60):
-                assert await process.wait() == 137
-        async with reporting.running():
+                assert await asyncio.to_thread(process.wait) == 137
+        with reporting.running():
             [mail] = await wait_sent(desk, 1)
     assert [taken.message_id for taken in smtp.taken] == [mail["message_id"]] * copies
     assert mail["possible_duplicates"] == (1 if "data" in crashpoint else 0)
@@ -75,10 +82,10 @@ async def test_a_kill_in_the_midst_of_many_doubles_only_what_was_under_way(
         reporting = start(smtp)
         await reporting.publish(client.tenant(), client.plan())
         await reporting.publish(*(client.run(number) for number in range(1, 41)))
-        async with reporting.running("reporting.after_data:12") as process:
+        with reporting.running("reporting.after_data:12") as process:
             async with asyncio.timeout(60):
-                await process.wait()
-        async with reporting.running():
+                await asyncio.to_thread(process.wait)
+        with reporting.running():
             mails = await wait_sent(desk, 40)
     taken = [item.message_id for item in smtp.taken]
     assert set(taken) == {mail["message_id"] for mail in mails}
@@ -88,12 +95,12 @@ async def test_a_kill_in_the_midst_of_many_doubles_only_what_was_under_way(
 async def test_sigterm_ends_it_cleanly(desk: Desk, client: Client, start: Start) -> None:
     async with FaultySMTP() as smtp:
         reporting = start(smtp)
-        async with reporting.running() as process:
+        with reporting.running() as process:
             await reporting.publish(client.tenant(), client.plan(), client.run())
             await wait_sent(desk, 1)
             process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(20):
-                assert await process.wait() == 0
+                assert await asyncio.to_thread(process.wait) == 0
 
 
 async def test_the_password_is_in_no_log_and_no_table_afterwards(
@@ -101,12 +108,12 @@ async def test_the_password_is_in_no_log_and_no_table_afterwards(
 ) -> None:
     async with FaultySMTP() as smtp:
         reporting = start(smtp)
-        async with reporting.running():
+        with reporting.running():
             event = client.password("Qz7-secret-3")
             await reporting.publish(event)
             await wait_sent(desk, 1)
         assert "Qz7-secret-3" in smtp.taken[0].message.get_body(("plain",)).get_content()
-    log = reporting.log.read_text()
+    log = reporting.log("reporting").read_text()
     assert "mail.accepted" in log
     assert "Qz7-secret-3" not in log
     async with desk.pool.acquire() as conn:

@@ -10,31 +10,23 @@ import pytest
 
 from services.retention import rules
 from tests.retention.house import Client, Gates, House
-from tests.servers import cloned_database, make_bucket
+from tests.world.house import take_place
 
 
 @pytest.fixture(scope="session")
-def make_house(servers: Any, database_template: str) -> Iterator[Callable[[rules.Limits], House]]:
+def make_house(
+    servers: Any, database_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[rules.collection.Limits], House]]:
     """Builds houses, not yet open, on one database and bucket: each test has its own clients."""
-    with cloned_database(servers, database_template) as name:
-        bucket = make_bucket(servers)
-        dsns = {
-            service: f"postgresql://coffre_{service}:coffre_{service}@127.0.0.1:"
-            f"{servers.postgres_port}/{name}"
-            for service in ("ingest", "retention", "owner")
-        }
-
-        def make(limits: rules.Limits) -> House:
-            keys = servers.s3_access_key, servers.s3_secret_key
-            return House(dsns, bucket, Gates(servers.s3_endpoint, *keys, bucket), limits)
-
-        yield make
+    with take_place(servers, database_template, tmp_path_factory.mktemp("house")) as place:
+        store = servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key
+        yield lambda limits: House(place, Gates(*store, place.bucket), limits)
 
 
 @pytest.fixture
-async def house(make_house: Callable[[rules.Limits], House]) -> AsyncIterator[House]:
+async def house(make_house: Callable[[rules.collection.Limits], House]) -> AsyncIterator[House]:
     """A house in which packs are never young, and condemned ones kept for a day."""
-    house = await make_house(rules.Limits(timedelta(0), timedelta(days=1))).open()
+    house = await make_house(rules.collection.Limits(timedelta(0), timedelta(days=1))).open()
     yield house
     await house.close()
 

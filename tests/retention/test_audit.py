@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from libs.shared import clock
+from libs.shared import bucket, clock
 from services.retention import actions
 from tests.retention.house import Client, House
 
@@ -21,7 +18,7 @@ async def audit(client: Client, *, repair: bool = False) -> dict[str, str]:
     """What the audit says in two days' time: kind to sentence, or to what was done."""
     later = clock.now() + timedelta(days=2)
     found = {}
-    async for one in actions.audit_tenant(
+    async for one in actions.audit.repairing.audit_tenant(
         client.house.keeper, client.tenant_id, later, later, repair=repair
     ):
         assert one.tenant_id == client.tenant_id
@@ -52,7 +49,7 @@ async def test_each_kind_is_told_and_mended(house: House, client: Client) -> Non
 
     stray = bytes(32)
     await house.objects.put(client.key(stray), b"stray")
-    await house.objects.put(f"t/{client.tenant_id}/packs/00/notes.txt", b"?")
+    await house.objects.put(f"{bucket.packs_of(client.tenant_id)}00/notes.txt", b"?")
     await house.objects.delete(client.key(await pack_of(b"a")))
     await house.objects.put(client.key(await pack_of(b"b")), b"short")
     await change(
@@ -123,31 +120,14 @@ async def test_what_is_young_may_be_under_way(house: House, client: Client) -> N
     await client.copy(plan, {b"a": [b"a"]})
     await house.objects.put(client.key(bytes(32)), b"an upload whose rows come next")
     now = clock.now()
-    async for one in actions.audit_tenant(house.keeper, client.tenant_id, now, now, repair=True):
+    async for one in actions.audit.repairing.audit_tenant(
+        house.keeper, client.tenant_id, now, now, repair=True
+    ):
         raise AssertionError(one)
 
 
-async def test_the_command_tells_by_its_exit_code(
-    house: House, client: Client, servers: Any, tmp_path: Path
-) -> None:
-    (tmp_path / "master.key").write_text("5a" * 32)
-    environ = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("COFFRE_")},
-        "COFFRE_DATABASE_URL": house.dsns["retention"],
-        "COFFRE_S3_ENDPOINT": servers.s3_endpoint,
-        "COFFRE_S3_ACCESS_KEY": servers.s3_access_key,
-        "COFFRE_S3_SECRET_KEY": servers.s3_secret_key,
-        "COFFRE_S3_BUCKET": house.bucket,
-        "COFFRE_MASTER_KEY_FILE": str(tmp_path / "master.key"),
-        "COFFRE_LOG_FORMAT": "json",
-    }
-
-    def command(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-m", "services.retention", *arguments]
-        return subprocess.run(
-            argv, cwd=ROOT, env={**environ, **changes}, capture_output=True, text=True, check=False
-        )
-
+async def test_the_command_tells_by_its_exit_code(house: House, client: Client) -> None:
+    command = partial(house.processes.command, "retention")
     plan = await client.plan()
     await client.copy(plan, {b"a": [b"a"]})
     tenant = ("--tenant", str(client.tenant_id))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from libs.shared import clock
 from tests.retention.house import Client, House
@@ -18,7 +16,7 @@ DAYS = 86_400
 
 
 async def test_a_leap_of_years_deletes_nothing_until_somebody_says_that_it_is_right(
-    house: House, client: Client, amqp_url: str, servers: Any, tmp_path: Path
+    house: House, client: Client
 ) -> None:
     plan = await client.plan()
     await client.copy(plan, {b"keep": [b"keep"], b"a": [b"first"], b"b": [b"b"], b"c": [b"c"]})
@@ -26,17 +24,8 @@ async def test_a_leap_of_years_deletes_nothing_until_somebody_says_that_it_is_ri
     await client.copy(plan, {b"a": [b"third"]})
     await house.fetch("INSERT INTO clock VALUES (true, $1) ON CONFLICT DO NOTHING", clock.now())
     versions = "SELECT count(*) FROM catalogue.versions WHERE tenant_id = $1"
-    (tmp_path / "master.key").write_text("5a" * 32)
     environ = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("COFFRE_")},
-        "COFFRE_DATABASE_URL": house.dsns["retention"],
-        "COFFRE_AMQP_URL": amqp_url,
-        "COFFRE_LISTEN": "127.0.0.1:0",
-        "COFFRE_S3_ENDPOINT": servers.s3_endpoint,
-        "COFFRE_S3_ACCESS_KEY": servers.s3_access_key,
-        "COFFRE_S3_SECRET_KEY": servers.s3_secret_key,
-        "COFFRE_S3_BUCKET": house.bucket,
-        "COFFRE_MASTER_KEY_FILE": str(tmp_path / "master.key"),
+        **house.processes.environment("retention"),
         "COFFRE_LOG_FORMAT": "json",
         "COFFRE_COLLECT_HOURS": "0.0001",
         "COFFRE_YOUNG_HOURS": "0",

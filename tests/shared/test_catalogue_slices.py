@@ -10,7 +10,8 @@ import asyncpg
 import pytest
 
 from libs.shared import catalogue, database
-from services.ingest.store import names, whole
+from services.ingest.store import names
+from services.ingest.store.manifests import whole
 from services.portal.store import entries
 from services.portal.store.entries import Slice
 from tests.shared.conftest import count_read

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from libs.devstack import rabbitmq
-from libs.devstack.ports import Ports
-from libs.devstack.processes import Processes
+from devstack import rabbitmq
+from devstack.ports import Ports
+from devstack.processes import Processes
 from libs.shared import bus
 from libs.shared.events import ServicePinged, VolumeChanged
 from libs.shared.runtime import pulse
@@ -80,12 +80,12 @@ async def test_a_ping_without_an_answer_ends_the_process(
 async def test_a_broker_that_is_away_is_no_lost_pulse(
     side: Sides, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pulse, "PING_SECONDS", 0.2)
-    monkeypatch.setattr(pulse, "DEAD_SECONDS", 0.5)
+    monkeypatch.setattr(pulse, "PING_SECONDS", 0.05)
+    monkeypatch.setattr(pulse, "DEAD_SECONDS", 0.1)
     quota = await side("quota", "amqp://nobody:nothing@127.0.0.1:1/")
     relay, consumer = quota.relay(), quota.listen({})
     beating = asyncio.create_task(pulse.Pulse("quota", quota.pool, relay, consumer).run())
-    await asyncio.sleep(2)
+    await asyncio.sleep(0.5)
     assert not beating.done()
     beating.cancel()
     await asyncio.gather(beating, return_exceptions=True)

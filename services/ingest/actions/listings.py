@@ -13,27 +13,16 @@ from libs.shared.catalogue import EntryRow
 from libs.shared.database import Connection
 from libs.shared.entries import Entry, FolderDelta
 from libs.shared.errors import NotFound
-from services.ingest import rules, store
-from services.ingest.actions.ingest import Ingest
+from services.ingest import rules
+from services.ingest.actions.resources import Resources
 
 _FRAME_ENTRIES = 5_000
 _FRAME_BYTES = 4 * 1024 * 1024
 _READ_BYTES = 256 * 1024
 
 
-async def find_plan(
-    ingest: Ingest, agent: rules.Agent, name: str
-) -> tuple[UUID, int | None, UUID | None]:
-    """Returns (plan, number and run id of its newest restore point) of a plan by its name."""
-    async with database.transaction(ingest.pool) as conn:
-        plan_id = await store.find_plan_named(conn, agent.tenant_id, agent.agent_id, name)
-        if plan_id is None:
-            raise NotFound("plan")
-        return plan_id, *await store.find_last_run(conn, agent.tenant_id, plan_id)
-
-
 async def list_entries(
-    ingest: Ingest, agent: rules.Agent, plan_id: UUID
+    resources: Resources, agent: rules.agents.Agent, plan_id: UUID
 ) -> tuple[int | None, BinaryIO]:
     """Returns (number of the newest restore point or None, its entries as a file of frames).
 
@@ -42,19 +31,24 @@ async def list_entries(
     """
     with ExitStack() as undo:
         file = undo.enter_context(tempfile.TemporaryFile())
-        async with ingest.deltas, database.transaction(ingest.pool) as conn:
+        async with resources.deltas, database.transaction(resources.pool) as conn:
             plan = await catalogue.find_plan(conn, agent.tenant_id, plan_id)
             if plan is None or plan.agent_id != agent.agent_id:
                 raise NotFound("plan")
             if plan.last_run is not None:
-                await _spool(ingest, conn, agent, plan_id, plan.last_run, file)
+                await _spool(resources, conn, agent, plan_id, plan.last_run, file)
         file.seek(0)
         undo.pop_all()
     return plan.last_run, file
 
 
 async def _spool(
-    ingest: Ingest, conn: Connection, agent: rules.Agent, plan_id: UUID, run: int, file: BinaryIO
+    resources: Resources,
+    conn: Connection,
+    agent: rules.agents.Agent,
+    plan_id: UUID,
+    run: int,
+    file: BinaryIO,
 ) -> None:
     frame: list[FolderDelta] = []
     count = size_bytes = 0
@@ -63,10 +57,10 @@ async def _spool(
         count += len(rows)
         size_bytes += len(folder) + sum(100 + len(row.chunk_ids) for row in rows)
         if count >= _FRAME_ENTRIES or size_bytes >= _FRAME_BYTES:
-            await ingest.in_thread(_write, file, frame)
+            await resources.in_thread(_write, file, frame)
             frame, count, size_bytes = [], 0, 0
     if frame:
-        await ingest.in_thread(_write, file, frame)
+        await resources.in_thread(_write, file, frame)
 
 
 async def read_file(file: BinaryIO) -> AsyncIterator[bytes]:

@@ -9,26 +9,16 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from libs.shared import entries, packs, web
+from libs.shared import web
+from libs.shared.reasons import Reason
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
-from services.ingest.api.requests import (
-    Agent,
-    EndingRoute,
-    Ingest,
-    JsonRoute,
-    declared_bytes,
-    upload_of,
-)
+from services.ingest.api.requests import Agent, Resources, upload_of
 
-BATCH_SECONDS = 120.0
-IDS_SECONDS = 60.0
 _OCTETS = {"content": {"application/octet-stream": {}}, "required": True}
 _BODY: dict[str, Any] = {"requestBody": _OCTETS}
 
-starts = APIRouter(prefix="/v1/runs", route_class=JsonRoute)
-bodies = APIRouter(prefix="/v1/runs")
-ends = APIRouter(prefix="/v1/runs", route_class=EndingRoute)
+router = APIRouter(prefix="/v1/runs")
 
 PackId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the body.")]
 
@@ -63,16 +53,16 @@ class Started(BaseModel):
 
 
 class Stored(BaseModel):
-    """What a pack takes in the store, 0 where it was there already."""
+    """What a pack adds to the stored volume, 0 where it was there already."""
 
     stored_bytes: int
 
 
 class Committed(BaseModel):
-    """What became of a run; `reason` is empty unless it failed."""
+    """What became of a run; `reason` is null unless it failed."""
 
     outcome: str
-    reason: str
+    reason: Reason | None
     run_id: UUID
     number: int
     restore_point: bool
@@ -85,50 +75,56 @@ class Aborted(BaseModel):
 
     outcome: str
     number: int
-    reason_code: str
-    reason: str
+    reason: Reason
 
 
-@starts.post("", status_code=201, responses=problems(401, 403, 404, 409, 413, 422, 507))
-async def start_run(start: Start, agent: Agent, ingest: Ingest) -> Started:
+@router.post("", status_code=201, responses=problems(401, 403, 404, 409, 413, 422, 507))
+async def start_run(start: Start, agent: Agent, resources: Resources) -> Started:
     """Begins a run of a plan; an open one of the same plan is closed as abandoned."""
-    started = await actions.start_run(
-        ingest, agent, start.plan_id, start.run_key, start.estimated_new_bytes
+    started = await actions.runs.start_run(
+        resources, agent, start.plan_id, start.run_key, start.estimated_new_bytes
     )
     return Started(**asdict(started))
 
 
-@bodies.post(
+@router.post(
     "/{run_id}/missing",
     response_class=Response,
     openapi_extra=_BODY,
     responses=problems(401, 403, 404, 408, 409, 413, 422),
 )
-async def find_missing(run_id: UUID, request: Request, agent: Agent, ingest: Ingest) -> Response:
+async def find_missing(
+    run_id: UUID, request: Request, agent: Agent, resources: Resources
+) -> Response:
     """Ids of 32 bytes, up to 16,384, to a bitmap, lowest bit first: 1 is missing."""
-    ids = bytes(await web.read_body(request, 16_384 * 32, IDS_SECONDS))
-    bitmap = await actions.find_missing(ingest, agent, run_id, ids)
+    ids = bytes(await web.read_body(request))
+    bitmap = await actions.intake.packs.find_missing(resources, agent, run_id, ids)
     return Response(bitmap, media_type="application/octet-stream")
 
 
-@bodies.put(
+@router.put(
     "/{run_id}/packs/{pack}",
     status_code=201,
     openapi_extra=_BODY,
     responses={200: {"model": Stored}, **problems(401, 403, 404, 408, 409, 413, 422, 507)},
 )
 async def put_pack(
-    run_id: UUID, pack: PackId, request: Request, response: Response, agent: Agent, ingest: Ingest
+    run_id: UUID,
+    pack: PackId,
+    request: Request,
+    response: Response,
+    agent: Agent,
+    resources: Resources,
 ) -> Stored:
     """One pack; the same again is answered 200."""
-    async with upload_of(request, packs.MAX_PACK_BYTES) as upload:
-        new, stored_bytes = await actions.store_pack(ingest, agent, run_id, pack, upload)
-    if not new:
+    async with upload_of(request) as upload:
+        stored = await actions.intake.packs.take_pack(resources, agent, run_id, pack, upload)
+    if not stored.is_new:
         response.status_code = 200
-    return Stored(stored_bytes=stored_bytes)
+    return Stored(stored_bytes=stored.stored_bytes)
 
 
-@bodies.post(
+@router.post(
     "/{run_id}/entries",
     status_code=204,
     openapi_extra=_BODY,
@@ -139,21 +135,26 @@ async def take_batch(
     batch: Annotated[int, Query(ge=0, lt=100_000)],
     request: Request,
     agent: Agent,
-    ingest: Ingest,
+    resources: Resources,
 ) -> None:
     """One batch of the delta; the same number again replaces it."""
-    declared_bytes(request, entries.MAX_BATCH_BYTES)
-    body = await web.read_body(request, entries.MAX_BATCH_BYTES, BATCH_SECONDS)
-    await actions.take_batch(ingest, agent, run_id, batch, body)
+    body = await web.read_body(request)
+    await actions.intake.deltas.take_batch(resources, agent, run_id, batch, body)
 
 
-@ends.post("/{run_id}/commit", responses=problems(401, 403, 404, 409, 413, 422))
-async def commit_run(run_id: UUID, commit: rules.Commit, agent: Agent, ingest: Ingest) -> Committed:
+@router.post("/{run_id}/commit", responses=problems(401, 403, 404, 409, 413, 422))
+async def commit_run(
+    run_id: UUID, commit: rules.reported.Commit, agent: Agent, resources: Resources
+) -> Committed:
     """Makes the run a restore point, all of it or nothing; the same again, the same answer."""
-    return Committed.model_validate(await actions.commit_run(ingest, agent, run_id, commit))
+    return Committed.model_validate(
+        await actions.commits.committing.commit_run(resources, agent, run_id, commit)
+    )
 
 
-@ends.post("/{run_id}/abort", responses=problems(401, 404, 409, 413, 422))
-async def abort_run(run_id: UUID, abort: rules.Abort, agent: Agent, ingest: Ingest) -> Aborted:
+@router.post("/{run_id}/abort", responses=problems(401, 404, 409, 413, 422))
+async def abort_run(
+    run_id: UUID, abort: rules.reported.Abort, agent: Agent, resources: Resources
+) -> Aborted:
     """Ends the run as failed; the same again, the same answer."""
-    return Aborted.model_validate(await actions.abort_run(ingest, agent, run_id, abort))
+    return Aborted.model_validate(await actions.runs.abort_run(resources, agent, run_id, abort))

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from typing import NamedTuple
 
-from libs.shared import catalogue, errors, logs, packs, sealing
+from libs.shared import bucket, catalogue, errors, logs, packs, sealing
 from libs.shared.catalogue import ChunkPlace
 from libs.shared.database import tenant_transaction
 from libs.shared.objects import ObjectMissing
@@ -126,8 +126,7 @@ async def _read_span(reader: Reader, pack_id: bytes | None, span: list[Wanted]) 
 
 
 async def _get_range(reader: Reader, pack_id: bytes, offset: int, length: int) -> bytes:
-    pack = pack_id.hex()
-    key = f"t/{reader.tenant_id}/packs/{pack[:2]}/{pack}"
+    key = bucket.key_of_pack(reader.tenant_id, pack_id)
     return await reader.objects.get_range(key, offset, length)
 
 

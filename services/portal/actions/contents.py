@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 from uuid import UUID
 
-from libs.shared import catalogue, errors, logs, packs, sealing
+from libs.shared import bucket, catalogue, errors, logs, packs, sealing
 from libs.shared.catalogue import ChunkPlace
 from libs.shared.database import Pool, tenant_transaction
 from libs.shared.keys import TenantKeys
@@ -148,8 +148,7 @@ async def _fetch(reader: Reader, window: list[ChunkPlace], turns: asyncio.Semaph
     async def fetch_span(span: list[ChunkPlace]) -> None:
         start = span[0].offset
         length = max(place.offset + place.length for place in span) - start
-        pack = span[0].pack_id.hex()
-        key = f"t/{reader.tenant_id}/packs/{pack[:2]}/{pack}"
+        key = bucket.key_of_pack(reader.tenant_id, span[0].pack_id)
         async with turns:
             try:
                 sealed = await reader.objects.get_range(key, start, length)

@@ -15,10 +15,11 @@ from libs.shared import catalogue
 from libs.shared.catalogue import ROOT, EntryRow
 from libs.shared.database import Pool, tenant_transaction
 from services.portal import store
-from services.portal.actions import browsing, contents
+from services.portal.actions import browsing, contents, log
 from services.portal.actions.browsing import Place
 from services.portal.actions.contents import Reader
 from services.portal.rules import names
+from services.portal.rules.log import acts
 
 _ENTRIES_AT_ONCE = 2_000
 _PLACES_AT_ONCE = 16_384
@@ -36,6 +37,7 @@ async def write(reader: Reader, place: Place) -> AsyncGenerator[bytes, None]:
     A folder's own entry comes before what is in it. A chunk's place comes no later than the first
     entry that needs it, and only once in a frame; one that is lost has none, and costs its file
     alone. Raises Unavailable."""
+    await log.note_alone(reader.pool, place.actor, acts.RestoreListed(*place.shown))
     async with aclosing(_batches(reader.pool, place)) as batches:
         async for deltas in batches:
             found: list[tuple[Any, ...]] = []

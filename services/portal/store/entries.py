@@ -119,7 +119,7 @@ async def _fetch_slice(conn: Connection, columns: str, part: Slice) -> list[Reco
                AND first_run <= $4 AND (last_run IS NULL OR last_run >= $4)
                AND name > CASE WHEN k.folder_id = $5 THEN $6 ELSE ''::bytea END
              ORDER BY name LIMIT $7) v
-           WHERE k.folder_id >= $5 ORDER BY k.place, v.name LIMIT $7""",  # noqa: S608 - constants
+           WHERE k.folder_id >= $5 ORDER BY k.place, v.name LIMIT $7""",
         part.tenant_id,
         part.plan_id,
         sorted(part.folder_ids),

@@ -74,14 +74,14 @@ async def add(conn: Connection, tenant: Tenant) -> None:
 
 async def find(conn: Connection, tenant_id: UUID) -> Tenant | None:
     """Returns the tenant, None if there is none."""
-    row = await conn.fetchrow(f"SELECT {_COLUMNS} FROM tenants WHERE tenant_id = $1", tenant_id)  # noqa: S608 (column list above)
+    row = await conn.fetchrow(f"SELECT {_COLUMNS} FROM tenants WHERE tenant_id = $1", tenant_id)
     return Tenant(**row) if row else None
 
 
 async def lock(conn: Connection, tenant_id: UUID) -> Tenant | None:
     """As `find`; the tenant's row stays locked until the transaction ends."""
     row = await conn.fetchrow(
-        f"SELECT {_COLUMNS} FROM tenants WHERE tenant_id = $1 FOR UPDATE",  # noqa: S608 (column list above)
+        f"SELECT {_COLUMNS} FROM tenants WHERE tenant_id = $1 FOR UPDATE",
         tenant_id,
     )
     return Tenant(**row) if row else None
@@ -208,28 +208,3 @@ async def revoke_agent(conn: Connection, tenant_id: UUID, agent_id: UUID, at: da
         at,
     )
     return row is not None
-
-
-async def add_log(
-    conn: Connection,
-    tenant_id: UUID | None,
-    *,
-    at: datetime,
-    user_id: UUID | None,
-    actor: str,
-    act: str,
-    address: str,
-    subject: dict[str, object],
-) -> None:
-    """Adds one line to the access log."""
-    await conn.execute(
-        """INSERT INTO access_log (at, tenant_id, user_id, actor, act, address, subject)
-           VALUES ($1, $2, $3, $4, $5, $6, $7)""",
-        at,
-        tenant_id,
-        user_id,
-        actor,
-        act,
-        address,
-        subject,
-    )

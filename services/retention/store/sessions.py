@@ -14,6 +14,8 @@ async def allow_long_statements(conn: Connection) -> None:
     And has them join by hashes, which spill to disk, whatever the statistics say.
     """
     await conn.execute(
-        f"SET LOCAL statement_timeout = '{LONG_SECONDS:.0f}s';"
-        " SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off"
+        f"""
+        SET LOCAL statement_timeout = '{LONG_SECONDS:.0f}s';
+        SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off
+        """
     )
