@@ -367,7 +367,11 @@ async def test_a_reader_that_goes_away_ends_a_command_without_a_word(
         sys.executable,
         *("-m", "services.quota", *words),
         cwd=ROOT,
-        env={**os.environ, "COFFRE_DATABASE_URL": database.dsn("quota")},
+        env={
+            **os.environ,
+            "COFFRE_DATABASE_URL": database.dsn("quota"),
+            "PYTHONUNBUFFERED": "",  # argparse minds no error of writing, only that of the flush
+        },
         stdout=write,
         stderr=asyncio.subprocess.PIPE,
     )
