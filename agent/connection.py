@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from agent import __version__
 from agent.failures import Interrupted, Problem, Unreachable, UsageError
+from libs.shared.frames import FrameBroken
 
 if TYPE_CHECKING:
     from agent.bandwidth import Throttle
@@ -144,7 +145,7 @@ class Connection:
             self._refuse_or_pause(away, response, content)
         try:
             yield response
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, FrameBroken) as error:
             raise StreamCut(str(error) or type(error).__name__) from error
         finally:
             if not response.isclosed():

@@ -6,6 +6,7 @@ This process plans, and makes folders, symlinks and what is empty; workers fetch
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from agent.connection import StreamCut
 from agent.failures import AgentError
 from agent.names import shown, shown_absolute
 from agent.platforms import folders
-from agent.portal import ChunkPlace, Portal
+from agent.portal import Portal
 from agent.progress import Totals, restoring
 from agent.restore import roots
 from agent.restore.collisions import InTheWay, reason_of
@@ -28,6 +29,7 @@ from agent.results import MAX_NAMED_NOT_COPIED, Restored
 from agent.stopping import stoppable
 from agent.telling import Teller
 from libs.shared.entries import CHUNK_ID_BYTES, Entry, FolderDelta
+from libs.shared.restores import PlacedChunk
 
 
 @dataclass(slots=True)
@@ -109,14 +111,14 @@ class Restore:
                 overwrite=wish.overwrite,
             )
             self._crew.brief(setup)
-            places: dict[bytes, ChunkPlace] = {}
-            for deltas, new_places in manifest.frames:
+            places: dict[bytes, PlacedChunk] = {}
+            for deltas, new_places in manifest.parts:
                 places.update((place.chunk_id, place) for place in new_places)
                 if deltas:
                     self._plan_deltas(deltas, places)
                     places = {}
 
-    def _plan_deltas(self, deltas: list[FolderDelta], places: dict[bytes, ChunkPlace]) -> None:
+    def _plan_deltas(self, deltas: Sequence[FolderDelta], places: dict[bytes, PlacedChunk]) -> None:
         for copied in deltas:
             delta, renamed = landed(copied)
             for path, name in renamed.items():
@@ -129,7 +131,7 @@ class Restore:
                     self._not_restored(path, error)
 
     def _plan_entry(
-        self, parent: bytes, path: bytes, entry: Entry, places: dict[bytes, ChunkPlace]
+        self, parent: bytes, path: bytes, entry: Entry, places: dict[bytes, PlacedChunk]
     ) -> None:
         landing = self._landing
         is_fresh = landing.is_fresh(parent)
@@ -150,7 +152,7 @@ class Restore:
         else:
             self._plan_file(Planned(parent, is_fresh, entry), _find(entry, places))
 
-    def _plan_file(self, file: Planned, found: list[ChunkPlace]) -> None:
+    def _plan_file(self, file: Planned, found: list[PlacedChunk]) -> None:
         if len(found) > 1:
             entry = file.entry
             file.is_kept = self._landing.begin_growing(self._landing.folder(file.folder), entry)
@@ -240,7 +242,7 @@ class Restore:
             )
 
 
-def _find(entry: Entry, places: dict[bytes, ChunkPlace]) -> list[ChunkPlace]:
+def _find(entry: Entry, places: dict[bytes, PlacedChunk]) -> list[PlacedChunk]:
     """Where a file's chunks lie, in its order; raises _NotWhole."""
     chunks = entry.chunks
     try:

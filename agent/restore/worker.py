@@ -22,11 +22,12 @@ from agent import failures, memory
 from agent.connection import Connection, StreamCut
 from agent.failures import AgentError
 from agent.platforms import folders
-from agent.portal import ChunkPlace, Portal
+from agent.portal import Portal
 from agent.restore.collisions import FATAL, InTheWay, reason_of
 from agent.restore.landing import Landing, write_all
 from agent.restore.orders import Chunk, Failed, Fatal, Order, Report, Setup, Target, receive, send
 from libs.shared.packs import PayloadInvalid, unpack
+from libs.shared.restores import PlacedChunk
 
 TRIES_WITHOUT_PROGRESS = 4
 REPORT_SECONDS = 0.5
@@ -150,7 +151,7 @@ class Worker:
             self._report.bytes_kept += chunk.place.size
         return True
 
-    def _has(self, file: Target, offset: int, place: ChunkPlace) -> bool:
+    def _has(self, file: Target, offset: int, place: PlacedChunk) -> bool:
         self._tell()
         try:
             content = folders.read_at(self._descriptor(file), place.size, offset)

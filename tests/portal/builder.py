@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from libs.shared import packs, sealing
+from libs.shared import packs, restores, sealing
 from libs.shared.keys import TenantKeys
+from libs.shared.restores import PlacedChunk
 
 NOW = datetime(2026, 11, 22, 1, 14, tzinfo=UTC)
 MTIME_NS = 1_700_000_000_123_456_789
@@ -36,9 +36,9 @@ class File:
         return b"".join(self.chunks)
 
 
-def wanted(place: Iterable[Any]) -> bytes:
-    """A chunk as it is asked for in bulk: id, pack, offset, sealed length, size, encoding."""
-    return struct.pack(">32sQIIIB", *place)
+def asked(places: Iterable[Iterable[Any]]) -> bytes:
+    """What asks for chunks in bulk: id, pack, offset, sealed length, size, encoding of each."""
+    return restores.encode_request([PlacedChunk(*place) for place in places])
 
 
 def folder(mode: int = 0o755) -> File:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from libs.shared import errors
 from libs.shared.database import transaction
-from services.portal.actions import archives, browsing, contents, signing
+from services.portal.actions import archives, browsing, contents, signing, spans
 from services.portal.actions.archives import Format
 from services.portal.api.access import Address, PartsOf, SignedIn, TenantId
 from services.portal.api.streams import INERT, Stream, primed
@@ -64,7 +64,7 @@ async def download_file(
     status = 200 if part.is_whole else 206
     if request.method == "HEAD":
         return Response(None, status, headers, "application/octet-stream")
-    reader = await contents.open_reader(parts, tenant_id)
+    reader = await spans.open_reader(parts, tenant_id)
     body = await primed(contents.read_range(reader, entry.chunk_ids, part.start, part.length))
     async with transaction(parts.pool) as conn:
         await signing.log(
@@ -88,7 +88,7 @@ async def download_archive(
 ) -> Response:
     """A folder with all that lies below it."""
     place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request), at)
-    reader = await contents.open_reader(parts, tenant_id)
+    reader = await spans.open_reader(parts, tenant_id)
     length = await archives.measure(parts.pool, place, archives.ARCHIVES[format]())
     archive = archives.ARCHIVES[format]()
     body = await primed(archives.write(parts.pool, reader, place, archive))

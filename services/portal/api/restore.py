@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from libs.shared import web
+from libs.shared import restores, web
 from libs.shared.database import tenant_transaction, transaction
-from services.portal.actions import browsing, chunks, contents, manifests, signing
+from services.portal.actions import browsing, chunks, manifests, signing, spans
 from services.portal.api.access import Address, PartsOf, SignedIn, TenantId
 from services.portal.api.files import At, Run, path_of
 from services.portal.api.streams import Stream, primed
@@ -30,7 +30,7 @@ async def list_manifest(
 ) -> Response:
     """Every entry below a path with its chunks and their places."""
     place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request), at)
-    reader = await contents.open_reader(parts, tenant_id)
+    reader = await spans.open_reader(parts, tenant_id)
     body = await primed(manifests.write(reader, place))
     async with transaction(parts.pool) as conn:
         await signing.log(
@@ -53,10 +53,10 @@ async def read_chunks(
     plan: str, request: Request, person: SignedIn, tenant_id: TenantId, parts: PartsOf
 ) -> Response:
     """Chunks, still compressed, in the order asked for, from where the manifest says they lie."""
-    wanted = chunks.parse(await web.read_body(request, chunks.MAX_CHUNKS * chunks.RECORD_BYTES))
+    wanted = chunks.parse(await web.read_body(request, restores.MAX_REQUEST_BYTES))
     async with tenant_transaction(parts.pool, tenant_id) as conn:
         await browsing.find_plan(conn, tenant_id, plan)
         await browsing.check_recovery(conn, tenant_id)
-    reader = await contents.open_reader(parts, tenant_id)
+    reader = await spans.open_reader(parts, tenant_id)
     stream = await primed(chunks.write(reader, wanted))
     return Stream(stream, 200, {"Cache-Control": "private, no-store"}, _OCTETS)

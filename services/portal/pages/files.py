@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from libs.shared import catalogue, errors
-from libs.shared.catalogue import NEWEST, EntryRow, Found, Listed, Version
+from libs.shared.catalogue import NEWEST, EntryRow, FolderEntry, Found, Version, join_path
 from libs.shared.database import tenant_transaction, transaction
 from services.portal import store
 from services.portal.actions import browsing, finding, signing
@@ -57,7 +57,9 @@ async def show_files(
     if deleted:
         listed = await browsing.list_folder_with_deleted(parts.pool, place)
     else:
-        listed = [Listed(one, None, None) for one in await browsing.list_folder(parts.pool, place)]
+        listed = [
+            FolderEntry(one, None, None) for one in await browsing.list_folder(parts.pool, place)
+        ]
     async with transaction(parts.pool) as conn:
         await signing.log(
             conn, person, address, "folder-listed",
@@ -216,9 +218,9 @@ def _shown(entry: EntryRow, path: bytes) -> dict[str, Any]:
     }
 
 
-def _listed(place: Place, listed: Listed) -> dict[str, Any]:
+def _listed(place: Place, listed: FolderEntry) -> dict[str, Any]:
     return {
-        **_shown(listed.entry, browsing.join(place.path, listed.entry.name)),
+        **_shown(listed.entry, join_path(place.path, listed.entry.name)),
         "deleted": listed.last_point is not None,
         "run": listed.last_point or place.run.number,
         "seen": listed.last_seen_at,
