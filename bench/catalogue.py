@@ -23,13 +23,14 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from bench import versions as content
-from libs.devstack import postgresql
-from libs.devstack.ports import Ports
-from libs.devstack.processes import Processes
+from devstack import postgresql
+from devstack.ports import Ports
+from devstack.processes import Processes
 from libs.shared import catalogue, database
 from libs.shared.catalogue import Search, terms
 from libs.shared.database import Connection
-from services.ingest.actions import naming
+from services.ingest import store
+from services.ingest.actions import names
 
 VERSIONS = 10_000_000
 ROUNDS = 300
@@ -130,8 +131,12 @@ async def _index(admin: Connection, ingest_dsn: str) -> float:
     """Has ingest's own job make all names findable; returns how long it took."""
     pool = await database.create_pool(ingest_dsn, "ingest", max_size=1)
     begun = time.perf_counter()
-    await naming.add_forgotten_names(pool)
-    while await naming.add_due_names(pool):
+    async with database.transaction(pool) as conn:
+        for plan in await conn.fetch("SELECT tenant_id, plan_id FROM catalogue.plans"):
+            await store.rebuild.note_all_names(
+                conn, store.plans.Place(plan["tenant_id"], plan["plan_id"], 0)
+            )
+    while await names.add_due_names(pool):
         pass
     seconds = time.perf_counter() - begun
     await pool.close()

@@ -3,47 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import email
-import email.policy
-import html
 import json
 import os
-import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
 
 import asyncpg
-import httpx2
 import psutil
 
 from bench import measuring
+from devstack import agents, mails
+from devstack.portal import Portal
+from libs.shared import bucket
 from libs.shared.objects import ObjectStore
 
 PLAN = "everything"
 SETTLED_SECONDS = 5
 PASSWORD = "correct-horse-battery-staple-4711"
-_ONE_TIME_PASSWORD = re.compile(r'class="password"[^>]*>([^<]+)<')
-_CONFIG = """server = "{server}"
-token_file = "{folder}/token"
-state_dir = "{folder}/state"
-
-[[plan]]
-name = "{plan}"
-folders = ["{tree}"]
-exclude = []
-profile = "none"
-exclude_caches = false
-exclude_if_present = []
-schedule = "0 3 * * *"
-timezone = "Europe/Paris"
-recipients = ["reports@{tenant}.example"]
-"""
+T = TypeVar("T")
+# All of the tree is copied, as restic does.
+EVERYTHING = {"exclude": [], "profile": "none", "exclude_caches": False, "exclude_if_present": []}
 
 
 class Installation:
@@ -67,14 +52,10 @@ class Installation:
         """The process whose memory is measured."""
         return int(self.described["services"]["ingest"]["pid"])
 
-    def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """One call of the operator API."""
-        headers = {"Authorization": f"Bearer {self.described['operator']['token']}"}
-        url = self.described["portal"]["url"] + "/api/v1" + path
-        answer = httpx2.request(method, url, json=body, headers=headers, timeout=30)
-        if answer.is_error:
-            raise measuring.ProgramFailed(f"{method} {path}: {answer.status_code} {answer.text}")
-        return dict(answer.json()) if answer.content else {}
+    @property
+    def portal(self) -> Portal:
+        """Its portal, asked by the operator."""
+        return Portal(self.described["portal"]["url"], self.described["operator"]["token"])
 
     def count_settled_rows(self) -> int:
         """All rows of all tables, once the events and jobs of what was done have passed."""
@@ -115,7 +96,7 @@ async def _has_names_due(dsn: str) -> bool:
 @contextmanager
 def install(folder: Path) -> Iterator[Installation]:
     """An installation without demonstration in `folder`, stopped afterwards."""
-    command = [sys.executable, "-m", "libs.devstack"]
+    command = [sys.executable, "-m", "devstack"]
     environ = {**os.environ, "COFFRE_LOG_FORMAT": "json"}
     subprocess.run(
         [*command, "up", "--detach", "--no-demo", f"--dir={folder}"], check=True, env=environ
@@ -137,25 +118,15 @@ class Client:
         folder.mkdir(parents=True)
         name = f"bench-{uuid4().hex[:8]}"
         self.email = f"admin@{name}.example"
-        opened = installation.ask(
-            "POST",
-            "/tenants",
-            {
-                "name": name,
-                "locale": "en",
-                "contracted_bytes": 10**13,
-                "seats": 1,
-                "administrator": {"name": "Bench", "email": self.email},
-            },
+        self.tenant_id = installation.portal.open_client(
+            name, "Bench", self.email, locale="en", contracted_bytes=10**13, seats=1
         )
-        self.tenant_id = str(opened["tenant_id"])
         server = server or str(installation.described["ingest"]["url"])
-        self._config = folder / "agent.toml"
-        self._config.write_text(
-            _CONFIG.format(server=server, folder=folder, plan=PLAN, tree=tree, tenant=name)
-        )
-        code = installation.ask("POST", f"/tenants/{self.tenant_id}/enrolments", {})["code"]
-        _until(lambda: self._enrol(server, str(code)), "the enrolment code reaches ingest")
+        recipients = [f"reports@{name}.example"]
+        plan = {"folders": [str(tree)], "schedule": "0 3 * * *", "recipients": recipients}
+        self._config = agents.write_configuration(folder, server, {PLAN: plan | EVERYTHING})
+        code = installation.portal.open_enrolment(self.tenant_id)
+        _until(lambda: self._enrol(server, code), "the enrolment code reaches ingest")
 
     def _enrol(self, server: str, code: str) -> bool:
         try:
@@ -187,19 +158,12 @@ class Client:
 
     def choose_password(self) -> None:
         """Replace the administrator's one-time password, which came by mail."""
-        found: list[str] = []
-
-        def look() -> bool:
-            found.extend(_mailed_passwords(Path(self._mail_dir), self.email))
-            return bool(found)
-
-        _until(look, "the administrator's first password comes by mail")
-        change = {"email": self.email, "password": found[0], "new_password": PASSWORD}
-        self._installation.ask("POST", "/password", change)
-
-    @property
-    def _mail_dir(self) -> str:
-        return str(self._installation.described["mailbox"]["dir"])
+        folder = Path(self._installation.described["mailbox"]["dir"])
+        mailed = _until(
+            lambda: mails.find_password(folder, self.email),
+            "the administrator's first password comes by mail",
+        )
+        self._installation.portal.change_password(self.email, mailed, PASSWORD)
 
     def restore(self, target: Path) -> measuring.Took:
         """Bring the latest copy back as the tenant's administrator."""
@@ -212,25 +176,17 @@ class Client:
 
         async def add_up() -> int:
             store = self._installation.store()
-            sizes = [size async for _, size in store.list(f"t/{self.tenant_id}/")]
+            sizes = [size async for _, size in store.list(bucket.folder_of(UUID(self.tenant_id)))]
             await store.close()
             return sum(sizes)
 
         return asyncio.run(add_up())
 
 
-def _mailed_passwords(folder: Path, address: str) -> Iterator[str]:
-    for path in folder.glob("[0-9]*.eml"):
-        message: Any = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-        part = message.get_body(("html",))
-        if address in message.get_all("X-Envelope-To", []) and part is not None:
-            for found in _ONE_TIME_PASSWORD.findall(part.get_content()):
-                yield html.unescape(found).strip()
-
-
-def _until(look: Any, what: str, seconds: float = 60) -> None:
+def _until(look: Callable[[], T | None], what: str, seconds: float = 60) -> T:
     deadline = time.monotonic() + seconds
-    while not look():
+    while not (found := look()):
         if time.monotonic() > deadline:
             raise measuring.ProgramFailed(f"waited {seconds} s in vain until {what}")
         time.sleep(0.3)
+    return found

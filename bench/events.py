@@ -21,8 +21,8 @@ from typing import Any
 import aio_pika
 import uvloop
 
-from libs.devstack import lease
-from libs.devstack.rabbitmq import RabbitMQ
+from devstack import lease
+from devstack.rabbitmq import RabbitMQ
 from libs.shared import database, inbox, outbox
 from libs.shared.events import VolumeChanged
 

@@ -1,12 +1,10 @@
 """Real servers for the tests, shared by all workers of one run and gone after it.
 
-`COFFRE_TEST_SERVERS=<servers.json of a running python -m libs.devstack servers>` uses those.
+`COFFRE_TEST_SERVERS=<servers.json of a running python -m devstack servers>` uses those.
 """
 
 from __future__ import annotations
 
-import email
-import email.policy
 import fcntl
 import hashlib
 import json
@@ -21,16 +19,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
 
-from libs.devstack import lease
-from libs.devstack.rabbitmq import RabbitMQ
+from devstack import lease, mails
+from devstack.postgresql import PostgreSQL
+from devstack.rabbitmq import RabbitMQ
+from devstack.seaweedfs import SeaweedFS
+from devstack.servers import Mailbox as MailServer
+from devstack.servers import Servers
 from libs.shared import database as databases
 from libs.shared.objects import ObjectStore
 from tests.servers import cloned_database, execute, in_thread, make_bucket
+from tests.world.house import Installation
 
 ROOT = Path(__file__).parents[1]
 
@@ -56,6 +58,16 @@ class TestServers:
     smtp_port: int
     mail_dir: str
     mailbox_url: str
+
+    @property
+    def programs(self) -> Servers:
+        """The same as devstack knows them."""
+        return Servers(
+            self.broker,
+            PostgreSQL(self.postgres_port, self.postgres_password),
+            SeaweedFS(self.s3_endpoint, self.s3_access_key, self.s3_secret_key),
+            MailServer(self.smtp_port, Path(self.mail_dir), self.mailbox_url),
+        )
 
     @property
     def broker(self) -> RabbitMQ:
@@ -172,11 +184,7 @@ class Mailbox:
 
     def mails(self, to: str | None = None) -> list[EmailMessage]:
         """Gives the mails in the order of their delivery."""
-        new = sorted(p for p in self.folder.glob("[0-9]*.eml") if p.name not in self._before)
-        mails: list[Any] = [
-            email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in new
-        ]
-        return [m for m in mails if to is None or to in m.get_all("X-Envelope-To", [])]
+        return list(mails.read(self.folder, to, self._before))
 
     def wait(
         self, to: str | None = None, count: int = 1, seconds: float = 20
@@ -191,30 +199,12 @@ class Mailbox:
         return found
 
 
-@dataclass(frozen=True)
-class Installation:
-    """A whole running stack with its demonstration client."""
-
-    folder: Path
-
-    @property
-    def stack(self) -> dict[str, Any]:
-        """What `stack.json` says now: process numbers change when a service is started again."""
-        told: dict[str, Any] = json.loads((self.folder / "stack.json").read_text())
-        return told
-
-    @property
-    def mailbox(self) -> Mailbox:
-        """The mails that come from now on."""
-        return Mailbox(Path(self.stack["mailbox"]["dir"]))
-
-
 @pytest.fixture(scope="session")
 def installation() -> Iterator[Installation]:
     """All services and servers of an installation of the tests' own, started by `run up`'s code."""
     folder = Path(tempfile.mkdtemp(prefix="coffre-installation-"))
     log = folder / "up.log"
-    command = [sys.executable, "-m", "libs.devstack", "up", f"--dir={folder}", "--end-with-parent"]
+    command = [sys.executable, "-m", "devstack", "up", f"--dir={folder}", "--end-with-parent"]
     with open(log, "wb") as output:
         process = subprocess.Popen(
             [*command, f"--demo-folder={ROOT / 'docs'}"], cwd=ROOT, stdout=output, stderr=output

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from agent import failures
+from agent.telling import failures
 
 Level = Literal["fine", "warning", "wrong"]
 

@@ -8,18 +8,22 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from agent import identity
 from agent.checks.findings import Finding, Level
 from agent.config import Config, Dump, Plan
 from agent.exclusions import rules_of
-from agent.failures import AgentError
-from agent.names import shown_absolute, size_text
 from agent.platforms import folders
-from agent.tree import FILE, Tree
+from agent.server import identity
+from agent.telling.failures import AgentError
+from agent.telling.names import shown_absolute
+from agent.walking.tree import FILE, Tree
+from libs.shared.reasons import Reason
+from libs.shared.words.explanations import say
+from libs.shared.words.plain import size_text
 
 LITTLE_BYTES, TOO_LITTLE_BYTES = 500_000_000, 20_000_000
 MOST_SECONDS = 60.0
 MOST_NAMED = 5
+FORBIDDEN = Reason("permission-denied")
 _PROGRAMS = {"postgresql": ("pg_dump",), "mysql": ("mariadb-dump", "mysqldump")}
 
 
@@ -137,13 +141,13 @@ class _Found:
                     self.files += 1
                     self.size_bytes += row[3]
                     if not folders.may_read(row[0], listing.descriptor):
-                        self._add(listing.path + b"/" + row[0], "permission denied")
+                        self._add(listing.path + b"/" + row[0], FORBIDDEN)
             if time.monotonic() > deadline:
                 return False
         return True
 
-    def _add(self, path: bytes, reason: str) -> None:
-        self.unreadable.append(f"{shown_absolute(path)} ({reason.lower()})")
+    def _add(self, path: bytes, reason: Reason) -> None:
+        self.unreadable.append(f"{shown_absolute(path)} ({say(reason)})")
 
     def told(self) -> str:
         """The first that can't be read, and how many there are."""

@@ -31,7 +31,8 @@ def check_rhythm(plan: Plan, last: dict[str, Any] | None, now: datetime) -> Find
         late = "Two turns have passed since: is the timer on (coffre-agent timer)?"
         return Finding("warning", "schedule", f"{told} {late} {following}", plan.name)
     if last.get("outcome") == "failed":
-        return Finding("warning", "schedule", f"{told} {last.get('error')} {following}", plan.name)
+        why = (last.get("error") or {}).get("sentence", "")
+        return Finding("warning", "schedule", f"{told} {why} {following}", plan.name)
     return Finding("fine", "schedule", f"{told} {following}", plan.name)
 
 

@@ -10,13 +10,15 @@ from http.client import HTTPMessage
 
 from agent.checks.findings import Finding
 from agent.config import Config
-from agent.connection import Connection
-from agent.failures import ENROL_FIRST, AgentError, Problem
-from agent.identity import Identity
-from agent.names import duration_text
+from agent.server.connection import Connection
+from agent.server.identity import Identity
+from agent.telling.failures import ENROL_FIRST, AgentError, Problem
+from libs.shared.words.explanations import say
+from libs.shared.words.plain import duration_text
 
 PATIENCE_SECONDS = 5.0
 SMALL_SECONDS, LARGE_SECONDS = 60, 3600
+_AWAY = frozenset({"server-unreachable", "server-busy", "storage-refused"})
 
 
 def check_server(config: Config, known: Identity | None) -> Iterator[Finding]:
@@ -34,7 +36,7 @@ def check_server(config: Config, known: Identity | None) -> Iterator[Finding]:
         )
         answer = connection.call("GET", "/health/ready")
     except AgentError as error:
-        yield Finding("wrong", "server", _without_comfort(str(error)))
+        yield Finding("wrong", "server", _without_comfort(error))
         return
     lock = ", its certificate is trusted" if url.startswith("https:") else ""
     yield Finding("fine", "server", f"{url} answers{lock}.")
@@ -43,8 +45,9 @@ def check_server(config: Config, known: Identity | None) -> Iterator[Finding]:
         yield _authorised(connection)
 
 
-def _without_comfort(sentence: str) -> str:
-    return sentence.removesuffix(" Nothing is lost: the next run goes on from here.")
+def _without_comfort(error: AgentError) -> str:
+    """Why, without telling of the next run where there was none."""
+    return say(error.reason) if error.reason.code in _AWAY else str(error)
 
 
 def _authorised(connection: Connection) -> Finding:
@@ -58,7 +61,7 @@ def _authorised(connection: Connection) -> Finding:
         if problem.status != 404:
             return Finding("wrong", "access", problem.detail)
     except AgentError as error:
-        return Finding("wrong", "access", _without_comfort(str(error)))
+        return Finding("wrong", "access", _without_comfort(error))
     return Finding("fine", "access", "The server knows this machine.")
 
 

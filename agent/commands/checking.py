@@ -11,7 +11,7 @@ import click
 from click.exceptions import Exit
 
 from agent.commands.shell import EPILOG, app, configuration_file, json_option, print_table
-from agent.failures import AgentError
+from agent.telling.failures import AgentError
 
 if TYPE_CHECKING:
     from agent.checks import Finding
@@ -50,9 +50,10 @@ def check(context: click.Context, plan: str | None, as_json: bool) -> None:
 
 
 def _look(context: click.Context, only: str | None) -> Iterator[Finding]:
-    from agent import config, identity
+    from agent import config
     from agent.checks import Finding, doubts, machine, rhythm, server
-    from agent.state import PlanState
+    from agent.copying.state import PlanState
+    from agent.server import identity
 
     try:
         file = configuration_file(context)

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 from click.exceptions import Exit
 
-from agent import failures
 from agent.commands.shell import EPILOG, app, configuration_file, end, json_option, print_table
-from agent.failures import AgentError, UsageError
+from agent.telling import failures
+from agent.telling.failures import AgentError, UsageError
 
 
 @app.group(

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import click
 from click.exceptions import Exit
 
-from agent import failures
 from agent.commands.shell import EPILOG, app, end, json_option, load
-from agent.failures import ENROL_FIRST, AgentError
-from agent.names import duration_text, size_text
+from agent.telling import failures
+from agent.telling.failures import ENROL_FIRST, AgentError
+from libs.shared.words.plain import duration_text, size_text
 
 if TYPE_CHECKING:
-    from agent.results import Result
+    from agent.telling.results import Result
 
 
 @app.command(epilog=EPILOG)
@@ -35,11 +35,12 @@ def run(
     if dry_run:
         _dry_run(context, plan, as_json)
         return
-    from agent import identity, memory
-    from agent.delta import Counters
-    from agent.results import Result
-    from agent.run import run_plan
-    from agent.telling import Teller
+    from agent.copying.run import run_plan
+    from agent.platforms import memory
+    from agent.server import identity
+    from agent.telling.counters import Counters
+    from agent.telling.results import Result
+    from agent.telling.teller import Teller
 
     memory.keep_small()
     memory.collect_rarely()
@@ -50,8 +51,7 @@ def run(
             result = run_plan(settings, known, settings.plan(plan), teller, accept_empty)
         except AgentError as error:
             failure = failures.final(error, ENROL_FIRST)
-            result = Result("failed", Counters(), code=failure.code, error=str(failure))
-            result.exit_code = failure.exit_code
+            result = Result("failed", Counters(), failure=failure, exit_code=failure.exit_code)
     if as_json:
         teller.emit(result.as_summary(plan))
     else:
@@ -60,8 +60,10 @@ def run(
 
 
 def _dry_run(context: click.Context, plan: str, as_json: bool) -> None:
-    from agent import dry_run, identity, memory
-    from agent.telling import Teller
+    from agent.copying import dry_run
+    from agent.platforms import memory
+    from agent.server import identity
+    from agent.telling.teller import Teller
 
     memory.keep_small()
     with Teller(as_json, plan) as teller:
@@ -78,8 +80,10 @@ def _dry_run(context: click.Context, plan: str, as_json: bool) -> None:
 
 
 def _show_result(plan: str, result: Result) -> None:
+    from agent.telling.sentences import in_full
+
     counters = result.counters
-    if result.error is not None:
+    if result.failure is not None:
         click.echo(f"{plan}: failed. {result.error}", err=True)
         return
     words = "succeeded" if result.outcome == "succeeded" else "succeeded with warnings"
@@ -91,4 +95,4 @@ def _show_result(plan: str, result: Result) -> None:
         f"{size_text(counters.bytes_sent)} sent."
     )
     for warning in result.warnings:
-        click.echo(f"{plan}: {warning}", err=True)
+        click.echo(f"{plan}: {in_full(warning)}", err=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from agent.commands.shell import EPILOG, app, end, load
-from agent.failures import AgentError
+from agent.telling.failures import AgentError
 
 
 @app.command(epilog=EPILOG)
@@ -14,7 +14,7 @@ from agent.failures import AgentError
 @click.pass_context
 def enrol(context: click.Context, server: str, code: str) -> None:
     """Make this machine known to the server, once; keeps the token in token_file."""
-    from agent import identity
+    from agent.server import identity
 
     try:
         settings = load(context)

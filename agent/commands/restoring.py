@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 import click
 from click.exceptions import Exit
 
-from agent import failures
 from agent.commands.shell import EPILOG, app, end, json_option, print_table
-from agent.failures import AgentError, UsageError
-from agent.names import duration_text, shown_absolute, size_text
+from agent.telling import failures
+from agent.telling.failures import AgentError, UsageError
+from agent.telling.names import shown_absolute
+from libs.shared.words.plain import duration_text, size_text
 
 if TYPE_CHECKING:
-    from agent.portal import Portal
     from agent.restore.performing import Wish
-    from agent.telling import Teller
+    from agent.server.portal import Portal
+    from agent.telling.teller import Teller
 
 PATIENCE_SECONDS = 60
 
@@ -85,13 +86,12 @@ def restore(
     The password comes from COFFRE_PASSWORD, else it is asked for.
     A restore that was cut can be repeated: what is there already is not fetched again.
     """
-    from agent import memory
-    from agent.connection import Connection
-    from agent.platforms import SYSTEM, paths
-    from agent.portal import Portal
+    from agent.platforms import SYSTEM, memory, paths
     from agent.restore import points
     from agent.restore.performing import Wish
-    from agent.telling import Teller
+    from agent.server.connection import Connection
+    from agent.server.portal import Portal
+    from agent.telling.teller import Teller
 
     if run_number is not None and at is not None:
         end(UsageError("--run and --at both name a restore point: give one of them."))
@@ -130,8 +130,8 @@ def _restore(portal: Portal, wish: Wish, teller: Teller) -> int:
     teller.stop()
     if teller.as_json:
         teller.emit(result.as_summary(wish.plan))
-    elif result.error is not None:
-        click.echo(f"{wish.plan}: not restored. {result.error}", err=True)
+    elif result.failure is not None:
+        click.echo(f"{wish.plan}: not restored. {result.failure}", err=True)
     else:
         click.echo(
             f"{wish.plan}: run {result.run} of {_local(result.run_at)} restored below {wish.to} in "
@@ -145,13 +145,14 @@ def _restore(portal: Portal, wish: Wish, teller: Teller) -> int:
 
 def _preview(portal: Portal, wish: Wish, teller: Teller) -> int:
     from agent.restore.preview import preview
+    from libs.shared.words.explanations import say
 
     found = preview(portal, wish)
     if teller.as_json:
         teller.emit(found.as_summary(wish.plan))
         return found.exit_code
     for refused, reason in list(found.refused.items())[:1000]:
-        click.echo(f"{shown_absolute(refused)}: {reason}")
+        click.echo(f"{shown_absolute(refused)}: {say(reason)}")
     click.echo(
         f"{wish.plan}: run {found.run} of {_local(found.run_at)} would be restored below {wish.to}."
         f" {found.files} files, {size_text(found.size_bytes)}, {found.folders} folders and "
@@ -193,11 +194,13 @@ def _local(iso: str | None) -> str:
 
 
 def _fail(error: AgentError | OSError, plan: str, teller: Teller) -> int:
-    from agent.results import Restored
+    from agent.telling.results import Restored
+    from libs.shared.reasons import Reason
 
-    failure = error if isinstance(error, AgentError) else AgentError(str(error))
-    failure = failures.final(failure, "Check the e-mail address and the password.")
-    result = Restored(code=failure.code, error=str(failure), exit_code=failure.exit_code)
+    if isinstance(error, OSError):
+        error = AgentError(Reason("restore-failed", detail=str(error)))
+    failure = failures.final(error, "Check the e-mail address and the password.")
+    result = Restored(failure=failure, exit_code=failure.exit_code)
     if teller.as_json:
         teller.emit(result.as_summary(plan))
     else:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from click.exceptions import Exit
 
-from agent import __version__, failures
-from agent.failures import ENROL_FIRST, AgentError
+from agent import __version__
+from agent.telling import failures
+from agent.telling.failures import ENROL_FIRST, AgentError
 
 if TYPE_CHECKING:
     from agent.config import Config

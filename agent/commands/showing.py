@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from agent.commands.shell import EPILOG, app, end, json_option, load, print_table
-from agent.failures import AgentError
+from agent.telling.failures import AgentError
 
 
 @app.command(epilog=EPILOG)
@@ -43,8 +43,8 @@ def plans(context: click.Context, as_json: bool) -> None:
 @click.pass_context
 def status(context: click.Context, as_json: bool) -> None:
     """Show whether this machine is enrolled, and how the last run of each plan ended."""
-    from agent import identity
-    from agent.state import PlanState
+    from agent.copying.state import PlanState
+    from agent.server import identity
 
     try:
         settings = load(context)
@@ -67,5 +67,13 @@ def status(context: click.Context, as_json: bool) -> None:
         last: dict[str, Any] = remembered.last or {}
         ended = "running now" if is_running else last.get("outcome", "never ran").replace("_", " ")
         files = str(last.get("files_total", ""))
-        rows.append((name, ended, last.get("started_at", "")[:19], files, last.get("error") or ""))
+        rows.append(
+            (
+                name,
+                ended,
+                last.get("started_at", "")[:19],
+                files,
+                (last.get("error") or {}).get("sentence", ""),
+            )
+        )
     print_table(("plan", "last run", "started (UTC)", "files", "why"), rows)

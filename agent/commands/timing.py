@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.commands.shell import EPILOG, app, end, load
-from agent.failures import AgentError, UsageError
+from agent.telling.failures import AgentError, UsageError
 
 if TYPE_CHECKING:
     from agent.config import Config, Plan

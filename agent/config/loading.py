@@ -11,9 +11,9 @@ from agent.config import texts
 from agent.config.plans import read_plans
 from agent.config.settings import Bandwidth, BandwidthHours, Config, Plan
 from agent.config.tables import Table
-from agent.failures import UsageError
 from agent.platforms import places
 from agent.platforms.places import user_places
+from agent.telling.failures import UsageError
 
 PLANS_FOLDER = "conf.d"
 _ALL_DAYS = frozenset(range(7))

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from agent.failures import UsageError
+from agent.telling.failures import UsageError
 
 DumpKind = Literal["postgresql", "mysql", "sqlite", "command"]
 Profile = Literal["linux", "windows", "macos", "none"]
@@ -120,7 +120,7 @@ class Plan:
 
     def declaration(self) -> dict[str, Any]:
         """The plan as the server is told of it; the exclusions with the shipped list."""
-        from agent.exclusions.shipped import lines_of  # noqa: PLC0415 - imports us
+        from agent.config.shipped import lines_of  # noqa: PLC0415 - imports us
 
         return {
             "folders": list(self.folders),

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from agent import records
 from agent.config import Dump
 from agent.config.plans import DUMPS_FOLDER
 from agent.dumps import programs
 from agent.dumps.taking import Taken
-from agent.tree import FILE, FOLDER, Listing, Row
+from agent.telling.counters import Missed
+from agent.walking import records
+from agent.walking.tree import FILE, FOLDER, Listing, Row
+from libs.shared.reasons import Reason
 
 NAME = DUMPS_FOLDER.encode()
-STANDS_IN_THE_WAY = "not copied: the plan's dumps have this name"
 _ORDER = records.order_of(NAME)
 
 
@@ -39,7 +40,7 @@ def as_before(dumps: Sequence[Dump]) -> list[Taken]:
 
 
 def with_dumps(
-    walk: Iterable[Listing], dumps: Sequence[Taken], on_missed: Callable[[bytes, str], None]
+    walk: Iterable[Listing], dumps: Sequence[Taken], on_missed: Callable[[bytes, Missed], None]
 ) -> Iterator[Listing]:
     """The listings of a walk with the folder of dumps at its place among them.
 
@@ -63,8 +64,8 @@ def with_dumps(
         yield folder
 
 
-def _with_row(root: Listing, row: Row, on_missed: Callable[[bytes, str], None]) -> Listing:
+def _with_row(root: Listing, row: Row, on_missed: Callable[[bytes, Missed], None]) -> Listing:
     rows = [other for other in root.rows if other[0] != NAME]
     if len(rows) != len(root.rows):
-        on_missed(NAME, STANDS_IN_THE_WAY)
+        on_missed(NAME, Missed(Reason("name-of-dumps")))
     return msgspec.structs.replace(root, rows=sorted([*rows, row]))

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent import processes
 from agent.config import Dump
-from agent.dumps.streams import DumpFailed, private_file
+from agent.dumps.streams import DumpFailed, private_file, unwritable
+from agent.telling import oserrors
+from libs.shared.reasons import Reason
 
 EXTENSIONS = {"postgresql": ".sql", "mysql": ".sql", "sqlite": ".sqlite", "command": ".dump"}
 _MYSQL_OPTIONS = (
@@ -110,7 +111,7 @@ def _mysql_secret(
         try:
             Path(name).write_text(f'[client]\npassword="{quoted}"\n')
         except OSError as error:
-            raise DumpFailed(f"{private_folder} can't be written: {error.strerror}") from error
+            raise unwritable(private_folder, error) from error
         yield (f"--defaults-extra-file={name}",), (password,)
 
 
@@ -119,16 +120,18 @@ def _password(dump: Dump) -> str | None:
         return None
     try:
         password = dump.password_file.read_text("utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise DumpFailed(f"{dump.password_file} can't be read: {reason}") from error
+    except OSError as error:
+        file, words = str(dump.password_file), oserrors.words_of(error)
+        raise DumpFailed(Reason("dump-password-unreadable", file, detail=words)) from error
+    except UnicodeDecodeError:
+        password = ""
     if not password or "\n" in password or "\0" in password:
-        raise DumpFailed(f"{dump.password_file} must hold the password in one line")
+        raise DumpFailed(Reason("dump-password-invalid", str(dump.password_file)))
     return password
 
 
 def _find(program: str) -> str:
     found = shutil.which(program)
     if found is None:
-        raise processes.ProgramMissing(f"the program {program} is not installed")
+        raise DumpFailed(Reason("dump-program-missing", program))
     return found

@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from agent.dumps.streams import Deadline, DumpFailed, Seen, private_file
-from agent.names import size_text
+from agent.dumps.streams import Deadline, DumpFailed, Seen, private_file, unwritable
+from agent.telling import oserrors
+from libs.shared.reasons import Reason
 
 PAGES_PER_STEP = 2_000
 LOCK_SECONDS = 0.5
@@ -50,10 +51,12 @@ def copy(database: Path, private_folder: Path, deadline: Deadline) -> Iterator[C
         try:
             with closing(_open(database)) as source, closing(_new(name)) as target:
                 _back_up(source, target, deadline)
-                _check(target, deadline)
+                _check(database, target, deadline)
         except sqlite3.Error as error:
             deadline.check()
-            raise DumpFailed(f"{database} can't be copied: {error}") from error
+            raise DumpFailed(
+                Reason("database-not-copied", str(database), detail=str(error))
+            ) from error
         with open(name, "rb", buffering=0) as file:
             yield CopyOutput(file, deadline)
 
@@ -64,16 +67,14 @@ def _check_room(database: Path, private_folder: Path) -> None:
         wal = database.with_name(database.name + "-wal")
         needed += wal.stat().st_size if wal.exists() else 0
     except OSError as error:
-        raise DumpFailed(f"{database} can't be read: {error.strerror}") from error
+        words = oserrors.words_of(error)
+        raise DumpFailed(Reason("database-unreadable", str(database), detail=words)) from error
     try:
         free = shutil.disk_usage(private_folder).free
     except OSError as error:
-        raise DumpFailed(f"{private_folder} can't be written: {error.strerror}") from error
+        raise unwritable(private_folder, error) from error
     if free < needed + SPARE_BYTES:
-        raise DumpFailed(
-            f"the copy of {database} needs {size_text(needed)} for a while, and {private_folder}"
-            f" has {size_text(free)} free"
-        )
+        raise DumpFailed(Reason("dump-no-room", str(private_folder), free, needed + SPARE_BYTES))
 
 
 def _open(database: Path) -> sqlite3.Connection:
@@ -112,7 +113,7 @@ def _can_read(source: sqlite3.Connection) -> bool:
     return True
 
 
-def _check(copied: sqlite3.Connection, deadline: Deadline) -> None:
+def _check(database: Path, copied: sqlite3.Connection, deadline: Deadline) -> None:
     """Raises DumpFailed where a page or a record of the copy can't be read."""
     # A copy in WAL mode would be read through files beside it, which do not travel.
     copied.execute("PRAGMA journal_mode = DELETE")
@@ -128,7 +129,7 @@ def _check(copied: sqlite3.Connection, deadline: Deadline) -> None:
             raise
     found = checking.result()
     if found != ["ok"]:
-        raise DumpFailed("the database is damaged: " + " / ".join(found))
+        raise DumpFailed(Reason("database-damaged", str(database), detail=" / ".join(found)))
 
 
 def _quick_check(copied: sqlite3.Connection) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import selectors
 import subprocess
@@ -13,9 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from agent import processes
-from agent.names import duration_text
-from agent.processes import LastLines
+from agent.programs import processes
+from agent.programs.processes import LastLines
+from agent.telling import oserrors
+from libs.shared.reasons import Reason
 
 TAIL_BYTES = 8 * 1024
 HEAD_BYTES = 64
@@ -23,7 +25,17 @@ LINES_IN_REASON = 5
 
 
 class DumpFailed(Exception):
-    """A dump that can't be trusted; says why."""
+    """A dump that can't be trusted, and why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def unwritable(folder: Path, error: OSError) -> DumpFailed:
+    """What must lie on disk for a while can't."""
+    words = oserrors.words_of(error)
+    return DumpFailed(Reason("dump-folder-unwritable", str(folder), detail=words))
 
 
 @contextmanager
@@ -32,7 +44,7 @@ def private_file(folder: Path, prefix: str) -> Iterator[str]:
     try:
         descriptor, name = tempfile.mkstemp(prefix=prefix, dir=folder)
     except OSError as error:
-        raise DumpFailed(f"{folder} can't be written: {error.strerror}") from error
+        raise unwritable(folder, error) from error
     os.close(descriptor)
     try:
         yield name
@@ -56,7 +68,7 @@ class Deadline:
     def check(self) -> None:
         """Raises DumpFailed where it has passed."""
         if self.left == 0:
-            raise DumpFailed(f"it took longer than {duration_text(self._seconds)} and was stopped")
+            raise DumpFailed(Reason("dump-timed-out", limit=math.ceil(self._seconds)))
 
 
 class Seen:
@@ -152,10 +164,11 @@ class ProgramOutput:
             raise
         self._deadline.check()
         if status != 0:
-            how = f"ended with status {status}" if status > 0 else f"was killed by signal {-status}"
             program = os.path.basename(str(self._process.args[0]))  # type: ignore[index] # a list
-            lines = self._errors.lines()[-LINES_IN_REASON:]
-            raise DumpFailed(": ".join([f"{program} {how}", " / ".join(lines)]).rstrip(": "))
+            lines = " / ".join(self._errors.lines()[-LINES_IN_REASON:])
+            if status < 0:
+                raise DumpFailed(Reason("dump-program-killed", program, -status, detail=lines))
+            raise DumpFailed(Reason("dump-program-failed", program, status, detail=lines))
         if self._checker is not None:
             self._checker.finish(self._deadline)
         self._ended_well = True
@@ -200,7 +213,7 @@ class _Checker:
             raise
         if status != 0 or not self._is_fed:
             lines = " / ".join(self._errors.lines()[-LINES_IN_REASON:])
-            raise DumpFailed(f"it can't be read again: {lines}")
+            raise DumpFailed(Reason("dump-unreadable", detail=lines))
 
     def end(self) -> None:
         """End it, whatever it does."""

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import Dump
-from agent.delta import LARGEST_CHUNK_LIST_BYTES, TOO_LARGE
 from agent.dumps import programs
 from agent.dumps.streams import Deadline, DumpFailed, ProgramOutput, Seen
-from agent.names import duration_text, size_text
-from agent.processes import ProgramMissing
-from agent.telling import Teller
+from agent.programs.processes import ProgramMissing
+from agent.telling import sentences
+from agent.telling.teller import Teller
+from agent.walking.reading import LARGEST_CHUNK_LIST_BYTES
+from libs.shared import reasons
 from libs.shared.packs.cutting import Readable
+from libs.shared.reasons import Reason
+from libs.shared.words.explanations import say
+from libs.shared.words.plain import duration_text, size_text
 
 MUCH_SMALLER = 0.5
-
-NO_MARK = "it has no end mark that could be checked"
-
 
 Read = Callable[[Readable], tuple[bytes, int]]
 
@@ -33,6 +34,7 @@ class Taken:
     guaranteed: its end and its size were checked, so that it can be restored.
     started_ns: when it began, in nanoseconds of the epoch; the state that it shows.
     chunks: the ids of its chunks, one after the other.
+    reason: why it failed, or what is to be said of a good one.
     is_suspect: it is good, and yet a person should look at it.
     """
 
@@ -43,7 +45,7 @@ class Taken:
     started_ns: int
     size_bytes: int = 0
     chunks: bytes = b""
-    detail: str = ""
+    reason: Reason | None = None
     is_suspect: bool = False
 
     def as_result(self) -> dict[str, Any]:
@@ -53,7 +55,7 @@ class Taken:
             "succeeded": self.succeeded,
             "guaranteed": self.guaranteed,
             "size_bytes": self.size_bytes,
-            "detail": self.detail,
+            "reason": reasons.write(self.reason),
         }
 
 
@@ -76,15 +78,16 @@ def take_all(
         one = take(dump, read, private_folder, sizes_before.get(dump.name))
         taken.append(one)
         words = f"{size_text(one.size_bytes)} in {duration_text(time.monotonic() - began)}"
+        why = "" if one.reason is None else say(one.reason)
         if not one.succeeded:
-            words = f"failed: {one.detail}"
-        elif one.detail:
-            words += f", {one.detail}"
+            words = f"failed: {why}"
+        elif why:
+            words += f", {why}"
         bad = not one.succeeded or one.is_suspect
         teller.say(
             f"Dump {one.name}: {words}.",
             "warning" if bad else "dump",
-            **{**one.as_result(), "dump": one.name, "state": "ended"},
+            **{**sentences.dump_shown(one.as_result()), "dump": one.name, "state": "ended"},
         )
     return taken
 
@@ -96,15 +99,17 @@ def take(dump: Dump, read: Read, private_folder: Path, size_before: int | None) 
     try:
         chunks, seen, is_marked = _stream(dump, read, private_folder)
         _check_size(dump, seen.size_bytes, len(chunks))
-    except (DumpFailed, ProgramMissing) as error:
-        return Taken(dump.name, name, False, False, started_ns, detail=str(error))
-    is_suspect = size_before is not None and seen.size_bytes < size_before * MUCH_SMALLER
-    detail = "" if is_marked else NO_MARK
+    except DumpFailed as error:
+        return Taken(dump.name, name, False, False, started_ns, reason=error.reason)
+    except ProgramMissing as error:
+        reason = Reason("dump-not-started", error.program, detail=error.words)
+        return Taken(dump.name, name, False, False, started_ns, reason=reason)
+    size = seen.size_bytes
+    is_suspect = size_before is not None and size < size_before * MUCH_SMALLER
+    why = None if is_marked else Reason("dump-unproven")
     if is_suspect:
-        detail = f"much smaller than last time, when it had {size_text(size_before or 0)}"
-    return Taken(
-        dump.name, name, True, is_marked, started_ns, seen.size_bytes, chunks, detail, is_suspect
-    )
+        why = Reason("dump-much-smaller", amount=size, limit=size_before)
+    return Taken(dump.name, name, True, is_marked, started_ns, size, chunks, why, is_suspect)
 
 
 def _stream(dump: Dump, read: Read, private_folder: Path) -> tuple[bytes, Seen, bool]:
@@ -131,18 +136,15 @@ def _stream(dump: Dump, read: Read, private_folder: Path) -> tuple[bytes, Seen, 
 
 def _check_marks(recipe: programs.Recipe, seen: Seen) -> None:
     if seen.size_bytes == 0:
-        raise DumpFailed("it wrote nothing")
+        raise DumpFailed(Reason("dump-empty"))
     if recipe.end_mark is not None and recipe.end_mark not in seen.tail:
-        raise DumpFailed("its end mark is missing, so it isn't whole")
+        raise DumpFailed(Reason("dump-cut"))
     if not seen.head.startswith(recipe.head_mark):
-        raise DumpFailed("it doesn't begin as such a dump does")
+        raise DumpFailed(Reason("dump-malformed"))
 
 
 def _check_size(dump: Dump, size_bytes: int, chunk_list_bytes: int) -> None:
     if size_bytes < dump.min_size_bytes:
-        raise DumpFailed(
-            f"it has {size_text(size_bytes)} and should have {size_text(dump.min_size_bytes)}"
-            " at least"
-        )
+        raise DumpFailed(Reason("dump-too-small", amount=size_bytes, limit=dump.min_size_bytes))
     if chunk_list_bytes > LARGEST_CHUNK_LIST_BYTES:
-        raise DumpFailed(TOO_LARGE)
+        raise DumpFailed(Reason("dump-too-large", amount=size_bytes))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from agent.exclusions import shipped
+from agent.config import shipped
 from agent.exclusions.rules import Rules
 from agent.exclusions.suspicion import Suspicion
 

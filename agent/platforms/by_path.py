@@ -26,8 +26,6 @@ _LINK_TAGS = frozenset({0xA000000C, 0xA0000003})
 # What times are counted in; what is finer is cut off.
 TICK_NS = 100 if _SYSTEM == "windows" else 1
 _LOCK_NAME = b".coffre-restore-lock"
-_PRIVILEGE_NOT_HELD = 1314
-_LINKS_FORBIDDEN = "Windows lets only administrators make symlinks, or all in developer mode"
 
 _SEPARATORS = frozenset(b"\\/:")
 
@@ -230,17 +228,9 @@ def finish_folder(folder: int, mode: int, mtime_ns: int, owner: tuple[int, int])
 def make_link(
     target: bytes, name: bytes, folder: int, mtime_ns: int, owner: tuple[int, int]
 ) -> int:
-    """Make a symlink, with its owner and time where symlinks have any; how many were refused.
-
-    Windows gives that right to few, and then this raises what says so.
-    """
+    """Make a symlink, with its owner and time where symlinks have any; how many were refused."""
     path = _at(name, folder)
-    try:
-        os.symlink(_text(target), path)
-    except OSError as error:
-        if getattr(error, "winerror", 0) == _PRIVILEGE_NOT_HELD:
-            raise PermissionError(errno.EACCES, _LINKS_FORBIDDEN) from error
-        raise
+    os.symlink(_text(target), path)
     return attributes.give_link(path, mtime_ns, owner)
 
 

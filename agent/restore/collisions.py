@@ -6,29 +6,42 @@ import errno
 import os
 import unicodedata
 
-from agent.failures import AgentError
-from agent.names import shown_absolute
 from agent.platforms import folders
+from agent.telling import oserrors
+from agent.telling.failures import AgentError
+from agent.telling.names import shown_absolute
+from libs.shared.reasons import Reason
 
 FATAL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE})
 """What every further file would meet as well."""
 
 _CAN_NOT_HOLD = {
-    errno.ENAMETOOLONG: "its name is too long for the target's file system",
-    errno.EINVAL: "the target's file system can't hold such a name",
-    errno.EILSEQ: "the target's file system can't hold such a name",
-    errno.EFBIG: "the target's file system can't hold so large a file",
-    errno.EPERM: "the target's file system can't hold such a thing, or we may not",
+    errno.ENAMETOOLONG: Reason("name-too-long"),
+    errno.EINVAL: Reason("name-unsupported"),
+    errno.EILSEQ: Reason("name-unsupported"),
+    errno.EFBIG: Reason("file-too-large"),
+    errno.EPERM: Reason("not-permitted"),
 }
+# What Windows says of a symlink to all but administrators and those in developer mode.
+_PRIVILEGE_NOT_HELD = 1314
+NO_FOLDER = Reason("no-folder-in-the-way")
 
 
-class InTheWay(Exception):
-    """Something else is where an entry should go; says what."""
+class NotRestored(Exception):
+    """An entry that can't be brought back, and why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class InTheWay(NotRestored):
+    """Something else is where an entry should go."""
 
 
 def taken_for_another() -> InTheWay:
     """Two names of the copy are one here; nothing is merged silently."""
-    return InTheWay("the target's file system takes its name for that of another one there")
+    return InTheWay(Reason("name-clash"))
 
 
 def is_folded(folder: int, name: bytes, found: os.stat_result) -> bool:
@@ -56,12 +69,14 @@ def _spellings(name: bytes) -> set[bytes]:
     return spellings
 
 
-def reason_of(path: bytes, error: OSError) -> str:
-    """Why something can't be written, in words; AgentError where nothing else could be either."""
+def reason_of(path: bytes, error: OSError | NotRestored) -> Reason:
+    """Why something can't be written; AgentError where nothing else could be either."""
+    if isinstance(error, NotRestored):
+        return error.reason
     if error.errno in FATAL:
-        raise AgentError(
-            f"{shown_absolute(path)} can't be written: {error.strerror}. "
-            "Make room, then repeat the same command: it goes on from here."
-        ) from error
-    words = _CAN_NOT_HOLD.get(error.errno or 0)
-    return words or error.strerror or str(error)
+        words = oserrors.words_of(error)
+        reason = Reason("restore-unwritable", shown_absolute(path), detail=words)
+        raise AgentError(reason) from error
+    if getattr(error, "winerror", 0) == _PRIVILEGE_NOT_HELD:
+        return Reason("links-forbidden")
+    return _CAN_NOT_HOLD.get(error.errno or 0) or oserrors.reason_of(error)

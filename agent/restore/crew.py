@@ -15,9 +15,10 @@ from typing import BinaryIO, cast
 
 import msgspec
 
-from agent.failures import AgentError
 from agent.platforms.signals import own_group
 from agent.restore.orders import Report, Setup, receive, send
+from agent.telling.failures import AgentError
+from libs.shared.reasons import Reason
 
 MOST_WORKERS = 3
 EARLY_WORKERS = 2
@@ -27,8 +28,6 @@ _LOOK_SECONDS = 0.5
 
 class _Died(AgentError):
     """A worker ended in the middle of an order."""
-
-    code = "worker-died"
 
 
 class Crew:
@@ -77,7 +76,7 @@ class Crew:
     def stop(self) -> None:
         """End all workers at once; unfinished files are known as such."""
         if self._failure is None:
-            self._failure = AgentError("The restore was stopped.")
+            self._failure = AgentError(Reason("restore-interrupted"))
         for process in self._processes:
             process.kill()
         self._end()
@@ -159,8 +158,8 @@ class Crew:
             if report is None:
                 raise BrokenPipeError
             if report.fatal is not None:
-                error = AgentError(report.fatal.sentence)
-                error.code, error.exit_code = report.fatal.code, report.fatal.exit_code
+                error = AgentError(report.fatal.reason, report.fatal.sentence)
+                error.exit_code = report.fatal.exit_code
                 raise error
             is_last = report.is_last
             self._reports.put(report)
@@ -172,7 +171,4 @@ class Crew:
 
 def _died(process: subprocess.Popen[bytes]) -> AgentError:
     status = process.wait()
-    return _Died(
-        f"A worker process of the restore ended by itself (exit code {status}). "
-        "Repeat the same command: it goes on from here."
-    )
+    return _Died(Reason("worker-died", amount=status))

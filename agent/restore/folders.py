@@ -8,7 +8,7 @@ from collections import OrderedDict
 from contextlib import suppress
 
 from agent.platforms import folders
-from agent.restore.collisions import InTheWay, is_folded, taken_for_another
+from agent.restore.collisions import NO_FOLDER, InTheWay, is_folded, taken_for_another
 
 MAX_OPEN_FOLDERS = 128
 
@@ -110,4 +110,4 @@ class Folders:
 
 
 def _no_folder() -> InTheWay:
-    return InTheWay("something that is no folder is in the way")
+    return InTheWay(NO_FOLDER)

@@ -17,6 +17,7 @@ from agent.platforms import ME, folders
 from agent.restore.collisions import InTheWay, is_folded, taken_for_another
 from agent.restore.folders import Folder, Folders
 from libs.shared.entries import Entry
+from libs.shared.reasons import Reason
 
 UNFINISHED_MODE = 0o200
 
@@ -222,9 +223,9 @@ def is_unfinished(status: os.stat_result) -> bool:
 def check_replaceable(status: os.stat_result, overwrite: bool) -> None:
     """InTheWay if what was found stays."""
     if stat.S_ISDIR(status.st_mode):
-        raise InTheWay("a folder of that name is in the way")
+        raise InTheWay(Reason("folder-in-the-way"))
     if not overwrite:
-        raise InTheWay("something else is there already; --overwrite replaces it")
+        raise InTheWay(Reason("something-there"))
 
 
 def passing_name(name: bytes) -> bytes:

@@ -12,6 +12,7 @@ import msgspec
 from libs.shared import frames
 from libs.shared.entries import Entry
 from libs.shared.frames import FrameBroken
+from libs.shared.reasons import Reason
 from libs.shared.restores import PlacedChunk
 
 _MAX_BYTES = 2**32 - 1
@@ -60,13 +61,13 @@ class Failed(NamedTuple):
 
     path: bytes
     number: int
-    reason: str
+    reason: Reason
 
 
 class Fatal(NamedTuple):
     """Why the whole restore must end, as an AgentError says it."""
 
-    code: str
+    reason: Reason
     exit_code: int
     sentence: str
 

@@ -11,24 +11,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from agent import failures
-from agent.connection import StreamCut
-from agent.failures import AgentError
-from agent.names import shown, shown_absolute
 from agent.platforms import folders
-from agent.portal import Portal
-from agent.progress import Totals, restoring
+from agent.programs.stopping import stoppable
 from agent.restore import roots
-from agent.restore.collisions import InTheWay, reason_of
+from agent.restore.collisions import NotRestored, reason_of
 from agent.restore.crew import Crew
 from agent.restore.landing import Landing
 from agent.restore.naming import landed
 from agent.restore.orders import Report, Setup
 from agent.restore.windows import Planned, Window
-from agent.results import MAX_NAMED_NOT_COPIED, Restored
-from agent.stopping import stoppable
-from agent.telling import Teller
+from agent.server.connection import StreamCut
+from agent.server.portal import Portal
+from agent.telling import failures
+from agent.telling.failures import AgentError
+from agent.telling.names import shown, shown_absolute
+from agent.telling.progress import Totals, restoring
+from agent.telling.results import MAX_NAMED_NOT_COPIED, Restored
+from agent.telling.sentences import with_sentence
+from agent.telling.teller import Teller
 from libs.shared.entries import CHUNK_ID_BYTES, Entry, FolderDelta
+from libs.shared.reasons import Reason
 from libs.shared.restores import PlacedChunk
 
 
@@ -40,10 +42,6 @@ class _Growing:
     entry: Entry
     left: int
     has_failed: bool = False
-
-
-class _NotWhole(Exception):
-    """A file of which not everything can be had; says why."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ class Restore:
                 path = delta.folder + b"/" + entry.name if delta.folder else entry.name
                 try:
                     self._plan_entry(delta.folder, path, entry, places)
-                except (OSError, InTheWay, _NotWhole) as error:
+                except (OSError, NotRestored) as error:
                     self._not_restored(path, error)
 
     def _plan_entry(
@@ -182,7 +180,7 @@ class Restore:
         for failed in report.failed:
             if failed.number:
                 self._growing[failed.number].has_failed = True
-            self._not_restored(failed.path, failed.reason)
+            self._not_restored(failed.path, NotRestored(failed.reason))
         for number, count in report.pieces:
             file = self._growing[number]
             file.left -= count
@@ -198,19 +196,19 @@ class Restore:
                 return
             self._landing.end_growing(folder, file.entry)
             self.restored.files += 1
-        except (OSError, InTheWay) as error:
+        except (OSError, NotRestored) as error:
             path = file.folder + b"/" + name if file.folder else name
             self._not_restored(path, error)
 
-    def _not_restored(self, path: bytes, reason: Exception | str) -> None:
-        if isinstance(reason, OSError):
-            reason = reason_of(path, reason)
+    def _not_restored(self, path: bytes, error: OSError | NotRestored) -> None:
+        reason = reason_of(path, error)
         not_restored = self.restored.not_restored
-        is_new = path not in not_restored
-        not_restored.setdefault(path, str(reason))
-        if is_new and len(not_restored) <= MAX_NAMED_NOT_COPIED:
-            place = shown_absolute(path)
-            self._teller.say(f"{place}: {reason}", "warning", path=place, reason=str(reason))
+        if path in not_restored:
+            return
+        not_restored[path] = reason
+        if len(not_restored) <= MAX_NAMED_NOT_COPIED:
+            place, told = shown_absolute(path), with_sentence(reason)
+            self._teller.say(f"{place}: {told['sentence']}", "warning", path=place, reason=told)
 
     def _note_renamed(self, path: bytes, name: bytes) -> None:
         self.restored.renamed += 1
@@ -228,7 +226,7 @@ class Restore:
         for path, entry in reversed(self._folders):
             try:
                 self._landing.finish_folder(path, entry)
-            except (OSError, InTheWay) as error:
+            except (OSError, NotRestored) as error:
                 self._not_restored(path, error)
 
     def _tell_refusals(self) -> None:
@@ -243,7 +241,7 @@ class Restore:
 
 
 def _find(entry: Entry, places: dict[bytes, PlacedChunk]) -> list[PlacedChunk]:
-    """Where a file's chunks lie, in its order; raises _NotWhole."""
+    """Where a file's chunks lie, in its order; raises NotRestored."""
     chunks = entry.chunks
     try:
         # Most files are one chunk.
@@ -255,9 +253,9 @@ def _find(entry: Entry, places: dict[bytes, PlacedChunk]) -> list[PlacedChunk]:
             found = [places[chunks[at : at + CHUNK_ID_BYTES]] for at in starts]
             size = sum([place.size for place in found])
     except KeyError:
-        raise _NotWhole("the server does not hold all of its content") from None
+        raise NotRestored(Reason("content-missing")) from None
     if size != entry.size:
-        raise _NotWhole("its chunks do not add up to its size")
+        raise NotRestored(Reason("content-inconsistent"))
     return found
 
 
@@ -270,15 +268,11 @@ def restore_plan(portal: Portal, wish: Wish, teller: Teller) -> Restored:
             with stoppable():
                 return restore.perform()
         except failures.Interrupted:
-            error: AgentError = failures.Interrupted(
-                "The restore was stopped. Repeat the same command: it goes on from here."
-            )
+            error: AgentError = failures.Interrupted(Reason("restore-interrupted"))
         except StreamCut as cut:
-            error = failures.Unreachable(
-                f"The portal's list broke off ({cut}). Repeat the command: it goes on from here."
-            )
+            error = failures.Unreachable(Reason("portal-list-cut", detail=str(cut)))
         except AgentError as failure:
             error = failures.final(failure, "Sign in again.")
     restored = restore.restored
-    restored.code, restored.error, restored.exit_code = error.code, str(error), error.exit_code
+    restored.failure, restored.exit_code = error, error.exit_code
     return restored

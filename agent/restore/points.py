@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agent.failures import UsageError
-from agent.portal import Portal
+from agent.server.portal import Portal
+from agent.telling.failures import UsageError
 
 _AT_ONCE = 500
 _FRENCH = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(.*)", re.DOTALL)

@@ -7,20 +7,20 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent import failures
-from agent.connection import StreamCut
-from agent.names import shown_absolute
 from agent.platforms import folders
-from agent.portal import Portal
-from agent.restore.collisions import InTheWay
+from agent.restore.collisions import NO_FOLDER, InTheWay
 from agent.restore.folders import Folder, Folders
 from agent.restore.landing import check_replaceable, is_same, is_unfinished
 from agent.restore.naming import landed
 from agent.restore.performing import Wish
-from agent.results import MAX_NAMED_NOT_COPIED
+from agent.server.connection import StreamCut
+from agent.server.portal import Portal
+from agent.telling import failures
+from agent.telling.names import shown_absolute
+from agent.telling.results import MAX_NAMED_NOT_COPIED
+from agent.telling.sentences import with_sentence
 from libs.shared.entries import Entry
-
-_NO_FOLDER = "something that is no folder is in the way"
+from libs.shared.reasons import Reason
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Previewed:
     bytes_already_there: int = 0
     replaced: int = 0
     renamed: int = 0
-    refused: dict[bytes, str] = field(default_factory=dict)
+    refused: dict[bytes, Reason] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -61,7 +61,10 @@ class Previewed:
             "entries_to_replace": self.replaced,
             "entries_to_rename": self.renamed,
             "entries_refused": len(self.refused),
-            "refused": [{"path": shown_absolute(path), "reason": reason} for path, reason in pairs],
+            "refused": [
+                {"path": shown_absolute(path), "reason": with_sentence(reason)}
+                for path, reason in pairs
+            ],
             "exit_code": self.exit_code,
         }
 
@@ -81,7 +84,7 @@ class _Preview:
         if parent in self._blocked:
             if entry.kind == "d":
                 self._blocked.add(path)
-            self.found.refused[path] = _NO_FOLDER
+            self.found.refused[path] = NO_FOLDER
             return
         try:
             folder = None if parent in self._absent else self._open(parent)
@@ -91,7 +94,7 @@ class _Preview:
             elif folder is None or not self._is_there(folder, entry, status):
                 self._count(entry)
         except InTheWay as obstacle:
-            self.found.refused[path] = str(obstacle)
+            self.found.refused[path] = obstacle.reason
 
     def _look_at_folder(self, path: bytes, status: os.stat_result | None) -> None:
         if status is not None and stat.S_ISDIR(status.st_mode):
@@ -99,7 +102,7 @@ class _Preview:
         if status is not None:
             if not self._overwrite:
                 self._blocked.add(path)
-                raise InTheWay(_NO_FOLDER)
+                raise InTheWay(NO_FOLDER)
             self.found.replaced += 1
         self._absent.add(path)
         self.found.folders += 1
@@ -153,7 +156,8 @@ def preview(portal: Portal, wish: Wish) -> Previewed:
                     for entry in delta.upserts:
                         looking.look_at(delta.folder, prefix + entry.name, entry)
     except StreamCut as cut:
-        raise failures.Unreachable(f"The portal's list broke off ({cut}).") from cut
+        reason = Reason("portal-list-cut", detail=str(cut))
+        raise failures.Unreachable(reason) from cut
     finally:
         if root is not None:
             folders.close(root)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agent.failures import AlreadyRunning
 from agent.platforms import folders
+from agent.telling.failures import AlreadyRunning
+from libs.shared.reasons import Reason
 
 PATIENCE_SECONDS = 3.0
 
@@ -33,8 +34,5 @@ def _lock(root: int, folder: Path) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not folders.try_lock(root):
         if time.monotonic() > deadline:
-            raise AlreadyRunning(
-                f"Another restore is writing below {folder}: wait for its end, or restore "
-                "into another folder."
-            )
+            raise AlreadyRunning(Reason("restore-goes-on", str(folder)))
         time.sleep(0.1)

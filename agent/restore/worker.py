@@ -18,15 +18,16 @@ from pathlib import Path
 import msgspec
 from blake3 import blake3
 
-from agent import failures, memory
-from agent.connection import Connection, StreamCut
-from agent.failures import AgentError
-from agent.platforms import folders
-from agent.portal import Portal
-from agent.restore.collisions import FATAL, InTheWay, reason_of
+from agent.platforms import folders, memory
+from agent.restore.collisions import FATAL, InTheWay, NotRestored, reason_of
 from agent.restore.landing import Landing, write_all
 from agent.restore.orders import Chunk, Failed, Fatal, Order, Report, Setup, Target, receive, send
+from agent.server.connection import Connection, StreamCut
+from agent.server.portal import Portal
+from agent.telling import failures
+from agent.telling.failures import AgentError
 from libs.shared.packs import PayloadInvalid, unpack
+from libs.shared.reasons import Reason
 from libs.shared.restores import PlacedChunk
 
 TRIES_WITHOUT_PROGRESS = 4
@@ -71,10 +72,11 @@ class Worker:
         except OSError as error:
             if error.errno not in FATAL:
                 raise
-            self._report.fatal = Fatal("failed", failures.FAILED, str(error))
+            reason = Reason("restore-failed", detail=str(error))
+            self._report.fatal = Fatal(reason, failures.FAILED, "")
         except AgentError as error:
             final = failures.final(error, "Sign in again.")
-            self._report.fatal = Fatal(final.code, final.exit_code, str(final))
+            self._report.fatal = Fatal(final.reason, final.exit_code, str(final))
 
     def _fetch(self, chunks: list[Chunk]) -> None:
         """Fetch and place chunks; a stream that breaks off is asked for again from there."""
@@ -91,7 +93,8 @@ class Worker:
             except StreamCut as error:
                 stuck = stuck + 1 if done == before else 0
                 if stuck >= TRIES_WITHOUT_PROGRESS:
-                    self._give_up(chunks[done], f"its content can't be fetched: {error}")
+                    reason = Reason("content-unfetched", detail=str(error))
+                    self._give_up(chunks[done], reason)
                     done, stuck = done + 1, 0
                 elif stuck:
                     time.sleep(0.3 * 2**stuck)
@@ -103,11 +106,10 @@ class Worker:
         self._report.bytes_fetched += len(payload)
         try:
             content = unpack(payload, encoding, place.size)
-        except PayloadInvalid as error:
-            self._give_up(chunk, f"its content is damaged: {error}")
-            return
+        except PayloadInvalid:
+            content = b""
         if blake3(content, key=self._setup.chunk_key).digest() != place.chunk_id:
-            self._give_up(chunk, "its content is not what its id says")
+            self._give_up(chunk, Reason("content-damaged"))
             return
         for index, offset in chunk.uses:
             file = self._order.files[index]
@@ -159,16 +161,14 @@ class Worker:
             return False
         return blake3(content, key=self._setup.chunk_key).digest() == place.chunk_id
 
-    def _give_up(self, chunk: Chunk, reason: str) -> None:
+    def _give_up(self, chunk: Chunk, reason: Reason) -> None:
         for index, _ in chunk.uses:
-            self._fail(self._order.files[index], reason)
+            self._fail(self._order.files[index], NotRestored(reason))
 
-    def _fail(self, file: Target, reason: Exception | str) -> None:
+    def _fail(self, file: Target, error: OSError | NotRestored) -> None:
         folder = self._order.folders[file.folder][0]
         path = folder + b"/" + file.entry.name if folder else file.entry.name
-        if isinstance(reason, OSError):
-            reason = reason_of(path, reason)
-        self._report.failed.append(Failed(path, file.number, str(reason)))
+        self._report.failed.append(Failed(path, file.number, reason_of(path, error)))
         if file.number:
             self._count_piece(file)
 

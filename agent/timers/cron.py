@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from agent.failures import UsageError
+from agent.telling.failures import UsageError
 from agent.timers.call import Call
 from agent.timers.rhythm import Rhythm
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from cronsim import CronSim
 
 from agent.config import Plan
-from agent.failures import UsageError
+from agent.telling.failures import UsageError
 
 _ALL_DAYS, _ALL_MONTHS = frozenset(range(1, 32)), frozenset(range(1, 13))
 _ALL_WEEKDAYS = frozenset(range(1, 8))

@@ -7,7 +7,7 @@ import subprocess
 from datetime import date
 from xml.sax.saxutils import escape
 
-from agent.failures import UsageError
+from agent.telling.failures import UsageError
 from agent.timers.call import Call
 from agent.timers.rhythm import Rhythm
 

@@ -14,6 +14,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from libs.shared.reasons import Reason
+
 Locale = Literal["fr", "en"]
 Outcome = Literal["succeeded", "succeeded_with_warnings", "failed"]
 SubscriptionState = Literal["active", "ending", "ended", "suspended", "destroyed"]
@@ -174,36 +176,30 @@ class RunStarted(Event):
 
 
 class NotCopied(Part):
-    """A file that a run could not copy, and why."""
+    """A file that a run could not copy, or a folder with all below it, and why."""
 
     path: str
-    reason: str
+    is_folder: bool = False
+    reason: Reason
 
 
 class DumpResult(Part):
-    """What became of one expected dump."""
+    """What became of one expected dump, and what is to be said of it."""
 
     name: str
     succeeded: bool
     guaranteed: bool
     size_bytes: int = Field(ge=0)
-    detail: str = ""
-
-
-class RunWarning(Part):
-    """What went wrong in a run without making it fail; a reader may not know the code yet.
-
-    detail, amount: what is particular, by code, as docs/protocol.md tells.
-    """
-
-    code: str = Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")
-    detail: str = ""
-    amount: int | None = Field(default=None, ge=-(2**63), lt=2**63)
+    reason: Reason | None = None
 
 
 @event("run.finished.v1")
 class RunFinished(Event):
-    """A run ended, well or not: its whole summary."""
+    """A run ended, well or not: its whole summary.
+
+    reason: why it failed. warnings: what went wrong without making it fail. A reader may not know
+    a code yet (docs/protocol.md lists them).
+    """
 
     run_id: UUID
     plan_id: UUID
@@ -212,8 +208,7 @@ class RunFinished(Event):
     hostname: str
     number: int
     outcome: Outcome
-    reason_code: str = ""
-    reason: str = ""
+    reason: Reason | None = None
     started_at: datetime
     finished_at: datetime
     files_total: int
@@ -227,7 +222,7 @@ class RunFinished(Event):
     restore_point: bool
     not_copied: tuple[NotCopied, ...] = ()
     dumps: tuple[DumpResult, ...] = ()
-    warnings: tuple[RunWarning, ...] = ()
+    warnings: tuple[Reason, ...] = ()
     log_tail: str = ""
 
 

@@ -9,7 +9,8 @@ import base64
 import binascii
 import os
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,9 +22,10 @@ from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from libs.shared import errors
+from libs.shared import bucket, errors
 from libs.shared.crashpoints import crashpoint
 from libs.shared.objects import ObjectMissing, ObjectStore
+from libs.shared.settings import BucketSettings
 
 KEY_BYTES = 32
 CACHE_SECONDS = 60.0
@@ -91,10 +93,24 @@ def read_key(path: Path) -> bytes:
     return key
 
 
-def open_ring(objects: ObjectStore, master: Path, previous: Path | None = None) -> KeyRing:
-    """The key ring of a service, from the files that hold the master keys."""
-    keys = [read_key(path) for path in (master, previous) if path is not None]
-    return KeyRing(objects, *keys)
+@asynccontextmanager
+async def open_bucket(settings: BucketSettings) -> AsyncIterator[tuple[ObjectStore, KeyRing]]:
+    """The bucket that settings name, with the keys that lie in it; closed at the end.
+
+    Raises KeyFileInvalid.
+    """
+    files = [settings.master_key_file, settings.master_key_previous_file]
+    master_keys = [read_key(path) for path in files if path is not None]
+    objects = ObjectStore(
+        settings.s3_endpoint,
+        settings.s3_access_key,
+        settings.s3_secret_key.get_secret_value(),
+        settings.s3_bucket,
+    )
+    try:
+        yield objects, KeyRing(objects, *master_keys)
+    finally:
+        await objects.close()
 
 
 class KeyRing:
@@ -124,7 +140,7 @@ class KeyRing:
         if cached is not None:
             return cached[1]
         try:
-            stored = await self._objects.get(_object_key(tenant_id))
+            stored = await self._objects.get(bucket.key_of_keys(tenant_id))
         except ObjectMissing:
             raise KeysDestroyed from None
         return self._remember(tenant_id, self._unwrap(tenant_id, stored))
@@ -138,7 +154,8 @@ class KeyRing:
             return await self.get(tenant_id)
         except KeysDestroyed:
             keys = TenantKeys(os.urandom(KEY_BYTES), os.urandom(KEY_BYTES))
-            await self._objects.put(_object_key(tenant_id), _wrap(self._master, tenant_id, keys))
+            wrapped = _wrap(self._master, tenant_id, keys)
+            await self._objects.put(bucket.key_of_keys(tenant_id), wrapped)
             return self._remember(tenant_id, keys)
 
     async def rewrap(self, tenant_id: UUID) -> bool:
@@ -147,7 +164,7 @@ class KeyRing:
         False if they were already. Raises KeysUnreadable where neither opens them, or where what
         was written does not come back; what was there before is then put back.
         """
-        name = _object_key(tenant_id)
+        name = bucket.key_of_keys(tenant_id)
         try:
             stored = await self._objects.get(name)
         except ObjectMissing:
@@ -189,10 +206,6 @@ class KeyRing:
         now = self._monotonic()
         for tenant_id in [key for key, (until, _) in self._cache.items() if until <= now]:
             del self._cache[tenant_id]
-
-
-def _object_key(tenant_id: UUID) -> str:
-    return f"keys/{tenant_id}"
 
 
 def _aad(tenant_id: UUID) -> bytes:

@@ -23,9 +23,9 @@ import urllib3
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
 from libs.shared import errors, logs
-from libs.shared.s3 import Bytes, Client, Listed, ObjectMissing, StoreLied, advise
+from libs.shared.s3 import Bytes, Client, ObjectMissing, StoredObject, StoreLied, advise
 
-__all__ = ["BucketClosed", "Bytes", "Listed", "ObjectMissing", "ObjectStore"]
+__all__ = ["BucketClosed", "Bytes", "ObjectMissing", "ObjectStore", "StoredObject"]
 
 T = TypeVar("T")
 
@@ -117,7 +117,7 @@ class ObjectStore:
         async for found in self.list_dated(prefix):
             yield found.key, found.size_bytes
 
-    async def list_dated(self, prefix: str, after: str = "") -> AsyncIterator[Listed]:
+    async def list_dated(self, prefix: str, after: str = "") -> AsyncIterator[StoredObject]:
         """Every object whose key starts with `prefix`, in key order, with its age.
 
         after: begin behind this key, be there such an object or not.

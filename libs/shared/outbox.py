@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -23,7 +22,6 @@ from libs.shared.events import Event
 BATCH = 500
 POLL_SECONDS = 1.0
 KEPT = timedelta(days=35)
-_STANDBY_SECONDS = 2.0
 _PAUSE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 _WATCH_SECONDS = 60.0
 
@@ -71,7 +69,7 @@ async def add_all(
 
 
 class Relay:
-    """Publishes a service's outbox while it holds the service's advisory lock.
+    """Publishes a service's outbox while this process leads in it (`database.leading`).
 
     `run` never ends by itself: a lost database or broker means a pause and another try.
     """
@@ -98,18 +96,15 @@ class Relay:
                 await asyncio.sleep(pause)
 
     async def _lead(self) -> None:
-        """Waits for the lock on a connection of its own, then publishes until that is lost."""
-        connection = await database.connect(self._dsn, self.service, name=f"{self.service}-relay")
-        try:
-            with database.outages_translated():
-                await _take_lock(connection, self.service)
-                await connection.add_listener(f"outbox_{self.service}", lambda *_: self._hint.set())
-                async with bus.publisher(self._amqp_url, self.service) as publisher:
-                    self.active = True
-                    await self._publish_for_ever(connection, publisher)
-        finally:
-            self.active = False
-            await _close(connection)
+        """Waits for the lead on a session of its own, then publishes until that is lost."""
+        async with database.leading(self._dsn, self.service, "relay") as session:
+            await session.add_listener(f"outbox_{self.service}", lambda *_: self._hint.set())
+            async with bus.publisher(self._amqp_url, self.service) as publisher:
+                self.active = True
+                try:
+                    await self._publish_for_ever(session, publisher)
+                finally:
+                    self.active = False
 
     async def _publish_for_ever(self, connection: Connection, publisher: bus.Publisher) -> None:
         watch_at = 0.0
@@ -273,23 +268,3 @@ async def backlog(pool: Pool) -> tuple[int, float]:
     assert row is not None
     age = (clock.now() - row["oldest"]).total_seconds() if row["oldest"] else 0.0
     return row["waiting"], max(age, 0.0)
-
-
-async def _take_lock(connection: Connection, service: str) -> None:
-    """Returns once this session holds the service's lock; asking keeps the connection watched."""
-    held = False
-    while not held:
-        held = await connection.fetchval("SELECT pg_try_advisory_lock($1)", _lock_of(service))
-        await asyncio.sleep(0 if held else _STANDBY_SECONDS)
-
-
-def _lock_of(service: str) -> int:
-    return (0x436F6666 << 32) | zlib.crc32(f"relay/{service}".encode())
-
-
-async def _close(connection: Connection) -> None:
-    """Closes without waiting for a server that no longer answers."""
-    try:
-        await connection.close(timeout=2)
-    except Exception:
-        connection.terminate()

@@ -27,7 +27,7 @@ class StoreLied(Exception):  # noqa: N818 - named after what happened
     """The store said yes, but its answer does not prove what was asked."""
 
 
-class Listed(NamedTuple):
+class StoredObject(NamedTuple):
     """An object in a listing; `modified_at` is by the store's clock."""
 
     key: str
@@ -91,7 +91,7 @@ class Client(Minio):
         if b"<ListBucketResult" not in response.data:
             raise StoreLied(f"a listing answered {response.data[:200]!r}")
 
-    def list_page(self, bucket: str, prefix: str, after: str) -> list[Listed]:
+    def list_page(self, bucket: str, prefix: str, after: str) -> list[StoredObject]:
         """The next thousand objects after the key `after`.
 
         The SDK's own listing takes an error inside a 200 for an empty bucket.
@@ -110,7 +110,7 @@ class Client(Minio):
         if space == root.tag:
             raise StoreLied(f"a listing answered {response.data[:200]!r}")
         page = [
-            Listed(
+            StoredObject(
                 unquote_plus(each.findtext(f"{space}Key", "")),
                 int(each.findtext(f"{space}Size", "")),
                 datetime.fromisoformat(each.findtext(f"{space}LastModified", "")),

@@ -146,7 +146,7 @@ def open_chunk(sealed: Bytes, keys: SealingKeys, tenant_id: UUID, chunk: ChunkId
 def open_chunk_into(
     sealed: memoryview, keys: SealingKeys, tenant_id: UUID, chunk: ChunkIdentity, out: memoryview
 ) -> None:
-    """The same into a buffer that is SEAL_OVERHEAD_BYTES shorter than `sealed`."""
+    """Opens a sealed chunk into a buffer that is SEAL_OVERHEAD_BYTES shorter than `sealed`."""
     aad = _chunk_aad(tenant_id, chunk)
     try:
         keys.cipher.decrypt_into(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], aad, out)

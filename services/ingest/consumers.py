@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from libs.shared.catalogue import volumes
 from libs.shared.database import Connection
 from libs.shared.events import (
     AgentRevoked,
@@ -17,24 +18,24 @@ from services.ingest import actions, rules, store
 
 async def on_tenant_changed(conn: Connection, event: TenantChanged) -> None:
     """Keeps how the subscription stands."""
-    await store.put_subscription(
+    await store.agents.put_subscription(
         conn, event.tenant_id, event.version, event.subscription, event.subscription_reason
     )
 
 
 async def on_subscription_ended(conn: Connection, event: SubscriptionEnded) -> None:
     """Lets nothing in any more."""
-    await store.put_subscription(conn, event.tenant_id, event.version, "ended", event.reason)
+    await store.agents.put_subscription(conn, event.tenant_id, event.version, "ended", event.reason)
 
 
 async def on_subscription_reinstated(conn: Connection, event: SubscriptionReinstated) -> None:
     """Lets copies in again."""
-    await store.put_subscription(conn, event.tenant_id, event.version, "active", "")
+    await store.agents.put_subscription(conn, event.tenant_id, event.version, "active", "")
 
 
 async def on_enrolment_opened(conn: Connection, event: EnrolmentOpened) -> None:
     """Keeps the hash of a one-time code."""
-    await store.add_enrolment(
+    await store.agents.add_enrolment(
         conn,
         event.tenant_id,
         event.enrolment_id,
@@ -46,20 +47,22 @@ async def on_enrolment_opened(conn: Connection, event: EnrolmentOpened) -> None:
 
 async def on_agent_revoked(conn: Connection, event: AgentRevoked) -> None:
     """Makes the token worthless and ends what the agent was doing."""
-    await store.revoke_agent(conn, event.tenant_id, event.agent_id, event.revoked_at)
-    await actions.fail_runs_of(conn, event.tenant_id, event.agent_id)
+    await store.agents.revoke(conn, event.tenant_id, event.agent_id, event.revoked_at)
+    await actions.runs.fail_runs_of(conn, event.tenant_id, event.agent_id)
 
 
 async def on_allowance_changed(conn: Connection, event: AllowanceChanged) -> None:
     """Keeps the ceiling: where growth is blocked, what is held at this moment."""
-    version, held_bytes = await store.lock_allowance(conn, event.tenant_id)
+    version, held_bytes = await store.agents.lock_allowance(conn, event.tenant_id)
     if version >= event.version:
         return
-    volume = await store.read_volume(conn, event.tenant_id)
-    ceiling_bytes = rules.decide_ceiling(
+    volume = await volumes.read(conn, event.tenant_id)
+    ceiling_bytes = rules.agents.decide_ceiling(
         event.blocked, event.ceiling_bytes, volume.stored_bytes, held_bytes
     )
-    await store.put_allowance(conn, event.tenant_id, event.version, ceiling_bytes, event.reason)
+    await store.agents.put_allowance(
+        conn, event.tenant_id, event.version, ceiling_bytes, event.reason
+    )
 
 
 HANDLERS: Handlers = {

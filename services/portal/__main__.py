@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from fastapi import FastAPI
 
 from libs.shared import keys, runtime, settings, web
-from libs.shared.objects import ObjectStore
 from services.portal import api, consumers, jobs, pages
 from services.portal.actions import signing
 from services.portal.actions.parts import Parts
@@ -29,14 +27,14 @@ def build(parts: Parts, ready: Sequence[web.Check] = ()) -> FastAPI:
 async def serve() -> None:
     """Serves until SIGTERM."""
     s = settings.load(Settings)
-    objects = ObjectStore(
-        s.s3_endpoint, s.s3_access_key, s.s3_secret_key.get_secret_value(), s.s3_bucket
-    )
-    async with runtime.Service("portal", s, pool_size=20) as service:
+    async with (
+        keys.open_bucket(s) as (objects, ring),
+        runtime.Service("portal", s, pool_size=20) as service,
+    ):
         parts = Parts(
             pool=service.pool,
             objects=objects,
-            keys=keys.open_ring(objects, s.master_key_file, s.master_key_previous_file),
+            keys=ring,
             mail_key=keys.read_key(s.mail_key_file),
             portal_url=s.portal_url,
             ingest_url=s.ingest_url,
@@ -51,10 +49,10 @@ async def serve() -> None:
         )
         await service.run(
             build(parts, service.checks()),
-            loops=[partial(jobs.keep_time, service.pool)],
+            jobs=jobs.JOBS,
+            resources=parts,
             handlers=consumers.HANDLERS,
         )
-    await objects.close()
 
 
 if __name__ == "__main__":

@@ -1,27 +1,26 @@
-"""What the portal does by the clock."""
+"""Time in: what the portal does every so often."""
 
 from __future__ import annotations
 
-import asyncio
+from datetime import timedelta
 
-import structlog
-
-from libs.shared import clock, errors
-from libs.shared.database import Pool, transaction
+from libs.shared import clock
+from libs.shared.database import transaction
+from libs.shared.runtime import Job, Jobs
 from services.portal import store
 from services.portal.actions import subscribing
+from services.portal.actions.parts import Parts
 from services.portal.rules import people
 
-EVERY_SECONDS = 30.0
 
-
-async def end_subscriptions(pool: Pool) -> None:
-    """Ends the subscriptions whose agreed last day has come."""
+async def end_subscriptions(parts: Parts) -> int:
+    """Ends the subscriptions whose agreed last day has come; returns how many."""
     now = clock.now()
-    async with transaction(pool) as conn:
+    async with transaction(parts.pool) as conn:
         due = await store.tenants.find_due_ends(conn, now)
+    ended = 0
     for tenant_id in due:
-        async with transaction(pool) as conn:
+        async with transaction(parts.pool) as conn:
             tenant = await store.tenants.lock(conn, tenant_id)
             # An operator may have moved the day, or taken it back, meanwhile.
             if tenant is None or tenant.subscription != "ending":
@@ -31,20 +30,17 @@ async def end_subscriptions(pool: Pool) -> None:
             await subscribing.move_subscription(
                 conn, None, "", tenant_id, "end", tenant.subscription_reason
             )
+            ended += 1
+    return ended
 
 
-async def prune(pool: Pool) -> None:
+async def prune_credentials(parts: Parts) -> None:
     """Removes credentials that expired and guesses that no longer count."""
-    async with transaction(pool) as conn:
+    async with transaction(parts.pool) as conn:
         await store.people.prune(conn, clock.now(), people.ACCOUNT_THROTTLE.window)
 
 
-async def keep_time(pool: Pool) -> None:
-    """Does what is due, again and again; an outage of the database only makes it late."""
-    while True:
-        try:
-            await end_subscriptions(pool)
-            await prune(pool)
-        except errors.Unavailable as trouble:
-            structlog.get_logger().warning("portal.jobs_delayed", why=trouble.detail)
-        await asyncio.sleep(EVERY_SECONDS)
+JOBS: Jobs[Parts] = [
+    Job("end_subscriptions", timedelta(seconds=30), end_subscriptions),
+    Job("prune_credentials", timedelta(seconds=30), prune_credentials),
+]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from libs.shared import keys, runtime, web
 from libs.shared.settings import load
 from services.reporting import consumers, jobs
@@ -30,13 +28,13 @@ async def serve() -> None:
         settings.read_smtp_password(),
     )
     async with runtime.Service("reporting", settings) as service:
-        dsn = settings.database_url.get_secret_value()
-        sender = jobs.Sender(service.pool, dsn, server, office)
+        sender = jobs.Sender(service.pool, server, office)
         # Shown, and not required: mails wait, and nothing else of reporting does.
         mail_check = web.Check("mail server", sender.check_server, required=False)
         await service.run(
             web.create_app("reporting", ready=[*service.checks(), mail_check]),
-            loops=[sender.run, partial(jobs.watch_queue, service.pool)],
+            jobs=jobs.JOBS,
+            resources=sender,
             handlers=consumers.handlers(office),
         )
 

@@ -15,12 +15,11 @@ from libs.shared.events import (
     RunFinished,
     StorageDamaged,
 )
+from libs.shared.words.tongue import DEFAULT_TIMEZONE
 from services.reporting import rules, store
 from services.reporting.mail import compose, letters
 from services.reporting.mail.letters import Letter, RunFacts
 from services.reporting.mail.smtp import Verdict
-
-DEFAULT_TIMEZONE = "Europe/Paris"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ async def tell_damage(conn: Connection, office: Office, event: StorageDamaged) -
     """Writes to the hotline that stored data is damaged: once a plan and day, not for each pack."""
     tenant = await store.find_tenant(conn, event.tenant_id)
     plan = await store.find_plan(conn, event.tenant_id, event.plan_id) if event.plan_id else None
-    timezone = rules.choose_timezone(tenant.timezone if tenant else DEFAULT_TIMEZONE)
+    timezone = tenant.timezone if tenant else DEFAULT_TIMEZONE
     letter = letters.write_damage(
         event,
         client=tenant.name if tenant else str(event.tenant_id),
@@ -162,6 +161,7 @@ async def _tell_undeliverable(
 ) -> None:
     """Publishes a report that nobody will get, and writes to the hotline.
 
+    answer: what the mail server said; empty where there is no address to ask one for.
     A mail to the hotline itself is not told to the address that just refused one.
     """
     if mail.kind == "report" and mail.plan_id is not None:
@@ -238,8 +238,7 @@ async def _post(
         give_up_at=give_up_at,
         tries=0,
     )
-    answer = "" if address else "This is not a mail address."
     state = "queued" if address else "undeliverable"
-    is_new = await store.add_mail(conn, tenant_id, mail, state=state, answer=answer, at=now)
+    is_new = await store.add_mail(conn, tenant_id, mail, state=state, answer="", at=now)
     if is_new and address is None:
-        await _tell_undeliverable(conn, office, mail, answer)
+        await _tell_undeliverable(conn, office, mail, "")

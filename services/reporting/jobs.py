@@ -1,25 +1,25 @@
-"""Time in: the sender, which empties the mail queue."""
+"""Time in: the sender, which empties the mail queue, and what measures the queue."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
+from datetime import timedelta
 
 from prometheus_client import Counter, Gauge
 
 from libs.shared import clock, database, logs
-from libs.shared.database import Connection, Pool
+from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
+from libs.shared.runtime import Job, Jobs
 from services.reporting import actions, rules, store
 from services.reporting.actions import Office
 from services.reporting.mail.smtp import Line, MailServer, Unreachable, Verdict
 
 LINES = 4
-POLL_SECONDS = 1.0
-STANDBY_SECONDS = 1.0
-DRAIN_SECONDS = 2.0
-OUTAGE_DRAIN_SECONDS = 20.0
+LOOK_SECONDS = 0.25
+OUTAGE_SECONDS = 1.0
+DRAIN_SECONDS = 20.0
 KEEPING_TRIES = 20
 
 OUTCOMES = Counter("coffre_mail_outcomes", "SMTP transactions by outcome", ["outcome"])
@@ -32,87 +32,56 @@ UNFINISHED = Gauge("coffre_mails_unfinished", "Mails queued or being sent", ["st
 class Sender:
     """Hands the queue's mails over, on a few connections that last while there is work.
 
-    One sender works in an installation, by an advisory lock on a session of its own: what is
-    `sending` when it begins was left by one that died, and is sent again with the same Message-ID.
-    A commit that adds a mail wakes it at once (NOTIFY); polling serves the retries.
+    One sender works in an installation: what is `sending` when its turn begins was left by one
+    that died, or that lost PostgreSQL, and is sent again with the same Message-ID.
     """
 
-    def __init__(self, pool: Pool, dsn: str, server: MailServer, office: Office) -> None:
-        self._pool = pool
-        self._dsn = dsn
+    def __init__(self, pool: Pool, server: MailServer, office: Office) -> None:
+        self.pool = pool
         self._server = server
         self._office = office
-        self._wake = asyncio.Event()
-        self._lines: set[asyncio.Task[None]] = set()
         self._failures = 0
         self._rest_until = 0.0
         self._stopping = False
-
-    async def run(self) -> None:
-        """Sends until cancelled; PostgreSQL or SMTP being away means a pause and another try."""
-        while True:
-            try:
-                await self._lead()
-            except Unavailable as trouble:
-                logs.get().warning("sender.interrupted", why=str(trouble))
-                await asyncio.sleep(STANDBY_SECONDS)
 
     async def check_server(self) -> None:
         """Raises Unavailable while the mail server takes no connection."""
         if self._failures:
             raise Unavailable("mail server")
 
-    async def _lead(self) -> None:
-        session = await database.connect(self._dsn, "reporting", name="reporting-sender")
+    async def send(self) -> None:
+        """Hands over what is due, and what becomes so meanwhile; SMTP being away ends that."""
+        await self._give_back()
+        lines: set[asyncio.Task[None]] = set()
         try:
-            with database.outages_translated():
-                await _become_leader(session)
-                await session.add_listener(store.QUEUE_CHANNEL, lambda *_: self._wake.set())
-                interrupted = await store.requeue_interrupted(session, clock.now())
-                await store.bring_back(session, clock.now(), 2 * rules.LONGEST_PAUSE)
-                if interrupted:
-                    POSSIBLE_DUPLICATES.inc(len(interrupted))
-                    logs.get().warning("mail.requeued", mails=len(interrupted))
-                await self._send_for_ever(session)
-        except Unavailable:
-            await self._hang_up(OUTAGE_DRAIN_SECONDS)
-            raise
+            while lines := lines | await self._open_lines(len(lines)):
+                done, lines = await asyncio.wait(
+                    lines, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                for line in done:
+                    line.result()
         finally:
-            await self._hang_up(DRAIN_SECONDS)
-            with contextlib.suppress(Exception):
-                await session.close(timeout=2)
-            session.terminate()
+            await self._hang_up(lines)
 
-    async def _send_for_ever(self, session: Connection) -> None:
-        while True:
-            self._wake.clear()
-            await self._open_lines(session)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self._wake.wait()
+    async def _give_back(self) -> None:
+        async with database.transaction(self.pool) as conn:
+            interrupted = await store.requeue_interrupted(conn, clock.now())
+            await store.bring_back(conn, clock.now(), 2 * rules.LONGEST_PAUSE)
+        if interrupted:
+            POSSIBLE_DUPLICATES.inc(len(interrupted))
+            logs.get().warning("mail.requeued", mails=len(interrupted))
 
-    async def _open_lines(self, session: Connection) -> None:
-        """Opens as many connections as there are mails due, up to LINES.
-
-        Asking on the session that holds the lock shows at once if that is lost.
-        """
-        due = await store.count_due(session, clock.now(), LINES)
+    async def _open_lines(self, open_lines: int) -> set[asyncio.Task[None]]:
+        """As many more connections as there are mails due, up to LINES in all."""
+        async with database.acquire(self.pool) as conn:
+            due = await store.count_due(conn, clock.now(), LINES)
         if time.monotonic() < self._rest_until:
-            return
+            return set()
         # A server that did not answer is asked by one line only.
         most = 1 if self._failures else LINES
-        for _ in range(min(due, most - len(self._lines))):
-            task = asyncio.create_task(self._work())
-            self._lines.add(task)
-            task.add_done_callback(self._line_ended)
-
-    def _line_ended(self, task: asyncio.Task[None]) -> None:
-        self._lines.discard(task)
-        if task.cancelled():
-            return
-        if (trouble := task.exception()) is not None:
-            logs.get().error("mail.line_failed", exc_info=trouble)
-        self._wake.set()
+        return {
+            asyncio.create_task(self._work()) for _ in range(min(due, max(most - open_lines, 0)))
+        }
 
     async def _work(self) -> None:
         """Hands over mails on one connection until none is due, or the connection ends."""
@@ -125,7 +94,7 @@ class Sender:
         except Unreachable as trouble:
             self._rest(trouble)
         except Unavailable as trouble:
-            self._rest_until = time.monotonic() + STANDBY_SECONDS
+            self._rest_until = time.monotonic() + OUTAGE_SECONDS
             logs.get().warning("sender.interrupted", why=str(trouble))
 
     def _rest(self, trouble: Unreachable) -> None:
@@ -142,7 +111,7 @@ class Sender:
 
         "Sending" is committed before anything is said to the server.
         """
-        async with database.transaction(self._pool) as conn:
+        async with database.transaction(self.pool) as conn:
             mail = await store.claim_mail(conn, clock.now())
         if mail is None:
             return False
@@ -168,42 +137,48 @@ class Sender:
         """Writes the verdict down, again and again while PostgreSQL is away."""
         for attempt in range(1, KEEPING_TRIES + 1):
             try:
-                async with database.transaction(self._pool) as conn:
+                async with database.transaction(self.pool) as conn:
                     await actions.keep_verdict(conn, self._office, mail, verdict)
             except Unavailable:
                 # After a COMMIT of unknown outcome the second time changes nothing.
                 if attempt == KEEPING_TRIES:
                     raise
-                await asyncio.sleep(STANDBY_SECONDS)
+                await asyncio.sleep(OUTAGE_SECONDS)
             else:
                 return
 
-    async def _hang_up(self, patience_seconds: float) -> None:
-        """Lets what is under way end, for a while; the rest is sent again by the next sender."""
+    async def _hang_up(self, lines: set[asyncio.Task[None]]) -> None:
+        """Lets what is under way end, for a while; the rest is sent again in the next turn.
+
+        Where the process ends it is cancelled once more, and does not wait any longer.
+        """
         self._stopping = True
-        if self._lines:
-            await asyncio.wait(self._lines, timeout=patience_seconds)
-        lines = list(self._lines)
-        for task in lines:
-            task.cancel()
-        await asyncio.gather(*lines, return_exceptions=True)
-        self._stopping = False
+        try:
+            if lines:
+                await asyncio.wait(lines, timeout=DRAIN_SECONDS)
+        finally:
+            for line in lines:
+                line.cancel()
+            await asyncio.gather(*lines, return_exceptions=True)
+            self._stopping = False
 
 
-async def _become_leader(session: Connection) -> None:
-    """Waits until no other sender works."""
-    while True:
-        if await store.try_lead(session):
-            return
-        await asyncio.sleep(STANDBY_SECONDS)
+async def measure_queue(sender: Sender) -> None:
+    """Tells how many mails are unfinished."""
+    async with database.acquire(sender.pool) as conn:
+        counted = await store.count_mails(conn)
+    for state in ("queued", "sending"):
+        UNFINISHED.labels(state).set(counted.get(state, 0))
 
 
-async def watch_queue(pool: Pool) -> None:
-    """Measures the queue every few seconds."""
-    while True:
-        with contextlib.suppress(Unavailable):
-            async with database.acquire(pool) as conn:
-                counted = await store.count_mails(conn)
-            for state in ("queued", "sending"):
-                UNFINISHED.labels(state).set(counted.get(state, 0))
-        await asyncio.sleep(15)
+JOBS: Jobs[Sender] = [
+    # A commit that adds a mail wakes it; the clock serves the retries.
+    Job(
+        "send_mails",
+        timedelta(seconds=1),
+        Sender.send,
+        leader=True,
+        wake=store.QUEUE_CHANNEL,
+    ),
+    Job("measure_queue", timedelta(seconds=15), measure_queue),
+]

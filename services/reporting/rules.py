@@ -128,22 +128,6 @@ def name_damage(concerned_id: UUID, found_at: datetime) -> UUID:
     return uuid5(concerned_id, f"damage {found_at.astimezone(UTC):%Y-%m-%d}")
 
 
-_CONTROLS = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
-)
-
-
-def plain(text: str) -> str:
-    """Makes a foreign name safe to print: what would break a line or turn text round is spelled."""
-    return _CONTROLS.sub(_spell, text)
-
-
-def _spell(found: re.Match[str]) -> str:
-    point = ord(found.group())
-    named = {9: "\\t", 10: "\\n", 13: "\\r"}
-    return named.get(point) or (f"\\x{point:02x}" if point < 256 else f"\\u{point:04x}")
-
-
 @dataclass(frozen=True, slots=True)
 class Usual:
     """The middle of a plan's last runs and how far they commonly lie from it."""
@@ -162,14 +146,6 @@ def find_usual(history: Sequence[int]) -> Usual | None:
     median = statistics.median(history)
     spread = statistics.median(abs(figure - median) for figure in history)
     return Usual(round(median), round(spread))
-
-
-def choose_timezone(timezone: str) -> str:
-    """Returns the time zone that moments are written in: the one asked for, or UTC if unknown."""
-    try:
-        return ZoneInfo(timezone).key or "UTC"
-    except (LookupError, OSError, ValueError):
-        return "UTC"
 
 
 def find_next_report(schedule: str, timezone: str, after: datetime) -> datetime | None:

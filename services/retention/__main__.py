@@ -2,192 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from argparse import ArgumentParser, Namespace
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import timedelta
-from functools import partial
-from uuid import UUID
-
-from libs.shared import clock, database, keys, runtime, web
-from libs.shared.database import Pool
-from libs.shared.errors import Conflict, NotFound
-from libs.shared.objects import ObjectStore
+from libs.shared import keys, runtime, web
 from libs.shared.settings import load
-from services.retention import actions, consumers, jobs, rules, store
-from services.retention.actions import Keeper
-from services.retention.settings import DatabaseSettings, KeeperSettings, RetentionSettings
-
-DISAGREEMENTS = 3
-"""The audit's exit code where it found something; 1 is for what could not be compared."""
+from services.retention import commands, consumers, jobs
+from services.retention.actions.resources import Resources
+from services.retention.settings import RetentionSettings
 
 
 async def serve() -> None:
     """Runs until SIGTERM."""
     settings = load(RetentionSettings)
     async with (
+        keys.open_bucket(settings) as (objects, ring),
         runtime.Service("retention", settings) as service,
-        open_keeper(settings, service.pool) as keeper,
     ):
+        resources = Resources(service.pool, objects, ring, settings.limits, settings.rhythm)
         app = web.create_app(
-            "retention", ready=[*service.checks(), web.Check("storage", keeper.objects.check)]
+            "retention", ready=[*service.checks(), web.Check("storage", objects.check)]
         )
-        rhythm = jobs.Rhythm(
-            timedelta(hours=settings.collect_hours),
-            timedelta(days=settings.scrub_days),
-            settings.scrub_rate_bytes,
-        )
-        dsn = settings.database_url.get_secret_value()
-        await service.run(
-            app, loops=[partial(jobs.work, keeper, dsn, rhythm)], handlers=consumers.HANDLERS
-        )
-
-
-@asynccontextmanager
-async def open_keeper(settings: KeeperSettings, pool: Pool) -> AsyncIterator[Keeper]:
-    """What the actions work with, as the settings say."""
-    objects = ObjectStore(
-        settings.s3_endpoint,
-        settings.s3_access_key,
-        settings.s3_secret_key.get_secret_value(),
-        settings.s3_bucket,
-    )
-    limits = rules.Limits(
-        young=timedelta(hours=settings.young_hours), grace=timedelta(days=settings.grace_days)
-    )
-    try:
-        ring = keys.open_ring(objects, settings.master_key_file, settings.master_key_previous_file)
-        yield Keeper(pool, objects, ring, limits)
-    finally:
-        await objects.close()
-
-
-@asynccontextmanager
-async def _open_pool(settings: KeeperSettings | DatabaseSettings) -> AsyncIterator[Pool]:
-    pool = await database.create_pool(settings.database_url.get_secret_value(), "retention")
-    try:
-        yield pool
-    finally:
-        await pool.close()
-
-
-async def audit(arguments: Namespace) -> None:
-    """Compares catalogue and bucket, tenant by tenant; exits with 3 where they disagree."""
-    settings = load(KeeperSettings)
-    found = unrepaired = 0
-    async with _open_pool(settings) as pool, open_keeper(settings, pool) as keeper:
-        tenants = await _choose_tenants(pool, arguments.tenant)
-        now = await actions.check_time(keeper) if arguments.repair else clock.now()
-        store_now = await keeper.objects.date()
-        for tenant in tenants:
-            async for one in actions.audit_tenant(
-                keeper, tenant.tenant_id, now, store_now, repair=arguments.repair
-            ):
-                found += 1
-                unrepaired += not one.repaired
-                _print_disagreement(one, as_json=arguments.json)
-        if not arguments.json:
-            print(
-                f"{len(tenants)} clients compared: "
-                + (f"{found} disagreements, {found - unrepaired} repaired." if found else "clean.")
-            )
-    if found:
-        raise SystemExit(DISAGREEMENTS)
-
-
-async def _choose_tenants(pool: Pool, wanted: UUID | None) -> list[store.Tenant]:
-    async with database.acquire(pool) as conn:
-        tenants = await store.list_tenants(conn)
-    chosen = [one for one in tenants if wanted in (None, one.tenant_id)]
-    if wanted is not None and not chosen:
-        raise NotFound("tenant")
-    return chosen
-
-
-def _print_disagreement(one: rules.Disagreement, *, as_json: bool) -> None:
-    if as_json:
-        shown = {
-            "tenant_id": str(one.tenant_id),
-            "kind": one.kind,
-            "sentence": one.sentence,
-            "pack_id": one.pack_id.hex(),
-            "repaired": one.repaired,
-        }
-        print(json.dumps(shown, ensure_ascii=False))
-    else:
-        print(f"{one.tenant_id} {one.kind}: {one.sentence} {one.repaired}".rstrip())
-
-
-async def list_holds(_arguments: Namespace) -> None:
-    """Prints the unusual runs that hold their plan's expiry."""
-    async with _open_pool(load(DatabaseSettings)) as pool, database.acquire(pool) as conn:
-        holds = await store.list_holds(conn)
-    for hold in holds:
-        name = f"{hold.plan_name or '?'} of client {hold.tenant_id}"
-        print(
-            f"{hold.plan_id} run {hold.number}, since {hold.held_at:%Y-%m-%d}: {hold.why}; {name}"
-        )
-    if not holds:
-        print("No plan's expiry is held.")
-
-
-async def clear_holds(arguments: Namespace) -> None:
-    """Lets a plan's versions expire again."""
-    async with _open_pool(load(DatabaseSettings)) as pool, database.transaction(pool) as conn:
-        runs = await actions.clear_holds(conn, arguments.plan, arguments.reason)
-    print(f"{arguments.plan}: run {', '.join(map(str, runs))} holds nothing any more.")
-
-
-async def look_at_clock(arguments: Namespace) -> None:
-    """Says whether the time is believed, or believes it."""
-    settings = load(KeeperSettings)
-    async with _open_pool(settings) as pool, open_keeper(settings, pool) as keeper:
-        if arguments.accept:
-            if not arguments.reason:
-                raise Conflict("Say why the time is right: --reason …")
-            now = await actions.accept_time(keeper, arguments.reason)
-            print(f"{now:%Y-%m-%d %H:%M} UTC is believed from now on.")
-        else:
-            now = await actions.check_time(keeper)
-            print(f"{now:%Y-%m-%d %H:%M} UTC is believed.")
-
-
-def describe_audit(parser: ArgumentParser) -> None:
-    """The audit's arguments."""
-    parser.add_argument("--repair", action="store_true", help="mend what can safely be mended")
-    parser.add_argument("--tenant", metavar="TENANT", type=UUID, help="this client only")
-    parser.add_argument("--json", action="store_true", help="one object a line")
-
-
-def describe_clear(parser: ArgumentParser) -> None:
-    """Clearing names a plan and wants a reason."""
-    parser.add_argument("plan", metavar="PLAN", type=UUID)
-    parser.add_argument("--reason", required=True, help="kept with the hold")
-
-
-def describe_clock(parser: ArgumentParser) -> None:
-    """Believing a time wants a reason."""
-    parser.add_argument("--accept", action="store_true", help="the time is right, go on")
-    parser.add_argument("--reason", default="", help="kept")
+        await service.run(app, jobs=jobs.JOBS, resources=resources, handlers=consumers.HANDLERS)
 
 
 if __name__ == "__main__":
-    runtime.main(
-        "retention",
-        serve,
-        [
-            runtime.Command(
-                "audit", "compare catalogue and bucket; 3: they disagree", describe_audit, audit
-            ),
-            runtime.Command(
-                "holds", "list the unusual runs that hold expiry", lambda _: None, list_holds
-            ),
-            runtime.Command(
-                "clear", "let a plan's versions expire again", describe_clear, clear_holds
-            ),
-            runtime.Command(
-                "clock", "is the time believed, by which is deleted?", describe_clock, look_at_clock
-            ),
-        ],
-    )
+    runtime.main("retention", serve, commands.COMMANDS)

@@ -16,14 +16,14 @@ from services.retention import actions, rules, store
 
 
 async def on_tenant_changed(conn: Connection, event: TenantChanged) -> None:
-    await store.put_tenant(
+    await store.tenants.put(
         conn, event.tenant_id, event.version, event.retention_days, event.subscription
     )
 
 
 async def on_subscription_ended(conn: Connection, event: SubscriptionEnded) -> None:
-    due_at = rules.find_destruction_date(event.ended_at)
-    if not await store.schedule_destruction(
+    due_at = rules.destruction.find_destruction_date(event.ended_at)
+    if not await store.destruction.schedule_destruction(
         conn, event.tenant_id, event.version, event.ended_at, due_at, event.reason
     ):
         return
@@ -37,14 +37,16 @@ async def on_subscription_ended(conn: Connection, event: SubscriptionEnded) -> N
 
 
 async def on_subscription_reinstated(conn: Connection, event: SubscriptionReinstated) -> None:
-    if await store.cancel_destruction(conn, event.tenant_id, event.version, event.reason):
+    if await store.destruction.cancel_destruction(
+        conn, event.tenant_id, event.version, event.reason
+    ):
         logs.get().info("destruction.cancelled", tenant_id=str(event.tenant_id))
 
 
 async def on_run_finished(conn: Connection, event: RunFinished) -> None:
     if event.restore_point:
-        await store.allow_long_statements(conn)
-        await actions.judge_runs(conn, event.tenant_id, event.plan_id, clock.now())
+        await store.sessions.allow_long_statements(conn)
+        await actions.expiry.judge_runs(conn, event.tenant_id, event.plan_id, clock.now())
 
 
 HANDLERS: Handlers = {

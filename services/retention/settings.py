@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from pydantic import Field, SecretStr
 
 from libs.shared.settings import BucketSettings, ServiceSettings, Settings
+from services.retention import rules
 
 
 class DatabaseSettings(Settings):
@@ -13,14 +16,21 @@ class DatabaseSettings(Settings):
     database_url: SecretStr
 
 
-class KeeperSettings(BucketSettings, DatabaseSettings):
+class CommandSettings(BucketSettings, DatabaseSettings):
     """What the commands need as well as the service."""
 
     grace_days: float = Field(default=7, ge=0)
     young_hours: float = Field(default=24, ge=0)
 
+    @property
+    def limits(self) -> rules.collection.Limits:
+        """How patient collection is."""
+        return rules.collection.Limits(
+            young=timedelta(hours=self.young_hours), grace=timedelta(days=self.grace_days)
+        )
 
-class RetentionSettings(ServiceSettings, KeeperSettings):
+
+class RetentionSettings(ServiceSettings, CommandSettings):
     """Settings of retention; the fields are COFFRE_… variables.
 
     grace_days: how long a condemned pack is kept. young_hours: how long a pack is left alone.
@@ -32,3 +42,12 @@ class RetentionSettings(ServiceSettings, KeeperSettings):
     collect_hours: float = Field(default=24, gt=0)
     scrub_days: float = Field(default=30, gt=0)
     scrub_rate_bytes: int = Field(default=20_000_000, ge=1)
+
+    @property
+    def rhythm(self) -> rules.rhythm.Rhythm:
+        """How often it works, and how fast."""
+        return rules.rhythm.Rhythm(
+            timedelta(hours=self.collect_hours),
+            timedelta(days=self.scrub_days),
+            self.scrub_rate_bytes,
+        )

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.agent.databases import accounting, copied, mariadb  # noqa: F401 - fixtures for all
-from tests.agent.house import Client, House, open_house
-from tests.agent.machines import Machine
 from tests.agent.monitors import monitor  # noqa: F401 - a fixture for all
+from tests.world.clients import Client
+from tests.world.house import FOR_AGENTS, House, open_house
+from tests.world.machines import Machine
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +20,8 @@ def house(
     servers: Any, database_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[House]:
     """Ingest, portal and reporting, for all tests of a worker."""
-    with open_house(servers, database_template, tmp_path_factory.mktemp("house")) as opened:
+    folder = tmp_path_factory.mktemp("house")
+    with open_house(servers, database_template, folder, *FOR_AGENTS) as opened:
         yield opened
 
 

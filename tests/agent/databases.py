@@ -17,7 +17,7 @@ import pytest
 from agent.config import Dump
 from agent.dumps import taking
 from agent.dumps.taking import Taken
-from agent.reading import FileReader
+from agent.walking.reading import FileReader
 
 KEY = bytes(range(32))
 

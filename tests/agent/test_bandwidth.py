@@ -6,8 +6,8 @@ import threading
 import time
 from datetime import datetime
 
-from agent.bandwidth import Throttle
 from agent.config import Bandwidth, BandwidthHours
+from agent.server.bandwidth import Throttle
 
 WEEKDAYS = frozenset(range(5))
 MONDAY_NOON = datetime(2026, 11, 23, 12, 0).astimezone()

@@ -14,9 +14,9 @@ import pytest
 from agent.checks.rhythm import check_rhythm
 from agent.checks.server import clock_finding
 from agent.config import Plan
-from tests.agent.house import Client
-from tests.agent.machines import Machine
 from tests.servers import free_port
+from tests.world.clients import Client
+from tests.world.machines import Machine
 
 NIGHTLY = Plan("papers", ("/srv",), (), "0 2 * * *", "Europe/Paris", (), True)
 
@@ -57,7 +57,7 @@ def test_what_would_make_the_night_fail_is_named(machine: Machine, papers: Path)
     told = {line["plan"]: line["message"] for line in found["folders"] if line["level"] == "wrong"}
     assert "papers/letter.txt (permission denied)" in told["papers"]
     assert "papers/2026 (permission denied)" in told["papers"]
-    assert "can't be read" in told["gone"]
+    assert "is not there" in told["gone"]
     assert (
         "min_files asks for 1000"
         in {line["plan"]: line["message"] for line in look(machine, 1)["folders"]}["huge"]
@@ -161,7 +161,9 @@ def test_a_wrong_clock_is_told_in_words(ahead: float, level: str, words: str) ->
     ],
 )
 def test_the_last_run_and_the_next(last: tuple[str, str] | None, level: str, words: str) -> None:
-    told = {"started_at": last[0], "outcome": last[1], "error": "gone"} if last else None
+    told = (
+        {"started_at": last[0], "outcome": last[1], "error": {"sentence": "gone"}} if last else None
+    )
     found = check_rhythm(NIGHTLY, told, datetime(2026, 11, 23, 10, tzinfo=UTC))
     assert found.level == level
     assert words in found.sentence

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.machines import ROOT, Machine
+from tests.world.machines import ROOT, Machine
 
 COMMANDS = ["enrol", "check", "timer", "run", "plans", "status", "restore", "config"]
 LOADED = """
@@ -140,5 +140,5 @@ def test_help_imports_no_more_than_the_command_line() -> None:
 def test_a_run_imports_no_more_than_it_needs(tmp_path: Path) -> None:
     machine = Machine(tmp_path, {"papers": {"folders": ["/srv"]}}, "http://127.0.0.1:9")
     loaded = loaded_by("--config", str(machine.config), "run", "papers")
-    assert "agent.run" in loaded
+    assert "agent.copying.run" in loaded
     assert loaded.isdisjoint({"pathspec", "platformdirs", "pydantic", "rich"})

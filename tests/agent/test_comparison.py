@@ -12,12 +12,14 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent import fetched, records
-from agent.delta import Comparison, Counters
+from agent.copying import fetched
+from agent.copying.delta import Comparison
 from agent.exclusions import Rules
-from agent.reading import FileReader
-from agent.records import Reader, Writer
-from agent.tree import Tree
+from agent.telling.counters import Counters
+from agent.walking import records
+from agent.walking.reading import FileReader
+from agent.walking.records import Reader, Writer
+from agent.walking.tree import Tree
 from libs.shared.entries import Entry, FolderDelta, check_batch
 
 KEY = b"k" * 32

@@ -13,10 +13,10 @@ import pytest
 from agent import config
 from agent.config.example import example
 from agent.exclusions import Exclusions, Rules
-from agent.failures import UsageError
-from agent.names import shown
-from agent.tree import Tree
-from tests.agent.machines import ROOT
+from agent.telling.failures import UsageError
+from agent.telling.names import shown
+from agent.walking.tree import Tree
+from tests.world.machines import ROOT
 
 GOOD = """
 server = "https://coffre.example"

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from uuid import UUID
 
-from libs.shared.objects import ObjectStore
-from tests.agent.house import Client, House
-from tests.agent.machines import Machine
+from libs.shared import bucket
 from tests.trees import compare_trees
+from tests.world.clients import Client
+from tests.world.house import House
+from tests.world.machines import Machine
 
 
 def damage_all(house: House, tenant_id: str) -> None:
     """What a bad disk does, and what a scrub finds."""
-    environ = house.environ
 
     async def overwrite() -> None:
-        store = ObjectStore(
-            environ["COFFRE_S3_ENDPOINT"],
-            environ["COFFRE_S3_ACCESS_KEY"],
-            environ["COFFRE_S3_SECRET_KEY"],
-            environ["COFFRE_S3_BUCKET"],
-        )
-        async for key, size in store.list(f"t/{tenant_id}/packs/"):
-            await store.put(key, bytes(size))
-        await store.close()
+        async for key, size in house.objects.list(bucket.packs_of(UUID(tenant_id))):
+            await house.objects.put(key, bytes(size))
 
     asyncio.run(overwrite())
     house.query(

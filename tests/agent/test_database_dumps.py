@@ -16,7 +16,17 @@ from typing import Any
 import pytest
 
 from agent.config import Dump
+from agent.dumps.taking import Taken
+from libs.shared.reasons import Reason
+from libs.shared.words.explanations import say
 from tests.agent.databases import Copied, path_first, postgresql
+
+
+def why(taken: Taken) -> str:
+    """What is said of a dump."""
+    assert taken.reason is not None
+    return say(taken.reason)
+
 
 # --- PostgreSQL ----------------------------------------------------------------------------------
 
@@ -27,7 +37,7 @@ def test_a_postgresql_dump_brings_every_row_back(
 ) -> None:
     dump = postgresql(servers, accounting.names["books"], tmp_path, format=kind)
     taken = copied.take(dump)
-    assert (taken.detail, taken.succeeded, taken.guaranteed) == ("", True, True)
+    assert (taken.reason, taken.succeeded, taken.guaranteed) == (None, True, True)
     assert taken.file_name == ("books.sql" if kind == "plain" else "books.dump")
     file = tmp_path / taken.file_name
     file.write_bytes(copied.content(taken))
@@ -49,8 +59,8 @@ def test_a_refused_password_is_said_and_never_shown(
     (tmp_path / "password").write_text("not-that-one\n")
     taken = copied.take(dump)
     assert not taken.succeeded
-    assert taken.detail.startswith("pg_dump ended with status 1: ")
-    assert "password authentication failed" in taken.detail
+    assert why(taken).startswith("pg_dump ended with status 1: ")
+    assert "password authentication failed" in why(taken)
     leaking = "import os, sys; sys.exit('with ' + os.environ.get('PGPASSWORD', '') + ' I failed')"
     program = tmp_path / "bin" / "pg_dump"
     program.parent.mkdir()
@@ -58,9 +68,9 @@ def test_a_refused_password_is_said_and_never_shown(
     program.chmod(0o755)
     with path_first(program.parent):
         taken = copied.take(dump)
-    assert taken.detail == "pg_dump ended with status 1: with *** I failed"
+    assert why(taken) == "pg_dump ended with status 1: with *** I failed"
     (tmp_path / "password").unlink()
-    assert "password can't be read: No such file" in copied.take(dump).detail
+    assert "password can't be read: No such file" in why(copied.take(dump))
 
 
 def test_a_custom_dump_cut_short_is_noticed(
@@ -74,7 +84,7 @@ def test_a_custom_dump_cut_short_is_noticed(
     with path_first(program.parent):
         taken = copied.take(dump)
     assert not taken.succeeded
-    assert taken.detail.startswith("it can't be read again: pg_restore: error: ")
+    assert why(taken).startswith("it can't be read again: pg_restore: error: ")
 
 
 # --- MySQL, MariaDB ------------------------------------------------------------------------------
@@ -110,12 +120,12 @@ def test_a_mysql_dump_gets_its_password_by_a_private_file(copied: Copied, tmp_pa
         refused = copied.take(dump)
         program.unlink()
         missing = copied.take(dump)
-    assert (taken.detail, taken.succeeded, taken.guaranteed) == ("", True, True)
+    assert (taken.reason, taken.succeeded, taken.guaranteed) == (None, True, True)
     assert taken.file_name == "shop.sql"
     assert copied.content(taken).startswith(b"-- MySQL dump")
-    assert "1045" in refused.detail
-    assert "s3cret" not in refused.detail
-    assert missing.detail == "the program mysqldump is not installed"
+    assert "1045" in why(refused)
+    assert "s3cret" not in why(refused)
+    assert why(missing) == "the program mysqldump is not installed"
     assert list(copied.private.iterdir()) == [], "the file with the password is gone"
 
 
@@ -156,7 +166,7 @@ def test_a_mariadb_dump_brings_every_row_back(
         )
     finally:
         del os.environ["MYSQL_HOME"]
-    assert (taken.detail, taken.succeeded, taken.guaranteed) == ("", True, True)
+    assert (taken.reason, taken.succeeded, taken.guaranteed) == (None, True, True)
     sql(copied.content(taken).decode(), "fresh")
     query = "SELECT count(*), md5(group_concat(id, label, hex(raw) ORDER BY id)) FROM orders"
     many = "SET SESSION group_concat_max_len = 10000000;"
@@ -203,7 +213,7 @@ def test_a_sqlite_database_is_copied_whole_while_it_is_written_to(
         ended.set()
         writer.join()
         ledger.close()
-    assert (taken.detail, taken.succeeded, taken.guaranteed) == ("", True, True)
+    assert (taken.reason, taken.succeeded, taken.guaranteed) == (None, True, True)
     restored = tmp_path / taken.file_name
     restored.write_bytes(copied.content(taken))
     back = sqlite3.connect(restored)
@@ -222,7 +232,7 @@ def test_a_sqlite_database_that_cannot_be_trusted_is_no_dump(
     copied: Copied, tmp_path: Path
 ) -> None:
     dump = Dump("ledger", "sqlite", path=tmp_path / "ledger.db", timeout_seconds=60)
-    assert "No such file" in copied.take(dump).detail
+    assert "No such file" in why(copied.take(dump))
     assert not (tmp_path / "ledger.db").exists()
     ledger = sqlite3.connect(tmp_path / "ledger.db")
     ledger.execute("CREATE TABLE entries (note text)")
@@ -232,15 +242,15 @@ def test_a_sqlite_database_that_cannot_be_trusted_is_no_dump(
     assert copied.take(dump).guaranteed
     ledger.execute("BEGIN EXCLUSIVE")
     locked = copied.take(replace(dump, timeout_seconds=0.3))
-    assert "took longer than 0.3 s" in locked.detail
+    assert locked.reason == Reason("dump-timed-out", limit=1)
     ledger.rollback()
     ledger.close()
     with (tmp_path / "ledger.db").open("r+b") as file:
         file.seek(4096 * 20)
         file.write(b"\x55" * 4096 * 3)
-    assert "damaged" in copied.take(dump).detail
+    assert "damaged" in why(copied.take(dump))
     (tmp_path / "ledger.db").write_text("this is no database" * 100)
-    assert "file is not a database" in copied.take(dump).detail
+    assert "file is not a database" in why(copied.take(dump))
     assert list(copied.private.iterdir()) == []
     copied.private.rmdir()
-    assert copied.take(dump).detail.endswith("private can't be written: No such file or directory")
+    assert why(copied.take(dump)).endswith("private can't be written: No such file or directory")

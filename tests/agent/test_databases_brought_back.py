@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2
-
-from tests.agent.house import PASSWORD, Client, House, wait_for
+from devstack import mails
+from tests.world.clients import Client
+from tests.world.house import House
 
 
 def in_the_portal(client: Client, plan: str, path: str) -> tuple[list[dict[str, Any]], bytes]:
     """The top of a plan as the portal lists it, and a file as it is downloaded there."""
-    with httpx2.Client(base_url=client.house.urls["portal"] + "/api/v1", trust_env=False) as portal:
-        asked = {"email": client.email, "password": PASSWORD}
-        token = portal.post("/tokens", json=asked).json()["token"]
-        portal.headers["Authorization"] = f"Bearer {token}"
+    with client.sign_in() as portal:
         listed = portal.get(f"/plans/{plan}/entries", params={"path": "/"})
         assert listed.is_success, listed.text
         file = portal.get(f"/plans/{plan}/file", params={"path": path})
@@ -29,19 +24,8 @@ def in_the_portal(client: Client, plan: str, path: str) -> tuple[list[dict[str, 
 
 def mail_to(house: House, address: str) -> str:
     """The report to an address, as text."""
-    seen: set[Path] = set()
-
-    def look() -> str | None:
-        for path in set(house.mail_dir.glob("[0-9]*.eml")) - seen:
-            seen.add(path)
-            if address.encode() not in (body := path.read_bytes()):
-                continue
-            mail: Any = email.message_from_bytes(body, policy=email.policy.default)
-            if address in mail.get_all("X-Envelope-To", []):
-                return str(mail["Subject"] + "\n" + mail.get_body(("plain",)).get_content())
-        return None
-
-    return wait_for("the report", look)
+    mail = house.mail(address, "")
+    return f"{mail['Subject']}\n{mails.text(mail)}"
 
 
 def test_a_postgresql_database_is_dumped_reported_and_brought_back(

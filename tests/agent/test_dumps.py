@@ -12,7 +12,9 @@ import pytest
 from agent.config import Dump
 from agent.dumps import folder
 from agent.dumps.taking import Taken
-from agent.tree import FILE, FOLDER, Listing, Row
+from agent.telling.counters import Missed
+from agent.walking.tree import FILE, FOLDER, Listing, Row
+from libs.shared.reasons import Reason
 from tests.agent.databases import KEY, Copied
 
 
@@ -34,7 +36,7 @@ sys.stdout.buffer.flush()
 sys.stdout.buffer.write(b"-- the end\\n")
 """
     taken = copied.take(command(script))
-    assert (taken.succeeded, taken.guaranteed, taken.detail) == (True, True, "")
+    assert (taken.succeeded, taken.guaranteed, taken.reason) == (True, True, None)
     assert taken.size_bytes == 9_000_011
     assert len(taken.chunks) > 32 * 3
     assert copied.content(taken)[-20:].endswith(b"-- the end\n")
@@ -42,33 +44,37 @@ sys.stdout.buffer.write(b"-- the end\\n")
 
 
 @pytest.mark.parametrize(
-    ("script", "more", "why"),
+    ("script", "more", "code"),
     [
-        ("pass", {}, "it wrote nothing"),
-        ("print('rows')", {}, "its end mark is missing, so it isn't whole"),
-        ("print('-- the end' + 'x' * 20000)", {}, "its end mark is missing, so it isn't whole"),
+        ("pass", {}, "dump-empty"),
+        ("print('rows')", {}, "dump-cut"),
+        ("print('-- the end' + 'x' * 20000)", {}, "dump-cut"),
+        ("print('-- the end')", {"min_size_bytes": 12}, "dump-too-small"),
         (
-            "print('-- the end')",
-            {"min_size_bytes": 12},
-            "it has 11 B and should have 12 B at least",
+            "print('-- the end', flush=True); import sys; sys.exit('disk full')",
+            {},
+            "dump-program-failed",
         ),
-        ("print('-- the end', flush=True); import sys; sys.exit('disk full')", {}, "disk full"),
-        ("import os; print('-- the end', flush=True); os.kill(os.getpid(), 9)", {}, "signal 9"),
-        ("import time; time.sleep(60)", {"timeout_seconds": 0.5}, "took longer than 0.5 s"),
+        (
+            "import os; print('-- the end', flush=True); os.kill(os.getpid(), 9)",
+            {},
+            "dump-program-killed",
+        ),
+        ("import time; time.sleep(60)", {"timeout_seconds": 0.5}, "dump-timed-out"),
         (
             "import os, time; print('-- the end', flush=True); os.close(1); time.sleep(60)",
             {"timeout_seconds": 0.5},
-            "took longer than 0.5 s",
+            "dump-timed-out",
         ),
         (
             "import sys\nwhile True: sys.stdout.write('rows ' * 1000 + '-- the end')",
             {"timeout_seconds": 0.5},
-            "took longer than 0.5 s",
+            "dump-timed-out",
         ),
         (
             "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)",
             {"timeout_seconds": 0.5},
-            "took longer than 0.5 s",
+            "dump-timed-out",
         ),
     ],
     ids=[
@@ -85,12 +91,13 @@ sys.stdout.buffer.write(b"-- the end\\n")
     ],
 )
 def test_a_bad_dump_is_told_from_a_good_one(
-    copied: Copied, script: str, more: dict[str, Any], why: str
+    copied: Copied, script: str, more: dict[str, Any], code: str
 ) -> None:
     began = time.monotonic()
     taken = copied.take(command(script, **more))
     assert (taken.succeeded, taken.guaranteed, taken.size_bytes) == (False, False, 0)
-    assert why in taken.detail
+    assert taken.reason is not None
+    assert taken.reason.code == code
     assert time.monotonic() - began < 8
 
 
@@ -101,7 +108,7 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 open({str(tmp_path / "pid")!r}, "w").write(str(child.pid))
 """
     taken = copied.take(command(script, timeout_seconds=1))
-    assert "took longer than 1.0 s" in taken.detail, "its child holds the pipe"
+    assert taken.reason == Reason("dump-timed-out", limit=1), "its child holds the pipe"
     child = Path(f"/proc/{(tmp_path / 'pid').read_text()}/stat")
     deadline = time.monotonic() + 5
     while child.exists() and child.read_text().split()[2] != "Z":
@@ -112,7 +119,7 @@ open({str(tmp_path / "pid")!r}, "w").write(str(child.pid))
 def test_a_command_without_a_mark_is_kept_and_not_guaranteed(copied: Copied) -> None:
     taken = copied.take(command("print('rows')", end_mark=None))
     assert (taken.succeeded, taken.guaranteed) == (True, False)
-    assert taken.detail == "it has no end mark that could be checked"
+    assert taken.reason == Reason("dump-unproven")
 
 
 def test_a_dump_much_smaller_than_before_is_suspect(copied: Copied) -> None:
@@ -120,12 +127,13 @@ def test_a_dump_much_smaller_than_before_is_suspect(copied: Copied) -> None:
     assert not copied.take(command(script), size_before=1999).is_suspect
     taken = copied.take(command(script), size_before=2001)
     assert (taken.succeeded, taken.guaranteed, taken.is_suspect) == (True, True, True)
-    assert "2.0 kB" in taken.detail
+    assert taken.reason == Reason("dump-much-smaller", amount=1000, limit=2001)
 
 
 def test_a_program_that_is_not_there_says_so(copied: Copied) -> None:
     taken = copied.take(Dump("accounts", "command", command=("no-such-program",)))
-    assert taken.detail == "no-such-program can't be started: No such file or directory"
+    words = "No such file or directory"
+    assert taken.reason == Reason("dump-not-started", "no-such-program", detail=words)
 
 
 # --- the folder of dumps -------------------------------------------------------------------------
@@ -150,7 +158,7 @@ def test_the_folder_of_dumps_stands_at_its_place_in_the_walk(first: str) -> None
 
 
 def test_a_real_folder_of_that_name_is_left_out_and_named() -> None:
-    missed: dict[bytes, str] = {}
+    missed: dict[bytes, Missed] = {}
     row: Row = (b"@dumps", FOLDER << 12 | 0o755, 77, 0, 1, 1, 0, 0)
     walk = [Listing(b"", rows=[row]), Listing(b"@dumps"), Listing(b"@dumps/x"), Listing(b"etc")]
     good = Taken("books", "books.sql", True, True, 5, 9, KEY)
@@ -158,4 +166,4 @@ def test_a_real_folder_of_that_name_is_left_out_and_named() -> None:
     assert [listing.path for listing in listings] == [b"", b"@dumps", b"etc"]
     assert listings[0].rows[0][2] == 0, "ours, not the machine's"
     assert listings[1].contents
-    assert missed == {b"@dumps": "not copied: the plan's dumps have this name"}
+    assert missed == {b"@dumps": Missed(Reason("name-of-dumps"))}

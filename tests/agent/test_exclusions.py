@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pathspec import GitIgnoreSpec
 
-from agent.exclusions import Exclusions, Rules, shipped
+from agent.config import shipped
+from agent.exclusions import Exclusions, Rules
 from agent.exclusions.rules import CACHE_SIGNATURE
-from agent.tree import FILE, Tree
-from tests.agent.machines import Machine
+from agent.walking.tree import FILE, Tree
+from tests.world.machines import Machine
 
 # What every office has, on each system: a shipped list that touches one of these is wrong.
 KEPT = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.agent.house import Client
-from tests.agent.machines import Machine
 from tests.trees import build_hostile_tree, compare_trees
+from tests.world.clients import Client
+from tests.world.machines import Machine
 
 
 def test_a_folder_is_copied_once_and_then_only_what_changed(

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from libs.devstack import seaweedfs
-from libs.devstack.ports import Ports
-from libs.devstack.processes import Processes
-from tests.agent.house import House, open_house, wait_for
+from devstack import seaweedfs
+from devstack.ports import Ports
+from devstack.processes import Processes
 from tests.agent.test_restores_gone_wrong import disk
 from tests.trees import compare_trees
+from tests.world.house import FOR_AGENTS, House, open_house
+from tests.world.waiting import wait_for
 
 pytestmark = pytest.mark.long
 
@@ -42,8 +43,7 @@ def small_house(
     try:
         store = seaweedfs.start(processes, small_disk, secrets.token_hex(16), free)
         own = replace(servers, s3_endpoint=store.endpoint, s3_secret_key=store.secret_key)
-        (tmp_path / "house").mkdir()
-        with open_house(own, database_template, tmp_path / "house") as opened:
+        with open_house(own, database_template, tmp_path / "house", *FOR_AGENTS) as opened:
             yield opened
     finally:
         processes.close()
@@ -62,8 +62,8 @@ def test_a_full_store_is_named_and_loses_nothing(
     for number in range(20):
         (papers / f"late {number}").write_bytes(os.urandom(10_000_000))
     full = machine.run(expect=22)
-    assert "The storage refuses to take more (500 InternalError)" in full["error"]
-    assert "Nothing that was acknowledged is lost" in full["error"]
+    assert "The storage refuses to take more (500 InternalError)" in full["error"]["sentence"]
+    assert "Nothing that was acknowledged is lost" in full["error"]["sentence"]
 
     back = client.restore(machine, tmp_path / "while full")
     assert (back["run_number"], back["files_restored"]) == (1, 13)

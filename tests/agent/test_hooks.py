@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from agent import config
-from agent.hooks import HookFailed, Hooks
-from agent.telling import Teller
+from agent.programs.hooks import HookFailed, Hooks
+from agent.telling.failures import AgentError
+from agent.telling.teller import Teller
+from libs.shared.reasons import Reason
 
 NOTE = (
     "import json, os, sys; open(sys.argv[1], 'a').write(json.dumps("
@@ -50,7 +52,7 @@ def test_each_hook_runs_once_and_knows_what_it_is_about(tmp_path: Path, teller: 
     hooks.before()
     assert hooks.after("succeeded") is None
     assert hooks.after("failed") is None
-    hooks.on_error("dump-failed", "The dump books failed.")
+    assert hooks.on_error(AgentError(Reason("dump-failed", "books", 1))) is None
     every = {"COFFRE_PLAN": "papers", "COFFRE_RUN": "a-run", "COFFRE_RUN_NUMBER": "7"}
     assert notes(tmp_path) == [
         {**every, "COFFRE_HOOK": "before", "COFFRE_OUTCOME": ""},
@@ -60,28 +62,29 @@ def test_each_hook_runs_once_and_knows_what_it_is_about(tmp_path: Path, teller: 
             "COFFRE_HOOK": "on_error",
             "COFFRE_OUTCOME": "failed",
             "COFFRE_REASON_CODE": "dump-failed",
-            "COFFRE_REASON": "The dump books failed.",
+            "COFFRE_REASON": "Dumps failed, and all else was copied: books."
+            " See above why. The last good dump of each is kept.",
         },
     ]
     assert teller.log_tail().count("Hook after: noted") == 1
 
 
 @pytest.mark.parametrize(
-    ("argv", "why"),
+    ("argv", "how", "why"),
     [
-        (script("import sys; print('no disk'); sys.exit(3)"), "ended with status 3"),
-        (script("import time; time.sleep(60)"), "took longer than 0.5 s and was stopped"),
-        (("no-such-program",), "no-such-program can't be started: No such file or directory"),
+        (script("import sys; print('no disk'); sys.exit(3)"), "failed", "ended with status 3"),
+        (script("import time; time.sleep(60)"), "timed-out", "took longer than 1.0 s and was"),
+        (("no-such-program",), "not-started", "no-such-program can't be started: No such file"),
     ],
 )
 def test_a_hook_that_fails_before_the_copy_stops_it_and_after_it_warns(
-    tmp_path: Path, teller: Teller, argv: tuple[str, ...], why: str
+    tmp_path: Path, teller: Teller, argv: tuple[str, ...], how: str, why: str
 ) -> None:
     began = time.monotonic()
     hooks = Hooks(config.Hooks(argv, noting(tmp_path), (), 0.5), "papers", teller)
     with pytest.raises(HookFailed) as failed:
         hooks.before()
-    assert failed.value.code == "hook-failed"
+    assert failed.value.reason.code == f"hook-{how}"
     assert why in str(failed.value)
     assert hooks.after("failed") is None
     assert notes(tmp_path) == [], "what was not begun is not ended"
@@ -89,9 +92,12 @@ def test_a_hook_that_fails_before_the_copy_stops_it_and_after_it_warns(
     late.before()
     warning = late.after("succeeded")
     assert warning is not None
-    assert warning.sentence == f"The hook after the copy failed: {warning.detail}."
-    assert why in warning.detail
-    late.on_error("x", "y")
+    assert (warning.code, warning.subject) == (f"after-hook-{how}", argv[0])
+    assert f"The program to run after the copy failed: {argv[0]}" in teller.log_tail()
+    warning = late.on_error(AgentError(Reason("incomplete")))
+    assert warning is not None
+    assert warning.code == f"error-hook-{how}"
+    assert teller.log_tail().count(why) == 2
     assert time.monotonic() - began < 5
     assert ("no disk" in teller.log_tail()) == ("status" in why)
 

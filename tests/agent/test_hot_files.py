@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.hot import MAX_NAMED, HotFiles
+from agent.walking.hot import MAX_NAMED, HotFiles
 from libs.shared.entries import Entry, FolderDelta
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent import large, records
-from agent.delta import REMOVED_AT_ONCE, Comparison, Counters
+from agent.copying.delta import REMOVED_AT_ONCE, Comparison
 from agent.exclusions import Rules
-from agent.large import SortedNames
-from agent.reading import FileReader
-from agent.records import Reader, Writer
-from agent.tree import FILE, Listing, Row, Tree
+from agent.telling.counters import Counters
+from agent.walking import large, records
+from agent.walking.large import SortedNames
+from agent.walking.reading import FileReader
+from agent.walking.records import Reader, Writer
+from agent.walking.tree import FILE, Listing, Row, Tree
 from libs.shared.entries import FolderDelta
 
 NAMES = st.lists(

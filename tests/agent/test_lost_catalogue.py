@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
 import subprocess
-import sys
 from pathlib import Path
+from uuid import UUID
 
-import minio
-
-from tests.agent.house import Client
-from tests.agent.machines import ROOT, Machine
+from libs.shared.bucket import packs_of
+from libs.shared.objects import ObjectStore
 from tests.trees import compare_trees
+from tests.world.clients import Client
+from tests.world.machines import Machine
 
 LOST = [
     *(f"catalogue.{table}" for table in ("versions", "folders", "runs", "plans", "volumes")),
@@ -29,25 +29,12 @@ def lose_and_rebuild(client: Client, lost: list[str]) -> subprocess.CompletedPro
             f"DELETE FROM {table} WHERE tenant_id = $1::text::uuid",
             client.tenant_id,
         )
-    return subprocess.run(
-        [sys.executable, "-m", "services.ingest", "rebuild", "--tenant", client.tenant_id],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            **house.environ,
-            "COFFRE_DATABASE_URL": house.environ["DATABASE_OF"].format(service="ingest"),
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return house.command("ingest", "rebuild", "--tenant", client.tenant_id)
 
 
-def enrol_again(client: Client, machine: Machine) -> None:
-    code = client.enrolment_code()
-    enrolled = machine.agent("enrol", "--server", machine.server, "--code", code)
-    assert enrolled.returncode == 0, enrolled.stderr
+async def delete_all(objects: ObjectStore, prefix: str) -> None:
+    for key in [key async for key, _ in objects.list(prefix)]:
+        await objects.delete(key)
 
 
 def test_a_machine_goes_on_after_the_database_was_lost(
@@ -60,7 +47,7 @@ def test_a_machine_goes_on_after_the_database_was_lost(
     rebuilt = lose_and_rebuild(client, LOST + TOKENS)
     assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
     assert machine.agent("run", "papers").returncode != 0  # its token is lost
-    enrol_again(client, machine)
+    machine.enrol(client.enrolment_code())
     went_on = machine.run()
     assert (went_on["files_new"], went_on["files_changed"], went_on["bytes_sent"]) == (0, 0, 0)
     client.restore(machine, tmp_path / "back")
@@ -71,17 +58,7 @@ def test_a_machine_goes_on_after_the_database_was_lost(
 
     # Lost again, but for the tokens, which were in a backup, and all packs with it: the next
     # run finds out and sends what is missing.
-    house = client.house
-    bucket = minio.Minio(
-        house.environ["COFFRE_S3_ENDPOINT"].removeprefix("http://"),
-        house.environ["COFFRE_S3_ACCESS_KEY"],
-        house.environ["COFFRE_S3_SECRET_KEY"],
-        secure=False,
-        region="us-east-1",
-    )
-    name = house.environ["COFFRE_S3_BUCKET"]
-    for pack in bucket.list_objects(name, f"t/{client.tenant_id}/packs/", recursive=True):
-        bucket.remove_object(name, str(pack.object_name))
+    asyncio.run(delete_all(client.house.objects, packs_of(UUID(client.tenant_id))))
     damaged = lose_and_rebuild(client, LOST)
     assert damaged.returncode == 3
     assert "letter.txt" in damaged.stdout

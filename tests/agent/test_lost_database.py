@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,16 +14,16 @@ import asyncpg
 import httpx2
 import pytest
 
-from tests.agent.house import PASSWORD, Client, House, open_house, wait_for
-from tests.agent.machines import ROOT
+from tests.world.clients import Client
+from tests.world.house import FOR_AGENTS, House, open_house
+from tests.world.machines import ROOT
+from tests.world.waiting import wait_for
 
 
 @pytest.fixture
 def own_house(servers: Any, database_template: str, tmp_path: Path) -> Iterator[House]:
     """Services whose database may be lost."""
-    folder = tmp_path / "house"
-    folder.mkdir()
-    with open_house(servers, database_template, folder) as opened:
+    with open_house(servers, database_template, tmp_path / "house", *FOR_AGENTS) as opened:
         yield opened
 
 
@@ -35,7 +32,7 @@ class Script:
 
     def __init__(self, client: Client) -> None:
         self.ingest = httpx2.Client(
-            base_url=client.house.urls["ingest"], timeout=60, trust_env=False
+            base_url=client.house.url("ingest"), timeout=60, trust_env=False
         )
         code = client.enrolment_code()
         known = "SELECT code_sha256 FROM ingest.enrolments WHERE tenant_id = $1::text::uuid"
@@ -71,22 +68,6 @@ class Script:
         for path, content in files.items():
             self.put(run, path, content)
         return int(self._ask("POST", f"/v1/runs/{run}/commit", dict(commit))["number"])
-
-
-def ingest_command(house: House, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "services.ingest", *words],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            **house.environ,
-            "COFFRE_DATABASE_URL": house.environ["DATABASE_OF"].format(service="ingest"),
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def lose_what_the_bucket_knows(house: House) -> None:
@@ -126,18 +107,18 @@ def test_a_scripts_nights_come_back_with_the_catalogue(own_house: House, tmp_pat
     assert script.night(trees[4], full=True) == 4
 
     kept = tmp_path / "fingerprints"
-    kept.write_text(ingest_command(own_house, "fingerprint").stdout)
+    kept.write_text(own_house.command("ingest", "fingerprint").stdout)
     assert "restore-points=3" in kept.read_text()
     own_house.stop("ingest")
     lose_what_the_bucket_knows(own_house)
-    rebuilt = ingest_command(own_house, "rebuild", "--verify", "--expect", str(kept))
+    rebuilt = own_house.command("ingest", "rebuild", "--verify", "--expect", str(kept))
     assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
     assert "the fingerprints are equal" in rebuilt.stdout
 
     own_house.start("ingest")
     assert script.night({b"srv/after": b"after"}) == 5, "the token is still good"
     trees[5] = {**trees[4], b"srv/after": b"after"}
-    with sign_in(client) as portal:
+    with client.sign_in() as portal:
         for number, tree in trees.items():
             for path, content in tree.items():
                 found = portal.get(file_address(number, path))
@@ -148,14 +129,4 @@ def test_a_scripts_nights_come_back_with_the_catalogue(own_house: House, tmp_pat
 
 
 def file_address(number: int, path: bytes) -> str:
-    return f"/api/v1/plans/nightly/file?run={number}&path={quote(path)}"
-
-
-def sign_in(client: Client) -> httpx2.Client:
-    """The portal's API as the client's administrator."""
-    url = client.house.urls["portal"]
-    known = {"email": client.email, "password": PASSWORD}
-    answer = httpx2.post(f"{url}/api/v1/tokens", json=known, timeout=60, trust_env=False)
-    assert answer.status_code == 201, answer.text
-    bearer = {"Authorization": f"Bearer {answer.json()['token']}"}
-    return httpx2.Client(base_url=url, headers=bearer, timeout=60, trust_env=False)
+    return f"/plans/nightly/file?run={number}&path={quote(path)}"

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.agent.house import Client
-from tests.agent.machines import Machine
 from tests.trees import compare_trees
+from tests.world.clients import Client
+from tests.world.machines import Machine
 
 
 def plans_of(machine: Machine) -> Path:
@@ -47,7 +47,7 @@ def test_a_damaged_memory_costs_a_comparison(
     (papers / "letter.txt").unlink()
     (papers / "moved.txt").write_text("1 204,00 €\n")
     summary = machine.run(expect=3)
-    assert "is damaged, or lost in part" in summary["warnings"][0]
+    assert "is damaged, or lost in part" in summary["warnings"][0]["sentence"]
     assert len(summary["warnings"]) == 1
     assert summary["bytes_sent"] == 0
     changes = [summary[f"files_{kind}"] for kind in ("total", "new", "changed", "removed")]
@@ -65,7 +65,7 @@ def test_a_number_that_was_altered_by_hand_is_not_believed(machine: Machine, pap
     kept["remembered"]["files_total"] = 900_000
     file.write_text(json.dumps(kept))
     summary = machine.run(expect=3)
-    assert "is damaged" in summary["warnings"][0]
+    assert "is damaged" in summary["warnings"][0]["sentence"]
     assert (summary["files_total"], summary["files_new"]) == (4, 0)
     assert machine.run()["outcome"] == "succeeded"
 
@@ -84,7 +84,7 @@ def test_the_memory_of_another_machine_is_not_ours(
     shutil.copytree(plans_of(machine), plans_of(other))
     (elsewhere / "more.txt").write_text("more")
     summary = other.run(expect=3)
-    assert "another machine's or another server's" in summary["warnings"][0]
+    assert "of another machine or server" in summary["warnings"][0]["sentence"]
     changes = [summary[f"files_{kind}"] for kind in ("total", "new", "changed", "removed")]
     assert changes == [2, 1, 0, 0]
     assert other.run()["outcome"] == "succeeded"
@@ -131,7 +131,7 @@ def test_the_same_number_of_another_run_is_not_taken_for_ours(
     assert "Comparing with the server's list" in ended.stdout
     summary = json.loads(ended.stdout.splitlines()[-1])
     assert summary["bytes_sent"] == 0
-    assert "another machine's or another server's" in summary["warnings"][0]
+    assert "of another machine or server" in summary["warnings"][0]["sentence"]
 
 
 def fill(file: Path) -> None:
@@ -172,14 +172,14 @@ def test_a_full_state_folder_ends_no_copy_and_spoils_nothing(
         (papers / f"note {number}").write_text(f"note {number}")
     summary = machine.run(expect=3)
     assert summary["files_new"] == 30
-    assert any("can't be written: No space left" in text for text in summary["warnings"])
-    assert "compares with the server's list" in summary["warnings"][0]
+    assert [one["code"] for one in summary["warnings"]] == ["state-disk-full"]
+    assert "compares with the server's list" in summary["warnings"][0]["sentence"]
     _, report = client.reports(2)[1]
-    assert "n'a pas pu noter ce qu'elle a sauvegardé (le disque est plein)" in report
+    assert "La machine ne peut pas noter ce qu’elle a sauvegardé" in report
 
     stuck = machine.run(expect=1)
-    assert stuck["error_code"] == "state-unusable"
-    assert str(machine.folder / "state") in stuck["error"]
+    assert stuck["error"]["code"] == "state-unusable"
+    assert str(machine.folder / "state") in stuck["error"]["sentence"]
 
     (tiny_disk / "fill").unlink()
     again = machine.run()

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.house import Client, wait_for
-from tests.agent.machines import ROOT, Machine
+from tests.world.clients import Client
+from tests.world.machines import ROOT, Machine
+from tests.world.waiting import wait_for
 
 FILES = 1_000_000
 MOST_BYTES = 150 * 1024 * 1024

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from tests.agent import wires
-from tests.agent.house import PASSWORD, Client
-from tests.agent.machines import Machine
 from tests.trees import HOSTILE_NAMES, build_hostile_tree, compare_trees
+from tests.world.clients import PASSWORD, Client
+from tests.world.machines import Machine
 
 PYTHON = shlex.split(os.environ.get("COFFRE_WINDOWS_PYTHON", ""))
 pytestmark = [
@@ -49,7 +49,7 @@ def pc(client: Client, tmp_path: Path, papers: Path) -> WindowsMachine:
     folder = tmp_path / "pc"
     folder.mkdir()
     plans = {"papers": {"folders": [windows(papers)]}}
-    machine = WindowsMachine(folder, plans, client.house.urls["ingest"])
+    machine = WindowsMachine(folder, plans, client.house.url("ingest"))
     code = client.enrolment_code()
     enrolled = machine.agent("enrol", "--server", machine.server, "--code", code)
     assert enrolled.returncode == 0, enrolled.stderr
@@ -139,7 +139,7 @@ def test_a_restore_on_a_pc_that_is_killed_goes_on(
     (papers / "disk.img").write_bytes(os.urandom(24_000_000))
     round_times(papers)
     pc.run()
-    with wires.wire_to(client.house.urls["portal"], budget=12_000_000) as wire:
+    with wires.wire_to(client.house.url("portal"), budget=12_000_000) as wire:
         cut = subprocess.Popen(
             pc.command(
                 "restore", "papers", "--portal", wire.url, "--email", client.email,
@@ -203,7 +203,7 @@ def test_a_file_that_a_program_keeps_to_itself_is_named(pc: WindowsMachine, pape
         summary = pc.run(expect=3)
     (missed,) = summary["not_copied"]
     assert missed["path"] == f"/Z:{papers}/letter.txt"
-    assert "ermission denied" in missed["reason"] or "another process" in missed["reason"]
+    assert missed["reason"]["code"] == "in-use"
     assert pc.run()["files_new"] == 1
 
 
@@ -212,5 +212,5 @@ def test_one_run_of_a_plan_at_a_time_on_a_pc(pc: WindowsMachine) -> None:
     lock = windows(pc.folder / "state" / "plans" / "papers.lock")
     with program(f"import msvcrt\nf = open({lock!r}, 'r+b')\nmsvcrt.locking(f.fileno(), 2, 1)"):
         refused = pc.run(expect=23)
-    assert "Another run" in refused["error"]
+    assert "Another run" in refused["error"]["sentence"]
     pc.run()

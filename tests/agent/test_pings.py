@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 import time
 
-from agent import pings
-from agent.pings import Pings
-from agent.telling import Teller
+from agent.programs import pings
+from agent.programs.pings import Pings
+from agent.telling.teller import Teller
+from libs.shared.reasons import Reason
 from tests.agent.monitors import Monitor
 
 
@@ -51,10 +52,9 @@ def test_a_service_in_trouble_is_asked_again_and_then_told_of(monitor: Monitor) 
     told.started()
     warning = told.warning()
     assert warning is not None
-    assert warning.code == "ping-failed"
-    assert warning.detail == "127.0.0.1: HTTP Error 404: Not Found"
+    assert warning == Reason("ping-failed", "127.0.0.1", detail="HTTP Error 404: Not Found")
     told.ended("succeeded", "")
-    assert "The monitoring service 127.0.0.1 could not be told: " in teller.log_tail()
+    assert "The monitoring service 127.0.0.1 could not be told of the copy: " in teller.log_tail()
     assert "404" in teller.log_tail()
     assert "secret" not in teller.log_tail()
 
@@ -69,11 +69,11 @@ def test_a_service_that_says_nothing_does_not_hold_a_run_up() -> None:
         assert time.monotonic() - began < 0.2
         warning = told.warning()
         assert warning is not None
-        assert warning.detail == "127.0.0.1: timed out"
+        assert warning == Reason("ping-failed", "127.0.0.1", detail="timed out")
         assert time.monotonic() - began < 2
         told.ended("succeeded", "")
         assert 0.8 < time.monotonic() - began < 3
-    assert teller.log_tail().count("could not be told: timed out") == 2
+    assert teller.log_tail().count("could not be told of the copy: timed out") == 2
     refused = Pings(url, teller)
     refused.started()
     refused.ended("failed", "")

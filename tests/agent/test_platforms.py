@@ -15,9 +15,9 @@ from agent.platforms import by_descriptor, by_path, paths, places_of
 from agent.platforms.locks import try_lock
 from agent.restore.naming import landed
 from libs.shared.entries import Entry, FolderDelta
-from tests.agent.house import PASSWORD, Client
-from tests.agent.machines import ROOT, Machine
 from tests.trees import compare_trees
+from tests.world.clients import PASSWORD, Client
+from tests.world.machines import ROOT, Machine
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_machine_without_descriptors_copies_and_restores(
     (papers / "large.bin").write_bytes(os.urandom(5_000_000))
     machine.run()
     restored = machine.agent(
-        "restore", "papers", "--portal", client.house.urls["portal"], "--email", client.email,
+        "restore", "papers", "--portal", client.house.url("portal"), "--email", client.email,
         "--to", str(tmp_path / "back"), COFFRE_PASSWORD=PASSWORD, **by_paths,
     )  # fmt: skip
     assert restored.returncode == 0, restored.stderr

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.delta import Counters
-from agent.progress import Totals, copying
-from tests.agent.house import Client
-from tests.agent.machines import ROOT, Machine
+from agent.telling.counters import Counters
+from agent.telling.progress import Totals, copying
+from tests.world.clients import Client
+from tests.world.machines import ROOT, Machine
 
 
 def run_at_a_terminal(machine: Machine) -> str:
@@ -109,11 +109,12 @@ def test_a_file_that_breaks_off_is_named_and_its_last_version_kept(
     os.truncate(tmp_path / "image", 8_000_000)
     Path("/proc/sys/vm/drop_caches").write_text("3")
     summary = machine.run(expect=3)
-    assert summary["not_copied"] == [{"path": str(large), "reason": "Input/output error"}]
+    (missed,) = summary["not_copied"]
+    assert (missed["path"], missed["reason"]["code"]) == (str(large), "disk-error")
     assert (summary["files_total"], summary["files_changed"]) == (2, 0)
     client.restore(machine, tmp_path / "back")
     assert Path(f"{tmp_path}/back{large}").read_bytes() == b"first version"
     machine.run(expect=3)
     third = machine.run(expect=1)
-    assert (third["outcome"], third["error_code"]) == ("failed", "missed-again")
+    assert (third["outcome"], third["error"]["code"]) == ("failed", "missed-again")
     assert machine.run(expect=1)["outcome"] == "failed", "until it is read again"

@@ -10,8 +10,8 @@ from threading import Thread
 
 import pytest
 
-from agent.connection import Connection
-from agent.failures import Unreachable
+from agent.server.connection import Connection
+from agent.telling.failures import Unreachable
 from libs.shared.errors import StorageRefused
 
 
@@ -62,7 +62,10 @@ def test_a_full_store_is_waited_for_and_named() -> None:
 def test_patience_with_a_full_store_ends() -> None:
     with full_for(100) as url:
         connection = Connection(url, "token", ca_file=None, patience_seconds=1, on_wait=print)
-        with pytest.raises(Unreachable, match=r"took nothing for 1 seconds .*507") as ended:
+        with pytest.raises(Unreachable, match=r"took nothing for 1\.0 s .*507") as ended:
             connection.call("PUT", "/v1/pack", b"pack")
         connection.cut()
     assert ended.value.exit_code == 22
+    reason = ended.value.reason
+    assert (reason.code, reason.subject, reason.limit) == ("storage-refused", url, 1)
+    assert "507 InsufficientStorage" in reason.detail

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.failures import UsageError
 from agent.restore import points
-from tests.agent.house import PASSWORD, Client
-from tests.agent.machines import Machine
+from agent.telling.failures import UsageError
 from tests.trees import compare_trees
+from tests.world.clients import PASSWORD, Client
+from tests.world.machines import Machine
 
 
 def test_a_date_names_the_last_restore_point_that_is_not_later(
@@ -40,7 +40,7 @@ def test_a_date_names_the_last_restore_point_that_is_not_later(
     assert now["run_number"] == 2
     assert compare_trees(papers, Path(f"{tmp_path}/now{papers}")) == []
     early = client.restore(machine, tmp_path / "early", "--at", "2020-01-01", expect=1)
-    assert early["error_code"] == "not-found"
+    assert (early["error"]["code"], early["error"]["subject"]) == ("server-refused", "not-found")
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,6 @@ def test_options_that_contradict_or_lack_are_told(machine: Machine, client: Clie
 def restore(machine: Machine, client: Client, *options: str):  # type: ignore[no-untyped-def]
     """The command as a person gives it."""
     return machine.agent(
-        "restore", "papers", "--portal", client.house.urls["portal"], "--email", client.email,
+        "restore", "papers", "--portal", client.house.url("portal"), "--email", client.email,
         *options, COFFRE_PASSWORD=PASSWORD,
     )  # fmt: skip

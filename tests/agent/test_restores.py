@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.house import PASSWORD, Client, House
-from tests.agent.machines import ROOT, Machine
 from tests.trees import compare_trees
+from tests.world.clients import PASSWORD, Client
+from tests.world.house import House
+from tests.world.machines import ROOT, Machine
 
 
 @pytest.mark.usefixtures("either_way")
@@ -69,7 +70,7 @@ def test_many_copies_of_a_large_file_need_few_open_files(
     for number in range(50):
         (papers / f"copy {number}").write_bytes(content)
     machine.run()
-    portal = client.house.urls["portal"]
+    portal = client.house.url("portal")
     command = machine.command(
         "restore", "papers", "--portal", portal, "--email", client.email,
         "--to", str(tmp_path / "back"),
@@ -92,10 +93,13 @@ def test_only_the_clients_own_people_get_it(
     machine.run()
     stranger = house.open_client("Somebody else")
     refused = stranger.restore(machine, tmp_path / "back", expect=1)
-    assert refused["error_code"] == "not-found"
+    assert (refused["error"]["code"], refused["error"]["subject"]) == (
+        "server-refused",
+        "not-found",
+    )
     assert not list((tmp_path / "back").iterdir())
     ended = machine.agent(
-        "restore", "papers", "--portal", house.urls["portal"], "--email", client.email,
+        "restore", "papers", "--portal", house.url("portal"), "--email", client.email,
         "--to", str(tmp_path / "back"), "--json", COFFRE_PASSWORD="wrong",
     )  # fmt: skip
     assert ended.returncode == 21

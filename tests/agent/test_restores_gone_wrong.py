@@ -24,12 +24,13 @@ from agent.restore.orders import Report, Setup
 from agent.restore.windows import Planned, Window
 from libs.shared import restores
 from libs.shared.entries import Entry
+from libs.shared.reasons import Reason
 from libs.shared.restores import PlacedChunk
 from tests.agent import wires
-from tests.agent.house import PASSWORD, Client
-from tests.agent.machines import ROOT, Machine
 from tests.agent.test_damage import damage_all
 from tests.trees import compare_trees
+from tests.world.clients import PASSWORD, Client
+from tests.world.machines import ROOT, Machine
 
 BIG_BYTES = 24_000_000
 
@@ -50,7 +51,7 @@ def test_a_restore_that_is_killed_goes_on(
 ) -> None:
     machine.run()
     back = Path(f"{tmp_path}/back{papers}")
-    with wires.wire_to(client.house.urls["portal"], budget=heavy // 2) as wire:
+    with wires.wire_to(client.house.url("portal"), budget=heavy // 2) as wire:
         restore = subprocess.Popen(
             machine.command(
                 "restore", "papers", "--portal", wire.url, "--email", client.email,
@@ -95,8 +96,9 @@ def test_a_full_disk_is_told_and_waited_out(
     small = tmp_path / "small"
     with disk(small, f"{heavy // 2}"):
         full = client.restore(machine, small, expect=1)
-        assert "No space left" in full["error"]
-        assert "repeat the same command" in full["error"]
+        assert full["error"]["code"] == "restore-unwritable"
+        assert "No space left" in full["error"]["detail"]
+        assert "epeat the same command" in full["error"]["sentence"]
         subprocess.run(["mount", "-o", f"remount,size={heavy * 2}", small], check=True)
         again = client.restore(machine, small)
         assert again["bytes_already_there"] > 0
@@ -113,7 +115,7 @@ def test_a_mere_user_gets_the_files_as_theirs(
     (papers / "letter.txt").chmod(0o4755)
     machine.run()
     mere = machine.agent(
-        "restore", "papers", "--portal", client.house.urls["portal"], "--email", client.email,
+        "restore", "papers", "--portal", client.house.url("portal"), "--email", client.email,
         "--to", str(tmp_path / "mere"), COFFRE_PASSWORD=PASSWORD, mere_user=True,
     )  # fmt: skip
     assert mere.returncode == 3
@@ -157,7 +159,7 @@ def test_one_restore_at_a_time_writes_below_a_folder(
     holder = os.open(tmp_path / "back", os.O_RDONLY)
     fcntl.flock(holder, fcntl.LOCK_EX)
     refused = client.restore(machine, tmp_path / "back", expect=23)
-    assert "Another restore" in refused["error"]
+    assert "Another restore" in refused["error"]["sentence"]
     os.close(holder)
     client.restore(machine, tmp_path / "back")
 
@@ -178,10 +180,10 @@ def test_two_names_that_are_one_here_are_never_merged(tmp_path: Path) -> None:
     folder = landing.folder(b"fresh")
     (tmp_path / "fresh" / "readme").write_text("restored before, as README")
     entry = Entry(b"readme", "f", 0o644, 0, os.getuid(), os.getgid(), 5, b"", b"i" * 32)
-    with pytest.raises(InTheWay, match="takes its name"):
+    with pytest.raises(InTheWay, match="name-clash"):
         landing.write_whole(folder, entry, b"lower")
     (tmp_path / "fresh" / "docs").mkdir()
-    with pytest.raises(InTheWay, match="takes its name"):
+    with pytest.raises(InTheWay, match="name-clash"):
         landing.folder(b"fresh/docs")
     os.close(root)
 
@@ -222,7 +224,7 @@ def test_a_restore_that_is_stopped_says_how_to_go_on(
     machine: Machine, client: Client, papers: Path, heavy: int, tmp_path: Path
 ) -> None:
     machine.run()
-    with wires.wire_to(client.house.urls["portal"], budget=heavy // 2) as wire:
+    with wires.wire_to(client.house.url("portal"), budget=heavy // 2) as wire:
         restore = subprocess.Popen(
             machine.command(
                 "restore", "papers", "--portal", wire.url, "--email", client.email,
@@ -280,6 +282,6 @@ def test_what_is_not_what_its_id_says_is_never_written(tmp_path: Path) -> None:
         server.server_close()
     failed = [one for report in reports for one in report.failed]
     assert [(one.path, one.reason) for one in failed] == [
-        (b"letter.txt", "its content is not what its id says")
+        (b"letter.txt", Reason("content-damaged"))
     ]
     assert list(tmp_path.iterdir()) == []

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
-from tests.agent.house import Client, House, wait_for
-from tests.agent.machines import ROOT, Machine
 from tests.trees import compare_trees
+from tests.world.clients import Client
+from tests.world.house import House
+from tests.world.machines import ROOT, Machine
+from tests.world.waiting import wait_for
 
 
 def stored_bytes(client: Client) -> int:
@@ -39,9 +41,9 @@ def test_an_unreadable_file_is_named_and_its_last_version_kept(
         summary = machine.run(expect=3, mere_user=True)
         assert summary["outcome"] == "succeeded_with_warnings"
         assert summary["files_total"] == 3
-        assert summary["not_copied"] == [
-            {"path": str(papers / "letter.txt"), "reason": "Permission denied"}
-        ]
+        (missed,) = summary["not_copied"]
+        assert (missed["path"], missed["is_folder"]) == (str(papers / "letter.txt"), False)
+        assert missed["reason"]["code"] == "permission-denied"
     third = machine.run(expect=1, mere_user=True)
     assert third["outcome"] == "failed"
     client.restore(machine, tmp_path / "back")
@@ -57,7 +59,10 @@ def test_a_folder_that_cannot_be_listed_keeps_what_was_copied_of_it(
     (papers / "2026").chmod(0)
     summary = machine.run(expect=3, mere_user=True)
     assert (summary["files_total"], summary["files_removed"]) == (3, 0)
-    assert summary["not_copied"][0]["path"] == str(papers / "2026")
+    (missed,) = summary["not_copied"]
+    assert (missed["path"], missed["is_folder"]) == (str(papers / "2026"), True)
+    assert missed["reason"]["code"] == "permission-denied"
+    assert missed["reason"]["sentence"] == "the folder can't be read: permission denied"
     client.restore(machine, tmp_path / "back", "--path", str(papers / "2026" / "invoice.txt"))
     assert Path(f"{tmp_path}/back{papers}/2026/invoice.txt").read_text() == "1 204,00 €\n"
     (papers / "2026").chmod(0o755)
@@ -82,9 +87,8 @@ def test_a_file_that_changes_while_it_is_read_is_copied_with_a_warning(
     finally:
         ended.set()
         writer.join()
-    assert summary["not_copied"] == [
-        {"path": str(papers / "log"), "reason": "changed while it was read"}
-    ]
+    (missed,) = summary["not_copied"]
+    assert (missed["path"], missed["reason"]["code"]) == (str(papers / "log"), "changed-while-read")
     assert summary["files_new"] == 4
     after = machine.run()
     assert (after["outcome"], after["files_changed"]) == ("succeeded", 1)
@@ -96,8 +100,8 @@ def test_a_missing_folder_fails_the_run_and_harms_nothing(
     machine.run()
     papers.rename(tmp_path / "elsewhere")
     summary = machine.run(expect=1)
-    assert (summary["outcome"], summary["error_code"]) == ("failed", "folder-missing")
-    assert str(papers) in summary["error"]
+    assert (summary["outcome"], summary["error"]["code"]) == ("failed", "folder-missing")
+    assert str(papers) in summary["error"]["sentence"]
     (tmp_path / "elsewhere").rename(papers)
     client.restore(machine, tmp_path / "back")
     assert compare_trees(papers, Path(f"{tmp_path}/back{papers}")) == []
@@ -147,8 +151,9 @@ def test_blocked_growth_stops_what_grows_and_nothing_else(
     assert machine.run()["bytes_sent"] == 0
     (papers / "new.bin").write_bytes(os.urandom(10_000))
     summary = machine.run(expect=20)
-    assert (summary["outcome"], summary["error_code"]) == ("failed", "growth-blocked")
-    assert "order more volume" in summary["error"]
+    assert (summary["outcome"], summary["error"]["code"]) == ("failed", "growth-blocked")
+    assert (summary["error"]["limit"], summary["error"]["detail"]) == (1, "the contract is full")
+    assert "rder more volume" in summary["error"]["sentence"]
     (papers / "new.bin").unlink()
     assert machine.run()["outcome"] == "succeeded"
 
@@ -164,13 +169,13 @@ def test_a_code_serves_once_and_the_token_is_ours_alone(
     client: Client, tmp_path: Path, papers: Path
 ) -> None:
     machine = Machine(
-        tmp_path / "m", {"papers": {"folders": [str(papers)]}}, client.house.urls["ingest"]
+        tmp_path / "m", {"papers": {"folders": [str(papers)]}}, client.house.url("ingest")
     )
     machine.folder.mkdir()
     code = client.enrolment_code()
     unenrolled = machine.agent("run", "papers", "--json")
     assert unenrolled.returncode == 21
-    assert json.loads(unenrolled.stdout.splitlines()[-1])["error_code"] == "not-authorised"
+    assert json.loads(unenrolled.stdout.splitlines()[-1])["error"]["code"] == "not-authorised"
     enrol = ("enrol", "--server", machine.server, "--code", code)
     assert machine.agent(*enrol).returncode == 0
     token = machine.folder / "token"
@@ -182,11 +187,11 @@ def test_a_code_serves_once_and_the_token_is_ours_alone(
 
 
 def test_an_ended_subscription_is_refused_with_its_reason(machine: Machine, client: Client) -> None:
-    client.house.operate("POST", f"/tenants/{client.tenant_id}/end", {"reason": "moved away"})
+    client.house.portal.ask("POST", f"/tenants/{client.tenant_id}/end", {"reason": "moved away"})
     wait_for("the end at ingest", client.house.all_delivered)
     summary = machine.run(expect=1)
-    assert summary["error_code"] == "subscription-ended"
-    assert "moved away" in summary["error"]
+    assert summary["error"]["code"] == "subscription-ended"
+    assert "moved away" in summary["error"]["sentence"]
 
 
 def test_a_server_that_is_away_is_waited_for(machine: Machine, house: House, papers: Path) -> None:
@@ -196,17 +201,18 @@ def test_a_server_that_is_away_is_waited_for(machine: Machine, house: House, pap
     try:
         machine.more["patience"] = 1
         summary = machine.run(expect=22)
-        assert summary["error_code"] == "server-unreachable"
+        assert summary["error"]["code"] == "server-unreachable"
         machine.more["patience"] = 120
         waiting = start(machine)
-        time.sleep(1)
+        assert waiting.stdout is not None
+        lines = (json.loads(line) for line in waiting.stdout)
+        assert any(line["message_type"] == "waiting" for line in lines)
     finally:
         house.start("ingest")
-    output, errors = waiting.communicate(timeout=120)
+    *_, summary = lines
+    _, errors = waiting.communicate(timeout=120)
     assert waiting.returncode == 0, errors
-    lines = [json.loads(line) for line in output.splitlines()]
-    assert any(line["message_type"] == "waiting" for line in lines)
-    assert lines[-1]["files_new"] == 1
+    assert summary["files_new"] == 1
 
 
 def start(machine: Machine) -> subprocess.Popen[str]:
@@ -259,12 +265,12 @@ def test_a_run_that_is_told_to_stop_says_so(machine: Machine, client: Client, pa
     output, _ = running.communicate(timeout=60)
     assert running.returncode == 24
     summary = json.loads(output.splitlines()[-1])
-    assert (summary["outcome"], summary["error_code"]) == ("failed", "interrupted")
+    assert (summary["outcome"], summary["error"]["code"]) == ("failed", "interrupted")
     (run,) = client.house.query(
-        "SELECT state, reason_code FROM ingest.runs WHERE tenant_id = $1::text::uuid",
+        "SELECT state, reason->>'code' AS code FROM ingest.runs WHERE tenant_id = $1::text::uuid",
         client.tenant_id,
     )
-    assert (run["state"], run["reason_code"]) == ("failed", "interrupted")
+    assert (run["state"], run["code"]) == ("failed", "interrupted")
 
 
 def test_two_runs_of_a_plan_do_not_meet(machine: Machine, papers: Path) -> None:
@@ -276,7 +282,7 @@ def test_two_runs_of_a_plan_do_not_meet(machine: Machine, papers: Path) -> None:
     # Held still, so that it can't be done before the second has looked.
     first.send_signal(signal.SIGSTOP)
     try:
-        assert machine.run(expect=23)["error_code"] == "already-running"
+        assert machine.run(expect=23)["error"]["code"] == "already-running"
     finally:
         first.send_signal(signal.SIGCONT)
         first.communicate()

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.agent.house import Client, wait_for
-from tests.agent.machines import ROOT, Machine
 from tests.trees import compare_trees
+from tests.world.clients import Client
+from tests.world.machines import ROOT, Machine
+from tests.world.waiting import wait_for
 
 
 def start(machine: Machine) -> subprocess.Popen[str]:
@@ -58,7 +59,7 @@ def test_a_run_stopped_and_started_again_sends_no_chunk_twice(
     output, errors = running.communicate(timeout=60)
     assert running.returncode == 24, errors
     first = json.loads(output.splitlines()[-1])
-    assert (first["outcome"], first["error_code"]) == ("failed", "interrupted")
+    assert (first["outcome"], first["error"]["code"]) == ("failed", "interrupted")
     second = machine.run()
     assert second["files_total"] == 63
     assert first["bytes_sent"] > 0
@@ -79,14 +80,14 @@ def test_what_does_not_fit_is_refused_before_anything_is_sent(
     for number in range(20):
         (papers / f"scan {number}").write_bytes(os.urandom(10_000))
     refused = machine.run(expect=20)
-    assert (refused["outcome"], refused["error_code"]) == ("failed", "growth-blocked")
+    assert (refused["outcome"], refused["error"]["code"]) == ("failed", "growth-blocked")
     assert refused["bytes_sent"] == 0
     assert stored_bytes(client) == held
     (run,) = client.house.query(
-        "SELECT state, reason_code FROM ingest.runs WHERE run_id = $1::text::uuid",
+        "SELECT state, reason->>'code' AS code FROM ingest.runs WHERE run_id = $1::text::uuid",
         refused["run_id"],
     )
-    assert (run["state"], run["reason_code"]) == ("failed", "growth-blocked")
+    assert (run["state"], run["code"]) == ("failed", "growth-blocked")
     for number in range(20):
         (papers / f"scan {number}").unlink()
     limit_growth(client, 1)
@@ -136,7 +137,7 @@ def test_a_clock_that_is_wrong_by_years_is_told_and_harms_nothing(
     )  # fmt: skip
     assert ended.returncode == 3, ended.stderr
     summary = json.loads(ended.stdout.splitlines()[-1])
-    assert words in summary["warnings"][0]
+    assert words in summary["warnings"][0]["sentence"]
     (run,) = client.house.query(
         "SELECT abs(extract(epoch FROM now() - started_at)) AS seconds FROM ingest.runs"
         " WHERE run_id = $1::text::uuid",

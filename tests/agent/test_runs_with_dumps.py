@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agent.failures import Interrupted
-from tests.agent.house import Client, House, wait_for
-from tests.agent.machines import ROOT
+from agent.telling.failures import Interrupted
 from tests.agent.scripts import command, printing, script
 from tests.servers import free_port
 from tests.trees import compare_trees
+from tests.world.clients import Client
+from tests.world.house import House
+from tests.world.machines import ROOT
+from tests.world.waiting import wait_for
 
 
 def test_a_dump_that_fails_keeps_the_last_good_one_and_copies_all_else(
@@ -35,16 +37,16 @@ def test_a_dump_that_fails_keeps_the_last_good_one_and_copies_all_else(
     plan["dump"] = [command("print('half of it')"), {**printing("other"), "name": "other"}]
     (papers / "new.txt").write_text("new")
     failed = machine.run(expect=1)
-    assert (failed["outcome"], failed["error_code"]) == ("failed", "dump-failed")
+    assert (failed["outcome"], failed["error"]["code"]) == ("failed", "dump-failed")
     assert (failed["files_total"], failed["files_new"], failed["files_removed"]) == (6, 2, 0)
     assert [dump["succeeded"] for dump in failed["dumps"]] == [False, True]
-    assert "its end mark is missing" in failed["dumps"][0]["detail"]
-    assert told.read_text().startswith("dump-failed These dumps failed, and all else was copied")
+    assert failed["dumps"][0]["reason"]["code"] == "dump-cut"
+    assert "its end mark is missing" in failed["dumps"][0]["reason"]["sentence"]
+    assert told.read_text().startswith("dump-failed Dumps failed, and all else was copied: books.")
     run = client.last_run()
-    assert (run["state"], run["outcome"], run["reason_code"]) == (
-        "committed", "failed", "incomplete",
+    assert (run["state"], run["outcome"], run["code"], run["subject"]) == (
+        "committed", "failed", "dump-failed", "books",
     )  # fmt: skip
-    assert "books" in run["reason"]
     dumps = client.restore_dumps(machine, tmp_path / "a")
     assert (dumps / "books.dump").read_text() == "first\n-- the end\n"
     assert (dumps / "other.dump").read_text() == "other\n-- the end\n"
@@ -54,7 +56,8 @@ def test_a_dump_that_fails_keeps_the_last_good_one_and_copies_all_else(
         file.unlink()
     plan["dump"][0] = command("import time; print('rows', flush=True); time.sleep(60)", timeout=1)
     again = machine.run(expect=1)
-    assert "books: it took longer than 1.0 s and was stopped" in again["error"]
+    why = again["dumps"][0]["reason"]
+    assert (why["code"], why["limit"]) == ("dump-timed-out", 1)
     assert (again["files_total"], again["files_new"], again["files_removed"]) == (6, 0, 0)
     dumps = client.restore_dumps(machine, tmp_path / "b")
     assert (dumps / "books.dump").read_text() == "first\n-- the end\n"
@@ -80,10 +83,10 @@ def test_a_run_that_is_told_to_stop_stops_its_dump(client: Client, tmp_path: Pat
     running.terminate()
     output, _ = running.communicate(timeout=30)
     assert running.returncode == Interrupted.exit_code
-    assert json.loads(output.splitlines()[-1])["error_code"] == "interrupted"
+    assert json.loads(output.splitlines()[-1])["error"]["code"] == "interrupted"
     assert not Path(f"/proc/{pid.read_text()}").exists()
     assert (tmp_path / "given back").exists()
-    assert client.last_run()["reason_code"] == "interrupted"
+    assert client.last_run()["code"] == "interrupted"
 
 
 def test_dumps_stand_beside_the_folders_of_the_machine(
@@ -117,7 +120,8 @@ def test_dumps_stand_beside_the_folders_of_the_machine(
     warned = machine.run(expect=3)
     assert (warned["files_total"], warned["files_changed"], warned["files_removed"]) == (5, 1, 0)
     assert warned["hot_files"] == []
-    assert "much smaller than last time, when it had 5.0 kB" in warned["dumps"][0]["detail"]
+    why = warned["dumps"][0]["reason"]
+    assert why["sentence"].startswith("much smaller than last time, when it had 5.0 kB: now ")
     assert warned["dumps"][0]["guaranteed"]
     assert machine.run()["outcome"] == "succeeded"
     client.restore(machine, tmp_path / "back")
@@ -160,8 +164,8 @@ def test_a_part_of_a_dump_that_the_server_lost_is_asked_for_in_vain(
     plan: dict[str, Any] = {"dump": [printing("rows")], "hooks": {"after": script(lose)}}
     machine = client.machine(tmp_path / "machine", {"papers": plan})
     failed = machine.run(expect=1)
-    assert "can't be read a second time" in failed["error"]
-    assert "Run again" in failed["error"]
+    assert "can't be read a second time" in failed["error"]["sentence"]
+    assert "Run again" in failed["error"]["sentence"]
     assert client.last_run()["state"] == "failed"
     del plan["hooks"]
     assert machine.run()["dumps"][0]["guaranteed"]
@@ -170,18 +174,12 @@ def test_a_part_of_a_dump_that_the_server_lost_is_asked_for_in_vain(
 
 
 def test_a_slow_dump_keeps_its_run_alive(house: House, client: Client, tmp_path: Path) -> None:
-    hurried = replace(
-        house,
-        folder=tmp_path,
-        environ={**house.environ, "COFFRE_LEASE_SECONDS": "2"},
-        urls={**house.urls, "ingest": f"http://127.0.0.1:{free_port()}"},
-        processes={},
-    )
-    hurried.start("ingest")
+    hurried = House(replace(house.place, folder=tmp_path, listens={"ingest": free_port()}))
+    hurried.start("ingest", COFFRE_LEASE_SECONDS="2")
     try:
         slow = command("import time; time.sleep(4); print('-- the end')")
         machine = client.machine(tmp_path / "machine", {"papers": {"dump": [slow]}})
-        machine.server = hurried.urls["ingest"]
+        machine.server = hurried.url("ingest")
         assert machine.run()["run_number"] == 1
         assert client.last_run()["state"] == "committed"
     finally:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.agent.house import Client
 from tests.agent.monitors import Monitor
 from tests.agent.scripts import script
+from tests.world.clients import Client
 
 
 def test_a_hook_that_fails_before_the_copy_leaves_a_report_and_no_copy(
@@ -23,10 +23,10 @@ def test_a_hook_that_fails_before_the_copy_leaves_a_report_and_no_copy(
     }
     machine = client.machine(tmp_path / "machine", {"papers": plan})
     failed = machine.run(expect=1)
-    assert (failed["error_code"], failed["run_number"]) == ("hook-failed", 1)
-    assert "ended with status 4" in failed["error"]
+    assert (failed["error"]["code"], failed["run_number"]) == ("hook-failed", 1)
+    assert "ended with status 4" in failed["error"]["sentence"]
     run = client.last_run()
-    assert (run["state"], run["reason_code"]) == ("failed", "hook-failed")
+    assert (run["state"], run["code"]) == ("failed", "hook-failed")
     (start, fail) = monitor.told
     assert (start[0], fail[0]) == ("/ping/0000-secret/start", "/ping/0000-secret/fail")
     assert "no such mount" in fail[1]
@@ -36,8 +36,8 @@ def test_a_hook_that_fails_before_the_copy_leaves_a_report_and_no_copy(
     monitor.answers = [500, 500, 500]
     warned = machine.run(expect=3)
     assert warned["outcome"] == "succeeded_with_warnings"
-    assert "The hook after the copy failed" in warned["warnings"][0]
-    assert "The monitoring service 127.0.0.1 could not be told" in warned["warnings"][1]
+    assert "The program to run after the copy failed" in warned["warnings"][0]["sentence"]
+    assert "The monitoring service 127.0.0.1 could not be told" in warned["warnings"][1]["sentence"]
     assert len(monitor.told) == 2 + 3, "one start in two tries, one end in one"
     plan["hooks"] = {}
     assert machine.run()["outcome"] == "succeeded", "the monitor answers again"
@@ -56,5 +56,5 @@ def test_a_folder_that_is_mounted_by_a_hook_is_given_back_whatever_happens(
     assert machine.run()["files_total"] == 1
     assert not folder.exists()
     hooks["before"] = script("pass")
-    assert machine.run(expect=1)["error_code"] == "folder-missing"
+    assert machine.run(expect=1)["error"]["code"] == "folder-missing"
     assert notes.read_text().split() == ["succeeded", "failed"]

@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from blake3 import blake3
 
-from agent.connection import Connection
-from agent.delta import Counters
-from agent.ingest import Ingest
-from agent.sending import BATCH_ENTRIES, Sender
+from agent.copying.sending import BATCH_ENTRIES, Sender
+from agent.server.connection import Connection
+from agent.server.ingest import Ingest
+from agent.telling.counters import Counters
 from libs.shared.entries import Entry, FolderDelta
 
 BATCHES = 40

@@ -16,9 +16,9 @@ import pytest
 from cronsim import CronSim
 
 from agent.config import Plan
-from agent.failures import UsageError
+from agent.telling.failures import UsageError
 from agent.timers import Call, cron, rhythm_of, systemd, windows
-from tests.agent.machines import ROOT
+from tests.world.machines import ROOT
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 CALL = Call(

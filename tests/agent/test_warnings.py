@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.agent.house import Client
-from tests.agent.machines import ROOT, Machine
 from tests.agent.monitors import Monitor
 from tests.agent.scripts import script
 from tests.agent.test_memory import plans_of, spoil
+from tests.world.clients import Client
+from tests.world.machines import ROOT, Machine
 
 
 def run_at(machine: Machine, moment: datetime) -> subprocess.CompletedProcess[str]:
@@ -39,8 +39,7 @@ def test_a_clock_ten_years_ahead_is_told_in_the_client_s_report(
     assert ended.returncode == 3, ended.stderr
     ((subject, text),) = client.reports(1)
     assert subject.startswith("REUSSIE AVEC RESERVES - ")
-    assert "L'horloge de la machine avance d'environ 10 ans." in text
-    assert "faites régler l'horloge" in text
+    assert "L’horloge de la machine avance d’environ 10 ans." in text
     assert machine.run()["outcome"] == "succeeded"
     subject, text = client.reports(2)[1]
     assert subject.startswith("REUSSIE - ")
@@ -58,7 +57,7 @@ def test_a_damaged_memory_is_reported_once(
     (papers / "more.txt").write_text("more")
     machine.run()
     first, damaged, after = client.reports(3)
-    assert "était endommagé" in damaged[1]
+    assert "est endommagé" in damaged[1]
     assert "endommagé" not in first[1] + after[1]
 
 
@@ -74,8 +73,9 @@ def test_a_hook_and_a_monitor_that_fail_are_reported(
     monitor.answers = [404, 404]
     assert len(machine.run(expect=3)["warnings"]) == 2
     ((_, text),) = client.reports(1)
-    assert f"{sys.executable}, erreur 5." in text
-    assert "n'a pas pu être averti de la sauvegarde (127.0.0.1: HTTP Error 404: Not Found)" in text
+    assert f"{sys.executable} s’est terminé avec le code d’erreur 5." in text
+    assert "Le service de supervision 127.0.0.1 n’a pas pu être averti de la sauvegarde." in text
+    assert "HTTP Error 404: Not Found" in text
     assert "secret" not in text
 
 
@@ -88,8 +88,8 @@ def test_a_run_that_fails_names_its_warnings_too(
     }
     machine = client.machine(tmp_path / "machine", {"papers": plan})
     failed = machine.run(expect=1)
-    assert failed["error_code"] == "folder-missing"
-    assert "The hook after the copy failed" in failed["warnings"][0]
+    assert failed["error"]["code"] == "folder-missing"
+    assert "The program to run after the copy failed" in failed["warnings"][0]["sentence"]
     ((subject, text),) = client.reports(1)
     assert subject.startswith("ECHEC - ")
-    assert f"{sys.executable}, erreur 6." in text
+    assert f"{sys.executable} s’est terminé avec le code d’erreur 6." in text

@@ -18,7 +18,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from libs.devstack import ports, rabbitmq
+from devstack import ports, rabbitmq
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.xdist_group("devstack"), pytest.mark.timeout(400)]
@@ -32,7 +32,7 @@ class Machine:
 
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "libs.devstack", command, f"--dir={self.folder}", *arguments],
+            [sys.executable, "-m", "devstack", command, f"--dir={self.folder}", *arguments],
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -146,7 +146,7 @@ def test_the_life_of_an_installation(machine: Machine) -> None:
 
 @pytest.mark.parametrize("after_seconds", [0.5, 4.0, 9.0])
 def test_a_start_that_is_interrupted_leaves_nothing(machine: Machine, after_seconds: float) -> None:
-    command = [sys.executable, "-m", "libs.devstack", "up", f"--dir={machine.folder}", "--no-demo"]
+    command = [sys.executable, "-m", "devstack", "up", f"--dir={machine.folder}", "--no-demo"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     time.sleep(after_seconds)
     process.send_signal(signal.SIGINT)
@@ -176,8 +176,8 @@ def test_a_reader_that_goes_away_ends_a_command_without_a_word(tmp_path: Path) -
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "portal.log").write_text("a line\n" * 20)
     for words in (
-        [sys.executable, "-m", "libs.devstack", "status", f"--dir={tmp_path}"],
-        [sys.executable, "-m", "libs.devstack", "logs", f"--dir={tmp_path}"],
+        [sys.executable, "-m", "devstack", "status", f"--dir={tmp_path}"],
+        [sys.executable, "-m", "devstack", "logs", f"--dir={tmp_path}"],
         [str(ROOT / "run"), "help"],
     ):
         read, write = os.pipe()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,32 +12,39 @@ import pytest
 
 from libs.shared import database
 from tests.ingest.lost import Empty, empty_database
-from tests.ingest.machines import Agent, Tenant
-from tests.ingest.service import Service, running_service
+from tests.world.agents import Agent
+from tests.world.house import House, open_house
+from tests.world.tenants import Tenant
 
 
 @pytest.fixture(scope="session")
 def ingest(
     servers: Any, database_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
+) -> Iterator[House]:
     """One ingest for all tests of a worker: each test has tenants of its own."""
-    with running_service(servers, database_template, tmp_path_factory.mktemp("ingest")) as service:
-        yield service
+    folder = tmp_path_factory.mktemp("ingest")
+    with open_house(servers, database_template, folder, "ingest") as house:
+        yield house
 
 
 @pytest.fixture
 def own_ingest(
     servers: Any, database_template: str, tmp_path: Path
-) -> Iterator[Callable[..., Service]]:
+) -> Iterator[Callable[..., House]]:
     """Starts services that a test may kill, or that can't reach something."""
     with ExitStack() as stack:
-        yield lambda **environ: stack.enter_context(
-            running_service(servers, database_template, tmp_path, **environ)
-        )
+
+        def start(**environ: str) -> House:
+            folder = tmp_path / f"house-{uuid.uuid4().hex}"
+            return stack.enter_context(
+                open_house(servers, database_template, folder, "ingest", **environ)
+            )
+
+        yield start
 
 
 @pytest.fixture
-async def tenant(ingest: Service) -> Tenant:
+async def tenant(ingest: House) -> Tenant:
     """An active client company."""
     tenant = Tenant(ingest)
     await tenant.becomes("active")
@@ -52,7 +60,7 @@ async def agent(tenant: Tenant) -> AsyncIterator[Agent]:
 
 
 @pytest.fixture
-async def stranger(ingest: Service) -> AsyncIterator[Agent]:
+async def stranger(ingest: House) -> AsyncIterator[Agent]:
     """A machine of another client, who must see nothing."""
     other = Tenant(ingest)
     await other.becomes("active")
@@ -62,16 +70,16 @@ async def stranger(ingest: Service) -> AsyncIterator[Agent]:
 
 
 @pytest.fixture
-async def portal_pool(ingest: Service) -> AsyncIterator[Any]:
+async def portal_pool(ingest: House) -> AsyncIterator[Any]:
     """Reads the catalogue as the portal does, under row-level security."""
-    dsn = ingest.environ["COFFRE_DATABASE_URL"].replace("coffre_ingest", "coffre_portal")
+    dsn = ingest.dsn("portal")
     pool = await database.create_pool(dsn, "portal", max_size=2)
     yield pool
     await pool.close()
 
 
 @pytest.fixture
-async def empty(ingest: Service, database: Any) -> AsyncIterator[Empty]:
+async def empty(ingest: House, database: Any) -> AsyncIterator[Empty]:
     """An empty database beside the bucket that a worker's tests share."""
     async with empty_database(ingest, database.dsn("ingest")) as rebuilt:
         yield rebuilt

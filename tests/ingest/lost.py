@@ -9,13 +9,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from libs.shared import catalogue, database, packs, sealing
+from libs.shared import bucket, catalogue, database, packs, sealing
 from libs.shared.keys import KeyRing
+from libs.shared.objects import ObjectStore
 from services.ingest import actions
-from tests.ingest.machines import Agent
-from tests.ingest.service import Service
-
-MASTER = bytes.fromhex("5a" * 32)
+from tests.world.agents import Agent
+from tests.world.house import House
 
 
 def quiet(_line: str) -> None:
@@ -26,18 +25,22 @@ def quiet(_line: str) -> None:
 class Empty:
     """An empty migrated database beside the bucket of a service."""
 
-    service: Service
-    ingest: actions.Ingest
+    service: House
+    ingest: actions.resources.Resources
 
-    async def rebuild(self, *tenants: UUID, verify: bool = False) -> list[actions.Rebuilt]:
+    async def rebuild(
+        self, *tenants: UUID, verify: bool = False
+    ) -> list[actions.rebuild.rebuilding.Rebuilt]:
         """Rebuilds these tenants, or all."""
         rebuilt = []
         for only in tenants or (None,):
-            rebuilt += await actions.rebuild(self.ingest, only, verify=verify, say=quiet)
+            rebuilt += await actions.rebuild.rebuilding.rebuild(
+                self.ingest, only, verify=verify, say=quiet
+            )
         return rebuilt
 
     async def fingerprint(self, tenant_id: UUID) -> str:
-        return str(await actions.take_fingerprint(self.ingest.pool, tenant_id))
+        return str(await actions.rebuild.fingerprints.take_fingerprint(self.ingest.pool, tenant_id))
 
     async def rows(self, statement: str, *arguments: object) -> list[tuple[Any, ...]]:
         async with database.acquire(self.ingest.pool) as conn:
@@ -54,7 +57,7 @@ class Empty:
         content = b""
         for chunk_id in ids:
             place = places[chunk_id]
-            key = f"t/{tenant_id}/packs/{place.pack_id.hex()[:2]}/{place.pack_id.hex()}"
+            key = bucket.key_of_pack(tenant_id, place.pack_id)
             sealed = await self.ingest.objects.get_range(key, place.offset, place.length)
             payload = sealing.open_chunk(sealed, keys, tenant_id, place)
             content += packs.unpack(payload, place.encoding, place.size)
@@ -62,10 +65,15 @@ class Empty:
 
 
 @asynccontextmanager
-async def empty_database(service: Service, dsn: str) -> AsyncIterator[Empty]:
-    """Works with this database as the commands of ingest do."""
+async def empty_database(
+    service: House, dsn: str, objects: ObjectStore | None = None
+) -> AsyncIterator[Empty]:
+    """Works with this database, beside the service's bucket or another, as its commands do."""
+    objects = objects or service.objects
     pool = await database.create_pool(dsn, "ingest", max_size=4)
-    ingest = actions.Ingest(pool, service.objects, KeyRing(service.objects, MASTER), timedelta())
+    ingest = actions.resources.Resources(
+        pool, objects, KeyRing(objects, service.master_key), timedelta()
+    )
     try:
         yield Empty(service, ingest)
     finally:
@@ -73,11 +81,11 @@ async def empty_database(service: Service, dsn: str) -> AsyncIterator[Empty]:
         await pool.close()
 
 
-async def fingerprint_of(service: Service, tenant_id: UUID) -> str:
+async def fingerprint_of(service: House, tenant_id: UUID) -> str:
     """The fingerprint in the service's own database."""
-    pool = await database.create_pool(service.environ["COFFRE_DATABASE_URL"], "ingest", max_size=1)
+    pool = await database.create_pool(service.dsn("ingest"), "ingest", max_size=1)
     try:
-        return str(await actions.take_fingerprint(pool, tenant_id))
+        return str(await actions.rebuild.fingerprints.take_fingerprint(pool, tenant_id))
     finally:
         await pool.close()
 
@@ -90,7 +98,7 @@ async def numbers(empty: Empty, plan: str) -> list[int]:
     return [row[0] for row in rows]
 
 
-async def keys_like(service: Service, agent: Agent, plan: str, what: str) -> list[str]:
+async def keys_like(service: House, agent: Agent, plan: str, what: str) -> list[str]:
     """What the bucket has of a plan's runs whose keys begin so."""
-    prefix = f"t/{agent.tenant.tenant_id}/runs/{plan}/"
+    prefix = bucket.runs_of(agent.tenant.tenant_id, UUID(plan))
     return [key async for key, _ in service.objects.list(prefix + what)]

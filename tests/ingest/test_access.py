@@ -11,8 +11,9 @@ import pytest
 from libs.shared import clock
 from libs.shared.entries import FolderDelta
 from libs.shared.events import AgentRevoked, SubscriptionEnded, SubscriptionReinstated
-from tests.ingest.machines import Agent, Tenant, folder, problem_of
-from tests.ingest.service import Service
+from tests.world.agents import Agent, codes_of, folder, problem_of
+from tests.world.house import House
+from tests.world.tenants import Tenant
 
 
 def routes(plan: str, run: str) -> list[tuple[str, str, dict[str, object]]]:
@@ -29,7 +30,7 @@ def routes(plan: str, run: str) -> list[tuple[str, str, dict[str, object]]]:
     ]
 
 
-async def test_a_stranger_finds_nothing(agent: Agent, stranger: Agent, ingest: Service) -> None:
+async def test_a_stranger_finds_nothing(agent: Agent, stranger: Agent, ingest: House) -> None:
     plan = await agent.declare()
     run = await agent.start(plan)
     own_pack = agent.pack(b"ours")
@@ -65,25 +66,27 @@ async def test_without_a_good_token_nothing_goes(agent: Agent) -> None:
 
 
 async def test_a_revoked_token_is_dead_at_once_and_its_run_failed(
-    agent: Agent, tenant: Tenant, ingest: Service
+    agent: Agent, tenant: Tenant, ingest: House
 ) -> None:
     plan = await agent.declare()
     run = await agent.start(plan)
     for _ in range(2):
-        await tenant.deliver(
+        await tenant.house.deliver(
             AgentRevoked(
                 tenant_id=tenant.tenant_id, agent_id=agent.agent_id, revoked_at=clock.now()
             )
         )
     assert problem_of(await agent.commit(run, 0)) == (401, "unauthenticated")
     finished = await ingest.events(tenant.tenant_id, "run.finished.v1")
-    assert [event["reason_code"] for event in finished] == ["agent-revoked"]
+    assert codes_of(finished) == ["agent-revoked"]
 
 
-async def test_a_code_works_once_and_not_for_ever(tenant: Tenant, ingest: Service) -> None:
+async def test_a_code_works_once_and_not_for_ever(tenant: Tenant, ingest: House) -> None:
     import httpx2
 
-    async with httpx2.AsyncClient(base_url=ingest.url, trust_env=False, timeout=30) as client:
+    async with httpx2.AsyncClient(
+        base_url=ingest.url("ingest"), trust_env=False, timeout=30
+    ) as client:
 
         async def enrol(code: str) -> httpx2.Response:
             return await client.post("/v1/enrolments", json={"code": code, "hostname": "h"})
@@ -108,26 +111,25 @@ async def test_a_code_works_once_and_not_for_ever(tenant: Tenant, ingest: Servic
 
 @pytest.mark.parametrize("state", ["ended", "suspended"])
 async def test_a_stopped_subscription_lets_nothing_in(
-    agent: Agent, tenant: Tenant, ingest: Service, state: str
+    agent: Agent, tenant: Tenant, ingest: House, state: str
 ) -> None:
     plan = await agent.declare()
     run = await agent.start(plan)
-    await tenant.becomes(state, "unpaid since May")
+    await tenant.becomes(state, subscription_reason="unpaid since May")
     code = f"subscription-{state}"
     answer = await agent.upload(run, agent.pack(b"late"))
     assert problem_of(answer) == (403, code)
-    assert answer.json()["reason"] == "unpaid since May"
+    assert answer.json()["reason"]["detail"] == "unpaid since May"
     assert problem_of(await agent.send(run)) == (403, code)
     assert problem_of(await agent.commit(run)) == (403, code)
-    assert (await agent.abort(run, reason_code="stopped")).status_code == 200
+    assert (await agent.abort(run, reason={"code": "stopped"})).status_code == 200
     answer = await agent.ask_start(plan)
     assert problem_of(answer) == (403, code)
     finished = await ingest.events(tenant.tenant_id, "run.finished.v1")
-    assert [(event["number"], event["reason_code"]) for event in finished] == [
-        (1, "stopped"),
-        (2, code),
-    ]
+    assert [event["number"] for event in finished] == [1, 2]
+    assert codes_of(finished) == ["stopped", code]
     assert finished[1]["outcome"] == "failed"
+    assert finished[1]["reason"]["detail"] == "unpaid since May"
     assert not finished[1]["restore_point"]
     await tenant.becomes("active")
     assert (await agent.ask_start(plan)).status_code == 201
@@ -141,15 +143,15 @@ async def test_an_end_and_its_reversal_in_any_order(agent: Agent, tenant: Tenant
     back = SubscriptionReinstated(
         tenant_id=tenant.tenant_id, version=6, reinstated_at=clock.now(), reason="came back"
     )
-    await tenant.deliver(ended)
+    await tenant.house.deliver(ended)
     assert problem_of(await agent.ask_start(plan)) == (403, "subscription-ended")
-    await tenant.deliver(back)
-    await tenant.deliver(ended)
-    await tenant.deliver(ended)
+    await tenant.house.deliver(back)
+    await tenant.house.deliver(ended)
+    await tenant.house.deliver(ended)
     assert (await agent.ask_start(plan)).status_code == 201
 
 
-async def test_blocked_growth(agent: Agent, tenant: Tenant, ingest: Service) -> None:
+async def test_blocked_growth(agent: Agent, tenant: Tenant, ingest: House) -> None:
     plan = await agent.declare()
     contents = [b"kept"]
     entry = agent.file(b"kept", b"kept")
@@ -168,8 +170,11 @@ async def test_blocked_growth(agent: Agent, tenant: Tenant, ingest: Service) -> 
     again = await agent.ask_start(plan, estimated_new_bytes=5, run_key=key)
     assert problem_of(again) == (507, "growth-blocked")
     finished = await ingest.events(tenant.tenant_id, "run.finished.v1")
-    assert [event["reason_code"] for event in finished] == ["", "", "growth-blocked"]
-    assert "order more volume" in finished[-1]["reason"]
+    assert codes_of(finished) == [None, None, "growth-blocked"]
+    assert finished[-1]["reason"] == refused.json()["reason"]
+    assert finished[-1]["reason"]["amount"] == refused.json()["stored_bytes"]
+    assert finished[-1]["reason"]["limit"] == refused.json()["ceiling_bytes"]
+    assert finished[-1]["reason"]["detail"] == "the deadline has passed"
 
     unchanged = await agent.start(plan, estimated_new_bytes=0)
     assert (await agent.commit(unchanged, batches=0)).status_code == 200
@@ -179,7 +184,7 @@ async def test_blocked_growth(agent: Agent, tenant: Tenant, ingest: Service) -> 
 
 
 async def test_a_run_that_would_grow_too_far_is_refused_before_it_sends(
-    agent: Agent, tenant: Tenant, ingest: Service
+    agent: Agent, tenant: Tenant, ingest: House
 ) -> None:
     plan = await agent.declare()
     kept = agent.pack(random.Random(11).randbytes(10_000))
@@ -200,7 +205,7 @@ async def test_a_run_that_would_grow_too_far_is_refused_before_it_sends(
         assert problem_of(refused) == (507, "growth-blocked")
     assert problem_of(await agent.commit(run, batches=0)) == (409, "run-closed")
     finished = await ingest.events(tenant.tenant_id, "run.finished.v1")
-    blocked = [event for event in finished if event["reason_code"] == "growth-blocked"]
+    blocked = [event for event in finished if codes_of([event]) == ["growth-blocked"]]
     assert [(event["run_id"], event["outcome"]) for event in blocked] == [(run, "failed")]
 
     # Enough was freed for some of it: what fits goes, what does not is told how much would.
@@ -218,20 +223,20 @@ async def test_a_run_that_would_grow_too_far_is_refused_before_it_sends(
 
 
 async def test_a_run_is_refused_again_once_the_subscription_ended(
-    agent: Agent, tenant: Tenant, ingest: Service
+    agent: Agent, tenant: Tenant, ingest: House
 ) -> None:
     plan, key = await agent.declare(), str(uuid.uuid4())
     assert (await agent.ask_start(plan, run_key=key)).status_code == 201
-    await tenant.becomes("suspended", "unpaid")
+    await tenant.becomes("suspended", subscription_reason="unpaid")
     for _ in range(2):
         answer = await agent.ask_start(plan, run_key=key)
         assert problem_of(answer) == (403, "subscription-suspended")
     (finished,) = await ingest.events(tenant.tenant_id, "run.finished.v1")
-    assert finished["reason_code"] == "subscription-suspended"
+    assert finished["reason"]["code"] == "subscription-suspended"
 
 
 async def test_parallel_uploads_do_not_pass_the_ceiling(
-    agent: Agent, tenant: Tenant, ingest: Service
+    agent: Agent, tenant: Tenant, ingest: House
 ) -> None:
     import asyncio
 

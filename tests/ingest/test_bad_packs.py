@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 import zstandard
 
-from libs.shared import packs
-from tests.ingest.machines import Agent, problem_of
-from tests.ingest.service import Service
+from libs.shared import bucket, packs
+from tests.world.agents import Agent, problem_of
+from tests.world.house import House
 
 _RECORD = struct.Struct(">32sIIB")
 _TRAILER = struct.Struct(">II4s")
@@ -76,7 +76,7 @@ def damaged(agent: Agent) -> dict[str, tuple[packs.Pack, str]]:
     }
 
 
-async def test_damaged_packs_are_refused_by_name(agent: Agent, ingest: Service) -> None:
+async def test_damaged_packs_are_refused_by_name(agent: Agent, ingest: House) -> None:
     run = await agent.start(await agent.declare())
     for kind, (pack, code) in damaged(agent).items():
         assert problem_of(await agent.upload(run, pack)) == (422, code), kind
@@ -84,7 +84,7 @@ async def test_damaged_packs_are_refused_by_name(agent: Agent, ingest: Service) 
         "SELECT count(*) AS n FROM catalogue.packs WHERE tenant_id = $1", agent.tenant.tenant_id
     )
     assert rows[0]["n"] == 0
-    prefix = f"t/{agent.tenant.tenant_id}/packs/"
+    prefix = bucket.packs_of(agent.tenant.tenant_id)
     assert [key async for key, _ in ingest.objects.list(prefix)] == []
     assert (await agent.upload(run, agent.pack(b"still open"))).status_code == 201
 
@@ -125,11 +125,11 @@ async def test_over_large_bodies_are_not_read(agent: Agent) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
 async def test_a_cut_upload_leaves_nothing_and_goes_on(
-    agent: Agent, ingest: Service, share: float
+    agent: Agent, ingest: House, share: float
 ) -> None:
     run = await agent.start(await agent.declare())
     pack = agent.pack(random.Random(3).randbytes(400_000))
-    address = urlsplit(ingest.url)
+    address = urlsplit(ingest.url("ingest"))
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     head = (
         f"PUT /v1/runs/{run}/packs/{pack.id} HTTP/1.1\r\nHost: x\r\n"
@@ -140,11 +140,13 @@ async def test_a_cut_upload_leaves_nothing_and_goes_on(
     writer.transport.abort()
     del reader
     await asyncio.sleep(0.2)
-    assert [key async for key, _ in ingest.objects.list(f"t/{agent.tenant.tenant_id}/packs/")] == []
+    assert [
+        key async for key, _ in ingest.objects.list(bucket.packs_of(agent.tenant.tenant_id))
+    ] == []
     assert (await agent.upload(run, pack)).status_code == 201
 
 
-async def test_a_slow_sender_is_served_and_holds_nobody_up(agent: Agent, ingest: Service) -> None:
+async def test_a_slow_sender_is_served_and_holds_nobody_up(agent: Agent, ingest: House) -> None:
     run = await agent.start(await agent.declare())
     pack = agent.pack(random.Random(10).randbytes(200_000))
 
@@ -163,7 +165,7 @@ async def test_a_slow_sender_is_served_and_holds_nobody_up(agent: Agent, ingest:
     assert statuses == [200, 200, 201]
 
 
-async def test_the_same_pack_at_once_is_one_copy(agent: Agent, ingest: Service) -> None:
+async def test_the_same_pack_at_once_is_one_copy(agent: Agent, ingest: House) -> None:
     colleague = await agent.tenant.enrol()
     run = await agent.start(await agent.declare())
     other_run = await colleague.start(await colleague.declare())
@@ -178,13 +180,15 @@ async def test_the_same_pack_at_once_is_one_copy(agent: Agent, ingest: Service) 
             )
         )
         assert sorted(a.status_code for a in answers) == [200] * 5 + [201]
+        added = {a.status_code: a.json()["stored_bytes"] for a in answers}
+        assert (added[200], added[201] > len(pack.body)) == (0, True)
         assert (await agent.upload(run, pack)).status_code == 200
     await _check_volume(ingest, agent, 5)
     await colleague.client.aclose()
 
 
 async def test_packs_with_chunks_in_common_do_not_block_each_other(
-    agent: Agent, ingest: Service
+    agent: Agent, ingest: House
 ) -> None:
     run = await agent.start(await agent.declare())
     dice = random.Random(5)
@@ -198,7 +202,7 @@ async def test_packs_with_chunks_in_common_do_not_block_each_other(
     await _check_volume(ingest, agent, 8)
 
 
-async def _check_volume(ingest: Service, agent: Agent, count: int) -> None:
+async def _check_volume(ingest: House, agent: Agent, count: int) -> None:
     """Volume, rows and bucket agree, and the last event says the same."""
     tenant_id = agent.tenant.tenant_id
     rows = await ingest.fetch(
@@ -208,7 +212,7 @@ async def _check_volume(ingest: Service, agent: Agent, count: int) -> None:
         tenant_id,
     )
     assert rows[0]["n"] == count
-    listed = [size async for _, size in ingest.objects.list(f"t/{tenant_id}/packs/")]
+    listed = [size async for _, size in ingest.objects.list(bucket.packs_of(tenant_id))]
     assert len(listed) == count
     assert rows[0]["volume"] == rows[0]["bytes"] == sum(listed)
     events = await ingest.events(tenant_id, "volume.changed.v1")

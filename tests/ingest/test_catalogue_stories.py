@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from libs.shared import catalogue, database, frames, sealing
+from libs.shared import bucket, catalogue, database, frames
 from libs.shared.entries import MAX_BATCH_BYTES, Entry, FolderDelta, decode_batch
-from tests.ingest.machines import Agent, folder, link
-from tests.ingest.service import Service
+from tests.world.agents import Agent, folder, link
+from tests.world.house import House
 
 
 class Reader:
@@ -57,7 +57,7 @@ class Reader:
             return point.files_total, point.bytes_protected
 
 
-async def check_totals(reader: Reader, ingest: Service, run: int) -> None:
+async def check_totals(reader: Reader, ingest: House, run: int) -> None:
     """What is counted by deltas is what is there."""
     files = [row for row in (await reader.tree(run)).values() if row.kind == "f"]
     expected = (len(files), sum(row.size for row in files))
@@ -68,7 +68,7 @@ async def check_totals(reader: Reader, ingest: Service, run: int) -> None:
     assert rows[0]["protected_bytes"] == expected[1]
 
 
-async def test_five_nights(agent: Agent, ingest: Service, portal_pool: Any) -> None:
+async def test_five_nights(agent: Agent, ingest: House, portal_pool: Any) -> None:
     plan = await agent.declare()
     reader = Reader(portal_pool, agent, plan)
     a, b, c = b"aaa", b"bbbb", b"ccccc"
@@ -139,7 +139,7 @@ async def test_five_nights(agent: Agent, ingest: Service, portal_pool: Any) -> N
     assert await reader.entry(1, b"") == catalogue.ROOT
 
 
-async def test_any_name(agent: Agent, ingest: Service, portal_pool: Any) -> None:
+async def test_any_name(agent: Agent, ingest: House, portal_pool: Any) -> None:
     plan = await agent.declare()
     reader = Reader(portal_pool, agent, plan)
     names = [
@@ -177,7 +177,7 @@ async def test_any_name(agent: Agent, ingest: Service, portal_pool: Any) -> None
     assert set(await reader.tree(3)) == set(tree)
 
 
-async def test_a_whole_list_replaces_all(agent: Agent, ingest: Service, portal_pool: Any) -> None:
+async def test_a_whole_list_replaces_all(agent: Agent, ingest: House, portal_pool: Any) -> None:
     plan = await agent.declare()
     reader = Reader(portal_pool, agent, plan)
     start = [
@@ -208,7 +208,7 @@ async def test_a_whole_list_replaces_all(agent: Agent, ingest: Service, portal_p
 
 
 async def test_the_list_that_an_agent_fetches(
-    agent: Agent, ingest: Service, portal_pool: Any
+    agent: Agent, ingest: House, portal_pool: Any
 ) -> None:
     plan = await agent.declare()
     empty = await agent.client.get(f"/v1/plans/{plan}/entries")
@@ -239,7 +239,7 @@ async def test_the_list_that_an_agent_fetches(
     assert rows[0]["n"] == 12_003
 
 
-async def test_the_delta_in_the_bucket_opens(agent: Agent, ingest: Service) -> None:
+async def test_the_delta_in_the_bucket_opens(agent: Agent, ingest: House) -> None:
     """With the master key alone, a run's manifest and its parts can be read."""
     import json
 
@@ -248,14 +248,13 @@ async def test_the_delta_in_the_bucket_opens(agent: Agent, ingest: Service) -> N
     plan = await agent.declare()
     delta = FolderDelta(b"", [agent.file(b"x", b"x")], [])
     await agent.copy(plan, delta, contents=[b"x"])
-    keys = await KeyRing(ingest.objects, bytes.fromhex("5a" * 32)).get(agent.tenant.tenant_id)
+    keys = await KeyRing(ingest.objects, ingest.master_key).get(agent.tenant.tenant_id)
 
     async def read(key: str) -> bytes:
-        aad = f"coffre/run/v1 {key}".encode()
-        return sealing.open_blob(await ingest.objects.get(key), keys, aad)
+        return bucket.open_object(await ingest.objects.get(key), keys, key)
 
-    prefix = f"t/{agent.tenant.tenant_id}/runs/{plan}/1"
-    (head_key,) = [key async for key, _ in ingest.objects.list(f"{prefix}.head.")]
+    prefix = bucket.runs_of(agent.tenant.tenant_id, UUID(plan))
+    (head_key,) = [key async for key, _ in ingest.objects.list(f"{prefix}1.head.")]
     head = json.loads(await read(head_key))
     assert (head["number"], head["parent"], head["plan"]) == (1, None, "docs")
     assert head["declaration"]["folders"] == ["/srv/docs"]

@@ -9,43 +9,45 @@ from collections.abc import Callable
 import httpx2
 import pytest
 
+from libs.shared import bucket
 from libs.shared.entries import FolderDelta
-from tests.ingest.machines import Agent, Tenant, folder
-from tests.ingest.service import Service
+from tests.world.agents import Agent, folder
+from tests.world.house import House
+from tests.world.tenants import Tenant
 
 UPLOAD_STEPS = ["ingest.before_put", "ingest.after_put", "ingest.after_commit"]
 COMMIT_STEPS = ["ingest.before_commit_run", "ingest.in_commit_run", "ingest.after_commit_run"]
 
 
-async def enrolled(service: Service) -> Agent:
+async def enrolled(service: House) -> Agent:
     tenant = Tenant(service)
     await tenant.becomes("active")
     return await tenant.enrol()
 
 
-async def test_killed_during_uploads(own_ingest: Callable[..., Service]) -> None:
+async def test_killed_during_uploads(own_ingest: Callable[..., House]) -> None:
     service = own_ingest()
     agent = await enrolled(service)
     run = await agent.start(await agent.declare())
     acknowledged = []
     for number, step in enumerate(UPLOAD_STEPS):
         before, pack = agent.pack(b"before %d" % number), agent.pack(b"torn %d" % number)
-        service.stop()
-        service.start(COFFRE_CRASHPOINT=f"{step}:2")
+        service.stop("ingest")
+        service.start("ingest", COFFRE_CRASHPOINT=f"{step}:2")
         assert (await agent.upload(run, before)).status_code == 201
         with pytest.raises(httpx2.TransportError):
             await agent.upload(run, pack)
-        assert service.died() == 137
-        key = f"t/{agent.tenant.tenant_id}/packs/{pack.id[:2]}/{pack.id}"
+        assert service.died("ingest") == 137
+        key = bucket.key_of_pack(agent.tenant.tenant_id, bytes.fromhex(pack.id))
         left = [await service.objects.get(key)] if step != "ingest.before_put" else []
-        service.start()
+        service.start("ingest")
         assert (await agent.upload(run, before)).status_code == 200
         again = await agent.upload(run, pack)
         assert again.status_code == (200 if step == "ingest.after_commit" else 201)
         # Sealing is deterministic: the second PUT wrote the same object.
         assert [await service.objects.get(key) for _ in left] == left
         acknowledged += [before, pack]
-    prefix = f"t/{agent.tenant.tenant_id}/packs/"
+    prefix = bucket.packs_of(agent.tenant.tenant_id)
     listed = {key.rpartition("/")[2]: size async for key, size in service.objects.list(prefix)}
     assert set(listed) == {pack.id for pack in acknowledged}
     rows = await service.fetch("SELECT stored_bytes, sequence FROM catalogue.volumes")
@@ -53,7 +55,7 @@ async def test_killed_during_uploads(own_ingest: Callable[..., Service]) -> None
     await agent.client.aclose()
 
 
-async def test_killed_during_commits(own_ingest: Callable[..., Service]) -> None:
+async def test_killed_during_commits(own_ingest: Callable[..., House]) -> None:
     service = own_ingest()
     agent = await enrolled(service)
     plan = await agent.declare()
@@ -63,14 +65,14 @@ async def test_killed_during_commits(own_ingest: Callable[..., Service]) -> None
         await agent.upload(run, agent.pack(content))
         delta = FolderDelta(b"", [agent.file(b"f%d" % number, content)], [])
         await agent.send(run, delta)
-        service.stop()
-        service.start(COFFRE_CRASHPOINT=step)
+        service.stop("ingest")
+        service.start("ingest", COFFRE_CRASHPOINT=step)
         with pytest.raises(httpx2.TransportError):
             await agent.commit(run)
-        assert service.died() == 137
+        assert service.died("ingest") == 137
         rows = await service.fetch("SELECT count(*) AS n FROM catalogue.versions")
         assert rows[0]["n"] == (number if step == "ingest.after_commit_run" else number - 1)
-        service.start()
+        service.start("ingest")
         answer = await agent.commit(run)
         assert answer.json()["number"] == number
         assert answer.json() == (await agent.commit(run)).json()
@@ -83,7 +85,7 @@ async def test_killed_during_commits(own_ingest: Callable[..., Service]) -> None
     await agent.client.aclose()
 
 
-async def test_killed_while_a_script_sends(own_ingest: Callable[..., Service]) -> None:
+async def test_killed_while_a_script_sends(own_ingest: Callable[..., House]) -> None:
     service = own_ingest()
     agent = await enrolled(service)
     run = await agent.start(await agent.declare())
@@ -96,16 +98,16 @@ async def test_killed_while_a_script_sends(own_ingest: Callable[..., Service]) -
         return await agent.client.post(f"/v1/runs/{run}/commit", json={})
 
     for step, call in (
-        ("ingest.after_put", put),
+        *((step, put) for step in UPLOAD_STEPS),
         ("ingest.after_file", put),
         ("ingest.in_commit_run", commit),
     ):
-        service.stop()
-        service.start(COFFRE_CRASHPOINT=step)
+        service.stop("ingest")
+        service.start("ingest", COFFRE_CRASHPOINT=step)
         with pytest.raises(httpx2.TransportError):
             await call(step)
-        assert service.died() == 137
-        service.start()
+        assert service.died("ingest") == 137
+        service.start("ingest")
         answer = await call(step)
         assert answer.status_code == 200, answer.text
     assert answer.json()["protected_bytes"] == 2 * len(content)
@@ -114,7 +116,7 @@ async def test_killed_while_a_script_sends(own_ingest: Callable[..., Service]) -
     await agent.client.aclose()
 
 
-async def test_killed_at_any_moment_under_load(own_ingest: Callable[..., Service]) -> None:
+async def test_killed_at_any_moment_under_load(own_ingest: Callable[..., House]) -> None:
     service = own_ingest()
     agent = await enrolled(service)
     run = await agent.start(await agent.declare())
@@ -140,10 +142,8 @@ async def test_killed_at_any_moment_under_load(own_ingest: Callable[..., Service
             group.create_task(push())
         for _ in range(3):
             await asyncio.sleep(0.5 + dice.random())
-            assert service.process is not None
-            service.process.kill()
-            service.process.wait()
-            await asyncio.to_thread(service.start)
+            service.kill("ingest")
+            await asyncio.to_thread(service.start, "ingest")
         stopped = True
     rows = await service.fetch(
         "SELECT encode(pack_id, 'hex') AS id, object_bytes FROM catalogue.packs"
@@ -151,7 +151,7 @@ async def test_killed_at_any_moment_under_load(own_ingest: Callable[..., Service
     stored = {row["id"]: row["object_bytes"] for row in rows}
     assert len(acknowledged) > 20
     assert set(acknowledged) <= set(stored)
-    prefix = f"t/{agent.tenant.tenant_id}/packs/"
+    prefix = bucket.packs_of(agent.tenant.tenant_id)
     listed = {key.rpartition("/")[2]: size async for key, size in service.objects.list(prefix)}
     assert {name: listed.get(name) for name in stored} == stored
     volume = await service.fetch("SELECT stored_bytes FROM catalogue.volumes")

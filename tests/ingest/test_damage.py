@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 import uuid
 
+from libs.shared import bucket
 from libs.shared.entries import FolderDelta
-from tests.ingest.machines import Agent
-from tests.ingest.service import Service
+from tests.world.agents import Agent
+from tests.world.house import House
 
 DAMAGE = (
     "UPDATE catalogue.packs SET state = 'damaged', damaged_at = '2026-01-01'"
@@ -15,7 +16,7 @@ DAMAGE = (
 )
 
 
-async def states(ingest: Service, agent: Agent) -> list[tuple[str, int]]:
+async def states(ingest: House, agent: Agent) -> list[tuple[str, int]]:
     rows = await ingest.fetch(
         "SELECT p.state, (SELECT count(*) FROM catalogue.chunks c WHERE c.tenant_id = $1"
         " AND c.pack_no = p.pack_no) AS chunks FROM catalogue.packs p WHERE tenant_id = $1"
@@ -25,7 +26,7 @@ async def states(ingest: Service, agent: Agent) -> list[tuple[str, int]]:
     return [tuple(row) for row in rows]
 
 
-async def counted(ingest: Service, agent: Agent) -> tuple[int, int]:
+async def counted(ingest: House, agent: Agent) -> tuple[int, int]:
     """The stored volume as it is counted, and as it is."""
     rows = await ingest.fetch(
         "SELECT v.stored_bytes, (SELECT sum(object_bytes)::bigint FROM catalogue.packs p"
@@ -37,7 +38,7 @@ async def counted(ingest: Service, agent: Agent) -> tuple[int, int]:
 
 
 async def test_damaged_chunks_are_wanted_until_they_came_again(
-    agent: Agent, stranger: Agent, ingest: Service
+    agent: Agent, stranger: Agent, ingest: House
 ) -> None:
     plan = await agent.declare()
     one, two, other = (random.Random(n).randbytes(5_000) for n in range(3))
@@ -70,10 +71,11 @@ async def test_damaged_chunks_are_wanted_until_they_came_again(
     run = started.json()["run_id"]
 
     # The very same pack replaces the damaged object.
-    key = f"t/{agent.tenant.tenant_id}/packs/{pack.id[:2]}/{pack.id}"
+    key = bucket.key_of_pack(agent.tenant.tenant_id, bytes.fromhex(pack.id))
     sealed = await ingest.objects.get(key)
     await ingest.objects.put(key, b"damaged" + sealed[7:])
-    assert (await agent.upload(run, pack)).status_code == 200
+    answer = await agent.upload(run, pack)
+    assert (answer.status_code, answer.json()) == (201, {"stored_bytes": 0})
     assert await ingest.objects.get(key) == sealed
     assert [state for state, _ in await states(ingest, agent)] == ["live"] * 3
     assert await agent.missing(run, one, two) == [False, False]
@@ -82,7 +84,7 @@ async def test_damaged_chunks_are_wanted_until_they_came_again(
     assert (await agent.ask_start(plan)).json()["wanted_chunks"] == []
 
 
-async def test_more_damage_than_one_run_is_asked_for(agent: Agent, ingest: Service) -> None:
+async def test_more_damage_than_one_run_is_asked_for(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     run = await agent.start(plan)
     contents = [b"%d" % number for number in range(9_000)]
@@ -99,7 +101,7 @@ async def test_more_damage_than_one_run_is_asked_for(agent: Agent, ingest: Servi
     assert asked == {agent.id_of(content).hex() for content in contents}
 
 
-async def test_a_script_heals_what_it_puts(agent: Agent, ingest: Service) -> None:
+async def test_a_script_heals_what_it_puts(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     content = random.Random(9).randbytes(900_000)
     for night in range(2):

@@ -9,8 +9,8 @@ import pytest
 import zstandard
 
 from libs.shared.entries import Entry, FolderDelta, encode_batch
-from tests.ingest.machines import Agent, folder, link, problem_of
-from tests.ingest.service import Service
+from tests.world.agents import Agent, folder, link, problem_of
+from tests.world.house import House
 
 
 def file(name: bytes) -> Entry:
@@ -99,7 +99,7 @@ async def test_sizes_must_be_those_of_the_chunks(agent: Agent) -> None:
     assert "8 bytes, not 9" in answer.json()["detail"]
 
 
-async def test_a_batch_can_be_sent_again_and_otherwise(agent: Agent, ingest: Service) -> None:
+async def test_a_batch_can_be_sent_again_and_otherwise(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     run = await agent.start(plan)
     for name in (b"first", b"second", b"second"):

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.ingest.machines import Agent, problem_of
-from tests.ingest.service import Service
+from tests.world.agents import Agent, problem_of
+from tests.world.house import House
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ from tests.ingest.service import Service
         b"%64" * 5_000,
     ],
 )
-async def test_hostile_paths(agent: Agent, ingest: Service, path: bytes) -> None:
+async def test_hostile_paths(agent: Agent, ingest: House, path: bytes) -> None:
     run = await agent.start(await agent.declare())
     answer = await raw_put(ingest, agent, run, path, b"content")
     assert b"entry-invalid" in answer, answer
@@ -40,9 +40,9 @@ async def test_hostile_paths(agent: Agent, ingest: Service, path: bytes) -> None
     assert b"content-type: application/problem+json" in answer.lower()
 
 
-async def raw_put(ingest: Service, agent: Agent, run: str, path: bytes, body: bytes) -> bytes:
+async def raw_put(ingest: House, agent: Agent, run: str, path: bytes, body: bytes) -> bytes:
     """What is answered to an address that a client library would tidy."""
-    url = urlsplit(ingest.url)
+    url = urlsplit(ingest.url("ingest"))
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     writer.write(
         b"PUT /v1/runs/%s/files/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -54,7 +54,7 @@ async def raw_put(ingest: Service, agent: Agent, run: str, path: bytes, body: by
     return answer
 
 
-async def test_any_name_survives(agent: Agent, ingest: Service) -> None:
+async def test_any_name_survives(agent: Agent, ingest: House) -> None:
     """Names that are no text, that differ by case or by normalisation alone, with encoded parts."""
     names = {
         b"%C3%A9t%C3%A9": "été".encode(),
@@ -98,7 +98,7 @@ async def test_any_name_survives(agent: Agent, ingest: Service) -> None:
     ],
 )
 async def test_what_is_said_wrongly_is_refused(
-    agent: Agent, ingest: Service, header: str, value: str, code: str
+    agent: Agent, ingest: House, header: str, value: str, code: str
 ) -> None:
     run = await agent.start(await agent.declare())
     answer = await agent.client.put(

@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from tests.ingest.machines import Agent, Tenant, problem_of
-from tests.ingest.service import Service
+from tests.world.agents import Agent, problem_of
+from tests.world.house import House
+from tests.world.tenants import Tenant
 
 
-async def test_a_file_is_cut_and_stored_once(agent: Agent, ingest: Service) -> None:
+async def test_a_file_is_cut_and_stored_once(agent: Agent, ingest: House) -> None:
     # More than the largest chunk: where a tenant's key cuts less than that is up to chance.
     content = random.Random(1).randbytes(5_000_000)
     run = await agent.start(await agent.declare())
@@ -34,7 +35,7 @@ async def test_a_file_is_cut_and_stored_once(agent: Agent, ingest: Service) -> N
     assert again.json() == {**taken, "stored_bytes": 0}
 
 
-async def test_a_scripts_nights(agent: Agent, ingest: Service) -> None:
+async def test_a_scripts_nights(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
 
     async def night(files: dict[str, bytes], **commit: object) -> Any:
@@ -120,11 +121,11 @@ async def test_a_scripts_nights(agent: Agent, ingest: Service) -> None:
 
 
 async def test_a_cut_body_keeps_nothing_and_a_second_put_replaces(
-    agent: Agent, ingest: Service
+    agent: Agent, ingest: House
 ) -> None:
     run = await agent.start(await agent.declare())
     content = random.Random(2).randbytes(2_000_000)
-    url = urlsplit(ingest.url)
+    url = urlsplit(ingest.url("ingest"))
     for head, length in ((b"Content-Length: 2000000", 1_900_000), (b"", 1_900_000)):
         reader, writer = await asyncio.open_connection(url.hostname, url.port)
         writer.write(
@@ -167,7 +168,7 @@ async def test_files_and_folders_of_a_run_do_not_mix(agent: Agent, stranger: Age
     assert problem_of(await put("late")) == (409, "run-closed")
 
 
-async def test_contents_that_went_away_are_named(agent: Agent, ingest: Service) -> None:
+async def test_contents_that_went_away_are_named(agent: Agent, ingest: House) -> None:
     run = await agent.start(await agent.declare())
     for name, content in (("kept", b"kept"), ("lo%20st", b"lost"), ("empty", b"")):
         answer = await agent.client.put(f"/v1/runs/{run}/files/{name}", content=content)
@@ -202,13 +203,13 @@ async def test_growth_is_blocked_in_the_middle_of_a_file(agent: Agent, tenant: T
     assert answer.json()["protected_bytes"] == 2 * len(content)
 
 
-async def test_a_large_file_from_a_pipe_takes_little_memory(agent: Agent, ingest: Service) -> None:
+async def test_a_large_file_from_a_pipe_takes_little_memory(agent: Agent, ingest: House) -> None:
     """Two at once, 200 MB together, of unknown length."""
     plan = await agent.declare()
     run = await agent.start(plan)
-    assert ingest.process is not None
-    status = Path(f"/proc/{ingest.process.pid}/status")
-    Path(f"/proc/{ingest.process.pid}/clear_refs").write_text("5")  # the peak starts from here
+    process = Path(f"/proc/{ingest.processes['ingest'].pid}")
+    status = process / "status"
+    (process / "clear_refs").write_text("5")  # the peak starts from here
 
     def read_kilobytes(what: str) -> int:
         (found,) = re.findall(rf"{what}:\s+(\d+) kB", status.read_text())
@@ -238,7 +239,7 @@ async def test_a_large_file_from_a_pipe_takes_little_memory(agent: Agent, ingest
     assert answer.json()["protected_bytes"] == 200_000_000
 
 
-async def test_no_acknowledged_file_is_lost_to_a_commit(agent: Agent, ingest: Service) -> None:
+async def test_no_acknowledged_file_is_lost_to_a_commit(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     conflicts = 0
     for _ in range(4):

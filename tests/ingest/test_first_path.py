@@ -6,11 +6,11 @@ from uuid import UUID
 
 from libs.shared import catalogue, database
 from libs.shared.entries import FolderDelta
-from tests.ingest.machines import Agent, folder
-from tests.ingest.service import Service
+from tests.world.agents import Agent, folder
+from tests.world.house import House
 
 
-async def test_three_nights(agent: Agent, ingest: Service) -> None:
+async def test_three_nights(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     run = await agent.start(plan)
     assert await agent.missing(run, b"hello", b"world") == [True, True]
@@ -47,7 +47,7 @@ async def test_three_nights(agent: Agent, ingest: Service) -> None:
     changed = await agent.commit(third)
     assert changed.json()["protected_bytes"] == 5
 
-    pool = await database.create_pool(ingest.environ["COFFRE_DATABASE_URL"], "ingest", max_size=1)
+    pool = await database.create_pool(ingest.dsn("ingest"), "ingest", max_size=1)
     async with database.transaction(pool) as conn:
         tenant_id = agent.tenant.tenant_id
         names = [

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from libs.shared import catalogue, clock, database
 from libs.shared.entries import FolderDelta
-from tests.ingest.machines import Agent, folder
+from tests.world.agents import Agent, folder
 
 
 async def test_a_path_with_a_gap_a_failed_run_and_another_kind(

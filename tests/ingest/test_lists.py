@@ -9,23 +9,23 @@ import pytest
 from libs.shared import database as databases
 from libs.shared.entries import FolderDelta
 from services.ingest import actions, store
-from services.ingest.actions import lists
+from services.ingest.actions.manifests import lists
 from tests.ingest.lost import Empty, empty_database, fingerprint_of, keys_like, numbers
-from tests.ingest.machines import Agent, folder
-from tests.ingest.service import Service
+from tests.world.agents import Agent, folder
+from tests.world.house import House
 
 
-async def write_list(service: Service, agent: Agent, plan: str) -> None:
+async def write_list(service: House, agent: Agent, plan: str) -> None:
     """Has the plan's whole list written now, as the job does when it is due."""
-    dsn = service.environ["COFFRE_DATABASE_URL"]
+    dsn = service.dsn("ingest")
     async with empty_database(service, dsn) as own:
-        due = store.DueList(agent.tenant.tenant_id, UUID(plan), 0, 0, 0)
+        due = store.manifests.due.DueList(agent.tenant.tenant_id, UUID(plan), 0, 0, 0)
         await lists.write_list(own.ingest, due)
 
 
-async def write_list_when_due(service: Service, plan: str) -> None:
+async def write_list_when_due(service: House, plan: str) -> None:
     """The job finds a plan that had 500 runs since its last list, and then no more."""
-    async with empty_database(service, service.environ["COFFRE_DATABASE_URL"]) as own:
+    async with empty_database(service, service.dsn("ingest")) as own:
         state = "SELECT unlisted_runs, unlisted_entries, listed_entries FROM plans"
         state += " WHERE plan_id = $1"
         assert await own.rows(state, UUID(plan)) == [(1, 2, 8_003)]
@@ -33,12 +33,12 @@ async def write_list_when_due(service: Service, plan: str) -> None:
             await conn.execute(
                 "UPDATE plans SET unlisted_runs = 500 WHERE plan_id = $1", UUID(plan)
             )
-        await actions.write_due_lists(own.ingest)
+        await actions.manifests.lists.write_due_lists(own.ingest)
         assert await own.rows(state, UUID(plan)) == [(0, 0, 8_004)]
 
 
 async def test_a_whole_list_stands_for_all_that_was_before_it(
-    agent: Agent, ingest: Service, empty: Empty
+    agent: Agent, ingest: House, empty: Empty
 ) -> None:
     plan = await agent.declare()
     start = [
@@ -63,7 +63,7 @@ async def test_a_whole_list_stands_for_all_that_was_before_it(
 
 
 async def test_a_damaged_list_is_named_and_the_deltas_are_used(
-    agent: Agent, ingest: Service, empty: Empty
+    agent: Agent, ingest: House, empty: Empty
 ) -> None:
     plan = await agent.declare()
     await agent.copy(plan, FolderDelta(b"", [agent.file(b"f", b"1")], []), contents=[b"1"])
@@ -79,7 +79,7 @@ async def test_a_damaged_list_is_named_and_the_deltas_are_used(
     assert await empty.fingerprint(tenant_id) == await fingerprint_of(ingest, tenant_id)
 
 
-async def expire(ingest: Service, tenant_id: UUID, before: int) -> None:
+async def expire(ingest: House, tenant_id: UUID, before: int) -> None:
     """Does what retention does to versions that ended before a run, and to points that see them."""
     await ingest.fetch(
         "DELETE FROM catalogue.runs r WHERE tenant_id = $1 AND number < $2 AND EXISTS (SELECT"
@@ -99,7 +99,7 @@ async def expire(ingest: Service, tenant_id: UUID, before: int) -> None:
 )
 async def test_what_had_expired_stays_away(
     agent: Agent,
-    ingest: Service,
+    ingest: House,
     empty: Empty,
     listed_after: int,
     expired_before: int,

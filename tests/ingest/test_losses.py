@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from libs.shared import clock
+from libs.shared import bucket, clock
 from libs.shared import database as databases
 from libs.shared.entries import FolderDelta
 from services.ingest import actions, rules, store
 from tests.ingest.lost import Empty, empty_database, fingerprint_of, keys_like, numbers
-from tests.ingest.machines import Agent, Tenant
-from tests.ingest.service import Service
+from tests.world.agents import Agent
+from tests.world.house import House
+from tests.world.tenants import Tenant
 
 
 async def test_lost_objects_are_named_and_the_next_run_heals(
-    own_ingest: Callable[..., Service], database: Any
+    own_ingest: Callable[..., House], database: Any
 ) -> None:
     """A pack, a part of a delta and a head are gone: the rest comes back, and what is whole."""
     service = own_ingest()
@@ -35,8 +37,8 @@ async def test_lost_objects_are_named_and_the_next_run_heals(
     for number in range(3):
         delta = FolderDelta(b"", [agent.file(b"%d" % number, b"a")], [])
         await agent.copy(other, delta, contents=[])
-    prefix = f"t/{tenant.tenant_id}/packs/{lost_pack.id[:2]}/"
-    await service.objects.delete(prefix + lost_pack.id)
+    lost_key = bucket.key_of_pack(tenant.tenant_id, bytes.fromhex(lost_pack.id))
+    await service.objects.delete(lost_key)
     (part,) = await keys_like(service, agent, other, "2.0.")
     await service.objects.put(part, b"not what it was")
     async with empty_database(service, database.dsn("ingest")) as empty:
@@ -48,10 +50,9 @@ async def test_lost_objects_are_named_and_the_next_run_heals(
         assert await numbers(empty, plan) == [1, 2, 4]
         assert await numbers(empty, other) == [1, 4]
         assert await empty.read(tenant.tenant_id, other, 4, b"2") == b"a"
-        service.stop()
-        service.environ["COFFRE_DATABASE_URL"] = database.dsn("ingest")
-        service.admin_dsn = database.admin_dsn
-        service.start()
+        service.stop("ingest")
+        service.place = replace(service.place, database=database.name)
+        service.start("ingest")
         await tenant.becomes("active")
         again = await tenant.enrol()
         # The agent remembers run 3, is told of run 4, and so compares; then it sends what lacks.
@@ -64,12 +65,12 @@ async def test_lost_objects_are_named_and_the_next_run_heals(
         assert (await again.commit(run)).json()["number"] == 5
         assert await empty.read(tenant.tenant_id, plan, 5, b"c") == b"c"
         await again.client.aclose()
-        service.stop()
+        service.stop("ingest")
     await agent.client.aclose()
 
 
 async def test_verifying_finds_damage_that_an_index_does_not_show(
-    agent: Agent, ingest: Service, empty: Empty
+    agent: Agent, ingest: House, empty: Empty
 ) -> None:
     plan = await agent.declare()
     good, bad = agent.pack(b"good"), agent.pack(b"bad")
@@ -78,7 +79,7 @@ async def test_verifying_finds_damage_that_an_index_does_not_show(
         await agent.upload(run, pack)
         await agent.send(run, FolderDelta(b"", [agent.file(name, name)], []))
         assert (await agent.commit(run)).status_code == 200
-    key = f"t/{agent.tenant.tenant_id}/packs/{bad.id[:2]}/{bad.id}"
+    key = bucket.key_of_pack(agent.tenant.tenant_id, bytes.fromhex(bad.id))
     body = bytearray(await ingest.objects.get(key))
     body[30] ^= 1
     await ingest.objects.put(key, body)
@@ -90,7 +91,7 @@ async def test_verifying_finds_damage_that_an_index_does_not_show(
 
 
 async def test_a_rebuild_that_was_cut_short_goes_on(
-    agent: Agent, ingest: Service, empty: Empty
+    agent: Agent, ingest: House, empty: Empty
 ) -> None:
     first, second = await agent.declare("first"), await agent.declare("second")
     for plan in (first, second):
@@ -105,14 +106,14 @@ async def test_a_rebuild_that_was_cut_short_goes_on(
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        await actions.rebuild(empty.ingest, tenant_id, verify=False, say=die)
+        await actions.rebuild.rebuilding.rebuild(empty.ingest, tenant_id, verify=False, say=die)
     (rebuilt,) = await empty.rebuild(tenant_id)
     assert (rebuilt.plans, rebuilt.troubles) == (2, [])
     assert await empty.fingerprint(tenant_id) == await fingerprint_of(ingest, tenant_id)
 
 
 async def test_a_machine_takes_its_old_place_only_where_its_name_tells_which(
-    agent: Agent, ingest: Service, empty: Empty
+    agent: Agent, ingest: House, empty: Empty
 ) -> None:
     tenant = agent.tenant
     twin = await tenant.enrol()
@@ -125,10 +126,10 @@ async def test_a_machine_takes_its_old_place_only_where_its_name_tells_which(
         async with databases.transaction(empty.ingest.pool) as conn:
             digest = hashlib.sha256(code.encode()).hexdigest()
             until = clock.now() + timedelta(hours=1)
-            await store.put_subscription(conn, tenant.tenant_id, 1, "active", "")
-            await store.add_enrolment(conn, tenant.tenant_id, uuid4(), digest, "", until)
-        machine = rules.Machine(hostname=hostname)
-        enrolled, _, _ = await actions.enrol(empty.ingest, code, machine)
+            await store.agents.put_subscription(conn, tenant.tenant_id, 1, "active", "")
+            await store.agents.add_enrolment(conn, tenant.tenant_id, uuid4(), digest, "", until)
+        machine = rules.reported.Machine(hostname=hostname)
+        enrolled, _, _ = await actions.agents.enrol(empty.ingest, code, machine)
         return enrolled.agent_id
 
     known = {agent.agent_id, twin.agent_id}

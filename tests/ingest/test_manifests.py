@@ -11,14 +11,15 @@ import asyncpg
 import httpx2
 import pytest
 
+from libs.shared import bucket
 from libs.shared import database as databases
-from libs.shared import sealing
 from libs.shared.entries import FolderDelta
 from libs.shared.keys import KeyRing
 from services.ingest import actions
-from tests.ingest.lost import MASTER, Empty, empty_database, fingerprint_of, keys_like, numbers
-from tests.ingest.machines import Agent, Tenant
-from tests.ingest.service import Service
+from tests.ingest.lost import Empty, empty_database, fingerprint_of, keys_like, numbers
+from tests.world.agents import Agent
+from tests.world.house import House
+from tests.world.tenants import Tenant
 
 STEPS = [
     "ingest.before_commit_run",
@@ -29,7 +30,7 @@ STEPS = [
 
 
 async def test_the_newest_run_when_ingest_died_in_its_commit(
-    own_ingest: Callable[..., Service], database: Any
+    own_ingest: Callable[..., House], database: Any
 ) -> None:
     """Its agent had sent all and asked for it, so it comes back, unless it was given up later."""
     service = own_ingest(COFFRE_CRASHPOINT=f"{STEPS[0]}:2")
@@ -37,7 +38,7 @@ async def test_the_newest_run_when_ingest_died_in_its_commit(
     async with empty_database(service, database.dsn("ingest")) as empty:
         for step in STEPS:
             if cut:
-                service.start(COFFRE_CRASHPOINT=f"{step}:2")
+                service.start("ingest", COFFRE_CRASHPOINT=f"{step}:2")
             tenant = Tenant(service)
             await tenant.becomes("active")
             agent = await tenant.enrol()
@@ -48,7 +49,7 @@ async def test_the_newest_run_when_ingest_died_in_its_commit(
             await agent.send(run, FolderDelta(b"", [agent.file(b"b", b"b")], [b"a"]))
             with pytest.raises(httpx2.TransportError):
                 await agent.commit(run)
-            assert service.died() == 137
+            assert service.died("ingest") == 137
             assert len(await read_ends(service, agent, plan, 2)) == (step == STEPS[-1])
             (rebuilt,) = await empty.rebuild(tenant.tenant_id)
             assert rebuilt.troubles == []
@@ -56,7 +57,7 @@ async def test_the_newest_run_when_ingest_died_in_its_commit(
             assert await empty.read(tenant.tenant_id, plan, 2, b"b") == b"b"
             cut[step] = agent, plan, run
         # The database is not lost after all: one gives up, the others ask again.
-        service.start(COFFRE_CRASHPOINT="")
+        service.start("ingest", COFFRE_CRASHPOINT="")
         for step, (agent, _, run) in cut.items():
             if step == STEPS[0]:
                 assert (await agent.abort(run)).status_code == 200
@@ -89,15 +90,15 @@ async def forget(database: Any, agent: Agent) -> None:
     await connection.close()
 
 
-async def tell_ends(service: Service) -> None:
+async def tell_ends(service: House) -> None:
     """What the job does some seconds after the runs' ends."""
     untold = (
         "SELECT count(*) FROM runs"
         " WHERE tried_at IS NOT NULL AND finished_at IS NOT NULL AND NOT end_written"
     )
-    async with empty_database(service, service.environ["COFFRE_DATABASE_URL"]) as own:
+    async with empty_database(service, service.dsn("ingest")) as own:
         for _ in range(100):
-            await actions.tell_ends(own.ingest)
+            await actions.manifests.ends.tell_ends(own.ingest)
             async with databases.acquire(own.ingest.pool) as conn:
                 if not await conn.fetchval(untold):
                     return
@@ -105,17 +106,17 @@ async def tell_ends(service: Service) -> None:
     raise AssertionError("the bucket was not told of all ends")
 
 
-async def read_ends(service: Service, agent: Agent, plan: str, run: int) -> list[dict[str, Any]]:
-    keys = await KeyRing(service.objects, MASTER).get(agent.tenant.tenant_id)
+async def read_ends(service: House, agent: Agent, plan: str, run: int) -> list[dict[str, Any]]:
+    keys = await KeyRing(service.objects, service.master_key).get(agent.tenant.tenant_id)
     told = []
     for key in await keys_like(service, agent, plan, f"{run}.end"):
-        aad = f"coffre/run/v1 {key}".encode()
-        told.append(json.loads(sealing.open_blob(await service.objects.get(key), keys, aad)))
+        sealed = await service.objects.get(key)
+        told.append(json.loads(bucket.open_object(sealed, keys, key)))
     return told
 
 
 async def test_a_run_that_was_given_up_after_its_commit_was_refused(
-    agent: Agent, ingest: Service, empty: Empty
+    agent: Agent, ingest: House, empty: Empty
 ) -> None:
     """Its head lies in the bucket, and it must not come back; nor does one followed by another."""
     plan = await agent.declare()
@@ -129,6 +130,6 @@ async def test_a_run_that_was_given_up_after_its_commit_was_refused(
     # Not told yet: a rebuild refuses it for the same reason as the commit did.
     await empty.rebuild(tenant_id)
     assert await numbers(empty, plan) == [1]
-    await agent.abort(run, reason_code="tired", reason="no more")
+    await agent.abort(run, reason={"code": "tired", "detail": "no more"})
     await tell_ends(ingest)
     assert [end["state"] for end in await read_ends(ingest, agent, plan, 2)] == ["failed"]

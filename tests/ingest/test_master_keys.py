@@ -9,9 +9,10 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from libs.shared.bucket import key_of_keys
 from libs.shared.keys import KeyRing, KeysUnreadable
 from libs.shared.objects import ObjectStore
-from tests.ingest.service import ROOT
+from tests.world.machines import ROOT
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
 
@@ -64,7 +65,7 @@ async def test_rotation_is_cut_short_and_goes_on(
     assert await opened_by(KeyRing(object_store, NEW)) == 2
     assert await opened_by(KeyRing(object_store, NEW, OLD)) == 3
 
-    damaged = f"keys/{uuid.uuid4()}"
+    damaged = key_of_keys(uuid.uuid4())
     await object_store.put(damaged, b"{}")
     incomplete = rotate("old")
     assert incomplete.returncode == 3

@@ -12,9 +12,10 @@ import httpx2
 
 from libs.shared.entries import FolderDelta
 from tests.faults import answer_with, faulty_endpoint
-from tests.ingest.machines import Tenant, problem_of
-from tests.ingest.service import Service
 from tests.servers import free_port
+from tests.world.agents import problem_of
+from tests.world.house import House
+from tests.world.tenants import Tenant
 
 
 class Line:
@@ -60,11 +61,11 @@ async def line_to(port: int) -> AsyncIterator[Line]:
         line.cut()
 
 
-async def start(own_ingest: Callable[..., Service], **environ: str) -> Service:
+async def start(own_ingest: Callable[..., House], **environ: str) -> House:
     return await asyncio.to_thread(own_ingest, **environ)
 
 
-async def test_storage_down(own_ingest: Callable[..., Service], servers: Any) -> None:
+async def test_storage_down(own_ingest: Callable[..., House], servers: Any) -> None:
     async with line_to(int(servers.s3_endpoint.rpartition(":")[2])) as line:
         service = await start(own_ingest, COFFRE_S3_ENDPOINT=f"http://127.0.0.1:{line.port}")
         tenant = Tenant(service)
@@ -93,21 +94,21 @@ async def test_storage_down(own_ingest: Callable[..., Service], servers: Any) ->
         await agent.client.aclose()
 
 
-async def test_a_wrong_bucket_is_named_to_operators(own_ingest: Callable[..., Service]) -> None:
+async def test_a_wrong_bucket_is_named_to_operators(own_ingest: Callable[..., House]) -> None:
     service = own_ingest(COFFRE_S3_BUCKET="no-such-bucket")
-    async with httpx2.AsyncClient(base_url=service.url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=service.url("ingest"), trust_env=False) as client:
         ready = await client.get("/health/ready")
     assert ready.status_code == 503
     told = (
-        f"The bucket 'no-such-bucket' does not exist at {service.environ['COFFRE_S3_ENDPOINT']}:"
+        f"The bucket 'no-such-bucket' does not exist at {service.place.servers.seaweedfs.endpoint}:"
         " set COFFRE_S3_BUCKET, or make it."
     )
     checks = ready.json()["checks"]
     assert (checks["database"], checks["storage"]) == ("ok", told)
-    assert told[1:-1] in service.log.read_text()
+    assert told[1:-1] in service.log("ingest").read_text()
 
 
-async def test_storage_full(own_ingest: Callable[..., Service], servers: Any) -> None:
+async def test_storage_full(own_ingest: Callable[..., House], servers: Any) -> None:
     full = False
     refusal = answer_with("507 Insufficient Storage", b"")
 
@@ -143,17 +144,17 @@ async def test_storage_full(own_ingest: Callable[..., Service], servers: Any) ->
         await agent.client.aclose()
 
 
-async def test_database_down(own_ingest: Callable[..., Service], servers: Any) -> None:
+async def test_database_down(own_ingest: Callable[..., House], servers: Any) -> None:
     async with line_to(servers.postgres_port) as line:
         service = await start(own_ingest)
         tenant = Tenant(service)
         await tenant.becomes("active")
         agent = await tenant.enrol()
         run = await agent.start(await agent.declare())
-        service.stop()
-        dsn = service.environ["COFFRE_DATABASE_URL"]
+        service.stop("ingest")
+        dsn = service.dsn("ingest")
         through = dsn.replace(f":{servers.postgres_port}/", f":{line.port}/")
-        await asyncio.to_thread(service.start, COFFRE_DATABASE_URL=through)
+        await asyncio.to_thread(service.start, "ingest", COFFRE_DATABASE_URL=through)
         pack = agent.pack(b"x")
         assert await agent.missing(run, b"x") == [True]
         line.cut()
@@ -174,7 +175,7 @@ async def test_database_down(own_ingest: Callable[..., Service], servers: Any) -
         await agent.client.aclose()
 
 
-async def test_broker_down(own_ingest: Callable[..., Service]) -> None:
+async def test_broker_down(own_ingest: Callable[..., House]) -> None:
     """Copies arrive; what was to be said waits in the outbox."""
     address = f"amqp://guest:guest@127.0.0.1:{free_port()}/x"
     service = await start(own_ingest, COFFRE_AMQP_URL=address)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from libs.shared import bucket
 from libs.shared.entries import FolderDelta
 from libs.shared.keys import KeyRing
 from libs.shared.objects import ObjectStore
-from tests.ingest.lost import MASTER, empty_database
-from tests.ingest.machines import Agent, Tenant, folder, link
-from tests.ingest.service import ROOT, Service
+from tests.ingest.lost import empty_database
+from tests.world.agents import Agent, folder, link
+from tests.world.house import House
+from tests.world.tenants import Tenant
 
 A, B, C = b"aaa", b"bbbb" * 500, b"ccccc"
 
@@ -74,13 +74,13 @@ CATALOGUE = {
     " FROM catalogue.versions v JOIN catalogue.folders f USING (tenant_id, folder_id)",
     "volumes": "SELECT tenant_id, stored_bytes, protected_bytes FROM catalogue.volumes",
     "declared": "SELECT plan_id, agent_id, name, declaration::text FROM ingest.plans",
-    "outcomes": "SELECT run_id, number, parent, outcome, reason, started_at, finished_at"
+    "outcomes": "SELECT run_id, number, parent, outcome, reason::text, started_at, finished_at"
     " FROM ingest.runs WHERE state = 'committed'",
 }
 
 
 async def test_all_comes_back_and_copies_go_on(
-    own_ingest: Callable[..., Service], database: Any, tmp_path: Path
+    own_ingest: Callable[..., House], database: Any, tmp_path: Path
 ) -> None:
     service = own_ingest()
     tenant, other = Tenant(service), Tenant(service)
@@ -95,19 +95,7 @@ async def test_all_comes_back_and_copies_go_on(
     )
     theirs = await live_for_a_while(stranger)
     dsn = database.dsn("ingest")
-    environ = {**os.environ, **service.environ}
-
-    def command(*words: str, **changes: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "services.ingest", *words],
-            cwd=ROOT,
-            env={**environ, **changes},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
+    command = partial(service.command, "ingest")
     kept = tmp_path / "fingerprints"
     kept.write_text(command("fingerprint").stdout)
     assert len(kept.read_text().splitlines()) == 2
@@ -131,10 +119,9 @@ async def test_all_comes_back_and_copies_go_on(
         assert await rebuilt.read(tenant.tenant_id, plan, 1, b"srv/d/sub/deep") == A + B + C
 
         # Life goes on: the machine enrols again and is who it was; its plan is the same.
-        service.stop()
-        service.environ["COFFRE_DATABASE_URL"] = dsn
-        service.admin_dsn = database.admin_dsn
-        service.start()
+        service.stop("ingest")
+        service.place = replace(service.place, database=database.name)
+        service.start("ingest")
         await tenant.becomes("active")
         assert (await agent.client.put("/v1/plans/docs", json={})).status_code == 401
         newcomer = await tenant.enrol()
@@ -154,26 +141,27 @@ async def test_all_comes_back_and_copies_go_on(
         # A second machine of the same name is another one.
         second = await tenant.enrol()
         assert second.agent_id != agent.agent_id
-    service.stop()
+    service.stop("ingest")
     for one in (agent, stranger, newcomer, second):
         await one.client.aclose()
 
 
 async def test_tenants_whose_keys_are_lost_are_named(
-    ingest: Service, object_store: ObjectStore, database: Any
+    ingest: House, object_store: ObjectStore, database: Any
 ) -> None:
     """With another master key, or without the keys' object: the others come back all the same."""
     good, foreign, orphan = uuid4(), uuid4(), uuid4()
-    await KeyRing(object_store, MASTER).create(good)
+    await KeyRing(object_store, ingest.master_key).create(good)
     await KeyRing(object_store, bytes(32)).create(foreign)
     for tenant in (good, foreign, orphan):
-        await object_store.put(f"t/{tenant}/packs/00/{'00' * 32}", b"no pack")
-        await object_store.put(f"t/{tenant}/packs/01/{'01' * 32}", b"")
-    beside = replace(ingest, objects=object_store)
-    async with empty_database(beside, database.dsn("ingest")) as empty:
+        await object_store.put(bucket.key_of_pack(tenant, bytes(32)), b"no pack")
+        await object_store.put(bucket.key_of_pack(tenant, b"\1" * 32), b"")
+        await object_store.put(f"{bucket.packs_of(tenant)}02/{'00' * 32}", b"not its folder")
+    async with empty_database(ingest, database.dsn("ingest"), object_store) as empty:
         rebuilt = {each.tenant_id: each for each in await empty.rebuild()}
         assert set(rebuilt) == {good, foreign, orphan}
-        assert len(rebuilt[good].troubles) == 2
+        assert len(rebuilt[good].troubles) == 3
+        assert "has no pack's name" in rebuilt[good].troubles[2]
         assert "do not open" in rebuilt[foreign].troubles[0]
         assert "is missing" in rebuilt[orphan].troubles[0]
         assert await empty.rows("SELECT tenant_id FROM ingest.rebuilds") == [(good,)]

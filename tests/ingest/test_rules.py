@@ -11,37 +11,50 @@ from hypothesis import strategies as st
 
 from libs.shared.entries import Entry, EntryRejected, FolderDelta
 from libs.shared.errors import Unavailable
-from libs.shared.events import DumpResult, NotCopied, RunWarning
+from libs.shared.events import DumpResult, NotCopied
+from libs.shared.reasons import Reason
 from services.ingest import rules
-from services.ingest.actions.ingest import Budget
+from services.ingest.actions.memory import Budget
 
 
 def dump(name: str, *, succeeded: bool) -> DumpResult:
     return DumpResult(name=name, succeeded=succeeded, guaranteed=succeeded, size_bytes=1)
 
 
+BAD = dump("a", succeeded=False)
+
+
 @pytest.mark.parametrize(
-    ("hint", "not_copied", "dumps", "expected", "outcome"),
+    ("hint", "not_copied", "dumps", "expected", "outcome", "reason"),
     [
-        ("succeeded", 0, (), (), "succeeded"),
-        ("succeeded", 1, (), (), "succeeded_with_warnings"),
-        ("succeeded_with_warnings", 0, (), (), "succeeded_with_warnings"),
-        ("failed", 0, (), (), "failed"),
-        ("succeeded", 0, (dump("a", succeeded=True),), ("a",), "succeeded"),
-        ("succeeded", 0, (dump("a", succeeded=False),), ("a",), "failed"),
-        ("succeeded", 0, (dump("a", succeeded=False),), (), "failed"),
-        ("succeeded_with_warnings", 3, (), ("a",), "failed"),
+        ("succeeded", 0, (), (), "succeeded", None),
+        ("succeeded", 1, (), (), "succeeded_with_warnings", None),
+        ("succeeded_with_warnings", 0, (), (), "succeeded_with_warnings", None),
+        ("failed", 0, (), (), "failed", Reason("incomplete")),
+        ("succeeded", 0, (dump("a", succeeded=True),), ("a",), "succeeded", None),
+        ("succeeded", 0, (BAD,), ("a",), "failed", Reason("dump-failed", "a", 1)),
+        ("failed", 0, (BAD,), ("a", "b"), "failed", Reason("dump-failed", "a, b", 2)),
+        ("succeeded", 0, (BAD,), (), "failed", Reason("dump-failed", "a", 1)),
+        ("succeeded_with_warnings", 3, (), ("a",), "failed", Reason("dump-missing", "a", 1)),
     ],
 )
-def test_what_became_of_a_run(hint, not_copied, dumps, expected, outcome):  # type: ignore[no-untyped-def] # a table
-    counters = rules.Counters(files_not_copied=not_copied)
-    assert rules.decide_outcome(hint, counters, dumps, expected)[0] == outcome
+def test_what_became_of_a_run(hint, not_copied, dumps, expected, outcome, reason):  # type: ignore[no-untyped-def] # a table
+    counters = rules.reported.Counters(files_not_copied=not_copied)
+    assert rules.commits.decide_outcome(hint, counters, dumps, expected) == (outcome, reason)
+
+
+def test_what_an_agent_says_of_its_failure_is_kept() -> None:
+    again = Reason("missed-again", amount=2, limit=3)
+    told = rules.commits.decide_outcome("failed", rules.reported.Counters(), (), (), (), again)
+    assert told == ("failed", again)
+    told = rules.commits.decide_outcome("succeeded", rules.reported.Counters(), (), (), (), again)
+    assert told == ("succeeded", None)
 
 
 def test_a_run_that_warns_of_something_has_not_simply_succeeded() -> None:
-    warnings = (RunWarning(code="clock-wrong", amount=600),)
-    told = rules.decide_outcome("succeeded", rules.Counters(), (), (), warnings)
-    assert told == ("succeeded_with_warnings", "")
+    warnings = (Reason("clock-ahead", amount=600),)
+    told = rules.commits.decide_outcome("succeeded", rules.reported.Counters(), (), (), warnings)
+    assert told == ("succeeded_with_warnings", None)
 
 
 @pytest.mark.parametrize(
@@ -56,18 +69,18 @@ def test_a_run_that_warns_of_something_has_not_simply_succeeded() -> None:
 )
 def test_growth(ceiling: int | None, stored: int, growth: int, blocked: bool) -> None:
     try:
-        rules.check_growth(ceiling, "", stored, growth)
-    except rules.GrowthBlocked:
+        rules.agents.check_growth(ceiling, "", stored, growth)
+    except rules.refusals.GrowthBlocked:
         assert blocked
     else:
         assert not blocked
 
 
 def test_the_ceiling_is_what_was_held_when_growth_was_blocked() -> None:
-    assert rules.decide_ceiling(False, 100, 50, None) is None
-    assert rules.decide_ceiling(True, 100, 50, None) == 50
-    assert rules.decide_ceiling(True, 100, 30, 50) == 50
-    assert rules.decide_ceiling(True, 40, 30, 50) == 40
+    assert rules.agents.decide_ceiling(False, 100, 50, None) is None
+    assert rules.agents.decide_ceiling(True, 100, 50, None) == 50
+    assert rules.agents.decide_ceiling(True, 100, 30, 50) == 50
+    assert rules.agents.decide_ceiling(True, 40, 30, 50) == 40
 
 
 @pytest.mark.parametrize(
@@ -75,18 +88,18 @@ def test_the_ceiling_is_what_was_held_when_growth_was_blocked() -> None:
     [
         ("active", None),
         ("ending", None),
-        ("ended", rules.SubscriptionEnded),
-        ("destroyed", rules.SubscriptionEnded),
-        ("suspended", rules.SubscriptionSuspended),
+        ("ended", rules.refusals.SubscriptionEnded),
+        ("destroyed", rules.refusals.SubscriptionEnded),
+        ("suspended", rules.refusals.SubscriptionSuspended),
         (None, Unavailable),
     ],
 )
 def test_subscriptions(state: str | None, refusal: type[Exception] | None) -> None:
     if refusal is None:
-        rules.check_subscription(state, "")
+        rules.agents.check_subscription(state, "")
     else:
         with pytest.raises(refusal):
-            rules.check_subscription(state, "")
+            rules.agents.check_subscription(state, "")
 
 
 @given(st.lists(st.binary(min_size=1, max_size=100), min_size=1, max_size=8))
@@ -100,10 +113,10 @@ def test_crc32_of_a_file_from_its_chunks(contents: list[bytes]) -> None:
     entry = Entry(b"f", "f", 0, 0, 0, 0, size, b"", b"".join(ids))
     empty = Entry(b"e", "f", 0, 0, 0, 0, 0, b"", b"")
     delta = FolderDelta(b"", [empty, entry], [])
-    assert rules.check_chunks([delta], facts) == [0, zlib.crc32(b"".join(contents))]
-    assert sorted(rules.list_chunk_ids([delta])) == sorted(ids)
-    with pytest.raises(rules.ChunkUnknown):
-        rules.check_chunks([delta], {})
+    assert rules.intake.check_chunks([delta], facts) == [0, zlib.crc32(b"".join(contents))]
+    assert sorted(rules.intake.list_chunk_ids([delta])) == sorted(ids)
+    with pytest.raises(rules.refusals.ChunkUnknown):
+        rules.intake.check_chunks([delta], {})
 
 
 component = st.binary(min_size=1, max_size=3).filter(lambda name: b"/" not in name)
@@ -111,29 +124,31 @@ component = st.binary(min_size=1, max_size=3).filter(lambda name: b"/" not in na
 
 @given(st.lists(st.lists(component, max_size=5).map(b"/".join), max_size=10))
 def test_folders_come_after_their_parents(paths: list[bytes]) -> None:
-    listed = rules.list_folders(paths)
+    listed = rules.intake.list_folders(paths)
     assert len(listed) == len(set(listed))
     assert {path for path in paths if path} <= set(listed)
     for place, folder in enumerate(listed):
         above = folder.rpartition(b"/")[0]
         assert not above or above in listed[:place]
-    assert rules.list_folders(paths, listed) == []
+    assert rules.intake.list_folders(paths, listed) == []
 
 
 def test_folders_that_can_not_be_held() -> None:
     with pytest.raises(EntryRejected):
-        rules.list_folders(b"%d" % i + b"/a" * 2000 for i in range(1000))
+        rules.intake.list_folders(b"%d" % i + b"/a" * 2000 for i in range(1000))
 
 
 def test_an_ending_within_limits() -> None:
-    many = tuple(NotCopied(path="p" * 5000, reason="r") for _ in range(1200))
-    loud = tuple(RunWarning(code="new", detail="\0" + "d" * 1_000_000) for _ in range(1000))
-    ending = rules.Ending(not_copied=many, warnings=loud, log_tail="é" * 40_000).shortened()
+    many = tuple(NotCopied(path="p" * 5000, reason=Reason("vanished")) for _ in range(1200))
+    loud = tuple(Reason("new", detail="\0" + "d" * 1_000_000) for _ in range(1000))
+    ending = rules.reported.Ending(
+        not_copied=many, warnings=loud, log_tail="é" * 40_000
+    ).shortened()
     assert len(ending.not_copied) == 1000
     assert len(ending.not_copied[0].path) == 4096
     assert ending.counters.files_not_copied == 1200
     assert len(ending.log_tail.encode()) <= 64 * 1024
-    assert ending.warnings == (RunWarning(code="new", detail="\ufffd" + "d" * 499),) * 20
+    assert ending.warnings == (Reason("new", detail="\ufffd" + "d" * 499),) * 20
 
 
 async def test_who_asks_for_memory_first_is_served_first() -> None:

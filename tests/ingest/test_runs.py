@@ -12,11 +12,12 @@ import pytest
 
 from libs.shared import clock
 from libs.shared.entries import FolderDelta
-from tests.ingest.machines import Agent, Tenant, folder, problem_of
-from tests.ingest.service import Service
+from tests.world.agents import Agent, codes_of, folder, problem_of
+from tests.world.house import House
+from tests.world.tenants import Tenant
 
 
-async def test_declaring_a_plan(agent: Agent, ingest: Service) -> None:
+async def test_declaring_a_plan(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     assert await agent.declare() == plan
     assert await agent.declare(schedule="0 4 * * *") == plan
@@ -54,7 +55,7 @@ async def test_a_declaration_that_makes_no_sense(agent: Agent, member: str, valu
     assert member in answer.json()["errors"][0]["where"]
 
 
-async def test_the_same_key_starts_one_run(agent: Agent, ingest: Service) -> None:
+async def test_the_same_key_starts_one_run(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     key = str(uuid.uuid4())
     answers = await asyncio.gather(*(agent.ask_start(plan, run_key=key) for _ in range(5)))
@@ -64,7 +65,7 @@ async def test_the_same_key_starts_one_run(agent: Agent, ingest: Service) -> Non
     assert len(started) == 1
 
 
-async def test_the_newer_run_wins(agent: Agent, ingest: Service) -> None:
+async def test_the_newer_run_wins(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     first = await agent.start(plan)
     second = await agent.start(plan)
@@ -74,13 +75,12 @@ async def test_the_newer_run_wins(agent: Agent, ingest: Service) -> None:
     assert problem_of(await agent.upload(first, agent.pack(b"x"))) == (409, "run-closed")
     assert (await agent.commit(second, 0)).json()["number"] == 2
     finished = await ingest.events(agent.tenant.tenant_id, "run.finished.v1")
-    assert [(e["number"], e["outcome"], e["reason_code"]) for e in finished] == [
-        (1, "failed", "abandoned"),
-        (2, "succeeded", ""),
-    ]
+    assert [(e["number"], e["outcome"]) for e in finished] == [(1, "failed"), (2, "succeeded")]
+    assert codes_of(finished) == ["overtaken", None]
+    assert answer.json()["reason"] == finished[0]["reason"]
 
 
-async def test_commits_at_once_are_one(agent: Agent, ingest: Service) -> None:
+async def test_commits_at_once_are_one(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     run = await agent.start(plan)
     await agent.upload(run, agent.pack(b"x"))
@@ -98,89 +98,98 @@ async def test_abort_and_commit_exclude_each_other(agent: Agent) -> None:
     assert (await agent.commit(run, 0)).status_code == 200
     assert problem_of(await agent.abort(run)) == (409, "run-closed")
     run = await agent.start(plan)
-    answer = await agent.abort(run, reason_code="folder-missing", reason="/srv/docs is gone")
+    answer = await agent.abort(run, reason={"code": "folder-missing", "subject": "/srv/docs"})
     assert answer.json()["outcome"] == "failed"
+    assert answer.json()["reason"]["subject"] == "/srv/docs"
     assert (await agent.abort(run)).json() == answer.json()
     assert problem_of(await agent.commit(run, 0)) == (409, "run-closed")
     assert problem_of(await agent.send(run)) == (409, "run-closed")
 
 
-async def test_a_run_that_failed_in_part_keeps_what_it_copied(
-    agent: Agent, ingest: Service
-) -> None:
+async def test_a_run_that_failed_in_part_keeps_what_it_copied(agent: Agent, ingest: House) -> None:
     plan = await agent.declare(dumps=["accounts"])
     dump = {"name": "accounts", "succeeded": True, "guaranteed": True, "size_bytes": 5}
-    for name, ending in (
-        (b"a", {"outcome_hint": "failed", "dumps": [dump]}),
-        (b"b", {}),
-        (b"c", {"dumps": [{**dump, "succeeded": False}]}),
+    again = {"code": "missed-again", "amount": 2, "limit": 3}
+    for name, ending, code in (
+        (b"a", {"outcome_hint": "failed", "dumps": [dump]}, "incomplete"),
+        (b"b", {"outcome_hint": "failed", "dumps": [dump], "reason": again}, "missed-again"),
+        (b"c", {}, "dump-missing"),
+        (b"d", {"dumps": [{**dump, "succeeded": False}], "reason": again}, "dump-failed"),
     ):
         run = await agent.start(plan)
         await agent.send(run, FolderDelta(b"", [folder(name)], []))
         answer = await agent.commit(run, **ending)
         assert answer.json()["outcome"] == "failed", ending
-        assert answer.json()["reason"]
+        assert answer.json()["reason"]["code"] == code
         assert answer.json()["restore_point"]
         assert (await agent.commit(run, **ending)).json() == answer.json()
     run = await agent.start(plan)
     answer = await agent.commit(run, 0, dumps=[dump])
-    assert (answer.json()["outcome"], answer.json()["reason"]) == ("succeeded", "")
+    assert (answer.json()["outcome"], answer.json()["reason"]) == ("succeeded", None)
     rows = await ingest.fetch(
         "SELECT (SELECT count(*) FROM catalogue.versions WHERE tenant_id = $1) AS versions,"
         " (SELECT array_agg(number ORDER BY number) FROM catalogue.runs WHERE tenant_id = $1)"
         " AS runs",
         agent.tenant.tenant_id,
     )
-    assert dict(rows[0]) == {"versions": 3, "runs": [1, 2, 3, 4]}
+    assert dict(rows[0]) == {"versions": 4, "runs": [1, 2, 3, 4, 5]}
     finished = await ingest.events(agent.tenant.tenant_id, "run.finished.v1")
-    assert [event["reason_code"] for event in finished] == ["incomplete"] * 3 + [""]
+    assert codes_of(finished) == ["incomplete", "missed-again", "dump-missing", "dump-failed", None]
+    assert finished[1]["reason"] == {**again, "subject": "", "detail": ""}
+    assert (finished[2]["reason"]["subject"], finished[2]["reason"]["amount"]) == ("accounts", 1)
     assert all(event["restore_point"] for event in finished)
 
 
-async def test_warnings_and_what_the_summary_says(agent: Agent, ingest: Service) -> None:
+async def test_warnings_and_what_the_summary_says(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     run = await agent.start(plan)
-    not_copied = [{"path": f"/srv/{i}\0", "reason": "locked"} for i in range(1_500)]
+    locked = {"code": "unreadable", "subject": "\0" * 5_000, "detail": "locked\0" + "x" * 9_000}
+    not_copied = [{"path": f"/srv/{i}\0", "reason": {"code": "unreadable"}} for i in range(1_500)]
+    not_copied[0]["reason"] = locked
     answer = await agent.commit(run, 0, not_copied=not_copied, log_tail="é" * 50_000 + "\0the end")
     assert answer.json()["outcome"] == "succeeded_with_warnings"
     (finished,) = await ingest.events(agent.tenant.tenant_id, "run.finished.v1")
     assert finished["files_not_copied"] == 1_500
     assert len(finished["not_copied"]) == 1_000
-    assert "\0" not in finished["not_copied"][0]["path"]
+    first = finished["not_copied"][0]
+    assert "\0" not in first["path"] + first["reason"]["subject"] + first["reason"]["detail"]
+    assert (len(first["reason"]["subject"]), len(first["reason"]["detail"])) == (4_096, 500)
     assert finished["log_tail"].endswith("the end")
     assert len(finished["log_tail"].encode()) <= 65_536
     assert finished["hostname"] == "caisse"
     assert finished["restore_point"]
 
 
-async def test_what_an_agent_warns_of_goes_with_the_run_s_end(
-    agent: Agent, ingest: Service
-) -> None:
+async def test_what_an_agent_warns_of_goes_with_the_run_s_end(agent: Agent, ingest: House) -> None:
     """Good end or bad, known codes or those of a newer agent: all is told, within limits."""
     plan = await agent.declare()
-    clock = {"code": "clock-wrong", "amount": -315_576_000}
+    clock = {"code": "clock-behind", "amount": 315_576_000}
+    told = {**clock, "subject": "", "limit": None, "detail": ""}
     newer = {"code": "of-a-newer-agent", "detail": "x\0" + "d" * 1_000_000, "since": "tomorrow"}
     run = await agent.start(plan)
     answer = await agent.commit(run, 0, warnings=[clock, newer, *[clock] * 1_000])
     assert answer.json()["outcome"] == "succeeded_with_warnings", answer.text
     run = await agent.start(plan)
-    assert (await agent.abort(run, reason_code="hook-failed", warnings=[clock])).status_code == 200
+    assert (await agent.abort(run, reason=newer, warnings=[clock])).status_code == 200
     run = await agent.start(plan)
-    for nonsense in ({}, {"code": "No Word"}, {"code": "a", "amount": 10**40}):
-        answer = await agent.commit(run, 0, warnings=[nonsense])
-        assert problem_of(answer) == (422, "invalid-request")
+    for nonsense in ({}, {"code": "No Word"}, {"code": "a", "amount": 10**40}, "a sentence"):
+        for member in ({"warnings": [nonsense]}, {"reason": nonsense}):
+            answer = await agent.commit(run, 0, **member)
+            assert problem_of(answer) == (422, "invalid-request")
     assert (await agent.commit(run, 0)).json()["outcome"] == "succeeded"
     good, bad, plain = await ingest.events(agent.tenant.tenant_id, "run.finished.v1")
     assert len(good["warnings"]) == 20
-    assert good["warnings"][0] == {**clock, "detail": ""}
+    assert good["warnings"][0] == told
     assert good["warnings"][1]["code"] == "of-a-newer-agent"
     assert good["warnings"][1]["detail"] == "x\ufffd" + "d" * 498
-    assert bad["warnings"] == [{**clock, "detail": ""}]
+    assert bad["warnings"] == [told]
+    assert bad["reason"]["code"] == "of-a-newer-agent"
+    assert bad["reason"]["detail"] == "x\ufffd" + "d" * 1998
     assert plain["warnings"] == []
 
 
 async def test_a_clock_that_is_wrong_by_years_changes_no_date_of_ours(
-    agent: Agent, ingest: Service
+    agent: Agent, ingest: House
 ) -> None:
     plan = await agent.declare()
     for number, (mtime_ns, claimed) in enumerate(
@@ -207,7 +216,7 @@ async def test_a_clock_that_is_wrong_by_years_changes_no_date_of_ours(
         assert abs(clock.now() - row["received_at"]) < timedelta(minutes=5)
 
 
-async def test_an_unchanged_run_costs_a_handful_of_rows(agent: Agent, ingest: Service) -> None:
+async def test_an_unchanged_run_costs_a_handful_of_rows(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     files = [agent.file(b"%d" % i, b"x") for i in range(1000)]
     await agent.copy(plan, FolderDelta(b"", files, []), contents=[b"x"])
@@ -231,7 +240,7 @@ async def test_an_unchanged_run_costs_a_handful_of_rows(agent: Agent, ingest: Se
 
 
 async def test_commits_need_their_chunks_and_bring_condemned_packs_back(
-    agent: Agent, ingest: Service
+    agent: Agent, ingest: House
 ) -> None:
     plan = await agent.declare()
     tenant_id = agent.tenant.tenant_id
@@ -266,7 +275,7 @@ async def test_commits_need_their_chunks_and_bring_condemned_packs_back(
     assert answer.json()["stored_bytes"] == rows[0]["bytes"]
 
 
-async def test_a_condemned_pack_that_is_sent_again_lives(agent: Agent, ingest: Service) -> None:
+async def test_a_condemned_pack_that_is_sent_again_lives(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     run = await agent.start(plan)
     first, second = agent.pack(b"one"), agent.pack(b"one", b"two")
@@ -282,7 +291,7 @@ async def test_a_condemned_pack_that_is_sent_again_lives(agent: Agent, ingest: S
     assert (await agent.upload(run, first)).status_code == 200
 
 
-async def test_a_silent_run_is_abandoned(own_ingest: Callable[..., Service]) -> None:
+async def test_a_silent_run_is_abandoned(own_ingest: Callable[..., House]) -> None:
     service = own_ingest(COFFRE_LEASE_SECONDS="2")
     tenant = Tenant(service)
     await tenant.becomes("active")
@@ -304,17 +313,20 @@ async def test_a_silent_run_is_abandoned(own_ingest: Callable[..., Service]) -> 
         await asyncio.sleep(0.2)
         if finished := await service.events(tenant.tenant_id, "run.finished.v1"):
             break
-    assert [(e["outcome"], e["reason_code"]) for e in finished] == [("failed", "abandoned")]
+    assert [e["outcome"] for e in finished] == ["failed"]
+    assert codes_of(finished) == ["abandoned"]
     assert problem_of(await agent.commit(run, 0)) == (409, "run-closed")
     await agent.client.aclose()
 
 
-async def test_the_published_description(ingest: Service, agent: Agent) -> None:
+async def test_the_published_description(ingest: House, agent: Agent) -> None:
     document = (await agent.client.get("/v1/openapi.json")).json()
     assert len(document["paths"]) == 10
     schemas = document["components"]["schemas"]
     assert "warnings" in schemas["Commit"]["properties"]
-    assert set(schemas["RunWarning"]["properties"]) == {"code", "detail", "amount"}
+    assert set(schemas["Reason"]["properties"]) == {
+        "code", "subject", "amount", "limit", "detail",
+    }  # fmt: skip
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             assert "503" in operation["responses"], (method, path)

@@ -9,15 +9,15 @@ import uuid
 from datetime import timedelta
 from pathlib import Path
 
-from tests.ingest.machines import Tenant
-from tests.ingest.service import Service
 from tests.readme import run_bash, script_without_agent
+from tests.world.house import House
+from tests.world.tenants import Tenant
 
 
-async def test_the_shell_of_the_readme(tenant: Tenant, ingest: Service) -> None:
+async def test_the_shell_of_the_readme(tenant: Tenant, ingest: House) -> None:
     code = uuid.uuid4().hex
     await tenant.open_enrolment(code, valid_for=timedelta(hours=1))
-    done = await asyncio.to_thread(run_bash, script_without_agent(ingest.url, code))
+    done = await asyncio.to_thread(run_bash, script_without_agent(ingest.url("ingest"), code))
     assert done.returncode == 0, done.stderr + done.stdout
     said = [json.loads(line) for line in done.stdout.replace("}{", "}\n{").splitlines()]
     passwd = Path("/etc/passwd").read_bytes()
@@ -30,11 +30,11 @@ async def test_the_shell_of_the_readme(tenant: Tenant, ingest: Service) -> None:
 
 
 async def test_a_script_that_breaks_off_leaves_nothing_to_see(
-    tenant: Tenant, ingest: Service
+    tenant: Tenant, ingest: House
 ) -> None:
     code = uuid.uuid4().hex
     await tenant.open_enrolment(code, valid_for=timedelta(hours=1))
-    script = script_without_agent(ingest.url, code).replace("tar -C /", "tar -C /nowhere")
+    script = script_without_agent(ingest.url("ingest"), code).replace("tar -C /", "tar -C /nowhere")
     done = await asyncio.to_thread(run_bash, script)
     assert done.returncode != 0
     rows = await ingest.fetch(

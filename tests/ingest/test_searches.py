@@ -7,17 +7,16 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from libs.shared import catalogue, database
 from libs.shared.catalogue import Cursor, Search, terms
 from libs.shared.crashpoints import EXIT_CODE
 from libs.shared.entries import FolderDelta
-from tests.ingest.machines import Agent, Tenant, folder, link
-from tests.ingest.service import Service
+from tests.world.agents import Agent, folder, link
+from tests.world.house import House
+from tests.world.tenants import Tenant
 
 
-async def settle(service: Service) -> None:
+async def settle(service: House) -> None:
     """Waits until nothing is due any more."""
     deadline = time.monotonic() + 20
     while (await service.fetch("SELECT count(*) FROM ingest.names_due"))[0][0]:
@@ -41,7 +40,7 @@ async def paths(pool: Any, tenant_id: UUID, text: str | bytes, **more: Any) -> l
 
 
 async def test_a_file_is_found_wherever_and_whatever_became_of_it(
-    agent: Agent, stranger: Agent, ingest: Service, portal_pool: Any
+    agent: Agent, stranger: Agent, ingest: House, portal_pool: Any
 ) -> None:
     plan, other = await agent.declare(), await agent.declare("photos")
     tenant_id = agent.tenant.tenant_id
@@ -114,7 +113,7 @@ async def test_a_file_is_found_wherever_and_whatever_became_of_it(
 
 
 async def test_pages_follow_each_other_and_miss_nothing(
-    agent: Agent, ingest: Service, portal_pool: Any
+    agent: Agent, ingest: House, portal_pool: Any
 ) -> None:
     plan = await agent.declare()
     tenant_id = agent.tenant.tenant_id
@@ -150,7 +149,7 @@ async def test_pages_follow_each_other_and_miss_nothing(
     assert len(await read(10, deleted=False)) == len(expected) - 1
 
 
-async def test_a_crash_neither_loses_nor_doubles_a_name(own_ingest: Callable[..., Service]) -> None:
+async def test_a_crash_neither_loses_nor_doubles_a_name(own_ingest: Callable[..., House]) -> None:
     service = own_ingest(COFFRE_CRASHPOINT="ingest.in_add_names")
     tenant = Tenant(service)
     await tenant.becomes("active")
@@ -159,25 +158,11 @@ async def test_a_crash_neither_loses_nor_doubles_a_name(own_ingest: Callable[...
     delta = FolderDelta(b"", [agent.file(b"lost and found", b"x")], [])
     await agent.copy(plan, delta, contents=[b"x"])
     await agent.client.aclose()
-    assert service.died() == EXIT_CODE
-    service.start(COFFRE_CRASHPOINT="")
+    assert service.died("ingest") == EXIT_CODE
+    service.start("ingest", COFFRE_CRASHPOINT="")
     await settle(service)
-    dsn = service.environ["COFFRE_DATABASE_URL"].replace("coffre_ingest", "coffre_portal")
+    dsn = service.dsn("portal")
     pool = await database.create_pool(dsn, "portal", max_size=1)
     assert await paths(pool, tenant.tenant_id, "st and f") == [b"lost and found"]
-    service.stop()
-
-    # A catalogue that came from elsewhere has no terms: they are made at the next start.
-    admin = await asyncpg.connect(service.admin_dsn)
-    await admin.execute("TRUNCATE catalogue.bundles, catalogue.terms, catalogue.bundle_counts")
-    await admin.close()
-    assert await paths(pool, tenant.tenant_id, "lost") == []
-    for _ in range(2):  # the second start finds nothing to do
-        service.start(COFFRE_CRASHPOINT="")
-        deadline = time.monotonic() + 20
-        while not await paths(pool, tenant.tenant_id, "lost"):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        service.stop()
     assert (await service.fetch("SELECT count(*) FROM catalogue.bundles"))[0][0] == 1
     await pool.close()

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.journey.world import Client, World
+from tests.world.house import Installation
+from tests.world.machines import Machine
 
 
 @pytest.fixture
-def world(installation: Any) -> World:
-    return World(installation.folder)
+def make_machine(installation: Installation, tmp_path: Path) -> Callable[..., Machine]:
+    """Makes a machine of a new client company, so that journeys don't see each other.
 
+    Its plan `documents` copies the empty folder `machine.source`.
+    """
 
-@pytest.fixture
-def make_client(world: World, tmp_path: Path) -> Callable[..., Client]:
-    """Opens a client company of its own, so that journeys don't see each other."""
-
-    def make(name: str = "Boulangerie Kérouédan", **terms: Any) -> Client:
-        unique = uuid.uuid4().hex[:10]
-        client = Client(
-            world, tmp_path / unique, f"{name} {unique}", f"camille-{unique}@client.test"
-        )
-        client.open(**terms)
-        client.enrol()
-        return client
+    def make(name: str = "Boulangerie Kérouédan") -> Machine:
+        client = installation.open_client(name)
+        folder = tmp_path / client.tenant_id
+        (folder / "source").mkdir(parents=True)
+        plan = {"folders": [str(folder / "source")], "recipients": [client.email]}
+        return client.machine(folder / "agent", {"documents": plan})
 
     return make
+
+
+@pytest.fixture
+def machine(make_machine: Callable[..., Machine]) -> Machine:
+    """An enrolled machine of a client of the journey's own."""
+    return make_machine()

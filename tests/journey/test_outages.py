@@ -9,15 +9,17 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.journey.world import Client, World, eventually
+from tests.world.house import Installation
+from tests.world.machines import Machine
+from tests.world.waiting import wait_for
 
 pytestmark = [pytest.mark.xdist_group("installation"), pytest.mark.timeout(600)]
 
 
 @contextmanager
-def frozen(world: World, *services: str) -> Iterator[None]:
+def frozen(installation: Installation, *services: str) -> Iterator[None]:
     """Services that neither work nor die, as on a machine that hangs."""
-    pids = [int(world.stack["services"][name]["pid"]) for name in services]
+    pids = [installation.pid(name) for name in services]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -28,25 +30,28 @@ def frozen(world: World, *services: str) -> Iterator[None]:
 
 
 def test_copies_arrive_while_everything_but_ingest_hangs(
-    make_client: Callable[..., Client],
+    make_machine: Callable[..., Machine],
 ) -> None:
-    client = make_client()
-    (client.source / "a.txt").write_text("a")
-    with frozen(client.world, "quota", "reporting", "retention", "portal"):
-        assert client.run().code == 0
-        assert not [m for m in client.world.mails(client.email) if "REUSSIE" in str(m["Subject"])]
-    client.world.mail(client.email, "REUSSIE")
+    machine = make_machine()
+    (machine.source / "a.txt").write_text("a")
+    with frozen(machine.client.house, "quota", "reporting", "retention", "portal"):
+        machine.run()
+        assert not [
+            m
+            for m in machine.client.house.mails(machine.client.email)
+            if "REUSSIE" in str(m["Subject"])
+        ]
+    machine.client.house.mail(machine.client.email, "REUSSIE")
 
     def shown() -> bool:
-        with client.sign_in() as api:
+        with machine.client.sign_in() as api:
             return bool(api.get("plans/documents/runs").json()["runs"])
 
-    eventually(shown, "the run in the portal")
+    wait_for("the run in the portal", shown)
 
 
-def test_an_agent_waits_for_ingest_and_goes_on(make_client: Callable[..., Client]) -> None:
-    client = make_client()
-    (client.source / "a.txt").write_text("a" * 100_000)
-    os.kill(int(client.world.stack["services"]["ingest"]["pid"]), signal.SIGKILL)
-    result = client.run()
-    assert result.code == 0, result.errors
+def test_an_agent_waits_for_ingest_and_goes_on(make_machine: Callable[..., Machine]) -> None:
+    machine = make_machine()
+    (machine.source / "a.txt").write_text("a" * 100_000)
+    os.kill(machine.client.house.pid("ingest"), signal.SIGKILL)
+    machine.run()

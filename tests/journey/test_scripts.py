@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import io
-import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.journey.world import Client, eventually
 from tests.readme import run_bash, script_without_agent
+from tests.world.machines import Machine
 
 pytestmark = [pytest.mark.xdist_group("installation"), pytest.mark.timeout(600)]
 
 
 def test_the_shell_of_the_readme_comes_back_from_the_portal(
-    make_client: Callable[..., Client],
+    make_machine: Callable[..., Machine],
 ) -> None:
-    client = make_client("Cabinet Queffélec")
-    with client.world.operator() as api:
-        code = api.post(f"tenants/{client.tenant_id}/enrolments", json={}).json()["code"]
-    script = script_without_agent(client.world.stack["ingest"]["url"], code)
-    script = script.replace("camille@client.example", client.email)
-
-    def copied() -> subprocess.CompletedProcess[str] | None:
-        done = run_bash(script)  # the code travels to ingest as an event: it may be a moment late
-        return done if done.returncode == 0 else None
-
-    eventually(copied, "copy by script")
-    client.world.mail(client.email, "nightly")
+    machine = make_machine("Cabinet Queffélec")
+    code = machine.client.enrolment_code()
+    script = script_without_agent(machine.client.house.url("ingest"), code)
+    script = script.replace("camille@client.example", machine.client.email)
+    copied = run_bash(script)
+    assert copied.returncode == 0, copied.stderr
+    machine.client.house.mail(machine.client.email, "nightly")
     passwd = Path("/etc/passwd")
-    with client.sign_in() as api:
+    with machine.client.sign_in() as api:
         (file,) = [
             entry
             for entry in api.get("plans/nightly/entries", params={"path": "etc"}).json()["entries"]

@@ -1,39 +1,24 @@
-"""Fills a client's catalogue and bucket with a restore point, as a run of an agent would."""
+"""Fills a client's catalogue and bucket with restore points, as runs of an agent do."""
 
 from __future__ import annotations
 
-import json
-import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from libs.shared import packs, restores, sealing
+from libs.shared import database, events, restores
 from libs.shared.keys import TenantKeys
 from libs.shared.restores import PlacedChunk
+from services.portal import consumers
+from tests.world.agents import Agent
+from tests.world.files import File, add_folders, folder, link, text
+from tests.world.tenants import Tenant
 
+__all__ = ["Client", "File", "add_machine", "asked", "folder", "link", "open_client", "text"]
 NOW = datetime(2026, 11, 22, 1, 14, tzinfo=UTC)
-MTIME_NS = 1_700_000_000_123_456_789
-
-
-@dataclass
-class File:
-    """A file's content in chunks, or a symlink's target, or (neither) a folder."""
-
-    chunks: list[bytes] = field(default_factory=list)
-    target: bytes | None = None
-    is_folder: bool = False
-    mode: int = 0o644
-    mtime_ns: int = MTIME_NS
-    uid: int = 1000
-    gid: int = 1000
-
-    @property
-    def content(self) -> bytes:
-        """All of it."""
-        return b"".join(self.chunks)
+HOSTNAME = "srv-compta"
 
 
 def asked(places: Iterable[Iterable[Any]]) -> bytes:
@@ -41,172 +26,91 @@ def asked(places: Iterable[Iterable[Any]]) -> bytes:
     return restores.encode_request([PlacedChunk(*place) for place in places])
 
 
-def folder(mode: int = 0o755) -> File:
-    """A folder."""
-    return File(is_folder=True, mode=mode)
-
-
-def link(target: bytes) -> File:
-    """A symlink."""
-    return File(target=target, mode=0o777)
-
-
-def text(content: bytes, **more: Any) -> File:
-    """A file of one chunk, or none."""
-    return File([content] if content else [], **more)
-
-
 @dataclass
 class Client:
-    """A client company with one agent and one plan."""
+    """A client company with one machine and its plan; `token` is its administrator's."""
 
     portal: Any
-    tenant_id: UUID
+    tenant: Tenant
     email: str
-    plan_id: UUID = field(default_factory=uuid4)
-    agent_id: UUID = field(default_factory=uuid4)
-    token: str = ""
+    token: str
+    agent: Agent
+    hostname: str
+    plan_name: str
+    plan_id: UUID
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The client's id."""
+        return self.tenant.tenant_id
+
+    @property
+    def agent_id(self) -> UUID:
+        """The machine's id."""
+        return self.agent.agent_id
+
+    async def add_machine(self, hostname: str, plan: str) -> Client:
+        """Another machine of this client, with a plan of its own."""
+        more = self.portal, self.tenant, self.email, self.token
+        return await add_machine(*more, hostname, plan)
 
     async def keys(self) -> TenantKeys:
-        """The client's keys, made at the first need."""
-        return await self.portal.parts.keys.create(self.tenant_id)
+        """The client's keys."""
+        return await self.portal.parts.keys.get(self.tenant_id)
 
-    async def add_plan(self, name: str = "documents", hostname: str = "srv-compta") -> None:
-        """Declares the plan, to the catalogue and in the portal's own copy."""
-        admin = self.portal.admin
-        await admin.execute(
-            "INSERT INTO catalogue.plans VALUES ($1, $2, $3, $4, $5)",
-            self.tenant_id, self.plan_id, self.agent_id, name, NOW,
-        )  # fmt: skip
-        await admin.execute(
-            """INSERT INTO portal.agents (agent_id, tenant_id, hostname, platform, agent_version,
-               enrolled_at) VALUES ($1, $2, $3, 'linux', '0.1.0', $4) ON CONFLICT DO NOTHING""",
-            self.agent_id, self.tenant_id, hostname, NOW,
-        )  # fmt: skip
-        await admin.execute(
-            """INSERT INTO portal.plans (plan_id, tenant_id, version, agent_id, hostname, name,
-               folders, schedule, timezone) VALUES ($1, $2, 1, $3, $4, $5, $6, '15 2 * * *',
-               'Europe/Paris')""",
-            self.plan_id, self.tenant_id, self.agent_id, hostname, name,
-            json.dumps(["/srv/data"]),
-        )  # fmt: skip
+    async def commit(
+        self, tree: dict[bytes, File], number: int = 1, removed: Collection[bytes] = ()
+    ) -> None:
+        """A run that brings these paths and drops those, `number` days after NOW.
 
-    async def commit(self, tree: dict[bytes, File], number: int = 1) -> None:
-        """Stores a tree (path → file) as one restore point; folders above are made up."""
-        for path in list(tree):
-            parts = path.split(b"/")
-            for depth in range(1, len(parts)):
-                tree.setdefault(b"/".join(parts[:depth]), folder())
-        await self._store_chunks([chunk for file in tree.values() for chunk in file.chunks])
-        admin = self.portal.admin
-        await admin.execute(
-            "INSERT INTO catalogue.runs VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            self.tenant_id, self.plan_id, number, uuid4(), NOW + timedelta(days=number),
-            len(tree), sum(len(file.content) for file in tree.values()),
-        )  # fmt: skip
-        await admin.execute(
-            "UPDATE catalogue.plans SET last_run = $2 WHERE plan_id = $1", self.plan_id, number
+        Folders that the paths need are added to the tree.
+        """
+        add_folders(tree)
+        assert await self.agent.store(str(self.plan_id), tree, removed) == number
+        await self.portal.admin.execute(
+            "UPDATE catalogue.runs SET committed_at = $3 WHERE plan_id = $1 AND number = $2",
+            self.plan_id,
+            number,
+            NOW + timedelta(days=number),
         )
-        folders = {b"": await self._add_folder(0, b"")}
-        key = (await self.keys()).chunk_key
-        rows = []
-        for path in sorted(tree, key=lambda p: p.count(b"/")):
-            file = tree[path]
-            above, _, name = path.rpartition(b"/")
-            if file.is_folder:
-                folders[path] = await self._add_folder(folders[above], name)
-            kind = "d" if file.is_folder else "f" if file.target is None else "l"
-            rows.append(
-                (
-                    self.tenant_id, self.plan_id, folders[above], name, number, kind.encode(),
-                    file.mode, file.mtime_ns, file.uid, file.gid, len(file.content),
-                    zlib.crc32(file.content), file.target or b"",
-                    b"".join(packs.chunk_id(chunk, key) for chunk in file.chunks), NOW,
-                )
-            )  # fmt: skip
-        await admin.copy_records_to_table(
-            "versions",
-            schema_name="catalogue",
-            records=rows,
-            columns=[
-                "tenant_id", "plan_id", "folder_id", "name", "first_run", "kind", "mode",
-                "mtime_ns", "uid", "gid", "size", "crc32", "target", "chunk_ids", "received_at",
-            ],
-        )  # fmt: skip
 
     async def add_run(
-        self, number: int, outcome: str | None = "succeeded", *, days_ago: int = 0, **more: Any
+        self, number: int, outcome: events.Outcome = "succeeded", **more: Any
     ) -> None:
-        """Adds a run to what the portal shows."""
-        started = NOW - timedelta(days=days_ago)
-        values: dict[str, Any] = {
-            "run_id": uuid4(), "tenant_id": self.tenant_id, "plan_id": self.plan_id,
-            "number": number, "outcome": outcome, "started_at": started,
-            "finished_at": started + timedelta(minutes=7) if outcome else None,
-            "restore_point": outcome not in (None, "failed"), "files_total": 47_912,
-            "files_new": 18, "files_changed": 204, "files_removed": 3,
-            "bytes_protected": 184_200_000_000, "bytes_sent": 1_200_000_000,
-            "stored_bytes": 96_400_000_000, **more,
+        """Tells the portal of a run that ended."""
+        told: dict[str, Any] = {
+            "tenant_id": self.tenant_id, "run_id": uuid4(), "plan_id": self.plan_id,
+            "plan_name": self.plan_name, "agent_id": self.agent_id, "hostname": self.hostname,
+            "number": number, "outcome": outcome, "started_at": NOW,
+            "finished_at": NOW + timedelta(minutes=7), "restore_point": outcome != "failed",
+            "files_total": 47_912, "files_new": 18, "files_changed": 204, "files_removed": 3,
+            "files_not_copied": 0, "bytes_protected": 184_200_000_000,
+            "bytes_sent": 1_200_000_000, "stored_bytes": 96_400_000_000, **more,
         }  # fmt: skip
-        columns = ", ".join(values)
-        places = ", ".join(f"${n}" for n in range(1, len(values) + 1))
-        await self.portal.admin.execute(
-            f"INSERT INTO portal.runs ({columns}) VALUES ({places})", *values.values()
-        )
+        await hear(self.portal, events.RunFinished.model_validate(told))
 
-    async def _add_folder(self, parent_id: int, name: bytes) -> int:
-        folder_id = await self.portal.admin.fetchval(
-            """INSERT INTO catalogue.folders (tenant_id, plan_id, parent_id, name)
-               VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, plan_id, parent_id, name)
-               DO UPDATE SET name = excluded.name RETURNING folder_id""",
-            self.tenant_id, self.plan_id, parent_id, name,
-        )  # fmt: skip
-        return int(folder_id)
 
-    async def _store_chunks(self, contents: list[bytes]) -> None:
-        keys = await self.keys()
-        builder = packs.PackBuilder()
-        for content in contents:
-            payload, encoding = packs.compress(content)
-            builder.add(packs.chunk_id(content, keys.chunk_key), payload, len(content), encoding)
-            if builder.is_full:
-                await self._store_pack(builder, keys)
-                builder = packs.PackBuilder()
-        if builder.chunk_ids:
-            await self._store_pack(builder, keys)
+async def hear(portal: Any, event: events.Event) -> None:
+    """Hands an event to the portal's handler, as a worker of its inbox does."""
+    async with database.transaction(portal.parts.pool) as conn:
+        await consumers.HANDLERS[type(event)](conn, event)
 
-    async def _store_pack(self, builder: packs.PackBuilder, keys: TenantKeys) -> None:
-        pack = builder.finish()
-        pack_id = bytes.fromhex(pack.id)
-        verified = packs.verify(pack.body, pack.id, keys.chunk_key)
-        sealed = sealing.seal(pack.body, verified, keys, self.tenant_id, pack_id)
-        await self.portal.parts.objects.put(
-            f"t/{self.tenant_id}/packs/{pack.id[:2]}/{pack.id}", bytes(sealed.body)
-        )
-        admin = self.portal.admin
-        number = await admin.fetchval(
-            """INSERT INTO catalogue.packs (tenant_id, pack_id, object_bytes, chunk_count,
-               stored_at, verified_at) VALUES ($1, $2, $3, $4, $5, $5)
-               ON CONFLICT (tenant_id, pack_id) DO UPDATE SET verified_at = $5 RETURNING pack_no""",
-            self.tenant_id, pack_id, len(sealed.body), len(sealed.chunks), NOW,
-        )  # fmt: skip
-        await admin.executemany(
-            """INSERT INTO catalogue.chunks (tenant_id, pack_no, chunk_id, "offset", length, size,
-               encoding, crc32) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING""",
-            [
-                (
-                    self.tenant_id,
-                    number,
-                    c.chunk_id,
-                    c.offset,
-                    c.length,
-                    c.size,
-                    c.encoding,
-                    c.crc32,
-                )
-                for c in sealed.chunks
-            ],
-        )
+
+async def add_machine(
+    portal: Any, tenant: Tenant, email: str, token: str, hostname: str, plan: str
+) -> Client:
+    """Enrols a machine, which declares a plan; the portal hears of both."""
+    agent = await tenant.enrol(hostname)
+    plan_id = await agent.declare(plan, folders=["/srv/data"], schedule="15 2 * * *", recipients=[])
+    rows = await portal.admin.fetch(
+        """SELECT type, payload FROM ingest.outbox
+           WHERE tenant_id = $1 AND type IN ('agent.enrolled.v1', 'plan.declared.v1')
+           ORDER BY position""",
+        tenant.tenant_id,
+    )
+    for row in rows:
+        await hear(portal, events.EVENTS[row["type"]].model_validate_json(row["payload"]))
+    return Client(portal, tenant, email, token, agent, hostname, plan, UUID(plan_id))
 
 
 async def open_client(
@@ -215,7 +119,7 @@ async def open_client(
 ) -> Client:  # fmt: skip
     """A client company whose administrator is signed in, with a plan that never ran."""
     tenant_id = await portal.open_tenant(name, email, locale=locale)
-    client = Client(portal, UUID(tenant_id), email)
-    client.token = await portal.sign_in(email)
-    await client.add_plan(plan)
-    return client
+    tenant = Tenant(await portal.ingest(), UUID(tenant_id))
+    await tenant.becomes("active")
+    token = await portal.sign_in(email)
+    return await add_machine(portal, tenant, email, token, HOSTNAME, plan)

@@ -24,9 +24,11 @@ from services.portal.actions import signing
 from services.portal.actions.parts import Parts
 from services.portal.actions.passwords import Passwords
 from tests.servers import free_port
+from tests.world.inside import Ingest
 
 OPERATOR_EMAIL = "operator@provider.example"
 OPERATOR_PASSWORD = "operator-password-of-tests"
+MASTER_KEY = bytes(range(32))
 PASSWORD = "la pluie tombe sur Nantes"
 
 
@@ -38,11 +40,21 @@ class Portal:
     parts: Parts
     operator_token: str
     admin: asyncpg.Connection[asyncpg.Record]
+    ingest_dsn: str
+    master_key: bytes
+    inside: Ingest | None = None
+
+    async def ingest(self) -> Ingest:
+        """An ingest beside it, for what a portal shows must have come from somewhere."""
+        if self.inside is None:
+            beside = Ingest(self.ingest_dsn, self.parts.objects, self.master_key)
+            self.inside = await beside.open()
+        return self.inside
 
     def client(self, token: str = "", **more: Any) -> httpx2.AsyncClient:
         """An HTTP client, with somebody's bearer token."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=60, **more)
+        more.setdefault("headers", {"Authorization": f"Bearer {token}"} if token else {})
+        return httpx2.AsyncClient(base_url=self.url, timeout=60, verify=False, **more)
 
     def operator(self) -> httpx2.AsyncClient:
         """The operator's JSON API."""
@@ -111,7 +123,7 @@ async def portal(database: Any, servers: Any, bucket: str, tmp_path: Path) -> As
     parts = Parts(
         pool=pool,
         objects=objects,
-        keys=keys.KeyRing(objects, bytes(range(32))),
+        keys=keys.KeyRing(objects, MASTER_KEY),
         mail_key=secrets.token_bytes(32),
         portal_url=f"http://127.0.0.1:{port}",
         ingest_url="http://127.0.0.1:1",
@@ -131,9 +143,12 @@ async def portal(database: Any, servers: Any, bucket: str, tmp_path: Path) -> As
     serving = asyncio.create_task(http.serve(build(parts), f"127.0.0.1:{port}", stop))
     admin = await asyncpg.connect(database.admin_dsn)
     await _answers(port)
+    served = Portal(parts.portal_url, parts, token, admin, database.dsn("ingest"), MASTER_KEY)
     try:
-        yield Portal(parts.portal_url, parts, token, admin)
+        yield served
     finally:
+        if served.inside is not None:
+            await served.inside.close()
         stop.set()
         await serving
         await admin.close()

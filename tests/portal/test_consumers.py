@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from libs.shared import events
 from libs.shared.database import transaction
+from libs.shared.reasons import Reason
 from services.portal import store
 from services.portal.consumers import HANDLERS
 
@@ -42,12 +43,13 @@ def story(tenant_id: UUID) -> list[events.Event]:
         ),
         events.RunFinished(
             tenant_id=tenant_id, run_id=run_id, plan_id=plan_id, plan_name="old name",
-            agent_id=agent_id, hostname="srv", number=1, outcome="failed", reason_code="x",
-            reason="a \0 in it", started_at=AT, finished_at=AT + timedelta(minutes=1),
+            agent_id=agent_id, hostname="srv", number=1, outcome="failed",
+            reason=Reason("x", "a \0 in it"), started_at=AT, finished_at=AT + timedelta(minutes=1),
             files_total=1, files_new=1, files_changed=0, files_removed=0, files_not_copied=1,
             bytes_protected=10, bytes_sent=10, stored_bytes=5, restore_point=False,
-            not_copied=(events.NotCopied(path="a\0b", reason="no \0"),), log_tail="x\0",
-            warnings=(events.RunWarning(code="newer", detail="a\0b"),),
+            not_copied=(events.NotCopied(path="a\0b", reason=Reason("y", detail="no \0")),),
+            log_tail="x\0",
+            warnings=(Reason("newer", detail="a\0b"),),
         ),
         events.VolumeChanged(tenant_id=tenant_id, stored_bytes=5, protected_bytes=10, sequence=2),
         events.VolumeChanged(tenant_id=tenant_id, stored_bytes=1, protected_bytes=1, sequence=1),
@@ -69,9 +71,10 @@ async def test_order_and_repetition_change_nothing(portal: Any) -> None:
             assert (plan.name, plan.schedule, plan.hostname) == ("new name", "15 2 * * *", "srv")
             [run] = await store.shown.list_runs(conn, tenant_id, plan.plan_id, before=99, limit=9)
             assert run.outcome == "failed"
-            assert run.reason == "a \ufffd in it"
-            assert run.not_copied == [{"path": "a\ufffdb", "reason": "no \ufffd"}]
-            assert run.warnings == [{"code": "newer", "detail": "a\ufffdb", "amount": None}]
+            assert run.reason == Reason("x", "a \ufffd in it")
+            missed = events.NotCopied(path="a\ufffdb", reason=Reason("y", detail="no \ufffd"))
+            assert run.not_copied == [missed]
+            assert run.warnings == [Reason("newer", detail="a\ufffdb")]
             volume = await store.shown.find_volume(conn, tenant_id)
             assert (volume.stored_bytes, volume.blocked) == (5, True)
             assert len(await store.shown.list_agents(conn, tenant_id)) == 1

@@ -10,7 +10,7 @@ from urllib.parse import quote_from_bytes
 import httpx2
 import pytest
 
-from libs.shared import restores
+from libs.shared import bucket, restores
 from tests.portal import builder
 
 BIG = [random.Random(number).randbytes(size) for number, size in enumerate([700_000, 1, 1_300_000])]
@@ -162,11 +162,11 @@ async def test_damage_is_never_passed_on(portal: Any, client: Any) -> None:
     objects = portal.parts.objects
     for size in (len(BIG[-1]), len(huge[-1])):
         place = await portal.admin.fetchrow(
-            """SELECT encode(pack_id, 'hex') AS pack, "offset" FROM catalogue.chunks
+            """SELECT pack_id, "offset" FROM catalogue.chunks
                JOIN catalogue.packs USING (tenant_id, pack_no) WHERE size = $1""",
             size,
         )
-        key = f"t/{client.tenant_id}/packs/{place['pack'][:2]}/{place['pack']}"
+        key = bucket.key_of_pack(client.tenant_id, place["pack_id"])
         body = bytearray(await objects.get(key))
         body[place["offset"] + 20] ^= 1
         await objects.put(key, bytes(body))

@@ -177,8 +177,8 @@ async def test_an_announced_end_comes_on_its_day(portal: Any) -> None:
     await portal.admin.execute(
         "UPDATE portal.tenants SET ends_at = '2020-01-01' WHERE tenant_id = $1", soon
     )
-    await jobs.end_subscriptions(portal.parts.pool)
-    await jobs.end_subscriptions(portal.parts.pool)
+    await jobs.end_subscriptions(portal.parts)
+    await jobs.end_subscriptions(portal.parts)
     [ended] = await portal.events("subscription.ended.v1")
     assert ended["tenant_id"] == soon
     assert ended["reason"] == "as agreed"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from typing import Any
 from urllib.parse import unquote
@@ -11,6 +10,8 @@ from urllib.parse import unquote
 import httpx2
 import pytest
 
+from libs.shared.reasons import Reason
+from libs.shared.words.tongue import Tongue
 from tests.portal import builder
 from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD, PASSWORD
 
@@ -20,7 +21,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "fr-F
 
 def browser(portal: Any) -> httpx2.AsyncClient:
     """A browser, as far as headers and cookies go."""
-    return httpx2.AsyncClient(base_url=portal.url, headers=BROWSER, timeout=60)
+    return portal.client(headers=BROWSER)
 
 
 async def sign_in(page: httpx2.AsyncClient, email: str, password: str, onward: str = "/") -> Any:
@@ -45,7 +46,7 @@ async def test_the_first_sign_in_leads_to_a_password_and_in(portal: Any) -> None
         assert "Se connecter" in door.text
         assert 'value="/plans/x?run=1"' in door.text
         asked = await sign_in(page, EMAIL, one_time)
-        assert "ne sert qu&#39;une fois" in asked.text
+        assert "ne sert qu’une fois" in asked.text
         assert "set-cookie" not in asked.headers
         change = {"first": "yes", "email": EMAIL, "password": one_time}
         differ = {**change, "new_password": PASSWORD, "repeated": "something else"}
@@ -139,7 +140,7 @@ async def test_signing_out_ends_the_session_at_once(portal: Any) -> None:
         cookies = dict(page.cookies)
         token = form_token((await page.get("/account")).text)
         assert (await page.post("/sign-out", data={"form_token": token})).status_code == 303
-    async with httpx2.AsyncClient(base_url=portal.url, cookies=cookies, headers=BROWSER) as thief:
+    async with portal.client(cookies=cookies, headers=BROWSER) as thief:
         assert (await thief.get("/account")).status_code == 303
         assert (await thief.get("/api/v1/plans")).status_code == 303
 
@@ -149,12 +150,13 @@ async def test_a_client_sees_plans_runs_and_files(portal: Any) -> None:
     hostile = b"<img src=x onerror=alert(1)>\xff\n"
     await client.commit({b"srv/" + hostile: builder.text(b"x"), b"srv/hollow": builder.folder()})
     await client.add_run(1, "succeeded_with_warnings", files_not_copied=2)
-    await client.add_run(2, "failed", reason="Le dossier <data> n'existe plus.")
+    gone = {"code": "folder-missing", "subject": "/srv/<data>", "detail": "No such file"}
+    await client.add_run(2, "failed", reason=gone)
     async with browser(portal) as page:
         await sign_in(page, EMAIL, PASSWORD)
         home = (await page.get("/")).text
         assert "Une copie a échoué" in home
-        assert "Le dossier &lt;data&gt;" in home
+        assert "Le dossier /srv/&lt;data&gt; n’est plus là." in home
         plan = (await page.get(f"/plans/{client.plan_id}")).text
         assert "Réussie avec réserves" in plan
         assert "22/11/2026 02:14" in plan
@@ -179,30 +181,27 @@ async def test_a_client_sees_plans_runs_and_files(portal: Any) -> None:
 
 async def test_what_a_machine_warns_of_is_shown_with_its_run(portal: Any) -> None:
     client = await builder.open_client(portal, EMAIL)
-    clock = {"code": "clock-wrong", "detail": "", "amount": 315_576_000}
+    hostile = "<b>%(x)s{subject}"
     warnings = [
-        clock,
-        {**clock, "amount": -(2**63)},
+        Reason("clock-ahead", amount=315_576_000),
+        Reason("clock-behind", amount=2**63 - 1),
         *(
-            {"code": code, "detail": "<b>%(x)s", "amount": None}
-            for code in ("state-not-kept", "hook-failed", "ping-failed", "clock-wrong", "newer")
+            Reason(code, hostile, detail=hostile)
+            for code in ("state-not-kept", "after-hook-not-started", "ping-failed", "newer")
         ),
-        *({"code": code, "detail": "", "amount": None} for code in ("state-damaged", "newest")),
-        {"code": "state-foreign", "detail": "", "amount": None},
+        *(Reason(code) for code in ("state-damaged", "state-foreign", "newest", "clock-ahead")),
     ]
-    shown = (
-        "avance d'environ 10 ans", "retarde d'environ", "ce qu'elle a copié (<b>%(x)s)",
-        "après la copie a échoué (<b>%(x)s)", "averti de la copie (<b>%(x)s)",
-        "expliquée ici\u00a0: clock-wrong <b>%(x)s.", "expliquée ici\u00a0: newer <b>%(x)s.",
-        "était endommagé", "expliquée ici\u00a0: newest.", "venait d'une autre machine",
-    )  # fmt: skip
-    told = {"outcome": "succeeded_with_warnings", "warnings": json.dumps(warnings)}
+    shown = [Tongue("fr").explain(warning).cause for warning in warnings]
+    told = {
+        "outcome": "succeeded_with_warnings",
+        "warnings": [warning.as_dict() for warning in warnings],
+    }
     await client.add_run(1, **told)
     async with browser(portal) as page:
         await sign_in(page, EMAIL, PASSWORD)
         home = (await page.get("/")).text
         assert "Quelque chose est à vérifier" in home
-        assert "fichiers n'ont pas pu être copiés" not in html.unescape(home)
+        assert "fichiers n’ont pas pu être copiés" not in html.unescape(home)
         run = (await page.get(f"/plans/{client.plan_id}/runs/1")).text
         for text in (home, run):
             assert "<b>" not in text
@@ -210,8 +209,8 @@ async def test_what_a_machine_warns_of_is_shown_with_its_run(portal: Any) -> Non
                 assert sentence in html.unescape(text)
         await client.add_run(2, "succeeded_with_warnings", files_not_copied=2)
         home = html.unescape((await page.get("/")).text)
-        assert "Certains fichiers n'ont pas pu être copiés" in home
-        assert "horloge" not in home
+        assert "Certains fichiers n’ont pas pu être copiés" in home
+        assert shown[0] not in home
         assert "Réserves émises" not in (await page.get(f"/plans/{client.plan_id}/runs/2")).text
 
 

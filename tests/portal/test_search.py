@@ -11,7 +11,8 @@ from uuid import uuid4
 import pytest
 
 from libs.shared import database as databases
-from services.ingest.actions import naming
+from services.ingest import store
+from services.ingest.actions import names
 from tests.portal import builder
 from tests.portal.test_files import NAMES
 from tests.portal.test_pages import PASSWORD, browser, sign_in
@@ -25,8 +26,12 @@ async def settle(database: Any) -> Settle:
 
     async def settle() -> None:
         pool = await databases.create_pool(database.dsn("ingest"), "ingest", max_size=1)
-        await naming.add_forgotten_names(pool)
-        while await naming.add_due_names(pool):
+        async with databases.transaction(pool) as conn:
+            for plan in await conn.fetch("SELECT tenant_id, plan_id FROM catalogue.plans"):
+                await store.rebuild.note_all_names(
+                    conn, store.plans.Place(plan["tenant_id"], plan["plan_id"], 0)
+                )
+        while await names.add_due_names(pool):
             pass
         await pool.close()
 
@@ -43,15 +48,9 @@ async def client(portal: Any, settle: Settle) -> builder.Client:
         b"srv/old/facture-1999.pdf": builder.text(b"old bill"),
     }
     await client.commit(tree)
-    await client.commit({"srv/Été/Facture été.pdf".encode(): builder.text(b"new bill")}, 2)
-    await portal.admin.execute(
-        "UPDATE catalogue.versions SET last_run = 1 WHERE first_run = 1 AND (name = $1"
-        " OR name IN ('srv', 'facture-1999.pdf', 'old', $2))",
-        "Facture été.pdf".encode(),
-        "Été".encode(),
-    )
-    other = builder.Client(portal, client.tenant_id, client.email)
-    await other.add_plan("photos", "srv-photo")
+    changed = {"srv/Été/Facture été.pdf".encode(): builder.text(b"new bill")}
+    await client.commit(changed, 2, removed=[b"srv/old"])
+    other = await client.add_machine("srv-photo", "photos")
     await other.commit({b"2026/facture.jpg": builder.text(b"picture")})
     await settle()
     return client

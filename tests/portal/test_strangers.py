@@ -112,16 +112,12 @@ async def test_row_level_security_holds_where_a_query_would_forget(portal: Any) 
 
 
 async def test_a_name_that_two_machines_use_asks_which(portal: Any) -> None:
-    from uuid import uuid4
-
     client = await builder.open_client(portal)
     await client.commit({b"srv/a": builder.text(b"a")})
-    first = client.plan_id
-    client.plan_id, client.agent_id = uuid4(), uuid4()
-    await client.add_plan(hostname="second-machine")
+    second = await client.add_machine("second-machine", "documents")
     async with portal.client(client.token) as api_client:
         answer = await api_client.get("/api/v1/plans/documents/entries")
         assert answer.status_code == 409
         listed = {plan["agent"]: plan["plan_id"] for plan in answer.json()["plans"]}
-        assert listed["second-machine"] == str(client.plan_id)
-        assert (await api_client.get(f"/api/v1/plans/{first}/entries")).status_code == 200
+        assert listed["second-machine"] == str(second.plan_id)
+        assert (await api_client.get(f"/api/v1/plans/{client.plan_id}/entries")).status_code == 200

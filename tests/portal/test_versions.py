@@ -24,19 +24,9 @@ async def client(portal: Any) -> builder.Client:
     await client.commit(
         {b"srv/" + ODD: builder.text(b"first"), b"srv/gone/old.txt": builder.text(b"old")}, 1
     )
-    await client.commit({b"srv/" + ODD: builder.text(b"second one")}, 2)
-    await client.commit({b"other": builder.text(b"x")}, 3)
-    await client.commit({b"srv/" + ODD: builder.text(b"third")}, 4)
-    for name, first, last in [
-        (b"srv", 1, 1), (b"srv", 2, 3), (ODD, 1, 1), (ODD, 2, 2), (b"gone", 1, 1),
-        (b"old.txt", 1, 1), (b"other", 3, 3),
-    ]:  # fmt: skip
-        await portal.admin.execute(
-            "UPDATE catalogue.versions SET last_run = $3 WHERE name = $1 AND first_run = $2",
-            name,
-            first,
-            last,
-        )
+    await client.commit({b"srv/" + ODD: builder.text(b"second one")}, 2, [b"srv/gone"])
+    await client.commit({b"other": builder.text(b"x")}, 3, [b"srv/" + ODD])
+    await client.commit({b"srv/" + ODD: builder.text(b"third")}, 4, [b"other"])
     return client
 
 

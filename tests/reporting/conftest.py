@@ -24,13 +24,17 @@ from libs.shared.events import (
     RunFinished,
     TenantChanged,
 )
+from libs.shared.reasons import Reason
+from libs.shared.runtime.jobs import Runner
+from libs.shared.words.tongue import NBSP
 from services.reporting import consumers, rules
 from services.reporting.actions import Office
-from services.reporting.jobs import Sender
+from services.reporting.jobs import JOBS, Sender
 from services.reporting.mail import letters
 from services.reporting.mail.smtp import MailServer
 
 MAIL_KEY = bytes(range(32))
+ABOUT = f"sauvegarde «{NBSP}documents{NBSP}», Boulangerie Martin"
 
 
 @dataclass
@@ -109,8 +113,7 @@ class Client:
     def failed_run(self, number: int = 1, **changes: Any) -> RunFinished:
         fields = {
             "outcome": "failed",
-            "reason_code": "folder-missing",
-            "reason": "/srv/documents is not there",
+            "reason": Reason("folder-missing", "/srv/documents", detail="ENOENT"),
             "restore_point": False,
         }
         return self.run(number, **(fields | changes))
@@ -155,14 +158,15 @@ class Desk:
     async def sending(self, port: int, host: str = "127.0.0.1") -> AsyncIterator[Sender]:
         """The sender at work, towards that mail server."""
         server = MailServer(host, port, "coffre@provider.example", "none")
-        sender = Sender(self.pool, self.dsn, server, self.office)
-        task = asyncio.create_task(sender.run())
+        sender = Sender(self.pool, server, self.office)
+        [job] = [job for job in JOBS if job.name == "send_mails"]
+        task = asyncio.create_task(Runner("reporting", self.dsn, job, sender).run())
         try:
             yield sender
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            for seconds in (2, None):  # as a service ends
+                task.cancel()
+                await asyncio.wait([task], timeout=seconds)
 
     async def mails(self, **where: Any) -> list[dict[str, Any]]:
         while True:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import email
+import email.policy
 import random
 import time
 from collections import Counter
@@ -16,7 +18,7 @@ import pytest
 from libs.shared import clock
 from libs.shared.errors import Unavailable
 from libs.shared.events import RunFinished
-from tests.reporting.conftest import Client, Desk, is_finished
+from tests.reporting.conftest import ABOUT, Client, Desk, is_finished
 from tests.reporting.faulty_smtp import Fault, FaultySMTP
 
 SURE_FAULTS: list[Fault] = [
@@ -37,7 +39,7 @@ async def test_a_report_reaches_its_reader_once(
         [mail] = await asyncio.to_thread(mailbox.wait, client.email)
         await desk.wait(is_finished)
 
-    assert mail["Subject"] == "REUSSIE - sauvegarde de documents, Boulangerie Martin"
+    assert mail["Subject"] == f"REUSSIE - {ABOUT}"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["To"] == f"Jeanne Martin <{client.email}>"
     [kept] = await desk.mails()
@@ -126,7 +128,9 @@ async def test_an_address_that_is_none_is_told_and_harms_nobody(desk: Desk, clie
         "no address\r\nBcc: x@y.example": "undeliverable",
         client.email: "queued",
     }
-    assert len(await desk.mails(kind="undeliverable")) == 1
+    (told,) = await desk.mails(kind="undeliverable")
+    message: Any = email.message_from_bytes(told["body"], policy=email.policy.default)
+    assert "Ce n’est pas une adresse électronique." in message.get_body(("plain",)).get_content()
     assert len(await desk.published("report.undeliverable.v1")) == 1
 
 

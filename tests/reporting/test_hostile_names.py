@@ -8,33 +8,40 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.shared.events import DumpResult, NotCopied
+from libs.shared.reasons import Reason
 from services.reporting.mail import compose
-from services.reporting.mail.words import speak
+from services.reporting.mail.rendering import render, speak
 from tests.reporting.conftest import Client, write
 
 HOSTILE = (
     "<script>alert(1)</script>\"'\r\nBcc: victim@x.example\r\n\r\n.\r\n"
     "\u202egpj.exe\x00{{ 7*7 }} %(x)s {x} =?utf-8?q?=0aBcc?="
 )
+HOSTILE_REASON = Reason("dump-program-failed", HOSTILE, 1, detail=HOSTILE)
 
 
 def test_hostile_names_stay_text(client: Client) -> None:
     client = Client(name=f"Martin {HOSTILE}", plan_name=HOSTILE)
     run = client.failed_run(
         files_not_copied=1,
-        not_copied=(NotCopied(path=HOSTILE, reason=HOSTILE),),
+        not_copied=(NotCopied(path=HOSTILE, reason=HOSTILE_REASON),),
         dumps=(
             DumpResult(
-                name=HOSTILE, succeeded=False, guaranteed=False, size_bytes=1, detail=HOSTILE
+                name=HOSTILE,
+                succeeded=False,
+                guaranteed=False,
+                size_bytes=1,
+                reason=HOSTILE_REASON,
             ),
         ),
+        warnings=(HOSTILE_REASON,),
         hostname=HOSTILE,
-        reason_code=HOSTILE,
-        reason=HOSTILE,
+        reason=HOSTILE_REASON,
         log_tail=HOSTILE,
     )
     for kind in ("report", "hotline"):
@@ -85,7 +92,7 @@ def test_any_name_makes_a_mail_that_can_be_read(name: str, subject: str) -> None
         "jeanne@martin.example",
         name,
         subject,
-        speak("fr").render("undeliverable", **_undeliverable(name)),
+        render(speak("fr"), "undeliverable", **_undeliverable(name)),
         message_id="<x@p.example>",
         written_at=datetime(2026, 11, 23, tzinfo=UTC),
     )
@@ -94,6 +101,24 @@ def test_any_name_makes_a_mail_that_can_be_read(name: str, subject: str) -> None
     assert message["Message-ID"] == "<x@p.example>"
     assert message.get_body(("plain",)).get_content().startswith("NON DISTRIBUABLE")
     body.decode("ascii")
+
+
+@pytest.mark.parametrize("client", ["Étude Lefèvre & Associés", "Société Générale", "Smith"])
+@pytest.mark.parametrize("plan", ["Vidéos de l’été", "documents", "Comptabilité  2026", "é " * 40])
+def test_a_subject_is_read_as_it_was_written(client: str, plan: str) -> None:
+    subject = f"REUSSIE AVEC RESERVES - sauvegarde «\N{NO-BREAK SPACE}{plan}», {client}"
+    body = compose.compose(
+        "Coffre <coffre@p.example>",
+        "jeanne@martin.example",
+        "Jeanne",
+        subject,
+        render(speak("fr"), "undeliverable", **_undeliverable("x")),
+        message_id="<x@p.example>",
+        written_at=datetime(2026, 11, 23, tzinfo=UTC),
+    )
+    message: Any = email.message_from_bytes(body, policy=email.policy.default)
+    assert message["Subject"] == subject
+    assert all(len(line) <= 78 for line in body.partition(b"\r\n\r\n")[0].split(b"\r\n"))
 
 
 def _undeliverable(name: str) -> dict[str, object]:

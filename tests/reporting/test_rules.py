@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.shared.events import Recipient
+from libs.shared.words.foreign import plain
 from services.reporting import rules
 
 NOW = datetime(2026, 11, 23, 2, 14, tzinfo=UTC)
@@ -87,10 +88,10 @@ def test_whatever_is_taken_for_an_address_is_safe_in_a_command(text: str) -> Non
 
 @given(st.text())
 def test_plain_text_is_one_printable_line(text: str) -> None:
-    made = rules.plain(text)
+    made = plain(text)
     assert len(made.splitlines()) <= 1
     assert not any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 or c in "\u202e\u2028" for c in made)
-    assert rules.plain(made) == made
+    assert plain(made) == made
     made.encode()
 
 

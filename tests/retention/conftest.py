@@ -14,7 +14,9 @@ from tests.servers import cloned_database, make_bucket
 
 
 @pytest.fixture(scope="session")
-def make_house(servers: Any, database_template: str) -> Iterator[Callable[[rules.Limits], House]]:
+def make_house(
+    servers: Any, database_template: str
+) -> Iterator[Callable[[rules.collection.Limits], House]]:
     """Builds houses, not yet open, on one database and bucket: each test has its own clients."""
     with cloned_database(servers, database_template) as name:
         bucket = make_bucket(servers)
@@ -24,7 +26,7 @@ def make_house(servers: Any, database_template: str) -> Iterator[Callable[[rules
             for service in ("ingest", "retention", "owner")
         }
 
-        def make(limits: rules.Limits) -> House:
+        def make(limits: rules.collection.Limits) -> House:
             keys = servers.s3_access_key, servers.s3_secret_key
             return House(dsns, bucket, Gates(servers.s3_endpoint, *keys, bucket), limits)
 
@@ -32,9 +34,9 @@ def make_house(servers: Any, database_template: str) -> Iterator[Callable[[rules
 
 
 @pytest.fixture
-async def house(make_house: Callable[[rules.Limits], House]) -> AsyncIterator[House]:
+async def house(make_house: Callable[[rules.collection.Limits], House]) -> AsyncIterator[House]:
     """A house in which packs are never young, and condemned ones kept for a day."""
-    house = await make_house(rules.Limits(timedelta(0), timedelta(days=1))).open()
+    house = await make_house(rules.collection.Limits(timedelta(0), timedelta(days=1))).open()
     yield house
     await house.close()
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from libs.shared import clock
-from libs.shared.errors import Refusal
 from tests.retention.house import Client, House, cancelled
+from tests.world.agents import Refused
 
 # Too small to be compressed, of sizes that make some packs worth repacking.
 CONTENTS = [bytes([65 + n]) * (40 + 60 * (n % 4)) for n in range(8)]
@@ -233,8 +233,8 @@ class Copying(RuleBasedStateMachine):
             self.house.objects.after_put = None
         try:
             await work
-        except Refusal as refusal:
-            self.bench.count(f"refused {type(refusal).__name__}")
+        except Refused as refused:
+            self.bench.count(f"refused {refused.code}")
             return False
         finally:
             if self.uploading is not None:

@@ -19,14 +19,14 @@ async def expire(client: Client, plan: UUID) -> int:
     forever = NOW + timedelta(days=9_999)
     keeper = client.house.keeper
     async with keeper.pool.acquire() as conn, conn.transaction():
-        await actions.judge_runs(conn, client.tenant_id, plan, NOW)
+        await actions.expiry.judge_runs(conn, client.tenant_id, plan, NOW)
         await conn.execute(
             "UPDATE expiry_holds SET cleared_at = $1, cleared_reason = 'meant'"
             " WHERE cleared_at IS NULL AND plan_id = $2",
             NOW,
             plan,
         )
-    return await actions.expire_plan(keeper, client.tenant_id, plan, forever, NOW)
+    return await actions.expiry.expire_plan(keeper, client.tenant_id, plan, forever, NOW)
 
 
 async def make_garbage(client: Client, plan: UUID, *contents: bytes) -> bytes:
@@ -41,4 +41,6 @@ async def make_garbage(client: Client, plan: UUID, *contents: bytes) -> bytes:
 
 async def condemn(client: Client) -> None:
     keeper = client.house.keeper
-    await actions.condemn(keeper, await actions.mark_tenant(keeper, client.tenant_id, NOW), NOW)
+    await actions.collection.packs.condemn(
+        keeper, await actions.collection.packs.mark_tenant(keeper, client.tenant_id, NOW), NOW
+    )

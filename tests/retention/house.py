@@ -1,27 +1,24 @@
-"""Ingest's and retention's own actions on one real database and store, step by step."""
+"""Ingest and retention in this process, on one real database and store, step by step."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
-from libs.shared import clock, database, errors, keys, packs, sealing
-from libs.shared.entries import Entry, FolderDelta, encode_batch
-from libs.shared.events import SubscriptionState, TenantChanged
+from libs.shared import bucket, database, errors, keys, packs, sealing
+from libs.shared.events import Event, SubscriptionState
 from libs.shared.objects import Bytes, ObjectStore
-from services.ingest import actions as ingest_actions
-from services.ingest import consumers as ingest_consumers
-from services.ingest import rules as ingest_rules
-from services.ingest import store as ingest_store
-from services.retention import consumers, rules
-from services.retention.actions import Keeper
-from tests.tenants import tenant_changed
+from services.ingest.actions.resources import Resources
+from services.retention import actions, consumers, rules
+from tests.world import inside
+from tests.world.agents import Agent, taken
+from tests.world.files import File, deltas
+from tests.world.tenants import Tenant
 
 MASTER_KEY = b"\x5a" * 32
 
@@ -38,7 +35,8 @@ class Gates(ObjectStore):
         self.delete_arrived = asyncio.Event()
 
     async def put(self, key: str, body: Bytes) -> None:
-        gate = self.after_put if "/packs/" in key else None
+        is_pack = isinstance(bucket.parse_key(key), bucket.PackObject)
+        gate = self.after_put if is_pack else None
         await super().put(key, body)
         if gate is not None:
             await _wait(gate, self.put_arrived)
@@ -67,69 +65,104 @@ class House:
     dsns: Mapping[str, str]
     bucket: str
     objects: Gates
-    limits: rules.Limits = field(default_factory=rules.Limits)
-    ingest: ingest_actions.Ingest = field(init=False)
-    keeper: Keeper = field(init=False)
+    limits: rules.collection.Limits = field(default_factory=rules.collection.Limits)
+    inside: inside.Ingest = field(init=False)
+    keeper: actions.resources.Resources = field(init=False)
 
     async def open(self) -> House:
+        self.inside = await inside.Ingest(self.dsns["ingest"], self.objects, MASTER_KEY).open()
         ring = keys.KeyRing(self.objects, MASTER_KEY)
-        pool = await database.create_pool(self.dsns["ingest"], "ingest", max_size=6)
-        self.ingest = ingest_actions.Ingest(pool, self.objects, ring, timedelta(hours=1))
         pool = await database.create_pool(self.dsns["retention"], "retention", max_size=6)
-        self.keeper = Keeper(pool, self.objects, ring, self.limits)
+        self.keeper = actions.resources.Resources(pool, self.objects, ring, self.limits)
+        self.http = self.inside.http
         return self
 
+    @property
+    def ingest(self) -> Resources:
+        """What ingest's actions work with."""
+        return self.inside.parts
+
     async def close(self) -> None:
-        self.ingest.close()
-        await self.ingest.pool.close()
+        await self.inside.close()
         await self.keeper.pool.close()
         await self.objects.close()
 
+    async def deliver(self, event: Event) -> None:
+        """Hands an event to each service that handles it."""
+        await self.inside.deliver(event)
+        if handler := consumers.HANDLERS.get(type(event)):
+            async with database.transaction(self.keeper.pool) as conn:
+                await handler(conn, event)
+
     async def fetch(self, query: str, *args: object) -> list[Any]:
+        """Rows as retention's role sees them."""
         async with database.acquire(self.keeper.pool) as conn:
             rows: list[Any] = await conn.fetch(query, *args)
             return rows
 
-    async def tenant(self) -> Client:
-        """An active client with one machine."""
-        client = Client(self, uuid.uuid4())
-        await client.becomes("active")
-        client.keys = await self.ingest.keys.create(client.tenant_id)
-        async with database.transaction(self.ingest.pool) as conn:
-            await ingest_store.add_agent(
-                conn,
-                client.tenant_id,
-                client.agent.agent_id,
-                uuid.uuid4().bytes,
-                ingest_rules.Machine(hostname="caisse", platform="linux", agent_version="1"),
-                clock.now(),
-            )
-        return client
+    async def tenant(self, tenant_id: UUID | None = None) -> Client:
+        """An active client with one machine: a new one, or one that comes back."""
+        tenant = Tenant(self, tenant_id or uuid4())
+        await tenant.becomes("active")
+        agent = await tenant.enrol()
+        return Client(self, tenant, agent, await self.ingest.keys.get(tenant.tenant_id))
 
 
+@dataclass
 class Client:
-    """A client company whose one machine speaks ingest's actions."""
+    """A client company with one machine, and what is kept of it."""
 
+    house: House
+    tenant: Tenant
+    agent: Agent
     keys: keys.TenantKeys
 
-    def __init__(self, house: House, tenant_id: uuid.UUID) -> None:
-        self.house = house
-        self.tenant_id = tenant_id
-        self.agent = ingest_rules.Agent(uuid.uuid4(), tenant_id, "caisse", "active", "", None, "")
-        self.version = 0
+    @property
+    def tenant_id(self) -> UUID:
+        return self.tenant.tenant_id
+
+    def id_of(self, content: bytes) -> bytes:
+        return self.agent.id_of(content)
+
+    # --- its machine ---------------------------------------------------------------------------
 
     async def becomes(self, subscription: SubscriptionState, retention_days: int = 30) -> None:
-        self.version += 1
-        event = tenant_changed(
-            self.tenant_id, self.version, subscription=subscription, retention_days=retention_days
-        )
-        pairs = [
-            (self.house.ingest.pool, ingest_consumers.HANDLERS),
-            (self.house.keeper.pool, consumers.HANDLERS),
-        ]
-        for pool, handlers in pairs:
-            async with database.transaction(pool) as conn:
-                await handlers[TenantChanged](conn, event)
+        await self.tenant.becomes(subscription, retention_days=retention_days)
+
+    async def plan(self, name: str = "docs") -> UUID:
+        return UUID(await self.agent.declare(name))
+
+    async def start(self, plan_id: UUID) -> UUID:
+        return UUID(await self.agent.start(str(plan_id)))
+
+    async def missing(self, run: UUID, contents: Sequence[bytes]) -> list[bytes]:
+        lacks = await self.agent.missing(str(run), *contents)
+        return [one for one, is_missing in zip(contents, lacks, strict=True) if is_missing]
+
+    async def upload(self, run: UUID, *contents: bytes) -> bool:
+        """One pack with these contents; whether it was new."""
+        answer = taken(await self.agent.upload(str(run), self.agent.pack(*contents)))
+        return answer.status_code == 201
+
+    async def batch(
+        self, run: UUID, files: Mapping[bytes, Sequence[bytes]], removed: Collection[bytes] = ()
+    ) -> None:
+        sent = deltas(_tree(files), removed, self.agent.chunk_key)
+        taken(await self.agent.send(str(run), *sent))
+
+    async def commit(self, run: UUID, batches: int = 1) -> int:
+        return int(taken(await self.agent.commit(str(run), batches)).json()["number"])
+
+    async def copy(
+        self,
+        plan_id: UUID,
+        files: Mapping[bytes, Sequence[bytes]],
+        removed: Collection[bytes] = (),
+    ) -> int:
+        """A whole run, in one pack; returns its number."""
+        return await self.agent.store(str(plan_id), _tree(files), removed)
+
+    # --- what is kept --------------------------------------------------------------------------
 
     async def stored_bytes(self) -> int:
         """The stored volume by the catalogue, which the last event must have told as well."""
@@ -146,82 +179,6 @@ class Client:
             kind,
         )
         return [json.loads(row[0]) for row in rows]
-
-    async def plan(self, name: str = "docs") -> uuid.UUID:
-        declaration = ingest_rules.Declaration(
-            folders=("/srv",), schedule="30 1 * * *", timezone="Europe/Paris"
-        )
-        declared = await ingest_actions.declare_plan(
-            self.house.ingest, self.agent, name, declaration
-        )
-        return declared[0]
-
-    async def start(self, plan_id: uuid.UUID) -> uuid.UUID:
-        started = await ingest_actions.start_run(
-            self.house.ingest, self.agent, plan_id, uuid.uuid4(), 0
-        )
-        return started.run_id
-
-    def id_of(self, content: bytes) -> bytes:
-        return packs.chunk_id(content, self.keys.chunk_key)
-
-    def pack(self, *contents: bytes) -> packs.Pack:
-        builder = packs.PackBuilder()
-        for content in contents:
-            payload, encoding = packs.compress(content)
-            builder.add(self.id_of(content), payload, len(content), encoding)
-        return builder.finish()
-
-    async def missing(self, run: uuid.UUID, contents: Sequence[bytes]) -> list[bytes]:
-        ids = b"".join(map(self.id_of, contents))
-        bits = await ingest_actions.find_missing(self.house.ingest, self.agent, run, ids)
-        return [one for i, one in enumerate(contents) if bits[i // 8] >> i % 8 & 1]
-
-    async def upload(self, run: uuid.UUID, *contents: bytes) -> bool:
-        """One pack with these contents; whether it was new."""
-        pack = self.pack(*contents)
-        pieces: list[bytes | None] = [bytes(pack.body), None]
-
-        async def receive() -> bytes | None:
-            return pieces.pop(0) if pieces else None
-
-        upload = ingest_actions.Upload(len(pack.body), receive)
-        async with upload:
-            new, _ = await ingest_actions.store_pack(
-                self.house.ingest, self.agent, run, pack.id, upload
-            )
-        return new
-
-    def entry(self, name: bytes, contents: Sequence[bytes], mtime_ns: int = 1) -> Entry:
-        ids = b"".join(map(self.id_of, contents))
-        return Entry(name, "f", 0o644, mtime_ns, 0, 0, sum(map(len, contents)), b"", ids)
-
-    async def batch(
-        self, run: uuid.UUID, files: Mapping[bytes, Sequence[bytes]], removed: Sequence[bytes] = ()
-    ) -> None:
-        upserts = [self.entry(name, contents) for name, contents in sorted(files.items())]
-        body = encode_batch([FolderDelta(b"", upserts, sorted(removed))])
-        await ingest_actions.take_batch(self.house.ingest, self.agent, run, 0, bytearray(body))
-
-    async def commit(self, run: uuid.UUID, batches: int = 1) -> int:
-        said = ingest_rules.Commit(batches=batches, counters=ingest_rules.Counters())
-        answer = await ingest_actions.commit_run(self.house.ingest, self.agent, run, said)
-        return int(answer["number"])
-
-    async def copy(
-        self,
-        plan_id: uuid.UUID,
-        files: Mapping[bytes, Sequence[bytes]],
-        removed: Sequence[bytes] = (),
-    ) -> int:
-        """A whole run, in one pack; returns its number."""
-        run = await self.start(plan_id)
-        contents = list(dict.fromkeys(one for file in files.values() for one in file))
-        wanted = await self.missing(run, contents) if contents else []
-        if wanted:
-            await self.upload(run, *wanted)
-        await self.batch(run, files, removed)
-        return await self.commit(run)
 
     async def read(self, contents: Sequence[bytes]) -> None:
         """Reads every one of these contents as a restorer would; fails where one can't be."""
@@ -247,7 +204,7 @@ class Client:
             assert plain == content
 
     def key(self, pack_id: bytes) -> str:
-        return f"t/{self.tenant_id}/packs/{pack_id.hex()[:2]}/{pack_id.hex()}"
+        return bucket.key_of_pack(self.tenant_id, pack_id)
 
     async def packs(self) -> dict[bytes, str]:
         """Ids and states of all packs that have a row."""
@@ -258,8 +215,12 @@ class Client:
 
     async def objects(self) -> set[bytes]:
         """Ids of all packs in the bucket."""
-        prefix = f"t/{self.tenant_id}/packs/"
+        prefix = bucket.packs_of(self.tenant_id)
         return {bytes.fromhex(k[-64:]) async for k, _ in self.house.objects.list(prefix)}
+
+
+def _tree(files: Mapping[bytes, Sequence[bytes]]) -> dict[bytes, File]:
+    return {path: File(list(contents), mtime_ns=1) for path, contents in files.items()}
 
 
 async def cancelled(task: asyncio.Task[Any]) -> None:

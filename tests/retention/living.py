@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from libs.shared.errors import Unavailable
-from services.ingest.actions import bucket
-from services.ingest.actions.gathering import gather
+from services.ingest.actions.rebuild import fetching
+from services.ingest.actions.rebuild.gathering import gather
 from services.retention import actions
 from tests.retention.copying import Copying
 from tests.retention.house import cancelled
@@ -27,7 +27,7 @@ class Life(Copying):
     @initialize()
     def begin(self) -> None:
         self.deleting: asyncio.Task[Any] | None = None
-        self.marks: list[actions.Marked] = []
+        self.marks: list[actions.collection.packs.Marked] = []
         super().begin()
 
     # --- collection --------------------------------------------------------------------------
@@ -37,14 +37,14 @@ class Life(Copying):
             keeper = self.house.keeper
             for plan_id in self.trees:
                 async with keeper.pool.acquire() as conn, conn.transaction():
-                    await actions.judge_runs(conn, self.client.tenant_id, plan_id, self.now)
+                    await actions.expiry.judge_runs(conn, self.client.tenant_id, plan_id, self.now)
                     await conn.execute(
                         "UPDATE expiry_holds SET cleared_at = $1, cleared_reason = ''"
                         " WHERE cleared_at IS NULL AND plan_id = $2",
                         self.now,
                         plan_id,
                     )
-                await actions.expire_plan(
+                await actions.expiry.expire_plan(
                     keeper, self.client.tenant_id, plan_id, self.now + FOREVER, self.now
                 )
 
@@ -56,7 +56,7 @@ class Life(Copying):
             self.expire()
         self.now += timedelta(days=2 * passes)
         marked = self.bench.run(
-            actions.mark_tenant(self.house.keeper, self.client.tenant_id, self.now)
+            actions.collection.packs.mark_tenant(self.house.keeper, self.client.tenant_id, self.now)
         )
         self.marks = [*self.marks[-1:], marked]
         for step in ("resurrect", "condemn", "repack") if acts else ():
@@ -69,23 +69,23 @@ class Life(Copying):
     def act(self, step: str, old: bool) -> None:
         self.take_step(step, self.marks[0 if old else -1])
 
-    def take_step(self, step: str, marked: actions.Marked) -> None:
+    def take_step(self, step: str, marked: actions.collection.packs.Marked) -> None:
         keeper = self.house.keeper
         steps: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
-            "resurrect": lambda: actions.resurrect(keeper, marked),
-            "condemn": lambda: actions.condemn(keeper, marked, self.now),
-            "repack": lambda: actions.repack(keeper, marked, self.now),
-            "forget": lambda: actions.forget(keeper, marked.mark, self.now),
+            "resurrect": lambda: actions.collection.packs.resurrect(keeper, marked),
+            "condemn": lambda: actions.collection.packs.condemn(keeper, marked, self.now),
+            "repack": lambda: actions.collection.repacking.repack(keeper, marked, self.now),
+            "forget": lambda: actions.collection.packs.forget(keeper, marked.mark, self.now),
         }
         gate, self.house.objects.after_put = self.house.objects.after_put, None
         try:
             done = self.bench.run(steps[step]())
-        except actions.MarkOutdated:
+        except actions.collection.packs.MarkOutdated:
             assert marked is not self.marks[-1]
             return
         finally:
             self.house.objects.after_put = gate
-        if isinstance(done, actions.Collected):
+        if isinstance(done, actions.collection.packs.Collected):
             assert not done.failed
             for name in ("condemned", "repacked", "resurrected"):
                 if getattr(done, name):
@@ -97,12 +97,14 @@ class Life(Copying):
         """Deletes, or stays between rows and objects, or dies there."""
         self.begin_delete(how, self.marks[0 if old else -1])
 
-    def begin_delete(self, how: str, marked: actions.Marked) -> None:
+    def begin_delete(self, how: str, marked: actions.collection.packs.Marked) -> None:
         async def delete() -> asyncio.Task[Any] | None:
             objects = self.house.objects
             objects.refuses_deletes = how == "dies"
             objects.before_delete = asyncio.Event() if how == "waits" else None
-            task = asyncio.create_task(actions.delete(self.house.keeper, marked, self.now))
+            task = asyncio.create_task(
+                actions.collection.packs.delete(self.house.keeper, marked, self.now)
+            )
             arrived = asyncio.create_task(objects.delete_arrived.wait())
             await asyncio.wait([task, arrived], return_when=asyncio.FIRST_COMPLETED)
             await cancelled(arrived)
@@ -113,7 +115,7 @@ class Life(Copying):
             try:
                 done = task.result()
                 self.bench.count(f"deleted {done.deleted > 0}")
-            except actions.MarkOutdated:
+            except actions.collection.packs.MarkOutdated:
                 assert marked is not self.marks[-1]
             except Unavailable:
                 assert how == "dies"
@@ -148,11 +150,11 @@ class Life(Copying):
     def finish_removals_and_sweep(self) -> None:
         async def sweep() -> None:
             keeper, tenant_id = self.house.keeper, self.client.tenant_id
-            await actions.remove_objects(keeper, tenant_id, self.now)
+            await actions.collection.packs.remove_objects(keeper, tenant_id, self.now)
             store_now = self.now + timedelta(days=2)
-            if await actions.sweep_strays(keeper, tenant_id, self.now, store_now):
+            if await actions.collection.strays.sweep_strays(keeper, tenant_id, self.now, store_now):
                 self.bench.count("swept")
-            if await actions.sweep_parts(keeper, tenant_id, self.now, store_now):
+            if await actions.parts.sweep_parts(keeper, tenant_id, self.now, store_now):
                 self.bench.count("swept parts")
 
         self.bench.run(sweep())
@@ -175,20 +177,22 @@ class Life(Copying):
         keeper, tenant_id = self.house.keeper, self.client.tenant_id
         for _ in range(3):
             self.now += timedelta(days=2)
-            done = await actions.collect_tenant(keeper, tenant_id, self.now)
+            done = await actions.collection.tenant.collect_tenant(keeper, tenant_id, self.now)
             assert not done.failed
-        await actions.sweep_strays(keeper, tenant_id, self.now, self.now + timedelta(days=2))
-        await actions.sweep_parts(keeper, tenant_id, self.now, self.now + timedelta(days=2))
+        await actions.collection.strays.sweep_strays(
+            keeper, tenant_id, self.now, self.now + timedelta(days=2)
+        )
+        await actions.parts.sweep_parts(keeper, tenant_id, self.now, self.now + timedelta(days=2))
         assert await self.client.objects() == set(await self.client.packs())
-        marked = await actions.mark_tenant(keeper, tenant_id, self.now)
+        marked = await actions.collection.packs.mark_tenant(keeper, tenant_id, self.now)
         assert {verdict for verdict, packs in marked.packs.items() if packs} <= {"keep"}
         for usage in marked.packs.get("keep", []):
             assert usage.needed_bytes, "what nothing needs has gone"
-        async for one in actions.audit_tenant(
+        async for one in actions.audit.repairing.audit_tenant(
             keeper, tenant_id, self.now, self.now + timedelta(days=2), repair=False
         ):
             raise AssertionError(one)
-        for found in await bucket.list_runs(self.house.ingest, tenant_id):
+        for found in await fetching.list_runs(self.house.ingest, tenant_id):
             gathered = await gather(self.house.ingest, tenant_id, self.client.keys, found)
             with closing(gathered.file):
                 assert gathered.troubles == [], "a rebuild finds every part that it needs"

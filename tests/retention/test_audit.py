@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from libs.shared import clock
+from libs.shared import bucket, clock
 from services.retention import actions
 from tests.retention.house import Client, House
 
@@ -21,7 +21,7 @@ async def audit(client: Client, *, repair: bool = False) -> dict[str, str]:
     """What the audit says in two days' time: kind to sentence, or to what was done."""
     later = clock.now() + timedelta(days=2)
     found = {}
-    async for one in actions.audit_tenant(
+    async for one in actions.audit.repairing.audit_tenant(
         client.house.keeper, client.tenant_id, later, later, repair=repair
     ):
         assert one.tenant_id == client.tenant_id
@@ -52,7 +52,7 @@ async def test_each_kind_is_told_and_mended(house: House, client: Client) -> Non
 
     stray = bytes(32)
     await house.objects.put(client.key(stray), b"stray")
-    await house.objects.put(f"t/{client.tenant_id}/packs/00/notes.txt", b"?")
+    await house.objects.put(f"{bucket.packs_of(client.tenant_id)}00/notes.txt", b"?")
     await house.objects.delete(client.key(await pack_of(b"a")))
     await house.objects.put(client.key(await pack_of(b"b")), b"short")
     await change(
@@ -123,7 +123,9 @@ async def test_what_is_young_may_be_under_way(house: House, client: Client) -> N
     await client.copy(plan, {b"a": [b"a"]})
     await house.objects.put(client.key(bytes(32)), b"an upload whose rows come next")
     now = clock.now()
-    async for one in actions.audit_tenant(house.keeper, client.tenant_id, now, now, repair=True):
+    async for one in actions.audit.repairing.audit_tenant(
+        house.keeper, client.tenant_id, now, now, repair=True
+    ):
         raise AssertionError(one)
 
 

@@ -7,11 +7,13 @@ from datetime import timedelta
 
 import pytest
 
+from libs.shared import bucket
 from libs.shared.errors import Unavailable
 from services.retention import actions
-from services.retention.rules import Limits
+from services.retention.rules.collection import Limits
 from tests.retention.garbage import LATER, NOW, A, B, C, D, condemn, expire, make_garbage
 from tests.retention.house import Client, House, cancelled
+from tests.world.agents import Refused
 
 
 async def test_what_nothing_needs_is_condemned_then_deleted_after_the_grace(
@@ -21,22 +23,24 @@ async def test_what_nothing_needs_is_condemned_then_deleted_after_the_grace(
     await client.copy(plan, {b"a": [A], b"b": [B]})
     [first] = await client.packs()
     await client.copy(plan, {b"a": [C], b"b": [D]})
-    done = await actions.collect_tenant(house.keeper, client.tenant_id, NOW)
+    done = await actions.collection.tenant.collect_tenant(house.keeper, client.tenant_id, NOW)
     assert done.condemned == 0, "the first restore point needs it"
     assert await expire(client, plan) == 2
-    done = await actions.collect_tenant(house.keeper, client.tenant_id, NOW)
+    done = await actions.collection.tenant.collect_tenant(house.keeper, client.tenant_id, NOW)
     assert (done.condemned, done.deleted) == (1, 0)
     assert (await client.packs())[first] == "condemned"
-    done = await actions.collect_tenant(house.keeper, client.tenant_id, NOW + timedelta(hours=23))
+    done = await actions.collection.tenant.collect_tenant(
+        house.keeper, client.tenant_id, NOW + timedelta(hours=23)
+    )
     assert done.deleted == 0, "the grace is a day"
-    done = await actions.collect_tenant(house.keeper, client.tenant_id, LATER)
+    done = await actions.collection.tenant.collect_tenant(house.keeper, client.tenant_id, LATER)
     assert done.deleted == 1
     assert first not in await client.packs()
     assert first not in await client.objects()
     await client.read([C, D])
     [*_, said] = await client.said("volume.changed.v1")
     assert said["stored_bytes"] == await client.stored_bytes()
-    sizes = [size async for _, size in house.objects.list(f"t/{client.tenant_id}/packs/")]
+    sizes = [size async for _, size in house.objects.list(bucket.packs_of(client.tenant_id))]
     assert sum(sizes) == said["stored_bytes"]
 
 
@@ -47,16 +51,16 @@ async def test_rows_gone_but_objects_left_by_a_crash_go_with_the_next_collection
     await client.copy(plan, {b"keep": [D]})
     pack_id = await make_garbage(client, plan, A)
     await condemn(client)
-    marked = await actions.mark_tenant(house.keeper, client.tenant_id, LATER)
+    marked = await actions.collection.packs.mark_tenant(house.keeper, client.tenant_id, LATER)
     house.objects.refuses_deletes = True
     with pytest.raises(Unavailable):
-        await actions.delete(house.keeper, marked, LATER)
+        await actions.collection.packs.delete(house.keeper, marked, LATER)
     house.objects.refuses_deletes = False
     assert pack_id in await client.objects()
     run = await client.start(plan)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Refused, match="unavailable"):
         await client.upload(run, A)
-    await actions.collect_tenant(house.keeper, client.tenant_id, LATER)
+    await actions.collection.tenant.collect_tenant(house.keeper, client.tenant_id, LATER)
     assert pack_id not in await client.objects()
     await client.upload(run, A)
     await client.read([A, D])
@@ -68,13 +72,20 @@ async def test_a_repack_that_dies_leaves_a_stray(house: House, client: Client) -
     await client.copy(plan, {}, removed=[b"b", b"c", b"d"])
     await expire(client, plan)
     house.objects.after_put = asyncio.Event()
-    dying = asyncio.create_task(actions.collect_tenant(house.keeper, client.tenant_id, NOW))
+    dying = asyncio.create_task(
+        actions.collection.tenant.collect_tenant(house.keeper, client.tenant_id, NOW)
+    )
     await house.objects.put_arrived.wait()
     await cancelled(dying)
     house.objects.after_put = None
     assert len(await client.objects()) == 2
-    assert await actions.sweep_strays(house.keeper, client.tenant_id, LATER, LATER) == 1
-    assert (await actions.collect_tenant(house.keeper, client.tenant_id, NOW)).repacked == 1
+    assert (
+        await actions.collection.strays.sweep_strays(house.keeper, client.tenant_id, LATER, LATER)
+        == 1
+    )
+    assert (
+        await actions.collection.tenant.collect_tenant(house.keeper, client.tenant_id, NOW)
+    ).repacked == 1
     await client.read([A])
 
 
@@ -85,13 +96,13 @@ async def test_an_older_mark_is_not_acted_on(house: House, client: Client) -> No
     await make_garbage(client, plan, A)
     run = await client.start(plan)
     await client.batch(run, {b"a": [A]})
-    older = await actions.mark_tenant(house.keeper, client.tenant_id, NOW)
+    older = await actions.collection.packs.mark_tenant(house.keeper, client.tenant_id, NOW)
     await client.commit(run)
-    await actions.collect_tenant(house.keeper, client.tenant_id, NOW)
+    await actions.collection.tenant.collect_tenant(house.keeper, client.tenant_id, NOW)
     holds = "SELECT FROM catalogue.holds WHERE tenant_id = $1"
     assert await house.fetch(holds, client.tenant_id) == []
-    with pytest.raises(actions.MarkOutdated):
-        await actions.condemn(house.keeper, older, NOW)
+    with pytest.raises(actions.collection.packs.MarkOutdated):
+        await actions.collection.packs.condemn(house.keeper, older, NOW)
     await client.read([A, D])
 
 
@@ -105,9 +116,9 @@ async def test_a_suspended_client_keeps_everything(house: House, client: Client)
     for state in ("suspended", "ended"):
         await client.becomes(state)  # type: ignore[arg-type]
         async with house.keeper.pool.acquire() as conn:
-            tenant = await store.find_tenant(conn, client.tenant_id)
+            tenant = await store.tenants.find(conn, client.tenant_id)
         assert tenant is not None
-        assert await actions.expire_tenant(house.keeper, tenant, forever) == 0
+        assert await actions.expiry.expire_tenant(house.keeper, tenant, forever) == 0
 
 
 def test_the_limits_are_patient() -> None:

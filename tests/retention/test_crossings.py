@@ -7,11 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from libs.shared.errors import Unavailable
-from services.ingest.rules import ChunksMissing
 from services.retention import actions
 from tests.retention.garbage import LATER, NOW, A, B, C, D, condemn, expire, make_garbage
 from tests.retention.house import Client, House, cancelled
+from tests.world.agents import Refused
 
 
 async def test_a_commit_resurrects_what_was_condemned_under_its_run(
@@ -29,7 +28,7 @@ async def test_a_commit_resurrects_what_was_condemned_under_its_run(
     assert await client.missing(other, [A, B, D]) == [A, B]
     await client.commit(run)
     assert (await client.packs())[pack_id] == "live"
-    await actions.collect_tenant(house.keeper, client.tenant_id, LATER)
+    await actions.collection.tenant.collect_tenant(house.keeper, client.tenant_id, LATER)
     await client.read([A, D])
 
 
@@ -39,9 +38,9 @@ async def test_a_commit_after_the_mark_keeps_its_packs(house: House, client: Cli
     pack_id = await make_garbage(client, plan, A)
     run = await client.start(plan)
     await client.batch(run, {b"a": [A]})
-    marked = await actions.mark_tenant(house.keeper, client.tenant_id, NOW)
+    marked = await actions.collection.packs.mark_tenant(house.keeper, client.tenant_id, NOW)
     await client.commit(run)
-    assert (await actions.condemn(house.keeper, marked, NOW)).condemned == 0
+    assert (await actions.collection.packs.condemn(house.keeper, marked, NOW)).condemned == 0
     assert (await client.packs())[pack_id] == "live"
 
 
@@ -54,8 +53,8 @@ async def test_what_is_deleted_under_an_open_run_is_asked_for_again(
     run = await client.start(plan)
     await client.batch(run, {b"a": [A]})
     await condemn(client)
-    await actions.collect_tenant(house.keeper, client.tenant_id, LATER)
-    with pytest.raises(ChunksMissing):
+    await actions.collection.tenant.collect_tenant(house.keeper, client.tenant_id, LATER)
+    with pytest.raises(Refused, match="chunks-missing"):
         await client.commit(run)
     assert await client.missing(run, [A]) == [A]
     await client.upload(run, A)
@@ -77,10 +76,10 @@ async def test_an_upload_that_a_deletion_crossed_is_not_acknowledged(
     uploading = asyncio.create_task(client.upload(run, A))
     await house.objects.put_arrived.wait()
     house.objects.after_put = None
-    marked = await actions.mark_tenant(house.keeper, client.tenant_id, LATER)
-    assert (await actions.delete(house.keeper, marked, LATER)).deleted == 1
+    marked = await actions.collection.packs.mark_tenant(house.keeper, client.tenant_id, LATER)
+    assert (await actions.collection.packs.delete(house.keeper, marked, LATER)).deleted == 1
     gate.set()
-    with pytest.raises(Unavailable):
+    with pytest.raises(Refused, match="unavailable"):
         await uploading
     assert pack_id not in await client.packs()
     await client.upload(run, A)
@@ -94,10 +93,10 @@ async def test_an_upload_before_the_decision_wins(house: House, client: Client) 
     await client.copy(plan, {b"keep": [D]})
     pack_id = await make_garbage(client, plan, A)
     await condemn(client)
-    marked = await actions.mark_tenant(house.keeper, client.tenant_id, LATER)
+    marked = await actions.collection.packs.mark_tenant(house.keeper, client.tenant_id, LATER)
     run = await client.start(plan)
     await client.upload(run, A)
-    assert (await actions.delete(house.keeper, marked, LATER)).deleted == 0
+    assert (await actions.collection.packs.delete(house.keeper, marked, LATER)).deleted == 0
     assert (await client.packs())[pack_id] == "live"
     await client.read([A])
 
@@ -111,13 +110,21 @@ async def test_a_sweep_and_an_upload_see_each_other(house: House, client: Client
     uploading = asyncio.create_task(client.upload(run, A))
     await house.objects.put_arrived.wait()
     house.objects.after_put = None
-    assert await actions.sweep_strays(house.keeper, client.tenant_id, NOW, NOW) == 0, "too young"
-    assert await actions.sweep_strays(house.keeper, client.tenant_id, LATER, LATER) == 1
+    assert (
+        await actions.collection.strays.sweep_strays(house.keeper, client.tenant_id, NOW, NOW) == 0
+    ), "too young"
+    assert (
+        await actions.collection.strays.sweep_strays(house.keeper, client.tenant_id, LATER, LATER)
+        == 1
+    )
     gate.set()
-    with pytest.raises(Unavailable):
+    with pytest.raises(Refused, match="unavailable"):
         await uploading
     await client.upload(run, A)
-    assert await actions.sweep_strays(house.keeper, client.tenant_id, LATER, LATER) == 0
+    assert (
+        await actions.collection.strays.sweep_strays(house.keeper, client.tenant_id, LATER, LATER)
+        == 0
+    )
     await client.read([A, D])
     gate = house.objects.after_put = asyncio.Event()
     dying = asyncio.create_task(client.upload(run, B))
@@ -125,7 +132,10 @@ async def test_a_sweep_and_an_upload_see_each_other(house: House, client: Client
     await cancelled(dying)
     house.objects.after_put = None
     assert len(await client.objects()) == len(await client.packs()) + 1
-    assert await actions.sweep_strays(house.keeper, client.tenant_id, LATER, LATER) == 1
+    assert (
+        await actions.collection.strays.sweep_strays(house.keeper, client.tenant_id, LATER, LATER)
+        == 1
+    )
     assert await client.objects() == set(await client.packs())
 
 
@@ -140,7 +150,7 @@ async def test_repacking_moves_what_is_needed_and_a_stale_run_looks_again(
     await expire(client, plan)
     run = await client.start(await client.plan("other"))
     await client.batch(run, {b"a": [A], b"b": [B]})
-    done = await actions.collect_tenant(house.keeper, client.tenant_id, NOW)
+    done = await actions.collection.tenant.collect_tenant(house.keeper, client.tenant_id, NOW)
     assert (done.repacked, done.failed) == (1, [])
     states = await client.packs()
     assert states.pop(old) == "condemned"
@@ -161,7 +171,7 @@ async def test_repacking_moves_what_is_needed_and_a_stale_run_looks_again(
     assert await client.packs() == {old: "live", new: "live"}
     for days in (2, 4, 6):
         when = NOW + timedelta(days=days)
-        await actions.collect_tenant(house.keeper, client.tenant_id, when)
+        await actions.collection.tenant.collect_tenant(house.keeper, client.tenant_id, when)
         await client.read([A, B])
 
 
@@ -177,7 +187,7 @@ async def test_a_chunk_that_another_pack_had_first_is_found_again_in_its_own(
     await client.batch(run, {b"b": [B]})
     await client.commit(run)
     await condemn(client)
-    await actions.collect_tenant(house.keeper, client.tenant_id, LATER)
+    await actions.collection.tenant.collect_tenant(house.keeper, client.tenant_id, LATER)
     run = await client.start(plan)
     assert await client.missing(run, [A, B]) == [A]
     assert not await client.upload(run, A, B), "the pack is there, but not all of its rows"

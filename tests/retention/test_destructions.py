@@ -22,7 +22,7 @@ from libs.shared.events import (
     TenantChanged,
 )
 from services.retention.consumers import HANDLERS
-from services.retention.rules import find_destruction_date
+from services.retention.rules.destruction import find_destruction_date
 
 ENDED_AT = datetime(2026, 11, 23, 2, 14, tzinfo=UTC)
 

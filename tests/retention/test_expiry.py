@@ -35,9 +35,9 @@ async def date(client: Client, plan: UUID, number: int, days_ago: float) -> None
 
 async def expire(client: Client, days: int = 30) -> int:
     async with client.house.keeper.pool.acquire() as conn:
-        tenant = await store.find_tenant(conn, client.tenant_id)
+        tenant = await store.tenants.find(conn, client.tenant_id)
     assert tenant is not None
-    return await actions.expire_tenant(
+    return await actions.expiry.expire_tenant(
         client.house.keeper, tenant._replace(retention_days=days), NOW
     )
 
@@ -158,14 +158,14 @@ async def test_an_unusual_run_holds_until_somebody_clears_it(house: House, clien
     )
     async with database.transaction(house.keeper.pool) as conn:
         await consumers.HANDLERS[RunFinished](conn, event)
-        [hold] = [one for one in await store.list_holds(conn) if one.plan_id == plan]
+        [hold] = [one for one in await store.expiry.list_holds(conn) if one.plan_id == plan]
     assert (hold.number, hold.why) == (2, "16 of 30 files vanished or changed")
     assert await expire(client) == 0
     async with database.transaction(house.keeper.pool) as conn:
-        assert await actions.clear_holds(conn, plan, "the client converted them") == [2]
+        assert await actions.expiry.clear_holds(conn, plan, "the client converted them") == [2]
     with pytest.raises(NotFound):
         async with database.transaction(house.keeper.pool) as conn:
-            await actions.clear_holds(conn, plan, "again")
+            await actions.expiry.clear_holds(conn, plan, "again")
     assert await expire(client) == 16
     assert await points(client, plan) == [2]
 
@@ -181,11 +181,11 @@ async def test_expiry_judges_runs_of_which_no_event_came(house: House, client: C
     assert why == "5 of 9 files vanished"
 
 
-FACTS = st.builds(rules.RunFacts, *([st.integers(0, 10**4), st.integers(0, 10**9)] * 3))
+FACTS = st.builds(rules.expiry.RunFacts, *([st.integers(0, 10**4), st.integers(0, 10**9)] * 3))
 
 
 @given(FACTS)
-def test_a_run_that_touches_less_than_half_is_usual(facts: rules.RunFacts) -> None:
+def test_a_run_that_touches_less_than_half_is_usual(facts: rules.expiry.RunFacts) -> None:
     is_calm = (
         facts.files_superseded * 2 <= facts.files_before
         and facts.bytes_superseded * 2 <= facts.bytes_before
@@ -193,13 +193,16 @@ def test_a_run_that_touches_less_than_half_is_usual(facts: rules.RunFacts) -> No
         and facts.bytes_after * 2 >= facts.bytes_before
     )
     if is_calm:
-        assert rules.find_unusual(facts) is None
-    elif facts.files_superseded >= rules.FEW_FILES:
-        assert rules.find_unusual(facts)
+        assert rules.expiry.find_unusual(facts) is None
+    elif facts.files_superseded >= rules.expiry.FEW_FILES:
+        assert rules.expiry.find_unusual(facts)
 
 
 def test_dumps_that_change_every_night_are_usual() -> None:
-    assert rules.find_unusual(rules.RunFacts(3, 9 * 10**9, 3, 9 * 10**9, 3, 9 * 10**9)) is None
+    assert (
+        rules.expiry.find_unusual(rules.expiry.RunFacts(3, 9 * 10**9, 3, 9 * 10**9, 3, 9 * 10**9))
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -214,13 +217,13 @@ def test_dumps_that_change_every_night_are_usual() -> None:
     ],
 )
 def test_only_a_living_subscription_forgets(state: str, alive: bool) -> None:
-    assert rules.is_alive(state) is alive
+    assert rules.expiry.is_alive(state) is alive
 
 
 def clocks(machine: float = 0, database: float = 0, store: float = 0, now: float = 0) -> list[str]:
     """Objections where clocks are off by so many hours; the last belief is of now."""
     moments = [NOW + timedelta(hours=hours) for hours in (machine, database, store, now)]
-    return rules.find_objections(rules.Clocks(*moments, seen_at=NOW))
+    return rules.clock.find_objections(rules.clock.Clocks(*moments, seen_at=NOW))
 
 
 def test_clocks_that_agree_and_went_on_are_believed() -> None:
@@ -240,11 +243,11 @@ def test_clocks_that_agree_and_went_on_are_believed() -> None:
 
 
 async def test_a_leap_of_this_machines_clock_stops_everything(house: House, client: Client) -> None:
-    await actions.check_time(house.keeper)
+    await actions.clock.check_time(house.keeper)
     for years in (10, -10):
         with time_machine.travel(clock.now() + timedelta(days=365 * years), tick=True):
-            with pytest.raises(actions.TimeDoubtful, match="database"):
-                await actions.check_time(house.keeper)
-            with pytest.raises(actions.TimeDoubtful, match="store"):
-                await actions.accept_time(house.keeper, "trust me")
-    await actions.check_time(house.keeper)
+            with pytest.raises(actions.clock.TimeDoubtful, match="database"):
+                await actions.clock.check_time(house.keeper)
+            with pytest.raises(actions.clock.TimeDoubtful, match="store"):
+                await actions.clock.accept_time(house.keeper, "trust me")
+    await actions.clock.check_time(house.keeper)

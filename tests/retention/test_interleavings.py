@@ -21,10 +21,10 @@ from tests.retention.living import Life
 
 
 def live(
-    make_house: Callable[[rules.Limits], House], examples: int, steps: int, *, same: bool
+    make_house: Callable[[rules.collection.Limits], House], examples: int, steps: int, *, same: bool
 ) -> dict[str, int]:
     """Lives that many lives; returns how often what happened."""
-    limits = rules.Limits(young=timedelta(0), grace=timedelta(days=1))
+    limits = rules.collection.Limits(young=timedelta(0), grace=timedelta(days=1))
     with asyncio.Runner() as runner:
         bench = Bench(runner, runner.run(make_house(limits).open()))
         machine = type("Life", (Life,), {"bench": bench})
@@ -46,7 +46,7 @@ def live(
     return bench.steps
 
 
-def test_lives_cross_collections(make_house: Callable[[rules.Limits], House]) -> None:
+def test_lives_cross_collections(make_house: Callable[[rules.collection.Limits], House]) -> None:
     happened = live(make_house, examples=6, steps=40, same=True)
     print(happened)
     assert happened.get("commit"), happened
@@ -54,7 +54,7 @@ def test_lives_cross_collections(make_house: Callable[[rules.Limits], House]) ->
 
 @pytest.mark.long
 @pytest.mark.timeout(3_600)
-def test_thousands_of_crossings(make_house: Callable[[rules.Limits], House]) -> None:
+def test_thousands_of_crossings(make_house: Callable[[rules.collection.Limits], House]) -> None:
     happened = live(make_house, examples=400, steps=60, same=False)
     print(happened)
     for step in (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.shared import clock
+from libs.shared.bucket import End, Head, StoredPart
 from services.ingest import rules as ingest_rules
 from services.retention import rules
 
@@ -17,9 +17,9 @@ NOBODY = UUID(int=0)
 NUMBERS = range(1, 7)
 
 
-def make_head(run_id: int, number: int, parent: int | None, parts: set[int]) -> Any:
+def make_head(run_id: int, number: int, parent: int | None, parts: set[int]) -> Head:
     names = [f"{number}.{part}" for part in sorted(parts)]
-    return ingest_rules.Head(
+    return Head(
         tenant_id=NOBODY,
         plan_id=NOBODY,
         plan="docs",
@@ -38,14 +38,14 @@ def make_head(run_id: int, number: int, parent: int | None, parts: set[int]) -> 
         started_at=NOW,
         asked_at=NOW,
         outcome="succeeded",
-        reason="",
+        reason=None,
         counters={},
-        parts=[ingest_rules.Part(name, "", 1) for name in names],
+        parts=[StoredPart(name, "", 1) for name in names],
     )
 
 
-def make_end(run_id: int, number: int, state: str, head_key: str | None) -> Any:
-    return ingest_rules.End(
+def make_end(run_id: int, number: int, state: str, head_key: str | None) -> End:
+    return End(
         tenant_id=NOBODY,
         plan_id=NOBODY,
         run_id=UUID(int=run_id),
@@ -54,8 +54,7 @@ def make_end(run_id: int, number: int, state: str, head_key: str | None) -> Any:
         head_key=head_key,
         finished_at=NOW,
         outcome="succeeded",
-        reason_code="",
-        reason="",
+        reason=None,
         files_total=None,
         bytes_protected=None,
         superseded_from=None,
@@ -63,10 +62,10 @@ def make_end(run_id: int, number: int, state: str, head_key: str | None) -> Any:
 
 
 @st.composite
-def buckets(draw: st.DrawFn) -> tuple[dict[str, Any], dict[int, Any], set[int]]:
+def buckets(draw: st.DrawFn) -> tuple[dict[str, Head], dict[int, End], set[int]]:
     """(heads by key, ends by number, runs with a whole list): also of several databases' lives."""
-    heads: dict[str, Any] = {}
-    ends: dict[int, Any] = {}
+    heads: dict[str, Head] = {}
+    ends: dict[int, End] = {}
     for number in NUMBERS:
         parents = st.sampled_from([None, *range(1, number)])
         for place in range(draw(st.integers(0, 2))):
@@ -84,12 +83,12 @@ def buckets(draw: st.DrawFn) -> tuple[dict[str, Any], dict[int, Any], set[int]]:
 @given(buckets(), st.integers(0, 6))
 @settings(max_examples=2_000, deadline=None)
 def test_what_goes_is_read_by_no_rebuild(
-    bucket: tuple[dict[str, Any], dict[int, Any], set[int]], base: int
+    bucket: tuple[dict[str, Head], dict[int, End], set[int]], base: int
 ) -> None:
     heads, ends, listed = bucket
     # A rebuild begins at a whole list, or at the first run where it can read none.
     base = base if base in listed else 0
-    history = ingest_rules.decide_history(
+    history = ingest_rules.manifests.history.decide_history(
         {key: head for key, head in heads.items() if head.number >= base},
         [end for number, end in ends.items() if number >= base],
         NUMBERS,
@@ -97,31 +96,25 @@ def test_what_goes_is_read_by_no_rebuild(
     )
     for number in NUMBERS:
         parts = {f"{number}.{part}" for part in range(4)}
-        own = [told(head) for head in heads.values() if head.number == number]
-        later = [told(head) for head in heads.values() if head.number > number]
-        end = rules.RunEnd(ends[number].state) if number in ends else None
-        unneeded = rules.find_unneeded(parts, own)
+        own = [head for head in heads.values() if head.number == number]
+        later = [head for head in heads.values() if head.number > number]
+        unneeded = rules.parts.find_unneeded(parts, own)
         assert f"{number}.3" in unneeded, "no head names it"
-        if number not in listed and rules.is_given_up(number, end, later):
+        if number not in listed and rules.parts.is_given_up(number, ends.get(number), later):
             unneeded = parts
         if number in history.heads:
             _, chosen = history.heads[number]
             assert not unneeded & {part.key for part in chosen.parts}
 
 
-def told(head: Any) -> rules.RunHead:
-    """What the sweep reads of it."""
-    return rules.RunHead(head.parent, [rules.NamedPart(part.key) for part in head.parts])
-
-
 def test_a_head_that_cannot_be_read_keeps_all() -> None:
-    head = rules.RunHead(1, [rules.NamedPart("2.0")])
-    assert rules.find_unneeded({"2.0", "2.1"}, [head]) == {"2.1"}
-    assert rules.find_unneeded({"2.0", "2.1"}, [head, None]) == set()
-    assert rules.find_unneeded({"2.0"}, []) == {"2.0"}
-    failed = rules.RunEnd("failed")
-    assert rules.is_given_up(2, failed, [head])
-    assert not rules.is_given_up(2, failed, [head, None])
-    assert not rules.is_given_up(1, failed, [head]), "somebody's parent"
-    assert not rules.is_given_up(2, rules.RunEnd("committed"), [])
-    assert not rules.is_given_up(2, None, [])
+    head = make_head(1, 2, 1, {0})
+    assert rules.parts.find_unneeded({"2.0", "2.1"}, [head]) == {"2.1"}
+    assert rules.parts.find_unneeded({"2.0", "2.1"}, [head, None]) == set()
+    assert rules.parts.find_unneeded({"2.0"}, []) == {"2.0"}
+    failed = make_end(1, 2, "failed", None)
+    assert rules.parts.is_given_up(2, failed, [head])
+    assert not rules.parts.is_given_up(2, failed, [head, None])
+    assert not rules.parts.is_given_up(1, failed, [head]), "somebody's parent"
+    assert not rules.parts.is_given_up(2, make_end(1, 2, "committed", None), [])
+    assert not rules.parts.is_given_up(2, None, [])

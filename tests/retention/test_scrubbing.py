@@ -15,9 +15,9 @@ FLIPS = 100
 SOON = clock.now() + timedelta(days=1)
 
 
-async def due_packs(client: Client) -> list[store.DuePack]:
+async def due_packs(client: Client) -> list[store.scrubbing.DuePack]:
     async with client.house.keeper.pool.acquire() as conn:
-        return await store.list_due_packs(conn, client.tenant_id, SOON, 100)
+        return await store.scrubbing.list_due_packs(conn, client.tenant_id, SOON, 100)
 
 
 async def test_a_hundred_of_a_hundred_planted_flips_are_found(house: House, client: Client) -> None:
@@ -34,7 +34,7 @@ async def test_a_hundred_of_a_hundred_planted_flips_are_found(house: House, clie
         pack = packs[flip % len(packs)]
         key = client.key(pack.pack_id)
         async with house.keeper.pool.acquire() as conn:
-            rows = await store.list_chunks(conn, client.tenant_id, [pack.pack_no])
+            rows = await store.collection.packs.list_chunks(conn, client.tenant_id, [pack.pack_no])
         chunks = [chunk for _, chunk in rows]
         whole = await house.objects.get(key)
         body = bytearray(whole)
@@ -44,7 +44,7 @@ async def test_a_hundred_of_a_hundred_planted_flips_are_found(house: House, clie
         found += finding is not None and finding.kind == "damaged"
         await house.objects.put(key, whole)
     assert found == FLIPS
-    done = await actions.scrub_tenant(house.keeper, client.tenant_id, SOON, SOON)
+    done = await actions.scrubbing.scrub_tenant(house.keeper, client.tenant_id, SOON, SOON)
     assert (done.packs, done.damaged) == (4, 0)
     assert await due_packs(client) == [], "all were verified just now"
 
@@ -62,7 +62,7 @@ async def test_damage_names_the_files_and_the_next_run_mends_it(
     await house.objects.put(key, body)
     before = await client.stored_bytes()
 
-    done = await actions.scrub_tenant(house.keeper, client.tenant_id, SOON, SOON)
+    done = await actions.scrubbing.scrub_tenant(house.keeper, client.tenant_id, SOON, SOON)
     assert done.damaged == 1
     said = [StorageDamaged.model_validate(one) for one in await client.said("storage.damaged.v1")]
     broken = {one.plan_id: (one.files, one.paths) for one in said}
@@ -75,7 +75,7 @@ async def test_damage_names_the_files_and_the_next_run_mends_it(
     assert {one.chunks for one in said} == {1}
     assert (await client.packs())[pack.pack_id] == "damaged"
     assert await client.stored_bytes() == before, "damaged packs count"
-    await actions.scrub_tenant(house.keeper, client.tenant_id, SOON, SOON)
+    await actions.scrubbing.scrub_tenant(house.keeper, client.tenant_id, SOON, SOON)
     assert len(await client.said("storage.damaged.v1")) == len(said), "said once"
 
     run = await client.start(docs)
@@ -95,7 +95,7 @@ async def test_damage_that_another_pack_mends_goes_with_the_next_collections(
     await client.copy(plan, {b"a": [b"content a"], b"b": [b"content b"]})
     [pack] = await due_packs(client)
     await house.objects.delete(client.key(pack.pack_id))
-    await actions.scrub_tenant(house.keeper, client.tenant_id, SOON, SOON)
+    await actions.scrubbing.scrub_tenant(house.keeper, client.tenant_id, SOON, SOON)
     [said] = await client.said("storage.damaged.v1")
     assert (said["missing"], said["files"], said["paths"]) == (True, 2, ["a", "b"])
     run = await client.start(plan)
@@ -103,7 +103,7 @@ async def test_damage_that_another_pack_mends_goes_with_the_next_collections(
     await client.read([b"content a", b"content b"])
     for days in (1, 3):
         when = SOON + timedelta(days=days)
-        await actions.collect_tenant(house.keeper, client.tenant_id, when)
+        await actions.collection.tenant.collect_tenant(house.keeper, client.tenant_id, when)
     assert pack.pack_id not in await client.packs()
     await client.read([b"content a", b"content b"])
 
@@ -116,14 +116,14 @@ async def test_a_store_that_is_away_is_no_damage(house: House, client: Client) -
 
     plan = await client.plan()
     await client.copy(plan, {b"a": [b"content a"]})
-    away = actions.Keeper(
+    away = actions.resources.Resources(
         house.keeper.pool,
         ObjectStore("http://127.0.0.1:9", "key", "secret-key", house.bucket),
         house.keeper.keys,
-        rules.Limits(),
+        rules.collection.Limits(),
     )
     with pytest.raises(Unavailable):
-        await actions.scrub_tenant(away, client.tenant_id, SOON, SOON)
+        await actions.scrubbing.scrub_tenant(away, client.tenant_id, SOON, SOON)
     await away.objects.close()
     assert set((await client.packs()).values()) == {"live"}
     assert len(await due_packs(client)) == 1, "it is still to be read"

@@ -122,7 +122,7 @@ async def open_site() -> AsyncIterator[Client]:
     )
     port, stop = free_port(), asyncio.Event()
     serving = asyncio.create_task(http.serve(app, f"127.0.0.1:{port}", stop))
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as sender:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=False) as sender:
         made = Client(port, sender, health)
         while not serving.done():
             try:

@@ -11,7 +11,8 @@ import asyncpg
 import pytest
 
 from libs.shared import catalogue, database
-from services.ingest.store import names, whole
+from services.ingest.store import names
+from services.ingest.store.manifests import whole
 from tests.shared.conftest import count_read
 
 FOLDERS, FILES = 400, 25

@@ -9,7 +9,7 @@ import asyncpg
 
 from libs.shared import catalogue
 from libs.shared.database import create_pool, transaction
-from services.ingest.store import packs
+from services.ingest.store.intake import packs
 from tests.shared.conftest import count_read
 
 _CHUNK = "sha256(convert_to(n::text, 'UTF8'))"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from libs.devstack import rabbitmq
-from libs.devstack.ports import Ports
-from libs.devstack.processes import Processes
+from devstack import rabbitmq
+from devstack.ports import Ports
+from devstack.processes import Processes
 from libs.shared import bus
 from libs.shared.events import ServicePinged, VolumeChanged
 from libs.shared.runtime import pulse

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.shared import errors, keys
+from libs.shared import bucket, errors, keys
 from libs.shared.objects import ObjectStore
 
 MASTER = bytes(range(32))
@@ -37,7 +37,7 @@ async def test_destroyed_keys_are_gone_at_once_or_within_a_minute(
 ) -> None:
     ring = keys.KeyRing(object_store, MASTER)
     await ring.create(TENANT)
-    await object_store.delete(f"keys/{TENANT}")
+    await object_store.delete(bucket.key_of_keys(TENANT))
     assert await ring.get(TENANT)
     ring.forget(TENANT)
     with pytest.raises(keys.KeysDestroyed):
@@ -48,7 +48,7 @@ async def test_keys_are_not_kept_in_memory_beyond_a_minute(object_store: ObjectS
     clock = [1000.0]
     ring = keys.KeyRing(object_store, MASTER, monotonic=lambda: clock[0])
     await ring.create(TENANT)
-    await object_store.delete(f"keys/{TENANT}")
+    await object_store.delete(bucket.key_of_keys(TENANT))
     clock[0] += 59
     assert await ring.get(TENANT)
     clock[0] += 2
@@ -58,7 +58,7 @@ async def test_keys_are_not_kept_in_memory_beyond_a_minute(object_store: ObjectS
 
 async def test_nothing_readable_is_in_the_bucket(object_store: ObjectStore) -> None:
     made = await keys.KeyRing(object_store, MASTER).create(TENANT)
-    stored = await object_store.get(f"keys/{TENANT}")
+    stored = await object_store.get(bucket.key_of_keys(TENANT))
     shown = json.loads(stored)
     assert sorted(shown) == ["tenant_id", "version", "wrapped"]
     assert shown["version"] == 1
@@ -73,7 +73,9 @@ async def test_another_master_key_or_another_tenant_opens_nothing(
     await keys.KeyRing(object_store, MASTER).create(TENANT)
     with pytest.raises(keys.KeysUnreadable):
         await keys.KeyRing(object_store, bytes(32)).get(TENANT)
-    await object_store.put(f"keys/{STRANGER}", await object_store.get(f"keys/{TENANT}"))
+    await object_store.put(
+        bucket.key_of_keys(STRANGER), await object_store.get(bucket.key_of_keys(TENANT))
+    )
     with pytest.raises(keys.KeysUnreadable):
         await keys.KeyRing(object_store, MASTER).get(STRANGER)
 
@@ -83,15 +85,15 @@ async def test_a_damaged_keys_object_is_noticed_and_never_replaced(
 ) -> None:
     """New keys in its place would make all that is stored unreadable for ever."""
     await keys.KeyRing(object_store, MASTER).create(TENANT)
-    good = await object_store.get(f"keys/{TENANT}")
+    good = await object_store.get(bucket.key_of_keys(TENANT))
     damaged = [b"", b"{}", good[:-2], good.replace(b'"wrapped":"', b'"wrapped":"AA'), b"\xff" * 50]
     for stored in damaged:
-        await object_store.put(f"keys/{TENANT}", stored)
+        await object_store.put(bucket.key_of_keys(TENANT), stored)
         with pytest.raises(keys.KeysUnreadable):
             await keys.KeyRing(object_store, MASTER).get(TENANT)
         with pytest.raises(keys.KeysUnreadable):
             await keys.KeyRing(object_store, MASTER).create(TENANT)
-        assert await object_store.get(f"keys/{TENANT}") == stored
+        assert await object_store.get(bucket.key_of_keys(TENANT)) == stored
 
 
 async def test_an_unreachable_store_is_not_mistaken_for_destroyed_keys() -> None:
@@ -152,9 +154,9 @@ async def test_keys_that_neither_master_key_opens_stay_as_they_are(
     object_store: ObjectStore,
 ) -> None:
     await keys.KeyRing(object_store, MASTER).create(TENANT)
-    stored = await object_store.get(f"keys/{TENANT}")
+    stored = await object_store.get(bucket.key_of_keys(TENANT))
     with pytest.raises(keys.KeysUnreadable):
         await keys.KeyRing(object_store, NEW, bytes(32)).rewrap(TENANT)
-    assert await object_store.get(f"keys/{TENANT}") == stored
+    assert await object_store.get(bucket.key_of_keys(TENANT)) == stored
     with pytest.raises(keys.KeysDestroyed):
         await keys.KeyRing(object_store, NEW, MASTER).rewrap(STRANGER)

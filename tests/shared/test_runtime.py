@@ -1,8 +1,9 @@
-"""A whole service process: its start, its signals, its loops, its commands."""
+"""A whole service process: its start, its signals, its jobs, its commands."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx2
 import pytest
 
@@ -24,8 +26,10 @@ ROOT = Path(__file__).parents[2]
 
 PROGRAM = """
 import asyncio
+import os
+from datetime import timedelta
 from fastapi import APIRouter
-from libs.shared import runtime, web, outbox, database
+from libs.shared import logs, runtime, web, outbox, database
 from libs.shared.events import VolumeChanged
 from libs.shared.settings import ServiceSettings, load
 
@@ -44,18 +48,24 @@ async def slower() -> str:
 async def on_volume(conn, event):
     await conn.execute("SELECT 1")
 
-async def dies():
-    await asyncio.sleep(1)
-    raise RuntimeError("the loop is broken")
+async def breaks(word):
+    raise RuntimeError(f"the job is broken: {word}")
 
-async def ends():
-    await asyncio.sleep(1)
+async def lead(word):
+    logs.get().info("led", pid=os.getpid(), word=word)
+
+JOBS = {
+    "breaks": runtime.Job("breaks", timedelta(milliseconds=10), breaks),
+    "lead": runtime.Job("lead", timedelta(milliseconds=10), lead, leader=True),
+}
 
 async def serve():
     settings = load(ServiceSettings)
     async with runtime.Service("quota", settings) as service:
         app = web.create_app("quota", ready=service.checks(), routers=[router])
-        await service.run(app, loops=[LOOPS], handlers={VolumeChanged: on_volume})
+        jobs = [JOBS[name] for name in os.environ.get("TEST_JOBS", "").split()]
+        handlers = {VolumeChanged: on_volume}
+        await service.run(app, jobs=jobs, resources="a word", handlers=handlers)
 
 runtime.main("quota", serve)
 """
@@ -102,9 +112,9 @@ class Process:
 async def start(database: Any, amqp_url: str, tmp_path: Path) -> AsyncIterator[Any]:
     processes: list[Process] = []
 
-    async def start_one(*arguments: str, loops: str = "", **environ: str) -> Process:
+    async def start_one(*arguments: str, **environ: str) -> Process:
         program = tmp_path / "program.py"
-        program.write_text(PROGRAM.replace("LOOPS", loops))
+        program.write_text(PROGRAM)
         port = free_port()
         running = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -155,11 +165,44 @@ async def test_a_request_that_never_ends_does_not_keep_the_process(start: Any) -
     await asyncio.gather(slower, return_exceptions=True)
 
 
-@pytest.mark.parametrize(("loop", "why"), [("dies", "the loop is broken"), ("ends", "its end")])
-async def test_a_loop_that_ends_ends_the_process_with_1(start: Any, loop: str, why: str) -> None:
-    service = await start(loops=loop)
+async def test_a_bug_in_a_job_ends_neither_the_process_nor_the_other_jobs(start: Any) -> None:
+    service = await start(TEST_JOBS="breaks lead")
+    await until(service.is_ready, 30)
+    await until(lambda: service.says('"led"'))
+    [failed, *_] = [json.loads(line) for line in service.log if '"job.failed"' in line]
+    assert failed["job"] == "breaks"
+    assert "the job is broken: a word" in failed["exception"]
+    assert await service.is_ready()
+    metrics = (await service.get("/metrics")).text
+    assert 'coffre_job_failures_total{job="breaks",service="quota"} 1.0' in metrics
+    assert 'coffre_job_last_success_timestamp_seconds{job="lead",service="quota"}' in metrics
+    assert 'timestamp_seconds{job="breaks"' not in metrics, "it never went well"
+    service.running.send_signal(signal.SIGTERM)
+    assert await service.ends() == 0
+
+
+async def test_when_the_leader_is_killed_another_process_leads(start: Any) -> None:
+    services = [await start(TEST_JOBS="lead") for _ in range(2)]
+
+    async def leader() -> Any:
+        leads = [service for service in services if await service.says('"led"')]
+        return leads[0] if leads else None
+
+    first = await until(leader, 30)
+    [second] = [service for service in services if service is not first]
+    await until(second.is_ready, 30)
+    assert not await second.says('"led"')
+    first.running.kill()
+    await until(lambda: second.says('"led"'), 10)
+
+
+async def test_a_loop_of_ours_that_dies_ends_the_process_with_1(start: Any, database: Any) -> None:
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute("ALTER TABLE quota.outbox RENAME TO elsewhere")
+    await owner.close()
+    service = await start()
     assert await service.ends(30) == 1
-    assert await service.says(why)
+    assert await service.says("loop.died")
 
 
 async def test_an_address_in_use_ends_the_process_with_1(start: Any) -> None:
@@ -311,3 +354,23 @@ async def test_migrate_by_command(start: Any) -> None:
     process = await start("migrate")
     out = await process.running.stdout.read()
     assert (await process.ends(), out.decode()) == (0, "0 applied\n")
+
+
+@pytest.mark.parametrize("words", [("--help",), ("events", "list")])
+async def test_a_reader_that_goes_away_ends_a_command_without_a_word(
+    database: Any, words: tuple[str, ...]
+) -> None:
+    """As after `python -m services.quota events list | head -1`: shells give 141 for that."""
+    read, write = os.pipe()
+    os.close(read)
+    ended = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "services.quota", *words),
+        cwd=ROOT,
+        env={**os.environ, "COFFRE_DATABASE_URL": database.dsn("quota")},
+        stdout=write,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(write)
+    _, told = await ended.communicate()
+    assert (ended.returncode, told) == (141, b"")

@@ -11,7 +11,7 @@ from libs.shared.catalogue.history import (
     list_folder_with_deleted,
     list_versions,
 )
-from libs.shared.catalogue.packs import Volume, add_pack, is_being_removed
+from libs.shared.catalogue.packs import add_pack, is_being_removed
 from libs.shared.catalogue.reading import (
     find_entry,
     find_folder,
@@ -53,7 +53,6 @@ __all__ = [
     "Search",
     "Tree",
     "Version",
-    "Volume",
     "add_pack",
     "find_entry",
     "find_folder",

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 if TYPE_CHECKING:
     from libs.shared.catalogue.rows import Link
-
-
-class Volume(NamedTuple):
-    """A tenant's bytes, and the number of their last change."""
-
-    stored_bytes: int
-    protected_bytes: int
-    sequence: int
 
 
 async def add_pack(

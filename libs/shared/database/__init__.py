@@ -19,6 +19,7 @@ from libs.shared.database.connections import (
     tenant_transaction,
     transaction,
 )
+from libs.shared.database.leading import leading, watch_lead
 from libs.shared.database.migrations import (
     ROLES,
     SERVICES,
@@ -42,10 +43,12 @@ __all__ = [
     "connect",
     "create_pool",
     "is_outage",
+    "leading",
     "migrate",
     "outages_translated",
     "reason",
     "session",
     "tenant_transaction",
     "transaction",
+    "watch_lead",
 ]

@@ -1,9 +1,10 @@
-"""Processes: their commands, their signals, and loops that end the process when they die."""
+"""Processes: their commands, their signals, their jobs; what dies of a bug ends the process."""
 
 from __future__ import annotations
 
 from libs.shared.crashpoints import crashpoint
-from libs.shared.runtime.command import Command, main
-from libs.shared.runtime.service import Loop, Service
+from libs.shared.runtime.command import Command, Commands, main
+from libs.shared.runtime.jobs import Job, Jobs
+from libs.shared.runtime.service import Service
 
-__all__ = ["Command", "Loop", "Service", "crashpoint", "main"]
+__all__ = ["Command", "Commands", "Job", "Jobs", "Service", "crashpoint", "main"]

@@ -1,4 +1,4 @@
-"""`python -m services.<name>`: serve, migrate, or look after parked events."""
+"""`python -m services.<name>`: serve, migrate, look after parked events, and a service's own."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TypeAlias
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -21,6 +21,9 @@ from libs.shared.inbox import parked
 from libs.shared.runtime.http import use_uvloop
 from libs.shared.settings import Settings, load
 
+NOBODY_READS = 141
+"""What shells give for a program whose reader has gone, as after `… | head -1`."""
+
 
 class _Owner(Settings):
     owner_database_url: SecretStr
@@ -30,63 +33,89 @@ class _Reader(Settings):
     database_url: SecretStr
 
 
+def _describe_nothing(_parser: argparse.ArgumentParser) -> None:
+    """A command without arguments."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command of one service beside the common ones.
+    """What an operator runs by hand: one line of the table in a service's commands.py.
 
-    `describe` adds its arguments to the parser; `run` gets them parsed, returns an exit code if it
+    `run` gets the arguments that `describe` added to the parser, returns an exit code if it
     isn't 0, and may raise a Refusal.
     """
 
     name: str
     help: str
-    describe: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], Awaitable[int | None]]
+    describe: Callable[[argparse.ArgumentParser], None] = _describe_nothing
 
 
-def main(service: str, serve: Callable[[], Awaitable[None]], own: Sequence[Command] = ()) -> None:
+Commands: TypeAlias = Sequence[Command]
+
+
+def main(service: str, serve: Callable[[], Awaitable[None]], own: Commands = ()) -> None:
     """Runs one command of a service and exits: 0 well, 1 failed, 2 wrong usage or settings."""
-    style = "console" if os.environ.get("COFFRE_LOG_FORMAT") == "console" else "json"
-    logs.configure(service, style)  # type: ignore[arg-type]  # one of the two literals
-    arguments = _parser(service, own).parse_args()
-    commands: dict[str, Callable[[], Coroutine[Any, Any, int]]] = {
-        "serve": lambda: _serve(serve),
-        "migrate": lambda: _migrate(service),
-        "events": lambda: _events(service, arguments),
-        **{command.name: partial(_run_own, command, arguments) for command in own},
-    }
-    with asyncio.Runner(loop_factory=use_uvloop()) as runner:
-        code = runner.run(commands[arguments.command or "serve"]())
+    try:
+        try:
+            code = _run(service, serve, own)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still to be written must not fail once more at the very end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = NOBODY_READS
     raise SystemExit(code)
 
 
-def _parser(service: str, own: Sequence[Command]) -> argparse.ArgumentParser:
+def _run(service: str, serve: Callable[[], Awaitable[None]], own: Commands) -> int:
+    style = "console" if os.environ.get("COFFRE_LOG_FORMAT") == "console" else "json"
+    logs.configure(service, style)  # type: ignore[arg-type]  # one of the two literals
+    every = [*_common(service, serve), *own]
+    arguments = _parser(service, every).parse_args()
+    [command] = [one for one in every if one.name == (arguments.command or "serve")]
+    with asyncio.Runner(loop_factory=use_uvloop()) as runner:
+        return runner.run(_perform(command, arguments))
+
+
+def _common(service: str, serve: Callable[[], Awaitable[None]]) -> Commands:
+    """What every service has."""
+    return [
+        Command("serve", "serve until SIGTERM (the default)", partial(_serve, serve)),
+        Command(
+            "migrate",
+            "bring the schema up to date, as COFFRE_OWNER_DATABASE_URL",
+            partial(_migrate, service),
+        ),
+        Command(
+            "events",
+            "look after events that failed too often or can't be read",
+            partial(_events, service),
+            _describe_events,
+        ),
+    ]
+
+
+def _parser(service: str, commands: Commands) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"python -m services.{service}",
         description=f"The {service} service of Coffre. Without a command it serves."
         " Settings come from COFFRE_… environment variables.",
     )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    commands.add_parser("serve", help="serve until SIGTERM (the default)")
-    commands.add_parser("migrate", help="bring the schema up to date, as COFFRE_OWNER_DATABASE_URL")
-    events = commands.add_parser(
-        "events", help="look after events that failed too often or can't be read"
-    ).add_subparsers(dest="action", metavar="ACTION", required=True)
-    events.add_parser("list", help="list parked events, the oldest first")
-    show = events.add_parser("show", help="show one event in full, with its error")
-    show.add_argument("ids", metavar="ID", nargs=1, type=UUID)
-    for action, text in (
-        ("replay", "handle parked events again"),
-        ("drop", "count parked events as done without handling them"),
-    ):
-        many = events.add_parser(action, help=text)
-        many.add_argument("ids", metavar="ID", nargs="+", type=UUID)
-    for command in own:
-        command.describe(commands.add_parser(command.name, help=command.help))
+    parsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for command in commands:
+        command.describe(parsers.add_parser(command.name, help=command.help))
     return parser
 
 
-async def _serve(serve: Callable[[], Awaitable[None]]) -> int:
+async def _perform(command: Command, arguments: argparse.Namespace) -> int:
+    try:
+        return await command.run(arguments) or 0
+    except Refusal as refusal:
+        return _failed(refusal.detail)
+
+
+async def _serve(serve: Callable[[], Awaitable[None]], _arguments: argparse.Namespace) -> int:
     # What is loaded by now stays, and rows by the thousand hold no cycles: looking through them
     # again and again costs a recovery some hundredths of its time.
     gc.freeze()
@@ -99,14 +128,7 @@ async def _serve(serve: Callable[[], Awaitable[None]]) -> int:
     return 0
 
 
-async def _run_own(command: Command, arguments: argparse.Namespace) -> int:
-    try:
-        return await command.run(arguments) or 0
-    except Refusal as refusal:
-        return _failed(refusal.detail)
-
-
-async def _migrate(service: str) -> int:
+async def _migrate(service: str, _arguments: argparse.Namespace) -> int:
     dsn = load(_Owner).owner_database_url.get_secret_value()
     try:
         applied = await database.migrate(dsn, service)
@@ -116,6 +138,19 @@ async def _migrate(service: str) -> int:
         return _failed(database.reason(outage))
     print(f"{len(applied)} applied" + "".join(f"\n  {name}" for name in applied))
     return 0
+
+
+def _describe_events(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions.add_parser("list", help="list parked events, the oldest first")
+    show = actions.add_parser("show", help="show one event in full, with its error")
+    show.add_argument("ids", metavar="ID", nargs=1, type=UUID)
+    for action, text in (
+        ("replay", "handle parked events again"),
+        ("drop", "count parked events as done without handling them"),
+    ):
+        many = actions.add_parser(action, help=text)
+        many.add_argument("ids", metavar="ID", nargs="+", type=UUID)
 
 
 async def _events(service: str, arguments: argparse.Namespace) -> int:

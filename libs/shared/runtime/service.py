@@ -1,14 +1,14 @@
-"""A service's lifetime: pool, outbox relay, inbox, HTTP, its own loops; all end together."""
+"""A service's lifetime: pool, outbox relay, inbox, HTTP, its jobs; all end together."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar, cast
 
 from fastapi import FastAPI
 from prometheus_client import Gauge
@@ -18,16 +18,19 @@ from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.inbox import Handlers
 from libs.shared.runtime import http
+from libs.shared.runtime.jobs import Job, Jobs, Runner
 from libs.shared.runtime.pulse import Pulse
 from libs.shared.settings import ServiceSettings
 from libs.shared.web import Check
 
+R = TypeVar("R")
+
 Loop = Callable[[], Awaitable[None]]
-"""Something that runs as long as the process; when it ends or raises, the process ends."""
+"""Something of ours that runs as long as the process; when it ends or raises, the process ends."""
 
 DRAIN_SECONDS = 20.0
-_MEASURE_SECONDS = 10.0
-_PRUNE_SECONDS = 3600.0
+_END_SECONDS = (2.5, 0.5)
+"""How long loops have to end, told once and told again."""
 
 _UNPUBLISHED = Gauge("coffre_outbox_unpublished", "Events not yet published", ["service"])
 _UNPUBLISHED_AGE = Gauge(
@@ -95,14 +98,15 @@ class Service:
         self,
         app: FastAPI,
         *,
-        loops: Sequence[Loop] = (),
+        jobs: Jobs[R] = (),
+        resources: R | None = None,
         handlers: Handlers | None = None,
         workers: int = 4,
     ) -> None:
-        """Serves HTTP and runs relay, inbox, pings and `loops` until SIGTERM.
+        """Serves HTTP, handles events and does `jobs`, each with `resources`, until SIGTERM.
 
         At the end requests in hand get DRAIN_SECONDS to be answered, then all loops are
-        cancelled: a handler is rolled back and its event stays pending.
+        cancelled: a handler or a turn is rolled back and comes again.
         Raises whatever ended a loop.
         """
         dsn = self.settings.database_url.get_secret_value()
@@ -111,14 +115,14 @@ class Service:
         self._relay = outbox.Relay(self.name, dsn, amqp_url)
         self._consumer = inbox.Consumer(self.name, self.pool, amqp_url, crew.wake)
         pulse = Pulse(self.name, self.pool, self._relay, self._consumer)
+        _check_names([*SHARED_JOBS, *jobs])
         background: list[Loop] = [
             self._relay.run,
             self._consumer.run,
             crew.run,
             pulse.run,
-            self._measure,
-            self._prune,
-            *loops,
+            *(Runner(self.name, dsn, job, self).run for job in SHARED_JOBS),
+            *(Runner(self.name, dsn, job, cast("R", resources)).run for job in jobs),
         ]
         logs.get().info("service.started", listen=self.settings.listen)
         await self._together(app, background)
@@ -130,15 +134,16 @@ class Service:
         try:
             done, _ = await asyncio.wait([serving, *tasks], return_when=asyncio.FIRST_COMPLETED)
             self._stop.set()
-            async with asyncio.timeout(DRAIN_SECONDS - 3):
+            async with asyncio.timeout(DRAIN_SECONDS - sum(_END_SECONDS)):
                 await asyncio.wait([serving])
             for task in done:
                 task.result()
             serving.result()
         finally:
-            for task in [serving, *tasks]:
-                task.cancel()
-            await asyncio.wait([serving, *tasks], timeout=3)
+            for seconds in _END_SECONDS:
+                for task in [serving, *tasks]:
+                    task.cancel()
+                await asyncio.wait([serving, *tasks], timeout=seconds)
 
     async def _open_pool(self) -> Pool:
         """Waits for PostgreSQL, its roles and its schemas, saying what for."""
@@ -167,32 +172,36 @@ class Service:
         if self._consumer is None or not self._consumer.connected:
             raise Unavailable("message broker")
 
-    async def _measure(self) -> None:
+    async def _measure_events(self) -> None:
         """Keeps the gauges true; an outage shows as gauges that stand still."""
-        while True:
-            _CONNECTED.labels(self.name).set(bool(self._consumer and self._consumer.connected))
-            _ACTIVE.labels(self.name).set(bool(self._relay and self._relay.active))
-            _POOL_SIZE.labels(self.name).set(self.pool.get_size())
-            _POOL_IDLE.labels(self.name).set(self.pool.get_idle_size())
-            with suppress(Unavailable):
-                waiting, age = await outbox.backlog(self.pool)
-                _UNPUBLISHED.labels(self.name).set(waiting)
-                _UNPUBLISHED_AGE.labels(self.name).set(age)
-                pending, pending_age, parked = await inbox.backlog(self.pool)
-                _PENDING.labels(self.name).set(pending)
-                _PENDING_AGE.labels(self.name).set(pending_age)
-                _PARKED.labels(self.name).set(parked)
-            await asyncio.sleep(_MEASURE_SECONDS)
+        _CONNECTED.labels(self.name).set(bool(self._consumer and self._consumer.connected))
+        _ACTIVE.labels(self.name).set(bool(self._relay and self._relay.active))
+        _POOL_SIZE.labels(self.name).set(self.pool.get_size())
+        _POOL_IDLE.labels(self.name).set(self.pool.get_idle_size())
+        waiting, age = await outbox.backlog(self.pool)
+        _UNPUBLISHED.labels(self.name).set(waiting)
+        _UNPUBLISHED_AGE.labels(self.name).set(age)
+        pending, pending_age, parked = await inbox.backlog(self.pool)
+        _PENDING.labels(self.name).set(pending)
+        _PENDING_AGE.labels(self.name).set(pending_age)
+        _PARKED.labels(self.name).set(parked)
 
-    async def _prune(self) -> None:
-        """Forgets what is older than the days of replay, in small steps."""
-        while True:
-            await asyncio.sleep(_PRUNE_SECONDS * random.uniform(0.5, 1))  # noqa: S311 - no secret
-            with suppress(Unavailable):
-                removed = 1
-                while removed:
-                    removed = await outbox.prune(self.pool) + await inbox.prune(self.pool)
-                    await asyncio.sleep(0.5)
+    async def _prune_events(self) -> int:
+        """Forgets some of what is older than the days of replay."""
+        return await outbox.prune(self.pool) + await inbox.prune(self.pool)
+
+
+SHARED_JOBS: Jobs[Service] = [
+    Job("measure_events", timedelta(seconds=10), Service._measure_events),
+    Job("prune_events", timedelta(hours=1), Service._prune_events),
+]
+"""What every service does by the clock."""
+
+
+def _check_names(jobs: Sequence[Job[Any]]) -> None:
+    names = [job.name for job in jobs]
+    if len(set(names)) < len(names):
+        raise ValueError(f"Two jobs have one name, and so one lock: {', '.join(sorted(names))}.")
 
 
 async def _for_ever(loop: Loop) -> None:

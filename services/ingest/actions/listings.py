@@ -12,26 +12,15 @@ from uuid import UUID
 from libs.shared import catalogue, database, entries, frames
 from libs.shared.entries import Entry
 from libs.shared.errors import NotFound
-from services.ingest import rules, store
-from services.ingest.actions.ingest import Ingest
+from services.ingest import rules
+from services.ingest.actions.resources import Resources
 
 _BATCH_BYTES = 4 * 1024 * 1024
 _READ_BYTES = 256 * 1024
 
 
-async def find_plan(
-    ingest: Ingest, agent: rules.Agent, name: str
-) -> tuple[UUID, int | None, UUID | None]:
-    """Returns (plan, number and run id of its newest restore point) of a plan by its name."""
-    async with database.transaction(ingest.pool) as conn:
-        plan_id = await store.find_plan_named(conn, agent.tenant_id, agent.agent_id, name)
-        if plan_id is None:
-            raise NotFound("plan")
-        return plan_id, *await store.find_last_run(conn, agent.tenant_id, plan_id)
-
-
 async def list_entries(
-    ingest: Ingest, agent: rules.Agent, plan_id: UUID
+    resources: Resources, agent: rules.agents.Agent, plan_id: UUID
 ) -> tuple[int | None, BinaryIO]:
     """Returns (number of the newest restore point or None, its entries as a file of frames).
 
@@ -40,19 +29,19 @@ async def list_entries(
     """
     with ExitStack() as undo:
         file = undo.enter_context(tempfile.TemporaryFile())
-        async with database.transaction(ingest.pool) as conn:
+        async with database.transaction(resources.pool) as conn:
             plan = await catalogue.find_plan(conn, agent.tenant_id, plan_id)
         if plan is None or plan.agent_id != agent.agent_id:
             raise NotFound("plan")
         if plan.last_run is not None:
             tree = catalogue.Tree(agent.tenant_id, plan_id, plan.last_run)
-            begin = partial(database.transaction, ingest.pool)
+            begin = partial(database.transaction, resources.pool)
             async with (
-                ingest.deltas,
+                resources.deltas,
                 aclosing(catalogue.walk(begin, tree, catalogue.ENTRIES)) as walked,
             ):
                 async for folders in walked:
-                    await ingest.in_thread(_write, file, folders)
+                    await resources.in_thread(_write, file, folders)
         file.write(frames.END)
         file.seek(0)
         undo.pop_all()

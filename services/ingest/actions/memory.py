@@ -6,8 +6,8 @@ import asyncio
 import ctypes
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from libs.shared.errors import Unavailable
 
@@ -32,17 +32,35 @@ def give_memory_back() -> None:
 
 
 class Buffers:
-    """Memory of packs that were stored, for the next ones: fresh pages cost the system much.
-
-    Who fails on the way doesn't give back: a thread of his may still be writing.
-    """
+    """Memory of packs that were stored, for the next ones: fresh pages cost the system much."""
 
     def __init__(self) -> None:
         self._spare: list[bytearray] = []
         self._lock = threading.Lock()
 
-    def take(self, size_bytes: int) -> memoryview:
-        """Gives that much memory, with anything in it."""
+    @contextmanager
+    def lend(self) -> Iterator[Callable[[int], memoryview]]:
+        """Gives a function that takes memory of a size, with anything in it, until the block's end.
+
+        A block that is cancelled loses what it took: a thread of its may still be writing there.
+        """
+        taken: list[memoryview] = []
+
+        def take(size_bytes: int) -> memoryview:
+            memory = self._take(size_bytes)
+            taken.append(memory)
+            return memory
+
+        try:
+            yield take
+        except asyncio.CancelledError:
+            taken.clear()
+            raise
+        finally:
+            for memory in taken:
+                self._give(memory)
+
+    def _take(self, size_bytes: int) -> memoryview:
         with self._lock:
             # A small pack must not keep the memory of a large one.
             fitting = [one for one in self._spare if size_bytes <= len(one) <= 2 * size_bytes]
@@ -54,8 +72,7 @@ class Buffers:
             buffer = bytearray(size_bytes + size_bytes // 16)
         return memoryview(buffer)[:size_bytes]
 
-    def give(self, memory: memoryview) -> None:
-        """Takes memory back that nobody looks at any more."""
+    def _give(self, memory: memoryview) -> None:
         buffer = memory.obj
         memory.release()
         assert isinstance(buffer, bytearray)

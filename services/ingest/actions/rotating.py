@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from uuid import UUID
 
-from libs.shared import logs
+from libs.shared import bucket, logs
+from libs.shared.bucket import KeysObject
 from libs.shared.keys import KeyRing, KeysDestroyed, KeysUnreadable
 from libs.shared.objects import ObjectStore
 
@@ -22,15 +22,19 @@ class Rotated:
 async def rotate_master_key(objects: ObjectStore, ring: KeyRing) -> Rotated:
     """Wraps all keys in the bucket under the ring's newer key; can be cut short and repeated."""
     rotated = Rotated()
-    async for key, _ in objects.list("keys/"):
+    async for key, _ in objects.list(bucket.KEYS_PREFIX):
+        found = bucket.parse_key(key)
+        if not isinstance(found, KeysObject):
+            rotated.troubles.append(f"{key}: nothing of ours")
+            continue
         try:
-            if await ring.rewrap(UUID(key.removeprefix("keys/"))):
+            if await ring.rewrap(found.tenant_id):
                 rotated.rewrapped += 1
             else:
                 rotated.were_new += 1
         except KeysDestroyed:
             continue  # destroyed since the listing
-        except (KeysUnreadable, ValueError) as trouble:
+        except KeysUnreadable as trouble:
             rotated.troubles.append(f"{key}: {trouble}")
     logs.get().info(
         "master_key.rotated", rewrapped=rotated.rewrapped, troubles=len(rotated.troubles)

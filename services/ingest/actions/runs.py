@@ -8,19 +8,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from libs.shared import clock, database, logs, outbox
+from libs.shared import clock, database, logs, outbox, reasons
+from libs.shared.catalogue import volumes
 from libs.shared.database import Connection
 from libs.shared.errors import NotFound, Refusal
 from libs.shared.events import Outcome, RunFinished, RunStarted
+from libs.shared.reasons import Reason
 from services.ingest import rules, store
-from services.ingest.actions.ingest import Ingest
+from services.ingest.actions.resources import Resources
 
 _SECOND = timedelta(seconds=1)
 _WANTED_CHUNKS = 4_096
-_OVERTAKEN = (
-    "Another run of the same plan was started since; if not by this machine, the same token is"
-    " used on two."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +36,8 @@ class Started:
 
 
 async def start_run(
-    ingest: Ingest,
-    agent: rules.Agent,
+    resources: Resources,
+    agent: rules.agents.Agent,
     plan_id: UUID,
     run_key: UUID,
     estimated_new_bytes: int,
@@ -49,20 +47,22 @@ async def start_run(
     A run that may not start is written down as failed and reported, then refused; so is an open
     one that is started again with an estimate that does not fit any more.
     """
-    keys = await ingest.keys.get(agent.tenant_id)
+    keys = await resources.keys.get(agent.tenant_id)
     now = clock.now()
-    async with database.transaction(ingest.pool) as conn:
-        plan = await store.lock_plan(conn, agent.tenant_id, agent.agent_id, plan_id)
+    async with database.transaction(resources.pool) as conn:
+        plan = await store.plans.lock(conn, agent.tenant_id, agent.agent_id, plan_id)
         if plan is None:
             raise NotFound("plan")
-        run = await store.find_run_by_key(conn, agent.tenant_id, agent.agent_id, run_key)
+        run = await store.runs.find_by_key(conn, agent.tenant_id, agent.agent_id, run_key)
         if run is None:
-            run, refusal = await _open(ingest, conn, agent, plan, run_key, estimated_new_bytes, now)
+            run, refusal = await _open(
+                resources, conn, agent, plan, run_key, estimated_new_bytes, now
+            )
         else:
             refusal = await _refuse_again(conn, agent, plan, run, estimated_new_bytes, now)
-        volume = await store.read_volume(conn, agent.tenant_id)
-        last_run, last_run_id = await store.find_last_run(conn, agent.tenant_id, plan_id)
-        wanted = await store.list_damaged_chunks(
+        volume = await volumes.read(conn, agent.tenant_id)
+        last_run, last_run_id = await store.plans.find_last_run(conn, agent.tenant_id, plan_id)
+        wanted = await store.intake.packs.list_damaged_chunks(
             conn, agent.tenant_id, run.run_id.bytes, _WANTED_CHUNKS
         )
     if refusal is not None:
@@ -73,54 +73,47 @@ async def start_run(
         run.number,
         run.parent,
         last_run_id if last_run == run.parent else None,
-        int(ingest.lease.total_seconds()),
+        int(resources.lease.total_seconds()),
         hashlib.sha256(b"coffre/chunk-key-id/v1" + keys.chunk_key).hexdigest()[:16],
-        rules.growth_left(agent.ceiling_bytes, volume.stored_bytes),
+        rules.agents.growth_left(agent.ceiling_bytes, volume.stored_bytes),
         [chunk_id.hex() for chunk_id in wanted],
     )
 
 
 async def _open(
-    ingest: Ingest,
+    resources: Resources,
     conn: Connection,
-    agent: rules.Agent,
-    plan: store.Plan,
+    agent: rules.agents.Agent,
+    plan: store.plans.Plan,
     run_key: UUID,
     estimated_new_bytes: int,
     now: datetime,
-) -> tuple[rules.Run, Refusal | None]:
+) -> tuple[rules.runs.Run, Refusal | None]:
     """Closes what the agent left open, then opens the run or writes its refusal down."""
-    left = await store.find_open_run(conn, agent.tenant_id, plan.plan_id)
+    left = await store.runs.find_open(conn, agent.tenant_id, plan.plan_id)
     if left is not None:
-        await fail_run(conn, left, plan, "abandoned", _OVERTAKEN, rules.Ending(), now)
-    volume = await store.read_volume(conn, agent.tenant_id)
-    run = rules.Run(
+        await fail_run(conn, left, plan, Reason("overtaken"), rules.reported.Ending(), now)
+    volume = await volumes.read(conn, agent.tenant_id)
+    run = rules.runs.Run(
         run_id=uuid4(),
         tenant_id=agent.tenant_id,
         plan_id=plan.plan_id,
         agent_id=agent.agent_id,
-        number=await store.next_number(conn, agent.tenant_id, plan.plan_id),
+        number=await store.plans.next_number(conn, agent.tenant_id, plan.plan_id),
         parent=plan.last_run,
         state="open",
         started_at=now,
         outcome=None,
-        reason_code="",
-        reason="",
+        reason=None,
         answer=None,
     )
     refusal: Refusal | None = None
     try:
-        rules.check_admission(agent, volume.stored_bytes, estimated_new_bytes)
-    except (rules.SubscriptionEnded, rules.SubscriptionSuspended, rules.GrowthBlocked) as refused:
+        rules.agents.check_admission(agent, volume.stored_bytes, estimated_new_bytes)
+    except rules.refusals.RunRefused as refused:
         refusal = refused
-        run = replace(
-            run,
-            state="failed",
-            outcome="failed",
-            reason_code=refused.code,
-            reason=refused.detail,
-        )
-    await store.add_run(conn, agent.tenant_id, run, run_key, now + ingest.lease)
+        run = replace(run, state="failed", outcome="failed", reason=refused.reason)
+    await store.runs.add(conn, agent.tenant_id, run, run_key, now + resources.lease)
     if refusal is None:
         await outbox.add(
             conn,
@@ -134,7 +127,7 @@ async def _open(
         )
     else:
         await outbox.add(
-            conn, finished(run, plan, "failed", rules.Ending(), volume.stored_bytes, now)
+            conn, finished(run, plan, "failed", rules.reported.Ending(), volume.stored_bytes, now)
         )
         logs.get().warning("run.refused", run_id=str(run.run_id), why=refusal.code)
     return run, refusal
@@ -142,102 +135,101 @@ async def _open(
 
 async def _refuse_again(
     conn: Connection,
-    agent: rules.Agent,
-    plan: store.Plan,
-    run: rules.Run,
+    agent: rules.agents.Agent,
+    plan: store.plans.Plan,
+    run: rules.runs.Run,
     estimated_new_bytes: int,
     now: datetime,
 ) -> Refusal | None:
     """What a repeated start is told: nothing where its run is open and may still grow so much."""
-    volume = await store.read_volume(conn, agent.tenant_id)
+    volume = await volumes.read(conn, agent.tenant_id)
     try:
-        rules.check_admission(agent, volume.stored_bytes, estimated_new_bytes)
-    except (rules.SubscriptionEnded, rules.SubscriptionSuspended, rules.GrowthBlocked) as refused:
-        await fail_run(conn, run, plan, refused.code, refused.detail, rules.Ending(), now)
+        rules.agents.check_admission(agent, volume.stored_bytes, estimated_new_bytes)
+    except rules.refusals.RunRefused as refused:
+        await fail_run(conn, run, plan, refused.reason, rules.reported.Ending(), now)
         return refused
     if run.state == "open":
         return None
-    return rules.RunClosed(run.state, run.reason_code, run.reason)
+    return rules.refusals.RunClosed(run.state, run.reason)
 
 
-async def use_run(ingest: Ingest, conn: Connection, agent: rules.Agent, run_id: UUID) -> rules.Run:
+async def use_run(
+    resources: Resources, conn: Connection, agent: rules.agents.Agent, run_id: UUID
+) -> rules.runs.Run:
     """Returns an agent's open run after renewing its lease.
 
     Raises NotFound, RunClosed, or the refusal of a subscription that ended meanwhile.
     """
-    rules.check_subscription(agent.subscription, agent.subscription_reason)
-    until = clock.now() + ingest.lease
-    spared = min(ingest.lease / 10, 10 * _SECOND)
-    run = await store.use_run(conn, agent.tenant_id, agent.agent_id, run_id, until, until - spared)
+    rules.agents.check_subscription(agent.subscription, agent.subscription_reason)
+    until = clock.now() + resources.lease
+    spared = min(resources.lease / 10, 10 * _SECOND)
+    run = await store.runs.use(conn, agent.tenant_id, agent.agent_id, run_id, until, until - spared)
     if run is None:
         raise NotFound("run")
     if run.state != "open":
-        raise rules.RunClosed(run.state, run.reason_code, run.reason)
+        raise rules.refusals.RunClosed(run.state, run.reason)
     return run
 
 
 async def abort_run(
-    ingest: Ingest, agent: rules.Agent, run_id: UUID, said: rules.Abort
+    resources: Resources, agent: rules.agents.Agent, run_id: UUID, abort: rules.reported.Abort
 ) -> dict[str, Any]:
     """Ends a run as failed; again is fine, after a commit it is not."""
-    ending = said.shortened()
+    ending = abort.shortened()
     now = clock.now()
-    async with database.transaction(ingest.pool) as conn:
-        run = await store.find_run(conn, agent.tenant_id, agent.agent_id, run_id)
+    async with database.transaction(resources.pool) as conn:
+        run = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
         if run is None:
             raise NotFound("run")
-        plan = await store.lock_plan(conn, agent.tenant_id, agent.agent_id, run.plan_id)
+        plan = await store.plans.lock(conn, agent.tenant_id, agent.agent_id, run.plan_id)
         assert plan is not None
-        await fail_run(conn, run, plan, said.reason_code, said.reason, ending, now)
-        run = await store.find_run(conn, agent.tenant_id, agent.agent_id, run_id)
+        await fail_run(conn, run, plan, ending.reason or Reason("failed"), ending, now)
+        run = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
         assert run is not None
     if run.state != "failed":
-        raise rules.RunClosed(run.state, run.reason_code, run.reason)
+        raise rules.refusals.RunClosed(run.state, run.reason)
     return {
         "outcome": "failed",
         "number": run.number,
-        "reason_code": run.reason_code,
-        "reason": run.reason,
+        "reason": reasons.write(run.reason),
     }
 
 
 async def fail_run(
     conn: Connection,
-    run: rules.Run,
-    plan: store.Plan,
-    reason_code: str,
-    reason: str,
-    ending: rules.Ending,
+    run: rules.runs.Run,
+    plan: store.plans.Plan,
+    reason: Reason,
+    ending: rules.reported.Ending,
     now: datetime,
     *,
     if_lease_before: datetime | None = None,
 ) -> bool:
     """Closes an open run as failed and says so; False if it was closed already."""
-    closed = await store.finish_run(
+    closed = await store.runs.finish(
         conn,
         run.tenant_id,
         run.run_id,
         state="failed",
         outcome="failed",
-        reason_code=reason_code,
         reason=reason,
         answer=None,
         now=now,
         if_lease_before=if_lease_before,
     )
     if closed:
-        run = replace(run, state="failed", reason_code=reason_code, reason=reason)
-        volume = await store.read_volume(conn, run.tenant_id)
+        run = replace(run, state="failed", reason=reason)
+        volume = await volumes.read(conn, run.tenant_id)
         await outbox.add(conn, finished(run, plan, "failed", ending, volume.stored_bytes, now))
-        logs.get().warning("run.failed", run_id=str(run.run_id), why=reason_code)
+        logs.get().warning("run.failed", run_id=str(run.run_id), why=reason.code)
     return closed
 
 
 def finished(
-    run: rules.Run,
-    plan: store.Plan,
+    run: rules.runs.Run,
+    plan: store.plans.Plan,
     outcome: Outcome,
-    ending: rules.Ending,
+    ending: rules.reported.Ending,
     stored_bytes: int,
     now: datetime,
 ) -> RunFinished:
@@ -251,7 +243,6 @@ def finished(
         hostname=plan.hostname,
         number=run.number,
         outcome=outcome,
-        reason_code=run.reason_code,
         reason=run.reason,
         started_at=run.started_at,
         finished_at=now,
@@ -267,38 +258,30 @@ def finished(
 
 async def fail_runs_of(conn: Connection, tenant_id: UUID, agent_id: UUID) -> None:
     """Ends the open runs of an agent whose token was withdrawn."""
-    for run in await store.list_open_runs_of(conn, tenant_id, agent_id):
-        plan = await store.lock_plan(conn, tenant_id, agent_id, run.plan_id)
+    for run in await store.runs.list_open_of(conn, tenant_id, agent_id):
+        plan = await store.plans.lock(conn, tenant_id, agent_id, run.plan_id)
         assert plan is not None
         await fail_run(
-            conn,
-            run,
-            plan,
-            "agent-revoked",
-            "The machine's access was withdrawn during the run.",
-            rules.Ending(),
-            clock.now(),
+            conn, run, plan, Reason("agent-revoked"), rules.reported.Ending(), clock.now()
         )
 
 
-async def fail_abandoned(ingest: Ingest, limit: int = 100) -> int:
+async def fail_abandoned(resources: Resources, limit: int = 100) -> int:
     """Ends open runs that gave no sign of life past their lease; returns how many."""
     now = clock.now()
-    async with database.acquire(ingest.pool) as conn:
-        abandoned = await store.list_abandoned(conn, now, limit)
+    async with database.acquire(resources.pool) as conn:
+        abandoned = await store.runs.list_abandoned(conn, now, limit)
     closed = 0
     for run in abandoned:
-        async with database.transaction(ingest.pool) as conn:
-            plan = await store.lock_plan(conn, run.tenant_id, run.agent_id, run.plan_id)
+        async with database.transaction(resources.pool) as conn:
+            plan = await store.plans.lock(conn, run.tenant_id, run.agent_id, run.plan_id)
             assert plan is not None
             closed += await fail_run(
                 conn,
                 run,
                 plan,
-                "abandoned",
-                "The agent gave no sign of life any more; see whether the machine is on"
-                " and reaches us.",
-                rules.Ending(),
+                Reason("abandoned", limit=round(resources.lease.total_seconds())),
+                rules.reported.Ending(),
                 now,
                 if_lease_before=now,
             )

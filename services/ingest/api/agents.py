@@ -12,14 +12,14 @@ from starlette.responses import StreamingResponse
 
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
-from services.ingest.api.requests import Agent, Ingest, JsonRoute
+from services.ingest.api.requests import Agent, JsonRoute, Resources
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute)
 
 PlanName = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f/]+$")]
 
 
-class Enrolment(rules.Machine):
+class Enrolment(rules.reported.Machine):
     """A one-time code and the machine that has it."""
 
     code: Annotated[str, Field(max_length=200)]
@@ -43,9 +43,9 @@ class Declared(BaseModel):
 
 
 @router.post("/enrolments", status_code=201, responses=problems(401, 403, 413, 422))
-async def enrol(enrolment: Enrolment, ingest: Ingest) -> Enrolled:
+async def enrol(enrolment: Enrolment, resources: Resources) -> Enrolled:
     """A one-time code for an agent's identity."""
-    agent, token, keys = await actions.enrol(ingest, enrolment.code, enrolment)
+    agent, token, keys = await actions.agents.enrol(resources, enrolment.code, enrolment)
     return Enrolled(
         agent_id=agent.agent_id,
         tenant_id=agent.tenant_id,
@@ -56,17 +56,17 @@ async def enrol(enrolment: Enrolment, ingest: Ingest) -> Enrolled:
 
 @router.put("/plans/{name}", responses=problems(401, 403, 413, 422))
 async def declare_plan(
-    name: PlanName, declaration: rules.Declaration, agent: Agent, ingest: Ingest
+    name: PlanName, declaration: rules.reported.Declaration, agent: Agent, resources: Resources
 ) -> Declared:
     """What the agent copies under this name, how often, and who reads the reports."""
-    plan_id, number, run_id = await actions.declare_plan(ingest, agent, name, declaration)
+    plan_id, number, run_id = await actions.plans.declare_plan(resources, agent, name, declaration)
     return Declared(plan_id=plan_id, last_run=number, last_run_id=run_id)
 
 
 @router.get("/plans/{name}", responses=problems(401, 404))
-async def find_plan(name: PlanName, agent: Agent, ingest: Ingest) -> Declared:
+async def find_plan(name: PlanName, agent: Agent, resources: Resources) -> Declared:
     """A plan that this agent declared, without declaring anything."""
-    plan_id, number, run_id = await actions.find_plan(ingest, agent, name)
+    plan_id, number, run_id = await actions.plans.find_plan(resources, agent, name)
     return Declared(plan_id=plan_id, last_run=number, last_run_id=run_id)
 
 
@@ -75,11 +75,11 @@ async def find_plan(name: PlanName, agent: Agent, ingest: Ingest) -> Declared:
     response_class=StreamingResponse,
     responses=problems(401, 404),
 )
-async def list_entries(plan_id: UUID, agent: Agent, ingest: Ingest) -> StreamingResponse:
+async def list_entries(plan_id: UUID, agent: Agent, resources: Resources) -> StreamingResponse:
     """Names, sizes, times and chunk ids of the newest restore point, in frames; no contents."""
-    number, file = await actions.list_entries(ingest, agent, plan_id)
+    number, file = await actions.listings.list_entries(resources, agent, plan_id)
     return StreamingResponse(
-        actions.read_file(file),
+        actions.listings.read_file(file),
         media_type="application/octet-stream",
         headers={"X-Coffre-Run": "" if number is None else str(number)},
         background=BackgroundTask(file.close),

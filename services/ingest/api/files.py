@@ -15,7 +15,7 @@ from libs.shared import clock, web
 from libs.shared.errors import Refusal
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
-from services.ingest.api.requests import Agent, Ingest, pieces_of
+from services.ingest.api.requests import Agent, Resources, pieces_of
 
 FILE_PATHS = re.compile(r"/v1/runs/[^/]+/files/")
 _BODY: dict[str, Any] = {
@@ -61,7 +61,7 @@ async def put_file(
     path: str,
     request: Request,
     agent: Agent,
-    ingest: Ingest,
+    resources: Resources,
     x_coffre_mtime: Annotated[
         str, Header(description="Seconds since 1970, or ISO 8601 with a zone; else now.")
     ] = "",
@@ -72,10 +72,12 @@ async def put_file(
 ) -> FileTaken | Response:
     """One whole file of any size, under its percent-encoded path; the same again replaces it."""
     try:
-        name = rules.name_file(
+        name = rules.scripts.name_file(
             _raw_path(request), x_coffre_mode, x_coffre_mtime, x_content_sha256, clock.now()
         )
-        taken = await actions.put_file(ingest, agent, run_id, name, pieces_of(request))
+        taken = await actions.scripts.files.put_file(
+            resources, agent, run_id, name, pieces_of(request)
+        )
     except Refusal as refusal:
         return web.problem_response(refusal, in_body=True)
     return FileTaken.model_validate(taken, from_attributes=True)

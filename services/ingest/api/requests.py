@@ -22,26 +22,28 @@ JSON_SECONDS = 60.0
 _bearer = HTTPBearer(auto_error=False, description="The token that the machine got by enrolling.")
 
 
-async def ingest_of(request: Request) -> actions.Ingest:  # async: no thread for so little
+async def resources_of(
+    request: Request,
+) -> actions.resources.Resources:  # async: no thread for so little
     """The service's pool, store and keys."""
-    ingest: actions.Ingest = request.app.state.ingest
-    return ingest
+    resources: actions.resources.Resources = request.app.state.resources
+    return resources
 
 
-Ingest = Annotated[actions.Ingest, Depends(ingest_of)]
+Resources = Annotated[actions.resources.Resources, Depends(resources_of)]
 
 
 async def agent_of(
-    ingest: Ingest,
+    resources: Resources,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> rules.Agent:
+) -> rules.agents.Agent:
     """The agent whose token came along."""
     if credentials is None:
         raise Unauthenticated
-    return await actions.authenticate(ingest, credentials.credentials)
+    return await actions.agents.authenticate(resources, credentials.credentials)
 
 
-Agent = Annotated[rules.Agent, Depends(agent_of)]
+Agent = Annotated[rules.agents.Agent, Depends(agent_of)]
 
 
 class JsonRoute(APIRoute):
@@ -82,9 +84,9 @@ def declared_bytes(request: Request, limit_bytes: int) -> int:
     return declared
 
 
-def upload_of(request: Request, limit_bytes: int) -> actions.Upload:
+def upload_of(request: Request, limit_bytes: int) -> actions.intake.uploads.Upload:
     """A body that is received once somebody asks for it; the application's limits hold for it."""
-    return actions.Upload(declared_bytes(request, limit_bytes), pieces_of(request))
+    return actions.intake.uploads.Upload(declared_bytes(request, limit_bytes), pieces_of(request))
 
 
 def pieces_of(request: Request) -> Callable[[], Awaitable[bytes | None]]:

@@ -10,13 +10,14 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from libs.shared import entries, packs, web
+from libs.shared.reasons import Reason
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
 from services.ingest.api.requests import (
     Agent,
     EndingRoute,
-    Ingest,
     JsonRoute,
+    Resources,
     declared_bytes,
     upload_of,
 )
@@ -63,16 +64,16 @@ class Started(BaseModel):
 
 
 class Stored(BaseModel):
-    """What a pack takes in the store, 0 where it was there already."""
+    """What a pack adds to the stored volume, 0 where it was there already."""
 
     stored_bytes: int
 
 
 class Committed(BaseModel):
-    """What became of a run; `reason` is empty unless it failed."""
+    """What became of a run; `reason` is null unless it failed."""
 
     outcome: str
-    reason: str
+    reason: Reason | None
     run_id: UUID
     number: int
     restore_point: bool
@@ -85,15 +86,14 @@ class Aborted(BaseModel):
 
     outcome: str
     number: int
-    reason_code: str
-    reason: str
+    reason: Reason
 
 
 @starts.post("", status_code=201, responses=problems(401, 403, 404, 409, 413, 422, 507))
-async def start_run(start: Start, agent: Agent, ingest: Ingest) -> Started:
+async def start_run(start: Start, agent: Agent, resources: Resources) -> Started:
     """Begins a run of a plan; an open one of the same plan is closed as abandoned."""
-    started = await actions.start_run(
-        ingest, agent, start.plan_id, start.run_key, start.estimated_new_bytes
+    started = await actions.runs.start_run(
+        resources, agent, start.plan_id, start.run_key, start.estimated_new_bytes
     )
     return Started(**asdict(started))
 
@@ -104,10 +104,12 @@ async def start_run(start: Start, agent: Agent, ingest: Ingest) -> Started:
     openapi_extra=_BODY,
     responses=problems(401, 403, 404, 408, 409, 413, 422),
 )
-async def find_missing(run_id: UUID, request: Request, agent: Agent, ingest: Ingest) -> Response:
+async def find_missing(
+    run_id: UUID, request: Request, agent: Agent, resources: Resources
+) -> Response:
     """Ids of 32 bytes, up to 16,384, to a bitmap, lowest bit first: 1 is missing."""
     ids = bytes(await web.read_body(request, 16_384 * 32, IDS_SECONDS))
-    bitmap = await actions.find_missing(ingest, agent, run_id, ids)
+    bitmap = await actions.intake.packs.find_missing(resources, agent, run_id, ids)
     return Response(bitmap, media_type="application/octet-stream")
 
 
@@ -118,14 +120,19 @@ async def find_missing(run_id: UUID, request: Request, agent: Agent, ingest: Ing
     responses={200: {"model": Stored}, **problems(401, 403, 404, 408, 409, 413, 422, 507)},
 )
 async def put_pack(
-    run_id: UUID, pack: PackId, request: Request, response: Response, agent: Agent, ingest: Ingest
+    run_id: UUID,
+    pack: PackId,
+    request: Request,
+    response: Response,
+    agent: Agent,
+    resources: Resources,
 ) -> Stored:
     """One pack; the same again is answered 200."""
     async with upload_of(request, packs.MAX_PACK_BYTES) as upload:
-        new, stored_bytes = await actions.store_pack(ingest, agent, run_id, pack, upload)
-    if not new:
+        stored = await actions.intake.packs.take_pack(resources, agent, run_id, pack, upload)
+    if not stored.is_new:
         response.status_code = 200
-    return Stored(stored_bytes=stored_bytes)
+    return Stored(stored_bytes=stored.stored_bytes)
 
 
 @bodies.post(
@@ -139,21 +146,27 @@ async def take_batch(
     batch: Annotated[int, Query(ge=0, lt=100_000)],
     request: Request,
     agent: Agent,
-    ingest: Ingest,
+    resources: Resources,
 ) -> None:
     """One batch of the delta; the same number again replaces it."""
     declared_bytes(request, entries.MAX_BATCH_BYTES)
     body = await web.read_body(request, entries.MAX_BATCH_BYTES, BATCH_SECONDS)
-    await actions.take_batch(ingest, agent, run_id, batch, body)
+    await actions.intake.deltas.take_batch(resources, agent, run_id, batch, body)
 
 
 @ends.post("/{run_id}/commit", responses=problems(401, 403, 404, 409, 413, 422))
-async def commit_run(run_id: UUID, commit: rules.Commit, agent: Agent, ingest: Ingest) -> Committed:
+async def commit_run(
+    run_id: UUID, commit: rules.reported.Commit, agent: Agent, resources: Resources
+) -> Committed:
     """Makes the run a restore point, all of it or nothing; the same again, the same answer."""
-    return Committed.model_validate(await actions.commit_run(ingest, agent, run_id, commit))
+    return Committed.model_validate(
+        await actions.commits.committing.commit_run(resources, agent, run_id, commit)
+    )
 
 
 @ends.post("/{run_id}/abort", responses=problems(401, 404, 409, 413, 422))
-async def abort_run(run_id: UUID, abort: rules.Abort, agent: Agent, ingest: Ingest) -> Aborted:
+async def abort_run(
+    run_id: UUID, abort: rules.reported.Abort, agent: Agent, resources: Resources
+) -> Aborted:
     """Ends the run as failed; the same again, the same answer."""
-    return Aborted.model_validate(await actions.abort_run(ingest, agent, run_id, abort))
+    return Aborted.model_validate(await actions.runs.abort_run(resources, agent, run_id, abort))

@@ -58,8 +58,8 @@ CREATE TABLE ingest.runs (
     lease_until timestamptz NOT NULL,
     finished_at timestamptz CHECK ((finished_at IS NULL) = (state = 'open')),
     outcome     text,
-    reason_code text NOT NULL DEFAULT '',
-    reason      text NOT NULL DEFAULT '',
+    -- {code, subject, amount, limit, detail}: why it failed, or why it is no copy of an agent's.
+    reason      jsonb,
     answer      jsonb,
     UNIQUE (agent_id, run_key),
     UNIQUE (plan_id, number)

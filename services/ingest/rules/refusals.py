@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from libs.shared import reasons
 from libs.shared.errors import Refusal
+from libs.shared.reasons import Reason
+from libs.shared.words import explanations
 
 _LISTED = 1_000
 
@@ -23,59 +26,84 @@ class EnrolmentCodeInvalid(Refusal):
         return "The code is wrong, used or expired; ask your provider for a new one."
 
 
-class _Stopped(Refusal):
+class RunRefused(Refusal):
+    """A refusal that ends a run: `reason` is kept as the run's, and told with the problem."""
+
+    @property
+    def reason(self) -> Reason:
+        """Why the run failed; its code is the problem's."""
+        raise NotImplementedError
+
+    def extra(self) -> dict[str, Any]:
+        return {"reason": self.reason.as_dict()}
+
+
+class _Stopped(RunRefused):
     status: ClassVar[int] = 403
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
 
     @property
     def detail(self) -> str:
-        because = f" ({self.reason})" if self.reason else ""
+        because = f" ({self.why})" if self.why else ""
         return f"{self.title}{because}: nothing is copied; speak to your provider."
-
-    def extra(self) -> dict[str, Any]:
-        return {"reason": self.reason}
 
 
 class SubscriptionEnded(_Stopped):
-    """The tenant's subscription ended."""
+    """The tenant's subscription ended; why, in an operator's words."""
 
     code = "subscription-ended"
     title = "The subscription has ended"
 
+    @property
+    def reason(self) -> Reason:
+        return Reason("subscription-ended", detail=self.why)
+
 
 class SubscriptionSuspended(_Stopped):
-    """The tenant's subscription is suspended."""
+    """The tenant's subscription is suspended; why, in an operator's words."""
 
     code = "subscription-suspended"
     title = "The subscription is suspended"
 
+    @property
+    def reason(self) -> Reason:
+        return Reason("subscription-suspended", detail=self.why)
 
-class GrowthBlocked(Refusal):
+
+class GrowthBlocked(RunRefused):
     """The tenant may not store more than it does."""
 
     code: ClassVar[str] = "growth-blocked"
     status: ClassVar[int] = 507
     title: ClassVar[str] = "No more may be stored"
 
-    def __init__(self, reason: str, ceiling_bytes: int, stored_bytes: int) -> None:
-        super().__init__(reason, ceiling_bytes, stored_bytes)
-        self.reason = reason
+    def __init__(self, why: str, ceiling_bytes: int, stored_bytes: int) -> None:
+        super().__init__(why, ceiling_bytes, stored_bytes)
+        self.why = why
         self.ceiling_bytes = ceiling_bytes
         self.stored_bytes = stored_bytes
 
     @property
     def detail(self) -> str:
-        because = f" ({self.reason})" if self.reason else ""
+        because = f" ({self.why})" if self.why else ""
         return (
             f"{self.stored_bytes} bytes are stored and {self.ceiling_bytes} may be{because}; "
             "order more volume in the portal, or remove old copies. What is stored stays safe."
         )
 
+    @property
+    def reason(self) -> Reason:
+        return Reason("growth-blocked", "", self.stored_bytes, self.ceiling_bytes, self.why)
+
     def extra(self) -> dict[str, Any]:
-        return {"ceiling_bytes": self.ceiling_bytes, "stored_bytes": self.stored_bytes}
+        return {
+            **super().extra(),
+            "ceiling_bytes": self.ceiling_bytes,
+            "stored_bytes": self.stored_bytes,
+        }
 
 
 class ChunkUnknown(Refusal):
@@ -201,20 +229,23 @@ class RunClosed(Refusal):
     status: ClassVar[int] = 409
     title: ClassVar[str] = "The run is closed"
 
-    def __init__(self, state: str, reason_code: str, reason: str = "") -> None:
-        super().__init__(state, reason_code, reason)
+    def __init__(self, state: str, reason: Reason | None) -> None:
+        super().__init__(state, reason)
         self.state = state
-        self.reason_code = reason_code
         self.reason = reason
 
     @property
     def detail(self) -> str:
-        because = f" ({self.reason_code})" if self.reason_code else ""
-        sentence = f"The run has ended as {self.state}{because}; start another one."
-        return f"{sentence} {self.reason}".strip()
+        if self.reason is None:
+            return f"The run has ended as {self.state}; start another one."
+        why = f"{explanations.say(self.reason)} {explanations.next_step(self.reason)}".rstrip()
+        return f"The run has ended as {self.state}; start another one. {why}"
 
     def extra(self) -> dict[str, Any]:
-        return {"state": self.state, "reason_code": self.reason_code}
+        return {
+            "state": self.state,
+            "reason": reasons.write(self.reason),
+        }
 
 
 class CatalogueOccupied(Refusal):

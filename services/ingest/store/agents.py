@@ -14,9 +14,11 @@ async def put_subscription(
 ) -> None:
     """Keeps how a subscription stands, unless something newer is known."""
     await conn.execute(
-        "INSERT INTO tenants AS t (tenant_id, version, subscription, subscription_reason)"
-        " VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id) DO UPDATE"
-        " SET version = $2, subscription = $3, subscription_reason = $4 WHERE t.version <= $2",
+        """
+        INSERT INTO tenants AS t (tenant_id, version, subscription, subscription_reason)
+        VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id) DO UPDATE
+        SET version = $2, subscription = $3, subscription_reason = $4 WHERE t.version <= $2
+        """,
         tenant_id,
         version,
         subscription,
@@ -27,7 +29,10 @@ async def put_subscription(
 async def lock_allowance(conn: Connection, tenant_id: UUID) -> tuple[int, int | None]:
     """Returns (version, ceiling in bytes or None) of what quota allows; version -1 if unknown."""
     row = await conn.fetchrow(
-        "SELECT version, ceiling_bytes FROM allowances WHERE tenant_id = $1 FOR UPDATE", tenant_id
+        """
+        SELECT version, ceiling_bytes FROM allowances WHERE tenant_id = $1 FOR UPDATE
+        """,
+        tenant_id,
     )
     return (row["version"], row["ceiling_bytes"]) if row else (-1, None)
 
@@ -37,9 +42,11 @@ async def put_allowance(
 ) -> None:
     """Keeps what quota allows, unless something newer is known."""
     await conn.execute(
-        "INSERT INTO allowances AS a (tenant_id, version, ceiling_bytes, reason)"
-        " VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id) DO UPDATE"
-        " SET version = $2, ceiling_bytes = $3, reason = $4 WHERE a.version < $2",
+        """
+        INSERT INTO allowances AS a (tenant_id, version, ceiling_bytes, reason)
+        VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id) DO UPDATE
+        SET version = $2, ceiling_bytes = $3, reason = $4 WHERE a.version < $2
+        """,
         tenant_id,
         version,
         ceiling_bytes,
@@ -57,8 +64,10 @@ async def add_enrolment(
 ) -> None:
     """Keeps a one-time code; the same again changes nothing."""
     await conn.execute(
-        "INSERT INTO enrolments (enrolment_id, tenant_id, code_sha256, label, expires_at)"
-        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        """
+        INSERT INTO enrolments (enrolment_id, tenant_id, code_sha256, label, expires_at)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+        """,
         enrolment_id,
         tenant_id,
         code_sha256,
@@ -72,9 +81,11 @@ async def find_enrolment(
 ) -> tuple[UUID, str | None, str] | None:
     """Returns (tenant, subscription, its reason) of a code that can be used; None if it can't."""
     row = await conn.fetchrow(
-        "SELECT e.tenant_id, t.subscription, coalesce(t.subscription_reason, '') AS reason"
-        " FROM enrolments e LEFT JOIN tenants t USING (tenant_id)"
-        " WHERE e.code_sha256 = $1 AND e.used_at IS NULL AND e.expires_at > $2",
+        """
+        SELECT e.tenant_id, t.subscription, coalesce(t.subscription_reason, '') AS reason
+        FROM enrolments e LEFT JOIN tenants t USING (tenant_id)
+        WHERE e.code_sha256 = $1 AND e.used_at IS NULL AND e.expires_at > $2
+        """,
         code_sha256,
         now,
     )
@@ -84,26 +95,30 @@ async def find_enrolment(
 async def use_enrolment(conn: Connection, code_sha256: str, now: datetime) -> bool:
     """Uses a code up; False if it was used or ran out meanwhile."""
     status = await conn.execute(
-        "UPDATE enrolments SET used_at = $2"
-        " WHERE code_sha256 = $1 AND used_at IS NULL AND expires_at > $2",
+        """
+        UPDATE enrolments SET used_at = $2
+        WHERE code_sha256 = $1 AND used_at IS NULL AND expires_at > $2
+        """,
         code_sha256,
         now,
     )
     return status == "UPDATE 1"
 
 
-async def add_agent(
+async def add(
     conn: Connection,
     tenant_id: UUID,
     agent_id: UUID,
     token_sha256: bytes,
-    machine: rules.Machine,
+    machine: rules.reported.Machine,
     now: datetime,
 ) -> None:
     """Writes down a machine that enrolled."""
     await conn.execute(
-        "INSERT INTO agents (agent_id, tenant_id, token_sha256, hostname, platform, agent_version,"
-        " enrolled_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        """
+        INSERT INTO agents (agent_id, tenant_id, token_sha256, hostname, platform, agent_version,
+            enrolled_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+        """,
         agent_id,
         tenant_id,
         token_sha256,
@@ -118,7 +133,7 @@ async def take_vacancy(
     conn: Connection,
     tenant_id: UUID,
     token_sha256: bytes,
-    machine: rules.Machine,
+    machine: rules.reported.Machine,
     now: datetime,
 ) -> UUID | None:
     """Lets a machine go on as the agent of its name that a rebuild brought back without a token.
@@ -126,12 +141,14 @@ async def take_vacancy(
     Returns that agent; None if there is none, or more than one of this name.
     """
     agent_id: UUID | None = await conn.fetchval(
-        "WITH vacant AS (SELECT agent_id FROM agents WHERE tenant_id = $1 AND hostname = $2"
-        "  AND vacant_since IS NOT NULL AND revoked_at IS NULL FOR UPDATE)"
-        " UPDATE agents a SET token_sha256 = $3, platform = $4, agent_version = $5,"
-        " enrolled_at = $6, vacant_since = NULL FROM vacant"
-        " WHERE a.agent_id = vacant.agent_id AND (SELECT count(*) FROM vacant) = 1"
-        " RETURNING a.agent_id",
+        """
+        WITH vacant AS (SELECT agent_id FROM agents WHERE tenant_id = $1 AND hostname = $2
+        AND vacant_since IS NOT NULL AND revoked_at IS NULL FOR UPDATE)
+        UPDATE agents a SET token_sha256 = $3, platform = $4, agent_version = $5,
+            enrolled_at = $6, vacant_since = NULL FROM vacant
+        WHERE a.agent_id = vacant.agent_id AND (SELECT count(*) FROM vacant) = 1
+        RETURNING a.agent_id
+        """,
         tenant_id,
         machine.hostname,
         token_sha256,
@@ -142,35 +159,40 @@ async def take_vacancy(
     return agent_id
 
 
-async def revoke_agent(
-    conn: Connection, tenant_id: UUID, agent_id: UUID, revoked_at: datetime
-) -> None:
+async def revoke(conn: Connection, tenant_id: UUID, agent_id: UUID, revoked_at: datetime) -> None:
     """Makes an agent's token worthless; an earlier revocation stands."""
     await conn.execute(
-        "UPDATE agents SET revoked_at = coalesce(revoked_at, $3)"
-        " WHERE tenant_id = $1 AND agent_id = $2",
+        """
+        UPDATE agents SET revoked_at = coalesce(revoked_at, $3)
+        WHERE tenant_id = $1 AND agent_id = $2
+        """,
         tenant_id,
         agent_id,
         revoked_at,
     )
 
 
-async def find_agent(conn: Connection, token_sha256: bytes) -> rules.Agent | None:
+async def find(conn: Connection, token_sha256: bytes) -> rules.agents.Agent | None:
     """Returns the agent of a token, and how its tenant stands; None if it is revoked or unknown."""
     row = await conn.fetchrow(
-        "SELECT a.agent_id, a.tenant_id, a.hostname, t.subscription,"
-        " coalesce(t.subscription_reason, '') AS subscription_reason, l.ceiling_bytes,"
-        " coalesce(l.reason, '') AS ceiling_reason"
-        " FROM agents a LEFT JOIN tenants t USING (tenant_id)"
-        " LEFT JOIN allowances l USING (tenant_id)"
-        " WHERE a.token_sha256 = $1 AND a.revoked_at IS NULL",
+        """
+        SELECT a.agent_id, a.tenant_id, a.hostname, t.subscription,
+            coalesce(t.subscription_reason, '') AS subscription_reason, l.ceiling_bytes,
+            coalesce(l.reason, '') AS ceiling_reason
+        FROM agents a LEFT JOIN tenants t USING (tenant_id)
+        LEFT JOIN allowances l USING (tenant_id)
+        WHERE a.token_sha256 = $1 AND a.revoked_at IS NULL
+        """,
         token_sha256,
     )
-    return rules.Agent(**row) if row else None
+    return rules.agents.Agent(**row) if row else None
 
 
 async def lock_keys(conn: Connection, tenant_id: UUID) -> None:
     """Keeps others from making a tenant's keys until the session ends."""
     await conn.execute(
-        "SELECT pg_advisory_lock(hashtextextended('ingest.keys.' || $1::text, 0))", str(tenant_id)
+        """
+        SELECT pg_advisory_lock(hashtextextended('ingest.keys.' || $1::text, 0))
+        """,
+        str(tenant_id),
     )

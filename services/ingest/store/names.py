@@ -8,7 +8,7 @@ from uuid import UUID
 
 from libs.shared.catalogue import terms
 from libs.shared.database import Connection
-from services.ingest.store.versions import Place
+from services.ingest.store.plans import Place
 
 _FOLDERS_A_ROW = 1_000
 _ROWS_AT_ONCE = 2_000
@@ -36,51 +36,23 @@ async def put_names_due(conn: Connection, place: Place, folder_ids: Sequence[int
     """Notes the folders into which a run brought entries, some hundreds a row."""
     for at in range(0, len(folder_ids), _FOLDERS_A_ROW):
         await conn.execute(
-            "INSERT INTO names_due (tenant_id, plan_id, run_number, folder_ids)"
-            " VALUES ($1, $2, $3, $4)",
+            """
+            INSERT INTO names_due (tenant_id, plan_id, run_number, folder_ids)
+            VALUES ($1, $2, $3, $4)
+            """,
             *place,
             folder_ids[at : at + _FOLDERS_A_ROW],
         )
 
 
-async def put_forgotten_plans(conn: Connection) -> int:
-    """Notes all folders of plans whose names were never noted; counts the plans."""
-    await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('ingest.names', 0))")
-    plans = await conn.fetch(
-        "SELECT p.tenant_id, p.plan_id, f.folder_id FROM catalogue.plans p"
-        " JOIN catalogue.folders f ON f.tenant_id = p.tenant_id AND f.plan_id = p.plan_id"
-        " AND f.parent_id = 0 AND f.name = ''"
-        " WHERE p.last_run IS NOT NULL AND NOT EXISTS (SELECT FROM names_due d"
-        "  WHERE d.tenant_id = p.tenant_id AND d.plan_id = p.plan_id)"
-    )
-    forgotten = 0
-    for tenant_id, plan_id, root_id in plans:
-        if await conn.fetchval(
-            "SELECT true FROM catalogue.terms WHERE tenant_id = $1 AND term = $2 LIMIT 1",
-            tenant_id,
-            terms.below(root_id),
-        ):
-            continue
-        await conn.execute(
-            "INSERT INTO names_due (tenant_id, plan_id, folder_ids)"
-            " SELECT $1, $2, array_agg(folder_id ORDER BY folder_id) FROM ("
-            "  SELECT folder_id, row_number() OVER (ORDER BY folder_id) / $3 AS part"
-            "  FROM catalogue.folders WHERE tenant_id = $1 AND plan_id = $2"
-            ") f GROUP BY part ORDER BY part",
-            tenant_id,
-            plan_id,
-            _FOLDERS_A_ROW,
-        )
-        forgotten += 1
-    return forgotten
-
-
 async def take_names_due(conn: Connection) -> NamesDue | None:
     """Takes the oldest row that nobody else is busy with; it is gone with this transaction."""
     row = await conn.fetchrow(
-        "DELETE FROM names_due WHERE due_id = (SELECT due_id FROM names_due ORDER BY due_id"
-        " LIMIT 1 FOR UPDATE SKIP LOCKED)"
-        " RETURNING due_id, tenant_id, plan_id, run_number, folder_ids"
+        """
+        DELETE FROM names_due WHERE due_id = (SELECT due_id FROM names_due ORDER BY due_id
+        LIMIT 1 FOR UPDATE SKIP LOCKED)
+        RETURNING due_id, tenant_id, plan_id, run_number, folder_ids
+        """
     )
     return NamesDue(*row) if row else None
 
@@ -98,8 +70,10 @@ async def list_new_names(conn: Connection, due: NamesDue) -> AsyncIterator[list[
         " AND v.folder_id = k.folder_id AND $3::integer IS NULL ORDER BY v.name"
     )
     cursor = await conn.cursor(
-        f"SELECT k.folder_id, n.name FROM unnest($2::bigint[]) WITH ORDINALITY"  # noqa: S608 - constants
-        f" AS k (folder_id, place) CROSS JOIN LATERAL ({names}) n ORDER BY k.place, n.name",
+        f"""
+        SELECT k.folder_id, n.name FROM unnest($2::bigint[]) WITH ORDINALITY
+            AS k (folder_id, place) CROSS JOIN LATERAL ({names}) n ORDER BY k.place, n.name
+        """,
         due.tenant_id,
         sorted(due.folder_ids),
         due.run_number,
@@ -113,13 +87,15 @@ async def find_above(
 ) -> dict[int, list[int]]:
     """Returns for each folder the ids from its root down to itself."""
     rows = await conn.fetch(
-        "WITH RECURSIVE up (folder_id, above_id, depth) AS ("
-        "  SELECT t.folder_id, t.folder_id, 0 FROM unnest($2::bigint[]) AS t (folder_id)"
-        "  UNION ALL"
-        "  SELECT up.folder_id, f.parent_id, up.depth + 1 FROM up"
-        "  CROSS JOIN LATERAL (SELECT parent_id FROM catalogue.folders"
-        "   WHERE tenant_id = $1 AND folder_id = up.above_id LIMIT 1) f WHERE f.parent_id <> 0"
-        ") SELECT folder_id, array_agg(above_id ORDER BY depth DESC) FROM up GROUP BY folder_id",
+        """
+        WITH RECURSIVE up (folder_id, above_id, depth) AS (
+        SELECT t.folder_id, t.folder_id, 0 FROM unnest($2::bigint[]) AS t (folder_id)
+        UNION ALL
+        SELECT up.folder_id, f.parent_id, up.depth + 1 FROM up
+        CROSS JOIN LATERAL (SELECT parent_id FROM catalogue.folders
+        WHERE tenant_id = $1 AND folder_id = up.above_id LIMIT 1) f WHERE f.parent_id <> 0
+            ) SELECT folder_id, array_agg(above_id ORDER BY depth DESC) FROM up GROUP BY folder_id
+        """,
         tenant_id,
         folder_ids,
     )
@@ -129,8 +105,10 @@ async def find_above(
 async def lock_bundle_count(conn: Connection, tenant_id: UUID) -> int:
     """Returns how many bundles a tenant has; nobody else adds any until this transaction ends."""
     count: int = await conn.fetchval(
-        "INSERT INTO catalogue.bundle_counts AS c (tenant_id, bundles) VALUES ($1, 0)"
-        " ON CONFLICT (tenant_id) DO UPDATE SET bundles = c.bundles RETURNING bundles",
+        """
+        INSERT INTO catalogue.bundle_counts AS c (tenant_id, bundles) VALUES ($1, 0)
+        ON CONFLICT (tenant_id) DO UPDATE SET bundles = c.bundles RETURNING bundles
+        """,
         tenant_id,
     )
     return count
@@ -139,7 +117,11 @@ async def lock_bundle_count(conn: Connection, tenant_id: UUID) -> int:
 async def set_bundle_count(conn: Connection, tenant_id: UUID, bundles: int) -> None:
     """Says how many bundles a tenant has now."""
     await conn.execute(
-        "UPDATE catalogue.bundle_counts SET bundles = $2 WHERE tenant_id = $1", tenant_id, bundles
+        """
+        UPDATE catalogue.bundle_counts SET bundles = $2 WHERE tenant_id = $1
+        """,
+        tenant_id,
+        bundles,
     )
 
 
@@ -148,8 +130,10 @@ async def add_bundles(
 ) -> None:
     """Adds bundles, whose numbers are new."""
     await conn.execute(
-        "INSERT INTO catalogue.bundles (tenant_id, plan_id, bundle_no, folder_id, names)"
-        " SELECT $1, $2, * FROM unnest($3::bigint[], $4::bigint[], $5::bytea[])",
+        """
+        INSERT INTO catalogue.bundles (tenant_id, plan_id, bundle_no, folder_id, names)
+        SELECT $1, $2, * FROM unnest($3::bigint[], $4::bigint[], $5::bytea[])
+        """,
         tenant_id,
         plan_id,
         [bundle.bundle_no for bundle in bundles],
@@ -164,9 +148,11 @@ async def add_places(
     """Adds places on a shelf to terms; all of them are behind those that are there."""
     ordered = sorted(places)
     await conn.execute(
-        "INSERT INTO catalogue.terms AS t (tenant_id, shelf, term, places)"
-        " SELECT $1, $2, * FROM unnest($3::bytea[], $4::bytea[])"
-        " ON CONFLICT (tenant_id, term, shelf) DO UPDATE SET places = t.places || excluded.places",
+        """
+        INSERT INTO catalogue.terms AS t (tenant_id, shelf, term, places)
+        SELECT $1, $2, * FROM unnest($3::bytea[], $4::bytea[])
+        ON CONFLICT (tenant_id, term, shelf) DO UPDATE SET places = t.places || excluded.places
+        """,
         tenant_id,
         shelf,
         ordered,

@@ -10,4 +10,6 @@ LONG_SECONDS = 600.0
 
 async def allow_long_statements(conn: Connection) -> None:
     """Lets the statements of this transaction take minutes: a tree may have millions of entries."""
-    await conn.execute(f"SET LOCAL statement_timeout = '{LONG_SECONDS:.0f}s'")
+    await conn.execute(f"""
+        SET LOCAL statement_timeout = '{LONG_SECONDS:.0f}s'
+        """)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
-from libs.shared import errors, sealing
+from libs.shared import bucket, errors, sealing
 from libs.shared.catalogue import ChunkPlace
 from libs.shared.database import Pool
 from libs.shared.keys import TenantKeys
@@ -99,8 +99,7 @@ async def fetch(reader: Reader, pack_id: bytes, span: Sequence[AnyPlace]) -> byt
     """A span as it is stored, from its first place to its last; raises Damaged, Unavailable."""
     start = span[0].offset
     length = span[-1].offset + span[-1].length - start
-    pack = pack_id.hex()
-    key = f"t/{reader.tenant_id}/packs/{pack[:2]}/{pack}"
+    key = bucket.key_of_pack(reader.tenant_id, pack_id)
     try:
         return await reader.objects.get_range(key, start, length)
     except ObjectMissing as missing:

@@ -59,7 +59,6 @@ def _run(run: store.shown.Run) -> dict[str, Any]:
         "number": run.number,
         "run_id": run.run_id,
         "outcome": run.outcome,
-        "reason_code": run.reason_code,
         "reason": run.reason,
         "started_at": run.started_at,
         "finished_at": run.finished_at,

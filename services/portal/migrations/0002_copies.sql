@@ -32,8 +32,8 @@ CREATE TABLE portal.runs (
     plan_id          uuid NOT NULL,
     number           int NOT NULL,
     outcome          text CHECK (outcome IN ('succeeded', 'succeeded_with_warnings', 'failed')),
-    reason_code      text NOT NULL DEFAULT '',
-    reason           text NOT NULL DEFAULT '',
+    -- {code, subject, amount, limit, detail}, as in not_copied, dumps and warnings.
+    reason           jsonb,
     started_at       timestamptz NOT NULL,
     finished_at      timestamptz,
     restore_point    boolean NOT NULL DEFAULT false,

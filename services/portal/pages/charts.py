@@ -7,22 +7,16 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from services.portal.pages.words import N_, Words
+from libs.shared.words.tongue import Tongue
 from services.portal.store.shown import Run
 
-OUTCOMES = {
-    "succeeded": N_("Succeeded"),
-    "succeeded_with_warnings": N_("Succeeded with reservations"),
-    "failed": N_("Failed"),
-    None: N_("Under way"),
-}
 _HEIGHTS = {"succeeded": 20, "succeeded_with_warnings": 26, "failed": 32, None: 10}
 STRIP_LENGTH = 30
 
 
-def draw_strip(runs: Sequence[Run], words: Words) -> Markup:
+def draw_strip(runs: Sequence[Run], tongue: Tongue) -> Markup:
     """The last runs, the newest on the right; a worse outcome stands higher."""
-    counted = Counter(words.say(OUTCOMES[run.outcome]) for run in runs[:STRIP_LENGTH])
+    counted = Counter(tongue.outcome(run.outcome) for run in runs[:STRIP_LENGTH])
     summary = ", ".join(f"{number} {outcome}" for outcome, number in counted.items())
     bars = []
     for place, run in enumerate(reversed(runs[:STRIP_LENGTH])):
@@ -37,7 +31,7 @@ def draw_strip(runs: Sequence[Run], words: Words) -> Markup:
                 x=x,
                 y=34 - height,
                 height=height,
-                title=f"{words.moment(run.started_at)} · {words.say(OUTCOMES[run.outcome])}",
+                title=f"{tongue.moment(run.started_at)} · {tongue.outcome(run.outcome)}",
             )
         )
     return Markup(
@@ -45,20 +39,20 @@ def draw_strip(runs: Sequence[Run], words: Words) -> Markup:
         '<line class="ground" x1="0" y1="35" x2="{width}" y2="35"/>{bars}</svg>'
     ).format(
         width=STRIP_LENGTH * 10,
-        label=words.say("Last runs: %(summary)s", summary=summary),
+        label=tongue.say("Last runs: {summary}", summary=summary),
         bars=Markup("").join(bars),
     )
 
 
-def draw_volume(stored_bytes: int, contracted_bytes: int, words: Words) -> Markup:
+def draw_volume(stored_bytes: int, contracted_bytes: int, tongue: Tongue) -> Markup:
     """What is kept against what was contracted."""
     share = stored_bytes / contracted_bytes if contracted_bytes else float(stored_bytes > 0)
     kind = "over" if share > 1 else "near" if share >= 0.8 else "within"
     width = max(2.0, min(share, 1.0) * 300) if stored_bytes else 0.0
-    label = words.say(
-        "%(stored)s kept of %(contracted)s contracted",
-        stored=words.size(stored_bytes),
-        contracted=words.size(contracted_bytes),
+    label = tongue.say(
+        "{stored} kept of {contracted} contracted",
+        stored=tongue.size(stored_bytes),
+        contracted=tongue.size(contracted_bytes),
     )
     return Markup(
         '<svg class="volume {kind}" viewBox="0 0 300 14" role="img" aria-label="{label}"'

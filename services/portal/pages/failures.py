@@ -11,10 +11,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.shared import errors, logs
+from libs.shared.words.tongue import N_
 from services.portal.actions.parts import Parts
 from services.portal.pages import sessions
 from services.portal.pages.rendering import render
-from services.portal.pages.words import N_
 
 _PHRASES = {
     "forbidden": N_("This is not open to you."),

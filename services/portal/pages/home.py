@@ -94,6 +94,7 @@ async def show_plan(
         tenant=tenant,
         plan=next(one for one in known if one.plan_id == found.plan_id),
         runs=runs[:_RUNS_AT_ONCE],
+        last=next((run for run in runs if run.outcome), None),
         older=runs[_RUNS_AT_ONCE - 1].number if len(runs) > _RUNS_AT_ONCE else None,
         is_first=before == 2**31 - 1,
     )

@@ -11,9 +11,9 @@ from starlette.responses import HTMLResponse, Response
 
 from libs.shared import clock
 from libs.shared.events import Locale
+from libs.shared.words.foreign import plain
+from libs.shared.words.tongue import DEFAULT_TIMEZONE, Tongue
 from services.portal.pages import charts
-from services.portal.pages.warned import say_warned
-from services.portal.pages.words import Words
 from services.portal.rules import names, people
 from services.portal.rules.people import Person
 
@@ -25,6 +25,7 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_TEMPLATES.filters["plain"] = plain
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -57,21 +58,19 @@ def render(
     person: Person | None,
     *,
     status: int = 200,
-    timezone: str = "Europe/Paris",
+    timezone: str = DEFAULT_TIMEZONE,
     **values: Any,
 ) -> Response:
     """A page for one reader."""
-    words = Words(choose_locale(request, person), timezone)
+    tongue = Tongue(choose_locale(request, person), timezone, _HERE / "locales")
     session = getattr(request.state, "session", "")
     body = _TEMPLATES.get_template(template).render(
-        _=words.say,
-        count=words.count,
-        words=words,
+        _=tongue.say,
+        count=tongue.count,
+        tongue=tongue,
         charts=charts,
         names=names,
         person=person,
-        outcomes=charts.OUTCOMES,
-        say_warned=say_warned,
         now=clock.now(),
         here=request.url.path,
         form_token=people.form_token(session) if session else "",

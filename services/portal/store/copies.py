@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from libs.shared import reasons
 from libs.shared.database import Connection
 from libs.shared.events import (
     AgentEnrolled,
@@ -96,14 +97,14 @@ async def add_started_run(conn: Connection, event: RunStarted) -> None:
 async def put_finished_run(conn: Connection, event: RunFinished) -> None:
     """Keeps how a run ended; a run ends once, so the first word stays."""
     await conn.execute(
-        """INSERT INTO runs AS r (run_id, tenant_id, plan_id, number, outcome, reason_code, reason,
+        """INSERT INTO runs AS r (run_id, tenant_id, plan_id, number, outcome, reason,
                started_at, finished_at, restore_point, files_total, files_new, files_changed,
                files_removed, files_not_copied, bytes_protected, bytes_sent, stored_bytes,
                not_copied, dumps, log_tail, warnings)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-               $19, $20, $21, $22)
+               $19, $20, $21)
            ON CONFLICT (run_id) DO UPDATE SET outcome = excluded.outcome,
-               reason_code = excluded.reason_code, reason = excluded.reason,
+               reason = excluded.reason,
                finished_at = excluded.finished_at, restore_point = excluded.restore_point,
                files_total = excluded.files_total, files_new = excluded.files_new,
                files_changed = excluded.files_changed, files_removed = excluded.files_removed,
@@ -118,8 +119,7 @@ async def put_finished_run(conn: Connection, event: RunFinished) -> None:
         event.plan_id,
         event.number,
         event.outcome,
-        event.reason_code,
-        _without_nul(event.reason),
+        _without_nul(reasons.write(event.reason)),
         event.started_at,
         event.finished_at,
         event.restore_point,
@@ -134,7 +134,7 @@ async def put_finished_run(conn: Connection, event: RunFinished) -> None:
         [_without_nul(one.model_dump()) for one in event.not_copied],
         [_without_nul(one.model_dump()) for one in event.dumps],
         _without_nul(event.log_tail),
-        [_without_nul(one.model_dump()) for one in event.warnings],
+        [_without_nul(one.as_dict()) for one in event.warnings],
     )
 
 

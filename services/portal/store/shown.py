@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from libs.shared.database import Connection
-from libs.shared.events import Outcome
+from libs.shared import reasons
+from libs.shared.database import Connection, Record
+from libs.shared.events import DumpResult, NotCopied, Outcome
+from libs.shared.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Run:
-    """A run; without an outcome it is under way."""
+    """A run; without an outcome it is under way. reason: why it failed."""
 
     run_id: UUID
     plan_id: UUID
     number: int
     outcome: Outcome | None
-    reason_code: str
-    reason: str
+    reason: Reason | None
     started_at: datetime
     finished_at: datetime | None
     restore_point: bool
@@ -48,9 +48,14 @@ class Run:
     bytes_protected: int
     bytes_sent: int
     stored_bytes: int
-    not_copied: list[dict[str, Any]]
-    dumps: list[dict[str, Any]]
-    warnings: list[dict[str, Any]]
+    not_copied: list[NotCopied]
+    dumps: list[DumpResult]
+    warnings: list[Reason]
+
+    @property
+    def lasted(self) -> timedelta | None:
+        """How long it took; None while it is under way."""
+        return self.finished_at - self.started_at if self.finished_at else None
 
 
 @dataclass(frozen=True)
@@ -86,9 +91,21 @@ class Verified:
     damaged_at: datetime | None
 
 
-_RUN_COLUMNS = """run_id, plan_id, number, outcome, reason_code, reason, started_at, finished_at,
+_RUN_COLUMNS = """run_id, plan_id, number, outcome, reason, started_at, finished_at,
     restore_point, files_total, files_new, files_changed, files_removed, files_not_copied,
     bytes_protected, bytes_sent, stored_bytes, not_copied, dumps, warnings"""
+
+
+def _run(row: Record) -> Run:
+    return Run(
+        **{
+            **row,
+            "reason": reasons.read(row["reason"]),
+            "not_copied": [NotCopied.model_validate(one) for one in row["not_copied"]],
+            "dumps": [DumpResult.model_validate(one) for one in row["dumps"]],
+            "warnings": [read for one in row["warnings"] if (read := reasons.read(one))],
+        }
+    )
 
 
 async def list_plans(conn: Connection, tenant_id: UUID) -> list[Plan]:
@@ -120,14 +137,14 @@ async def list_latest_runs(
             CROSS JOIN LATERAL (
                 SELECT * FROM runs WHERE tenant_id = $1 AND plan_id = wanted.id
                 ORDER BY number DESC LIMIT $3
-            ) r ORDER BY plan_id, number DESC""",  # noqa: S608 - a constant
+            ) r ORDER BY plan_id, number DESC""",
         tenant_id,
         plan_ids,
         each,
     )
     found: dict[UUID, list[Run]] = {plan_id: [] for plan_id in plan_ids}
     for row in rows:
-        found[row["plan_id"]].append(Run(**row))
+        found[row["plan_id"]].append(_run(row))
     return found
 
 
@@ -138,13 +155,13 @@ async def list_runs(
     rows = await conn.fetch(
         f"""SELECT {_RUN_COLUMNS} FROM runs
             WHERE tenant_id = $1 AND plan_id = $2 AND number < $3
-            ORDER BY number DESC LIMIT $4""",  # noqa: S608 - a constant
+            ORDER BY number DESC LIMIT $4""",
         tenant_id,
         plan_id,
         before,
         limit,
     )
-    return [Run(**row) for row in rows]
+    return [_run(row) for row in rows]
 
 
 async def find_run(conn: Connection, tenant_id: UUID, plan_id: UUID, number: int) -> Run | None:
@@ -152,12 +169,12 @@ async def find_run(conn: Connection, tenant_id: UUID, plan_id: UUID, number: int
     row = await conn.fetchrow(
         f"""SELECT {_RUN_COLUMNS} FROM runs
             WHERE tenant_id = $1 AND plan_id = $2 AND number = $3
-            ORDER BY started_at DESC LIMIT 1""",  # noqa: S608 - a constant
+            ORDER BY started_at DESC LIMIT 1""",
         tenant_id,
         plan_id,
         number,
     )
-    return Run(**row) if row else None
+    return _run(row) if row else None
 
 
 async def list_agents(conn: Connection, tenant_id: UUID) -> list[Agent]:

@@ -74,14 +74,14 @@ async def add(conn: Connection, tenant: Tenant) -> None:
 
 async def find(conn: Connection, tenant_id: UUID) -> Tenant | None:
     """Returns the tenant, None if there is none."""
-    row = await conn.fetchrow(f"SELECT {_COLUMNS} FROM tenants WHERE tenant_id = $1", tenant_id)  # noqa: S608 (column list above)
+    row = await conn.fetchrow(f"SELECT {_COLUMNS} FROM tenants WHERE tenant_id = $1", tenant_id)
     return Tenant(**row) if row else None
 
 
 async def lock(conn: Connection, tenant_id: UUID) -> Tenant | None:
     """As `find`; the tenant's row stays locked until the transaction ends."""
     row = await conn.fetchrow(
-        f"SELECT {_COLUMNS} FROM tenants WHERE tenant_id = $1 FOR UPDATE",  # noqa: S608 (column list above)
+        f"SELECT {_COLUMNS} FROM tenants WHERE tenant_id = $1 FOR UPDATE",
         tenant_id,
     )
     return Tenant(**row) if row else None

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
 
-from services.reporting import rules
-from services.reporting.mail.words import Rendered
+from libs.shared.words.foreign import plain
+from services.reporting.mail.rendering import Rendered
+
+
+class _Policy(EmailPolicy):
+    """SMTP's, with subjects folded such that no blank beside an encoded word is lost."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        if name.lower() != "subject":
+            return super().fold_binary(name, value)
+        folded = Header(str(value), "utf-8", header_name=name).encode(linesep=self.linesep)
+        return f"{name}: {folded}{self.linesep}".encode("ascii")
+
+
+_POLICY = _Policy(linesep="\r\n")
 
 
 def compose(
@@ -28,12 +42,12 @@ def compose(
     `sender` may be `Name <address>`; `recipient` is an address as `rules.parse_address` gives it;
     names and subject may hold anything: they are made plain, so that no header can be smuggled in.
     """
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     sender_name, sender_address = parseaddr(sender)
     message["From"] = Address(_tidy(sender_name), addr_spec=sender_address)
     message["To"] = Address(_tidy(name), addr_spec=recipient)
     # "=?" would begin an encoded word, and be decoded by the reader to whatever it holds.
-    message["Subject"] = rules.plain(subject).replace("=?", "= ?")[:250]
+    message["Subject"] = plain(subject).replace("=?", "= ?")[:250]
     message["Date"] = format_datetime(written_at)
     message["Message-ID"] = message_id
     message["Auto-Submitted"] = "auto-generated"
@@ -51,7 +65,7 @@ def _tidy(name: str) -> str:
 
     email's own folding writes long names of special signs such that they parse as addresses.
     """
-    return " ".join(_SPECIALS.sub(" ", rules.plain(name)).split())[:80]
+    return " ".join(_SPECIALS.sub(" ", plain(name)).split())[:80]
 
 
 def sender_domain(sender: str) -> str:

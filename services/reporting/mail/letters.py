@@ -8,17 +8,11 @@ from typing import Literal
 from uuid import UUID
 
 from libs.shared.events import Locale, Outcome, PasswordIssued, RunFinished, StorageDamaged
+from libs.shared.words.foreign import plain
+from libs.shared.words.tongue import N_, Tongue
 from services.reporting import rules
-from services.reporting.mail.advice import (
-    IN_UNREADABLE_FOLDER,
-    N_,
-    REASONS,
-    UNREADABLE_FOLDER,
-    find_advice,
-)
-from services.reporting.mail.databases import explain_dump, explain_reason
-from services.reporting.mail.warned import list_warned
-from services.reporting.mail.words import Rendered, Tongue, speak
+from services.reporting.mail.causes import Teller
+from services.reporting.mail.rendering import Rendered, render, speak
 
 LISTED_FILES = 1000
 LOG_LINES = 20
@@ -48,29 +42,25 @@ class RunFacts:
     history: list[tuple[int, int]]
     portal_url: str
 
-    @property
-    def timezone(self) -> str:
-        """The time zone whose clock the reader has before him."""
-        return rules.choose_timezone(self.tenant.timezone)
-
 
 def write_report(facts: RunFacts, addressee: rules.Addressee) -> Letter:
     """Writes the report of a run, for its reader's language and, at the hotline, its work."""
-    tongue = speak(addressee.locale)
-    run, plan, client = facts.run, rules.plain(facts.plan.name), rules.plain(facts.tenant.name)
-    outcome = tongue.translate(OUTCOMES[run.outcome])
+    tongue = speak(addressee.locale, facts.tenant.timezone)
+    run, plan, client = facts.run, plain(facts.plan.name), plain(facts.tenant.name)
+    outcome = tongue.say(OUTCOMES[run.outcome])
     hotline = addressee.kind == "hotline"
-    subject = tongue.translate(
+    subject = tongue.say(
         N_("[Hotline] {outcome}: plan {plan} of {client} on {machine}")
         if hotline
         else N_("{outcome}: backup of {plan}, {client}"),
         outcome=outcome,
         plan=plan,
         client=client,
-        machine=rules.plain(run.hostname),
+        machine=plain(run.hostname),
     )
-    advice = find_advice(run)
-    content = tongue.render(
+    teller = Teller(tongue, hotline)
+    content = render(
+        tongue,
         "report",
         subject=subject,
         outcome=outcome,
@@ -80,16 +70,16 @@ def write_report(facts: RunFacts, addressee: rules.Addressee) -> Letter:
         client=client,
         machine=run.hostname,
         run=run,
-        reason=explain_reason(run.reason, tongue),
-        warned=list_warned(run, tongue, hotline=hotline),
-        not_copied=_list_not_copied(run, tongue),
-        dumps=[(dump, explain_dump(dump.detail, tongue)) for dump in run.dumps],
-        cause=tongue.translate(advice.cause) if advice else "",
-        next_step=tongue.translate(advice.hotline if hotline else advice.client) if advice else "",
+        why=teller.explain_run(run),
+        warnings=[teller.explain(warning) for warning in run.warnings],
+        not_copied=[
+            (missed.path, teller.explain(missed.reason, is_folder=missed.is_folder))
+            for missed in run.not_copied[:LISTED_FILES]
+        ],
+        dumps=[(dump, teller.explain(dump.reason) if dump.reason else None) for dump in run.dumps],
         figures=_list_figures(facts, tongue),
         usual=_compare(facts, tongue),
         next_report=_next_report(facts, tongue),
-        timezone=facts.timezone,
         log=run.log_tail.splitlines()[-LOG_LINES:] if hotline else [],
         link=link_plan(facts.portal_url, run.plan_id),
         person=addressee.name,
@@ -99,20 +89,19 @@ def write_report(facts: RunFacts, addressee: rules.Addressee) -> Letter:
 
 def write_password(event: PasswordIssued, password: str, timezone: str, portal_url: str) -> Letter:
     """Writes the mail with a user's one-time password."""
-    timezone = rules.choose_timezone(timezone)
-    tongue = speak(event.locale)
-    subject = tongue.translate(
+    tongue = speak(event.locale, timezone)
+    subject = tongue.say(
         N_("Your access to the backup portal") if event.first else N_("Your new password")
     )
-    content = tongue.render(
+    content = render(
+        tongue,
         "password",
         subject=subject,
         person=event.name,
         email=event.email,
         first=event.first,
         password=password,
-        expires=tongue.moment(event.expires_at, timezone),
-        timezone=timezone,
+        expires=tongue.moment(event.expires_at),
         link=portal_url,
     )
     return Letter(subject, content)
@@ -123,12 +112,13 @@ def write_undeliverable(
 ) -> Letter:
     """Writes to the hotline that a mail was refused for good."""
     tongue = speak(rules.HOTLINE_LOCALE)
-    subject = tongue.translate(
-        N_("[Hotline] Undeliverable: {recipient}, {client}"),
+    subject = tongue.say(
+        "[Hotline] Undeliverable: {recipient}, {client}",
         recipient=recipient,
         client=client,
     )
-    content = tongue.render(
+    content = render(
+        tongue,
         "undeliverable",
         subject=subject,
         client=client,
@@ -151,21 +141,21 @@ def write_damage(
     locale: Locale = rules.HOTLINE_LOCALE,
 ) -> Letter:
     """Writes to the hotline which files a damaged pack concerns."""
-    tongue = speak(locale)
-    subject = tongue.translate(
-        N_("[Hotline] Damaged storage: {client}, {plan}"),
-        client=rules.plain(client),
-        plan=rules.plain(plan) or "-",
+    tongue = speak(locale, timezone)
+    subject = tongue.say(
+        "[Hotline] Damaged storage: {client}, {plan}",
+        client=plain(client),
+        plan=plain(plan) or "-",
     )
-    content = tongue.render(
+    content = render(
+        tongue,
         "damage",
         subject=subject,
         client=client,
         plan=plan,
         machine=machine,
         event=event,
-        found_at=tongue.moment(event.found_at, timezone),
-        timezone=timezone,
+        found_at=tongue.moment(event.found_at),
         more=max(event.files - len(event.paths), 0),
         link=link_plan(portal_url, event.plan_id) if event.plan_id else portal_url,
     )
@@ -187,20 +177,20 @@ class Figure:
 
 
 def _list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
-    run, zone = facts.run, facts.timezone
-    say = tongue.translate
+    run = facts.run
+    say = tongue.say
     moments = [
-        Figure(say(N_("Start")), tongue.moment(run.started_at, zone)),
-        Figure(say(N_("End")), tongue.moment(run.finished_at, zone)),
-        Figure(say(N_("Duration")), tongue.duration(run.finished_at - run.started_at)),
+        Figure(say("Start"), tongue.moment(run.started_at)),
+        Figure(say("End"), tongue.moment(run.finished_at)),
+        Figure(say("Duration"), tongue.duration(run.finished_at - run.started_at)),
     ]
     files = [
-        Figure(say(N_("Files, total")), tongue.number(run.files_total), "strong"),
-        Figure(say(N_("New files")), tongue.number(run.files_new)),
-        Figure(say(N_("Changed files")), tongue.number(run.files_changed)),
-        Figure(say(N_("Removed files")), tongue.number(run.files_removed)),
+        Figure(say("Files, total"), tongue.number(run.files_total), "strong"),
+        Figure(say("New files"), tongue.number(run.files_new)),
+        Figure(say("Changed files"), tongue.number(run.files_changed)),
+        Figure(say("Removed files"), tongue.number(run.files_removed)),
         Figure(
-            say(N_("Files not copied")),
+            say("Files not copied"),
             tongue.number(run.files_not_copied),
             "strong" if run.files_not_copied else "",
         ),
@@ -210,27 +200,12 @@ def _list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
     if contracted > 0:
         stored += f" ({tongue.percent(run.stored_bytes, contracted)})"
     volumes = [
-        Figure(say(N_("Protected volume")), tongue.size(run.bytes_protected), "strong"),
-        Figure(say(N_("Sent volume")), tongue.size(run.bytes_sent)),
-        Figure(say(N_("Stored volume, all plans")), stored),
-        Figure(say(N_("Contracted volume")), tongue.size(contracted)),
+        Figure(say("Protected volume"), tongue.size(run.bytes_protected), "strong"),
+        Figure(say("Sent volume"), tongue.size(run.bytes_sent)),
+        Figure(say("Stored volume, all plans"), stored),
+        Figure(say("Contracted volume"), tongue.size(contracted)),
     ]
     return moments + files + volumes
-
-
-def _list_not_copied(run: RunFinished, tongue: Tongue) -> list[tuple[str, str]]:
-    return [
-        (missed.path, _explain(missed.reason, tongue)) for missed in run.not_copied[:LISTED_FILES]
-    ]
-
-
-def _explain(reason: str, tongue: Tongue) -> str:
-    """Translates what agents commonly say; anything else is shown as it is."""
-    if reason.startswith(UNREADABLE_FOLDER):
-        inner = _explain(reason.removeprefix(UNREADABLE_FOLDER), tongue)
-        return tongue.translate(IN_UNREADABLE_FOLDER, reason=inner)
-    known = REASONS.get(reason.lower())
-    return tongue.translate(known) if known else reason
 
 
 def _compare(facts: RunFacts, tongue: Tongue) -> str:
@@ -239,8 +214,8 @@ def _compare(facts: RunFacts, tongue: Tongue) -> str:
     volume = rules.find_usual([size_bytes for _, size_bytes in facts.history])
     if facts.run.outcome == "failed" or files is None or volume is None:
         return ""
-    return tongue.translate(
-        N_("{files} files; usually {usual} ± {spread}. {size}; usually {usual_size}."),
+    return tongue.say(
+        "{files} files; usually {usual} ± {spread}. {size}; usually {usual_size}.",
         files=tongue.number(facts.run.files_total),
         usual=tongue.number(files.median),
         spread=tongue.number(files.spread),
@@ -253,4 +228,4 @@ def _next_report(facts: RunFacts, tongue: Tongue) -> str:
     when: datetime | None = rules.find_next_report(
         facts.plan.schedule, facts.plan.timezone, facts.run.finished_at
     )
-    return tongue.moment(when, facts.timezone) if when else ""
+    return tongue.moment(when) if when else ""

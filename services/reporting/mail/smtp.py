@@ -12,6 +12,7 @@ from typing import Literal
 import aiosmtplib
 
 from libs.shared.crashpoints import crashpoint
+from libs.shared.words.foreign import plain
 from services.reporting import rules
 
 # RFC 5321, 4.5.3.2: shorter ones make duplicates, above all after the final dot.
@@ -109,7 +110,7 @@ class Line:
             self._client.close()
             return Verdict("uncertain", describe(trouble))
         crashpoint("reporting.after_data")
-        return Verdict("accepted", rules.plain(f"{code} {answer}")[:500])
+        return Verdict("accepted", plain(f"{code} {answer}")[:500])
 
     async def _refused(
         self, stage: rules.Stage, refusal: aiosmtplib.SMTPResponseException
@@ -132,7 +133,7 @@ def describe(trouble: Exception) -> str:
         text = f"{trouble.code} {trouble.message}"
     else:
         text = f"{type(trouble).__name__}: {trouble}"
-    return rules.plain(text)[:500]
+    return plain(text)[:500]
 
 
 async def _hang_up(client: aiosmtplib.SMTP) -> None:

@@ -26,7 +26,6 @@ from services.reporting.store.queue import (
     mark_sent,
     mark_undeliverable,
     requeue_interrupted,
-    try_lead,
 )
 
 __all__ = [
@@ -51,5 +50,4 @@ __all__ = [
     "put_plan",
     "put_tenant",
     "requeue_interrupted",
-    "try_lead",
 ]

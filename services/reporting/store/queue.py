@@ -10,7 +10,6 @@ from libs.shared.database import Connection
 from services.reporting.rules import Kind
 
 QUEUE_CHANNEL = "reporting_mail"
-SENDER_LOCK = "reporting.sender"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +79,6 @@ async def has_mails(conn: Connection, tenant_id: UUID, kind: Kind, subject_id: U
         subject_id,
     )
     return found
-
-
-async def try_lead(conn: Connection) -> bool:
-    """Tries to become the one sender of the installation, for as long as the session lives."""
-    led: bool = await conn.fetchval(
-        "SELECT pg_try_advisory_lock(hashtextextended($1, 0))", SENDER_LOCK
-    )
-    return led
 
 
 async def bring_back(conn: Connection, at: datetime, longest: timedelta) -> None:

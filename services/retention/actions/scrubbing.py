@@ -9,14 +9,13 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID, uuid5
 
-from libs.shared import database, logs, outbox, sealing
+from libs.shared import bucket, database, logs, outbox, sealing
 from libs.shared.events import StorageDamaged
 from libs.shared.keys import KeysDestroyed, KeysUnreadable, TenantKeys
 from libs.shared.objects import ObjectMissing
 from libs.shared.sealing import SealedChunk
 from services.retention import store
-from services.retention.actions.collection import pack_key
-from services.retention.actions.keeper import Keeper
+from services.retention.actions.resources import Resources
 
 PACKS_AT_ONCE = 50
 READS = 2
@@ -41,43 +40,46 @@ class Scrubbed:
 
 
 async def scrub_tenant(
-    keeper: Keeper, tenant_id: UUID, before: datetime, now: datetime
+    resources: Resources, tenant_id: UUID, before: datetime, now: datetime
 ) -> Scrubbed:
     """Reads some of the tenant's packs that were last read before; writes down what it finds.
 
     Raises Unavailable where the store does not answer: that is no damage.
     """
     done = Scrubbed()
-    async with database.acquire(keeper.pool) as conn:
-        due = await store.list_due_packs(conn, tenant_id, before, PACKS_AT_ONCE)
+    async with database.acquire(resources.pool) as conn:
+        due = await store.scrubbing.list_due_packs(conn, tenant_id, before, PACKS_AT_ONCE)
         chunks: dict[int, list[SealedChunk]] = {}
-        for pack_no, chunk in await store.list_chunks(
+        for pack_no, chunk in await store.collection.packs.list_chunks(
             conn, tenant_id, [one.pack_no for one in due]
         ):
             chunks.setdefault(pack_no, []).append(chunk)
     if not due:
         return done
     try:
-        keys = await keeper.keys.get(tenant_id)
+        keys = await resources.keys.get(tenant_id)
     except (KeysDestroyed, KeysUnreadable) as trouble:
         logs.get().error("scrub.impossible", tenant_id=str(tenant_id), why=str(trouble))
         return done
     whole: list[int] = []
     for pack in due:
-        finding = await check_pack(keeper, keys, pack, chunks.get(pack.pack_no, []))
+        finding = await check_pack(resources, keys, pack, chunks.get(pack.pack_no, []))
         done.packs += 1
         done.read_bytes += pack.object_bytes
         if finding is None:
             whole.append(pack.pack_no)
         else:
-            done.damaged += await report_damage(keeper, pack, finding, now)
-    async with database.transaction(keeper.pool) as conn:
-        await store.mark_verified(conn, tenant_id, whole, now)
+            done.damaged += await report_damage(resources, pack, finding, now)
+    async with database.transaction(resources.pool) as conn:
+        await store.scrubbing.mark_verified(conn, tenant_id, whole, now)
     return done
 
 
 async def check_pack(
-    keeper: Keeper, keys: TenantKeys, pack: store.DuePack, chunks: Sequence[SealedChunk]
+    resources: Resources,
+    keys: TenantKeys,
+    pack: store.scrubbing.DuePack,
+    chunks: Sequence[SealedChunk],
 ) -> Finding | None:
     """Reads a pack's object and opens every seal in it; None if all of it is as it was stored.
 
@@ -86,7 +88,7 @@ async def check_pack(
     finding: Finding | None = None
     for _ in range(READS):
         try:
-            body = await keeper.objects.get(pack_key(pack.tenant_id, pack.pack_id))
+            body = await resources.objects.get(bucket.key_of_pack(pack.tenant_id, pack.pack_id))
         except ObjectMissing:
             finding = Finding("missing", [chunk.chunk_id for chunk in chunks])
         else:
@@ -97,7 +99,7 @@ async def check_pack(
 
 
 def _verify(
-    body: bytes, keys: TenantKeys, pack: store.DuePack, chunks: Sequence[SealedChunk]
+    body: bytes, keys: TenantKeys, pack: store.scrubbing.DuePack, chunks: Sequence[SealedChunk]
 ) -> Finding | None:
     """The index must open and account for each byte; so must each chunk, the unneeded ones too."""
     view = memoryview(body)
@@ -121,17 +123,19 @@ def _verify(
 
 
 async def report_damage(
-    keeper: Keeper, pack: store.DuePack, finding: Finding, now: datetime
+    resources: Resources, pack: store.scrubbing.DuePack, finding: Finding, now: datetime
 ) -> bool:
     """Marks a pack as damaged and says which files that concerns, plan by plan.
 
     False if the pack went, or was stored anew, while it was read.
     """
-    async with database.transaction(keeper.pool) as conn:
-        await store.allow_long_statements(conn)
-        if not await store.mark_damaged(conn, pack, now):
+    async with database.transaction(resources.pool) as conn:
+        await store.sessions.allow_long_statements(conn)
+        if not await store.scrubbing.mark_damaged(conn, pack, now):
             return False
-        concerned = await store.find_concerned(conn, pack.tenant_id, finding.chunks, PATHS_TOLD)
+        concerned = await store.scrubbing.find_concerned(
+            conn, pack.tenant_id, finding.chunks, PATHS_TOLD
+        )
         await outbox.add_all(conn, _describe(pack, finding, concerned, now))
     logs.get().error(
         "pack.damaged",
@@ -145,7 +149,10 @@ async def report_damage(
 
 
 def _describe(
-    pack: store.DuePack, finding: Finding, concerned: Sequence[store.Concerned], now: datetime
+    pack: store.scrubbing.DuePack,
+    finding: Finding,
+    concerned: Sequence[store.scrubbing.Concerned],
+    now: datetime,
 ) -> list[StorageDamaged]:
     found: list[tuple[UUID | None, int, list[bytes]]] = [(None, 0, [])]
     if concerned:

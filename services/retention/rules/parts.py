@@ -1,35 +1,13 @@
-"""Which parts of runs' deltas no rebuild of the bucket can need (docs/decisions/0019).
-
-The formats are those of docs/protocol.md, section 4, as far as they are needed here.
-"""
+"""Which parts of runs' deltas no rebuild of the bucket can need (docs/decisions/0019)."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-import msgspec
+from libs.shared.bucket import End, Head
 
 
-class NamedPart(msgspec.Struct, frozen=True):
-    """A part as a head names it."""
-
-    key: str
-
-
-class RunHead(msgspec.Struct, frozen=True):
-    """What a commit asked for: the restore point before it, and the parts of its delta."""
-
-    parent: int | None
-    parts: list[NamedPart]
-
-
-class RunEnd(msgspec.Struct, frozen=True):
-    """How a run ended: `committed` or `failed`."""
-
-    state: str
-
-
-def is_given_up(number: int, end: RunEnd | None, later: Sequence[RunHead | None]) -> bool:
+def is_given_up(number: int, end: End | None, later: Sequence[Head | None]) -> bool:
     """Whether no rebuild can take a run for a restore point, though a commit was asked for.
 
     later: the heads of all runs of the plan with higher numbers, None for one that can't be read.
@@ -41,7 +19,7 @@ def is_given_up(number: int, end: RunEnd | None, later: Sequence[RunHead | None]
     return all(head is not None and head.parent != number for head in later)
 
 
-def find_unneeded(parts: Collection[str], heads: Sequence[RunHead | None]) -> set[str]:
+def find_unneeded(parts: Collection[str], heads: Sequence[Head | None]) -> set[str]:
     """Returns those keys of a closed run's parts that no head names.
 
     heads: all of this number, None for one that can't be read: it may name any part.

@@ -26,10 +26,12 @@ async def list_closed(
     when that one's run started.
     """
     rows = await conn.fetch(
-        "SELECT r.plan_id, max(r.number), coalesce(s.number, 0) FROM catalogue.runs r"
-        " LEFT JOIN swept_runs s ON s.tenant_id = $1 AND s.plan_id = r.plan_id"
-        " WHERE r.tenant_id = $1 AND r.committed_at <= $2"
-        " GROUP BY r.plan_id, s.number ORDER BY r.plan_id",
+        """
+        SELECT r.plan_id, max(r.number), coalesce(s.number, 0) FROM catalogue.runs r
+        LEFT JOIN swept_runs s ON s.tenant_id = $1 AND s.plan_id = r.plan_id
+        WHERE r.tenant_id = $1 AND r.committed_at <= $2
+        GROUP BY r.plan_id, s.number ORDER BY r.plan_id
+        """,
         tenant_id,
         committed_before,
     )
@@ -39,8 +41,10 @@ async def list_closed(
 async def put_swept(conn: Connection, tenant_id: UUID, plan_id: UUID, number: int) -> None:
     """Writes down that the parts of all runs below this number were swept."""
     await conn.execute(
-        "INSERT INTO swept_runs (tenant_id, plan_id, number) VALUES ($1, $2, $3)"
-        " ON CONFLICT (tenant_id, plan_id) DO UPDATE SET number = $3",
+        """
+        INSERT INTO swept_runs (tenant_id, plan_id, number) VALUES ($1, $2, $3)
+        ON CONFLICT (tenant_id, plan_id) DO UPDATE SET number = $3
+        """,
         tenant_id,
         plan_id,
         number,

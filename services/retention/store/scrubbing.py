@@ -35,9 +35,11 @@ async def list_due_packs(
 ) -> list[DuePack]:
     """Returns the tenant's live packs that were last verified before, the longest ago first."""
     rows = await conn.fetch(
-        "SELECT tenant_id, pack_no, pack_id, object_bytes, stored_at, state FROM catalogue.packs"
-        " WHERE tenant_id = $1 AND state = 'live' AND verified_at < $2"
-        " ORDER BY verified_at LIMIT $3",
+        """
+        SELECT tenant_id, pack_no, pack_id, object_bytes, stored_at, state FROM catalogue.packs
+        WHERE tenant_id = $1 AND state = 'live' AND verified_at < $2
+        ORDER BY verified_at LIMIT $3
+        """,
         tenant_id,
         before,
         limit,
@@ -50,8 +52,10 @@ async def mark_verified(
 ) -> None:
     """Writes down that packs were read and found to be whole."""
     await conn.execute(
-        "UPDATE catalogue.packs SET verified_at = $3"
-        " WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[])",
+        """
+        UPDATE catalogue.packs SET verified_at = $3
+        WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[])
+        """,
         tenant_id,
         pack_nos,
         now,
@@ -61,8 +65,10 @@ async def mark_verified(
 async def mark_damaged(conn: Connection, due: DuePack, now: datetime) -> bool:
     """Writes down that a pack is damaged; False if it was stored anew or condemned meanwhile."""
     status = await conn.execute(
-        "UPDATE catalogue.packs SET state = 'damaged', damaged_at = $4"
-        " WHERE tenant_id = $1 AND pack_no = $2 AND state = 'live' AND stored_at = $3",
+        """
+        UPDATE catalogue.packs SET state = 'damaged', damaged_at = $4
+        WHERE tenant_id = $1 AND pack_no = $2 AND state = 'live' AND stored_at = $3
+        """,
         due.tenant_id,
         due.pack_no,
         due.stored_at,
@@ -105,12 +111,16 @@ async def find_concerned(
 async def find_oldest_verified(conn: Connection) -> datetime | None:
     """Returns when the live pack of all tenants that was read the longest ago was read."""
     oldest: datetime | None = await conn.fetchval(
-        "SELECT min(verified_at) FROM catalogue.packs WHERE state = 'live'"
+        """
+        SELECT min(verified_at) FROM catalogue.packs WHERE state = 'live'
+        """
     )
     return oldest
 
 
 async def count_damaged(conn: Connection) -> int:
     """Returns how many damaged packs wait for their chunks to come again."""
-    count: int = await conn.fetchval("SELECT count(*) FROM catalogue.packs WHERE state = 'damaged'")
+    count: int = await conn.fetchval("""
+        SELECT count(*) FROM catalogue.packs WHERE state = 'damaged'
+        """)
     return count

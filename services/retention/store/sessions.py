@@ -1,4 +1,4 @@
-"""How long statements may take, how they are planned, and who works."""
+"""How long statements may take, and how they are planned."""
 
 from __future__ import annotations
 
@@ -14,18 +14,8 @@ async def allow_long_statements(conn: Connection) -> None:
     And has them join by hashes, which spill to disk, whatever the statistics say.
     """
     await conn.execute(
-        f"SET LOCAL statement_timeout = '{LONG_SECONDS:.0f}s';"
-        " SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off"
+        f"""
+        SET LOCAL statement_timeout = '{LONG_SECONDS:.0f}s';
+        SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off
+        """
     )
-
-
-async def try_lead(conn: Connection) -> bool:
-    """Takes the lock of the one process that works, for as long as the session lasts."""
-    return bool(
-        await conn.fetchval("SELECT pg_try_advisory_lock(hashtextextended('retention.work', 0))")
-    )
-
-
-async def check_session(conn: Connection) -> None:
-    """Raises where the session, and the lock with it, is gone."""
-    await conn.execute("SELECT 1")

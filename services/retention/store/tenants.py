@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -17,7 +16,7 @@ class Tenant(NamedTuple):
     retention_days: int
 
 
-async def put_tenant(
+async def put(
     conn: Connection, tenant_id: UUID, version: int, retention_days: int, subscription: str
 ) -> None:
     """Keeps what is newer."""
@@ -36,7 +35,7 @@ async def put_tenant(
     )
 
 
-async def list_tenants(conn: Connection) -> list[Tenant]:
+async def list_all(conn: Connection) -> list[Tenant]:
     """Returns the tenants that have a volume; one that retention was not told of is unknown.
 
     An end that is known counts, whether or not its tenant's own word has arrived.
@@ -52,51 +51,6 @@ async def list_tenants(conn: Connection) -> list[Tenant]:
     return [Tenant(*row) for row in rows]
 
 
-async def find_tenant(conn: Connection, tenant_id: UUID) -> Tenant | None:
+async def find(conn: Connection, tenant_id: UUID) -> Tenant | None:
     """Returns one of `list_tenants`."""
-    return next((one for one in await list_tenants(conn) if one.tenant_id == tenant_id), None)
-
-
-async def schedule_destruction(
-    conn: Connection,
-    tenant_id: UUID,
-    version: int,
-    ended_at: datetime,
-    due_at: datetime,
-    reason: str,
-) -> bool:
-    """Writes down when destruction is due, unless something newer is known; returns whether."""
-    status = await conn.execute(
-        """
-        INSERT INTO destructions AS d (tenant_id, version, state, ended_at, due_at, reason)
-        VALUES ($1, $2, 'scheduled', $3, $4, $5)
-        ON CONFLICT (tenant_id) DO UPDATE
-            SET version = $2, state = 'scheduled', ended_at = $3, due_at = $4, reason = $5
-        WHERE d.version < $2
-        """,
-        tenant_id,
-        version,
-        ended_at,
-        due_at,
-        reason,
-    )
-    return status.endswith(" 1")
-
-
-async def cancel_destruction(conn: Connection, tenant_id: UUID, version: int, reason: str) -> bool:
-    """Writes down that nothing is due, unless something newer is known; returns whether.
-
-    The row is written even where no end is known yet: an end that arrives late is older.
-    """
-    status = await conn.execute(
-        """
-        INSERT INTO destructions AS d (tenant_id, version, state, reason)
-        VALUES ($1, $2, 'cancelled', $3)
-        ON CONFLICT (tenant_id) DO UPDATE SET version = $2, state = 'cancelled', reason = $3
-        WHERE d.version < $2
-        """,
-        tenant_id,
-        version,
-        reason,
-    )
-    return status.endswith(" 1")
+    return next((one for one in await list_all(conn) if one.tenant_id == tenant_id), None)

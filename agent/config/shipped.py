@@ -1,0 +1,39 @@
+"""The lists that come with the agent: what no client would miss, for each kind of machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "lists"
+
+
+def lines_of(profile: str) -> list[str]:
+    """The patterns of a shipped list, as absolute paths of the machine; none for `none`."""
+    if profile == "none":
+        return []
+    text = (FOLDER / f"{profile}.txt").read_text("utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [str(Path(line).expanduser()) if line.startswith("~") else line for line in lines]
+
+
+def patterns_for(profile: str, root: str) -> Iterator[str]:
+    """The patterns of a list as they apply inside a plan's folder.
+
+    root: the folder without its leading slash.
+    A folder that a plan names is wanted, whatever a list says of it.
+    """
+    above = root.split("/") if root else []
+    for line in lines_of(profile):
+        if not line.startswith("/"):
+            yield line
+            continue
+        parts = line.strip("/").split("/")
+        inside = parts[len(above) :]
+        if inside and (inside != ["*"] or not above) and _leads(parts, above):
+            yield "/" + "/".join(inside) + ("/" if line.endswith("/") else "")
+
+
+def _leads(parts: list[str], above: list[str]) -> bool:
+    return all(fnmatchcase(part, glob) for part, glob in zip(above, parts, strict=False))

@@ -1,0 +1,170 @@
+"""Comparing without copying: what a run would send, and whether that fits under a ceiling."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.config import Dump
+from agent.copying.delta import Comparison, join
+from agent.dumps.folder import as_before, with_dumps
+from agent.server.ingest import MAX_IDS_ASKED, Ingest
+from agent.telling.counters import Counters, Missed
+from agent.walking.reading import FileReader
+from agent.walking.records import Reader, Record
+from agent.walking.tree import Listing, Row, Tree
+from libs.shared.entries import FolderDelta
+from libs.shared.packs import compress
+
+LARGEST_NAMED = 20
+WINDOW_BYTES = 3 * 1024 * 1024
+# Nonce, tag, and the record in the index of the pack: what the store keeps beside a payload.
+CHUNK_OVERHEAD_BYTES = 73
+
+
+class Nowhere:
+    """In the place of a file of records: keeps nothing."""
+
+    def begin(self, reader: Reader) -> None:
+        """Nothing begins."""
+
+    def add(self, record: Record) -> None:
+        """Nothing is added."""
+
+
+@dataclass
+class Found:
+    """What would be read.
+
+    largest: the size and path of the largest new and changed files, largest first.
+    """
+
+    counters: Counters = field(default_factory=Counters)
+    files_to_read: int = 0
+    bytes_to_read: int = 0
+    largest: list[tuple[int, bytes]] = field(default_factory=list)
+    unreadable: dict[bytes, Missed] = field(default_factory=dict)
+
+
+class Rehearsal(Comparison):
+    """A comparison that opens no file."""
+
+    def __init__(self, known: Reader, found: Found) -> None:
+        reader = FileReader(bytes(32), _pass_over)
+        super().__init__(known, Nowhere(), reader, _emit_nothing, found.counters, self._miss)
+        self._found = found
+
+    def _miss(self, path: bytes, missed: Missed) -> None:
+        self._found.unreadable[path] = missed
+
+    def _take_file(
+        self, listing: Listing, row: Row, known: tuple[Row, bytes] | None
+    ) -> tuple[Row, bytes] | None:
+        if known is not None and (known[0][3], known[0][4]) == (row[3], row[4]):
+            # Its owner or another name of it changed; what it holds most likely not.
+            return row, known[1]
+        found = self._found
+        found.files_to_read += 1
+        found.bytes_to_read += row[3]
+        heapq.heappush(found.largest, (row[3], join(listing.path, row[0])))
+        if len(found.largest) > LARGEST_NAMED:
+            heapq.heappop(found.largest)
+        return row, b""
+
+
+def rehearse(tree: Tree, known_file: Path | None, dumps: Sequence[Dump] = ()) -> Found:
+    """Compare a tree as it is with records, by names, sizes and times alone.
+
+    dumps: are not taken, and looked at as if they stayed what they are.
+    """
+    found = Found()
+    known = Reader(known_file)
+    try:
+        walk = tree.walk()
+        if dumps:
+            walk = with_dumps(walk, as_before(dumps), found.unreadable.__setitem__)
+        Rehearsal(known, found).compare(walk)
+    finally:
+        known.close()
+    found.largest.sort(reverse=True)
+    return found
+
+
+def growth_of(
+    ingest: Ingest,
+    run_id: str,
+    chunk_key: bytes,
+    tree: Tree,
+    known_file: Path | None,
+    ceiling_bytes: int,
+) -> int:
+    """How many bytes a run would add to the store, or the first sum above the ceiling.
+
+    Reads what is new and changed and asks which chunks are missing, but sends none.
+    """
+    # Dumps are not counted: how large they were the last time is known, but not how much of them
+    # the store lacks, which may be next to nothing. A run that is refused though it would have
+    # fitted leaves the client without a copy; one that goes on too far is told so by the first
+    # pack above the ceiling, and has sent no more than what fitted.
+    if rehearse(tree, known_file).bytes_to_read == 0:
+        return 0
+    growth = _Growth(ingest, run_id, ceiling_bytes)
+    known = Reader(known_file)
+    reader = FileReader(chunk_key, growth.offer)
+    comparison = Comparison(
+        known, Nowhere(), reader, _emit_nothing, Counters(), lambda path, missed: None
+    )
+    try:
+        comparison.compare(tree.walk())
+        growth.ask()
+    except _Enough:
+        pass
+    finally:
+        known.close()
+    return growth.size_bytes
+
+
+class _Enough(Exception):
+    """The ceiling is passed: by how much does not matter."""
+
+
+class _Growth:
+    """Sums what chunks would take in the store if it lacks them."""
+
+    def __init__(self, ingest: Ingest, run_id: str, ceiling_bytes: int) -> None:
+        self.size_bytes = 0
+        self._ingest, self._run_id, self._ceiling = ingest, run_id, ceiling_bytes
+        self._seen: set[bytes] = set()
+        self._window: list[tuple[bytes, bytes]] = []
+        self._window_bytes = 0
+
+    def offer(self, chunk_id: bytes, content: bytes | memoryview) -> None:
+        if chunk_id in self._seen:
+            return
+        self._seen.add(chunk_id)
+        self._window.append((chunk_id, bytes(content)))
+        self._window_bytes += len(content)
+        if self._window_bytes >= WINDOW_BYTES or len(self._window) >= MAX_IDS_ASKED:
+            self.ask()
+
+    def ask(self) -> None:
+        if not self._window:
+            return
+        missing = self._ingest.missing(self._run_id, [chunk_id for chunk_id, _ in self._window])
+        for (_, content), is_missing in zip(self._window, missing, strict=True):
+            if is_missing:
+                payload, _ = compress(content)
+                self.size_bytes += len(payload) + CHUNK_OVERHEAD_BYTES
+                if self.size_bytes > self._ceiling:
+                    raise _Enough
+        self._window, self._window_bytes = [], 0
+
+
+def _pass_over(chunk_id: bytes, content: bytes | memoryview) -> None:
+    return None
+
+
+def _emit_nothing(delta: FolderDelta) -> None:
+    return None

@@ -1,0 +1,65 @@
+"""Chunks that the server asks for once more: found in the records, read again, sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from agent.copying.sending import Sender
+from agent.dumps import folder
+from agent.platforms import folders
+from agent.telling.failures import AgentError
+from agent.telling.names import shown
+from agent.walking import records
+from agent.walking.reading import FileGone, FileReader
+from agent.walking.tree import FILE, Row
+from libs.shared.entries import CHUNK_ID_BYTES
+from libs.shared.reasons import Reason
+
+
+def resend(
+    sender: Sender, chunk_key: bytes, wanted: set[bytes], file: Path, *, dumps_too: bool = True
+) -> int:
+    """Send the wanted chunks of the files that a file of records names; returns how many.
+
+    dumps_too: a wanted chunk of a dump is an AgentError, as it can't be read again.
+    """
+    left = set(wanted)
+
+    def offer(chunk_id: bytes, content: bytes | memoryview) -> None:
+        if chunk_id in left:
+            left.discard(chunk_id)
+            sender.offer(chunk_id, content)
+
+    reader = FileReader(chunk_key, offer)
+    with_wanted = records.Reader(file)
+    try:
+        for record in with_wanted:
+            rows = [row for row, held in records.unpack_record(record) if _needs(row, held, left)]
+            if rows and record.path == folder.NAME:
+                if dumps_too:
+                    raise AgentError(Reason("dump-lost", shown(rows[0][0])))
+            elif rows:
+                _read_again(reader, record.path, rows)
+    finally:
+        with_wanted.close()
+    sender.finish()
+    return len(wanted) - len(left)
+
+
+def _needs(row: Row, content: bytes, wanted: set[bytes]) -> bool:
+    return row[1] >> 12 == FILE and any(
+        content[at : at + CHUNK_ID_BYTES] in wanted for at in range(0, len(content), CHUNK_ID_BYTES)
+    )
+
+
+def _read_again(reader: FileReader, path: bytes, rows: Iterable[Row]) -> None:
+    with suppress(OSError):
+        folder = folders.open_absolute(path)
+        try:
+            for row in rows:
+                with suppress(OSError, FileGone):
+                    reader.read(folder, row)
+        finally:
+            folders.close(folder)

@@ -1,0 +1,1 @@
+"""Programs and signals around a run: processes, hooks, pings, an orderly stop."""

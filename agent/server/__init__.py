@@ -1,0 +1,1 @@
+"""What goes to ingest and portal, and how fast."""

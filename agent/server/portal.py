@@ -1,0 +1,120 @@
+"""The portal's API as a restore uses it: sign in, ask for the manifest, fetch chunks."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from agent.server.connection import Connection
+from agent.telling.failures import AgentError
+from libs.shared import restores
+from libs.shared.reasons import Reason
+from libs.shared.restores import ListInvalid, Part, PlacedChunk
+
+SIGN_OUT_SECONDS = 3.0
+_READ_AHEAD_BYTES = 512 * 1024
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a restore point holds, read as it comes; `files` and `size_bytes` of all of it."""
+
+    run: int
+    run_at: datetime
+    files: int
+    size_bytes: int
+    chunk_key: bytes
+    parts: Iterator[Part]
+
+
+class Portal:
+    """A signed-in user's side of the API."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def sign_in(self, email: str, password: str, totp: str | None = None) -> None:
+        """Exchange the password for a token that this process alone holds."""
+        request = {"email": email, "password": password}
+        if totp:
+            request["totp"] = totp
+        answer = self.connection.call_json("POST", "/api/v1/tokens", request)
+        self.connection.token = answer.json()["token"]
+
+    @contextmanager
+    def signed_in(self, email: str, password: str, totp: str | None = None) -> Iterator[Portal]:
+        """Signed in for as long as this lasts."""
+        self.sign_in(email, password, totp)
+        try:
+            yield self
+        finally:
+            self.sign_out()
+
+    def sign_out(self) -> None:
+        """End the token; it would end by itself, so nothing is said if that can't be done now."""
+        connection = self.connection
+        connection.stopping.clear()
+        connection.patience_seconds = 0
+        with suppress(AgentError):
+            connection.call("DELETE", "/api/v1/tokens", read_seconds=SIGN_OUT_SECONDS, retry=False)
+
+    @contextmanager
+    def manifest(
+        self, plan: str, run: int | None, at: datetime | None, path: bytes | None
+    ) -> Iterator[Manifest]:
+        """The folders, entries and chunk places of a run, or of the last not later than a moment.
+
+        StreamCut when it breaks off: nothing is taken for whole that isn't.
+        """
+        query = [f"run={run}"] if run is not None else []
+        if at is not None:
+            query.append(f"at={at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}")
+        if path:
+            query.append(f"path={quote(path, safe='/')}")
+        address = f"/api/v1/plans/{quote(plan, safe='')}/manifest"
+        if query:
+            address += "?" + "&".join(query)
+        with self.connection.stream("GET", address) as response:
+            headers = response.headers
+            yield Manifest(
+                int(headers["X-Coffre-Run"]),
+                datetime.fromisoformat(headers["X-Coffre-Run-At"]),
+                int(headers["X-Coffre-Files"]),
+                int(headers["X-Coffre-Bytes"]),
+                bytes.fromhex(headers["X-Coffre-Chunk-Key"]),
+                _parts(_buffered(response)),
+            )
+
+    def runs(self, plan: str, before: int | None, limit: int) -> list[dict[str, Any]]:
+        """Some of a plan's runs, newest first, before a number."""
+        address = f"/api/v1/plans/{quote(plan, safe='')}/runs?limit={limit}"
+        if before is not None:
+            address += f"&before={before}"
+        found: list[dict[str, Any]] = self.connection.call("GET", address).json()["runs"]
+        return found
+
+    @contextmanager
+    def chunks(
+        self, plan: str, places: Sequence[PlacedChunk]
+    ) -> Iterator[Iterator[tuple[int, bytes]]]:
+        """(encoding, payload) of each chunk, in the order asked for; StreamCut when cut."""
+        address = f"/api/v1/plans/{quote(plan, safe='')}/chunks"
+        body = restores.encode_request(places)
+        with self.connection.stream("POST", address, body) as response:
+            yield restores.read_chunks(_buffered(response), len(places))
+
+
+def _buffered(response: Any) -> io.BufferedReader:
+    return io.BufferedReader(response, _READ_AHEAD_BYTES)
+
+
+def _parts(stream: io.BufferedReader) -> Iterator[Part]:
+    try:
+        yield from restores.read_parts(stream)
+    except ListInvalid as error:
+        raise AgentError(Reason("portal-list-malformed", detail=str(error))) from error

@@ -1,0 +1,1 @@
+"""How a command speaks: progress, results, failures, sentences and names."""

@@ -1,0 +1,1 @@
+"""What lies on the disk now, and what was there at the last run."""

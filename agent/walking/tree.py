@@ -1,0 +1,322 @@
+"""The walk: a plan's folders, one folder at a time, always in the same order.
+
+Folders are opened by descriptor without following symlinks, and an opened folder must be the one
+that its parent's listing named, so that no swap of a path leads elsewhere.
+Paths are bytes, absolute, without the leading slash.
+"""
+
+from __future__ import annotations
+
+import bisect
+import errno
+import itertools
+import os
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from agent.exclusions import Exclusions, Rules
+from agent.exclusions.rules import CACHE_SIGNATURE, CACHE_TAG
+from agent.platforms import SYSTEM, fold, folders, paths
+from agent.telling import oserrors
+from agent.telling.failures import AgentError
+from agent.telling.names import shown_absolute
+from agent.walking.large import LARGE_FOLDER_ENTRIES, SortedNames
+from libs.shared.reasons import Reason
+
+FILE, FOLDER, LINK = stat.S_IFREG >> 12, stat.S_IFDIR >> 12, stat.S_IFLNK >> 12
+KINDS = frozenset({FILE, FOLDER, LINK})
+
+# name, st_mode, inode, size, mtime in ns, ctime in ns, uid, gid
+Row = tuple[bytes, int, int, int, int, int, int, int]
+
+_fields = folders.fields
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+
+
+def row_of(name: bytes, status: os.stat_result) -> Row:
+    """What is remembered of an entry to see whether it changed."""
+    return (name, *_fields(status))
+
+
+class Listing(msgspec.Struct):
+    """One folder as it is now.
+
+    rows: sorted by name, without what is excluded or special; a folder's size is 0.
+    unseen: names whose state could not be read, with the reason.
+    unreadable: why the folder itself could not be listed, else None.
+    too_large: files that are left out for their size alone.
+    names: of a folder too large for one listing; it comes in parts, each up to a name, the last
+    up to None.
+    pinned: the folder only leads to a plan's folder; what else is in it is not listed.
+    contents: chunk ids by name, of files that were read and offered already: dumps.
+    kept: names that stay as they were at the last restore point: dumps that failed.
+    """
+
+    path: bytes
+    descriptor: int = -1
+    rows: list[Row] = []
+    unseen: dict[bytes, Reason] = {}
+    unreadable: Reason | None = None
+    pinned: bool = False
+    specials: int = 0
+    too_large: list[Row] = []
+    contents: dict[bytes, bytes] = {}
+    kept: list[bytes] = []
+    names: SortedNames | None = None
+    part: int = 0
+    up_to: bytes | None = None
+
+
+class _Step(NamedTuple):
+    path: bytes
+    inode: int | None
+    base: bytes | None
+
+
+class Tree:
+    """A plan's folders, checked to be there."""
+
+    def __init__(self, named: Sequence[str], rules: Rules, own_folders: Sequence[str]) -> None:
+        self._rules = rules
+        self._devices: dict[bytes, int] = {}
+        self.roots = _outermost(os.fsencode(folder).lstrip(b"/") for folder in named)
+        own = [os.fsencode(paths.plan_folder(folder, SYSTEM)) for folder in own_folders]
+        self._exclusions = {root: Exclusions(root, self._rules, own, fold) for root in self.roots}
+        self._leading: dict[bytes, set[bytes]] = {}
+        for root in self.roots:
+            _open_root(root, close=True)
+            parts = root.split(b"/") if root else []
+            for depth, part in enumerate(parts):
+                self._leading.setdefault(b"/".join(parts[:depth]), set()).add(part)
+
+    def walk(self) -> Iterator[Listing]:
+        """Each folder before those in it, by name; the descriptor is closed when we go on."""
+        steps = [_Step(b"", None, b"" if b"" in self._exclusions else None)]
+        while steps:
+            step = steps.pop()
+            listing = self._leads(step.path) if step.base is None else self._list(step)
+            parts = (listing,) if listing.names is None else self._slice(listing, step)
+            below: list[Row] = []
+            try:
+                for part in parts:
+                    yield part
+                    below += [row for row in part.rows if row[1] >> 12 == FOLDER]
+            finally:
+                if listing.descriptor >= 0:
+                    folders.close(listing.descriptor)
+            prefix = step.path + b"/" if step.path else b""
+            for row in reversed(below):
+                path = prefix + row[0]
+                base = path if path in self._exclusions else step.base
+                steps.append(_Step(path, row[2], base))
+
+    def _slice(self, whole: Listing, step: _Step) -> Iterator[Listing]:
+        """A large folder as listings that follow each other by name."""
+        assert whole.names is not None
+        for part, (names, is_last) in enumerate(whole.names.slices()):
+            listing = Listing(whole.path, whole.descriptor, part=part)
+            listing.up_to = None if is_last else names[-1]
+            self._fill(listing, _look_at(listing, names), step)
+            yield listing
+
+    def _leads(self, path: bytes) -> Listing:
+        listing = Listing(path, pinned=True)
+        for name in sorted(self._leading.get(path, ())):
+            full = path + b"/" + name if path else name
+            try:
+                status = folders.status_at(full)
+            except OSError as error:
+                raise _missing(full, error) from error
+            row = row_of(name, status)
+            listing.rows.append((*row[:3], 0, *row[4:]))
+        return listing
+
+    def _list(self, step: _Step) -> Listing:
+        listing = Listing(step.path)
+        try:
+            if step.path in self._exclusions:
+                listing.descriptor = _open_root(step.path)
+            else:
+                listing.descriptor = _open_folder(step.path, step.inode)
+            if self._rules.one_file_system and self._is_elsewhere(listing, step):
+                return listing
+            rows = _scan(listing)
+        except OSError as error:
+            if step.path in self._exclusions:
+                raise _missing(step.path, error) from error
+            if error.errno not in _GONE:
+                listing.unreadable = oserrors.reason_of(error)
+            return listing
+        if listing.names is not None and step.path not in self._exclusions:
+            # Only its marks can make a large folder small.
+            listing.rows = sorted(_look_at(listing, [*self._rules.markers, CACHE_TAG]))
+            if self._keep_mark_only(listing):
+                listing.names = None
+            return listing
+        self._fill(listing, rows, step)
+        if step.path not in self._exclusions:
+            self._keep_mark_only(listing)
+        return listing
+
+    def _fill(self, listing: Listing, rows: list[Row], step: _Step) -> None:
+        listing.rows = _kept(listing, rows, self._exclusions[step.base or b""])
+        if self._rules.max_file_size_bytes is not None:
+            _leave_out_large(listing, self._rules.max_file_size_bytes)
+
+    def _is_elsewhere(self, listing: Listing, step: _Step) -> bool:
+        """Is another file system mounted here?"""
+        device = folders.status(listing.descriptor).st_dev
+        if step.path in self._exclusions:
+            self._devices[step.path] = device
+        return device != self._devices[step.base or b""]
+
+    def _keep_mark_only(self, listing: Listing) -> bool:
+        """Of a folder that asks not to be copied, only the file that says so stays."""
+        for name in self._rules.markers:
+            if (row := _find(listing.rows, name)) is not None:
+                listing.rows = [row]
+                listing.unseen.clear()
+                return True
+        if self._rules.exclude_caches:
+            row = _find(listing.rows, CACHE_TAG)
+            if row is not None and row[1] >> 12 == FILE and _is_signed(listing.descriptor):
+                listing.rows = [row]
+                listing.unseen.clear()
+                return True
+        return False
+
+
+def _scan(listing: Listing) -> list[Row]:
+    try:
+        with folders.scan(listing.descriptor) as entries:
+            rows = [
+                (
+                    entry.name.encode(_ENCODING, _ERRORS),
+                    *_fields(entry.stat(follow_symlinks=False)),
+                )
+                for entry in itertools.islice(entries, LARGE_FOLDER_ENTRIES)
+            ]
+            if len(rows) < LARGE_FOLDER_ENTRIES:
+                return rows
+            first = [row[0] for row in rows]
+            rows.clear()
+            others = (entry.name.encode(_ENCODING, _ERRORS) for entry in entries)
+            listing.names = SortedNames(itertools.chain(first, others))
+            return []
+    except OSError:
+        return _scan_one_by_one(listing)
+
+
+def _look_at(listing: Listing, names: Sequence[bytes]) -> list[Row]:
+    """Rows of those names that are there."""
+    rows: list[Row] = []
+    for name in names:
+        try:
+            status = folders.status_in(name, listing.descriptor)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            listing.unseen[name] = oserrors.reason_of(error)
+        else:
+            rows.append(row_of(name, status))
+    return rows
+
+
+def _scan_one_by_one(listing: Listing) -> list[Row]:
+    rows: list[Row] = []
+    with folders.scan(listing.descriptor) as entries:
+        for entry in entries:
+            name = os.fsencode(entry.name)
+            try:
+                rows.append(row_of(name, entry.stat(follow_symlinks=False)))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                listing.unseen[name] = oserrors.reason_of(error)
+    return rows
+
+
+def _kept(listing: Listing, rows: list[Row], exclusions: Exclusions) -> list[Row]:
+    """Without special files and what is excluded, by name; folders have no size."""
+    kinds = {row[1] >> 12 for row in rows}
+    if not kinds <= KINDS:
+        listing.specials = sum(row[1] >> 12 not in KINDS for row in rows)
+        rows = [row for row in rows if row[1] >> 12 in KINDS]
+    if FOLDER in kinds:
+        rows = [(*row[:3], 0, *row[4:]) if row[1] >> 12 == FOLDER else row for row in rows]
+    if exclusions.any_in(listing.path, [row[0] for row in rows]):
+        rows = [
+            row
+            for row in rows
+            if not exclusions.match(listing.path, row[0], row[1] >> 12 == FOLDER)
+        ]
+    for name in list(listing.unseen):
+        if exclusions.match(listing.path, name, False):
+            del listing.unseen[name]
+    rows.sort()
+    return rows
+
+
+def _find(rows: list[Row], name: bytes) -> Row | None:
+    place = bisect.bisect_left(rows, (name,))
+    return rows[place] if place < len(rows) and rows[place][0] == name else None
+
+
+def _is_signed(folder: int) -> bool:
+    try:
+        descriptor = folders.open_file(CACHE_TAG, folder)
+    except OSError:
+        return False
+    try:
+        return os.read(descriptor, len(CACHE_SIGNATURE)) == CACHE_SIGNATURE
+    finally:
+        os.close(descriptor)
+
+
+def _leave_out_large(listing: Listing, most_bytes: int) -> None:
+    if any(row[3] > most_bytes for row in listing.rows):
+        listing.too_large = [row for row in listing.rows if row[3] > most_bytes]
+        listing.rows = [row for row in listing.rows if row[3] <= most_bytes]
+
+
+def _open_folder(path: bytes, inode: int | None) -> int:
+    descriptor = folders.open_absolute(path)
+    # Windows' listings name no inodes.
+    if inode and folders.status(descriptor).st_ino != inode:
+        folders.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, "it was replaced while the plan was walked")
+    return descriptor
+
+
+def _open_root(root: bytes, close: bool = False) -> int:
+    try:
+        descriptor = folders.open_named(root)
+        if close:
+            with folders.scan(descriptor):
+                pass
+    except OSError as error:
+        raise _missing(root, error) from error
+    if close:
+        folders.close(descriptor)
+        return -1
+    return descriptor
+
+
+def _missing(root: bytes, error: OSError) -> AgentError:
+    place, words = shown_absolute(root), oserrors.words_of(error)
+    if error.errno in _GONE:
+        return AgentError(Reason("folder-missing", place, detail=words))
+    return AgentError(Reason("folder-unreadable", place, detail=words))
+
+
+def _outermost(named: Iterator[bytes]) -> list[bytes]:
+    kept: list[bytes] = []
+    for folder in sorted(named):
+        if not any(outer in (b"", folder) or folder.startswith(outer + b"/") for outer in kept):
+            kept.append(folder)
+    return kept

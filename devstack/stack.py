@@ -1,0 +1,197 @@
+"""What one installation in one folder consists of: its secrets, database, services, settings."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import minio
+
+from devstack.ports import Ports
+from devstack.processes import Processes, Program
+from devstack.servers import ROOT, Servers, secret
+from libs.shared import database
+
+SERVICES = {"portal": 8000, "ingest": 8001, "quota": 8002, "reporting": 8003, "retention": 8004}
+OPERATOR = "operator@coffre.example"
+HOTLINE = "hotline@coffre.example"
+KEEPERS_OF_OBJECTS = ("ingest", "portal", "retention")
+PASSED_BY = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "PYTHONWARNINGS")
+
+
+def readable_secret(folder: Path, name: str) -> str:
+    """Gives a password of this stack that a person may have to type."""
+    path = folder / "secrets" / name
+    if not path.exists():
+        secret(folder, name)
+        path.write_text("-".join(secrets.token_hex(3) for _ in range(4)))
+    return path.read_text()
+
+
+@dataclass(frozen=True)
+class Stack:
+    """An installation: its folder, its servers, and where each service listens."""
+
+    folder: Path
+    servers: Servers
+    listens: Mapping[str, int]
+    database: str = "coffre"
+    bucket: str = "coffre"
+    vhost: str = "/"
+
+    def url(self, service: str) -> str:
+        """Gives the address of a service."""
+        return f"http://127.0.0.1:{self.listens[service]}"
+
+    def dsn(self, role: str) -> str:
+        """Gives the address of the database for a role such as `coffre_ingest`."""
+        return self.servers.postgresql.dsn(self.database, role, secret(self.folder, role))
+
+    @property
+    def admin_dsn(self) -> str:
+        """The address of the database for PostgreSQL's administrator."""
+        return self.servers.postgresql.dsn(self.database)
+
+    @property
+    def amqp_url(self) -> str:
+        """The address of the broker."""
+        return self.servers.rabbitmq.url(self.vhost)
+
+    @property
+    def operator_token(self) -> str:
+        """What the operator signs in with at the portal's JSON API."""
+        return secret(self.folder, "operator-token")
+
+    def prepare(self) -> None:
+        """Makes roles, database and bucket where they are missing, and applies migrations."""
+        asyncio.run(self._prepare_database())
+        store = self.servers.seaweedfs
+        client = minio.Minio(
+            urlsplit(store.endpoint).netloc,
+            store.access_key,
+            store.secret_key,
+            secure=False,
+            region="us-east-1",
+        )
+        if not client.bucket_exists(self.bucket):
+            client.make_bucket(self.bucket)
+
+    async def _prepare_database(self) -> None:
+        passwords = {role: secret(self.folder, role) for role in database.ROLES}
+        await database.bootstrap(self.servers.postgresql.dsn(), self.database, passwords)
+        for service in SERVICES:
+            await database.migrate(self.dsn("coffre_owner"), service)
+
+    def program(self, service: str) -> Program:
+        """Says how to start a service."""
+        return Program(
+            name=service,
+            argv=[sys.executable, "-m", f"services.{service}"],
+            environ=self.environment(service),
+            cwd=ROOT,
+            log=self.folder / "logs" / f"{service}.log",
+            stop_signal=signal.SIGTERM,
+            stop_seconds=25,
+        )
+
+    def environment(self, service: str) -> dict[str, str]:
+        """Gives a service's variables: the caller's COFFRE_… first, what we know over them."""
+        environ = {
+            name: value
+            for name, value in os.environ.items()
+            if name in PASSED_BY or name.startswith("COFFRE_")
+        }
+        settings = {
+            "database_url": self.dsn(f"coffre_{service}"),
+            "amqp_url": self.amqp_url,
+            "listen": f"127.0.0.1:{self.listens[service]}",
+            "log_format": os.environ.get("COFFRE_LOG_FORMAT", "console"),
+        }
+        if service in KEEPERS_OF_OBJECTS:
+            settings |= {
+                "s3_endpoint": self.servers.seaweedfs.endpoint,
+                "s3_access_key": self.servers.seaweedfs.access_key,
+                "s3_secret_key": self.servers.seaweedfs.secret_key,
+                "s3_bucket": self.bucket,
+                "master_key_file": self._secret_file("master-key"),
+            }
+        if service == "reporting":
+            settings |= {
+                "smtp_host": "127.0.0.1",
+                "smtp_port": str(self.servers.mailbox.port),
+                "mail_from": "Coffre <no-reply@coffre.example>",
+                "hotline": HOTLINE,
+            }
+        if service == "portal":
+            settings |= {
+                "ingest_url": self.url("ingest"),
+                "operator_email": OPERATOR,
+                "operator_password_file": self._secret_file("operator-password"),
+                "operator_token_file": self._secret_file("operator-token"),
+            }
+        if service in ("portal", "reporting"):
+            settings |= {
+                "portal_url": self.url("portal"),
+                "mail_key_file": self._secret_file("mail-key"),
+            }
+        return environ | {f"COFFRE_{name.upper()}": value for name, value in settings.items()}
+
+    def _secret_file(self, name: str) -> str:
+        if name.endswith("password"):
+            readable_secret(self.folder, name)
+        else:
+            secret(self.folder, name)
+        return str(self.folder / "secrets" / name)
+
+    def describe(self, processes: Processes, demo: object) -> dict[str, object]:
+        """Gives the contents of `stack.json`."""
+        running = {name: processes.process(name) for name in SERVICES}
+        store, mailbox = self.servers.seaweedfs, self.servers.mailbox
+        return {
+            "portal": {"url": self.url("portal")},
+            "ingest": {"url": self.url("ingest")},
+            "mailbox": {"url": mailbox.url, "dir": str(mailbox.folder)},
+            "smtp": {"host": "127.0.0.1", "port": mailbox.port},
+            "operator": {
+                "email": OPERATOR,
+                "password": readable_secret(self.folder, "operator-password"),
+                "token": self.operator_token,
+            },
+            "demo": demo,
+            "postgres": {"dsn": self.admin_dsn},
+            "amqp": {"url": self.amqp_url},
+            "s3": {
+                "endpoint": store.endpoint,
+                "access_key": store.access_key,
+                "secret_key": store.secret_key,
+                "bucket": self.bucket,
+            },
+            "services": {
+                name: {"pid": process.pid, "url": self.url(name)}
+                for name, process in running.items()
+                if process is not None
+            },
+        }
+
+
+def choose_listens(free: Ports) -> dict[str, int]:
+    """Gives each service its usual port, or another one when that is taken."""
+    return {service: free.choose(service, usual) for service, usual in SERVICES.items()}
+
+
+def is_ready(url: str) -> bool:
+    """Says whether a service reports that it can do its work."""
+    try:
+        with urllib.request.urlopen(f"{url}/health/ready", timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False

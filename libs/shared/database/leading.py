@@ -1,0 +1,59 @@
+"""Work that one process of an installation does at a time: whoever's session holds the lock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import NoReturn
+
+from libs.shared.database.connections import Connection, connect, outages_translated
+
+STANDBY_SECONDS = 1.0
+WATCH_SECONDS = 1.0
+
+
+@asynccontextmanager
+async def leading(dsn: str, service: str, work: str) -> AsyncIterator[Connection]:
+    """Waits until no other process does this work of the service; gives the session that says so.
+
+    The lead lasts as long as the session: `watch_lead`, or any other question on it, tells when
+    it is lost.
+    Raises Unavailable where PostgreSQL goes away, inside as well.
+    """
+    session = await connect(dsn, service, name=f"{service}-{work}")
+    try:
+        with outages_translated():
+            await _lock(session, f"coffre/{service}/{work}")
+            yield session
+    finally:
+        await _close(session)
+
+
+async def watch_lead(session: Connection) -> NoReturn:
+    """Raises Unavailable once the session is gone: somebody else may lead from now on."""
+    gone = asyncio.Event()
+    session.add_termination_listener(lambda _: gone.set())
+    while True:
+        with outages_translated():
+            await session.execute("SELECT 1")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WATCH_SECONDS):
+                await gone.wait()
+
+
+async def _lock(session: Connection, name: str) -> None:
+    """Asks again and again: a wait inside PostgreSQL would not show that the connection is gone."""
+    held = False
+    while not held:
+        held = await session.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name)
+        await asyncio.sleep(0 if held else STANDBY_SECONDS)
+
+
+async def _close(session: Connection) -> None:
+    """Closes without waiting for a server that no longer answers."""
+    try:
+        with suppress(Exception):
+            await session.close(timeout=2)
+    finally:
+        session.terminate()

@@ -1,0 +1,262 @@
+"""The commit of a run: all of it becomes a restore point at once, or nothing does."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from libs.shared import bucket, clock, database, logs, outbox, reasons
+from libs.shared.catalogue import volumes
+from libs.shared.catalogue.volumes import Volume
+from libs.shared.crashpoints import crashpoint
+from libs.shared.database import Connection
+from libs.shared.entries import EntryRejected
+from libs.shared.errors import NotFound
+from libs.shared.events import Outcome
+from libs.shared.reasons import Reason
+from services.ingest import rules, store
+from services.ingest.actions.commits.applying import Application
+from services.ingest.actions.intake.deltas import hold_packs
+from services.ingest.actions.manifests.ends import put_head, tell_end
+from services.ingest.actions.resources import Resources
+from services.ingest.actions.runs import finished, use_run
+from services.ingest.actions.scripts.bundling import bundle_files, check_bundled
+
+
+async def commit_run(
+    resources: Resources, agent: rules.agents.Agent, run_id: UUID, commit: rules.reported.Commit
+) -> dict[str, Any]:
+    """Ends a run; the same again gives the same answer.
+
+    The manifest's head is stored before the transaction, under a key of its own, and the run's
+    end after it: which heads became restore points is told by docs/decisions/0013.
+    """
+    ending = commit.shortened()
+    async with database.transaction(resources.pool) as conn:
+        run, plan, answer = await _look(resources, conn, agent, run_id)
+        if answer is not None:
+            return answer
+        outcome, reason = rules.commits.decide_outcome(
+            commit.outcome_hint,
+            ending.counters,
+            ending.dumps,
+            plan.declaration["dumps"],
+            ending.warnings,
+            ending.reason,
+        )
+        has_files = await store.scripts.has_files(conn, run_id)
+        rules.scripts.check_form(commit, has_files=has_files)
+    mark: store.scripts.Mark | None = None
+    count = commit.batches or 0
+    if has_files:
+        # By the same commit, sent twice: the next look tells.
+        with suppress(rules.refusals.RunClosed):
+            count, mark = await bundle_files(resources, agent, run)
+    async with database.transaction(resources.pool) as conn:
+        run, plan, answer = await _look(resources, conn, agent, run_id)
+        if answer is not None:
+            return answer
+        batches = await _check_delta(conn, run, plan, count)
+        await store.manifests.due.mark_tried(conn, run.tenant_id, run_id, clock.now())
+    head = _head(run, plan, ending, batches, (outcome, reason), full=commit.full)
+    head_key = await put_head(resources, head)
+    crashpoint("ingest.before_commit_run")
+    async with resources.deltas:
+        answer = await _apply(
+            resources,
+            agent,
+            run_id,
+            ending,
+            (outcome, reason, head_key),
+            count,
+            mark,
+            full=commit.full,
+        )
+    crashpoint("ingest.after_commit_run")
+    await tell_end(resources, run.tenant_id, run_id)
+    crashpoint("ingest.after_tell_end")
+    return answer
+
+
+async def _look(
+    resources: Resources, conn: Connection, agent: rules.agents.Agent, run_id: UUID
+) -> tuple[rules.runs.Run, store.plans.Plan, dict[str, Any] | None]:
+    """The run, its plan (locked), and the answer where the run was committed before."""
+    run = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
+    if run is None:
+        raise NotFound("run")
+    plan = await store.plans.lock(conn, agent.tenant_id, agent.agent_id, run.plan_id)
+    assert plan is not None
+    run = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
+    assert run is not None
+    if run.answer is not None:
+        return run, plan, run.answer
+    return await use_run(resources, conn, agent, run_id), plan, None
+
+
+def _answer(run: rules.runs.Run, outcome: Outcome, volume: Volume) -> dict[str, Any]:
+    return {
+        "outcome": outcome,
+        "reason": reasons.write(run.reason),
+        "run_id": str(run.run_id),
+        "number": run.number,
+        "restore_point": True,
+        "stored_bytes": volume.stored_bytes,
+        "protected_bytes": volume.protected_bytes,
+    }
+
+
+async def _check_delta(
+    conn: Connection, run: rules.runs.Run, plan: store.plans.Plan, count: int
+) -> list[store.intake.deltas.Batch]:
+    """The run's batches, all there and on top of the newest restore point."""
+    if run.parent != plan.last_run:
+        raise rules.refusals.ParentOutdated(run.parent, plan.last_run)
+    batches = await store.intake.deltas.list_batches(conn, run.run_id, count)
+    if len(batches) != count:
+        have = {batch.batch for batch in batches}
+        raise rules.refusals.BatchesMissing(
+            [number for number in range(count) if number not in have]
+        )
+    return batches
+
+
+def _head(
+    run: rules.runs.Run,
+    plan: store.plans.Plan,
+    ending: rules.reported.Ending,
+    batches: list[store.intake.deltas.Batch],
+    verdict: tuple[Outcome, Reason | None],
+    *,
+    full: bool,
+) -> bucket.Head:
+    """A manifest's head: with it and its parts the run can be rebuilt."""
+    return bucket.Head(
+        tenant_id=run.tenant_id,
+        plan_id=run.plan_id,
+        plan=plan.name,
+        plan_version=plan.version,
+        plan_created_at=plan.created_at,
+        agent_id=run.agent_id,
+        hostname=plan.hostname,
+        platform=plan.platform,
+        agent_version=plan.agent_version,
+        enrolled_at=plan.enrolled_at,
+        declaration=plan.declaration,
+        run_id=run.run_id,
+        number=run.number,
+        parent=run.parent,
+        full=full,
+        started_at=run.started_at,
+        asked_at=clock.now(),
+        outcome=verdict[0],
+        reason=verdict[1],
+        counters=ending.counters.model_dump(),
+        parts=[
+            bucket.StoredPart(batch.object_key, batch.sha256.hex(), batch.entries)
+            for batch in batches
+        ],
+    )
+
+
+async def _apply(
+    resources: Resources,
+    agent: rules.agents.Agent,
+    run_id: UUID,
+    ending: rules.reported.Ending,
+    verdict: tuple[Outcome, Reason | None, str],
+    count: int,
+    mark: store.scripts.Mark | None,
+    *,
+    full: bool,
+) -> dict[str, Any]:
+    """The one transaction: delta, restore point, volume, run and events.
+
+    mark: the files that the batches were made of, where a script put them.
+    """
+    now = clock.now()
+    try:
+        async with database.transaction(resources.pool) as conn:
+            run, plan, answer = await _look(resources, conn, agent, run_id)
+            if answer is not None:
+                return answer
+            await store.sessions.allow_long_statements(conn)
+            batches = await _check_delta(conn, run, plan, count)
+            if mark is not None:
+                await check_bundled(conn, run, mark)
+            resurrected_bytes = await hold_packs(resources, conn, run, batches)
+            delta = Application(resources, conn, run, now, full=full, counts=mark is not None)
+            if count or full:
+                await delta.apply(count)
+            answer = await _close(
+                conn, run, plan, ending, verdict, delta, resurrected_bytes, mark, now
+            )
+            entries = sum(batch.entries for batch in batches)
+            is_whole = full or run.parent is None
+            await store.manifests.due.count_delta(
+                conn, run.tenant_id, run.plan_id, entries, is_whole=is_whole
+            )
+            crashpoint("ingest.in_commit_run")
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != "versions_pkey":
+            raise
+        raise EntryRejected(b"", "an entry is in two batches of the run") from None
+    logs.get().info(
+        "run.committed",
+        tenant_id=str(run.tenant_id),
+        run_id=str(run_id),
+        outcome=verdict[0],
+        entries=entries,
+    )
+    return answer
+
+
+async def _close(
+    conn: Connection,
+    run: rules.runs.Run,
+    plan: store.plans.Plan,
+    ending: rules.reported.Ending,
+    verdict: tuple[Outcome, Reason | None, str],
+    delta: Application,
+    resurrected_bytes: int,
+    mark: store.scripts.Mark | None,
+    now: datetime,
+) -> dict[str, Any]:
+    outcome, reason, head_key = verdict
+    place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
+    files_total, bytes_protected = await store.commits.add_restore_point(
+        conn, place, run.run_id, delta.files, delta.size_bytes, run.parent, now
+    )
+    if mark is not None:
+        ending = rules.scripts.count_files(
+            ending,
+            files_total=files_total,
+            bytes_protected=bytes_protected,
+            bytes_sent=mark.size_bytes,
+            added=delta.added,
+            changed=delta.changed,
+            more=delta.files,
+        )
+    volume = await volumes.change(conn, run.tenant_id, resurrected_bytes, delta.size_bytes)
+    run = replace(run, state="committed", outcome=outcome, reason=reason)
+    answer = _answer(run, outcome, volume)
+    closed = await store.runs.finish(
+        conn,
+        run.tenant_id,
+        run.run_id,
+        state="committed",
+        outcome=outcome,
+        reason=reason,
+        answer=answer,
+        now=now,
+        head_key=head_key,
+    )
+    if not closed:
+        raise rules.refusals.RunClosed("failed", None)
+    await outbox.add(conn, finished(run, plan, outcome, ending, volume.stored_bytes, now))
+    return answer

@@ -1,0 +1,126 @@
+"""A run's delta: batches of entries taken in, and kept until the commit."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Sequence
+from uuid import UUID
+
+from libs.shared import bucket, database, entries, logs
+from libs.shared.database import Connection
+from libs.shared.entries import FolderDelta
+from libs.shared.errors import InvalidRequest, Unavailable
+from services.ingest import rules, store
+from services.ingest.actions.resources import Resources
+from services.ingest.actions.runs import use_run
+
+MAX_BATCHES = 100_000
+_IDS_AT_ONCE = 16_384
+_LOOKS = 10
+
+
+async def take_batch(
+    resources: Resources, agent: rules.agents.Agent, run_id: UUID, number: int, body: bytearray
+) -> None:
+    """Checks one batch of an open run's delta and keeps it; the same number again replaces it."""
+    if not 0 <= number < MAX_BATCHES:
+        raise InvalidRequest(f"A run has batches 0 to {MAX_BATCHES - 1}.")
+    async with database.transaction(resources.pool) as conn:
+        run = await use_run(resources, conn, agent, run_id)
+    async with resources.deltas:
+        deltas, ids = await resources.in_thread(_unpack, body)
+        async with database.acquire(resources.pool) as conn:
+            facts = await find_facts(conn, agent.tenant_id, ids)
+        crc32s = await resources.in_thread(_check, deltas, facts)
+        count = sum(len(delta.upserts) + len(delta.removed) for delta in deltas)
+        pack_nos = sorted({fact.pack_no for fact in facts.values()})
+        del deltas, ids, facts
+    digest = hashlib.sha256(body).digest()
+    key = bucket.key_of_part(run.tenant_id, run.plan_id, run.number, number, digest.hex())
+    keys = await resources.keys.get(agent.tenant_id)
+    sealed = await resources.in_thread(bucket.seal_object, body, keys, key)
+    await resources.objects.put(key, sealed)
+    batch = store.intake.deltas.Batch(number, count, key, digest, pack_nos)
+    async with database.transaction(resources.pool) as conn:
+        if not await store.intake.deltas.put_batch(
+            conn, agent.tenant_id, run_id, batch, crc32s, bytes(body)
+        ):
+            closed = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
+            assert closed is not None
+            raise rules.refusals.RunClosed(closed.state, closed.reason)
+    logs.get().info("batch.taken", run_id=str(run_id), batch=number, entries=count)
+
+
+def _unpack(body: bytes | bytearray) -> tuple[list[FolderDelta], list[bytes]]:
+    deltas = entries.decode_batch(body)
+    entries.check_batch(deltas)
+    rules.intake.list_folders(delta.folder for delta in deltas)
+    return deltas, rules.intake.list_chunk_ids(deltas)
+
+
+def _check(deltas: list[FolderDelta], facts: dict[bytes, store.intake.packs.ChunkFacts]) -> bytes:
+    crc32s = array("I", rules.intake.check_chunks(deltas, facts))
+    crc32s.byteswap()
+    return crc32s.tobytes()
+
+
+async def find_facts(
+    conn: Connection, tenant_id: UUID, ids: Sequence[bytes]
+) -> dict[bytes, store.intake.packs.ChunkFacts]:
+    """What is known of each chunk that the tenant has."""
+    facts: dict[bytes, store.intake.packs.ChunkFacts] = {}
+    for at in range(0, len(ids), _IDS_AT_ONCE):
+        facts.update(
+            await store.intake.packs.find_chunk_facts(conn, tenant_id, ids[at : at + _IDS_AT_ONCE])
+        )
+    return facts
+
+
+async def hold_packs(
+    resources: Resources,
+    conn: Connection,
+    run: rules.runs.Run,
+    batches: Sequence[store.intake.deltas.Batch],
+) -> int:
+    """Sees to it that no pack which the delta needs goes away; returns bytes stored again.
+
+    Raises ChunksMissing where chunks went away since their batch was taken.
+    """
+    wanted = sorted({number for batch in batches for number in batch.pack_nos})
+    held = await store.intake.packs.hold(conn, run.tenant_id, wanted)
+    stale = [batch for batch in batches if not held.trusted.issuperset(batch.pack_nos)]
+    locked, resurrected_bytes = held.locked, held.resurrected_bytes
+    # Rare: collected or repacked since. What matters is whether the chunks are anywhere, and
+    # that where they are now is locked before they were seen there.
+    for _ in range(_LOOKS if stale else 0):
+        found = await _find_packs(resources, conn, run, stale)
+        if found <= locked:
+            break
+        held = await store.intake.packs.hold(conn, run.tenant_id, sorted(found - locked))
+        locked |= held.locked
+        resurrected_bytes += held.resurrected_bytes
+    else:
+        if stale:
+            raise Unavailable("catalogue, whose packs keep moving,")
+    return resurrected_bytes
+
+
+async def _find_packs(
+    resources: Resources,
+    conn: Connection,
+    run: rules.runs.Run,
+    batches: Sequence[store.intake.deltas.Batch],
+) -> set[int]:
+    """Returns the packs in which these batches' chunks lie now; raises ChunksMissing."""
+    missing: set[bytes] = set()
+    found: set[int] = set()
+    for batch in batches:
+        body, _ = await store.intake.deltas.read_batch(conn, run.run_id, batch.batch)
+        _, ids = await resources.in_thread(_unpack, body)
+        facts = await find_facts(conn, run.tenant_id, ids)
+        missing.update(chunk_id for chunk_id in ids if chunk_id not in facts)
+        found.update(fact.pack_no for fact in facts.values())
+    if missing:
+        raise rules.refusals.ChunksMissing(missing)
+    return found

@@ -1,0 +1,21 @@
+"""Growth: what a tenant's stored volume may come to, judged where no other growth can pass by."""
+
+from __future__ import annotations
+
+from libs.shared.catalogue import volumes
+from libs.shared.database import Connection
+from services.ingest import rules, store
+
+
+async def grow(conn: Connection, agent: rules.agents.Agent, added_bytes: int) -> None:
+    """Adds to a tenant's stored volume and publishes it, as the last act of a transaction.
+
+    Raises GrowthBlocked where that passes what quota allows at this moment: the transaction, and
+    the change with it, must then be undone. All growth meets at the lock on the volume, so that
+    what comes at once can't pass the ceiling together.
+    """
+    volume = await volumes.change(conn, agent.tenant_id, added_bytes, 0)
+    _, ceiling_bytes = await store.agents.lock_allowance(conn, agent.tenant_id)
+    rules.agents.check_growth(
+        ceiling_bytes, agent.ceiling_reason, volume.stored_bytes - added_bytes, added_bytes
+    )

@@ -1,0 +1,130 @@
+"""Packs: which chunks are wanted, and one upload from refusal to acknowledgement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+from uuid import UUID
+
+from libs.shared import bucket, catalogue, clock, database, logs, packs, sealing
+from libs.shared.catalogue import volumes
+from libs.shared.crashpoints import crashpoint
+from libs.shared.database import Connection
+from libs.shared.errors import InvalidRequest, Unavailable
+from libs.shared.keys import TenantKeys
+from services.ingest import rules, store
+from services.ingest.actions.intake.growth import grow
+from services.ingest.actions.intake.uploads import BuiltBody, Upload
+from services.ingest.actions.resources import Resources
+from services.ingest.actions.runs import use_run
+
+MAX_IDS = 16_384
+
+
+class Stored(NamedTuple):
+    """What an upload came to: did it put the pack there, and what that adds to the volume.
+
+    One that replaces a damaged object is new and adds nothing.
+    """
+
+    is_new: bool
+    stored_bytes: int
+
+
+async def find_missing(
+    resources: Resources, agent: rules.agents.Agent, run_id: UUID, ids: bytes
+) -> bytes:
+    """Returns a bitmap: bit i of byte i // 8, lowest first, is 1 if the tenant lacks chunk i.
+
+    ids: up to 16,384 ids of 32 bytes, one after the other.
+    """
+    if len(ids) % 32 or len(ids) > MAX_IDS * 32:
+        raise InvalidRequest(f"Send up to {MAX_IDS} chunk ids of 32 bytes, one after the other.")
+    asked = rules.intake.split_ids(ids)
+    # The most frequent request of all: without a transaction it is two round trips shorter.
+    async with database.acquire(resources.pool) as conn:
+        await use_run(resources, conn, agent, run_id)
+        present = await store.intake.packs.find_present(conn, agent.tenant_id, asked)
+    bitmap = bytearray((len(asked) + 7) // 8)
+    for place, chunk_id in enumerate(asked):
+        if chunk_id not in present:
+            bitmap[place >> 3] |= 1 << (place & 7)
+    return bytes(bitmap)
+
+
+async def take_pack(
+    resources: Resources,
+    agent: rules.agents.Agent,
+    run_id: UUID,
+    pack_hex: str,
+    body: Upload | BuiltBody,
+) -> Stored:
+    """Takes one pack in, from its refusal to its acknowledgement; again, it changes nothing.
+
+    The body is received only once it is known to be wanted and there is room for it.
+    Raises refusals of the run, of growth and of the pack, BodyTooLarge, Unavailable.
+    """
+    tenant_id, pack_id = agent.tenant_id, bytes.fromhex(pack_hex)
+    async with database.transaction(resources.pool) as conn:
+        await use_run(resources, conn, agent, run_id)
+        look = await store.intake.packs.look_at(conn, tenant_id, pack_id)
+        volume = await volumes.read(conn, tenant_id)
+    if look.is_whole:
+        await body.discard()
+        return Stored(is_new=False, stored_bytes=0)
+    rules.agents.check_growth(
+        agent.ceiling_bytes, agent.ceiling_reason, volume.stored_bytes, body.size_bytes
+    )
+    keys = await resources.keys.get(tenant_id)
+    async with body.held(resources) as content:
+        with resources.buffers.lend() as take:
+            sealed = await resources.in_thread(
+                _verify_and_seal, content, pack_hex, keys, tenant_id, take
+            )
+            object_bytes = len(sealed.body)
+            crashpoint("ingest.before_put")
+            await resources.objects.put(bucket.key_of_pack(tenant_id, pack_id), sealed.body)
+            crashpoint("ingest.after_put")
+    async with database.transaction(resources.pool) as conn:
+        stored = await _record(conn, agent, pack_id, object_bytes, sealed.chunks, look.snapshot)
+    crashpoint("ingest.after_commit")
+    if stored.is_new:
+        logs.get().info("pack.stored", run_id=str(run_id), pack=pack_hex, bytes=object_bytes)
+    return stored
+
+
+def _verify_and_seal(
+    body: memoryview,
+    pack_hex: str,
+    keys: TenantKeys,
+    tenant_id: UUID,
+    take: Callable[[int], memoryview],
+) -> sealing.SealedPack:
+    chunks = packs.verify(body, pack_hex, keys.chunk_key)
+    return sealing.seal(body, chunks, keys, tenant_id, bytes.fromhex(pack_hex), take)
+
+
+async def _record(
+    conn: Connection,
+    agent: rules.agents.Agent,
+    pack_id: bytes,
+    object_bytes: int,
+    chunks: list[sealing.SealedChunk],
+    snapshot: str,
+) -> Stored:
+    """Writes a stored pack down, unless somebody else just has.
+
+    snapshot: taken before the object was put; a deletion that it doesn't see the end of may
+    have taken the object away again, and the agent must send it once more.
+    What is refused here leaves an object that no row names.
+    """
+    tenant_id = agent.tenant_id
+    put = await store.intake.packs.put(
+        conn, tenant_id, pack_id, object_bytes, len(chunks), clock.now()
+    )
+    if await catalogue.is_being_removed(conn, tenant_id, pack_id, snapshot):
+        raise Unavailable("place of this pack, which is being cleared,", 5)
+    await store.intake.packs.add_chunks(conn, tenant_id, put.pack_no, chunks)
+    if put.added_bytes:
+        await grow(conn, agent, put.added_bytes)
+    return Stored(put.is_new, put.added_bytes)

@@ -1,0 +1,62 @@
+"""How each run ended, told to the bucket: what a rebuild goes by (docs/decisions/0013)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from libs.shared import bucket, clock, database, logs
+from libs.shared.errors import Refusal, Unavailable
+from libs.shared.keys import KeysDestroyed
+from services.ingest import store
+from services.ingest.actions.resources import Resources
+
+_ENDS_AT_ONCE = 100
+_PATIENCE = timedelta(seconds=5)
+
+
+async def put_head(resources: Resources, head: bucket.Head) -> str:
+    """Stores what a commit asks for, under a key of its own; returns the key."""
+    sealed = bucket.seal_head(head, await resources.keys.get(head.tenant_id))
+    await resources.objects.put(sealed.key, sealed.body)
+    return sealed.key
+
+
+async def tell_end(resources: Resources, tenant_id: UUID, run_id: UUID) -> None:
+    """Tells the bucket how a run ended, at once where that works; `tell_ends` sees to the rest.
+
+    Never fails: the end is committed, and its answer must not depend on the store.
+    """
+    try:
+        await _write_end(resources, tenant_id, run_id)
+    except Unavailable as trouble:
+        logs.get().warning("end.pending", run_id=str(run_id), why=str(trouble))
+
+
+async def tell_ends(resources: Resources) -> int:
+    """Tells the bucket of ends that it doesn't know of; returns how many."""
+    async with database.acquire(resources.pool) as conn:
+        pending = await store.manifests.due.list_untold_ends(
+            conn, clock.now() - _PATIENCE, _ENDS_AT_ONCE
+        )
+    written = 0
+    for tenant_id, run_id in pending:
+        try:
+            await _write_end(resources, tenant_id, run_id)
+            written += 1
+        except KeysDestroyed:
+            # Nothing of this tenant will ever be rebuilt.
+            async with database.acquire(resources.pool) as conn:
+                await store.manifests.due.mark_end_written(conn, tenant_id, run_id)
+        except Refusal as refusal:
+            logs.get().warning("end.pending", run_id=str(run_id), why=refusal.code)
+    return written
+
+
+async def _write_end(resources: Resources, tenant_id: UUID, run_id: UUID) -> None:
+    async with database.acquire(resources.pool) as conn:
+        end = await store.manifests.due.find_end(conn, tenant_id, run_id)
+    sealed = bucket.seal_end(end, await resources.keys.get(tenant_id))
+    await resources.objects.put(sealed.key, sealed.body)
+    async with database.acquire(resources.pool) as conn:
+        await store.manifests.due.mark_end_written(conn, tenant_id, run_id)

@@ -1,0 +1,7 @@
+"""Catalogue and bucket compared in words, and mended."""
+
+from __future__ import annotations
+
+from services.retention.actions.audit import comparing, repairing
+
+__all__ = ["comparing", "repairing"]

@@ -1,0 +1,85 @@
+"""What a plan holds, path by path, and how a run tells of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from libs.shared import packs
+from libs.shared.entries import Entry, FolderDelta
+
+MTIME_NS = 1_700_000_000_123_456_789
+
+
+@dataclass
+class File:
+    """A file's content in chunks, or a symlink's target, or (neither) a folder."""
+
+    chunks: list[bytes] = field(default_factory=list)
+    target: bytes | None = None
+    is_folder: bool = False
+    mode: int = 0o644
+    mtime_ns: int = MTIME_NS
+    uid: int = 1000
+    gid: int = 1000
+
+    @property
+    def content(self) -> bytes:
+        """All of it."""
+        return b"".join(self.chunks)
+
+    def entry(self, name: bytes, chunk_key: bytes) -> Entry:
+        """The entry that tells of it."""
+        return Entry(
+            name,
+            "d" if self.is_folder else "f" if self.target is None else "l",
+            self.mode,
+            self.mtime_ns,
+            self.uid,
+            self.gid,
+            sum(map(len, self.chunks)),
+            self.target or b"",
+            b"".join(packs.chunk_id(chunk, chunk_key) for chunk in self.chunks),
+        )
+
+
+def folder(mode: int = 0o755) -> File:
+    """A folder."""
+    return File(is_folder=True, mode=mode)
+
+
+def link(target: bytes) -> File:
+    """A symlink."""
+    return File(target=target, mode=0o777)
+
+
+def text(content: bytes, **more: int) -> File:
+    """A file of one chunk, or none."""
+    return File([content] if content else [], **more)
+
+
+def add_folders(tree: dict[bytes, File]) -> None:
+    """Adds the folders that the paths of a tree need and it doesn't name."""
+    for path in list(tree):
+        parts = path.split(b"/")
+        for depth in range(1, len(parts)):
+            tree.setdefault(b"/".join(parts[:depth]), folder())
+
+
+def deltas(
+    tree: Mapping[bytes, File], removed: Collection[bytes], chunk_key: bytes
+) -> list[FolderDelta]:
+    """What a run sends that brings these paths and drops those, folders first."""
+    found: dict[bytes, FolderDelta] = {}
+
+    def delta_of(path: bytes) -> tuple[FolderDelta, bytes]:
+        above, _, name = path.rpartition(b"/")
+        return found.setdefault(above, FolderDelta(above, [], [])), name
+
+    for path in sorted(tree, key=lambda path: (path.count(b"/"), path)):
+        delta, name = delta_of(path)
+        delta.upserts.append(tree[path].entry(name, chunk_key))
+    for path in sorted(removed):
+        delta, name = delta_of(path)
+        delta.removed.append(name)
+    return list(found.values())

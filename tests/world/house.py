@@ -1,0 +1,288 @@
+"""Services as processes: on a database, a virtual host and a bucket of a test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx2
+
+from devstack import mails
+from devstack.portal import Portal
+from devstack.stack import SERVICES, Stack, is_ready
+from libs.shared import database, keys
+from libs.shared.events import Event
+from libs.shared.objects import ObjectStore
+from services.ingest import consumers
+from tests.servers import cloned_database, free_port, make_bucket
+from tests.world.clients import Client, open_client
+from tests.world.machines import ROOT
+from tests.world.waiting import wait_for
+
+FOR_AGENTS = ("ingest", "portal", "reporting")
+
+
+class Running:
+    """Services that run, seen from outside."""
+
+    mail_dir: Path
+    admin_dsn: str
+    portal: Portal
+
+    def url(self, service: str) -> str:
+        """The address of a service."""
+        raise NotImplementedError
+
+    def api(self, token: str) -> httpx2.Client:
+        """The portal's JSON API with somebody's token."""
+        return httpx2.Client(
+            base_url=f"{self.url('portal')}/api/v1/",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=60,
+            verify=False,
+        )
+
+    def operator(self) -> httpx2.Client:
+        """The portal's JSON API as its operator."""
+        return self.api(self.portal.operator_token)
+
+    def open_client(self, *name: str, **terms: Any) -> Client:
+        """A client company whose administrator has chosen a password."""
+        return open_client(self, *name, **terms)
+
+    def mails(self, to: str) -> list[EmailMessage]:
+        """The mails that an address got, oldest first."""
+        return list(mails.read(self.mail_dir, to))
+
+    def mail(self, to: str, containing: str, seconds: float = 60) -> EmailMessage:
+        """The first mail to an address whose subject or text holds some words, once it is there."""
+
+        def look() -> EmailMessage | None:
+            for mail in self.mails(to):
+                if containing in str(mail["Subject"]) or containing in mails.text(mail):
+                    return mail
+            return None
+
+        return wait_for(f"a mail to {to} with «{containing}»", look, seconds)
+
+    async def fetch(self, statement: str, *arguments: object) -> list[Any]:
+        """Rows, as the database's owner sees them."""
+        connection = await asyncpg.connect(self.admin_dsn)
+        try:
+            return list(await connection.fetch(statement, *arguments))
+        finally:
+            await connection.close()
+
+    def query(self, statement: str, *arguments: object) -> list[Any]:
+        """The same for a test that has no loop."""
+        return asyncio.run(self.fetch(statement, *arguments))
+
+    async def events(self, tenant_id: uuid.UUID, kind: str) -> list[Any]:
+        """What ingest published of a tenant, in order: payloads as JSON."""
+        rows = await self.fetch(
+            "SELECT payload::jsonb::text AS p FROM ingest.outbox"
+            " WHERE tenant_id = $1 AND type = $2 ORDER BY position",
+            tenant_id,
+            kind,
+        )
+        return [json.loads(row["p"]) for row in rows]
+
+    def http(self, service: str) -> httpx2.AsyncClient:
+        """A client of a service, for whoever it then says it is."""
+        return httpx2.AsyncClient(
+            base_url=self.url(service), timeout=60, trust_env=False, verify=False
+        )
+
+    def all_delivered(self) -> bool:
+        """Has all that the portal published been taken in by ingest?"""
+        (row,) = self.query(
+            "SELECT (SELECT count(*) FROM portal.outbox WHERE published_at IS NULL)"
+            " + (SELECT count(*) FROM ingest.inbox WHERE done_at IS NULL) AS left"
+        )
+        return bool(row["left"] == 0)
+
+
+@dataclass
+class Installation(Running):
+    """A whole running stack, as `./run up` starts it."""
+
+    folder: Path
+
+    @property
+    def stack(self) -> dict[str, Any]:
+        """What `stack.json` says now: process numbers change when a service is started again."""
+        told: dict[str, Any] = json.loads((self.folder / "stack.json").read_text())
+        return told
+
+    def __post_init__(self) -> None:
+        told = self.stack
+        self.mail_dir = Path(told["mailbox"]["dir"])
+        self.admin_dsn = told["postgres"]["dsn"]
+        self.portal = Portal(told["portal"]["url"], told["operator"]["token"])
+
+    def url(self, service: str) -> str:
+        """The address of a service."""
+        return str(self.stack["services"][service]["url"])
+
+    def pid(self, service: str) -> int:
+        """The number of a service's process at this moment."""
+        return int(self.stack["services"][service]["pid"])
+
+
+@dataclass
+class House(Running):
+    """Services that a test starts and ends itself, each `python -m services.NAME`."""
+
+    place: Stack
+    environ: dict[str, str] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.mail_dir = self.place.servers.mailbox.folder
+        self.portal = Portal(self.place.url("portal"), self.place.operator_token)
+
+    @cached_property
+    def objects(self) -> ObjectStore:
+        """The bucket."""
+        store = self.place.servers.seaweedfs
+        keys = store.access_key, store.secret_key
+        return ObjectStore(store.endpoint, *keys, self.place.bucket)
+
+    @property
+    def admin_dsn(self) -> str:  # type: ignore[override]
+        """The database for PostgreSQL's administrator."""
+        return self.place.admin_dsn
+
+    @property
+    def master_key(self) -> bytes:
+        """What wraps the tenants' keys."""
+        return keys.read_key(Path(self.environment("ingest")["COFFRE_MASTER_KEY_FILE"]))
+
+    def url(self, service: str) -> str:
+        """The address of a service."""
+        return self.place.url(service)
+
+    def dsn(self, service: str) -> str:
+        """The database for the role of a service."""
+        return self.place.dsn(f"coffre_{service}")
+
+    async def deliver(self, event: Event) -> None:
+        """Hands an event to ingest's handler, as a worker of its inbox does."""
+        pool = await database.create_pool(self.dsn("ingest"), "ingest", max_size=1)
+        try:
+            async with database.transaction(pool) as conn:
+                await consumers.HANDLERS[type(event)](conn, event)
+        finally:
+            await pool.close()
+
+    def environment(self, service: str) -> dict[str, str]:
+        """All that the process of a service is told."""
+        return {**self.place.environment(service), **self.environ}
+
+    def log(self, service: str) -> Path:
+        """Where a service writes what it does."""
+        return self.place.folder / f"{service}.log"
+
+    def start(self, service: str, **environ: str) -> None:
+        """Starts a service and waits until it answers, be it ready or not."""
+        with self.log(service).open("ab") as log:
+            process = self.processes[service] = subprocess.Popen(
+                [sys.executable, "-m", f"services.{service}"],
+                cwd=ROOT,
+                env={**self.environment(service), **environ},
+                stdout=log,
+                stderr=log,
+            )
+
+        def answers() -> bool:
+            assert process.poll() is None, self.log(service).read_text()[-4000:]
+            try:
+                httpx2.get(f"{self.url(service)}/health/live", trust_env=False, verify=False)
+            except httpx2.TransportError:
+                return False
+            return True
+
+        wait_for(f"{service}: {self.log(service)}", answers)
+
+    def wait_ready(self, *services: str) -> None:
+        """Waits until these services can do their work."""
+        for service in services:
+            wait_for(f"{service}'s readiness", partial(is_ready, self.url(service)))
+
+    def command(
+        self, service: str, *words: str, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a command of a service to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", f"services.{service}", *words],
+            cwd=ROOT,
+            env={**self.environment(service), **environ},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    def stop(self, service: str) -> None:
+        """Ends a service as an operator would; it must end well."""
+        process = self.processes.pop(service)
+        process.terminate()
+        assert process.wait(30) == 0, self.log(service).read_text()[-4000:]
+
+    def kill(self, service: str) -> None:
+        """Ends a service as a power cut would."""
+        process = self.processes.pop(service)
+        process.kill()
+        process.wait(30)
+
+    def died(self, service: str) -> int:
+        """Waits until a service has ended by itself; with which status."""
+        return self.processes.pop(service).wait(30)
+
+    def close(self) -> None:
+        """Ends what still runs."""
+        for service in list(self.processes):
+            if self.processes[service].poll() is None:
+                self.stop(service)
+
+
+@contextmanager
+def take_place(servers: Any, template: str, folder: Path) -> Iterator[Stack]:
+    """A database, a virtual host and a bucket of its own, with its secrets in `folder`."""
+    vhost = f"test-{uuid.uuid4().hex[:12]}"
+    with ExitStack() as stack:
+        name = stack.enter_context(cloned_database(servers, template))
+        servers.broker.create_vhost(vhost)
+        stack.callback(servers.broker.delete_vhost, vhost)
+        secrets = folder / "secrets"
+        secrets.mkdir(parents=True)
+        for role in database.ROLES:  # all databases of a cluster share its roles
+            (secrets / role).write_text(role)
+        listens = {service: free_port() for service in SERVICES}
+        yield Stack(folder, servers.programs, listens, name, make_bucket(servers), vhost)
+
+
+@contextmanager
+def open_house(
+    servers: Any, template: str, folder: Path, *services: str, **environ: str
+) -> Iterator[House]:
+    """These services, running, on a place of their own that goes with them."""
+    with take_place(servers, template, folder) as place:
+        house = House(place, environ)
+        try:
+            for service in services:
+                house.start(service)
+            yield house
+        finally:
+            house.close()
