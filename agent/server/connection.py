@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from agent import __version__
 from agent.telling.failures import Interrupted, Problem, Unreachable, UsageError
+from libs.shared import protocol
 from libs.shared.frames import FrameBroken
 from libs.shared.reasons import Reason
 
@@ -164,6 +165,7 @@ class Connection:
         wire = self._wire()
         headers = {
             "User-Agent": f"coffre-agent/{__version__}",
+            protocol.HEADER: protocol.VERSION,
             "Accept": "application/json, application/octet-stream",
         }
         if body is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from libs.shared import reasons
+from libs.shared.protocol import ProtocolVersion
 from libs.shared.reasons import Reason
 
 SUCCEEDED = 0
@@ -108,6 +109,9 @@ class Problem(AgentError):
         else:
             reason = Reason("server-refused", self.code, status, detail=self.detail)
             super().__init__(reason, self.detail)
+        if self.code == ProtocolVersion.code:
+            # No try of ours will be taken until somebody installs another agent.
+            self.exit_code = USAGE
 
 
 def final(error: AgentError, if_unauthorised: str) -> AgentError:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from libs.shared import keys, runtime, web
-from libs.shared.packs import MAX_PACK_BYTES
 from libs.shared.settings import load
 from services.ingest import actions, api, commands, consumers, jobs
 from services.ingest.settings import IngestSettings
-
-BODY_SECONDS = 600.0
 
 
 async def serve() -> None:
@@ -29,10 +26,9 @@ async def serve() -> None:
             title="Coffre: agent protocol",
             ready=[*service.checks(), web.Check("storage", objects.check)],
             routers=api.ROUTERS,
-            max_body_bytes=MAX_PACK_BYTES,
-            body_deadline_seconds=BODY_SECONDS,
-            streams=web.Streams(api.files.FILE_PATHS, settings.max_file_bytes),
+            bodies=api.limit_bodies(settings.max_file_bytes),
             openapi_url="/v1/openapi.json",
+            agents_at="/v1/",
         )
         app.state.resources = resources
         try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 
 from libs.shared import keys, runtime, settings, web
-from services.portal import api, consumers, jobs, pages
+from services.portal import api, commands, consumers, jobs, pages
 from services.portal.actions import signing
 from services.portal.actions.parts import Parts
 from services.portal.actions.passwords import Passwords
@@ -17,7 +17,11 @@ from services.portal.settings import Settings
 def build(parts: Parts, ready: Sequence[web.Check] = ()) -> FastAPI:
     """The application: JSON API and pages over the same actions."""
     app = web.create_app(
-        "portal", ready=ready, routers=[api.router, pages.router], max_body_bytes=4 << 20
+        "portal",
+        ready=ready,
+        routers=[api.router, pages.router],
+        bodies=api.BODIES,
+        agents_at="/api/v1/",
     )
     app.state.parts = parts
     pages.install(app)
@@ -56,4 +60,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    runtime.main("portal", serve)
+    runtime.main("portal", serve, commands.COMMANDS)

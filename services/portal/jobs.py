@@ -11,6 +11,7 @@ from services.portal import store
 from services.portal.actions import subscribing
 from services.portal.actions.parts import Parts
 from services.portal.rules import people
+from services.portal.rules.log.chain import COFFRE
 
 
 async def end_subscriptions(parts: Parts) -> int:
@@ -28,7 +29,7 @@ async def end_subscriptions(parts: Parts) -> int:
             if tenant.ends_at is None or tenant.ends_at > now:
                 continue
             await subscribing.move_subscription(
-                conn, None, "", tenant_id, "end", tenant.subscription_reason
+                conn, COFFRE, tenant_id, "end", tenant.subscription_reason
             )
             ended += 1
     return ended
@@ -36,8 +37,10 @@ async def end_subscriptions(parts: Parts) -> int:
 
 async def prune_credentials(parts: Parts) -> None:
     """Removes credentials that expired and guesses that no longer count."""
+    now = clock.now()
     async with transaction(parts.pool) as conn:
-        await store.people.prune(conn, clock.now(), people.ACCOUNT_THROTTLE.window)
+        await store.people.prune(conn, now, people.ACCOUNT_THROTTLE.window)
+        await store.log.forget_restores(conn, now - people.TOKEN_LIFE)
 
 
 JOBS: Jobs[Parts] = [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from libs.shared import settings
 
 
@@ -17,3 +19,9 @@ class Settings(settings.BucketSettings, settings.ServiceSettings):
     operator_email: str
     operator_password_file: Path
     operator_token_file: Path
+
+
+class CommandSettings(settings.Settings):
+    """What the commands for operators need."""
+
+    database_url: SecretStr

@@ -19,12 +19,22 @@ from cryptography.x509.oid import NameOID
 
 
 class Wire:
-    """Carries connections to a server; `budget` is how many bytes may still come back."""
+    """Carries connections to a server; `budget` is how many bytes may still come back.
 
-    def __init__(self, url: str, tls: ssl.SSLContext | None, budget: int | None) -> None:
+    told: what of each request is changed on the way, (from, to).
+    """
+
+    def __init__(
+        self,
+        url: str,
+        tls: ssl.SSLContext | None,
+        budget: int | None,
+        told: tuple[bytes, bytes] = (b"", b""),
+    ) -> None:
         self._target = urlsplit(url)
         self._tls = tls
         self.budget = budget
+        self._told = told
         self.is_dead = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets: list[socket.socket] = []
@@ -74,17 +84,21 @@ class Wire:
                     if self.budget < 0:
                         self.is_dead.set()
                         return
-                target.sendall(piece)
+                target.sendall(piece if is_back else piece.replace(*self._told, 1))
         with suppress(OSError):
             target.shutdown(socket.SHUT_WR)
 
 
 @contextmanager
 def wire_to(
-    url: str, *, tls: ssl.SSLContext | None = None, budget: int | None = None
+    url: str,
+    *,
+    tls: ssl.SSLContext | None = None,
+    budget: int | None = None,
+    told: tuple[bytes, bytes] = (b"", b""),
 ) -> Iterator[Wire]:
     """A wire for as long as this lasts."""
-    wire = Wire(url, tls, budget)
+    wire = Wire(url, tls, budget, told)
     try:
         yield wire
     finally:

@@ -8,6 +8,7 @@ import pytest
 
 from libs.shared import catalogue
 from services.portal.actions import browsing
+from services.portal.rules.log.chain import Actor
 from tests.portal import builder
 
 
@@ -16,7 +17,8 @@ async def test_a_walk_over_an_expired_restore_point_does_not_end_well(portal: An
     await client.commit({b"a/%d" % n: builder.text(b"%d" % n) for n in range(3)})
     await client.commit({b"a/9": builder.text(b"nine")}, number=2)
     pool = portal.parts.pool
-    place = await browsing.find_place(pool, client.tenant_id, str(client.plan_id), 1, b"")
+    reader = Actor(client.tenant_id, None, "Camille", "127.0.0.1")
+    place = await browsing.find_place(pool, reader, str(client.plan_id), 1, b"")
     assert [folders async for folders in browsing.walk(pool, place, catalogue.ROWS)]
     await portal.admin.execute(
         "DELETE FROM catalogue.runs WHERE tenant_id = $1 AND number = 1", client.tenant_id

@@ -244,7 +244,7 @@ async def test_what_was_read_is_written_down(portal: Any, client: Any) -> None:
         await api.get(f"/api/v1/plans/documents/file?{query(b'srv/empty')}")
         await api.get(f"/api/v1/plans/documents/archive?{query(b'srv/hollow')}")
     rows = await portal.admin.fetch(
-        "SELECT act, actor, address FROM portal.access_log WHERE tenant_id = $1 ORDER BY log_id",
+        "SELECT act, actor, address FROM portal.access_log WHERE tenant_id = $1 ORDER BY number",
         client.tenant_id,
     )
     acts = [row["act"] for row in rows]

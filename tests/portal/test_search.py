@@ -141,13 +141,13 @@ async def test_a_stranger_finds_nothing_and_every_search_is_written_down(
     async with portal.client(client.token) as api:
         await api.get("/api/v1/search", params={"q": "facture\u202e", "plan": "photos"})
     row = await portal.admin.fetchrow(
-        "SELECT act, subject::text FROM portal.access_log WHERE tenant_id = $1"
-        " ORDER BY log_id DESC LIMIT 1",
+        "SELECT act, fields::text FROM portal.access_log WHERE tenant_id = $1"
+        " ORDER BY number DESC LIMIT 1",
         client.tenant_id,
     )
     assert row["act"] == "searched"
     for part in (r"facture\\u202e", "photos", '"results": 0'):
-        assert part in row["subject"]
+        assert part in row["fields"]
 
 
 async def test_the_page_finds_leads_there_and_says_when_there_is_nothing(

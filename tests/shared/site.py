@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -45,8 +44,7 @@ def routes() -> APIRouter:
 
     @router.put("/packs")
     async def put_pack(request: Request) -> dict[str, int]:
-        body = await web.read_body(request, 1000, 2.0, read_seconds=0.5)
-        return {"received": len(body)}
+        return {"received": len(await web.read_body(request))}
 
     @router.put("/streams/{name:path}")
     async def put_stream(name: str, request: Request) -> Response:
@@ -54,7 +52,7 @@ def routes() -> APIRouter:
         async for piece in request.stream():
             received += len(piece)
             if name == "unwanted":
-                return web.problem_response(NotFound("stream"), in_body=True)
+                raise NotFound("stream")
         return Response(str(received))
 
     @router.get("/half")
@@ -116,9 +114,13 @@ async def open_site() -> AsyncIterator[Client]:
             web.Check("broker", probe("broker"), required=False),
         ],
         routers=[routes()],
-        max_body_bytes=2000,
-        body_deadline_seconds=2.0,
-        streams=web.Streams(re.compile("/streams/"), 200_000, 10_000, 0.8),
+        bodies={
+            ("POST", "/orders"): web.Limit(2000, seconds=2),
+            ("PUT", "/packs"): web.Limit(1000, seconds=2, pause_seconds=0.5),
+            ("PUT", "/streams/{name:path}"): web.Limit(
+                200_000, seconds=0.8, pause_seconds=0.8, least_rate=10_000
+            ),
+        },
     )
     port, stop = free_port(), asyncio.Event()
     serving = asyncio.create_task(http.serve(app, f"127.0.0.1:{port}", stop))

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from libs.shared.runtime import http
+from libs.shared.web import bodies
 from tests.shared.site import Client, problem
 
 
@@ -97,6 +98,37 @@ async def test_a_long_body_may_take_its_time_as_long_as_it_keeps_its_rate(client
     problem(unwanted, 404, "not-found")  # said while the client is still sending
     declared = await client.http.put("/streams/a", content=b"x" * 200_001)
     problem(declared, 413, "body-too-large")
+
+
+async def test_a_body_that_nobody_asked_for_is_read_away(client: Client) -> None:
+    for sent in (b"x" * 100_000, b"x"):
+        head = b"GET /things/one HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(sent)
+        last = b"GET /things/two HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        answer = await client.raw(head + sent + last)  # the connection goes on behind it
+        assert answer.count(b"HTTP/1.1 200 ") == 2
+    for path in ("/things/one", "/nowhere"):
+        answer = await client.http.request("GET", path, content=b"x" * ((1 << 20) + 1))
+        problem(answer, 413, "body-too-large")
+    problem(await client.http.request("GET", "/nowhere", content=b"x" * 1000), 404, "not-found")
+
+
+async def test_who_goes_on_sending_after_the_answer_does_not_stay(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "LINGER_SECONDS", 0.5)
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    writer.write(b"PUT /streams/unwanted HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nx")
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert head.startswith(b"HTTP/1.1 404 ")
+    assert b"connection: close" in head.lower()
+    answered = asyncio.create_task(reader.read())
+    for _ in range(50):  # a byte now and then keeps nothing alive
+        if answered.done():
+            break
+        writer.write(b"x")
+        await asyncio.sleep(0.1)
+    assert json.loads(await asyncio.wait_for(answered, 1))["status"] == 404
+    writer.transport.abort()
 
 
 async def test_slow_headers_end_the_connection(

@@ -9,7 +9,6 @@ import httpx2
 from libs.shared import database, keys, web
 from libs.shared.events import Event
 from libs.shared.objects import ObjectStore
-from libs.shared.packs import MAX_PACK_BYTES
 from services.ingest import actions, api, consumers
 
 
@@ -26,7 +25,7 @@ class Ingest:
         self.pool = await database.create_pool(self._dsn, "ingest", max_size=6)
         ring = keys.KeyRing(self.objects, self._master_key)
         self.parts = actions.resources.Resources(self.pool, self.objects, ring, timedelta(hours=1))
-        self.app = web.create_app("ingest", routers=api.ROUTERS, max_body_bytes=MAX_PACK_BYTES)
+        self.app = web.create_app("ingest", routers=api.ROUTERS, bodies=api.limit_bodies(1 << 40))
         self.app.state.resources = self.parts
         return self
 

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from libs.shared.web.app import Check, create_app
-from libs.shared.web.bodies import Streams, read_body
+from libs.shared.web.bodies import Limit, Limits, most_bytes, pieces_of, read_body
 from libs.shared.web.problems import problem_response
 
-__all__ = ["Check", "Streams", "create_app", "problem_response", "read_body"]
+__all__ = [
+    "Check",
+    "Limit",
+    "Limits",
+    "create_app",
+    "most_bytes",
+    "pieces_of",
+    "problem_response",
+    "read_body",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
@@ -13,7 +14,8 @@ from starlette.responses import JSONResponse, Response
 from libs.shared import logs
 from libs.shared.errors import Refusal
 from libs.shared.web import problems
-from libs.shared.web.bodies import BodyLimits, Streams
+from libs.shared.web.admission import Admission
+from libs.shared.web.bodies import Limits
 from libs.shared.web.requests import Surroundings
 
 CHECK_SECONDS = 5.0
@@ -36,17 +38,17 @@ def create_app(
     *,
     ready: Sequence[Check] = (),
     routers: Sequence[APIRouter] = (),
-    max_body_bytes: int = 1 << 20,
-    body_deadline_seconds: float = 60.0,
-    streams: Streams | None = None,
+    bodies: Limits = MappingProxyType({}),
     title: str = "",
     headers: Mapping[str, str] | None = None,
     openapi_url: str | None = None,
+    agents_at: str | None = None,
 ) -> FastAPI:
     """A FastAPI application with problems, request ids, body limits, health and metrics.
 
-    `headers` are set on every answer that has not set them itself; `streams` are addresses with
-    limits of their own for bodies.
+    `bodies` has each route that takes a body, with its limits; `headers` are set on every answer
+    that has not set them itself; below `agents_at` an agent of another protocol version is
+    refused.
     """
     app = FastAPI(
         title=title or f"Coffre {service}",
@@ -55,12 +57,7 @@ def create_app(
         redoc_url=None,
     )
     problems.install(app)
-    app.add_middleware(
-        BodyLimits,
-        limit_bytes=max_body_bytes,
-        deadline_seconds=body_deadline_seconds,
-        streams=streams,
-    )
+    app.add_middleware(Admission, limits=bodies, agents_at=agents_at)
     app.add_middleware(Surroundings, service=service, headers=headers or {})
     app.include_router(_health(ready))
     for router in routers:

@@ -1,165 +1,184 @@
-"""Request bodies: never larger, never slower than allowed."""
+"""Request bodies: never larger, never slower than the table of their service allows."""
 
 from __future__ import annotations
 
 import asyncio
-import re
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Send
 
 from libs.shared.errors import BodyTooLarge, InvalidRequest, TooSlow
 
-READ_SECONDS = 30.0
+LINGER_SECONDS = 15.0
+LINGER_READS = 2_000
 
 
-async def read_body(
-    request: Request,
-    limit_bytes: int,
-    deadline_seconds: float = 120.0,
-    *,
-    read_seconds: float = READ_SECONDS,
-) -> bytearray:
-    """Reads a whole body of at most `limit_bytes`, in one buffer, copied once.
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a body may weigh, and how long we wait for it: in all, and for its next piece.
 
-    Raises BodyTooLarge, TooSlow (a pause of `read_seconds`, or all of it past the deadline),
-    or ClientDisconnect.
+    least_rate: bytes a second that win waiting time back, up to `seconds`, so that a long body
+    may take as long as it needs while it comes; 0: nothing is won back.
     """
-    declared = declared_bytes(request.scope)
-    if declared is not None and declared > limit_bytes:
-        raise BodyTooLarge(limit_bytes)
-    # In one piece where the length is known: growing would copy it many times.
-    body = bytearray(declared or 0)
-    filled = 0
-    loop = asyncio.get_running_loop()
-    end = loop.time() + deadline_seconds
-    more = True
-    while more:
-        try:
-            async with asyncio.timeout_at(min(end, loop.time() + read_seconds)):
-                message = await request.receive()
-        except TimeoutError:
-            slow = deadline_seconds if loop.time() >= end else read_seconds
-            raise TooSlow(slow) from None
+
+    most_bytes: int
+    seconds: float
+    pause_seconds: float = 30.0
+    least_rate: int = 0
+
+
+UNREAD = Limit(1 << 20, 60.0)
+"""For what no table names: a body that nobody asked for is read away, and never handed on."""
+
+Limits = Mapping[tuple[str, str], Limit]
+"""(method, path as its route has it) → what a body may be there."""
+
+
+def declared_bytes(headers: Headers) -> int | None:
+    """How long a body says it is: 0 where there is none, None where it comes in chunks."""
+    if "transfer-encoding" in headers:
+        return None
+    try:
+        return int(headers.get("content-length", "0"))
+    except ValueError:
+        raise InvalidRequest("Content-Length is not a number.") from None
+
+
+def most_bytes(request: Request) -> int:
+    """How long a body says it is, else how long its route lets it be."""
+    most: int = request.scope["state"].get("body_most_bytes", 0)
+    return most
+
+
+def pieces_of(request: Request) -> Callable[[], Awaitable[bytes | None]]:
+    """A body piece by piece, then None.
+
+    Raises BodyTooLarge, TooSlow, and ClientDisconnect where it is cut.
+    """
+    ended = False
+
+    async def receive() -> bytes | None:
+        nonlocal ended
+        if ended:
+            return None
+        message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        piece = message.get("body", b"")
+        ended = not message.get("more_body", False)
+        piece: bytes = message.get("body", b"")
+        return piece
+
+    return receive
+
+
+async def read_body(request: Request) -> bytearray:
+    """A whole body in one buffer, copied once.
+
+    Raises BodyTooLarge, TooSlow, and ClientDisconnect where it is cut.
+    """
+    # In one piece where the length is known: growing would copy it many times.
+    body = bytearray(declared_bytes(request.headers) or 0)
+    filled = 0
+    receive = pieces_of(request)
+    while (piece := await receive()) is not None:
         body[filled : filled + len(piece)] = piece
         filled += len(piece)
-        if filled > limit_bytes:
-            raise BodyTooLarge(limit_bytes)
-        more = message.get("more_body", False)
     del body[filled:]
     return body
 
 
-def declared_bytes(scope: Scope) -> int | None:
-    """The Content-Length of a request, where it has one."""
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            try:
-                return int(value)
-            except ValueError:
-                raise InvalidRequest("Content-Length is not a number.") from None
-    return None
+class Body:
+    """One body on its way in, held to a limit; only time spent waiting for the client counts."""
 
+    def __init__(self, limit: Limit, receive: Receive) -> None:
+        self.limit = limit
+        self.is_complete = False
+        self.is_late = False
+        self._is_read_away = False
+        self._receive = receive
+        self._left_seconds = limit.seconds
+        self._received = 0
 
-@dataclass(frozen=True, slots=True)
-class Streams:
-    """Addresses that take long bodies: without a total time, but at a rate that must be kept.
-
-    `slack_seconds` is how long a body may pause that came quickly until then.
-    """
-
-    paths: re.Pattern[str]
-    limit_bytes: int
-    bytes_per_second: int = 10_000
-    slack_seconds: float = 300.0
-
-
-class BodyLimits:
-    """ASGI: refuses bodies over a limit, declared or not, and those that come too slowly.
-
-    Holds for every route; `read_body` can be stricter. The limits of `streams` hold for theirs.
-    """
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        limit_bytes: int,
-        deadline_seconds: float,
-        streams: Streams | None = None,
-    ) -> None:
-        self.app = app
-        self.limit_bytes = limit_bytes
-        self.deadline_seconds = deadline_seconds
-        self.streams = streams
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        streams = self.streams
-        if streams is not None and streams.paths.match(scope["path"]):
-            limit_bytes, limited = streams.limit_bytes, _paced(receive, streams)
-        else:
-            limit_bytes, limited = self.limit_bytes, self._limited(receive)
-        declared = declared_bytes(scope)
-        if declared is not None and declared > limit_bytes:
-            raise BodyTooLarge(limit_bytes)
-        await self.app(scope, limited, send)
-
-    def _limited(self, receive: Receive) -> Receive:
+    async def receive(self) -> Message:
+        """The next message; raises BodyTooLarge, TooSlow."""
+        if self._is_read_away:
+            self._is_read_away = False
+            return {"type": "http.request", "body": b"", "more_body": False}
+        if self.is_complete:  # what may still come is the disconnect, at any time
+            return await self._receive()
+        limit = self.limit
         loop = asyncio.get_running_loop()
-        end = loop.time() + self.deadline_seconds
-        received = 0
-        complete = False
-
-        async def limited() -> Message:
-            nonlocal received, complete
-            if complete:  # what may still come is the disconnect, at any time
-                return await receive()
-            try:
-                async with asyncio.timeout_at(min(end, loop.time() + READ_SECONDS)):
-                    message = await receive()
-            except TimeoutError:
-                slow = self.deadline_seconds if loop.time() >= end else READ_SECONDS
-                raise TooSlow(slow) from None
-            received += len(message.get("body", b""))
-            if received > self.limit_bytes:
-                raise BodyTooLarge(self.limit_bytes)
-            complete = not message.get("more_body", False)
-            return message
-
-        return limited
-
-
-def _paced(receive: Receive, streams: Streams) -> Receive:
-    """Receives at the rate of `streams`; only time spent waiting for the client counts."""
-    loop = asyncio.get_running_loop()
-    left_seconds = streams.slack_seconds
-    received = 0
-    complete = False
-
-    async def paced() -> Message:
-        nonlocal left_seconds, received, complete
-        if complete:
-            return await receive()
         asked_at = loop.time()
+        patience_seconds = min(self._left_seconds, limit.pause_seconds)
         try:
-            async with asyncio.timeout(left_seconds):
-                message = await receive()
+            async with asyncio.timeout_at(asked_at + patience_seconds):
+                message = await self._receive()
         except TimeoutError:
-            raise TooSlow(streams.slack_seconds) from None
-        more_bytes = len(message.get("body", b""))
-        left_seconds += more_bytes / streams.bytes_per_second - (loop.time() - asked_at)
-        left_seconds = min(left_seconds, streams.slack_seconds)
-        received += more_bytes
-        if received > streams.limit_bytes:
-            raise BodyTooLarge(streams.limit_bytes)
-        complete = not message.get("more_body", False)
+            self.is_late = True
+            is_over = patience_seconds < limit.pause_seconds
+            raise TooSlow(limit.seconds if is_over else limit.pause_seconds) from None
+        finally:
+            self._left_seconds -= loop.time() - asked_at
+        self._count(len(message.get("body", b"")))
+        self.is_complete = not message.get("more_body", False)
         return message
 
-    return paced
+    def _count(self, more_bytes: int) -> None:
+        limit = self.limit
+        if limit.least_rate:
+            won = self._left_seconds + more_bytes / limit.least_rate
+            self._left_seconds = min(won, limit.seconds)
+        self._received += more_bytes
+        if self._received > limit.most_bytes:
+            raise BodyTooLarge(limit.most_bytes)
+
+    async def begin(self, declared: int | None) -> None:
+        """Looks at its own word first; one that nobody asked for is read away at once.
+
+        Whoever reads such a one finds it empty. Raises BodyTooLarge, TooSlow, ClientDisconnect.
+        """
+        if declared is not None and declared > self.limit.most_bytes:
+            raise BodyTooLarge(self.limit.most_bytes)
+        if self.limit is not UNREAD:
+            return
+        while not self.is_complete:
+            if (await self.receive())["type"] == "http.disconnect":
+                raise ClientDisconnect
+        self._is_read_away = True
+
+    async def linger(self) -> None:
+        """Reads on for a while, whatever comes.
+
+        Closing at once would reset the connection under a client that is in the middle of its
+        body, which then never reads the answer.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                for _ in range(LINGER_READS):
+                    if not (await self._receive()).get("more_body", False):
+                        break
+
+
+class Answer:
+    """What is sent back: begun before the body is whole, it ends the connection after it."""
+
+    def __init__(self, body: Body, send: Send) -> None:
+        self._body = body
+        self._send = send
+        self._lingers = False
+
+    async def send(self, message: Message) -> None:
+        """Sends the next message."""
+        if message["type"] == "http.response.start":
+            if not self._body.is_complete:
+                MutableHeaders(scope=message)["Connection"] = "close"
+                self._lingers = not self._body.is_late
+        elif self._lingers and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await self._body.linger()
+            message = {"type": "http.response.body", "body": b""}
+        await self._send(message)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
 
-from libs.shared.errors import BodyTooLarge, InvalidRequest, Refusal
-
-LINGER_SECONDS = 15.0
-LINGER_READS = 2_000
+from libs.shared.errors import InvalidRequest, Refusal
 
 _TITLES = {
     400: ("bad-request", "Bad request", "The request can't be read."),
@@ -52,35 +47,8 @@ class ProblemResponse(JSONResponse):
     media_type = "application/problem+json"
 
 
-class LingeringProblem(ProblemResponse):
-    """A problem that is said while the client still sends, and closes the connection after it.
-
-    Closing at once would reset the connection under a client that is in the middle of its body,
-    which then never reads the answer; so what comes is read away for a while.
-    """
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers, reads away, ends."""
-        start = {"status": self.status_code, "headers": self.raw_headers}
-        await send({"type": "http.response.start", **start})
-        await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_SECONDS):
-                for _ in range(LINGER_READS):
-                    try:
-                        message = await receive()
-                    except Refusal:  # the limits that wrap `receive` say it again
-                        continue
-                    if not message.get("more_body", False):
-                        break
-        await send({"type": "http.response.body", "body": b""})
-
-
-def problem_response(refusal: Refusal, *, in_body: bool = False) -> Response:
-    """The answer to a refused request; `in_body`: the client may be in the middle of its body."""
-    if in_body or isinstance(refusal, BodyTooLarge):
-        headers = {**refusal.headers, "Connection": "close"}
-        return LingeringProblem(refusal.problem(), status_code=refusal.status, headers=headers)
+def problem_response(refusal: Refusal) -> Response:
+    """The answer to a refused request."""
     return ProblemResponse(refusal.problem(), status_code=refusal.status, headers=refusal.headers)
 
 
@@ -110,6 +78,8 @@ async def _on_http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error.__cause__, Refusal):  # FastAPI hides what reading the body raised
         return problem_response(error.__cause__)
+    if isinstance(error.__cause__, ClientDisconnect):
+        raise error.__cause__
     code, title, detail = _TITLES.get(
         error.status_code, ("http-error", "Not possible", str(error.detail))
     )

@@ -1,8 +1,8 @@
 """The agent protocol (docs/protocol.md)."""
 
 from services.ingest.api import agents, files, runs
-from services.ingest.api.files import FILE_PATHS
+from services.ingest.api.bodies import limit_bodies
 
-__all__ = ["FILE_PATHS", "ROUTERS"]
+__all__ = ["ROUTERS", "limit_bodies"]
 
-ROUTERS = (agents.router, runs.starts, runs.bodies, runs.ends, files.router)
+ROUTERS = (agents.router, runs.router, files.router)

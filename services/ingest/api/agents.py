@@ -12,9 +12,9 @@ from starlette.responses import StreamingResponse
 
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
-from services.ingest.api.requests import Agent, JsonRoute, Resources
+from services.ingest.api.requests import Agent, Resources
 
-router = APIRouter(prefix="/v1", route_class=JsonRoute)
+router = APIRouter(prefix="/v1")
 
 PlanName = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f/]+$")]
 

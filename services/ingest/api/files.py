@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Request
 from pydantic import BaseModel
 from starlette.convertors import Convertor, register_url_convertor
 
 from libs.shared import clock, web
-from libs.shared.errors import Refusal
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
-from services.ingest.api.requests import Agent, Resources, pieces_of
+from services.ingest.api.requests import Agent, Resources
 
-FILE_PATHS = re.compile(r"/v1/runs/[^/]+/files/")
 _BODY: dict[str, Any] = {
     "requestBody": {"content": {"application/octet-stream": {}}, "required": True}
 }
@@ -52,7 +49,6 @@ class FileTaken(BaseModel):
 
 @router.put(
     "/{run_id}/files/{path:anything}",
-    response_model=FileTaken,
     openapi_extra=_BODY,
     responses=problems(401, 403, 404, 408, 409, 413, 422, 507),
 )
@@ -69,17 +65,14 @@ async def put_file(
     x_content_sha256: Annotated[
         str, Header(description="Hexadecimal; another content is refused.")
     ] = "",
-) -> FileTaken | Response:
+) -> FileTaken:
     """One whole file of any size, under its percent-encoded path; the same again replaces it."""
-    try:
-        name = rules.scripts.name_file(
-            _raw_path(request), x_coffre_mode, x_coffre_mtime, x_content_sha256, clock.now()
-        )
-        taken = await actions.scripts.files.put_file(
-            resources, agent, run_id, name, pieces_of(request)
-        )
-    except Refusal as refusal:
-        return web.problem_response(refusal, in_body=True)
+    name = rules.scripts.name_file(
+        _raw_path(request), x_coffre_mode, x_coffre_mtime, x_content_sha256, clock.now()
+    )
+    taken = await actions.scripts.files.put_file(
+        resources, agent, run_id, name, web.pieces_of(request)
+    )
     return FileTaken.model_validate(taken, from_attributes=True)
 
 

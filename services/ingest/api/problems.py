@@ -17,6 +17,7 @@ class Problem(BaseModel):
 
 
 _MEANINGS = {
+    400: "Another version of the protocol: `protocol-version`.",
     401: "The token (or code) is wrong, revoked, used or expired.",
     403: "The subscription has ended or is suspended: `subscription-ended`, `-suspended`.",
     404: "There is no such thing for this agent: `not-found`.",
@@ -39,5 +40,5 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "description": _MEANINGS[status],
             "content": {"application/problem+json": {}},
         }
-        for status in (*statuses, 503)
+        for status in (400, *statuses, 503)
     }

@@ -9,27 +9,16 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from libs.shared import entries, packs, web
+from libs.shared import web
 from libs.shared.reasons import Reason
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
-from services.ingest.api.requests import (
-    Agent,
-    EndingRoute,
-    JsonRoute,
-    Resources,
-    declared_bytes,
-    upload_of,
-)
+from services.ingest.api.requests import Agent, Resources, upload_of
 
-BATCH_SECONDS = 120.0
-IDS_SECONDS = 60.0
 _OCTETS = {"content": {"application/octet-stream": {}}, "required": True}
 _BODY: dict[str, Any] = {"requestBody": _OCTETS}
 
-starts = APIRouter(prefix="/v1/runs", route_class=JsonRoute)
-bodies = APIRouter(prefix="/v1/runs")
-ends = APIRouter(prefix="/v1/runs", route_class=EndingRoute)
+router = APIRouter(prefix="/v1/runs")
 
 PackId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the body.")]
 
@@ -89,7 +78,7 @@ class Aborted(BaseModel):
     reason: Reason
 
 
-@starts.post("", status_code=201, responses=problems(401, 403, 404, 409, 413, 422, 507))
+@router.post("", status_code=201, responses=problems(401, 403, 404, 409, 413, 422, 507))
 async def start_run(start: Start, agent: Agent, resources: Resources) -> Started:
     """Begins a run of a plan; an open one of the same plan is closed as abandoned."""
     started = await actions.runs.start_run(
@@ -98,7 +87,7 @@ async def start_run(start: Start, agent: Agent, resources: Resources) -> Started
     return Started(**asdict(started))
 
 
-@bodies.post(
+@router.post(
     "/{run_id}/missing",
     response_class=Response,
     openapi_extra=_BODY,
@@ -108,12 +97,12 @@ async def find_missing(
     run_id: UUID, request: Request, agent: Agent, resources: Resources
 ) -> Response:
     """Ids of 32 bytes, up to 16,384, to a bitmap, lowest bit first: 1 is missing."""
-    ids = bytes(await web.read_body(request, 16_384 * 32, IDS_SECONDS))
+    ids = bytes(await web.read_body(request))
     bitmap = await actions.intake.packs.find_missing(resources, agent, run_id, ids)
     return Response(bitmap, media_type="application/octet-stream")
 
 
-@bodies.put(
+@router.put(
     "/{run_id}/packs/{pack}",
     status_code=201,
     openapi_extra=_BODY,
@@ -128,14 +117,14 @@ async def put_pack(
     resources: Resources,
 ) -> Stored:
     """One pack; the same again is answered 200."""
-    async with upload_of(request, packs.MAX_PACK_BYTES) as upload:
+    async with upload_of(request) as upload:
         stored = await actions.intake.packs.take_pack(resources, agent, run_id, pack, upload)
     if not stored.is_new:
         response.status_code = 200
     return Stored(stored_bytes=stored.stored_bytes)
 
 
-@bodies.post(
+@router.post(
     "/{run_id}/entries",
     status_code=204,
     openapi_extra=_BODY,
@@ -149,12 +138,11 @@ async def take_batch(
     resources: Resources,
 ) -> None:
     """One batch of the delta; the same number again replaces it."""
-    declared_bytes(request, entries.MAX_BATCH_BYTES)
-    body = await web.read_body(request, entries.MAX_BATCH_BYTES, BATCH_SECONDS)
+    body = await web.read_body(request)
     await actions.intake.deltas.take_batch(resources, agent, run_id, batch, body)
 
 
-@ends.post("/{run_id}/commit", responses=problems(401, 403, 404, 409, 413, 422))
+@router.post("/{run_id}/commit", responses=problems(401, 403, 404, 409, 413, 422))
 async def commit_run(
     run_id: UUID, commit: rules.reported.Commit, agent: Agent, resources: Resources
 ) -> Committed:
@@ -164,7 +152,7 @@ async def commit_run(
     )
 
 
-@ends.post("/{run_id}/abort", responses=problems(401, 404, 409, 413, 422))
+@router.post("/{run_id}/abort", responses=problems(401, 404, 409, 413, 422))
 async def abort_run(
     run_id: UUID, abort: rules.reported.Abort, agent: Agent, resources: Resources
 ) -> Aborted:

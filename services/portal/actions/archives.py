@@ -11,13 +11,14 @@ from isal import isal_zlib
 from libs.shared import catalogue
 from libs.shared.catalogue import EntryRow, join_path
 from libs.shared.database import Pool
-from services.portal.actions import browsing, contents
+from services.portal.actions import browsing, contents, log
 from services.portal.actions.browsing import Place
 from services.portal.actions.contents import Chunk
 from services.portal.actions.spans import Damaged, Reader, split_ids
 from services.portal.actions.tars import Tar
 from services.portal.actions.zips import Zip
 from services.portal.rules import names
+from services.portal.rules.log import acts
 
 Format = Literal["zip", "tar"]
 
@@ -52,6 +53,7 @@ async def write(
     """Yields the archive of a folder, a file or a symlink; names are relative to its parent.
 
     Raises Damaged, Unavailable: what was yielded until then is no whole archive."""
+    await log.note_alone(pool, place.actor, acts.FolderDownloaded(*place.shown))
     waiting: list[bytes] = []
     held = 0
     with closing(archive):

@@ -12,7 +12,10 @@ from libs.shared import catalogue, errors
 from libs.shared.catalogue import Columns, EntryRow, FolderEntry, RestorePoint
 from libs.shared.database import Connection, Pool, tenant_transaction
 from services.portal import store
+from services.portal.actions import log
 from services.portal.rules import moments, names, subscriptions
+from services.portal.rules.log import acts
+from services.portal.rules.log.chain import Actor
 from services.portal.store.entries import NamedPlan
 from services.portal.store.tenants import Tenant
 
@@ -42,19 +45,39 @@ class PlanAmbiguous(errors.Refusal):
 
 @dataclass(frozen=True)
 class Place:
-    """A path that a restore point holds."""
+    """A path that a restore point holds, and who looks at it."""
 
-    tenant_id: UUID
+    actor: Actor
     plan: catalogue.Plan
     run: RestorePoint
     path: bytes
     entry: EntryRow
+    timezone: str
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The client whose it is: that of whoever looks."""
+        return self.actor.tenant_id
+
+    @property
+    def shown(self) -> tuple[str, int, str]:
+        """Plan, run and path, as the log keeps them."""
+        return self.plan.name, self.run.number, names.display(self.path)
 
     @property
     def identity(self) -> str:
         """Names this version and no other, for ETag."""
         entry = self.entry
         return f"{self.plan.plan_id.hex[:16]}-{entry.first_run}-{entry.size:x}-{entry.crc32:08x}"
+
+
+@dataclass(frozen=True)
+class Points:
+    """A plan's restore points, newest first."""
+
+    plan: catalogue.Plan
+    points: list[RestorePoint]
+    timezone: str
 
 
 async def find_plan(conn: Connection, tenant_id: UUID, reference: str) -> catalogue.Plan:
@@ -85,12 +108,30 @@ async def check_recovery(conn: Connection, tenant_id: UUID) -> Tenant:
     return tenant
 
 
+async def list_points(pool: Pool, actor: Actor, reference: str) -> Points:
+    """A plan's restore points, to choose one by; raises NotFound, PlanAmbiguous.
+
+    What is then looked at is noted; here only that there is nothing to look at."""
+    tenant_id = actor.tenant_id
+    async with tenant_transaction(pool, tenant_id) as conn:
+        tenant = await store.tenants.find(conn, tenant_id)
+        if tenant is None:
+            raise errors.NotFound("plan")
+        plan = await find_plan(conn, tenant_id, reference)
+        points = await catalogue.list_runs(conn, tenant_id, plan.plan_id)
+        if not points:
+            await log.note(conn, actor, acts.RunsListed(plan.name))
+    return Points(plan, points, tenant.timezone)
+
+
 async def find_place(
-    pool: Pool, tenant_id: UUID, reference: str, run: int | None, path: bytes, at: str = ""
+    pool: Pool, actor: Actor, reference: str, run: int | None, path: bytes, at: str = ""
 ) -> Place:
     """Finds a path as a run saw it, or as it was at a day or moment; else as it is now.
 
-    Raises NotFound, PlanAmbiguous, RecoveryBlocked, and InvalidRequest for what is no moment."""
+    What is done with it is noted by who does it. Raises NotFound, PlanAmbiguous, RecoveryBlocked,
+    and InvalidRequest for what is no moment."""
+    tenant_id = actor.tenant_id
     async with tenant_transaction(pool, tenant_id) as conn:
         plan = await find_plan(conn, tenant_id, reference)
         tenant = await check_recovery(conn, tenant_id)
@@ -99,7 +140,7 @@ async def find_place(
         entry = await catalogue.find_entry(conn, tenant_id, plan.plan_id, point.number, clean)
         if entry is None:
             raise errors.NotFound("file or folder in this restore point")
-    return Place(tenant_id, plan, point, clean, entry)
+    return Place(actor, plan, point, clean, entry, tenant.timezone)
 
 
 async def _find_point(
@@ -122,9 +163,11 @@ async def list_folder(pool: Pool, place: Place) -> list[EntryRow]:
     if place.entry.kind != "d":
         raise errors.NotFound("folder in this restore point")
     async with tenant_transaction(pool, place.tenant_id) as conn:
-        return await catalogue.list_folder(
+        found = await catalogue.list_folder(
             conn, place.tenant_id, place.plan.plan_id, place.run.number, place.path
         )
+        await log.note(conn, place.actor, acts.FolderListed(*place.shown, deleted=False))
+    return found
 
 
 async def list_folder_with_deleted(pool: Pool, place: Place) -> list[FolderEntry]:
@@ -132,9 +175,11 @@ async def list_folder_with_deleted(pool: Pool, place: Place) -> list[FolderEntry
     if place.entry.kind != "d":
         raise errors.NotFound("folder in this restore point")
     async with tenant_transaction(pool, place.tenant_id) as conn:
-        return await catalogue.list_folder_with_deleted(
+        found = await catalogue.list_folder_with_deleted(
             conn, place.tenant_id, place.plan.plan_id, place.run.number, place.path
         )
+        await log.note(conn, place.actor, acts.FolderListed(*place.shown, deleted=True))
+    return found
 
 
 def walk(

@@ -13,11 +13,14 @@ from libs.shared import clock, errors, keys, outbox
 from libs.shared.database import Connection, Pool, transaction
 from libs.shared.events import Locale, PasswordIssued
 from services.portal import store
-from services.portal.actions import acts
+from services.portal.actions import log, telling
 from services.portal.actions.passwords import Passwords
 from services.portal.rules import people
+from services.portal.rules.log import acts
+from services.portal.rules.log.chain import Actor
 from services.portal.rules.people import Person
-from services.portal.store.tenants import Tenant
+from services.portal.store.shown import Agent, Volume
+from services.portal.store.tenants import Glance, Tenant
 
 
 class EmailTaken(errors.Refusal):
@@ -70,8 +73,7 @@ async def open_tenant(
     pool: Pool,
     passwords: Passwords,
     mail_key: bytes,
-    operator: Person,
-    address: str,
+    operator: Actor,
     terms: Contract,
 ) -> UUID:
     """Creates a client company; its administrator is mailed a one-time password.
@@ -112,9 +114,9 @@ async def open_tenant(
             await store.people.add(
                 conn, administrator, hashed, password_expires_at=expires_at, now=now
             )
-            await acts.publish_tenant(conn, tenant)
+            await telling.publish_tenant(conn, tenant)
             await _issue_password(conn, mail_key, administrator, password, expires_at, first=True)
-            await acts.log(conn, operator, address, tenant.tenant_id, "tenant-opened", {})
+            await log.note(conn, operator, acts.TenantOpened(tenant.name), tenant.tenant_id)
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name == "users_email":
             raise EmailTaken(terms.administrator_email) from error
@@ -124,8 +126,42 @@ async def open_tenant(
     return tenant.tenant_id
 
 
+@dataclass(frozen=True)
+class View:
+    """One client as operators see it."""
+
+    tenant: Tenant
+    people: list[Person]
+    agents: list[Agent]
+    volume: Volume
+
+
+async def list_tenants(pool: Pool, operator: Actor) -> list[Glance]:
+    """Every client with its state at a glance, by name."""
+    async with transaction(pool) as conn:
+        found = await store.tenants.list_all(conn)
+        await log.note(conn, operator, acts.TenantsListed(len(found)))
+    return found
+
+
+async def view_tenant(pool: Pool, operator: Actor, tenant_id: UUID) -> View:
+    """One client with its people, machines and volume; raises NotFound."""
+    async with transaction(pool) as conn:
+        tenant = await store.tenants.find(conn, tenant_id)
+        if tenant is None:
+            raise errors.NotFound("client")
+        view = View(
+            tenant,
+            await store.people.list_of_tenant(conn, tenant_id),
+            await store.shown.list_agents(conn, tenant_id),
+            await store.shown.find_volume(conn, tenant_id),
+        )
+        await log.note(conn, operator, acts.TenantViewed(), tenant_id)
+    return view
+
+
 async def reset_password(
-    pool: Pool, passwords: Passwords, mail_key: bytes, operator: Person, address: str, email: str
+    pool: Pool, passwords: Passwords, mail_key: bytes, operator: Actor, email: str
 ) -> None:
     """Mails a client's administrator a new one-time password; the old one ends at once."""
     password = people.new_code()
@@ -146,9 +182,7 @@ async def reset_password(
             raise errors.Conflict("The password was changed at this moment; try again.")
         await store.people.drop_credentials(conn, person.user_id)
         await _issue_password(conn, mail_key, person, password, expires_at, first=False)
-        await acts.log(
-            conn, operator, address, person.tenant_id, "password-reset", {"email": email}
-        )
+        await log.note(conn, operator, acts.PasswordReset(person.email), person.tenant_id)
 
 
 async def _issue_password(

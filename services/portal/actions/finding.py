@@ -9,8 +9,10 @@ from libs.shared import catalogue, errors
 from libs.shared.catalogue import Cursor, Found, Search, Version
 from libs.shared.database import Pool, tenant_transaction
 from services.portal import store
-from services.portal.actions import browsing
+from services.portal.actions import browsing, log
 from services.portal.rules import names
+from services.portal.rules.log import acts
+from services.portal.rules.log.chain import Actor
 from services.portal.store.shown import Plan
 
 _TEXT_MAX = 255
@@ -25,6 +27,7 @@ class History:
     path: bytes
     versions: list[Version]
     older: int | None
+    timezone: str
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,14 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Ground:
+    """Where somebody is about to search: a plan, or everywhere."""
+
+    plan: catalogue.Plan | None
+    timezone: str
+
+
+@dataclass(frozen=True)
 class Results:
     """What was found, the plans it lies in, and where the search goes on ("" for nowhere)."""
 
@@ -49,23 +60,36 @@ class Results:
 
 
 async def list_versions(
-    pool: Pool, tenant_id: UUID, reference: str, path: bytes, before: int, limit: int
+    pool: Pool, actor: Actor, reference: str, path: bytes, before: int, limit: int
 ) -> History:
     """The versions of a path; raises NotFound, PlanAmbiguous, RecoveryBlocked."""
     clean = names.clean_path(path)
+    tenant_id = actor.tenant_id
     async with tenant_transaction(pool, tenant_id) as conn:
         plan = await browsing.find_plan(conn, tenant_id, reference)
-        await browsing.check_recovery(conn, tenant_id)
+        tenant = await browsing.check_recovery(conn, tenant_id)
         versions = await catalogue.list_versions(
             conn, tenant_id, plan.plan_id, clean, before, limit + 1
         )
-    if not versions:
-        raise errors.NotFound("file or folder in any restore point")
+        if not versions:
+            raise errors.NotFound("file or folder in any restore point")
+        await log.note(conn, actor, acts.HistoryListed(plan.name, names.display(clean)))
     older = versions[limit - 1].entry.first_run if len(versions) > limit else None
-    return History(plan, clean, versions[:limit], older)
+    return History(plan, clean, versions[:limit], older, tenant.timezone)
 
 
-async def search(pool: Pool, tenant_id: UUID, wanted: Wanted, limit: int) -> Results:
+async def open_search(pool: Pool, actor: Actor, reference: str) -> Ground:
+    """Where to search, for the form: nothing is looked at yet, so nothing is noted.
+
+    reference: a plan, or "". Raises NotFound, PlanAmbiguous, RecoveryBlocked."""
+    tenant_id = actor.tenant_id
+    async with tenant_transaction(pool, tenant_id) as conn:
+        tenant = await browsing.check_recovery(conn, tenant_id)
+        plan = await browsing.find_plan(conn, tenant_id, reference) if reference else None
+    return Ground(plan, tenant.timezone)
+
+
+async def search(pool: Pool, actor: Actor, wanted: Wanted, limit: int) -> Results:
     """Paths by a part of their name; raises NotFound, PlanAmbiguous, RecoveryBlocked.
 
     And InvalidRequest for a text that is empty or too long, or a folder without its plan."""
@@ -74,6 +98,7 @@ async def search(pool: Pool, tenant_id: UUID, wanted: Wanted, limit: int) -> Res
         raise errors.InvalidRequest(f"Give 1 to {_TEXT_MAX} bytes of a name to search for.")
     if wanted.below and not wanted.plan:
         raise errors.InvalidRequest("Give the plan that the folder belongs to.")
+    tenant_id = actor.tenant_id
     async with tenant_transaction(pool, tenant_id) as conn:
         await browsing.check_recovery(conn, tenant_id)
         plan = await browsing.find_plan(conn, tenant_id, wanted.plan) if wanted.plan else None
@@ -89,6 +114,10 @@ async def search(pool: Pool, tenant_id: UUID, wanted: Wanted, limit: int) -> Res
             found, after = await catalogue.search(conn, tenant_id, asked, after, limit)
         if found or after is None:
             break
+    text_shown, below = names.display(wanted.text), names.display(wanted.below)
+    await log.note_alone(
+        pool, actor, acts.Searched(text_shown, plan.name if plan else "", below, len(found))
+    )
     onward = f"{after.bundle_no}.{after.done}" if after else ""
     return Results(found, {one.plan_id: one for one in known}, plan, onward)
 

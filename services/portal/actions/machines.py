@@ -12,9 +12,10 @@ from libs.shared import clock, errors, outbox
 from libs.shared.database import Pool, transaction
 from libs.shared.events import AgentRevoked, EnrolmentOpened, SubscriptionState
 from services.portal import store
-from services.portal.actions import acts
+from services.portal.actions import log, telling
 from services.portal.rules import people
-from services.portal.rules.people import Person
+from services.portal.rules.log import acts
+from services.portal.rules.log.chain import Actor
 
 
 class NotEnrollable(errors.Refusal):
@@ -42,14 +43,14 @@ class Enrolment:
     expires_at: datetime
 
 
-async def open_enrolment(
-    pool: Pool, operator: Person, address: str, tenant_id: UUID, label: str
-) -> Enrolment:
+async def open_enrolment(pool: Pool, operator: Actor, tenant_id: UUID, label: str) -> Enrolment:
     """Hands out a one-time code; raises NotFound, NotEnrollable."""
+    if operator.user_id is None:
+        raise RuntimeError("machines are let in by a person")
     now = clock.now()
     enrolment = Enrolment(uuid4(), people.new_code(), now + people.ENROLMENT_LIFE)
     async with transaction(pool) as conn:
-        tenant = await acts.lock_tenant(conn, tenant_id)
+        tenant = await telling.lock_tenant(conn, tenant_id)
         if tenant.subscription not in {"active", "ending"}:
             raise NotEnrollable(tenant.subscription)
         await store.tenants.add_enrolment(
@@ -71,11 +72,11 @@ async def open_enrolment(
                 expires_at=enrolment.expires_at,
             ),
         )
-        await acts.log(conn, operator, address, tenant_id, "enrolment-opened", {"label": label})
+        await log.note(conn, operator, acts.EnrolmentOpened(label), tenant_id)
     return enrolment
 
 
-async def revoke_agent(pool: Pool, operator: Person, address: str, agent_id: UUID) -> None:
+async def revoke_agent(pool: Pool, operator: Actor, agent_id: UUID) -> None:
     """Withdraws a machine's token; once more changes nothing. Raises NotFound."""
     now = clock.now()
     async with transaction(pool) as conn:
@@ -86,6 +87,4 @@ async def revoke_agent(pool: Pool, operator: Person, address: str, agent_id: UUI
             await outbox.add(
                 conn, AgentRevoked(tenant_id=tenant_id, agent_id=agent_id, revoked_at=now)
             )
-            await acts.log(
-                conn, operator, address, tenant_id, "agent-revoked", {"agent_id": str(agent_id)}
-            )
+            await log.note(conn, operator, acts.AgentRevoked(str(agent_id)), tenant_id)

@@ -11,9 +11,10 @@ from libs.shared.database import tenant_transaction
 from libs.shared.entries import FolderDelta
 from libs.shared.restores import Part, PlacedChunk
 from services.portal import store
-from services.portal.actions import browsing
+from services.portal.actions import browsing, log
 from services.portal.actions.browsing import Place
 from services.portal.actions.spans import Reader, split_ids
+from services.portal.rules.log import acts
 
 _PLACES_AT_ONCE = 16_384
 _PART_BYTES = restores.MAX_PART_PLAIN_BYTES // 4
@@ -25,6 +26,7 @@ async def write(reader: Reader, place: Place) -> AsyncGenerator[bytes, None]:
     A folder's own entry comes before what is in it. A chunk's place comes no later than the first
     entry that needs it, and only once in a part; one that is lost has none, and costs its file
     alone. Raises PointExpired, Unavailable: without its end it is no whole list."""
+    await log.note_alone(reader.pool, place.actor, acts.RestoreListed(*place.shown))
     async with aclosing(browsing.walk(reader.pool, place, catalogue.ENTRIES)) as walked:
         async for folders in walked:
             for deltas in entries.cut_deltas(folders, _PART_BYTES):

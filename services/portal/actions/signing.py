@@ -10,9 +10,14 @@ from uuid import uuid4
 
 from libs.shared import clock, errors
 from libs.shared.database import Connection, Pool, transaction
+from libs.shared.events import Locale
 from services.portal import store
+from services.portal.actions import log
 from services.portal.actions.passwords import Passwords
 from services.portal.rules import people
+from services.portal.rules.log import acts, chain
+from services.portal.rules.log.acts import Why
+from services.portal.rules.log.chain import Actor
 from services.portal.rules.people import Person
 
 _KIND_LIFE: dict[str, timedelta] = {
@@ -44,6 +49,7 @@ async def sign_in(
     Raises WrongPassword, PasswordChangeRequired for a one-time password, TooManyRequests."""
     account = await _check_password(pool, passwords, email, password, address)
     if account.one_time:
+        await _note_refusal(pool, account, address, "password-change-required")
         raise people.PasswordChangeRequired
     token, now = people.new_token(), clock.now()
     expires_at = now + _KIND_LIFE[kind]
@@ -51,7 +57,7 @@ async def sign_in(
         await store.people.add_credential(
             conn, account.person.user_id, people.token_sha256(token), kind, now, expires_at
         )
-        await log(conn, account.person, address, "signed-in", {"by": kind})
+        await log.note(conn, account.person.at(address), acts.SignedIn(kind))
     return SignedIn(account.person, token, expires_at)
 
 
@@ -71,15 +77,22 @@ async def change_password(
         ):
             raise people.WrongPassword
         await store.people.drop_credentials(conn, user_id)
-        await log(conn, account.person, address, "password-changed", {})
+        await log.note(conn, account.person.at(address), acts.PasswordChanged())
     return account.person
 
 
-async def sign_out(pool: Pool, person: Person, token: str, address: str) -> None:
+async def sign_out(pool: Pool, actor: Actor, token: str) -> None:
     """Ends one session or token at once."""
     async with transaction(pool) as conn:
         await store.people.drop_credential(conn, people.token_sha256(token))
-        await log(conn, person, address, "signed-out", {})
+        await log.note(conn, actor, acts.SignedOut())
+
+
+async def choose_language(pool: Pool, person: Person, address: str, locale: Locale) -> None:
+    """Sets the language and formats in which somebody sees pages and mails."""
+    async with transaction(pool) as conn:
+        await store.people.set_locale(conn, person.user_id, locale)
+        await log.note(conn, person.at(address), acts.LanguageChosen(locale))
 
 
 async def find_person(
@@ -90,22 +103,6 @@ async def find_person(
         return await store.people.find_holder(
             conn, people.token_sha256(token), list(kinds), clock.now()
         )
-
-
-async def log(
-    conn: Connection, person: Person, address: str, act: str, subject: dict[str, object]
-) -> None:
-    """Writes down what a person did to their own tenant."""
-    await store.tenants.add_log(
-        conn,
-        person.tenant_id,
-        at=clock.now(),
-        user_id=person.user_id,
-        actor=person.name,
-        act=act,
-        address=address,
-        subject=subject,
-    )
 
 
 async def bootstrap_operator(
@@ -127,7 +124,8 @@ async def bootstrap_operator(
         if owner is None:
             raise RuntimeError("the operator that was just created is gone")
         await store.people.drop_other_bootstraps(conn, digest)
-        await store.people.add_credential(conn, owner, digest, "bootstrap", now, None)
+        if await store.people.add_credential(conn, owner, digest, "bootstrap", now, None):
+            await log.note(conn, chain.COFFRE, acts.OperatorTokenInstalled())
 
 
 def _read_secret(path: Path) -> str:
@@ -148,42 +146,65 @@ async def _check_password(
         (people.ACCOUNT_THROTTLE, people.ACCOUNT_THROTTLE.subject(email.lower())),
         (people.ADDRESS_THROTTLE, people.ADDRESS_THROTTLE.subject(address)),
     ]
-    now = clock.now()
+    account = await _count_attempt(pool, subjects, email, address)
+    # An over-long password can't be right; it is cut so that it costs no more than another.
+    right = await passwords.is_right(
+        account.password_hash if account else None, password[: people.PASSWORD_MAX_LENGTH + 1]
+    )
+    why = _find_flaw(account, is_right=right)
+    if account is None or why is not None:
+        await _note_refusal(pool, account, address, why or "account-unknown")
+        raise people.WrongPassword
     async with transaction(pool) as conn:
-        waits = []
+        for _, subject in subjects:
+            await store.people.forgive_attempt(conn, subject)
+    return account
+
+
+def _find_flaw(account: store.people.Account | None, *, is_right: bool) -> Why | None:
+    """What a sign-in lacks, for the log alone."""
+    if account is None:
+        return "account-unknown"
+    if not is_right:
+        return "password-wrong"
+    expires_at = account.password_expires_at
+    return "password-expired" if expires_at and expires_at <= clock.now() else None
+
+
+async def _count_attempt(
+    pool: Pool, subjects: list[tuple[people.Throttle, bytes]], email: str, address: str
+) -> store.people.Account | None:
+    """Finds the account; raises TooManyRequests where somebody guessed too often."""
+    now = clock.now()
+    waits = []
+    is_first = False
+    async with transaction(pool) as conn:
         for throttle, subject in subjects:
             attempts, opened_at = await store.people.count_attempt(
                 conn, subject, throttle.attempts, throttle.window, now
             )
             if attempts > throttle.attempts:
                 waits.append(throttle.retry_after_seconds(opened_at, now))
+                is_first |= attempts == throttle.attempts + 1
         account = await store.people.find_account(conn, email)
+        if is_first:
+            await _note_refused(conn, account, address, "too-many-attempts")
     if waits:
         raise errors.TooManyRequests(max(waits))
-    # An over-long password can't be right; it is cut so that it costs no more than another.
-    right = await passwords.is_right(
-        account.password_hash if account else None, password[: people.PASSWORD_MAX_LENGTH + 1]
-    )
-    expired = (
-        account is not None
-        and account.password_expires_at is not None
-        and account.password_expires_at <= clock.now()
-    )
-    async with transaction(pool) as conn:
-        if account is None or not right or expired:
-            await store.tenants.add_log(
-                conn,
-                account.person.tenant_id if account else None,
-                at=clock.now(),
-                user_id=account.person.user_id if account else None,
-                actor=account.person.name if account else "",
-                act="sign-in-refused",
-                address=address,
-                subject={},
-            )
-        else:
-            for _, subject in subjects:
-                await store.people.forgive_attempt(conn, subject)
-    if account is None or not right or expired:
-        raise people.WrongPassword
     return account
+
+
+async def _note_refusal(
+    pool: Pool, account: store.people.Account | None, address: str, why: Why
+) -> None:
+    async with transaction(pool) as conn:
+        await _note_refused(conn, account, address, why)
+
+
+async def _note_refused(
+    conn: Connection, account: store.people.Account | None, address: str, why: Why
+) -> None:
+    """Nothing of what was typed: it may be a password in the wrong place."""
+    stranger = Actor(chain.NOBODY, None, "", address)
+    actor = account.person.at(address) if account else stranger
+    await log.note(conn, actor, acts.SignInRefused(why))

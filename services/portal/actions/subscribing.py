@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -10,17 +11,26 @@ from libs.shared import clock, outbox
 from libs.shared.database import Connection, Pool, transaction
 from libs.shared.events import Event, SubscriptionEnded, SubscriptionReinstated
 from services.portal import store
-from services.portal.actions import acts
+from services.portal.actions import log, telling
 from services.portal.rules import subscriptions
-from services.portal.rules.people import Person
+from services.portal.rules.log import acts
+from services.portal.rules.log.acts import Act
+from services.portal.rules.log.chain import Actor
 from services.portal.rules.subscriptions import Step
 from services.portal.store.tenants import Tenant
+
+_ACTS: dict[Step, Callable[[str], Act]] = {
+    "announce_end": acts.SubscriptionEndAnnounced,
+    "end": acts.SubscriptionEnded,
+    "suspend": acts.SubscriptionSuspended,
+    "resume": acts.SubscriptionResumed,
+    "reinstate": acts.SubscriptionReinstated,
+}
 
 
 async def step_subscription(
     pool: Pool,
-    operator: Person | None,
-    address: str,
+    operator: Actor,
     tenant_id: UUID,
     step: Step,
     reason: str,
@@ -30,21 +40,22 @@ async def step_subscription(
 
     Raises NotFound, StepRefused."""
     async with transaction(pool) as conn:
-        return await move_subscription(conn, operator, address, tenant_id, step, reason, ends_at)
+        return await move_subscription(conn, operator, tenant_id, step, reason, ends_at)
 
 
 async def move_subscription(
     conn: Connection,
-    operator: Person | None,
-    address: str,
+    operator: Actor,
     tenant_id: UUID,
     step: Step,
     reason: str,
     ends_at: datetime | None = None,
 ) -> Tenant:
-    """As `step_subscription`, within a transaction; without an operator the day had come."""
+    """Moves a subscription within a transaction, by an operator or, where its day came, by COFFRE.
+
+    Raises NotFound, StepRefused."""
     now = clock.now()
-    before = await acts.lock_tenant(conn, tenant_id)
+    before = await telling.lock_tenant(conn, tenant_id)
     state = subscriptions.next_state(step, before.subscription)
     ended_at = now if step == "end" else None
     version = await store.tenants.set_subscription(
@@ -59,7 +70,7 @@ async def move_subscription(
         destruction_due_at=None,
         version=version,
     )
-    await acts.publish_tenant(conn, after)
+    await telling.publish_tenant(conn, after)
     event: Event | None = None
     if step == "end":
         event = SubscriptionEnded(tenant_id=tenant_id, version=version, ended_at=now, reason=reason)
@@ -69,5 +80,5 @@ async def move_subscription(
         )
     if event is not None:
         await outbox.add(conn, event)
-    await acts.log(conn, operator, address, tenant_id, f"subscription-{step}", {"reason": reason})
+    await log.note(conn, operator, _ACTS[step](reason), tenant_id)
     return after

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Annotated, cast
-from uuid import UUID
 
 from fastapi import Depends, Request
 
 from libs.shared import errors
 from services.portal.actions import signing
 from services.portal.actions.parts import Parts
+from services.portal.rules import people
+from services.portal.rules.log.chain import Actor
 from services.portal.rules.people import Person
 
 
@@ -32,36 +33,46 @@ async def find_signed_in(request: Request, parts: PartsOf) -> Person:
 
     A cookie counts only where nothing is changed: another site can make a browser send it."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    token = token.strip()
     if scheme:
         person = None
-        if scheme.lower() == "bearer" and token.strip():
-            person = await signing.find_person(parts.pool, token.strip())
+        if scheme.lower() == "bearer" and token:
+            person = await signing.find_person(parts.pool, token)
     else:
-        cookie = request.cookies.get(parts.cookie_name, "")
-        if not cookie or request.method not in {"GET", "HEAD"}:
+        token = request.cookies.get(parts.cookie_name, "")
+        if not token or request.method not in {"GET", "HEAD"}:
             raise errors.Unauthenticated
-        person = await signing.find_person(parts.pool, cookie, kinds=("session",))
+        person = await signing.find_person(parts.pool, token, kinds=("session",))
     if person is None:
         raise errors.Unauthenticated
+    request.state.credential = people.token_sha256(token)
     return person
 
 
 SignedIn = Annotated[Person, Depends(find_signed_in)]
 
 
-async def find_operator(person: SignedIn) -> Person:
+async def find_actor(request: Request, person: SignedIn, address: Address) -> Actor:
+    """The person behind a request as the access log knows them."""
+    return person.at(address, request.state.credential)
+
+
+Acting = Annotated[Actor, Depends(find_actor)]
+
+
+async def find_operator(person: SignedIn, actor: Acting) -> Actor:
     """The operator behind a request; raises Forbidden for anybody else."""
     if not person.is_operator:
         raise errors.Forbidden("Only the provider's operators may do this.")
-    return person
+    return actor
 
 
-async def find_tenant_id(person: SignedIn) -> UUID:
-    """The client company whose user asks; raises Forbidden for operators, who have no files."""
+async def find_client(person: SignedIn, actor: Acting) -> Actor:
+    """The client company's user who asks; raises Forbidden for operators, who have no files."""
     if person.tenant_id is None:
         raise errors.Forbidden("Operators have no plans of their own; sign in as a client's user.")
-    return person.tenant_id
+    return actor
 
 
-Operator = Annotated[Person, Depends(find_operator)]
-TenantId = Annotated[UUID, Depends(find_tenant_id)]
+Operator = Annotated[Actor, Depends(find_operator)]
+Client = Annotated[Actor, Depends(find_client)]

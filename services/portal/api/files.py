@@ -8,17 +8,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from libs.shared import errors
-from libs.shared.database import transaction
-from services.portal.actions import archives, browsing, contents, signing, spans
+from services.portal.actions import archives, browsing, downloads, spans
 from services.portal.actions.archives import Format
-from services.portal.api.access import Address, PartsOf, SignedIn, TenantId
+from services.portal.api.access import Client, PartsOf
 from services.portal.api.streams import INERT, Stream, primed
 from services.portal.rules import names, ranges
 
 router = APIRouter(tags=["files"])
 
-Run = Annotated[int | None, Query(ge=1)]
+RunNumber = Annotated[int | None, Query(ge=1)]
 At = Annotated[str, Query(max_length=40)]
 """A day or a moment in place of a run's number: the last restore point that is not later."""
 
@@ -32,18 +30,15 @@ def path_of(request: Request) -> bytes:
 async def download_file(
     plan: str,
     request: Request,
-    person: SignedIn,
-    tenant_id: TenantId,
+    actor: Client,
     parts: PartsOf,
-    address: Address,
-    run: Run = None,
+    run: RunNumber = None,
     at: At = "",
 ) -> Response:
     """One file, or a part of it."""
-    place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request), at)
+    place = await browsing.find_place(parts.pool, actor, plan, run, path_of(request), at)
     entry = place.entry
-    if entry.kind != "f":
-        raise errors.NotFound("file in this restore point")
+    downloads.check_file(place)
     etag = f'"{place.identity}"'
     part = ranges.choose_part(
         entry.size, request.headers.get("range"), request.headers.get("if-range"), etag
@@ -63,14 +58,10 @@ async def download_file(
         headers["Content-Range"] = f"bytes {part.start}-{part.start + part.length - 1}/{entry.size}"
     status = 200 if part.is_whole else 206
     if request.method == "HEAD":
+        await downloads.view(parts.pool, place)
         return Response(None, status, headers, "application/octet-stream")
-    reader = await spans.open_reader(parts, tenant_id)
-    body = await primed(contents.read_range(reader, entry.chunk_ids, part.start, part.length))
-    async with transaction(parts.pool) as conn:
-        await signing.log(
-            conn, person, address, "file-downloaded",
-            {"plan": place.plan.name, "run": place.run.number, "path": names.display(place.path)},
-        )  # fmt: skip
+    reader = await spans.open_reader(parts, actor.tenant_id)
+    body = await primed(downloads.read(reader, place, part))
     return Stream(body, status, headers, "application/octet-stream")
 
 
@@ -78,25 +69,18 @@ async def download_file(
 async def download_archive(
     plan: str,
     request: Request,
-    person: SignedIn,
-    tenant_id: TenantId,
+    actor: Client,
     parts: PartsOf,
-    address: Address,
-    run: Run = None,
+    run: RunNumber = None,
     at: At = "",
     format: Format = "zip",  # noqa: A002 - the query's own name
 ) -> Response:
     """A folder with all that lies below it."""
-    place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request), at)
-    reader = await spans.open_reader(parts, tenant_id)
+    place = await browsing.find_place(parts.pool, actor, plan, run, path_of(request), at)
+    reader = await spans.open_reader(parts, actor.tenant_id)
     length = await archives.measure(parts.pool, place, archives.ARCHIVES[format]())
     archive = archives.ARCHIVES[format]()
     body = await primed(archives.write(parts.pool, reader, place, archive))
-    async with transaction(parts.pool) as conn:
-        await signing.log(
-            conn, person, address, "folder-downloaded",
-            {"plan": place.plan.name, "run": place.run.number, "path": names.display(place.path)},
-        )  # fmt: skip
     name = place.entry.name or place.plan.name.encode()
     headers = {
         "Content-Disposition": names.attachment(name, f".{format}"),

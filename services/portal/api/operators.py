@@ -11,10 +11,8 @@ from fastapi import APIRouter, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.shared import clock, errors
-from libs.shared.database import transaction
-from services.portal import store
 from services.portal.actions import clients, machines, subscribing
-from services.portal.api.access import Address, Operator, PartsOf
+from services.portal.api.access import Operator, PartsOf
 from services.portal.rules.subscriptions import Step
 from services.portal.store.tenants import Tenant
 
@@ -97,9 +95,7 @@ class ResetRequest(_Body):
 
 
 @router.post("/tenants", status_code=201)
-async def open_tenant(
-    body: TenantRequest, operator: Operator, parts: PartsOf, address: Address
-) -> dict[str, UUID]:
+async def open_tenant(body: TenantRequest, operator: Operator, parts: PartsOf) -> dict[str, UUID]:
     """Creates a client company; its administrator gets a first password by mail."""
     terms = clients.Contract(
         name=body.name,
@@ -113,7 +109,7 @@ async def open_tenant(
         tenant_id=body.tenant_id,
     )
     tenant_id = await clients.open_tenant(
-        parts.pool, parts.passwords, parts.mail_key, operator, address, terms
+        parts.pool, parts.passwords, parts.mail_key, operator, terms
     )
     return {"tenant_id": tenant_id}
 
@@ -121,8 +117,7 @@ async def open_tenant(
 @router.get("/tenants")
 async def list_tenants(operator: Operator, parts: PartsOf) -> dict[str, Any]:
     """Every client with its state at a glance."""
-    async with transaction(parts.pool) as conn:
-        return {"tenants": await store.tenants.list_all(conn)}
+    return {"tenants": await clients.list_tenants(parts.pool, operator)}
 
 
 @router.post("/tenants/{tenant_id}/enrolments", status_code=201)
@@ -130,12 +125,11 @@ async def open_enrolment(
     tenant_id: UUID,
     operator: Operator,
     parts: PartsOf,
-    address: Address,
     body: EnrolmentRequest | None = None,
 ) -> dict[str, Any]:
     """Hands out a one-time code with which one machine may join."""
     label = body.label if body else ""
-    enrolment = await machines.open_enrolment(parts.pool, operator, address, tenant_id, label)
+    enrolment = await machines.open_enrolment(parts.pool, operator, tenant_id, label)
     return {
         "enrolment_id": enrolment.enrolment_id,
         "code": enrolment.code,
@@ -149,7 +143,6 @@ async def end(
     tenant_id: UUID,
     operator: Operator,
     parts: PartsOf,
-    address: Address,
     body: EndRequest | None = None,
 ) -> dict[str, Any]:
     """Ends a subscription now, or announces the day of its end."""
@@ -159,64 +152,54 @@ async def end(
     step: Step = "end" if body.at is None else "announce_end"
     return _state(
         await subscribing.step_subscription(
-            parts.pool, operator, address, tenant_id, step, body.reason, body.at
+            parts.pool, operator, tenant_id, step, body.reason, body.at
         )
     )
 
 
 @router.post("/tenants/{tenant_id}/suspend")
 async def suspend(
-    tenant_id: UUID, body: ReasonRequest, operator: Operator, parts: PartsOf, address: Address
+    tenant_id: UUID, body: ReasonRequest, operator: Operator, parts: PartsOf
 ) -> dict[str, Any]:
     """Stops copies and recovery; nothing is destroyed."""
     return _state(
-        await subscribing.step_subscription(
-            parts.pool, operator, address, tenant_id, "suspend", body.reason
-        )
+        await subscribing.step_subscription(parts.pool, operator, tenant_id, "suspend", body.reason)
     )
 
 
 @router.post("/tenants/{tenant_id}/resume")
 async def resume(
-    tenant_id: UUID, body: ReasonRequest, operator: Operator, parts: PartsOf, address: Address
+    tenant_id: UUID, body: ReasonRequest, operator: Operator, parts: PartsOf
 ) -> dict[str, Any]:
     """Takes back a suspension or an announced end."""
     return _state(
-        await subscribing.step_subscription(
-            parts.pool, operator, address, tenant_id, "resume", body.reason
-        )
+        await subscribing.step_subscription(parts.pool, operator, tenant_id, "resume", body.reason)
     )
 
 
 @router.post("/tenants/{tenant_id}/reinstate")
 async def reinstate(
-    tenant_id: UUID, body: ReasonRequest, operator: Operator, parts: PartsOf, address: Address
+    tenant_id: UUID, body: ReasonRequest, operator: Operator, parts: PartsOf
 ) -> dict[str, Any]:
     """Takes back an end, until destruction begins."""
     return _state(
         await subscribing.step_subscription(
-            parts.pool, operator, address, tenant_id, "reinstate", body.reason
+            parts.pool, operator, tenant_id, "reinstate", body.reason
         )
     )
 
 
 @router.post("/administrators/reset", status_code=202)
-async def reset_password(
-    body: ResetRequest, operator: Operator, parts: PartsOf, address: Address
-) -> Response:
+async def reset_password(body: ResetRequest, operator: Operator, parts: PartsOf) -> Response:
     """Mails a client's administrator a new one-time password."""
-    await clients.reset_password(
-        parts.pool, parts.passwords, parts.mail_key, operator, address, body.email
-    )
+    await clients.reset_password(parts.pool, parts.passwords, parts.mail_key, operator, body.email)
     return Response(status_code=202)
 
 
 @router.post("/agents/{agent_id}/revoke", status_code=204)
-async def revoke_agent(
-    agent_id: UUID, operator: Operator, parts: PartsOf, address: Address
-) -> Response:
+async def revoke_agent(agent_id: UUID, operator: Operator, parts: PartsOf) -> Response:
     """Withdraws a machine's token."""
-    await machines.revoke_agent(parts.pool, operator, address, agent_id)
+    await machines.revoke_agent(parts.pool, operator, agent_id)
     return Response(status_code=204)
 
 

@@ -10,13 +10,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 
 from libs.shared.catalogue import EntryRow, FolderEntry, join_path
-from libs.shared.database import tenant_transaction, transaction
-from services.portal import store
-from services.portal.actions import browsing, signing
+from services.portal.actions import browsing, runs
 from services.portal.actions.browsing import Place
-from services.portal.api.access import Address, PartsOf, SignedIn, TenantId
-from services.portal.api.files import At, Run, path_of
+from services.portal.api.access import Client, PartsOf
+from services.portal.api.files import At, RunNumber, path_of
 from services.portal.rules import names
+from services.portal.store.shown import Plan, Run
 
 router = APIRouter(tags=["plans"])
 
@@ -25,21 +24,18 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @router.get("/plans")
-async def list_plans(tenant_id: TenantId, parts: PartsOf) -> dict[str, Any]:
+async def list_plans(actor: Client, parts: PartsOf) -> dict[str, Any]:
     """A client's plans with their last finished runs, and when what is stored was verified."""
-    async with tenant_transaction(parts.pool, tenant_id) as conn:
-        plans = await store.shown.list_plans(conn, tenant_id)
-        runs = await store.shown.list_latest_runs(conn, tenant_id, [p.plan_id for p in plans], 2)
-        verified = await store.shown.find_verified(conn, tenant_id)
+    found = await runs.look_over(parts.pool, actor, 2)
     return {
-        "plans": [_plan(plan, runs[plan.plan_id]) for plan in plans],
-        "verified_since": verified.since,
-        "damaged_at": verified.damaged_at,
+        "plans": [_plan(plan, found.runs[plan.plan_id]) for plan in found.plans],
+        "verified_since": found.verified.since,
+        "damaged_at": found.verified.damaged_at,
     }
 
 
-def _plan(plan: store.shown.Plan, runs: list[store.shown.Run]) -> dict[str, Any]:
-    finished = next((run for run in runs if run.outcome), None)
+def _plan(plan: Plan, newest: list[Run]) -> dict[str, Any]:
+    finished = next((run for run in newest if run.outcome), None)
     return {
         "plan_id": plan.plan_id,
         "name": plan.name,
@@ -54,7 +50,7 @@ def _plan(plan: store.shown.Plan, runs: list[store.shown.Run]) -> dict[str, Any]
     }
 
 
-def _run(run: store.shown.Run) -> dict[str, Any]:
+def _run(run: Run) -> dict[str, Any]:
     return {
         "number": run.number,
         "run_id": run.run_id,
@@ -77,34 +73,28 @@ def _run(run: store.shown.Run) -> dict[str, Any]:
 @router.get("/plans/{plan}/runs")
 async def list_runs(
     plan: str,
-    tenant_id: TenantId,
+    actor: Client,
     parts: PartsOf,
     before: Annotated[int, Query(ge=0, lt=2**31)] = 2**31 - 1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
     """A plan's runs, newest first; `before` goes on where a list ended."""
-    async with tenant_transaction(parts.pool, tenant_id) as conn:
-        found = await browsing.find_plan(conn, tenant_id, plan)
-        runs = await store.shown.list_runs(
-            conn, tenant_id, found.plan_id, before=before, limit=limit
-        )
-    return {"runs": [_run(run) for run in runs]}
+    found = await runs.list_runs(parts.pool, actor, plan, before=before, limit=limit)
+    return {"runs": [_run(run) for run in found.runs]}
 
 
 @router.get("/plans/{plan}/entries")
 async def list_entries(
     plan: str,
     request: Request,
-    person: SignedIn,
-    tenant_id: TenantId,
+    actor: Client,
     parts: PartsOf,
-    address: Address,
-    run: Run = None,
+    run: RunNumber = None,
     at: At = "",
     deleted: bool = False,
 ) -> dict[str, Any]:
     """What a restore point holds in a folder, and with `deleted` what it held before."""
-    place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request), at)
+    place = await browsing.find_place(parts.pool, actor, plan, run, path_of(request), at)
     if deleted:
         entries = [
             _listed(parts.portal_url, place, listed)
@@ -115,11 +105,6 @@ async def list_entries(
             show_entry(parts.portal_url, place.plan.plan_id, place.run.number, place.path, entry)
             for entry in await browsing.list_folder(parts.pool, place)
         ]
-    async with transaction(parts.pool) as conn:
-        await signing.log(
-            conn, person, address, "folder-listed",
-            {"plan": place.plan.name, "run": place.run.number, "path": names.display(place.path)},
-        )  # fmt: skip
     return {
         "run": place.run.number,
         "path": names.display(place.path),

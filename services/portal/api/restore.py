@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from libs.shared import restores, web
-from libs.shared.database import tenant_transaction, transaction
-from services.portal.actions import browsing, chunks, manifests, signing, spans
-from services.portal.api.access import Address, PartsOf, SignedIn, TenantId
-from services.portal.api.files import At, Run, path_of
+from libs.shared import web
+from services.portal.actions import browsing, chunks, manifests, restoring, spans
+from services.portal.api.access import Client, PartsOf
+from services.portal.api.files import At, RunNumber, path_of
 from services.portal.api.streams import Stream, primed
-from services.portal.rules import names
 
 router = APIRouter(tags=["restore"])
 
@@ -21,22 +19,15 @@ _OCTETS = "application/octet-stream"
 async def list_manifest(
     plan: str,
     request: Request,
-    person: SignedIn,
-    tenant_id: TenantId,
+    actor: Client,
     parts: PartsOf,
-    address: Address,
-    run: Run = None,
+    run: RunNumber = None,
     at: At = "",
 ) -> Response:
     """Every entry below a path with its chunks and their places."""
-    place = await browsing.find_place(parts.pool, tenant_id, plan, run, path_of(request), at)
-    reader = await spans.open_reader(parts, tenant_id)
+    place = await browsing.find_place(parts.pool, actor, plan, run, path_of(request), at)
+    reader = await spans.open_reader(parts, actor.tenant_id)
     body = await primed(manifests.write(reader, place))
-    async with transaction(parts.pool) as conn:
-        await signing.log(
-            conn, person, address, "restore-listed",
-            {"plan": place.plan.name, "run": place.run.number, "path": names.display(place.path)},
-        )  # fmt: skip
     headers = {
         "X-Coffre-Run": str(place.run.number),
         "X-Coffre-Run-At": place.run.committed_at.isoformat(),
@@ -49,14 +40,10 @@ async def list_manifest(
 
 
 @router.post("/plans/{plan}/chunks")
-async def read_chunks(
-    plan: str, request: Request, person: SignedIn, tenant_id: TenantId, parts: PartsOf
-) -> Response:
+async def read_chunks(plan: str, request: Request, actor: Client, parts: PartsOf) -> Response:
     """Chunks, still compressed, in the order asked for, from where the manifest says they lie."""
-    wanted = chunks.parse(await web.read_body(request, restores.MAX_REQUEST_BYTES))
-    async with tenant_transaction(parts.pool, tenant_id) as conn:
-        await browsing.find_plan(conn, tenant_id, plan)
-        await browsing.check_recovery(conn, tenant_id)
-    reader = await spans.open_reader(parts, tenant_id)
+    wanted = chunks.parse(await web.read_body(request))
+    await restoring.check_plan(parts.pool, actor, plan)
+    reader = await spans.open_reader(parts, actor.tenant_id)
     stream = await primed(chunks.write(reader, wanted))
     return Stream(stream, 200, {"Cache-Control": "private, no-store"}, _OCTETS)

@@ -8,10 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 
 from libs.shared.catalogue import NEWEST, Found, Version
-from libs.shared.database import transaction
-from services.portal.actions import finding, signing
+from services.portal.actions import finding
 from services.portal.actions.finding import History, Results, Wanted
-from services.portal.api.access import Address, PartsOf, SignedIn, TenantId
+from services.portal.api.access import Client, PartsOf
 from services.portal.api.files import path_of
 from services.portal.api.plans import show_entry
 from services.portal.rules import names
@@ -25,22 +24,13 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 async def list_history(
     plan: str,
     request: Request,
-    person: SignedIn,
-    tenant_id: TenantId,
+    actor: Client,
     parts: PartsOf,
-    address: Address,
     before: Annotated[int, Query(ge=1, le=NEWEST)] = NEWEST,
     limit: Limit = 200,
 ) -> dict[str, Any]:
     """All versions of a path, newest first; `before` goes on where a list ended."""
-    history = await finding.list_versions(
-        parts.pool, tenant_id, plan, path_of(request), before, limit
-    )
-    async with transaction(parts.pool) as conn:
-        await signing.log(
-            conn, person, address, "history-listed",
-            {"plan": history.plan.name, "path": names.display(history.path)},
-        )  # fmt: skip
+    history = await finding.list_versions(parts.pool, actor, plan, path_of(request), before, limit)
     return {
         "plan_id": history.plan.plan_id,
         "path": names.display(history.path),
@@ -64,10 +54,8 @@ def _version(portal_url: str, history: History, version: Version) -> dict[str, A
 @router.get("/search")
 async def search(
     request: Request,
-    person: SignedIn,
-    tenant_id: TenantId,
+    actor: Client,
     parts: PartsOf,
-    address: Address,
     plan: str = "",
     deleted: bool | None = None,
     after: str = "",
@@ -84,22 +72,10 @@ async def search(
         deleted,
         after,
     )
-    results = await finding.search(parts.pool, tenant_id, wanted, limit)
-    async with transaction(parts.pool) as conn:
-        await signing.log(conn, person, address, "searched", subject(wanted, results))
+    results = await finding.search(parts.pool, actor, wanted, limit)
     return {
         "results": [_found(parts.portal_url, results, one) for one in results.found],
         "next": results.after or None,
-    }
-
-
-def subject(wanted: Wanted, results: Results) -> dict[str, object]:
-    """What the access log keeps of a search."""
-    return {
-        "text": names.display(wanted.text),
-        "plan": results.plan.name if results.plan else "",
-        "below": names.display(wanted.below),
-        "results": len(results.found),
     }
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.portal.actions import signing
-from services.portal.api.access import Address, PartsOf, SignedIn
+from services.portal.api.access import Acting, Address, PartsOf
 from services.portal.rules.people import Role
 
 router = APIRouter(tags=["sign-in"])
@@ -69,12 +69,10 @@ async def create_token(body: TokenRequest, parts: PartsOf, address: Address) -> 
 
 
 @router.delete("/tokens", status_code=204)
-async def drop_token(
-    request: Request, person: SignedIn, parts: PartsOf, address: Address
-) -> Response:
+async def drop_token(request: Request, actor: Acting, parts: PartsOf) -> Response:
     """Ends the token that the request carries."""
     token = request.headers["authorization"].partition(" ")[2].strip()
-    await signing.sign_out(parts.pool, person, token, address)
+    await signing.sign_out(parts.pool, actor, token)
     return Response(status_code=204)
 
 

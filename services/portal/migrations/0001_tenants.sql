@@ -67,19 +67,39 @@ CREATE TABLE portal.enrolments (
 );
 CREATE INDEX enrolments_tenant ON portal.enrolments (tenant_id, opened_at);
 
--- Who did what, when, from where. Rows are only ever added.
+-- Who did what, when, from where. Rows are only ever added, each to the end of a chain: one a
+-- client, and one for what concerns none (services/portal/rules/log/chain.py).
 CREATE TABLE portal.access_log (
-    log_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant_id uuid NOT NULL,            -- zeros: acts of nobody's client
+    number    bigint NOT NULL CHECK (number >= 1),      -- in its chain, without gaps
     at        timestamptz NOT NULL,
-    tenant_id uuid,
     user_id   uuid,
     actor     text NOT NULL,            -- the name shown, kept even when the person is gone
-    act       text NOT NULL,
+    act       text NOT NULL,            -- a code of services/portal/rules/log/acts.py
     address   text NOT NULL,
-    subject   jsonb NOT NULL
+    fields    jsonb NOT NULL,
+    hash      bytea NOT NULL CHECK (length(hash) = 32), -- over all of this and the hash before
+    PRIMARY KEY (tenant_id, number)
 );
-CREATE INDEX access_log_tenant ON portal.access_log (tenant_id, log_id);
+
+-- Where each chain ends: what was cut off there is missed.
+CREATE TABLE portal.log_heads (
+    tenant_id uuid PRIMARY KEY,
+    number    bigint NOT NULL,
+    hash      bytea NOT NULL CHECK (length(hash) = 32)
+) WITH (fillfactor = 50);               -- updated with each act
+
+-- Which sign-ins have read which plan's contents, so that a restore is in the log once and not
+-- with each of its thousands of requests.
+CREATE TABLE portal.restores (
+    credential bytea NOT NULL,          -- as in portal.credentials
+    plan_id    uuid NOT NULL,
+    noted_at   timestamptz NOT NULL,
+    PRIMARY KEY (credential, plan_id)
+);
 
 GRANT SELECT, INSERT, UPDATE ON portal.tenants, portal.users TO coffre_portal;
 GRANT SELECT, INSERT, UPDATE, DELETE ON portal.credentials, portal.throttles TO coffre_portal;
 GRANT SELECT, INSERT ON portal.enrolments, portal.access_log TO coffre_portal;
+GRANT SELECT, INSERT, UPDATE ON portal.log_heads TO coffre_portal;
+GRANT SELECT, INSERT, DELETE ON portal.restores TO coffre_portal;

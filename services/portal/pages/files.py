@@ -8,20 +8,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from libs.shared import catalogue, errors
 from libs.shared.catalogue import NEWEST, EntryRow, FolderEntry, Found, Version, join_path
-from libs.shared.database import tenant_transaction, transaction
-from services.portal import store
-from services.portal.actions import browsing, finding, signing
+from services.portal.actions import browsing, finding
 from services.portal.actions.browsing import Place
 from services.portal.actions.finding import History, Results, Wanted
 from services.portal.api.access import Address, PartsOf
 from services.portal.api.files import path_of
-from services.portal.api.searching import subject
 from services.portal.pages.rendering import render
 from services.portal.pages.sessions import Client
 from services.portal.rules import names
-from services.portal.store.tenants import Tenant
 
 router = APIRouter()
 
@@ -43,16 +38,12 @@ async def show_files(
     deleted: bool = False,
 ) -> Response:
     """A folder of a restore point, and if asked what it held before."""
-    assert person.tenant_id is not None
-    tenant_id = person.tenant_id
-    async with tenant_transaction(parts.pool, tenant_id) as conn:
-        tenant = await _find_tenant(conn, tenant_id)
-        found = await browsing.find_plan(conn, tenant_id, plan)
-        points = await catalogue.list_runs(conn, tenant_id, found.plan_id)
-    if not points:
-        return render(request, "files_none.html", person, timezone=tenant.timezone, plan=found)
+    actor = person.at(address)
+    found = await browsing.list_points(parts.pool, actor, plan)
+    if not found.points:
+        return render(request, "files_none.html", person, timezone=found.timezone, plan=found.plan)
     place = await browsing.find_place(
-        parts.pool, tenant_id, str(found.plan_id), run, path_of(request), at
+        parts.pool, actor, str(found.plan.plan_id), run, path_of(request), at
     )
     if deleted:
         listed = await browsing.list_folder_with_deleted(parts.pool, place)
@@ -60,19 +51,14 @@ async def show_files(
         listed = [
             FolderEntry(one, None, None) for one in await browsing.list_folder(parts.pool, place)
         ]
-    async with transaction(parts.pool) as conn:
-        await signing.log(
-            conn, person, address, "folder-listed",
-            {"plan": found.name, "run": place.run.number, "path": names.display(place.path)},
-        )  # fmt: skip
     return render(
         request,
         "files.html",
         person,
-        timezone=tenant.timezone,
-        plan=found,
+        timezone=found.timezone,
+        plan=found.plan,
         place=place,
-        points=points,
+        points=found.points,
         crumbs=_crumbs(place.path),
         path_text=_as_field(place.path),
         deleted=deleted,
@@ -91,23 +77,14 @@ async def show_versions(
     before: Annotated[int, Query(ge=1, le=NEWEST)] = NEWEST,
 ) -> Response:
     """Every version of one file, to be downloaded."""
-    assert person.tenant_id is not None
-    tenant_id = person.tenant_id
     history = await finding.list_versions(
-        parts.pool, tenant_id, plan, path_of(request), before, _VERSIONS_SHOWN
+        parts.pool, person.at(address), plan, path_of(request), before, _VERSIONS_SHOWN
     )
-    async with tenant_transaction(parts.pool, tenant_id) as conn:
-        tenant = await _find_tenant(conn, tenant_id)
-    async with transaction(parts.pool) as conn:
-        await signing.log(
-            conn, person, address, "history-listed",
-            {"plan": history.plan.name, "path": names.display(history.path)},
-        )  # fmt: skip
     return render(
         request,
         "versions.html",
         person,
-        timezone=tenant.timezone,
+        timezone=history.timezone,
         plan=history.plan,
         path=history.path,
         name=names.display(names.last(history.path)),
@@ -133,8 +110,7 @@ async def show_search(
     """Files and folders by a part of their name.
 
     `where` says what of plan and folder counts: "folder", "plan", or "all" for neither."""
-    assert person.tenant_id is not None
-    tenant_id = person.tenant_id
+    actor = person.at(address)
     query = request.scope["query_string"]
     below = b"" if where in {"plan", "all"} else names.query_bytes(query, b"below") or b""
     wanted = Wanted(
@@ -145,21 +121,16 @@ async def show_search(
         after,
     )
     results = None
-    async with tenant_transaction(parts.pool, tenant_id) as conn:
-        tenant = await _find_tenant(conn, tenant_id)
-        await browsing.check_recovery(conn, tenant_id)
-        chosen = await browsing.find_plan(conn, tenant_id, plan) if plan else None
+    ground = await finding.open_search(parts.pool, actor, plan)
     if wanted.text.strip():
-        results = await finding.search(parts.pool, tenant_id, wanted, _RESULTS_SHOWN)
-        async with transaction(parts.pool) as conn:
-            await signing.log(conn, person, address, "searched", subject(wanted, results))
+        results = await finding.search(parts.pool, actor, wanted, _RESULTS_SHOWN)
     folder = names.clean_path(names.query_bytes(query, b"below") or b"")
     return render(
         request,
         "search.html",
         person,
-        timezone=tenant.timezone,
-        plan=chosen,
+        timezone=ground.timezone,
+        plan=ground.plan,
         path_text=_as_field(folder),
         text=wanted.text.decode(errors="replace"),
         where=where if where in {"plan", "all"} else "folder",
@@ -168,13 +139,6 @@ async def show_search(
         onward=_onward(request, results) if results and results.after else "",
         is_first=not after,
     )
-
-
-async def _find_tenant(conn: Any, tenant_id: Any) -> Tenant:
-    tenant = await store.tenants.find(conn, tenant_id)
-    if tenant is None:
-        raise errors.NotFound
-    return tenant
 
 
 def _onward(request: Request, results: Results) -> str:

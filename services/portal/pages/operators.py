@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from libs.shared import errors
-from libs.shared.database import transaction
-from services.portal import store
-from services.portal.actions import machines, subscribing
+from services.portal.actions import clients, machines, subscribing
 from services.portal.actions.machines import Enrolment
 from services.portal.actions.parts import Parts
 from services.portal.api.access import Address, PartsOf
@@ -32,19 +29,20 @@ _STEPS: dict[str, Step] = {
 
 
 @router.get("/clients")
-async def list_clients(request: Request, operator: Operator, parts: PartsOf) -> Response:
+async def list_clients(
+    request: Request, operator: Operator, parts: PartsOf, address: Address
+) -> Response:
     """Every client with its state."""
-    async with transaction(parts.pool) as conn:
-        found = await store.tenants.list_all(conn)
+    found = await clients.list_tenants(parts.pool, operator.at(address))
     return render(request, "clients.html", operator, clients=found)
 
 
 @router.get("/clients/{tenant_id}")
 async def show_client(
-    tenant_id: UUID, request: Request, operator: Operator, parts: PartsOf
+    tenant_id: UUID, request: Request, operator: Operator, parts: PartsOf, address: Address
 ) -> Response:
     """One client."""
-    return await _show(request, operator, parts, tenant_id)
+    return await _show(request, operator, parts, address, tenant_id)
 
 
 @router.post("/clients/{tenant_id}/enrolments")
@@ -55,10 +53,12 @@ async def open_enrolment(
     form = await sessions.read_form(request)
     label = line(form, "label")
     try:
-        enrolment = await machines.open_enrolment(parts.pool, operator, address, tenant_id, label)
+        enrolment = await machines.open_enrolment(
+            parts.pool, operator.at(address), tenant_id, label
+        )
     except machines.NotEnrollable as refusal:
-        return await _show(request, operator, parts, tenant_id, problem=refusal)
-    return await _show(request, operator, parts, tenant_id, enrolment=enrolment)
+        return await _show(request, operator, parts, address, tenant_id, problem=refusal)
+    return await _show(request, operator, parts, address, tenant_id, enrolment=enrolment)
 
 
 @router.post("/clients/{tenant_id}/agents/{agent_id}/revoke")
@@ -72,7 +72,7 @@ async def revoke_agent(
 ) -> Response:
     """Withdraws a machine's token."""
     await sessions.read_form(request)
-    await machines.revoke_agent(parts.pool, operator, address, agent_id)
+    await machines.revoke_agent(parts.pool, operator.at(address), agent_id)
     return RedirectResponse(f"/clients/{tenant_id}", 303)
 
 
@@ -91,15 +91,15 @@ async def step_subscription(
     form = await sessions.read_form(request)
     reason = line(form, "reason")
     if not reason:
-        return await _show(request, operator, parts, tenant_id, problem=ReasonMissing())
+        return await _show(request, operator, parts, address, tenant_id, problem=ReasonMissing())
     try:
         await subscribing.step_subscription(
-            parts.pool, operator, address, tenant_id, _STEPS[step], reason
+            parts.pool, operator.at(address), tenant_id, _STEPS[step], reason
         )
     except errors.Refusal as refusal:
         if refusal.status != 409:
             raise
-        return await _show(request, operator, parts, tenant_id, problem=refusal)
+        return await _show(request, operator, parts, address, tenant_id, problem=refusal)
     return RedirectResponse(f"/clients/{tenant_id}", 303)
 
 
@@ -115,31 +115,26 @@ async def _show(
     request: Request,
     operator: Person,
     parts: Parts,
+    address: str,
     tenant_id: UUID,
     *,
     enrolment: Enrolment | None = None,
     problem: errors.Refusal | None = None,
 ) -> Response:
-    async with transaction(parts.pool) as conn:
-        tenant = await store.tenants.find(conn, tenant_id)
-        if tenant is None:
-            raise errors.NotFound("client")
-        values: dict[str, Any] = {
-            "people": await store.people.list_of_tenant(conn, tenant_id),
-            "agents": await store.shown.list_agents(conn, tenant_id),
-            "volume": await store.shown.find_volume(conn, tenant_id),
-        }
-    possible = [step for step in _STEPS if tenant.subscription in STEPS[_STEPS[step]][0]]
+    found = await clients.view_tenant(parts.pool, operator.at(address), tenant_id)
+    possible = [step for step in _STEPS if found.tenant.subscription in STEPS[_STEPS[step]][0]]
     return render(
         request,
         "client.html",
         operator,
         status=problem.status if problem else 200,
-        timezone=tenant.timezone,
-        tenant=tenant,
+        timezone=found.tenant.timezone,
+        tenant=found.tenant,
+        people=found.people,
+        agents=found.agents,
+        volume=found.volume,
         steps=possible,
         enrolment=enrolment,
         ingest_url=parts.ingest_url,
         problem=problem,
-        **values,
     )

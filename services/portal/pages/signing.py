@@ -9,8 +9,6 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from libs.shared import errors
-from libs.shared.database import transaction
-from services.portal import store
 from services.portal.actions import signing
 from services.portal.actions.parts import Parts
 from services.portal.actions.signing import SignedIn
@@ -132,7 +130,7 @@ async def show_password(request: Request, person: Anybody) -> Response:
 async def sign_out(request: Request, person: Anybody, parts: PartsOf, address: Address) -> Response:
     """Ends the session at once."""
     await sessions.read_form(request)
-    await signing.sign_out(parts.pool, person, request.state.session, address)
+    await signing.sign_out(parts.pool, person.at(address), request.state.session)
     answer = RedirectResponse("/sign-in", 303)
     answer.delete_cookie(parts.cookie_name, secure=parts.is_https, httponly=True, samesite="lax")
     return answer
@@ -145,14 +143,15 @@ async def show_account(request: Request, person: Anybody, saved: bool = False) -
 
 
 @router.post("/account")
-async def change_account(request: Request, person: Anybody, parts: PartsOf) -> Response:
+async def change_account(
+    request: Request, person: Anybody, parts: PartsOf, address: Address
+) -> Response:
     """Sets the reader's language."""
     form = await sessions.read_form(request)
     locale = field(form, "locale")
     if locale not in ("fr", "en"):
         raise errors.InvalidRequest("The language is fr or en.")
-    async with transaction(parts.pool) as conn:
-        await store.people.set_locale(conn, person.user_id, "fr" if locale == "fr" else "en")
+    await signing.choose_language(parts.pool, person, address, "fr" if locale == "fr" else "en")
     return RedirectResponse("/account?" + urlencode({"saved": "true"}), 303)
 
 

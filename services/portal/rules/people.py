@@ -11,6 +11,7 @@ from uuid import UUID
 
 from libs.shared import errors
 from libs.shared.events import Locale
+from services.portal.rules.log.chain import NOBODY, Actor
 
 Role = Literal["operator", "administrator", "user"]
 
@@ -40,6 +41,10 @@ class Person:
     def is_operator(self) -> bool:
         """Whether they are the provider's own staff."""
         return self.role == "operator"
+
+    def at(self, address: str, credential: bytes = b"") -> Actor:
+        """This person at work: from where, and by which sign-in."""
+        return Actor(self.tenant_id or NOBODY, self.user_id, self.name, address, credential)
 
 
 class WrongPassword(errors.Refusal):

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.portal.store import copies, entries, people, shown, tenants
+from services.portal.store import copies, entries, log, people, shown, tenants
 
-__all__ = ["copies", "entries", "people", "shown", "tenants"]
+__all__ = ["copies", "entries", "log", "people", "shown", "tenants"]

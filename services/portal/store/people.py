@@ -129,17 +129,19 @@ async def add_credential(
     kind: Literal["session", "token", "bootstrap"],
     now: datetime,
     expires_at: datetime | None,
-) -> None:
-    """Writes a credential; one that is there already stays as it is."""
-    await conn.execute(
+) -> bool:
+    """Writes a credential; one that is there already stays as it is, and False is returned."""
+    row = await conn.fetchrow(
         """INSERT INTO credentials (token_sha256, user_id, kind, created_at, expires_at)
-           VALUES ($1, $2, $3, $4, $5) ON CONFLICT (token_sha256) DO NOTHING""",
+           VALUES ($1, $2, $3, $4, $5) ON CONFLICT (token_sha256) DO NOTHING
+           RETURNING user_id""",
         token_sha256,
         user_id,
         kind,
         now,
         expires_at,
     )
+    return row is not None
 
 
 async def find_holder(
@@ -182,12 +184,13 @@ async def count_attempt(
 ) -> tuple[int, datetime]:
     """Counts one more guess unless the window has had its fill.
 
-    Returns how many the window has had, `limit + 1` if this one came too late, and its opening."""
+    Returns how many the window has had, and its opening: `limit + 1` for the first that came too
+    late, `limit + 2` for all after it."""
     row = await conn.fetchrow(
         """INSERT INTO throttles AS t (subject_sha256, attempts, opened_at) VALUES ($1, 1, $4)
            ON CONFLICT (subject_sha256) DO UPDATE SET
                attempts = CASE WHEN t.opened_at <= $4 - $3::interval THEN 1
-                               ELSE least(t.attempts + 1, $2 + 1) END,
+                               ELSE least(t.attempts + 1, $2 + 2) END,
                opened_at = CASE WHEN t.opened_at <= $4 - $3::interval THEN $4 ELSE t.opened_at END
            RETURNING attempts, opened_at""",
         subject_sha256,

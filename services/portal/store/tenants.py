@@ -208,28 +208,3 @@ async def revoke_agent(conn: Connection, tenant_id: UUID, agent_id: UUID, at: da
         at,
     )
     return row is not None
-
-
-async def add_log(
-    conn: Connection,
-    tenant_id: UUID | None,
-    *,
-    at: datetime,
-    user_id: UUID | None,
-    actor: str,
-    act: str,
-    address: str,
-    subject: dict[str, object],
-) -> None:
-    """Adds one line to the access log."""
-    await conn.execute(
-        """INSERT INTO access_log (at, tenant_id, user_id, actor, act, address, subject)
-           VALUES ($1, $2, $3, $4, $5, $6, $7)""",
-        at,
-        tenant_id,
-        user_id,
-        actor,
-        act,
-        address,
-        subject,
-    )

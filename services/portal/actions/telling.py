@@ -1,14 +1,13 @@
-"""What an operator's acts on a client share: its locked row, the word to others, the log."""
+"""What acts on a client share: its locked row, and the word to others."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from libs.shared import clock, errors, outbox
+from libs.shared import errors, outbox
 from libs.shared.database import Connection
 from libs.shared.events import TenantChanged
 from services.portal import store
-from services.portal.rules.people import Person
 from services.portal.store.tenants import Tenant
 
 
@@ -18,27 +17,6 @@ async def lock_tenant(conn: Connection, tenant_id: UUID) -> Tenant:
     if tenant is None:
         raise errors.NotFound("tenant")
     return tenant
-
-
-async def log(
-    conn: Connection,
-    operator: Person | None,
-    address: str,
-    tenant_id: UUID | None,
-    act: str,
-    subject: dict[str, object],
-) -> None:
-    """Writes down what an operator did to a tenant."""
-    await store.tenants.add_log(
-        conn,
-        tenant_id,
-        at=clock.now(),
-        user_id=operator.user_id if operator else None,
-        actor=operator.name if operator else "Coffre",
-        act=act,
-        address=address,
-        subject=subject,
-    )
 
 
 async def publish_tenant(conn: Connection, tenant: Tenant) -> None:

@@ -1,0 +1,30 @@
+"""How large and how slow a body may be, for every route that takes one."""
+
+from __future__ import annotations
+
+from libs.shared import entries, packs
+from libs.shared.web import Limit, Limits
+from services.ingest.actions.intake.packs import MAX_IDS
+
+_JSON = Limit(1 << 20, seconds=60)
+_ENDING = Limit(8 << 20, seconds=60)  # may name a thousand files with long paths
+_IDS = Limit(MAX_IDS * 32, seconds=60)
+_BATCH = Limit(entries.MAX_BATCH_BYTES, seconds=120)
+_PACK = Limit(packs.MAX_PACK_BYTES, seconds=600)
+
+
+def limit_bodies(max_file_bytes: int) -> Limits:
+    """The table; a whole file may take as long as it needs, if it keeps its rate on average."""
+    return {
+        ("POST", "/v1/enrolments"): _JSON,
+        ("PUT", "/v1/plans/{name}"): _JSON,
+        ("POST", "/v1/runs"): _JSON,
+        ("POST", "/v1/runs/{run_id}/missing"): _IDS,
+        ("PUT", "/v1/runs/{run_id}/packs/{pack}"): _PACK,
+        ("POST", "/v1/runs/{run_id}/entries"): _BATCH,
+        ("PUT", "/v1/runs/{run_id}/files/{path:anything}"): Limit(
+            max_file_bytes, seconds=300, pause_seconds=300, least_rate=10_000
+        ),
+        ("POST", "/v1/runs/{run_id}/commit"): _ENDING,
+        ("POST", "/v1/runs/{run_id}/abort"): _ENDING,
+    }

@@ -1,0 +1,35 @@
+"""One file of a restore point, looked at or read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from libs.shared import errors
+from libs.shared.database import Pool
+from services.portal.actions import contents, log
+from services.portal.actions.browsing import Place
+from services.portal.actions.spans import Reader
+from services.portal.rules.log import acts
+from services.portal.rules.ranges import Part
+
+
+def check_file(place: Place) -> None:
+    """Raises NotFound for what is no file."""
+    if place.entry.kind != "f":
+        raise errors.NotFound("file in this restore point")
+
+
+async def view(pool: Pool, place: Place) -> None:
+    """Somebody sees that there is such a file, how large and how old: nothing of its content."""
+    await log.note_alone(pool, place.actor, acts.FileViewed(*place.shown))
+
+
+async def read(reader: Reader, place: Place, part: Part) -> AsyncGenerator[bytes, None]:
+    """Yields a file, or a part of it, in pieces; raises Damaged, Unavailable."""
+    span = "" if part.is_whole else f"{part.start}-{part.start + part.length - 1}"
+    await log.note_alone(reader.pool, place.actor, acts.FileDownloaded(*place.shown, span))
+    chunk_ids = place.entry.chunk_ids
+    async with aclosing(contents.read_range(reader, chunk_ids, part.start, part.length)) as pieces:
+        async for piece in pieces:
+            yield piece

@@ -1,0 +1,29 @@
+"""How large and how slow a body may be, for every route of API and pages that takes one."""
+
+from __future__ import annotations
+
+from libs.shared import restores
+from libs.shared.web import Limit, Limits
+
+_JSON = Limit(4 << 20, seconds=60)
+_FORM = Limit(4 << 20, seconds=60)
+
+BODIES: Limits = {
+    ("POST", "/api/v1/tokens"): _JSON,
+    ("POST", "/api/v1/password"): _JSON,
+    ("POST", "/api/v1/tenants"): _JSON,
+    ("POST", "/api/v1/tenants/{tenant_id}/enrolments"): _JSON,
+    ("POST", "/api/v1/tenants/{tenant_id}/end"): _JSON,
+    ("POST", "/api/v1/tenants/{tenant_id}/suspend"): _JSON,
+    ("POST", "/api/v1/tenants/{tenant_id}/resume"): _JSON,
+    ("POST", "/api/v1/tenants/{tenant_id}/reinstate"): _JSON,
+    ("POST", "/api/v1/administrators/reset"): _JSON,
+    ("POST", "/api/v1/plans/{plan}/chunks"): Limit(restores.MAX_REQUEST_BYTES, seconds=60),
+    ("POST", "/sign-in"): _FORM,
+    ("POST", "/password"): _FORM,
+    ("POST", "/sign-out"): _FORM,
+    ("POST", "/account"): _FORM,
+    ("POST", "/clients/{tenant_id}/enrolments"): _FORM,
+    ("POST", "/clients/{tenant_id}/agents/{agent_id}/revoke"): _FORM,
+    ("POST", "/clients/{tenant_id}/{step}"): _FORM,
+}

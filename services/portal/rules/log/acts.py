@@ -1,0 +1,302 @@
+"""All that people do with the portal and that the access log keeps: a closed list.
+
+An act's code names its sentence as well; its fields are what that sentence is made of, and all
+that is kept beside who, when and from where. What is typed at a sign-in is never a field: it may
+be a password in the wrong place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Literal
+
+Fields = dict[str, str | int | bool]
+Why = Literal[
+    "account-unknown",
+    "password-wrong",
+    "password-expired",
+    "password-change-required",
+    "too-many-attempts",
+]
+"""What a sign-in lacked."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """Something that a person did; the fields are text, whole numbers or truths."""
+
+    code: ClassVar[str]
+
+    @property
+    def fields(self) -> Fields:
+        """What is kept of it, by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class SignedIn(Act):
+    """A session of a browser, or a bearer token of a program."""
+
+    code = "signed-in"
+    by: Literal["session", "token"]
+
+
+@dataclass(frozen=True)
+class SignInRefused(Act):
+    """A sign-in or a change of password that failed, and why.
+
+    Of guesses that come after too many others, just the first in a window: no password of them
+    was looked at, and whoever guesses on must not fill the log.
+    """
+
+    code = "sign-in-refused"
+    why: Why
+
+
+@dataclass(frozen=True)
+class SignedOut(Act):
+    """A session or a token ended by who had it."""
+
+    code = "signed-out"
+
+
+@dataclass(frozen=True)
+class PasswordChanged(Act):
+    """Somebody chose a password of their own, and was signed out everywhere."""
+
+    code = "password-changed"
+
+
+@dataclass(frozen=True)
+class LanguageChosen(Act):
+    """Somebody chose the language of their pages and mails."""
+
+    code = "language-chosen"
+    locale: str
+
+
+@dataclass(frozen=True)
+class PlansListed(Act):
+    """A client's plans with their last runs."""
+
+    code = "plans-listed"
+
+
+@dataclass(frozen=True)
+class RunsListed(Act):
+    """A plan's runs, or restore points."""
+
+    code = "runs-listed"
+    plan: str
+
+
+@dataclass(frozen=True)
+class RunViewed(Act):
+    """One run with its report."""
+
+    code = "run-viewed"
+    plan: str
+    run: int
+
+
+@dataclass(frozen=True)
+class _AtAPlace(Act):
+    """Something in a restore point: its plan, its run, and the path as it is shown."""
+
+    plan: str
+    run: int
+    path: str
+
+
+@dataclass(frozen=True)
+class FolderListed(_AtAPlace):
+    """What a folder holds; `deleted`: and what it held before."""
+
+    code = "folder-listed"
+    deleted: bool
+
+
+@dataclass(frozen=True)
+class HistoryListed(Act):
+    """The versions of a path."""
+
+    code = "history-listed"
+    plan: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Searched(Act):
+    """A search by name: for what, where ("" for everywhere), and how much a page found."""
+
+    code = "searched"
+    text: str
+    plan: str
+    below: str
+    results: int
+
+
+@dataclass(frozen=True)
+class FileViewed(_AtAPlace):
+    """Whether there is such a file, how large, how old: without its content."""
+
+    code = "file-viewed"
+
+
+@dataclass(frozen=True)
+class FileDownloaded(_AtAPlace):
+    """One file, or the bytes of it that `part` says, such as `0-99`; "" for all."""
+
+    code = "file-downloaded"
+    part: str
+
+
+@dataclass(frozen=True)
+class FolderDownloaded(_AtAPlace):
+    """An archive of a path with all that lies below it."""
+
+    code = "folder-downloaded"
+
+
+@dataclass(frozen=True)
+class RestoreListed(_AtAPlace):
+    """The list of files and chunks that a restore begins with."""
+
+    code = "restore-listed"
+
+
+@dataclass(frozen=True)
+class RestoreRead(Act):
+    """Contents of a plan went to a restorer: told at its first chunks, once a sign-in and plan."""
+
+    code = "restore-read"
+    plan: str
+
+
+@dataclass(frozen=True)
+class TenantsListed(Act):
+    """Every client at a glance, by an operator."""
+
+    code = "tenants-listed"
+    tenants: int
+
+
+@dataclass(frozen=True)
+class TenantViewed(Act):
+    """One client's people, machines and volume, by an operator."""
+
+    code = "tenant-viewed"
+
+
+@dataclass(frozen=True)
+class TenantOpened(Act):
+    """A new client company."""
+
+    code = "tenant-opened"
+    name: str
+
+
+@dataclass(frozen=True)
+class PasswordReset(Act):
+    """A new one-time password was mailed to an administrator."""
+
+    code = "password-reset"
+    email: str
+
+
+@dataclass(frozen=True)
+class EnrolmentOpened(Act):
+    """A code with which one machine may join."""
+
+    code = "enrolment-opened"
+    label: str
+
+
+@dataclass(frozen=True)
+class AgentRevoked(Act):
+    """A machine's token was withdrawn."""
+
+    code = "agent-revoked"
+    agent_id: str
+
+
+@dataclass(frozen=True)
+class _SubscriptionMoved(Act):
+    """A subscription's next state, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class SubscriptionEndAnnounced(_SubscriptionMoved):
+    """A subscription will end."""
+
+    code = "subscription-end-announced"
+
+
+@dataclass(frozen=True)
+class SubscriptionEnded(_SubscriptionMoved):
+    """A subscription ended, by an operator or because its day had come."""
+
+    code = "subscription-ended"
+
+
+@dataclass(frozen=True)
+class SubscriptionSuspended(_SubscriptionMoved):
+    """Copies and recovery were stopped."""
+
+    code = "subscription-suspended"
+
+
+@dataclass(frozen=True)
+class SubscriptionResumed(_SubscriptionMoved):
+    """A suspension or an announced end was taken back."""
+
+    code = "subscription-resumed"
+
+
+@dataclass(frozen=True)
+class SubscriptionReinstated(_SubscriptionMoved):
+    """An end was taken back."""
+
+    code = "subscription-reinstated"
+
+
+@dataclass(frozen=True)
+class OperatorTokenInstalled(Act):
+    """The installation named another bearer token of its first operator."""
+
+    code = "operator-token-installed"
+
+
+ACTS: tuple[type[Act], ...] = (
+    SignedIn,
+    SignInRefused,
+    SignedOut,
+    PasswordChanged,
+    LanguageChosen,
+    PlansListed,
+    RunsListed,
+    RunViewed,
+    FolderListed,
+    HistoryListed,
+    Searched,
+    FileViewed,
+    FileDownloaded,
+    FolderDownloaded,
+    RestoreListed,
+    RestoreRead,
+    TenantsListed,
+    TenantViewed,
+    TenantOpened,
+    PasswordReset,
+    EnrolmentOpened,
+    AgentRevoked,
+    SubscriptionEndAnnounced,
+    SubscriptionEnded,
+    SubscriptionSuspended,
+    SubscriptionResumed,
+    SubscriptionReinstated,
+    OperatorTokenInstalled,
+)
+"""Every act there is; pages and exports have a sentence for each."""

@@ -1,0 +1,139 @@
+"""The chain of the access log: each line holds the hash of the one before it.
+
+One chain a client, and one for what concerns none. A line's hash is the SHA-256 of the hash
+before it (32 zero bytes for the first), its number in the chain as 8 bytes, big-endian, and
+its content: a JSON array in ASCII, without spaces, members of objects sorted by name, of client,
+moment (UTC, microseconds), user or null, name, act, address and fields.
+docs/operations.md says what that proves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import UUID
+
+from services.portal.rules.log.acts import Fields
+
+NOBODY = UUID(int=0)
+"""Stands where there is no client: the provider's own staff, and strangers."""
+
+START = bytes(32)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts, and from where; `tenant_id` is the client that they belong to, or NOBODY.
+
+    `credential` tells one sign-in from another: the hash of what was shown, or empty.
+    """
+
+    tenant_id: UUID
+    user_id: UUID | None
+    name: str
+    address: str
+    credential: bytes = field(default=b"", repr=False)
+
+
+COFFRE = Actor(NOBODY, None, "Coffre", "")
+"""Acts by the clock."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What somebody did, when, to which client, from where; the name stays if the person goes."""
+
+    tenant_id: UUID
+    at: datetime
+    user_id: UUID | None
+    actor: str
+    act: str
+    address: str
+    fields: Fields
+
+
+@dataclass(frozen=True)
+class Link:
+    """A place in a chain: how many lines there are up to it, and the hash of the last."""
+
+    number: int
+    hash: bytes
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The first line of a chain that doesn't fit, and why."""
+
+    number: int
+    why: Literal["missing", "altered", "cut-off", "beyond-head", "head-altered", "not-as-kept"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a chain: its last good place, and its first fault, if any."""
+
+    tenant_id: UUID
+    last: Link
+    fault: Fault | None
+
+
+def encode(line: Line) -> bytes:
+    """The canonical form of a line's content."""
+    moment = line.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    content = [
+        str(line.tenant_id),
+        moment,
+        str(line.user_id) if line.user_id else None,
+        line.actor,
+        line.act,
+        line.address,
+        line.fields,
+    ]
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def link(previous: bytes, number: int, content: bytes) -> bytes:
+    """The hash of a line, given its canonical content and the hash before it."""
+    return hashlib.sha256(previous + number.to_bytes(8, "big") + content).digest()
+
+
+class Chain:
+    """Follows a chain from its first line, until something does not fit."""
+
+    def __init__(self, tenant_id: UUID, kept: Link | None = None) -> None:
+        self.tenant_id = tenant_id
+        self.last = Link(0, START)
+        self.fault: Fault | None = None
+        self._kept = kept
+
+    def follow(self, row: Link, line: Line) -> None:
+        """Takes the next line, as it is kept."""
+        if self.fault is not None:
+            return
+        number = self.last.number + 1
+        if row.number != number:
+            self.fault = Fault(number, "missing")
+        elif row.hash != link(self.last.hash, number, encode(line)):
+            self.fault = Fault(number, "altered")
+        elif self._kept is not None and number == self._kept.number and row.hash != self._kept.hash:
+            self.fault = Fault(number, "not-as-kept")
+        else:
+            self.last = row
+
+    def end(self, head: Link | None) -> Verdict:
+        """Judges the chain after its last line: `head` is where it should end."""
+        head = head or Link(0, START)
+        last = self.last
+        if self.fault is None:
+            if head.number > last.number:
+                self.fault = Fault(last.number + 1, "cut-off")
+            elif head.number < last.number:
+                self.fault = Fault(head.number + 1, "beyond-head")
+            elif head.hash != last.hash:
+                self.fault = Fault(last.number, "head-altered")
+            elif self._kept is not None and self._kept.number > last.number:
+                self.fault = Fault(last.number + 1, "cut-off")
+        return Verdict(self.tenant_id, last, self.fault)

@@ -1,0 +1,331 @@
+"""Who looked at what: every route leaves its act in the log, or says why there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, fields
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+
+from services.portal.__main__ import build
+from services.portal.rules.log import acts
+from services.portal.rules.log.acts import ACTS, Act
+from services.portal.rules.log.chain import NOBODY
+from tests.portal import builder
+from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD
+from tests.portal.test_pages import PASSWORD, browser, form_token, sign_in
+from tests.routes import Route, list_routes
+
+NOTHING_OF_ANYBODY = {
+    ("GET", "/health/live"): "says only that the process answers",
+    ("GET", "/health/ready"): "says how database and broker are",
+    ("GET", "/metrics"): "counts requests by route, never by client",
+    ("*", "/static"): "our own stylesheet",
+    ("GET", "/sign-in"): "an empty form",
+    ("GET", "/password"): "an empty form, with the reader's own address",
+    ("GET", "/account"): "the reader's own name, address and language",
+}
+PLAN = "/api/v1/plans/{plan}"
+CLIENT = "/clients/{tenant}"
+TENANT = "/api/v1/tenants/{tenant}"
+TERMS = {
+    "name": "Another",
+    "contracted_bytes": 1,
+    "administrator": {"name": "B", "email": "b@another.example"},
+}
+
+
+@dataclass
+class World:
+    """A client with a restore point, and everybody who may ask, signed in."""
+
+    portal: Any
+    client: builder.Client
+    other: str
+    asked: bytes
+    api: httpx2.AsyncClient
+    page: httpx2.AsyncClient
+    operator: httpx2.AsyncClient
+    desk: httpx2.AsyncClient
+    visitor: httpx2.AsyncClient
+    program: httpx2.AsyncClient
+    forms: dict[httpx2.AsyncClient, str]
+
+    def at(self, path: str, agent: str = "") -> str:
+        """An address of the client's own."""
+        return path.format(plan=self.client.plan_id, tenant=self.client.tenant_id, agent=agent)
+
+    async def get(self, who: httpx2.AsyncClient, path: str, **more: Any) -> Any:
+        """A page, or an answer of the API."""
+        return await who.get(self.at(path), **more)
+
+    async def send(self, who: httpx2.AsyncClient, path: str, **values: str) -> Any:
+        """A form, as the page shows it."""
+        return await who.post(self.at(path), data={"form_token": self.forms[who], **values})
+
+    async def heads(self) -> dict[UUID, int]:
+        """How long each chain is."""
+        rows = await self.portal.admin.fetch("SELECT tenant_id, number FROM portal.log_heads")
+        return dict(map(tuple, rows))
+
+
+@pytest.fixture
+async def world(portal: Any) -> Any:
+    client = await builder.open_client(portal)
+    await client.commit({b"srv/a": builder.text(b"content")})
+    await client.add_run(1)
+    rows = await portal.admin.fetch(
+        'SELECT chunk_id, pack_no, "offset", length, size, encoding FROM catalogue.chunks'
+    )
+    other = await builder.open_client(portal, "lea@martin.example", "Menuiserie Martin")
+    for agent in AGENTS:
+        await portal.admin.execute(
+            """INSERT INTO portal.agents (agent_id, tenant_id, hostname, platform, agent_version,
+               enrolled_at) VALUES ($1, $2, 'srv', 'linux', '0.1.0', now())""",
+            UUID(agent), client.tenant_id,
+        )  # fmt: skip
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(portal.client(client.token))
+        page = await stack.enter_async_context(browser(portal))
+        operator = await stack.enter_async_context(portal.operator())
+        desk = await stack.enter_async_context(browser(portal))
+        visitor = await stack.enter_async_context(browser(portal))
+        program = await stack.enter_async_context(portal.client())
+        await sign_in(page, client.email, PASSWORD)
+        await sign_in(desk, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+        forms = {who: form_token((await who.get("/account")).text) for who in (page, desk)}
+        asked = b"".join(map(builder.wanted, rows))
+        yield World(
+            portal, client, other.email, asked, api, page, operator, desk, visitor, program, forms
+        )
+
+
+AGENTS = (str(uuid4()), str(uuid4()))
+Call = Callable[[World], Awaitable[Any]]
+Left = tuple[str, type[Act]]
+
+
+def own(*kinds: type[Act]) -> list[Left]:
+    """Acts in the client's own chain."""
+    return [("own", kind) for kind in kinds]
+
+
+def nobody(*kinds: type[Act]) -> list[Left]:
+    """Acts in the chain of what concerns no client."""
+    return [("nobody", kind) for kind in kinds]
+
+
+def new_password(world: World) -> dict[str, str]:
+    return {"email": world.other, "password": PASSWORD, "new_password": PASSWORD + "!"}
+
+
+# In this order, each call as the right person: the last ones take something away.
+ACTING: dict[Route, tuple[Call, list[Left]]] = {
+    ("GET", "/"): (lambda w: w.get(w.page, "/"), own(acts.PlansListed)),
+    ("GET", "/plans/{plan}"): (lambda w: w.get(w.page, "/plans/{plan}"), own(acts.RunsListed)),
+    ("GET", "/plans/{plan}/runs/{number}"): (
+        lambda w: w.get(w.page, "/plans/{plan}/runs/1"),
+        own(acts.RunViewed),
+    ),
+    ("GET", "/plans/{plan}/files"): (
+        lambda w: w.get(w.page, "/plans/{plan}/files?path=srv"),
+        own(acts.FolderListed),
+    ),
+    ("GET", "/plans/{plan}/versions"): (
+        lambda w: w.get(w.page, "/plans/{plan}/versions?path=srv/a"),
+        own(acts.HistoryListed),
+    ),
+    ("GET", "/search"): (lambda w: w.get(w.page, "/search?q=srv"), own(acts.Searched)),
+    ("POST", "/account"): (
+        lambda w: w.send(w.page, "/account", locale="en"),
+        own(acts.LanguageChosen),
+    ),
+    ("GET", "/api/v1/plans"): (lambda w: w.get(w.api, "/api/v1/plans"), own(acts.PlansListed)),
+    ("GET", PLAN + "/runs"): (lambda w: w.get(w.api, PLAN + "/runs"), own(acts.RunsListed)),
+    ("GET", PLAN + "/entries"): (
+        lambda w: w.get(w.api, PLAN + "/entries"),
+        own(acts.FolderListed),
+    ),
+    ("GET", PLAN + "/history"): (
+        lambda w: w.get(w.api, PLAN + "/history?path=srv/a"),
+        own(acts.HistoryListed),
+    ),
+    ("GET", "/api/v1/search"): (
+        lambda w: w.get(w.api, "/api/v1/search?q=srv"),
+        own(acts.Searched),
+    ),
+    ("HEAD", PLAN + "/file"): (
+        lambda w: w.api.head(w.at(PLAN + "/file?path=srv/a")),
+        own(acts.FileViewed),
+    ),
+    ("GET", PLAN + "/file"): (
+        lambda w: w.get(w.api, PLAN + "/file?path=srv/a"),
+        own(acts.FileDownloaded),
+    ),
+    ("GET", PLAN + "/archive"): (
+        lambda w: w.get(w.api, PLAN + "/archive"),
+        own(acts.FolderDownloaded),
+    ),
+    ("GET", PLAN + "/manifest"): (
+        lambda w: w.get(w.api, PLAN + "/manifest"),
+        own(acts.RestoreListed),
+    ),
+    ("POST", PLAN + "/chunks"): (
+        lambda w: w.api.post(w.at(PLAN + "/chunks"), content=w.asked),
+        own(acts.RestoreRead),
+    ),
+    ("POST", "/sign-in"): (
+        lambda w: sign_in(w.visitor, w.client.email, PASSWORD),
+        own(acts.SignedIn),
+    ),
+    ("POST", "/api/v1/tokens"): (
+        lambda w: w.program.post(
+            "/api/v1/tokens", json={"email": w.client.email, "password": PASSWORD}
+        ),
+        own(acts.SignedIn),
+    ),
+    ("GET", "/clients"): (lambda w: w.get(w.desk, "/clients"), nobody(acts.TenantsListed)),
+    ("GET", "/api/v1/tenants"): (
+        lambda w: w.get(w.operator, "/api/v1/tenants"),
+        nobody(acts.TenantsListed),
+    ),
+    ("GET", "/clients/{tenant_id}"): (lambda w: w.get(w.desk, CLIENT), own(acts.TenantViewed)),
+    ("POST", "/clients/{tenant_id}/enrolments"): (
+        lambda w: w.send(w.desk, CLIENT + "/enrolments"),
+        own(acts.EnrolmentOpened, acts.TenantViewed),
+    ),
+    ("POST", "/api/v1/tenants/{tenant_id}/enrolments"): (
+        lambda w: w.operator.post(w.at(TENANT + "/enrolments")),
+        own(acts.EnrolmentOpened),
+    ),
+    ("POST", "/clients/{tenant_id}/agents/{agent_id}/revoke"): (
+        lambda w: w.send(w.desk, f"{CLIENT}/agents/{AGENTS[0]}/revoke"),
+        own(acts.AgentRevoked),
+    ),
+    ("POST", "/api/v1/agents/{agent_id}/revoke"): (
+        lambda w: w.operator.post(f"/api/v1/agents/{AGENTS[1]}/revoke"),
+        own(acts.AgentRevoked),
+    ),
+    ("POST", "/api/v1/tenants"): (
+        lambda w: w.operator.post("/api/v1/tenants", json=TERMS),
+        [("another", acts.TenantOpened)],
+    ),
+    ("POST", "/api/v1/password"): (
+        lambda w: w.program.post("/api/v1/password", json=new_password(w)),
+        [("another", acts.PasswordChanged)],
+    ),
+    ("POST", "/api/v1/administrators/reset"): (
+        lambda w: w.operator.post("/api/v1/administrators/reset", json={"email": w.other}),
+        [("another", acts.PasswordReset)],
+    ),
+    ("POST", "/api/v1/tenants/{tenant_id}/suspend"): (
+        lambda w: w.operator.post(w.at(TENANT + "/suspend"), json={"reason": "unpaid"}),
+        own(acts.SubscriptionSuspended),
+    ),
+    ("POST", "/api/v1/tenants/{tenant_id}/resume"): (
+        lambda w: w.operator.post(w.at(TENANT + "/resume"), json={"reason": "paid"}),
+        own(acts.SubscriptionResumed),
+    ),
+    ("POST", "/api/v1/tenants/{tenant_id}/end"): (
+        lambda w: w.operator.post(w.at(TENANT + "/end"), json={"reason": "moves"}),
+        own(acts.SubscriptionEnded),
+    ),
+    ("POST", "/api/v1/tenants/{tenant_id}/reinstate"): (
+        lambda w: w.operator.post(w.at(TENANT + "/reinstate"), json={"reason": "stays"}),
+        own(acts.SubscriptionReinstated),
+    ),
+    ("POST", "/clients/{tenant_id}/{step}"): (
+        lambda w: w.send(w.desk, CLIENT + "/suspend", reason="unpaid"),
+        own(acts.SubscriptionSuspended),
+    ),
+    ("POST", "/sign-out"): (lambda w: w.send(w.desk, "/sign-out"), nobody(acts.SignedOut)),
+    ("DELETE", "/api/v1/tokens"): (lambda w: w.api.delete("/api/v1/tokens"), own(acts.SignedOut)),
+    ("POST", "/password"): (
+        lambda w: w.page.post(
+            "/password",
+            data={"password": PASSWORD, "new_password": PASSWORD * 2, "repeated": PASSWORD * 2},
+        ),
+        own(acts.PasswordChanged, acts.SignedIn),
+    ),
+}
+
+
+async def test_every_route_leaves_its_act(world: World) -> None:
+    assert list_routes(build(world.portal.parts)) == {*ACTING, *NOTHING_OF_ANYBODY}
+    for route, (call, expected) in ACTING.items():
+        before = await world.heads()
+        answer = await call(world)
+        assert answer.status_code < 400, (route, answer.text)
+        assert await left(world, before) == expected, route
+    assert {kind for _, expected in ACTING.values() for _, kind in expected} | ELSEWHERE == set(
+        ACTS
+    )
+
+
+ELSEWHERE = {
+    acts.SignInRefused,  # below
+    acts.SubscriptionEndAnnounced,  # the same route with a day
+    acts.OperatorTokenInstalled,  # at the start of the process
+}
+
+
+async def left(world: World, before: dict[UUID, int]) -> list[Left]:
+    """Which acts came to which chain since then, each with the fields that it has."""
+    rows = await world.portal.admin.fetch("SELECT * FROM portal.access_log ORDER BY at, number")
+    known = {kind.code: kind for kind in ACTS}
+    found = []
+    for row in rows:
+        if row["number"] > before.get(row["tenant_id"], 0):
+            kind = known[row["act"]]
+            assert {field.name for field in fields(kind)} == set(json.loads(row["fields"]))
+            chain = {world.client.tenant_id: "own", NOBODY: "nobody"}
+            found.append((chain.get(row["tenant_id"], "another"), kind))
+    return found
+
+
+async def test_routes_that_are_of_nobody_leave_nothing(world: World) -> None:
+    before = await world.heads()
+    for method, path in NOTHING_OF_ANYBODY:
+        address = "/static/coffre.css" if method == "*" else path
+        assert (await world.page.get(address)).status_code in (200, 303), path
+    assert await left(world, before) == []
+
+
+async def test_a_restore_is_in_the_log_once_and_not_with_each_of_its_requests(
+    world: World,
+) -> None:
+    before = await world.heads()
+    chunks = world.at(PLAN + "/chunks")
+    for _ in range(3):  # three workers at once, again and again
+        await asyncio.gather(*(world.api.post(chunks, content=world.asked) for _ in range(3)))
+    assert await left(world, before) == own(acts.RestoreRead)
+    async with world.portal.client(await world.portal.sign_in(world.client.email)) as next_one:
+        before = await world.heads()
+        await next_one.post(chunks, content=world.asked)
+    assert await left(world, before) == own(acts.RestoreRead)
+
+
+async def test_what_is_refused_to_a_stranger_is_no_act(world: World) -> None:
+    token = await world.portal.sign_in(world.other)
+    before = await world.heads()
+    async with world.portal.client(token) as stranger:
+        for method, path in ACTING:
+            if path.startswith(PLAN):
+                answer = await stranger.request(method, world.at(path + "?path=srv/a"))
+                assert answer.status_code in (404, 422), path
+    assert await left(world, before) == []
+
+
+def test_the_list_of_acts_is_closed() -> None:
+    def leaves(kind: type[Act]) -> list[type[Act]]:
+        below = kind.__subclasses__()
+        return [one for sub in below for one in leaves(sub)] if below else [kind]
+
+    assert set(leaves(Act)) == set(ACTS)
+    assert len({kind.code for kind in ACTS}) == len(ACTS)

@@ -1,0 +1,24 @@
+"""Whatever is sent to the portal has limits of size and time, in one table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.portal.__main__ import build
+from services.portal.api import BODIES
+from tests.routes import list_routes
+from tests.shared.bodies import check_table, refuse_all
+
+UNREAD = {
+    ("DELETE", "/api/v1/tokens"),
+    ("POST", "/api/v1/agents/{agent_id}/revoke"),
+}
+
+
+async def test_every_route_is_in_the_table_and_refuses_what_is_too_large(portal: Any) -> None:
+    check_table(BODIES, list_routes(build(portal.parts)), UNREAD)
+    await refuse_all(portal.url, BODIES)
+    async with portal.operator() as api:
+        for size, status in ((1 << 20, 404), ((1 << 20) + 1, 413)):
+            revoked = await api.post(f"/api/v1/agents/{'0' * 32}/revoke", content=bytes(size))
+            assert revoked.status_code == status
