@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -147,7 +147,7 @@ async def _samples(admin: Connection) -> dict[str, list[Any]]:
     """Paths (plan, folder's path, name) and chunk ids to ask for."""
     rows = await admin.fetch(
         "SELECT v.tenant_id, v.plan_id, v.folder_id, v.name FROM catalogue.versions v"
-        " TABLESAMPLE SYSTEM (0.1) LIMIT 5000"
+        " TABLESAMPLE SYSTEM (0.1) WHERE v.kind = 'f' LIMIT 5000"
     )
     folders = await catalogue.find_paths(
         admin, rows[0]["tenant_id"], list({row["folder_id"] for row in rows})
@@ -243,8 +243,9 @@ class _Questions:
 
     async def _walk(self, conn: Connection) -> None:
         plan_id, folder, _ = self._path()
-        async for _ in catalogue.walk(conn, self._tenant_id, plan_id, self._run(), folder):
-            return
+        tree = catalogue.Tree(self._tenant_id, plan_id, self._run(), folder)
+        async with aclosing(catalogue.walk(lambda: nullcontext(conn), tree, catalogue.ROWS)) as met:
+            await anext(met)
 
     async def _locate(self, conn: Connection) -> None:
         known = self._samples["chunks"]

@@ -16,6 +16,10 @@ CHUNKS = 500_000
 _PACKS = 200
 _LONG_SECONDS = 900
 
+_INTO_VERSIONS = (
+    "INSERT INTO catalogue.versions (tenant_id, plan_id, folder_id, first_run, last_run, mode,"
+    " kind, mtime_ns, uid, gid, size, crc32, received_at, name, target, chunk_ids)"
+)
 _COMMON = (
     "facture devis contrat rapport budget client fournisseur bilan annexe projet plan réunion "
     "photo image scan export sauvegarde archive notes courrier lettre tableau index readme module "
@@ -96,9 +100,11 @@ async def _add_versions(admin: Connection, per_folder: int) -> None:
     first = word % ("$2::integer", "f.folder_id * 7919 + n")
     second = word % ("$2::integer", "f.folder_id * 104729 + n * 31")
     await admin.execute(
-        "INSERT INTO catalogue.versions (tenant_id, plan_id, folder_id, first_run, last_run, mode,"
-        " kind, mtime_ns, uid, gid, size, crc32, received_at, name, target, chunk_ids)"
-        " SELECT f.tenant_id, f.plan_id, f.folder_id, k * 70 - 69 + n % 60,"
+        f"{_INTO_VERSIONS} SELECT tenant_id, plan_id, parent_id, 1, NULL, 493, 'd', 0, 1000, 1000,"
+        " 0, 0, '2026-01-01', name, '', '' FROM catalogue.folders WHERE parent_id <> 0"
+    )
+    await admin.execute(
+        f"{_INTO_VERSIONS} SELECT f.tenant_id, f.plan_id, f.folder_id, k * 70 - 69 + n % 60,"
         "  CASE WHEN k <= n % 5 THEN k * 70 + n % 60 WHEN n % 11 = 0 THEN k * 70 + n % 60 END,"
         "  420, 'f', 1700000000000000000 + n, 1000, 1000, n * 1000, n, '2026-01-01',"
         f"  convert_to({first} || '-' || {second} || '_' || (hashint8(f.folder_id) & 63) * 1000 + n"

@@ -1,20 +1,21 @@
-"""What passes between a restore and its worker processes: frames of a u32 length and MessagePack.
+"""What passes between a restore and its worker processes: frames of MessagePack.
 
 To a worker: `Setup` once, then orders. From it, for each order, reports, of which one is the last.
 """
 
 from __future__ import annotations
 
-import struct
 from typing import BinaryIO, NamedTuple, TypeVar
 
 import msgspec
 
-from agent.server.portal import ChunkPlace
+from libs.shared import frames
 from libs.shared.entries import Entry
+from libs.shared.frames import FrameBroken
 from libs.shared.reasons import Reason
+from libs.shared.restores import PlacedChunk
 
-_LENGTH = struct.Struct(">I")
+_MAX_BYTES = 2**32 - 1
 T = TypeVar("T")
 
 
@@ -43,7 +44,7 @@ class Target(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Chunk(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A chunk, and (which file, at what offset) needs it."""
 
-    place: ChunkPlace
+    place: PlacedChunk
     uses: list[tuple[int, int]]
 
 
@@ -88,15 +89,13 @@ class Report(msgspec.Struct, array_like=True):
 
 def send(stream: BinaryIO, message: bytes) -> None:
     """Write a frame."""
-    stream.write(_LENGTH.pack(len(message)) + message)
+    stream.write(frames.frame(message))
     stream.flush()
 
 
 def receive(stream: BinaryIO, kind: type[T]) -> T | None:
     """Read a frame; None at the end of the stream."""
-    head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
+    try:
+        return msgspec.msgpack.decode(frames.read_frame(stream, _MAX_BYTES), type=kind)
+    except FrameBroken:
         return None
-    (length,) = _LENGTH.unpack(head)
-    body = stream.read(length)
-    return msgspec.msgpack.decode(body, type=kind) if len(body) == length else None

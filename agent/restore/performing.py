@@ -6,6 +6,7 @@ This process plans, and makes folders, symlinks and what is empty; workers fetch
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from agent.restore.naming import landed
 from agent.restore.orders import Report, Setup
 from agent.restore.windows import Planned, Window
 from agent.server.connection import StreamCut
-from agent.server.portal import ChunkPlace, Portal
+from agent.server.portal import Portal
 from agent.telling import failures
 from agent.telling.failures import AgentError
 from agent.telling.names import shown, shown_absolute
@@ -30,6 +31,7 @@ from agent.telling.sentences import with_sentence
 from agent.telling.teller import Teller
 from libs.shared.entries import CHUNK_ID_BYTES, Entry, FolderDelta
 from libs.shared.reasons import Reason
+from libs.shared.restores import PlacedChunk
 
 
 @dataclass(slots=True)
@@ -107,14 +109,14 @@ class Restore:
                 overwrite=wish.overwrite,
             )
             self._crew.brief(setup)
-            places: dict[bytes, ChunkPlace] = {}
-            for deltas, new_places in manifest.frames:
+            places: dict[bytes, PlacedChunk] = {}
+            for deltas, new_places in manifest.parts:
                 places.update((place.chunk_id, place) for place in new_places)
                 if deltas:
                     self._plan_deltas(deltas, places)
                     places = {}
 
-    def _plan_deltas(self, deltas: list[FolderDelta], places: dict[bytes, ChunkPlace]) -> None:
+    def _plan_deltas(self, deltas: Sequence[FolderDelta], places: dict[bytes, PlacedChunk]) -> None:
         for copied in deltas:
             delta, renamed = landed(copied)
             for path, name in renamed.items():
@@ -127,7 +129,7 @@ class Restore:
                     self._not_restored(path, error)
 
     def _plan_entry(
-        self, parent: bytes, path: bytes, entry: Entry, places: dict[bytes, ChunkPlace]
+        self, parent: bytes, path: bytes, entry: Entry, places: dict[bytes, PlacedChunk]
     ) -> None:
         landing = self._landing
         is_fresh = landing.is_fresh(parent)
@@ -148,7 +150,7 @@ class Restore:
         else:
             self._plan_file(Planned(parent, is_fresh, entry), _find(entry, places))
 
-    def _plan_file(self, file: Planned, found: list[ChunkPlace]) -> None:
+    def _plan_file(self, file: Planned, found: list[PlacedChunk]) -> None:
         if len(found) > 1:
             entry = file.entry
             file.is_kept = self._landing.begin_growing(self._landing.folder(file.folder), entry)
@@ -238,7 +240,7 @@ class Restore:
             )
 
 
-def _find(entry: Entry, places: dict[bytes, ChunkPlace]) -> list[ChunkPlace]:
+def _find(entry: Entry, places: dict[bytes, PlacedChunk]) -> list[PlacedChunk]:
     """Where a file's chunks lie, in its order; raises NotRestored."""
     chunks = entry.chunks
     try:

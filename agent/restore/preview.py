@@ -148,7 +148,7 @@ def preview(portal: Portal, wish: Wish) -> Previewed:
         with portal.manifest(wish.plan, wish.run, wish.at, wish.path) as manifest:
             looking.found.run = manifest.run
             looking.found.run_at = manifest.run_at.isoformat()
-            for deltas, _places in manifest.frames:
+            for deltas, _places in manifest.parts:
                 for copied in deltas:
                     delta, renamed = landed(copied)
                     looking.found.renamed += len(renamed)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import msgspec
 
 from agent.restore.orders import Chunk, Order, Target
-from agent.server.portal import ChunkPlace
 from libs.shared.entries import Entry
+from libs.shared.restores import PlacedChunk
 
 FIRST_PIECES = 1_000
 MOST_PIECES = 12_000
@@ -33,7 +33,7 @@ class Window:
     """Gathers pieces of files; only what describes them is held, never contents."""
 
     def __init__(self) -> None:
-        self._wanted: dict[bytes, tuple[ChunkPlace, list[tuple[Planned, int]]]] = {}
+        self._wanted: dict[bytes, tuple[PlacedChunk, list[tuple[Planned, int]]]] = {}
         self._pieces = 0
         self._bytes = 0
         # The first is small, so that workers have something to do soon.
@@ -44,7 +44,7 @@ class Window:
         """Should orders be made of it now?"""
         return self._pieces >= self._room or self._bytes >= MOST_BYTES
 
-    def add(self, file: Planned, place: ChunkPlace, offset: int) -> None:
+    def add(self, file: Planned, place: PlacedChunk, offset: int) -> None:
         """A chunk of a file is wanted."""
         known = self._wanted.get(place.chunk_id)
         if known is None:
@@ -67,7 +67,7 @@ class Window:
         return [encoder.encode(_order(part)) for part in parts]
 
 
-_Wanted = tuple[ChunkPlace, list[tuple[Planned, int]]]
+_Wanted = tuple[PlacedChunk, list[tuple[Planned, int]]]
 
 
 def _parts(in_order: list[_Wanted], order_bytes: int) -> Iterator[list[_Wanted]]:

@@ -23,11 +23,12 @@ from agent.restore.collisions import FATAL, InTheWay, NotRestored, reason_of
 from agent.restore.landing import Landing, write_all
 from agent.restore.orders import Chunk, Failed, Fatal, Order, Report, Setup, Target, receive, send
 from agent.server.connection import Connection, StreamCut
-from agent.server.portal import ChunkPlace, Portal
+from agent.server.portal import Portal
 from agent.telling import failures
 from agent.telling.failures import AgentError
 from libs.shared.packs import PayloadInvalid, unpack
 from libs.shared.reasons import Reason
+from libs.shared.restores import PlacedChunk
 
 TRIES_WITHOUT_PROGRESS = 4
 REPORT_SECONDS = 0.5
@@ -152,7 +153,7 @@ class Worker:
             self._report.bytes_kept += chunk.place.size
         return True
 
-    def _has(self, file: Target, offset: int, place: ChunkPlace) -> bool:
+    def _has(self, file: Target, offset: int, place: PlacedChunk) -> bool:
         self._tell()
         try:
             content = folders.read_at(self._descriptor(file), place.size, offset)

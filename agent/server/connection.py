@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from agent import __version__
 from agent.telling.failures import Interrupted, Problem, Unreachable, UsageError
 from libs.shared import protocol
+from libs.shared.frames import FrameBroken
 from libs.shared.reasons import Reason
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class Connection:
             self._refuse_or_pause(away, response, content)
         try:
             yield response
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, FrameBroken) as error:
             raise StreamCut(str(error) or type(error).__name__) from error
         finally:
             if not response.isclosed():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,13 +12,13 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from agent.config import Plan
-from agent.server.connection import Connection, StreamCut
+from agent.server.connection import Connection
 from agent.telling.failures import Problem
-from libs.shared.entries import FolderDelta, decode_batch
+from libs.shared import frames
+from libs.shared.entries import MAX_BATCH_BYTES, FolderDelta, decode_batch
 
 MAX_IDS_ASKED = 16_384
 COMMIT_SECONDS = 1800.0
-_LENGTH = struct.Struct(">I")
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ class Ingest:
         """The number of the last restore point and all its entries, in batches."""
         with self.connection.stream("GET", f"/v1/plans/{plan_id}/entries") as response:
             number = int(response.headers["X-Coffre-Run"])
-            yield number, (decode_batch(frame) for frame in frames(response))
+            yield number, map(decode_batch, frames.read_frames(response, MAX_BATCH_BYTES))
 
 
 def _clock_ahead_seconds(date: str | None) -> float | None:
@@ -145,20 +144,3 @@ def _clock_ahead_seconds(date: str | None) -> float | None:
         return time.time() - parsedate_to_datetime(date or "").timestamp()
     except ValueError:
         return None
-
-
-def frames(response: Any) -> Iterator[bytes]:
-    """The length-prefixed frames of a streamed answer; StreamCut when one is cut."""
-    while True:
-        head = response.read(_LENGTH.size)
-        if not head:
-            return
-        if len(head) < _LENGTH.size:
-            raise StreamCut("the answer ended inside a frame")
-        (length,) = _LENGTH.unpack(head)
-        if length == 0:
-            return
-        frame = response.read(length)
-        if len(frame) < length:
-            raise StreamCut("the answer ended inside a frame")
-        yield frame

@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 import io
-import struct
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
-import msgspec
-import zstandard
-
-from agent.server.connection import Connection, StreamCut
+from agent.server.connection import Connection
 from agent.telling.failures import AgentError
-from libs.shared.entries import FolderDelta, check_batch
+from libs.shared import restores
 from libs.shared.reasons import Reason
+from libs.shared.restores import ListInvalid, Part, PlacedChunk
 
 SIGN_OUT_SECONDS = 3.0
-MAX_FRAME_BYTES = 256 * 1024 * 1024
-_LENGTH = struct.Struct(">I")
-_CHUNK_HEAD = struct.Struct(">IB")
-_WANTED = struct.Struct(">32sQIIIB")
 _READ_AHEAD_BYTES = 512 * 1024
-
-
-class ChunkPlace(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Where a chunk lies: fetching in the order of (pack_no, offset) reads each pack once."""
-
-    chunk_id: bytes
-    pack_no: int
-    offset: int
-    length: int
-    size: int
-    encoding: int
-
-
-Frame = tuple[list[FolderDelta], list[ChunkPlace]]
-_decoder = msgspec.msgpack.Decoder(Frame)
 
 
 @dataclass(frozen=True)
@@ -52,7 +29,7 @@ class Manifest:
     files: int
     size_bytes: int
     chunk_key: bytes
-    frames: Iterator[Frame]
+    parts: Iterator[Part]
 
 
 class Portal:
@@ -110,7 +87,7 @@ class Portal:
                 int(headers["X-Coffre-Files"]),
                 int(headers["X-Coffre-Bytes"]),
                 bytes.fromhex(headers["X-Coffre-Chunk-Key"]),
-                _frames(_buffered(response)),
+                _parts(_buffered(response)),
             )
 
     def runs(self, plan: str, before: int | None, limit: int) -> list[dict[str, Any]]:
@@ -123,59 +100,21 @@ class Portal:
 
     @contextmanager
     def chunks(
-        self, plan: str, places: Sequence[ChunkPlace]
+        self, plan: str, places: Sequence[PlacedChunk]
     ) -> Iterator[Iterator[tuple[int, bytes]]]:
         """(encoding, payload) of each chunk, in the order asked for; StreamCut when cut."""
         address = f"/api/v1/plans/{quote(plan, safe='')}/chunks"
-        body = b"".join(
-            [
-                _WANTED.pack(
-                    one.chunk_id, one.pack_no, one.offset, one.length, one.size, one.encoding
-                )
-                for one in places
-            ]
-        )
+        body = restores.encode_request(places)
         with self.connection.stream("POST", address, body) as response:
-            yield _payloads(_buffered(response), len(places))
+            yield restores.read_chunks(_buffered(response), len(places))
 
 
 def _buffered(response: Any) -> io.BufferedReader:
     return io.BufferedReader(response, _READ_AHEAD_BYTES)
 
 
-def _exactly(stream: io.BufferedReader, length: int) -> bytes:
-    content = stream.read(length)
-    if len(content) < length:
-        raise StreamCut("the answer ended before its end")
-    return content
-
-
-class _Codecs(threading.local):
-    def __init__(self) -> None:
-        self.decompressor = zstandard.ZstdDecompressor()
-
-
-_codecs = _Codecs()
-
-
-def _frames(stream: io.BufferedReader) -> Iterator[Frame]:
-    while True:
-        (length,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size))
-        if length == 0:
-            stream.read(1)
-            return
-        body = _exactly(stream, length)
-        try:
-            plain = _codecs.decompressor.decompress(body, max_output_size=MAX_FRAME_BYTES)
-            frame = cast("Frame", _decoder.decode(plain))
-        except (zstandard.ZstdError, msgspec.MsgspecError) as error:
-            raise AgentError(Reason("portal-list-malformed", detail=str(error))) from error
-        check_batch(frame[0])
-        yield frame
-
-
-def _payloads(stream: io.BufferedReader, count: int) -> Iterator[tuple[int, bytes]]:
-    for _ in range(count):
-        length, encoding = _CHUNK_HEAD.unpack(_exactly(stream, _CHUNK_HEAD.size))
-        yield encoding, _exactly(stream, length)
-    stream.read(1)
+def _parts(stream: io.BufferedReader) -> Iterator[Part]:
+    try:
+        yield from restores.read_parts(stream)
+    except ListInvalid as error:
+        raise AgentError(Reason("portal-list-malformed", detail=str(error))) from error

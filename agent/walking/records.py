@@ -1,12 +1,11 @@
 """What a plan looked like at its last restore point, folder by folder, in the order of the walk.
 
-One file: a magic, then frames (length, zstd of MessagePack), each with some hundred folders.
+One file: a magic, then frames of zstd of MessagePack, each with some hundred folders.
 Reading and writing are streams: memory does not grow with the plan.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,12 +16,13 @@ import zstandard
 from blake3 import blake3
 
 from agent.walking.tree import FILE, FOLDER, LINK, Row
+from libs.shared import frames
 from libs.shared.entries import Entry, Kind
+from libs.shared.frames import FrameBroken
 
 MAGIC = b"CFSTATE1"
 FRAME_BYTES = 256 * 1024
 MAX_FRAME_BYTES = 1 << 31
-_LENGTH = struct.Struct(">I")
 _KIND_LETTERS: dict[int, Kind] = {FILE: "f", FOLDER: "d", LINK: "l"}
 
 
@@ -145,19 +145,15 @@ class Reader:
             return
         self.frame, self.position = [], 0
         self.frame_start = self._next_frame
-        head = self._file.read(_LENGTH.size)
-        if len(head) < _LENGTH.size:
-            raise RecordsDamaged("the file is cut short")
-        (length,) = _LENGTH.unpack(head)
-        if length == 0:
-            return
-        body = self._file.read(length)
         try:
+            body = frames.read_frame(self._file, MAX_FRAME_BYTES)
+            if not body:
+                return
             plain = self._decompressor.decompress(body, max_output_size=MAX_FRAME_BYTES)
             self.frame = _frame_decoder.decode(plain)
-        except (zstandard.ZstdError, msgspec.MsgspecError) as error:
+        except (FrameBroken, zstandard.ZstdError, msgspec.MsgspecError) as error:
             raise RecordsDamaged(str(error)) from error
-        self._next_frame += _LENGTH.size + length
+        self._next_frame += frames.HEAD_BYTES + len(body)
 
 
 class Writer:
@@ -207,7 +203,7 @@ class Writer:
         if self._target is None:
             return
         try:
-            self._target.write(_LENGTH.pack(0))
+            self._target.write(frames.END)
             self._target.close()
         except OSError as error:
             self._fail(error)
@@ -231,8 +227,7 @@ class Writer:
         if self._frame and self._target is not None:
             body = self._compressor.compress(_encode(self._frame))
             try:
-                self._target.write(_LENGTH.pack(len(body)))
-                self._target.write(body)
+                self._target.write(frames.frame(body))
             except OSError as error:
                 self._fail(error)
         self._frame, self._frame_bytes = [], 0

@@ -6,7 +6,7 @@ A batch on the wire is one zstd frame of MessagePack (docs/protocol.md, section 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import ClassVar, Literal
 
 import msgspec
@@ -22,6 +22,8 @@ MAX_PATH_BYTES = 4096
 CHUNK_ID_BYTES = 32
 
 _MAX_WINDOW_BYTES = 8 * 1024 * 1024
+# What an entry takes beside its name, target and chunks: seven short members.
+_ENTRY_BYTES = 64
 _MAX_I64 = 2**63 - 1
 _NO_NAMES = frozenset({b"", b".", b".."})
 
@@ -108,16 +110,43 @@ def decode_batch(body: bytes | bytearray | memoryview) -> list[FolderDelta]:
     if len(body) > MAX_BATCH_BYTES:
         raise BatchRejected(f"it has {len(body)} bytes, {MAX_BATCH_BYTES} are allowed")
     try:
-        # For a frame that declares its content the library allocates that much: look first.
-        declared = zstandard.frame_content_size(body)
-        if declared > MAX_BATCH_PLAIN_BYTES:
-            raise BatchRejected(f"it unpacks to {declared} bytes")
-        plain = _codecs.decompressor.decompress(
-            body, max_output_size=MAX_BATCH_PLAIN_BYTES, allow_extra_data=False
-        )
-        return _codecs.decoder.decode(plain)
+        return _codecs.decoder.decode(decompress(body, MAX_BATCH_PLAIN_BYTES))
     except (zstandard.ZstdError, msgspec.MsgspecError, RecursionError) as error:
         raise BatchRejected(str(error)) from error
+
+
+def decompress(body: bytes | bytearray | memoryview, max_bytes: int) -> bytes:
+    """The content of exactly one zstd frame, of bounded size; ZstdError if it is none."""
+    # For a frame that declares its content the library allocates that much: look first.
+    declared = zstandard.frame_content_size(body)
+    if declared > max_bytes:
+        raise zstandard.ZstdError(f"it unpacks to {declared} bytes")
+    return _codecs.decompressor.decompress(body, max_output_size=max_bytes, allow_extra_data=False)
+
+
+def cut_deltas(
+    folders: Iterable[tuple[bytes, list[Entry]]], most_bytes: int
+) -> Iterator[list[FolderDelta]]:
+    """Entries by folder, cut so that no part is much longer unless a single entry is.
+
+    A folder that is cut goes on in the next part.
+    """
+    part: list[FolderDelta] = []
+    filled = 0
+    for folder, entries in folders:
+        begin = 0
+        filled += len(folder)
+        for place, entry in enumerate(entries):
+            weight = _ENTRY_BYTES + len(entry.name) + len(entry.target) + len(entry.chunks)
+            if filled + weight > most_bytes and (part or place > begin):
+                if place > begin:
+                    part.append(FolderDelta(folder, entries[begin:place], []))
+                yield part
+                part, begin, filled = [], place, len(folder)
+            filled += weight
+        part.append(FolderDelta(folder, entries[begin:], []))
+    if part:
+        yield part
 
 
 def check_batch(deltas: Sequence[FolderDelta]) -> int:

@@ -64,7 +64,7 @@ class SealedPack(msgspec.Struct, frozen=True, gc=False):
     chunks: list[SealedChunk]
 
 
-class ChunkPlace(Protocol):
+class ChunkIdentity(Protocol):
     """What opening a chunk needs to know of it."""
 
     @property
@@ -135,7 +135,7 @@ def _seal_bytes(keys: SealingKeys, name: bytes, plain: Bytes, aad: bytes) -> byt
     return nonce + keys.cipher.encrypt(nonce, plain, aad)
 
 
-def open_chunk(sealed: Bytes, keys: SealingKeys, tenant_id: UUID, chunk: ChunkPlace) -> bytes:
+def open_chunk(sealed: Bytes, keys: SealingKeys, tenant_id: UUID, chunk: ChunkIdentity) -> bytes:
     """The payload of one sealed chunk (its bytes in the store), still compressed.
 
     SealBroken if a single bit, the tenant, the chunk id, the size or the encoding is another.
@@ -144,7 +144,7 @@ def open_chunk(sealed: Bytes, keys: SealingKeys, tenant_id: UUID, chunk: ChunkPl
 
 
 def open_chunk_into(
-    sealed: memoryview, keys: SealingKeys, tenant_id: UUID, chunk: ChunkPlace, out: memoryview
+    sealed: memoryview, keys: SealingKeys, tenant_id: UUID, chunk: ChunkIdentity, out: memoryview
 ) -> None:
     """Opens a sealed chunk into a buffer that is SEAL_OVERHEAD_BYTES shorter than `sealed`."""
     aad = _chunk_aad(tenant_id, chunk)
@@ -154,7 +154,7 @@ def open_chunk_into(
         raise SealBroken(f"The seal of chunk {chunk.chunk_id.hex()} does not open.") from None
 
 
-def _chunk_aad(tenant_id: UUID, chunk: ChunkPlace) -> bytes:
+def _chunk_aad(tenant_id: UUID, chunk: ChunkIdentity) -> bytes:
     tail = _AAD_TAIL.pack(chunk.size, chunk.encoding)
     return b"".join((_CHUNK_AAD, tenant_id.bytes, chunk.chunk_id, tail))
 

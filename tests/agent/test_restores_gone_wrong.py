@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import stat
-import struct
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -23,9 +22,10 @@ from agent.restore.crew import Crew
 from agent.restore.landing import Landing
 from agent.restore.orders import Report, Setup
 from agent.restore.windows import Planned, Window
-from agent.server.portal import ChunkPlace
+from libs.shared import restores
 from libs.shared.entries import Entry
 from libs.shared.reasons import Reason
+from libs.shared.restores import PlacedChunk
 from tests.agent import wires
 from tests.agent.test_damage import damage_all
 from tests.trees import compare_trees
@@ -245,7 +245,8 @@ class Liar(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        body = struct.pack(">IB", 5, 0) + b"wrong"
+        body = bytearray(restores.HEAD_BYTES) + b"wrong"
+        restores.put_head(body, 0, 5, 0)
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -267,7 +268,7 @@ def test_what_is_not_what_its_id_says_is_never_written(tmp_path: Path) -> None:
     window = Window()
     chunk_id = blake3(b"right", key=bytes(32)).digest()
     entry = Entry(b"letter.txt", "f", 0o644, 0, os.getuid(), os.getgid(), 5, b"", chunk_id)
-    window.add(Planned(b"", False, entry), ChunkPlace(chunk_id, 1, 8, 33, 5, 0), 0)
+    window.add(Planned(b"", False, entry), PlacedChunk(chunk_id, 1, 8, 33, 5, 0), 0)
     crew = Crew((root,), reports.append)
     crew.brief(setup)
     try:

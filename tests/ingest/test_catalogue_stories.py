@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import zlib
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from libs.shared import bucket, catalogue, database
-from libs.shared.entries import Entry, FolderDelta, decode_batch
+from libs.shared import bucket, catalogue, database, frames
+from libs.shared.entries import MAX_BATCH_BYTES, Entry, FolderDelta, decode_batch
 from tests.world.agents import Agent, folder, link
 from tests.world.house import House
 
@@ -23,11 +26,14 @@ class Reader:
     async def tree(self, run: int, path: bytes = b"") -> dict[bytes, catalogue.EntryRow]:
         """Every path that a run sees; parents must come before what is in them."""
         seen: dict[bytes, catalogue.EntryRow] = {}
-        async with database.tenant_transaction(self.pool, self.tenant_id) as conn:
-            async for at, rows in catalogue.walk(conn, self.tenant_id, self.plan_id, run, path):
-                assert at in (b"", path) or seen[at].kind == "d"
+        begin = partial(database.tenant_transaction, self.pool, self.tenant_id)
+        tree = catalogue.Tree(self.tenant_id, self.plan_id, run, path)
+        top = path.rpartition(b"/")[0]
+        async for folders in catalogue.walk(begin, tree, catalogue.ROWS):
+            for at, rows in folders:
+                assert at == top or seen[at].kind == "d"
                 for row in rows:
-                    whole = at + b"/" + row.name if at else row.name
+                    whole = catalogue.join_path(at, row.name)
                     assert whole not in seen
                     seen[whole] = row
         return seen
@@ -115,7 +121,9 @@ async def test_five_nights(agent: Agent, ingest: House, portal_pool: Any) -> Non
     assert await reader.names(1, b"srv/d") == [b"sub", b"1", b"2"]
     assert await reader.names(1, b"/srv//d/") == [b"sub", b"1", b"2"]
     assert await reader.names(3, b"srv/d") == []
-    assert sorted(await reader.tree(1, b"srv/d/sub")) == [b"srv/d/sub/deep", b"srv/d/sub/l"]
+    assert sorted(await reader.tree(1, b"srv/d/sub")) == [
+        b"srv/d/sub", b"srv/d/sub/deep", b"srv/d/sub/l",
+    ]  # fmt: skip
 
     deepest = await reader.entry(2, b"srv/d/sub/deep")
     assert deepest is not None
@@ -204,7 +212,7 @@ async def test_the_list_that_an_agent_fetches(
 ) -> None:
     plan = await agent.declare()
     empty = await agent.client.get(f"/v1/plans/{plan}/entries")
-    assert (empty.headers["x-coffre-run"], empty.content) == ("", b"")
+    assert (empty.headers["x-coffre-run"], empty.content) == ("", frames.END)
     files = [agent.file(b"%05d" % i, b"x") for i in range(12_000)]
     deltas = [
         FolderDelta(
@@ -216,14 +224,11 @@ async def test_the_list_that_an_agent_fetches(
     answer = await agent.client.get(f"/v1/plans/{plan}/entries")
     assert answer.headers["x-coffre-run"] == "1"
     fetched: dict[bytes, dict[bytes, Entry]] = {}
-    body, frames = answer.content, 0
-    while body:
-        length = int.from_bytes(body[:4], "big")
-        for delta in decode_batch(body[4 : 4 + length]):
-            assert not delta.removed
-            fetched.setdefault(delta.folder, {}).update({e.name: e for e in delta.upserts})
-        body, frames = body[4 + length :], frames + 1
-    assert frames > 1
+    batches = list(frames.read_frames(io.BytesIO(answer.content), MAX_BATCH_BYTES))
+    assert len(batches) > 1
+    for delta in itertools.chain.from_iterable(map(decode_batch, batches)):
+        assert not delta.removed
+        fetched.setdefault(delta.folder, {}).update({e.name: e for e in delta.upserts})
     for delta in deltas:
         assert fetched[delta.folder] == {entry.name: entry for entry in delta.upserts}
     # The same said again is no new version.

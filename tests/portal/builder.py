@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from libs.shared import database, events
+from libs.shared import database, events, restores
 from libs.shared.keys import TenantKeys
+from libs.shared.restores import PlacedChunk
 from services.portal import consumers
 from tests.world.agents import Agent
 from tests.world.files import File, add_folders, folder, link, text
 from tests.world.tenants import Tenant
 
-__all__ = ["Client", "File", "add_machine", "folder", "link", "open_client", "text", "wanted"]
+__all__ = ["Client", "File", "add_machine", "asked", "folder", "link", "open_client", "text"]
 NOW = datetime(2026, 11, 22, 1, 14, tzinfo=UTC)
 HOSTNAME = "srv-compta"
 
 
-def wanted(place: Iterable[Any]) -> bytes:
-    """A chunk as it is asked for in bulk: id, pack, offset, sealed length, size, encoding."""
-    return struct.pack(">32sQIIIB", *place)
+def asked(places: Iterable[Iterable[Any]]) -> bytes:
+    """What asks for chunks in bulk: id, pack, offset, sealed length, size, encoding of each."""
+    return restores.encode_request([PlacedChunk(*place) for place in places])
 
 
 @dataclass

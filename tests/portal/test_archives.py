@@ -14,14 +14,14 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import httpx2
-import msgspec
 import pytest
-import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from libs.shared import packs
+from libs.shared import packs, restores
 from libs.shared.entries import FolderDelta
+from libs.shared.restores import PlacedChunk
 from services.portal.rules import names
 from tests.portal import builder
 from tests.portal.test_files import BIG, NAMES
@@ -217,11 +217,11 @@ async def test_the_manifest_and_the_chunks_bring_back_a_tree(portal: Any, client
         }
         expected = TREE()
         assert set(expected) <= set(files)
-        wanted = sorted(places, key=lambda one: places[one][1:3])
-        asked = b"".join(builder.wanted(places[one]) for one in wanted)
+        wanted = sorted(places.values(), key=lambda one: (one.pack_no, one.offset))
+        asked = restores.encode_request(wanted)
         body = await api.post("/api/v1/plans/documents/chunks", content=asked)
         assert body.status_code == 200
-        contents = read_chunks(body.content, wanted, places)
+        contents = read_chunks(body.content, wanted)
         for path, file in expected.items():
             ids = files[path].chunks
             content = b"".join(contents[ids[at : at + 32]] for at in range(0, len(ids), 32))
@@ -233,24 +233,20 @@ async def test_the_manifest_and_the_chunks_bring_back_a_tree(portal: Any, client
         )
         assert [d.folder for d in one] == [b"top", b"top/names"]
         assert [e.name for e in one[0].upserts] == [b"names"]
-        unlikely = [bytes(32), 1, 8, 4 << 20, 4 << 20, 0]
-        too_long = [bytes(32), 1, 8, 2**32 - 1, 4 << 20, 0]
-        far = [bytes(32), 2**63, 8, 4 << 20, 4 << 20, 0]
-        for wrong in (
-            b"", b"short", bytes(32), bytes(53), builder.wanted(too_long), builder.wanted(far),
-            17 * builder.wanted(unlikely),
-        ):  # fmt: skip
+        unlikely = PlacedChunk(bytes(32), 1, 8, 4 << 20, 4 << 20, 0)
+        much = restores.encode_request(17 * [unlikely])
+        for wrong in (b"", b"short", bytes(32), bytes(53), much):
             refused = await api.post("/api/v1/plans/documents/chunks", content=wrong)
             assert refused.status_code == 422
         # What isn't where it was said to be is found; what isn't there at all costs itself alone.
         moved = [
-            [chunk_id, 2**40 + n % 2, offset + 10**9 * (n % 3), *more]
-            for n, (chunk_id, _, offset, *more) in enumerate(places[one] for one in wanted)
+            replace(one, pack_no=2**40 + n % 2, offset=one.offset + 10**9 * (n % 3))
+            for n, one in enumerate(wanted)
         ]
-        asked = b"".join(map(builder.wanted, [*moved, unlikely]))
+        asked = restores.encode_request([*moved, unlikely])
         body = await api.post("/api/v1/plans/documents/chunks", content=asked)
         assert body.content.endswith(bytes(5))
-        assert read_chunks(body.content[:-5], wanted, places) == contents
+        assert read_chunks(body.content[:-5], wanted) == contents
 
 
 async def test_large_folders_and_many_folders_come_whole_and_in_order(portal: Any) -> None:
@@ -283,33 +279,21 @@ async def test_large_folders_and_many_folders_come_whole_and_in_order(portal: An
             inside.append(path)
 
 
-def read_manifest(body: bytes) -> tuple[list[FolderDelta], dict[bytes, list[Any]]]:
+def read_manifest(body: bytes) -> tuple[list[FolderDelta], dict[bytes, PlacedChunk]]:
     """Entries and chunk places of a whole manifest."""
     deltas: list[FolderDelta] = []
-    places: dict[bytes, list[Any]] = {}
-    decoder = msgspec.msgpack.Decoder(tuple[list[FolderDelta], list[list[Any]]])
-    at = 0
-    while length := int.from_bytes(body[at : at + 4], "big"):
-        plain = zstandard.ZstdDecompressor().decompress(body[at + 4 : at + 4 + length])
-        some, found = decoder.decode(plain)
-        deltas += some
-        places.update((one[0], one) for one in found)
-        at += 4 + length
-    assert at + 4 == len(body)
+    places: dict[bytes, PlacedChunk] = {}
+    for part in restores.read_parts(io.BytesIO(body)):
+        deltas += part.deltas
+        places.update((one.chunk_id, one) for one in part.places)
     return deltas, places
 
 
-def read_chunks(
-    body: bytes, wanted: list[bytes], places: dict[bytes, list[Any]]
-) -> dict[bytes, bytes]:
+def read_chunks(body: bytes, wanted: list[PlacedChunk]) -> dict[bytes, bytes]:
     """The contents of chunks, by id."""
     contents = {}
-    at = 0
-    for chunk_id in wanted:
-        length, encoding = int.from_bytes(body[at : at + 4], "big"), body[at + 4]
-        assert encoding == places[chunk_id][5]
-        payload = body[at + 5 : at + 5 + length]
-        contents[chunk_id] = packs.unpack(payload, encoding, places[chunk_id][4])
-        at += 5 + length
-    assert at == len(body)
+    answers = restores.read_chunks(io.BytesIO(body), len(wanted))
+    for one, (encoding, payload) in zip(wanted, answers, strict=True):
+        assert encoding == one.encoding
+        contents[one.chunk_id] = packs.unpack(payload, encoding, one.size)
     return contents

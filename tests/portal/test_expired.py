@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from libs.shared import catalogue
 from services.portal.actions import browsing
 from services.portal.rules.log.chain import Actor
 from tests.portal import builder
@@ -18,9 +19,10 @@ async def test_a_walk_over_an_expired_restore_point_does_not_end_well(portal: An
     pool = portal.parts.pool
     reader = Actor(client.tenant_id, None, "Camille", "127.0.0.1")
     place = await browsing.find_place(pool, reader, str(client.plan_id), 1, b"")
-    assert [folder async for folder, _ in browsing.walk(pool, place)]
+    assert [folders async for folders in browsing.walk(pool, place, catalogue.ROWS)]
     await portal.admin.execute(
         "DELETE FROM catalogue.runs WHERE tenant_id = $1 AND number = 1", client.tenant_id
     )
-    with pytest.raises(browsing.Expired):
-        [folder async for folder, _ in browsing.walk(pool, place)]
+    for in_order in (False, True):
+        with pytest.raises(catalogue.PointExpired):
+            [_ async for _ in browsing.walk(pool, place, catalogue.ROWS, in_order=in_order)]

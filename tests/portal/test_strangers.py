@@ -76,7 +76,7 @@ async def test_a_stranger_finds_nothing(portal: Any) -> None:
         " WHERE tenant_id = $1",
         owner.tenant_id,
     )
-    asked = b"".join(map(builder.wanted, places))
+    asked = builder.asked(places)
     async with portal.client(stranger.token) as api_client, browser(portal) as page:
         await sign_in(page, stranger.email, PASSWORD)
         listed = await api_client.get("/api/v1/plans")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -12,11 +13,11 @@ import pytest
 from libs.shared import catalogue, database
 from services.ingest.store import names
 from services.ingest.store.manifests import whole
-from services.portal.store import entries
-from services.portal.store.entries import Slice
 from tests.shared.conftest import count_read
 
 FOLDERS, FILES = 400, 25
+# Where a slice is full, the folder in which it ends was read further than it is passed on.
+SLICE_ENDS = 10 * FILES
 
 
 class Unknown(NamedTuple):
@@ -42,7 +43,13 @@ async def unknown(database: Any) -> Unknown:
 
 
 async def fill(conn: Any, tenant_id: uuid.UUID, plan_id: uuid.UUID) -> list[int]:
-    """A root with folders of some files each; returns the folders' ids."""
+    """A run that saw a root with folders of some files each; returns the folders' ids."""
+    await conn.execute(
+        "INSERT INTO catalogue.plans VALUES ($1, $2, $2, 'plan', now(), 1)", tenant_id, plan_id
+    )
+    await conn.execute(
+        "INSERT INTO catalogue.runs VALUES ($1, $2, 1, $2, now(), 1, 1)", tenant_id, plan_id
+    )
     root = await conn.fetchval(
         "INSERT INTO catalogue.folders (tenant_id, plan_id, parent_id, name)"
         " VALUES ($1, $2, 0, '') RETURNING folder_id",
@@ -89,37 +96,62 @@ async def conn(unknown: Unknown) -> AsyncIterator[Any]:
     await pool.close()
 
 
-async def test_slices_of_several_folders_fit_together(unknown: Unknown, conn: Any) -> None:
-    wanted = [unknown.folders[place] for place in (90, 7, 350)]
-    files = sorted(f"f{n}".encode() for n in range(1, FILES + 1))
-    for limit in (1, 10, FILES, 3 * FILES, 3 * FILES + 1):
-        found: list[tuple[int, bytes]] = []
-        after, left = (0, b""), wanted
-        while True:
-            part = Slice(unknown.tenant_id, unknown.plan_id, 1, left, after, limit)
-            children = await entries.list_slice(conn, part)
-            found += [(child.folder_id, child.entry.name) for child in children]
-            if len(children) < limit:
-                break
-            after = found[-1]
-        assert found == [(folder, name) for folder in sorted(wanted) for name in files]
+async def walk(
+    conn: Any, unknown: Unknown, path: bytes = b"", **how: Any
+) -> list[tuple[bytes, list[bytes]]]:
+    """What a walk meets: folders' paths with some names."""
+    tree = catalogue.Tree(unknown.tenant_id, unknown.plan_id, 1, path)
+    walked = catalogue.walk(lambda: nullcontext(conn), tree, catalogue.ROWS, **how)
+    return [
+        (folder, [entry.name for entry in found])
+        async for folders in walked
+        for folder, found in folders
+    ]
 
 
-async def test_a_slice_reads_its_folders_and_no_other(unknown: Unknown, conn: Any) -> None:
-    wanted = unknown.folders[200:210]
-    for after in ((0, b""), (wanted[4], b"f3")):
-        before = await count_read(conn, "versions")
-        part = Slice(unknown.tenant_id, unknown.plan_id, 1, wanted, after, 2_000)
-        assert await entries.list_slice(conn, part)
-        assert await count_read(conn, "versions") - before <= len(wanted) * FILES
+@pytest.mark.parametrize("in_order", [False, True])
+async def test_slices_fit_together_wherever_they_are_cut(
+    unknown: Unknown, conn: Any, in_order: bool
+) -> None:
+    names = sorted(f"f{n}".encode() for n in range(1, FILES + 1))
+    for at_once in (7, FILES, FILES + 1, FOLDERS, 100_000):
+        met: dict[bytes, list[bytes]] = {}
+        for folder, found in await walk(conn, unknown, in_order=in_order, at_once=at_once):
+            assert not folder or folder in met[b""], "a folder's entry comes before what is in it"
+            met.setdefault(folder, []).extend(found)
+        assert met.pop(b"") == sorted(met)
+        assert len(met) == FOLDERS
+        assert all(found == names for found in met.values())
 
 
-async def test_a_walk_reads_each_version_once(unknown: Unknown, conn: Any) -> None:
-    met = 0
-    async for _, found in catalogue.walk(conn, unknown.tenant_id, unknown.plan_id, 1):
-        met += len(found)
+async def test_in_order_nothing_comes_between_a_folder_and_what_is_in_it(
+    unknown: Unknown, conn: Any
+) -> None:
+    for at_once in (7, 100, 2_000):
+        walked = await walk(conn, unknown, in_order=True, at_once=at_once)
+        met = [catalogue.join_path(folder, name) for folder, found in walked for name in found]
+        assert met == sorted(met, key=lambda path: path.split(b"/"))
+
+
+async def test_a_walk_reads_its_folder_and_no_other(unknown: Unknown, conn: Any) -> None:
+    before = await count_read(conn, "versions")
+    assert [folder for folder, _ in await walk(conn, unknown, b"d7")] == [b"", b"d7"]
+    assert await count_read(conn, "versions") - before <= FILES + 2
+
+
+@pytest.mark.parametrize("in_order", [False, True])
+async def test_a_walk_reads_each_version_once(unknown: Unknown, conn: Any, in_order: bool) -> None:
+    walked = await walk(conn, unknown, in_order=in_order)
+    met = sum(len(found) for _, found in walked)
     assert met == FOLDERS * (FILES + 1)
-    assert await count_read(conn, "versions") <= met
+    assert await count_read(conn, "versions") <= met + SLICE_ENDS
+
+
+async def test_a_walk_begins_with_the_path_itself(unknown: Unknown, conn: Any) -> None:
+    assert await walk(conn, unknown, b"d7/f3") == [(b"d7", [b"f3"])]
+    assert (await walk(conn, unknown, b"d7"))[0] == (b"", [b"d7"])
+    for nothing in (b"d", b"d7/f", b"d7/f3/f3", b"none/f3"):
+        assert await walk(conn, unknown, nothing) == []
 
 
 async def test_a_whole_list_reads_each_version_once(unknown: Unknown) -> None:
@@ -131,7 +163,7 @@ async def test_a_whole_list_reads_each_version_once(unknown: Unknown) -> None:
         async for _, versions in whole.walk_versions(conn, unknown.tenant_id, unknown.plan_id):
             met += len(versions)
         assert met == FOLDERS * (FILES + 1)
-        assert await count_read(conn, "versions") <= met
+        assert await count_read(conn, "versions") <= met + SLICE_ENDS
 
 
 @pytest.mark.parametrize("run_number", [1, None])

@@ -6,7 +6,7 @@ A run N sees a version when first_run <= N and last_run is null or >= N.
 
 from libs.shared.catalogue.history import (
     NEWEST,
-    Listed,
+    FolderEntry,
     Version,
     list_folder_with_deleted,
     list_versions,
@@ -21,7 +21,6 @@ from libs.shared.catalogue.reading import (
     locate_chunks,
     resolve_run,
     resolve_run_at,
-    walk,
 )
 from libs.shared.catalogue.rows import (
     ROOT,
@@ -30,22 +29,29 @@ from libs.shared.catalogue.rows import (
     Kind,
     Plan,
     RestorePoint,
+    join_path,
     split_path,
 )
 from libs.shared.catalogue.search import Cursor, Found, Search, find_paths, search
+from libs.shared.catalogue.walking import ENTRIES, ROWS, Columns, PointExpired, Tree, walk
 
 __all__ = [
+    "ENTRIES",
     "NEWEST",
     "ROOT",
+    "ROWS",
     "ChunkPlace",
+    "Columns",
     "Cursor",
     "EntryRow",
+    "FolderEntry",
     "Found",
     "Kind",
-    "Listed",
     "Plan",
+    "PointExpired",
     "RestorePoint",
     "Search",
+    "Tree",
     "Version",
     "add_pack",
     "find_entry",
@@ -53,6 +59,7 @@ __all__ = [
     "find_paths",
     "find_plan",
     "is_being_removed",
+    "join_path",
     "list_folder",
     "list_folder_with_deleted",
     "list_runs",

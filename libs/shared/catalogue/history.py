@@ -39,7 +39,7 @@ class Version(NamedTuple):
     removed_at: datetime | None
 
 
-class Listed(NamedTuple):
+class FolderEntry(NamedTuple):
     """An entry of a folder; if it was deleted, the last restore point that has it."""
 
     entry: EntryRow
@@ -89,7 +89,7 @@ async def list_versions(
 
 async def list_folder_with_deleted(
     conn: Link, tenant_id: UUID, plan_id: UUID, run_number: int, path: bytes
-) -> list[Listed]:
+) -> list[FolderEntry]:
     """Returns what a folder held up to a run, deleted entries too: folders first, then by name.
 
     A path that was deleted and came again is there once, as it is now.
@@ -110,4 +110,4 @@ async def list_folder_with_deleted(
         folder_id,
         run_number,
     )
-    return [Listed(EntryRow(*row[:12]), *row[12:]) for row in rows]
+    return [FolderEntry(EntryRow(*row[:12]), *row[12:]) for row in rows]

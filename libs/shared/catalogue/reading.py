@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -20,9 +19,6 @@ from libs.shared.catalogue.rows import (
 
 if TYPE_CHECKING:
     from libs.shared.catalogue.rows import Link
-
-_FOLDERS_AT_ONCE = 64
-_ROWS_AT_ONCE = 2_000
 
 
 async def find_plan(conn: Link, tenant_id: UUID, plan_id: UUID) -> Plan | None:
@@ -136,70 +132,6 @@ async def find_entry(
         components[-1],
     )
     return EntryRow(*row) if row else None
-
-
-async def walk(
-    conn: Link, tenant_id: UUID, plan_id: UUID, run_number: int, path: bytes = b""
-) -> AsyncIterator[tuple[bytes, list[EntryRow]]]:
-    """Yields what a run saw below a folder: folder path and some of its entries, by name.
-
-    A folder's own entry comes before what is in it; a large folder comes in several slices, an
-    empty one not at all. Needs an open transaction; holds one slice and the folders still to
-    visit, never the tree.
-    """
-    start = await find_folder(conn, tenant_id, plan_id, path)
-    if start is None:
-        return
-    waiting: deque[tuple[int, bytes]] = deque([(start, b"/".join(split_path(path)))])
-    while waiting:
-        # Newest first keeps the waiting list as short as the tree is deep times a folder's width.
-        folders = dict(waiting.pop() for _ in range(min(_FOLDERS_AT_ONCE, len(waiting))))
-        async for folder_id, entries, below in _walk_folders(
-            conn, tenant_id, plan_id, run_number, list(folders)
-        ):
-            folder = folders[folder_id]
-            prefix = folder + b"/" if folder else b""
-            waiting.extend((child, prefix + name) for child, name in below)
-            yield folder, entries
-
-
-async def _walk_folders(
-    conn: Link, tenant_id: UUID, plan_id: UUID, run_number: int, folder_ids: list[int]
-) -> AsyncIterator[tuple[int, list[EntryRow], list[tuple[int, bytes]]]]:
-    """Yields (folder id, some of its entries, (id, name) of the folders among them)."""
-    cursor = conn.cursor(
-        # Not a join: that would hash all of the plan's folders for each of these few.
-        f"SELECT {ENTRY_COLUMNS}, v.folder_id,"  # noqa: S608 - a constant
-        " CASE WHEN v.kind = 'd' THEN (SELECT f.folder_id FROM catalogue.folders f"
-        "  WHERE f.tenant_id = $1 AND f.plan_id = $2 AND f.parent_id = v.folder_id"
-        "  AND f.name = v.name) END"
-        # Nor a condition on all of them: while the statistics don't know the tenant, that would
-        # be read in the order of the key, through all of the tenant's rows.
-        " FROM unnest($3::bigint[]) WITH ORDINALITY AS k (folder_id, place) CROSS JOIN LATERAL ("
-        "  SELECT * FROM catalogue.versions WHERE tenant_id = $1 AND folder_id = k.folder_id"
-        "  AND first_run <= $4 AND (last_run IS NULL OR last_run >= $4) ORDER BY name) v"
-        " ORDER BY k.place, v.name",
-        tenant_id,
-        plan_id,
-        folder_ids,
-        run_number,
-        prefetch=_ROWS_AT_ONCE,
-    )
-    current = 0
-    entries: list[EntryRow] = []
-    below: list[tuple[int, bytes]] = []
-    async for row in cursor:
-        *columns, folder_id, child_id = row
-        if entries and (folder_id != current or len(entries) >= _ROWS_AT_ONCE):
-            yield current, entries, below
-            entries, below = [], []
-        current = folder_id
-        entry = EntryRow(*columns)
-        entries.append(entry)
-        if child_id is not None:
-            below.append((child_id, entry.name))
-    if entries:
-        yield current, entries, below
 
 
 async def locate_chunks(

@@ -82,6 +82,11 @@ ENTRY_COLUMNS = (
 )
 
 
+def join_path(folder: bytes, name: bytes) -> bytes:
+    """Returns the path of a name in a folder."""
+    return folder + b"/" + name if folder else name
+
+
 def split_path(path: bytes) -> list[bytes]:
     """Returns the components of a path; leading, trailing and double slashes are tolerated."""
     return [component for component in path.split(b"/") if component]

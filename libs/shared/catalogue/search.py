@@ -15,7 +15,7 @@ from uuid import UUID
 from libs.shared.catalogue import terms
 from libs.shared.catalogue.history import LAST_POINT
 from libs.shared.catalogue.reading import find_folder
-from libs.shared.catalogue.rows import ENTRY_COLUMNS, EntryRow, split_path
+from libs.shared.catalogue.rows import ENTRY_COLUMNS, EntryRow, join_path, split_path
 
 if TYPE_CHECKING:
     from libs.shared.catalogue.rows import Link
@@ -249,7 +249,7 @@ async def _resolve(
     for number, *columns, last_point, last_seen_at in rows:
         one = matches[number - 1]
         folder = folders[one.folder_id]
-        path = folder + b"/" + one.name if folder else one.name
+        path = join_path(folder, one.name)
         row = Found(one.plan_id, path, EntryRow(*columns), last_point, last_seen_at)
         found.append((one, row))
     return found

@@ -8,11 +8,13 @@ from typing import Literal, Protocol
 
 from isal import isal_zlib
 
-from libs.shared.catalogue import ROOT, EntryRow
+from libs.shared import catalogue
+from libs.shared.catalogue import EntryRow, join_path
 from libs.shared.database import Pool
 from services.portal.actions import browsing, contents, log
 from services.portal.actions.browsing import Place
-from services.portal.actions.contents import Chunk, Damaged, Reader
+from services.portal.actions.contents import Chunk
+from services.portal.actions.spans import Damaged, Reader, split_ids
 from services.portal.actions.tars import Tar
 from services.portal.actions.zips import Zip
 from services.portal.rules import names
@@ -21,7 +23,6 @@ from services.portal.rules.log import acts
 Format = Literal["zip", "tar"]
 
 _BUFFER_BYTES = 64 << 10
-_ENTRIES_AT_ONCE = 2_000
 _ENTRIES_MEASURED = 50_000
 
 
@@ -96,28 +97,24 @@ async def _write_entries(
 
 
 async def _slices(pool: Pool, place: Place) -> AsyncGenerator[list[tuple[bytes, EntryRow]], None]:
-    """(path in the archive, entry), parents first."""
+    """(path in the archive, entry), each folder's right before all that lies below it.
+
+    GNU tar restores folders' times in that order only."""
     cut = len(names.parent(place.path))
     cut += 1 if cut else 0
-    if place.entry is not ROOT:
-        yield [(place.path[cut:], place.entry)]
-    if place.entry.kind != "d":
-        return
-    batch: list[tuple[bytes, EntryRow]] = []
-    async with aclosing(browsing.walk(pool, place)) as walked:
-        async for folder, entries in walked:
-            batch += [(browsing.join(folder, entry.name)[cut:], entry) for entry in entries]
-            if len(batch) >= _ENTRIES_AT_ONCE:
-                yield batch
-                batch = []
-    if batch:
-        yield batch
+    async with aclosing(browsing.walk(pool, place, catalogue.ROWS, in_order=True)) as walked:
+        async for folders in walked:
+            yield [
+                (join_path(folder, entry.name)[cut:], entry)
+                for folder, entries in folders
+                for entry in entries
+            ]
 
 
 async def _write_slice(
     reader: Reader, entries: list[tuple[bytes, EntryRow]], archive: Archive
 ) -> AsyncGenerator[bytes, None]:
-    ids = (one for _, entry in entries for one in contents.split_ids(entry.chunk_ids))
+    ids = (one for _, entry in entries for one in split_ids(entry.chunk_ids))
     async with aclosing(contents.read(reader, contents.locate(reader, ids))) as chunks:
         for path, entry in entries:
             yield archive.begin(path, entry)

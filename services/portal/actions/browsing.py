@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from libs.shared import catalogue, errors
-from libs.shared.catalogue import EntryRow, Listed, RestorePoint
+from libs.shared.catalogue import Columns, EntryRow, FolderEntry, RestorePoint
 from libs.shared.database import Connection, Pool, tenant_transaction
 from services.portal import store
 from services.portal.actions import log
 from services.portal.rules import moments, names, subscriptions
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
-from services.portal.store.entries import Child, NamedPlan, Slice
+from services.portal.store.entries import NamedPlan
 from services.portal.store.tenants import Tenant
 
-_FOLDERS_AT_ONCE = 64
-_ENTRIES_AT_ONCE = 2_000
-
-
-class Expired(errors.Refusal):
-    """The restore point expired while it was read: what was read may lack versions."""
-
-    code: ClassVar[str] = "restore-point-expired"
-    status: ClassVar[int] = 410
-    title: ClassVar[str] = "The restore point has expired"
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-    @property
-    def detail(self) -> str:
-        return f"Run {self.number} expired while it was read; recover from a newer restore point."
+T = TypeVar("T")
 
 
 class PlanAmbiguous(errors.Refusal):
@@ -188,7 +170,7 @@ async def list_folder(pool: Pool, place: Place) -> list[EntryRow]:
     return found
 
 
-async def list_folder_with_deleted(pool: Pool, place: Place) -> list[Listed]:
+async def list_folder_with_deleted(pool: Pool, place: Place) -> list[FolderEntry]:
     """What a folder held up to a restore point, deleted entries too; raises NotFound."""
     if place.entry.kind != "d":
         raise errors.NotFound("folder in this restore point")
@@ -200,97 +182,10 @@ async def list_folder_with_deleted(pool: Pool, place: Place) -> list[Listed]:
     return found
 
 
-@dataclass
-class _Folder:
-    """A folder that a walk has still to visit; `listing` is what was read ahead of it."""
-
-    folder_id: int
-    path: bytes
-    entry: EntryRow | None
-    listing: list[Child] | None = None
-
-
-async def walk(pool: Pool, place: Place) -> AsyncGenerator[tuple[bytes, list[EntryRow]], None]:
-    """Yields what lies below a folder: (folder path, some of its entries).
-
-    A folder's entry comes right before all that lies below it: GNU tar restores folders' times
-    in that order only. Each slice is read in a short transaction of its own, so that a slow
-    reader holds none; what a run saw never changes, so the slices fit together.
-
-    Raises Expired at the end where the restore point expired meanwhile: retention takes it away
-    before any version that it shows, so where it is still there, nothing was missing."""
-    async with tenant_transaction(pool, place.tenant_id) as conn:
-        start = await catalogue.find_folder(conn, place.tenant_id, place.plan.plan_id, place.path)
-    waiting = [] if start is None else [_Folder(start, place.path, None)]
-    while waiting:
-        folder = waiting.pop()
-        if folder.entry is not None:
-            yield names.parent(folder.path), [folder.entry]
-        below: list[_Folder] = []
-        async with aclosing(_list_whole(pool, place, folder, waiting)) as slices:
-            async for slice_ in slices:
-                # A folder that never held anything has no row of its own to walk into.
-                files = [child.entry for child in slice_ if child.child_id is None]
-                if files:
-                    yield folder.path, files
-                below += [
-                    _Folder(child.child_id, join(folder.path, child.entry.name), child.entry)
-                    for child in slice_
-                    if child.child_id is not None
-                ]
-        waiting.extend(reversed(below))
-    async with tenant_transaction(pool, place.tenant_id) as conn:
-        number = place.run.number
-        if not await catalogue.resolve_run(conn, place.tenant_id, place.plan.plan_id, number):
-            raise Expired(number)
-
-
-async def _list_whole(
-    pool: Pool, place: Place, folder: _Folder, waiting: list[_Folder]
-) -> AsyncGenerator[list[Child], None]:
-    """A folder's entries in slices; the folders that come next are read ahead on the way."""
-    if folder.listing is not None:
-        yield folder.listing
-        return
-    ahead = [one for one in waiting[-_FOLDERS_AT_ONCE:] if one.listing is None]
-    found = await _read_slice(pool, place, [one.folder_id for one in [folder, *ahead]], (0, b""))
-    # A full slice ends within some folder: those before it are whole, by the slice's own order.
-    is_full = len(found) == _ENTRIES_AT_ONCE
-    whole_below = found[-1].folder_id if is_full else sys.maxsize
-    by_folder: dict[int, list[Child]] = {}
-    for child in found:
-        by_folder.setdefault(child.folder_id, []).append(child)
-    for one in ahead:
-        if one.folder_id < whole_below:
-            one.listing = by_folder.get(one.folder_id, [])
-    is_whole = folder.folder_id < whole_below
-    found = by_folder.get(folder.folder_id, [])
-    if not is_whole and not found:
-        found = await _read_slice(pool, place, [folder.folder_id], (0, b""))
-        is_whole = len(found) < _ENTRIES_AT_ONCE
-    while True:
-        yield found
-        if is_whole:
-            return
-        found = await _read_slice(
-            pool, place, [folder.folder_id], (folder.folder_id, found[-1].entry.name)
-        )
-        is_whole = len(found) < _ENTRIES_AT_ONCE
-
-
-async def _read_slice(
-    pool: Pool, place: Place, folder_ids: list[int], after: tuple[int, bytes]
-) -> list[Child]:
-    async with tenant_transaction(pool, place.tenant_id) as conn:
-        part = slice_of(place, folder_ids, after, _ENTRIES_AT_ONCE)
-        return await store.entries.list_slice(conn, part)
-
-
-def slice_of(place: Place, folder_ids: list[int], after: tuple[int, bytes], limit: int) -> Slice:
-    """The next entries of a restore point's folders, as the store wants to be asked."""
-    return Slice(place.tenant_id, place.plan.plan_id, place.run.number, folder_ids, after, limit)
-
-
-def join(folder: bytes, name: bytes) -> bytes:
-    """The path of a name in a folder."""
-    return folder + b"/" + name if folder else name
+def walk(
+    pool: Pool, place: Place, columns: Columns[T], *, in_order: bool = False
+) -> AsyncGenerator[list[tuple[bytes, list[T]]], None]:
+    """Yields a place and all that lies below it, as `catalogue.walk`; raises PointExpired."""
+    tree = catalogue.Tree(place.tenant_id, place.plan.plan_id, place.run.number, place.path)
+    begin = partial(tenant_transaction, pool, place.tenant_id)
+    return catalogue.walk(begin, tree, columns, in_order=in_order)

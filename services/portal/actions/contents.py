@@ -7,48 +7,22 @@ pack is one request, whatever the order; while one window is read, the next ones
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
-from uuid import UUID
+from typing import NamedTuple
 
-from libs.shared import bucket, catalogue, errors, logs, packs, sealing
+from libs.shared import catalogue, logs, packs
 from libs.shared.catalogue import ChunkPlace
-from libs.shared.database import Pool, tenant_transaction
-from libs.shared.keys import TenantKeys
-from libs.shared.objects import ObjectMissing, ObjectStore
-from services.portal.actions.parts import Parts
+from libs.shared.database import tenant_transaction
+from services.portal.actions import spans
+from services.portal.actions.spans import Damaged, Reader, split_ids
 
 WINDOW_BYTES = 4 << 20
 WINDOWS_AHEAD = 2
 PIECE_BYTES = 256 << 10
 
 _LOCATED_AT_ONCE = 4_096
-_GAP_BYTES = 32 << 10
-_SPAN_BYTES = 8 << 20
 _SPANS_AT_ONCE = 4
-_ID_BYTES = 32
-
-
-class Damaged(errors.Refusal):
-    """What the store gave back is not what was put there; nothing of it is passed on."""
-
-    code: ClassVar[str] = "damaged"
-    status: ClassVar[int] = 502
-    title: ClassVar[str] = "The stored copy is damaged"
-
-    def __init__(self, chunk_id: bytes) -> None:
-        super().__init__(chunk_id)
-        self.chunk_id = chunk_id
-
-    @property
-    def detail(self) -> str:
-        return (
-            "A part of this file can't be read back as it was stored; try an older or a newer "
-            "restore point, and tell your provider."
-        )
 
 
 class Chunk(NamedTuple):
@@ -56,26 +30,6 @@ class Chunk(NamedTuple):
 
     place: ChunkPlace
     content: bytes
-
-
-@dataclass(frozen=True)
-class Reader:
-    """What reading one tenant's chunks needs."""
-
-    pool: Pool
-    objects: ObjectStore
-    keys: TenantKeys
-    tenant_id: UUID
-
-
-async def open_reader(parts: Parts, tenant_id: UUID) -> Reader:
-    """Fetches the tenant's keys; raises KeysDestroyed, Unavailable."""
-    return Reader(parts.pool, parts.objects, await parts.keys.get(tenant_id), tenant_id)
-
-
-def split_ids(chunk_ids: bytes) -> list[bytes]:
-    """The ids that a version or a request holds one after the other."""
-    return [chunk_ids[at : at + _ID_BYTES] for at in range(0, len(chunk_ids), _ID_BYTES)]
 
 
 async def locate(
@@ -105,21 +59,12 @@ async def read(
     reader: Reader, places: AsyncGenerator[list[ChunkPlace], None]
 ) -> AsyncGenerator[Chunk, None]:
     """Yields chunks in the order of `places`, checked; raises Damaged, Unavailable."""
-    ahead: deque[asyncio.Task[list[Chunk]]] = deque()
     turns = asyncio.Semaphore(_SPANS_AT_ONCE)
-    try:
-        async for window in _windows(places):
-            ahead.append(asyncio.create_task(_fetch(reader, window, turns)))
-            if len(ahead) > WINDOWS_AHEAD:
-                for chunk in await ahead.popleft():
-                    yield chunk
-        while ahead:
-            for chunk in await ahead.popleft():
+    fetches = (_fetch(reader, window, turns) async for window in _windows(places))
+    async with aclosing(spans.read_ahead(fetches, WINDOWS_AHEAD)) as windows:
+        async for window in windows:
+            for chunk in window:
                 yield chunk
-    finally:
-        for task in ahead:
-            task.cancel()
-        await asyncio.gather(*ahead, return_exceptions=True)
 
 
 async def _windows(
@@ -146,18 +91,19 @@ async def _fetch(reader: Reader, window: list[ChunkPlace], turns: asyncio.Semaph
     opened: dict[bytes, bytes] = {}
 
     async def fetch_span(span: list[ChunkPlace]) -> None:
-        start = span[0].offset
-        length = max(place.offset + place.length for place in span) - start
-        key = bucket.key_of_pack(reader.tenant_id, span[0].pack_id)
         async with turns:
             try:
-                sealed = await reader.objects.get_range(key, start, length)
-            except ObjectMissing:
-                raise Damaged(span[0].chunk_id) from None
-            opened.update(await asyncio.to_thread(_open, reader, span, sealed))
+                sealed = await spans.fetch(reader, span[0].pack_id, span)
+                opened.update(await asyncio.to_thread(_open, reader, span, sealed))
+            except Damaged as damage:
+                logs.get().error(
+                    "chunk.damaged", chunk=damage.chunk_id.hex(), why=repr(damage.__cause__)
+                )
+                raise
 
     # Not a TaskGroup: the refusal itself must come out, not a group around it.
-    tasks = [asyncio.create_task(fetch_span(span)) for span in spans(window)]
+    in_order = sorted({place.chunk_id: place for place in window}.values(), key=_position)
+    tasks = [asyncio.create_task(fetch_span(span)) for span in spans.find_spans(in_order)]
     try:
         await asyncio.gather(*tasks)
     finally:
@@ -167,53 +113,25 @@ async def _fetch(reader: Reader, window: list[ChunkPlace], turns: asyncio.Semaph
     return [Chunk(place, opened[place.chunk_id]) for place in window]
 
 
-def spans(window: Iterable[ChunkPlace]) -> list[list[ChunkPlace]]:
-    """Groups chunks that lie close together in one pack, each group by offset."""
-    found: list[list[ChunkPlace]] = []
-    end = 0
-    for place in sorted({place.chunk_id: place for place in window}.values(), key=_position):
-        last = found[-1] if found else None
-        if (
-            last is not None
-            and last[0].pack_id == place.pack_id
-            and place.offset - end <= _GAP_BYTES
-            and place.offset + place.length - last[0].offset <= _SPAN_BYTES
-        ):
-            last.append(place)
-        else:
-            found.append([place])
-        end = place.offset + place.length
-    return found
-
-
-def _position(place: ChunkPlace) -> tuple[bytes, int]:
-    return place.pack_id, place.offset
+def _position(place: ChunkPlace) -> tuple[int, int]:
+    return place.pack_no, place.offset
 
 
 def _open(reader: Reader, span: list[ChunkPlace], sealed: bytes) -> dict[bytes, bytes]:
-    view = memoryview(sealed)
-    opened = {}
-    for place in span:
-        at = place.offset - span[0].offset
+    """The contents of a span's chunks by id, each of them what its id says."""
+    contents = {}
+    # One payload after the other: no more than contents is held at once.
+    room = memoryview(bytearray(max(map(spans.payload_bytes, span))))
+    rooms = (room[: spans.payload_bytes(place)] for place in span)
+    for place, payload in spans.open_each(reader, span, sealed, rooms):
         try:
-            opened[place.chunk_id] = _open_one(reader, place, view[at : at + place.length])
-        except Damaged as damage:
-            logs.get().error(
-                "chunk.damaged", chunk=place.chunk_id.hex(), why=repr(damage.__cause__)
-            )
-            raise
-    return opened
-
-
-def _open_one(reader: Reader, place: ChunkPlace, sealed: memoryview) -> bytes:
-    try:
-        payload = sealing.open_chunk(sealed, reader.keys, reader.tenant_id, place)
-        content = packs.unpack(payload, place.encoding, place.size)
-    except (sealing.SealBroken, packs.PayloadInvalid) as error:
-        raise Damaged(place.chunk_id) from error
-    if packs.chunk_id(content, reader.keys.chunk_key) != place.chunk_id:
-        raise Damaged(place.chunk_id)
-    return content
+            content = packs.unpack(payload, place.encoding, place.size)
+        except packs.PayloadInvalid as error:
+            raise Damaged(place.chunk_id) from error
+        if packs.chunk_id(content, reader.keys.chunk_key) != place.chunk_id:
+            raise Damaged(place.chunk_id)
+        contents[place.chunk_id] = content
+    return contents
 
 
 async def read_range(

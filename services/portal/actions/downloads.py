@@ -9,7 +9,7 @@ from libs.shared import errors
 from libs.shared.database import Pool
 from services.portal.actions import contents, log
 from services.portal.actions.browsing import Place
-from services.portal.actions.contents import Reader
+from services.portal.actions.spans import Reader
 from services.portal.rules.log import acts
 from services.portal.rules.ranges import Part
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from libs.shared import restores
 from libs.shared.web import Limit, Limits
-from services.portal.actions import chunks
 
 _JSON = Limit(4 << 20, seconds=60)
 _FORM = Limit(4 << 20, seconds=60)
@@ -18,9 +18,7 @@ BODIES: Limits = {
     ("POST", "/api/v1/tenants/{tenant_id}/resume"): _JSON,
     ("POST", "/api/v1/tenants/{tenant_id}/reinstate"): _JSON,
     ("POST", "/api/v1/administrators/reset"): _JSON,
-    ("POST", "/api/v1/plans/{plan}/chunks"): Limit(
-        chunks.MAX_CHUNKS * chunks.RECORD_BYTES, seconds=60
-    ),
+    ("POST", "/api/v1/plans/{plan}/chunks"): Limit(restores.MAX_REQUEST_BYTES, seconds=60),
     ("POST", "/sign-in"): _FORM,
     ("POST", "/password"): _FORM,
     ("POST", "/sign-out"): _FORM,

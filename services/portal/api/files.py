@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.portal.actions import archives, browsing, contents, downloads
+from services.portal.actions import archives, browsing, downloads, spans
 from services.portal.actions.archives import Format
 from services.portal.api.access import Client, PartsOf
 from services.portal.api.streams import INERT, Stream, primed
@@ -60,7 +60,7 @@ async def download_file(
     if request.method == "HEAD":
         await downloads.view(parts.pool, place)
         return Response(None, status, headers, "application/octet-stream")
-    reader = await contents.open_reader(parts, actor.tenant_id)
+    reader = await spans.open_reader(parts, actor.tenant_id)
     body = await primed(downloads.read(reader, place, part))
     return Stream(body, status, headers, "application/octet-stream")
 
@@ -77,7 +77,7 @@ async def download_archive(
 ) -> Response:
     """A folder with all that lies below it."""
     place = await browsing.find_place(parts.pool, actor, plan, run, path_of(request), at)
-    reader = await contents.open_reader(parts, actor.tenant_id)
+    reader = await spans.open_reader(parts, actor.tenant_id)
     length = await archives.measure(parts.pool, place, archives.ARCHIVES[format]())
     archive = archives.ARCHIVES[format]()
     body = await primed(archives.write(parts.pool, reader, place, archive))

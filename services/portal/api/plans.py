@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
-from libs.shared.catalogue import EntryRow, Listed
+from libs.shared.catalogue import EntryRow, FolderEntry, join_path
 from services.portal.actions import browsing, runs
 from services.portal.actions.browsing import Place
 from services.portal.api.access import Client, PartsOf
@@ -112,7 +112,7 @@ async def list_entries(
     }
 
 
-def _listed(portal_url: str, place: Place, listed: Listed) -> dict[str, Any]:
+def _listed(portal_url: str, place: Place, listed: FolderEntry) -> dict[str, Any]:
     """An entry that may have been deleted: then it is linked where it was last."""
     run = listed.last_point or place.run.number
     return {
@@ -127,7 +127,7 @@ def show_entry(
     portal_url: str, plan_id: UUID, run: int, folder: bytes, entry: EntryRow
 ) -> dict[str, Any]:
     """An entry of a restore point, with links to what can be done with it."""
-    path = browsing.join(folder, entry.name)
+    path = join_path(folder, entry.name)
     base = f"{portal_url}/api/v1/plans/{plan_id}"
     query = f"run={run}&path={names.quoted(path)}"
     links = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from libs.shared import web
-from services.portal.actions import browsing, chunks, contents, manifests, restoring
+from services.portal.actions import browsing, chunks, manifests, restoring, spans
 from services.portal.api.access import Client, PartsOf
 from services.portal.api.files import At, RunNumber, path_of
 from services.portal.api.streams import Stream, primed
@@ -26,7 +26,7 @@ async def list_manifest(
 ) -> Response:
     """Every entry below a path with its chunks and their places."""
     place = await browsing.find_place(parts.pool, actor, plan, run, path_of(request), at)
-    reader = await contents.open_reader(parts, actor.tenant_id)
+    reader = await spans.open_reader(parts, actor.tenant_id)
     body = await primed(manifests.write(reader, place))
     headers = {
         "X-Coffre-Run": str(place.run.number),
@@ -44,6 +44,6 @@ async def read_chunks(plan: str, request: Request, actor: Client, parts: PartsOf
     """Chunks, still compressed, in the order asked for, from where the manifest says they lie."""
     wanted = chunks.parse(await web.read_body(request))
     await restoring.check_plan(parts.pool, actor, plan)
-    reader = await contents.open_reader(parts, actor.tenant_id)
+    reader = await spans.open_reader(parts, actor.tenant_id)
     stream = await primed(chunks.write(reader, wanted))
     return Stream(stream, 200, {"Cache-Control": "private, no-store"}, _OCTETS)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from libs.shared.catalogue import NEWEST, EntryRow, Found, Listed, Version
+from libs.shared.catalogue import NEWEST, EntryRow, FolderEntry, Found, Version, join_path
 from services.portal.actions import browsing, finding
 from services.portal.actions.browsing import Place
 from services.portal.actions.finding import History, Results, Wanted
@@ -48,7 +48,9 @@ async def show_files(
     if deleted:
         listed = await browsing.list_folder_with_deleted(parts.pool, place)
     else:
-        listed = [Listed(one, None, None) for one in await browsing.list_folder(parts.pool, place)]
+        listed = [
+            FolderEntry(one, None, None) for one in await browsing.list_folder(parts.pool, place)
+        ]
     return render(
         request,
         "files.html",
@@ -180,9 +182,9 @@ def _shown(entry: EntryRow, path: bytes) -> dict[str, Any]:
     }
 
 
-def _listed(place: Place, listed: Listed) -> dict[str, Any]:
+def _listed(place: Place, listed: FolderEntry) -> dict[str, Any]:
     return {
-        **_shown(listed.entry, browsing.join(place.path, listed.entry.name)),
+        **_shown(listed.entry, join_path(place.path, listed.entry.name)),
         "deleted": listed.last_point is not None,
         "run": listed.last_point or place.run.number,
         "seen": listed.last_seen_at,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from libs.shared import bucket, reasons
+from libs.shared import bucket, catalogue, reasons
 from libs.shared.database import Connection
 from services.ingest import rules
-
-_FOLDERS_AT_ONCE = 64
-_ROWS_AT_ONCE = 2_000
 
 
 class Version(NamedTuple):
@@ -22,65 +20,28 @@ class Version(NamedTuple):
     received_at: datetime
 
 
+def _version(received_at: datetime, *columns: Any) -> Version:
+    return Version(rules.manifests.content.Listed(*columns), received_at)
+
+
+_VERSIONS = catalogue.Columns(
+    "v.received_at, v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.target,"
+    " v.chunk_ids, v.crc32, v.first_run, v.last_run",
+    _version,
+)
+
+
 async def walk_versions(
     conn: Connection, tenant_id: UUID, plan_id: UUID
 ) -> AsyncIterator[tuple[bytes, list[Version]]]:
     """Yields folders' paths with some of the versions that lie in them.
 
-    Needs an open transaction; holds one slice and the folders still to visit, never the tree.
+    Needs an open transaction that sees one moment; holds some slices, never the tree.
     """
-    waiting = await _list_children(conn, tenant_id, plan_id, {0: b""})
-    while waiting:
-        # Newest first keeps the waiting list as short as the tree is deep times a folder's width.
-        folders = dict(waiting.pop() for _ in range(min(_FOLDERS_AT_ONCE, len(waiting))))
-        async for folder_id, versions in _walk_folders(conn, tenant_id, list(folders)):
-            yield folders[folder_id], versions
-        waiting += await _list_children(conn, tenant_id, plan_id, folders)
-
-
-async def _list_children(
-    conn: Connection, tenant_id: UUID, plan_id: UUID, parents: dict[int, bytes]
-) -> list[tuple[int, bytes]]:
-    """Returns (id, path) of the folders directly in these; the root's own parent is 0."""
-    rows = await conn.fetch(
-        """
-        SELECT parent_id, folder_id, name FROM catalogue.folders
-        WHERE tenant_id = $1 AND plan_id = $2 AND parent_id = ANY($3::bigint[])
-        """,
-        tenant_id,
-        plan_id,
-        list(parents),
-    )
-    return [(row[1], b"/".join(filter(None, (parents[row[0]], row[2])))) for row in rows]
-
-
-async def _walk_folders(
-    conn: Connection, tenant_id: UUID, folder_ids: list[int]
-) -> AsyncIterator[tuple[int, list[Version]]]:
-    cursor = conn.cursor(
-        # A look-up for each folder, as in libs.shared.catalogue.walk.
-        """
-        SELECT v.folder_id, v.received_at, v.name, v.kind::text, v.mode, v.mtime_ns, v.uid,
-            v.gid, v.size, v.target, v.chunk_ids, v.crc32, v.first_run, v.last_run
-        FROM unnest($2::bigint[]) WITH ORDINALITY AS k (folder_id, place) CROSS JOIN LATERAL (
-        SELECT * FROM catalogue.versions WHERE tenant_id = $1 AND folder_id = k.folder_id
-        ORDER BY name, first_run) v
-        ORDER BY k.place, v.name, v.first_run
-        """,
-        tenant_id,
-        folder_ids,
-        prefetch=_ROWS_AT_ONCE,
-    )
-    current = 0
-    versions: list[Version] = []
-    async for folder_id, received_at, *columns in cursor:
-        if versions and (folder_id != current or len(versions) >= _ROWS_AT_ONCE):
-            yield current, versions
-            versions = []
-        current = folder_id
-        versions.append(Version(rules.manifests.content.Listed(*columns), received_at))
-    if versions:
-        yield current, versions
+    tree = catalogue.Tree(tenant_id, plan_id, None)
+    async for folders in catalogue.walk(lambda: nullcontext(conn), tree, _VERSIONS):
+        for folder, versions in folders:
+            yield folder, versions
 
 
 async def list_points(conn: Connection, tenant_id: UUID, plan_id: UUID) -> list[bucket.Point]:
