@@ -9,11 +9,13 @@ from services.quota import actions, store
 
 
 async def on_tenant_changed(conn: Connection, event: TenantChanged) -> None:
+    """Keeps what is contracted, and decides anew."""
     if await store.put_contract(conn, event.tenant_id, event.version, event.contracted_bytes):
         await actions.settle(conn, event.tenant_id)
 
 
 async def on_volume_changed(conn: Connection, event: VolumeChanged) -> None:
+    """Keeps what is stored, and decides anew."""
     if await store.put_volume(
         conn, event.tenant_id, event.sequence, event.stored_bytes, event.protected_bytes
     ):

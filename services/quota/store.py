@@ -68,7 +68,9 @@ async def lock_account(conn: Connection, tenant_id: UUID) -> Account | None:
 
 async def put_block(conn: Connection, tenant_id: UUID, block: Block | None) -> None:
     await conn.execute(
-        "UPDATE allowances SET block_reason = $2, block_at_bytes = $3 WHERE tenant_id = $1",
+        """
+        UPDATE allowances SET block_reason = $2, block_at_bytes = $3 WHERE tenant_id = $1
+        """,
         tenant_id,
         block.reason if block else None,
         block.at_bytes if block else None,

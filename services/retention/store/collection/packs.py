@@ -16,15 +16,6 @@ from libs.shared.sealing import SealedChunk
 from services.retention import rules
 from services.retention.store.sessions import LONG_SECONDS
 
-_CHUNKS = """
-    SELECT c.pack_no, c.chunk_id, c."offset", c.length, c.size, c.encoding, c.crc32
-    FROM catalogue.chunks c WHERE c.tenant_id = $1 AND c.pack_no = ANY($2::bigint[])
-    """
-_NEEDED = (
-    " AND c.chunk_id IN (SELECT split_ids(v.chunk_ids) FROM catalogue.versions v"
-    " WHERE v.tenant_id = $1 AND v.kind = 'f')"
-)
-
 
 class Mark(NamedTuple):
     """One look at what a tenant needs: which, and the snapshot in which it was taken."""
@@ -187,8 +178,15 @@ async def list_chunks(
     conn: Connection, tenant_id: UUID, pack_nos: Sequence[int], *, needed: bool = False
 ) -> list[tuple[int, SealedChunk]]:
     """Returns (pack, chunk) of all chunks in packs, or of those that some version needs."""
+    only_needed = """AND c.chunk_id IN (
+            SELECT split_ids(v.chunk_ids) FROM catalogue.versions v
+            WHERE v.tenant_id = $1 AND v.kind = 'f')"""
     rows = await conn.fetch(
-        _CHUNKS + (_NEEDED if needed else "") + ' ORDER BY c.pack_no, c."offset"',
+        f"""
+        SELECT c.pack_no, c.chunk_id, c."offset", c.length, c.size, c.encoding, c.crc32
+        FROM catalogue.chunks c WHERE c.tenant_id = $1 AND c.pack_no = ANY($2::bigint[])
+        {only_needed if needed else ""} ORDER BY c.pack_no, c."offset"
+        """,
         tenant_id,
         pack_nos,
         timeout=LONG_SECONDS,
