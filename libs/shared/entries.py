@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import msgspec
 import zstandard
@@ -58,9 +58,9 @@ class FolderDelta(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_f
 class EntryRejected(errors.Refusal):
     """An entry that can't be kept; the run stays open."""
 
-    code: ClassVar[str] = "entry-invalid"
-    status: ClassVar[int] = 422
-    title: ClassVar[str] = "An entry can't be accepted"
+    code = "entry-invalid"
+    status = 422
+    title = "An entry can't be accepted"
 
     def __init__(self, path: bytes, reason: str) -> None:
         super().__init__(path, reason)
@@ -76,9 +76,9 @@ class EntryRejected(errors.Refusal):
 class BatchRejected(errors.Refusal):
     """A batch that can't be read as one."""
 
-    code: ClassVar[str] = "batch-malformed"
-    status: ClassVar[int] = 422
-    title: ClassVar[str] = "The batch of entries can't be read"
+    code = "batch-malformed"
+    status = 422
+    title = "The batch of entries can't be read"
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -36,9 +36,9 @@ _NONCE_BYTES = 12
 class KeysDestroyed(errors.Refusal):
     """The tenant has no keys: never made, or destroyed with everything they sealed."""
 
-    code: ClassVar[str] = "keys-destroyed"
-    status: ClassVar[int] = 410
-    title: ClassVar[str] = "The data can no longer be read"
+    code = "keys-destroyed"
+    status = 410
+    title = "The data can no longer be read"
 
     @property
     def detail(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
 
 from libs.shared import errors
@@ -32,9 +32,9 @@ _BEGINNING = (b"", 0)
 class PointExpired(errors.Refusal):
     """The restore point expired while it was read: what was read may lack versions."""
 
-    code: ClassVar[str] = "restore-point-expired"
-    status: ClassVar[int] = 410
-    title: ClassVar[str] = "The restore point has expired"
+    code = "restore-point-expired"
+    status = 410
+    title = "The restore point has expired"
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

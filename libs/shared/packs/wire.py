@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from typing import ClassVar
 
 import msgspec
 from blake3 import blake3
@@ -36,9 +35,9 @@ _TRAILER = struct.Struct(">II4s")
 class PackRejected(errors.Refusal):
     """A pack that is refused as a whole; nothing of it is stored."""
 
-    code: ClassVar[str] = "pack-rejected"
-    status: ClassVar[int] = 422
-    title: ClassVar[str] = "The pack was refused"
+    code = "pack-rejected"
+    status = 422
+    title = "The pack was refused"
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

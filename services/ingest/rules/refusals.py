@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote
 
 from libs.shared import reasons
@@ -17,9 +17,9 @@ _LISTED = 1_000
 class EnrolmentCodeInvalid(Refusal):
     """A code that was never given out, was used, or ran out: all the same to who asks."""
 
-    code: ClassVar[str] = "enrolment-code-invalid"
-    status: ClassVar[int] = 401
-    title: ClassVar[str] = "This enrolment code can't be used"
+    code = "enrolment-code-invalid"
+    status = 401
+    title = "This enrolment code can't be used"
 
     @property
     def detail(self) -> str:
@@ -39,7 +39,7 @@ class RunRefused(Refusal):
 
 
 class _Stopped(RunRefused):
-    status: ClassVar[int] = 403
+    status = 403
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -76,9 +76,9 @@ class SubscriptionSuspended(_Stopped):
 class GrowthBlocked(RunRefused):
     """The tenant may not store more than it does."""
 
-    code: ClassVar[str] = "growth-blocked"
-    status: ClassVar[int] = 507
-    title: ClassVar[str] = "No more may be stored"
+    code = "growth-blocked"
+    status = 507
+    title = "No more may be stored"
 
     def __init__(self, why: str, ceiling_bytes: int, stored_bytes: int) -> None:
         super().__init__(why, ceiling_bytes, stored_bytes)
@@ -109,9 +109,9 @@ class GrowthBlocked(RunRefused):
 class ChunkUnknown(Refusal):
     """Entries name chunks that the tenant doesn't have; the run stays open."""
 
-    code: ClassVar[str] = "chunk-unknown"
-    status: ClassVar[int] = 422
-    title: ClassVar[str] = "Entries name chunks that were never sent"
+    code = "chunk-unknown"
+    status = 422
+    title = "Entries name chunks that were never sent"
 
     def __init__(self, chunk_ids: Iterable[bytes]) -> None:
         super().__init__()
@@ -142,9 +142,9 @@ class ChunksMissing(ChunkUnknown):
 class BatchesMissing(Refusal):
     """A commit counts batches that never came."""
 
-    code: ClassVar[str] = "batches-missing"
-    status: ClassVar[int] = 409
-    title: ClassVar[str] = "Batches of entries are missing"
+    code = "batches-missing"
+    status = 409
+    title = "Batches of entries are missing"
 
     def __init__(self, batches: list[int]) -> None:
         super().__init__(batches)
@@ -163,9 +163,9 @@ class BatchesMissing(Refusal):
 class ContentMismatch(Refusal):
     """A file arrived with another content than it was said to have."""
 
-    code: ClassVar[str] = "content-mismatch"
-    status: ClassVar[int] = 422
-    title: ClassVar[str] = "The file is not what its SHA-256 says"
+    code = "content-mismatch"
+    status = 422
+    title = "The file is not what its SHA-256 says"
 
     def __init__(self, said: str, received: str) -> None:
         super().__init__(said, received)
@@ -183,9 +183,9 @@ class ContentMismatch(Refusal):
 class FilesMissing(Refusal):
     """Contents of files that a script put into the run went away before its commit."""
 
-    code: ClassVar[str] = "files-missing"
-    status: ClassVar[int] = 409
-    title: ClassVar[str] = "Files of the run are gone"
+    code = "files-missing"
+    status = 409
+    title = "Files of the run are gone"
 
     def __init__(self, paths: Iterable[bytes]) -> None:
         super().__init__()
@@ -202,9 +202,9 @@ class FilesMissing(Refusal):
 class ParentOutdated(Refusal):
     """The delta does not start from the plan's newest restore point."""
 
-    code: ClassVar[str] = "parent-outdated"
-    status: ClassVar[int] = 409
-    title: ClassVar[str] = "Another run was committed meanwhile"
+    code = "parent-outdated"
+    status = 409
+    title = "Another run was committed meanwhile"
 
     def __init__(self, parent: int | None, last_run: int | None) -> None:
         super().__init__(parent, last_run)
@@ -225,9 +225,9 @@ class ParentOutdated(Refusal):
 class RunClosed(Refusal):
     """The run has ended, and not in the way that is asked for."""
 
-    code: ClassVar[str] = "run-closed"
-    status: ClassVar[int] = 409
-    title: ClassVar[str] = "The run is closed"
+    code = "run-closed"
+    status = 409
+    title = "The run is closed"
 
     def __init__(self, state: str, reason: Reason | None) -> None:
         super().__init__(state, reason)
@@ -251,9 +251,9 @@ class RunClosed(Refusal):
 class CatalogueOccupied(Refusal):
     """A rebuild is for an empty catalogue: what is there might be newer than the bucket."""
 
-    code: ClassVar[str] = "catalogue-occupied"
-    status: ClassVar[int] = 409
-    title: ClassVar[str] = "The catalogue is not empty"
+    code = "catalogue-occupied"
+    status = 409
+    title = "The catalogue is not empty"
 
     def __init__(self, tenants: Iterable[object]) -> None:
         self.tenants = [str(tenant) for tenant in tenants]
@@ -271,9 +271,9 @@ class CatalogueOccupied(Refusal):
 class RebuildGoesOn(Refusal):
     """Two rebuilds at once would get in each other's way."""
 
-    code: ClassVar[str] = "rebuild-goes-on"
-    status: ClassVar[int] = 409
-    title: ClassVar[str] = "Another rebuild goes on"
+    code = "rebuild-goes-on"
+    status = 409
+    title = "Another rebuild goes on"
 
     @property
     def detail(self) -> str:
