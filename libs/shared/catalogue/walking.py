@@ -235,8 +235,10 @@ class _Walker(Generic[T]):
     async def _find_below(self, conn: Link, parents: dict[int, _Folder[T]]) -> None:
         """The folders directly in these, whether or not any version tells of them."""
         rows = await conn.fetch(
-            "SELECT parent_id, folder_id, name FROM catalogue.folders"
-            " WHERE tenant_id = $1 AND plan_id = $2 AND parent_id = ANY($3::bigint[])",
+            """
+            SELECT parent_id, folder_id, name FROM catalogue.folders
+            WHERE tenant_id = $1 AND plan_id = $2 AND parent_id = ANY($3::bigint[])
+            """,
             self._tree.tenant_id,
             self._tree.plan_id,
             list(parents),

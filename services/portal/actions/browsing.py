@@ -44,6 +44,25 @@ class PlanAmbiguous(errors.Refusal):
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A place as somebody asks for it: a plan by id or name, a path as it came, which run.
+
+    run: its number, None for the newest. at: a day or moment instead: the last restore point that
+    is not later."""
+
+    actor: Actor
+    plan: str
+    path: bytes
+    run: int | None = None
+    at: str = ""
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The client whose files these are: that of whoever asks."""
+        return self.actor.tenant_id
+
+
+@dataclass(frozen=True)
 class Place:
     """A path that a restore point holds, and who looks at it."""
 
@@ -65,10 +84,11 @@ class Place:
         return self.plan.name, self.run.number, names.display(self.path)
 
     @property
-    def identity(self) -> str:
-        """Names this version and no other, for ETag."""
+    def etag(self) -> str:
+        """Names this version and no other (RFC 9110, section 8.8.3)."""
         entry = self.entry
-        return f"{self.plan.plan_id.hex[:16]}-{entry.first_run}-{entry.size:x}-{entry.crc32:08x}"
+        plan = self.plan.plan_id.hex[:16]
+        return f'"{plan}-{entry.first_run}-{entry.size:x}-{entry.crc32:08x}"'
 
 
 @dataclass(frozen=True)
@@ -108,39 +128,37 @@ async def check_recovery(conn: Connection, tenant_id: UUID) -> Tenant:
     return tenant
 
 
-async def list_points(pool: Pool, actor: Actor, reference: str) -> Points:
+async def list_points(pool: Pool, asked: Asked) -> Points:
     """A plan's restore points, to choose one by; raises NotFound, PlanAmbiguous.
 
     What is then looked at is noted; here only that there is nothing to look at."""
-    tenant_id = actor.tenant_id
+    tenant_id = asked.tenant_id
     async with tenant_transaction(pool, tenant_id) as conn:
         tenant = await store.tenants.find(conn, tenant_id)
         if tenant is None:
             raise errors.NotFound("plan")
-        plan = await find_plan(conn, tenant_id, reference)
+        plan = await find_plan(conn, tenant_id, asked.plan)
         points = await catalogue.list_runs(conn, tenant_id, plan.plan_id)
         if not points:
-            await log.note(conn, actor, acts.RunsListed(plan.name))
+            await log.note(conn, asked.actor, acts.RunsListed(plan.name))
     return Points(plan, points, tenant.timezone)
 
 
-async def find_place(
-    pool: Pool, actor: Actor, reference: str, run: int | None, path: bytes, at: str = ""
-) -> Place:
-    """Finds a path as a run saw it, or as it was at a day or moment; else as it is now.
+async def find_place(pool: Pool, asked: Asked) -> Place:
+    """Finds a path as a run saw it.
 
     What is done with it is noted by who does it. Raises NotFound, PlanAmbiguous, RecoveryBlocked,
     and InvalidRequest for what is no moment."""
-    tenant_id = actor.tenant_id
+    tenant_id = asked.tenant_id
     async with tenant_transaction(pool, tenant_id) as conn:
-        plan = await find_plan(conn, tenant_id, reference)
+        plan = await find_plan(conn, tenant_id, asked.plan)
         tenant = await check_recovery(conn, tenant_id)
-        point = await _find_point(conn, tenant, plan.plan_id, run, at)
-        clean = names.clean_path(path)
+        point = await _find_point(conn, tenant, plan.plan_id, asked.run, asked.at)
+        clean = names.clean_path(asked.path)
         entry = await catalogue.find_entry(conn, tenant_id, plan.plan_id, point.number, clean)
         if entry is None:
             raise errors.NotFound("file or folder in this restore point")
-    return Place(actor, plan, point, clean, entry, tenant.timezone)
+    return Place(asked.actor, plan, point, clean, entry, tenant.timezone)
 
 
 async def _find_point(
@@ -158,27 +176,20 @@ async def _find_point(
     return point
 
 
-async def list_folder(pool: Pool, place: Place) -> list[EntryRow]:
-    """What a folder holds, folders first; raises NotFound for anything else."""
+async def list_folder(pool: Pool, place: Place, *, deleted: bool = False) -> list[FolderEntry]:
+    """What a folder holds, folders first; raises NotFound for anything else.
+
+    deleted: with what it held before, up to the restore point."""
     if place.entry.kind != "d":
         raise errors.NotFound("folder in this restore point")
+    where = place.tenant_id, place.plan.plan_id, place.run.number, place.path
     async with tenant_transaction(pool, place.tenant_id) as conn:
-        found = await catalogue.list_folder(
-            conn, place.tenant_id, place.plan.plan_id, place.run.number, place.path
-        )
-        await log.note(conn, place.actor, acts.FolderListed(*place.shown, deleted=False))
-    return found
-
-
-async def list_folder_with_deleted(pool: Pool, place: Place) -> list[FolderEntry]:
-    """What a folder held up to a restore point, deleted entries too; raises NotFound."""
-    if place.entry.kind != "d":
-        raise errors.NotFound("folder in this restore point")
-    async with tenant_transaction(pool, place.tenant_id) as conn:
-        found = await catalogue.list_folder_with_deleted(
-            conn, place.tenant_id, place.plan.plan_id, place.run.number, place.path
-        )
-        await log.note(conn, place.actor, acts.FolderListed(*place.shown, deleted=True))
+        if deleted:
+            found = await catalogue.list_folder_with_deleted(conn, *where)
+        else:
+            entries = await catalogue.list_folder(conn, *where)
+            found = [FolderEntry(entry, None, None) for entry in entries]
+        await log.note(conn, place.actor, acts.FolderListed(*place.shown, deleted=deleted))
     return found
 
 

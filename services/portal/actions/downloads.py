@@ -10,14 +10,18 @@ from libs.shared.database import Pool
 from services.portal.actions import contents, log
 from services.portal.actions.browsing import Place
 from services.portal.actions.spans import Reader
+from services.portal.rules import ranges
 from services.portal.rules.log import acts
 from services.portal.rules.ranges import Part
 
 
-def check_file(place: Place) -> None:
-    """Raises NotFound for what is no file."""
+def choose_part(place: Place, wanted: str | None, if_range: str | None) -> Part:
+    """What of a file is asked for by the headers Range and If-Range.
+
+    Raises NotFound for what is no file, RangeUnsatisfiable."""
     if place.entry.kind != "f":
         raise errors.NotFound("file in this restore point")
+    return ranges.choose_part(place.entry.size, wanted, if_range, place.etag)
 
 
 async def view(pool: Pool, place: Place) -> None:

@@ -10,6 +10,7 @@ from libs.shared.catalogue import Cursor, Found, Search, Version
 from libs.shared.database import Pool, tenant_transaction
 from services.portal import store
 from services.portal.actions import browsing, log
+from services.portal.actions.browsing import Asked
 from services.portal.rules import names
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
@@ -59,21 +60,20 @@ class Results:
     after: str
 
 
-async def list_versions(
-    pool: Pool, actor: Actor, reference: str, path: bytes, before: int, limit: int
-) -> History:
-    """The versions of a path; raises NotFound, PlanAmbiguous, RecoveryBlocked."""
-    clean = names.clean_path(path)
-    tenant_id = actor.tenant_id
+async def list_versions(pool: Pool, asked: Asked, before: int, limit: int) -> History:
+    """The versions of a path, whichever run has them; raises NotFound, PlanAmbiguous,
+    RecoveryBlocked."""
+    clean = names.clean_path(asked.path)
+    tenant_id = asked.tenant_id
     async with tenant_transaction(pool, tenant_id) as conn:
-        plan = await browsing.find_plan(conn, tenant_id, reference)
+        plan = await browsing.find_plan(conn, tenant_id, asked.plan)
         tenant = await browsing.check_recovery(conn, tenant_id)
         versions = await catalogue.list_versions(
             conn, tenant_id, plan.plan_id, clean, before, limit + 1
         )
         if not versions:
             raise errors.NotFound("file or folder in any restore point")
-        await log.note(conn, actor, acts.HistoryListed(plan.name, names.display(clean)))
+        await log.note(conn, asked.actor, acts.HistoryListed(plan.name, names.display(clean)))
     older = versions[limit - 1].entry.first_run if len(versions) > limit else None
     return History(plan, clean, versions[:limit], older, tenant.timezone)
 

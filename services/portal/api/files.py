@@ -4,89 +4,77 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from services.portal.actions import archives, browsing, downloads, spans
 from services.portal.actions.archives import Format
-from services.portal.api.access import Client, PartsOf
+from services.portal.actions.browsing import Place
+from services.portal.api.access import PartsOf
+from services.portal.api.places import AtPoint
 from services.portal.api.streams import INERT, Stream, primed
-from services.portal.rules import names, ranges
+from services.portal.rules import names
+from services.portal.rules.ranges import Part
 
 router = APIRouter(tags=["files"])
 
-RunNumber = Annotated[int | None, Query(ge=1)]
-At = Annotated[str, Query(max_length=40)]
-"""A day or a moment in place of a run's number: the last restore point that is not later."""
-
-
-def path_of(request: Request) -> bytes:
-    """The raw bytes of the query's `path`, which need not be UTF-8."""
-    return names.query_bytes(request.scope["query_string"], b"path") or b""
+_OCTETS = "application/octet-stream"
+_INERT = {
+    "Content-Security-Policy": INERT,
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+}
 
 
 @router.api_route("/plans/{plan}/file", methods=["GET", "HEAD"])
-async def download_file(
-    plan: str,
-    request: Request,
-    actor: Client,
-    parts: PartsOf,
-    run: RunNumber = None,
-    at: At = "",
-) -> Response:
+async def download_file(request: Request, asked: AtPoint, parts: PartsOf) -> Response:
     """One file, or a part of it."""
-    place = await browsing.find_place(parts.pool, actor, plan, run, path_of(request), at)
+    place = await browsing.find_place(parts.pool, asked)
+    wanted = request.headers.get("range"), request.headers.get("if-range")
+    part = downloads.choose_part(place, *wanted)
+    status, headers = _describe(place, part)
+    if request.method == "HEAD":
+        await downloads.view(parts.pool, place)
+        return Response(None, status, headers, _OCTETS)
+    reader = await spans.open_reader(parts, place.tenant_id)
+    body = await primed(downloads.read(reader, place, part))
+    return Stream(body, status, headers, _OCTETS)
+
+
+def _describe(place: Place, part: Part) -> tuple[int, dict[str, str]]:
+    """Status and headers of a file, or of a part of it."""
     entry = place.entry
-    downloads.check_file(place)
-    etag = f'"{place.identity}"'
-    part = ranges.choose_part(
-        entry.size, request.headers.get("range"), request.headers.get("if-range"), etag
-    )
     headers = {
+        **_INERT,
         "Content-Length": str(part.length),
         "Content-Disposition": names.attachment(entry.name),
-        "Content-Security-Policy": INERT,
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Cache-Control": "private, no-store",
         "Accept-Ranges": "bytes",
-        "ETag": etag,
+        "ETag": place.etag,
         "Last-Modified": _http_date(entry.mtime_ns),
         "X-Coffre-Run": str(place.run.number),
     }
-    if not part.is_whole:
-        headers["Content-Range"] = f"bytes {part.start}-{part.start + part.length - 1}/{entry.size}"
-    status = 200 if part.is_whole else 206
-    if request.method == "HEAD":
-        await downloads.view(parts.pool, place)
-        return Response(None, status, headers, "application/octet-stream")
-    reader = await spans.open_reader(parts, actor.tenant_id)
-    body = await primed(downloads.read(reader, place, part))
-    return Stream(body, status, headers, "application/octet-stream")
+    if part.is_whole:
+        return 200, headers
+    last = part.start + part.length - 1
+    return 206, {**headers, "Content-Range": f"bytes {part.start}-{last}/{entry.size}"}
 
 
 @router.get("/plans/{plan}/archive")
 async def download_archive(
-    plan: str,
-    request: Request,
-    actor: Client,
+    asked: AtPoint,
     parts: PartsOf,
-    run: RunNumber = None,
-    at: At = "",
     format: Format = "zip",  # noqa: A002 - the query's own name
 ) -> Response:
     """A folder with all that lies below it."""
-    place = await browsing.find_place(parts.pool, actor, plan, run, path_of(request), at)
-    reader = await spans.open_reader(parts, actor.tenant_id)
+    place = await browsing.find_place(parts.pool, asked)
+    reader = await spans.open_reader(parts, place.tenant_id)
     length = await archives.measure(parts.pool, place, archives.ARCHIVES[format]())
     archive = archives.ARCHIVES[format]()
     body = await primed(archives.write(parts.pool, reader, place, archive))
     name = place.entry.name or place.plan.name.encode()
     headers = {
+        **_INERT,
         "Content-Disposition": names.attachment(name, f".{format}"),
-        "Content-Security-Policy": INERT,
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Cache-Control": "private, no-store",
         "X-Coffre-Run": str(place.run.number),
     }
     if length is not None:

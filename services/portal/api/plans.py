@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 
 from libs.shared.catalogue import EntryRow, FolderEntry, join_path
 from services.portal.actions import browsing, runs
 from services.portal.actions.browsing import Place
 from services.portal.api.access import Client, PartsOf
-from services.portal.api.files import At, RunNumber, path_of
+from services.portal.api.places import AtPoint
 from services.portal.rules import names
 from services.portal.store.shown import Plan, Run
 
@@ -84,43 +84,28 @@ async def list_runs(
 
 
 @router.get("/plans/{plan}/entries")
-async def list_entries(
-    plan: str,
-    request: Request,
-    actor: Client,
-    parts: PartsOf,
-    run: RunNumber = None,
-    at: At = "",
-    deleted: bool = False,
-) -> dict[str, Any]:
+async def list_entries(asked: AtPoint, parts: PartsOf, deleted: bool = False) -> dict[str, Any]:
     """What a restore point holds in a folder, and with `deleted` what it held before."""
-    place = await browsing.find_place(parts.pool, actor, plan, run, path_of(request), at)
-    if deleted:
-        entries = [
-            _listed(parts.portal_url, place, listed)
-            for listed in await browsing.list_folder_with_deleted(parts.pool, place)
-        ]
-    else:
-        entries = [
-            show_entry(parts.portal_url, place.plan.plan_id, place.run.number, place.path, entry)
-            for entry in await browsing.list_folder(parts.pool, place)
-        ]
+    place = await browsing.find_place(parts.pool, asked)
+    found = await browsing.list_folder(parts.pool, place, deleted=deleted)
     return {
         "run": place.run.number,
         "path": names.display(place.path),
-        "entries": entries,
+        "entries": [_listed(parts.portal_url, place, one, deleted=deleted) for one in found],
     }
 
 
-def _listed(portal_url: str, place: Place, listed: FolderEntry) -> dict[str, Any]:
-    """An entry that may have been deleted: then it is linked where it was last."""
+def _listed(portal_url: str, place: Place, listed: FolderEntry, *, deleted: bool) -> dict[str, Any]:
+    """An entry of a folder; where it may have been deleted, it is linked where it was last."""
     run = listed.last_point or place.run.number
-    return {
-        **show_entry(portal_url, place.plan.plan_id, run, place.path, listed.entry),
-        "deleted": listed.last_point is not None,
-        "run": run,
-        "last_seen_at": listed.last_seen_at,
-    }
+    shown = show_entry(portal_url, place.plan.plan_id, run, place.path, listed.entry)
+    if deleted:
+        shown |= {
+            "deleted": listed.last_point is not None,
+            "run": run,
+            "last_seen_at": listed.last_seen_at,
+        }
+    return shown
 
 
 def show_entry(

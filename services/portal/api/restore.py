@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from libs.shared import web
 from services.portal.actions import browsing, chunks, manifests, restoring, spans
 from services.portal.api.access import Client, PartsOf
-from services.portal.api.files import At, RunNumber, path_of
+from services.portal.api.places import AtPoint
 from services.portal.api.streams import Stream, primed
 
 router = APIRouter(tags=["restore"])
@@ -16,17 +16,10 @@ _OCTETS = "application/octet-stream"
 
 
 @router.get("/plans/{plan}/manifest")
-async def list_manifest(
-    plan: str,
-    request: Request,
-    actor: Client,
-    parts: PartsOf,
-    run: RunNumber = None,
-    at: At = "",
-) -> Response:
-    """Every entry below a path with its chunks and their places."""
-    place = await browsing.find_place(parts.pool, actor, plan, run, path_of(request), at)
-    reader = await spans.open_reader(parts, actor.tenant_id)
+async def list_manifest(asked: AtPoint, parts: PartsOf) -> Response:
+    """Every entry at and below a path with its chunks and their places."""
+    place = await browsing.find_place(parts.pool, asked)
+    reader = await spans.open_reader(parts, place.tenant_id)
     body = await primed(manifests.write(reader, place))
     headers = {
         "X-Coffre-Run": str(place.run.number),

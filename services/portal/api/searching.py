@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from libs.shared.catalogue import NEWEST, Found, Version
 from services.portal.actions import finding
 from services.portal.actions.finding import History, Results, Wanted
 from services.portal.api.access import Client, PartsOf
-from services.portal.api.files import path_of
+from services.portal.api.places import InPlan
 from services.portal.api.plans import show_entry
 from services.portal.rules import names
 
@@ -22,15 +22,13 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 
 @router.get("/plans/{plan}/history")
 async def list_history(
-    plan: str,
-    request: Request,
-    actor: Client,
+    asked: InPlan,
     parts: PartsOf,
     before: Annotated[int, Query(ge=1, le=NEWEST)] = NEWEST,
     limit: Limit = 200,
 ) -> dict[str, Any]:
     """All versions of a path, newest first; `before` goes on where a list ended."""
-    history = await finding.list_versions(parts.pool, actor, plan, path_of(request), before, limit)
+    history = await finding.list_versions(parts.pool, asked, before, limit)
     return {
         "plan_id": history.plan.plan_id,
         "path": names.display(history.path),
@@ -51,27 +49,25 @@ def _version(portal_url: str, history: History, version: Version) -> dict[str, A
     }
 
 
+async def read_wanted(
+    request: Request, plan: str = "", deleted: bool | None = None, after: str = ""
+) -> Wanted:
+    """What is searched for: `q` and `below` as they came."""
+    query = request.scope["query_string"]
+    text, below = names.query_bytes(query, b"q"), names.query_bytes(query, b"below")
+    return Wanted(text or b"", plan, below or b"", deleted, after)
+
+
 @router.get("/search")
 async def search(
-    request: Request,
     actor: Client,
     parts: PartsOf,
-    plan: str = "",
-    deleted: bool | None = None,
-    after: str = "",
+    wanted: Annotated[Wanted, Depends(read_wanted)],
     limit: Limit = 50,
 ) -> dict[str, Any]:
     """Files and folders by a part of their name, wherever they are or were.
 
     An answer may be short, even empty, and still have a `next`: give it as `after`."""
-    query = request.scope["query_string"]
-    wanted = Wanted(
-        names.query_bytes(query, b"q") or b"",
-        plan,
-        names.query_bytes(query, b"below") or b"",
-        deleted,
-        after,
-    )
     results = await finding.search(parts.pool, actor, wanted, limit)
     return {
         "results": [_found(parts.portal_url, results, one) for one in results.found],

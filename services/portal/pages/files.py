@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from libs.shared.catalogue import NEWEST, EntryRow, FolderEntry, Found, Version, join_path
 from services.portal.actions import browsing, finding
-from services.portal.actions.browsing import Place
+from services.portal.actions.browsing import Asked, Place
 from services.portal.actions.finding import History, Results, Wanted
 from services.portal.api.access import Address, PartsOf
-from services.portal.api.files import path_of
+from services.portal.api.places import At, RunNumber, path_of
 from services.portal.pages.rendering import render
 from services.portal.pages.sessions import Client
 from services.portal.rules import names
@@ -26,31 +27,37 @@ _RESULTS_SHOWN = 50
 _DELETED = {"": None, "yes": True, "no": False}
 
 
-@router.get("/plans/{plan}/files")
-async def show_files(
+async def ask_at_point(
     plan: str,
     request: Request,
     person: Client,
-    parts: PartsOf,
     address: Address,
-    run: Annotated[int | None, Query(ge=1)] = None,
-    at: str = "",
+    run: RunNumber = None,
+    at: At = "",
+) -> Asked:
+    """A path in one restore point, the newest if none is named."""
+    return Asked(person.at(address), plan, path_of(request), run, at)
+
+
+async def ask_in_plan(plan: str, request: Request, person: Client, address: Address) -> Asked:
+    """A path in all restore points of a plan."""
+    return Asked(person.at(address), plan, path_of(request))
+
+
+@router.get("/plans/{plan}/files")
+async def show_files(
+    request: Request,
+    person: Client,
+    parts: PartsOf,
+    asked: Annotated[Asked, Depends(ask_at_point)],
     deleted: bool = False,
 ) -> Response:
     """A folder of a restore point, and if asked what it held before."""
-    actor = person.at(address)
-    found = await browsing.list_points(parts.pool, actor, plan)
+    found = await browsing.list_points(parts.pool, asked)
     if not found.points:
         return render(request, "files_none.html", person, timezone=found.timezone, plan=found.plan)
-    place = await browsing.find_place(
-        parts.pool, actor, str(found.plan.plan_id), run, path_of(request), at
-    )
-    if deleted:
-        listed = await browsing.list_folder_with_deleted(parts.pool, place)
-    else:
-        listed = [
-            FolderEntry(one, None, None) for one in await browsing.list_folder(parts.pool, place)
-        ]
+    place = await browsing.find_place(parts.pool, asked)
+    listed = await browsing.list_folder(parts.pool, place, deleted=deleted)
     return render(
         request,
         "files.html",
@@ -69,17 +76,14 @@ async def show_files(
 
 @router.get("/plans/{plan}/versions")
 async def show_versions(
-    plan: str,
     request: Request,
     person: Client,
     parts: PartsOf,
-    address: Address,
+    asked: Annotated[Asked, Depends(ask_in_plan)],
     before: Annotated[int, Query(ge=1, le=NEWEST)] = NEWEST,
 ) -> Response:
     """Every version of one file, to be downloaded."""
-    history = await finding.list_versions(
-        parts.pool, person.at(address), plan, path_of(request), before, _VERSIONS_SHOWN
-    )
+    history = await finding.list_versions(parts.pool, asked, before, _VERSIONS_SHOWN)
     return render(
         request,
         "versions.html",
@@ -96,48 +100,72 @@ async def show_versions(
     )
 
 
+@dataclass(frozen=True)
+class SearchForm:
+    """What the form of a search holds; `where`: what of plan and folder counts.
+
+    "folder" for both, "plan", or "all" for neither; `below` is the folder even if it doesn't."""
+
+    text: bytes
+    plan: str
+    below: bytes
+    where: str
+    deleted: str
+    after: str
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is searched for."""
+        return Wanted(
+            self.text,
+            "" if self.where == "all" else self.plan,
+            self.below if self.where == "folder" else b"",
+            _DELETED[self.deleted],
+            self.after,
+        )
+
+
+async def read_search(
+    request: Request, plan: str = "", where: str = "folder", deleted: str = "", after: str = ""
+) -> SearchForm:
+    """The form as it came; what it can't hold counts as not chosen."""
+    query = request.scope["query_string"]
+    return SearchForm(
+        names.query_bytes(query, b"q") or b"",
+        plan,
+        names.query_bytes(query, b"below") or b"",
+        where if where in {"plan", "all"} else "folder",
+        deleted if deleted in _DELETED else "",
+        after,
+    )
+
+
 @router.get("/search")
 async def show_search(
     request: Request,
     person: Client,
     parts: PartsOf,
     address: Address,
-    plan: str = "",
-    where: str = "folder",
-    deleted: str = "",
-    after: str = "",
+    form: Annotated[SearchForm, Depends(read_search)],
 ) -> Response:
-    """Files and folders by a part of their name.
-
-    `where` says what of plan and folder counts: "folder", "plan", or "all" for neither."""
-    actor = person.at(address)
-    query = request.scope["query_string"]
-    below = b"" if where in {"plan", "all"} else names.query_bytes(query, b"below") or b""
-    wanted = Wanted(
-        names.query_bytes(query, b"q") or b"",
-        "" if where == "all" else plan,
-        below,
-        _DELETED.get(deleted),
-        after,
-    )
-    results = None
-    ground = await finding.open_search(parts.pool, actor, plan)
-    if wanted.text.strip():
-        results = await finding.search(parts.pool, actor, wanted, _RESULTS_SHOWN)
-    folder = names.clean_path(names.query_bytes(query, b"below") or b"")
+    """Files and folders by a part of their name."""
+    actor, results = person.at(address), None
+    ground = await finding.open_search(parts.pool, actor, form.plan)
+    if form.text.strip():
+        results = await finding.search(parts.pool, actor, form.wanted, _RESULTS_SHOWN)
     return render(
         request,
         "search.html",
         person,
         timezone=ground.timezone,
         plan=ground.plan,
-        path_text=_as_field(folder),
-        text=wanted.text.decode(errors="replace"),
-        where=where if where in {"plan", "all"} else "folder",
-        deleted=deleted if deleted in _DELETED else "",
+        path_text=_as_field(names.clean_path(form.below)),
+        text=form.text.decode(errors="replace"),
+        where=form.where,
+        deleted=form.deleted,
         results=[_found(results, one) for one in results.found] if results else None,
         onward=_onward(request, results) if results and results.after else "",
-        is_first=not after,
+        is_first=not form.after,
     )
 
 

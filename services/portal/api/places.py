@@ -1,0 +1,36 @@
+"""Who asks for what of a plan's files: a path as it came, in which restore point."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from services.portal.actions.browsing import Asked
+from services.portal.api.access import Client
+from services.portal.rules import names
+
+RunNumber = Annotated[int | None, Query(ge=1)]
+At = Annotated[str, Query(max_length=40)]
+"""A day or a moment in place of a run's number: the last restore point that is not later."""
+
+
+def path_of(request: Request) -> bytes:
+    """The raw bytes of the query's `path`, which need not be UTF-8."""
+    return names.query_bytes(request.scope["query_string"], b"path") or b""
+
+
+async def ask_at_point(
+    plan: str, request: Request, actor: Client, run: RunNumber = None, at: At = ""
+) -> Asked:
+    """A path in one restore point, the newest if none is named."""
+    return Asked(actor, plan, path_of(request), run, at)
+
+
+async def ask_in_plan(plan: str, request: Request, actor: Client) -> Asked:
+    """A path in all restore points of a plan."""
+    return Asked(actor, plan, path_of(request))
+
+
+AtPoint = Annotated[Asked, Depends(ask_at_point)]
+InPlan = Annotated[Asked, Depends(ask_in_plan)]
