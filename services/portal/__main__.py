@@ -8,22 +8,22 @@ from fastapi import FastAPI
 
 from libs.shared import keys, runtime, settings, web
 from services.portal import api, commands, consumers, jobs, pages
-from services.portal.actions import signing
-from services.portal.actions.parts import Parts
-from services.portal.actions.passwords import Passwords
+from services.portal.actions.people import signing
+from services.portal.actions.people.passwords import Passwords
+from services.portal.actions.resources import Resources
 from services.portal.settings import Settings
 
 
-def build(parts: Parts, ready: Sequence[web.Check] = ()) -> FastAPI:
+def build(resources: Resources, ready: Sequence[web.Check] = ()) -> FastAPI:
     """The application: JSON API and pages over the same actions."""
     app = web.create_app(
         "portal",
         ready=ready,
         routers=[api.router, pages.router],
-        bodies=api.BODIES,
+        bodies=api.bodies.BODIES,
         agents_at="/api/v1/",
     )
-    app.state.parts = parts
+    app.state.resources = resources
     pages.install(app)
     return app
 
@@ -35,7 +35,7 @@ async def serve() -> None:
         keys.open_bucket(s) as (objects, ring),
         runtime.Service("portal", s, pool_size=20) as service,
     ):
-        parts = Parts(
+        resources = Resources(
             pool=service.pool,
             objects=objects,
             keys=ring,
@@ -45,16 +45,16 @@ async def serve() -> None:
             passwords=Passwords(),
         )
         await signing.bootstrap_operator(
-            parts.pool,
-            parts.passwords,
+            resources.pool,
+            resources.passwords,
             email=s.operator_email,
             password_file=s.operator_password_file,
             token_file=s.operator_token_file,
         )
         await service.run(
-            build(parts, service.checks()),
+            build(resources, service.checks()),
             jobs=jobs.JOBS,
-            resources=parts,
+            resources=resources,
             handlers=consumers.HANDLERS,
         )
 

@@ -20,32 +20,32 @@ from services.portal import store
 
 
 async def on_agent_enrolled(conn: Connection, event: AgentEnrolled) -> None:
-    await store.copies.add_agent(conn, event)
+    await store.machines.add_agent(conn, event)
 
 
 async def on_plan_declared(conn: Connection, event: PlanDeclared) -> None:
-    await store.copies.put_plan(conn, event)
+    await store.runs.received.put_plan(conn, event)
 
 
 async def on_run_started(conn: Connection, event: RunStarted) -> None:
-    await store.copies.add_started_run(conn, event)
+    await store.runs.received.add_started_run(conn, event)
 
 
 async def on_run_finished(conn: Connection, event: RunFinished) -> None:
-    await store.copies.add_plan_of_run(conn, event)
-    await store.copies.put_finished_run(conn, event)
+    await store.runs.received.add_plan_of_run(conn, event)
+    await store.runs.received.put_finished_run(conn, event)
 
 
 async def on_volume_changed(conn: Connection, event: VolumeChanged) -> None:
-    await store.copies.put_volume(conn, event)
+    await store.runs.received.put_volume(conn, event)
 
 
 async def on_allowance_changed(conn: Connection, event: AllowanceChanged) -> None:
-    await store.copies.put_allowance(conn, event)
+    await store.runs.received.put_allowance(conn, event)
 
 
 async def on_report_sent(conn: Connection, event: ReportSent) -> None:
-    await store.copies.put_report(
+    await store.runs.received.put_report(
         conn,
         event.tenant_id,
         event.run_id,
@@ -57,7 +57,7 @@ async def on_report_sent(conn: Connection, event: ReportSent) -> None:
 
 
 async def on_report_undeliverable(conn: Connection, event: ReportUndeliverable) -> None:
-    await store.copies.put_report(
+    await store.runs.received.put_report(
         conn,
         event.tenant_id,
         event.run_id,
@@ -69,11 +69,11 @@ async def on_report_undeliverable(conn: Connection, event: ReportUndeliverable) 
 
 
 async def on_destruction_scheduled(conn: Connection, event: DestructionScheduled) -> None:
-    await store.tenants.set_destruction_due(conn, event.tenant_id, event.due_at, event.version)
+    await store.clients.set_destruction_due(conn, event.tenant_id, event.due_at, event.version)
 
 
 async def on_versions_expired(conn: Connection, event: VersionsExpired) -> None:
-    await store.copies.close_restore_points(
+    await store.runs.received.close_restore_points(
         conn, event.tenant_id, event.plan_id, event.restore_points
     )
 

@@ -8,42 +8,42 @@ from libs.shared import clock
 from libs.shared.database import transaction
 from libs.shared.runtime import Job, Jobs
 from services.portal import store
-from services.portal.actions import subscribing
-from services.portal.actions.parts import Parts
+from services.portal.actions.clients import subscription
+from services.portal.actions.resources import Resources
 from services.portal.rules import people
 from services.portal.rules.log.chain import COFFRE
 
 
-async def end_subscriptions(parts: Parts) -> int:
+async def end_subscriptions(resources: Resources) -> int:
     """Ends the subscriptions whose agreed last day has come; returns how many."""
     now = clock.now()
-    async with transaction(parts.pool) as conn:
-        due = await store.tenants.find_due_ends(conn, now)
+    async with transaction(resources.pool) as conn:
+        due = await store.clients.find_due_ends(conn, now)
     ended = 0
     for tenant_id in due:
-        async with transaction(parts.pool) as conn:
-            tenant = await store.tenants.lock(conn, tenant_id)
+        async with transaction(resources.pool) as conn:
+            tenant = await store.clients.lock(conn, tenant_id)
             # An operator may have moved the day, or taken it back, meanwhile.
             if tenant is None or tenant.subscription != "ending":
                 continue
             if tenant.ends_at is None or tenant.ends_at > now:
                 continue
-            await subscribing.move_subscription(
+            await subscription.move_subscription(
                 conn, COFFRE, tenant_id, "end", tenant.subscription_reason
             )
             ended += 1
     return ended
 
 
-async def prune_credentials(parts: Parts) -> None:
+async def prune_credentials(resources: Resources) -> None:
     """Removes credentials that expired and guesses that no longer count."""
     now = clock.now()
-    async with transaction(parts.pool) as conn:
+    async with transaction(resources.pool) as conn:
         await store.people.prune(conn, now, people.ACCOUNT_THROTTLE.window)
         await store.log.forget_restores(conn, now - people.TOKEN_LIFE)
 
 
-JOBS: Jobs[Parts] = [
+JOBS: Jobs[Resources] = [
     Job("end_subscriptions", timedelta(seconds=30), end_subscriptions),
     Job("prune_credentials", timedelta(seconds=30), prune_credentials),
 ]

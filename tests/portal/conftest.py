@@ -20,9 +20,9 @@ from libs.shared import keys
 from libs.shared.objects import ObjectStore
 from libs.shared.runtime import http
 from services.portal.__main__ import build
-from services.portal.actions import signing
-from services.portal.actions.parts import Parts
-from services.portal.actions.passwords import Passwords
+from services.portal.actions.people import signing
+from services.portal.actions.people.passwords import Passwords
+from services.portal.actions.resources import Resources
 from tests.servers import free_port
 from tests.world.inside import Ingest
 
@@ -37,7 +37,7 @@ class Portal:
     """A portal that serves, with what a test needs to look behind it."""
 
     url: str
-    parts: Parts
+    parts: Resources
     operator_token: str
     admin: asyncpg.Connection[asyncpg.Record]
     ingest_dsn: str
@@ -120,7 +120,7 @@ async def portal(database: Any, servers: Any, bucket: str, tmp_path: Path) -> As
     objects = ObjectStore(servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key, bucket)
     stop = asyncio.Event()
     port = free_port()
-    parts = Parts(
+    parts = Resources(
         pool=pool,
         objects=objects,
         keys=keys.KeyRing(objects, MASTER_KEY),

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from libs.shared import packs, restores
 from libs.shared.entries import FolderDelta
 from libs.shared.restores import PlacedChunk
-from services.portal.rules import names
+from services.portal.rules.files import names
 from tests.portal import builder
 from tests.portal.test_files import BIG, NAMES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.portal.__main__ import build
-from services.portal.api import BODIES
+from services.portal.api.bodies import BODIES
 from tests.routes import list_routes
 from tests.shared.bodies import check_table, refuse_all
 

@@ -67,17 +67,19 @@ async def test_order_and_repetition_change_nothing(portal: Any) -> None:
         told = story(tenant_id)
         await handle(portal, *(told[n] for n in order), *told)
         async with transaction(portal.parts.pool) as conn:
-            [plan] = await store.shown.list_plans(conn, tenant_id)
+            [plan] = await store.runs.shown.list_plans(conn, tenant_id)
             assert (plan.name, plan.schedule, plan.hostname) == ("new name", "15 2 * * *", "srv")
-            [run] = await store.shown.list_runs(conn, tenant_id, plan.plan_id, before=99, limit=9)
+            [run] = await store.runs.shown.list_runs(
+                conn, tenant_id, plan.plan_id, before=99, limit=9
+            )
             assert run.outcome == "failed"
             assert run.reason == Reason("x", "a \ufffd in it")
             missed = events.NotCopied(path="a\ufffdb", reason=Reason("y", detail="no \ufffd"))
             assert run.not_copied == [missed]
             assert run.warnings == [Reason("newer", detail="a\ufffdb")]
-            volume = await store.shown.find_volume(conn, tenant_id)
+            volume = await store.runs.shown.find_volume(conn, tenant_id)
             assert (volume.stored_bytes, volume.blocked) == (5, True)
-            assert len(await store.shown.list_agents(conn, tenant_id)) == 1
+            assert len(await store.machines.list_agents(conn, tenant_id)) == 1
 
 
 async def test_a_report_that_was_sent_stays_sent(portal: Any) -> None:
@@ -87,7 +89,9 @@ async def test_a_report_that_was_sent_stays_sent(portal: Any) -> None:
     refused = events.ReportUndeliverable(reason="no such box", **one)
     await handle(portal, refused, sent, refused)
     async with transaction(portal.parts.pool) as conn:
-        assert await store.shown.list_reports(conn, tenant_id, run_id) == [("a@x.example", AT, "")]
+        assert await store.runs.shown.list_reports(conn, tenant_id, run_id) == [
+            ("a@x.example", AT, "")
+        ]
 
 
 async def test_the_day_of_destruction_goes_with_the_end_it_belongs_to(portal: Any) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from libs.shared import catalogue
-from services.portal.actions import browsing
-from services.portal.actions.browsing import Asked
+from services.portal.actions.files import browsing
+from services.portal.actions.files.browsing import Asked
 from services.portal.rules.log.chain import Actor
 from tests.portal import builder
 

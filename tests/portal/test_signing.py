@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from services.portal.actions import signing
-from services.portal.actions.passwords import Passwords
+from services.portal.actions.people import signing
+from services.portal.actions.people.passwords import Passwords
 
 EMAIL = "camille@dupre.example"
 PASSWORD = "la pluie tombe sur Nantes"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.shared.restores import PlacedChunk
-from services.portal.actions import spans
+from services.portal.actions.files import spans
 
 LARGEST_SPAN, LARGEST_GAP = 8 << 20, 128 << 10
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from libs.shared.errors import InvalidRequest
-from services.portal.rules.moments import read_moment
+from services.portal.rules.files.moments import read_moment
 from tests.portal import builder
 from tests.portal.test_files import query
 from tests.portal.test_pages import PASSWORD, browser, sign_in

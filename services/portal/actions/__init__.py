@@ -1,1 +1,7 @@
-"""What the portal does, in verbs."""
+"""What the portal does, in verbs, by subject."""
+
+from __future__ import annotations
+
+from services.portal.actions import clients, files, log, machines, people, resources, restore, runs
+
+__all__ = ["clients", "files", "log", "machines", "people", "resources", "restore", "runs"]

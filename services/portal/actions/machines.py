@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 from uuid import UUID, uuid4
 
 from libs.shared import clock, errors, outbox
 from libs.shared.database import Pool, transaction
 from libs.shared.events import AgentRevoked, EnrolmentOpened, SubscriptionState
 from services.portal import store
-from services.portal.actions import log, telling
+from services.portal.actions import log
+from services.portal.actions.clients import telling
 from services.portal.rules import people
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
@@ -21,9 +21,9 @@ from services.portal.rules.log.chain import Actor
 class NotEnrollable(errors.Refusal):
     """A machine can join only while copies are accepted."""
 
-    code: ClassVar[str] = "subscription-state"
-    status: ClassVar[int] = 409
-    title: ClassVar[str] = "No machine can join"
+    code = "subscription-state"
+    status = 409
+    title = "No machine can join"
 
     def __init__(self, state: SubscriptionState) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ async def open_enrolment(pool: Pool, operator: Actor, tenant_id: UUID, label: st
         tenant = await telling.lock_tenant(conn, tenant_id)
         if tenant.subscription not in {"active", "ending"}:
             raise NotEnrollable(tenant.subscription)
-        await store.tenants.add_enrolment(
+        await store.machines.add_enrolment(
             conn,
             tenant_id,
             enrolment.enrolment_id,
@@ -80,10 +80,10 @@ async def revoke_agent(pool: Pool, operator: Actor, agent_id: UUID) -> None:
     """Withdraws a machine's token; once more changes nothing. Raises NotFound."""
     now = clock.now()
     async with transaction(pool) as conn:
-        tenant_id = await store.tenants.find_agent_tenant(conn, agent_id)
+        tenant_id = await store.machines.find_agent_tenant(conn, agent_id)
         if tenant_id is None:
             raise errors.NotFound("agent")
-        if await store.tenants.revoke_agent(conn, tenant_id, agent_id, now):
+        if await store.machines.revoke_agent(conn, tenant_id, agent_id, now):
             await outbox.add(
                 conn, AgentRevoked(tenant_id=tenant_id, agent_id=agent_id, revoked_at=now)
             )

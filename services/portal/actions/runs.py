@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from libs.shared import catalogue, errors
 from libs.shared.database import Connection, Pool, tenant_transaction
 from services.portal import store
-from services.portal.actions import browsing, log
+from services.portal.actions import log
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
-from services.portal.store.shown import Plan, Run, Verified, Volume
-from services.portal.store.tenants import Tenant
+from services.portal.store.clients import Tenant
+from services.portal.store.runs.shown import NamedPlan, Plan, Run, Verified, Volume
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,15 @@ async def look_over(pool: Pool, actor: Actor, each: int) -> Overview:
     """A client's plans with `each` runs, at most, of every one."""
     tenant_id = actor.tenant_id
     async with tenant_transaction(pool, tenant_id) as conn:
-        plans = await store.shown.list_plans(conn, tenant_id)
+        plans = await store.runs.shown.list_plans(conn, tenant_id)
         overview = Overview(
             await _find_tenant(conn, tenant_id),
             plans,
-            await store.shown.list_latest_runs(
+            await store.runs.shown.list_latest_runs(
                 conn, tenant_id, [plan.plan_id for plan in plans], each
             ),
-            await store.shown.find_volume(conn, tenant_id),
-            await store.shown.find_verified(conn, tenant_id),
+            await store.runs.shown.find_volume(conn, tenant_id),
+            await store.runs.shown.find_verified(conn, tenant_id),
         )
         await log.note(conn, actor, acts.PlansListed())
     return overview
@@ -68,12 +69,14 @@ async def list_runs(pool: Pool, actor: Actor, reference: str, *, before: int, li
     """A plan's runs with a number under `before`; raises NotFound, PlanAmbiguous."""
     tenant_id = actor.tenant_id
     async with tenant_transaction(pool, tenant_id) as conn:
-        found = await browsing.find_plan(conn, tenant_id, reference)
-        plans = await store.shown.list_plans(conn, tenant_id)
+        found = await find_plan(conn, tenant_id, reference)
+        plans = await store.runs.shown.list_plans(conn, tenant_id)
         runs = Runs(
             await _find_tenant(conn, tenant_id),
             next(plan for plan in plans if plan.plan_id == found.plan_id),
-            await store.shown.list_runs(conn, tenant_id, found.plan_id, before=before, limit=limit),
+            await store.runs.shown.list_runs(
+                conn, tenant_id, found.plan_id, before=before, limit=limit
+            ),
         )
         await log.note(conn, actor, acts.RunsListed(runs.plan.name))
     return runs
@@ -85,18 +88,58 @@ async def find_report(pool: Pool, actor: Actor, reference: str, number: int) -> 
     if not 0 <= number < 2**31:
         raise errors.NotFound("run")
     async with tenant_transaction(pool, tenant_id) as conn:
-        plan = await browsing.find_plan(conn, tenant_id, reference)
-        run = await store.shown.find_run(conn, tenant_id, plan.plan_id, number)
+        plan = await find_plan(conn, tenant_id, reference)
+        run = await store.runs.shown.find_run(conn, tenant_id, plan.plan_id, number)
         if run is None:
             raise errors.NotFound("run")
         tenant = await _find_tenant(conn, tenant_id)
-        reports = await store.shown.list_reports(conn, tenant_id, run.run_id)
+        reports = await store.runs.shown.list_reports(conn, tenant_id, run.run_id)
         await log.note(conn, actor, acts.RunViewed(plan.name, number))
     return Report(tenant, plan, run, reports)
 
 
 async def _find_tenant(conn: Connection, tenant_id: UUID) -> Tenant:
-    tenant = await store.tenants.find(conn, tenant_id)
+    tenant = await store.clients.find(conn, tenant_id)
     if tenant is None:
         raise errors.NotFound("client")
     return tenant
+
+
+class PlanAmbiguous(errors.Refusal):
+    """Several machines have a plan of that name."""
+
+    code = "plan-ambiguous"
+    status = 409
+    title = "Several plans have this name"
+
+    def __init__(self, name: str, plans: list[NamedPlan]) -> None:
+        super().__init__()
+        self.name = name
+        self.plans = plans
+
+    @property
+    def detail(self) -> str:
+        listed = ", ".join(f"{plan.plan_id} ({plan.hostname})" for plan in self.plans)
+        return f"Several plans are called {self.name}; give the id of one: {listed}."
+
+    def extra(self) -> dict[str, Any]:
+        return {"plans": [{"plan_id": str(p.plan_id), "agent": p.hostname} for p in self.plans]}
+
+
+async def find_plan(conn: Connection, tenant_id: UUID, reference: str) -> catalogue.Plan:
+    """A tenant's plan by id or name; raises NotFound, PlanAmbiguous."""
+    try:
+        plan_id = UUID(reference)
+    except ValueError:
+        named = await store.runs.shown.find_plans_by_name(
+            conn, tenant_id, reference.replace("\0", "\ufffd")
+        )
+        if len(named) > 1:
+            raise PlanAmbiguous(reference, named) from None
+        if not named:
+            raise errors.NotFound("plan") from None
+        plan_id = named[0].plan_id
+    plan = await catalogue.find_plan(conn, tenant_id, plan_id)
+    if plan is None:
+        raise errors.NotFound("plan")
+    return plan

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.portal.api import files, operators, plans, restore, searching, signing
+from services.portal.api import clients, people, restore, runs
 from services.portal.api.bodies import BODIES
+from services.portal.api.files import browsing, downloads, searching
 
 __all__ = ["BODIES", "router"]
 
 router = APIRouter(prefix="/api/v1")
-for part in (signing, operators, plans, files, restore, searching):
+for part in (people, clients, runs, browsing, downloads, restore, searching):
     router.include_router(part.router)

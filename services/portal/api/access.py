@@ -7,16 +7,16 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from libs.shared import errors
-from services.portal.actions import signing
-from services.portal.actions.parts import Parts
+from services.portal.actions.people import signing
+from services.portal.actions.resources import Resources
 from services.portal.rules import people
 from services.portal.rules.log.chain import Actor
 from services.portal.rules.people import Person
 
 
-def find_parts(request: Request) -> Parts:
+def find_resources(request: Request) -> Resources:
     """What the application was built with."""
-    return cast("Parts", request.app.state.parts)
+    return cast("Resources", request.app.state.resources)
 
 
 def find_address(request: Request) -> str:
@@ -24,11 +24,11 @@ def find_address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-PartsOf = Annotated[Parts, Depends(find_parts)]
+ResourcesOf = Annotated[Resources, Depends(find_resources)]
 Address = Annotated[str, Depends(find_address)]
 
 
-async def find_signed_in(request: Request, parts: PartsOf) -> Person:
+async def find_signed_in(request: Request, resources: ResourcesOf) -> Person:
     """The person behind a request; raises Unauthenticated.
 
     A cookie counts only where nothing is changed: another site can make a browser send it."""
@@ -37,12 +37,12 @@ async def find_signed_in(request: Request, parts: PartsOf) -> Person:
     if scheme:
         person = None
         if scheme.lower() == "bearer" and token:
-            person = await signing.find_person(parts.pool, token)
+            person = await signing.find_person(resources.pool, token)
     else:
-        token = request.cookies.get(parts.cookie_name, "")
+        token = request.cookies.get(resources.cookie_name, "")
         if not token or request.method not in {"GET", "HEAD"}:
             raise errors.Unauthenticated
-        person = await signing.find_person(parts.pool, token, kinds=("session",))
+        person = await signing.find_person(resources.pool, token, kinds=("session",))
     if person is None:
         raise errors.Unauthenticated
     request.state.credential = people.token_sha256(token)

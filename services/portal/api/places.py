@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
-from services.portal.actions.browsing import Asked
+from services.portal.actions.files.browsing import Asked
 from services.portal.api.access import Client
-from services.portal.rules import names
+from services.portal.rules.files import names
 
 RunNumber = Annotated[int | None, Query(ge=1)]
 At = Annotated[str, Query(max_length=40)]

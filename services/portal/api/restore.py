@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from libs.shared import web
-from services.portal.actions import browsing, chunks, manifests, restoring, spans
-from services.portal.api.access import Client, PartsOf
+from services.portal.actions.files import browsing, spans
+from services.portal.actions.restore import chunks, manifests, permitting
+from services.portal.api.access import Client, ResourcesOf
 from services.portal.api.places import AtPoint
 from services.portal.api.streams import Stream, primed
 
@@ -16,10 +17,10 @@ _OCTETS = "application/octet-stream"
 
 
 @router.get("/plans/{plan}/manifest")
-async def list_manifest(asked: AtPoint, parts: PartsOf) -> Response:
+async def list_manifest(asked: AtPoint, resources: ResourcesOf) -> Response:
     """Every entry at and below a path with its chunks and their places."""
-    place = await browsing.find_place(parts.pool, asked)
-    reader = await spans.open_reader(parts, place.tenant_id)
+    place = await browsing.find_place(resources.pool, asked)
+    reader = await spans.open_reader(resources, place.tenant_id)
     body = await primed(manifests.write(reader, place))
     headers = {
         "X-Coffre-Run": str(place.run.number),
@@ -33,10 +34,12 @@ async def list_manifest(asked: AtPoint, parts: PartsOf) -> Response:
 
 
 @router.post("/plans/{plan}/chunks")
-async def read_chunks(plan: str, request: Request, actor: Client, parts: PartsOf) -> Response:
+async def read_chunks(
+    plan: str, request: Request, actor: Client, resources: ResourcesOf
+) -> Response:
     """Chunks, still compressed, in the order asked for, from where the manifest says they lie."""
     wanted = chunks.parse(await web.read_body(request))
-    await restoring.check_plan(parts.pool, actor, plan)
-    reader = await spans.open_reader(parts, actor.tenant_id)
+    await permitting.check_plan(resources.pool, actor, plan)
+    reader = await spans.open_reader(resources, actor.tenant_id)
     stream = await primed(chunks.write(reader, wanted))
     return Stream(stream, 200, {"Cache-Control": "private, no-store"}, _OCTETS)

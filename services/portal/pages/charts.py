@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from libs.shared.words.tongue import Tongue
-from services.portal.store.shown import Run
+from services.portal.store.runs.shown import Run
 
 _HEIGHTS = {"succeeded": 20, "succeeded_with_warnings": 26, "failed": 32, None: 10}
 STRIP_LENGTH = 30

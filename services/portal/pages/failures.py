@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.shared import errors, logs
 from libs.shared.words.tongue import N_
-from services.portal.actions.parts import Parts
+from services.portal.actions.resources import Resources
 from services.portal.pages import sessions
 from services.portal.pages.rendering import render
 
@@ -105,8 +105,8 @@ async def _page(request: Request, error: Exception) -> Response:
         phrase = _PHRASES.get(error.code, phrase)
     person = getattr(request.state, "person", None)
     if person is None and not isinstance(error, errors.Unavailable):
-        parts: Parts = request.app.state.parts
-        person = await sessions.find_reader(request, parts)
+        resources: Resources = request.app.state.resources
+        person = await sessions.find_reader(request, resources)
     answer = render(
         request,
         "failure.html",

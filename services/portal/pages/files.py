@@ -10,14 +10,14 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from libs.shared.catalogue import NEWEST, EntryRow, FolderEntry, Found, Version, join_path
-from services.portal.actions import browsing, finding
-from services.portal.actions.browsing import Asked, Place
-from services.portal.actions.finding import History, Results, Wanted
-from services.portal.api.access import Address, PartsOf
+from services.portal.actions.files import browsing, finding
+from services.portal.actions.files.browsing import Asked, Place
+from services.portal.actions.files.finding import History, Results, Wanted
+from services.portal.api.access import Address, ResourcesOf
 from services.portal.api.places import At, RunNumber, path_of
 from services.portal.pages.rendering import render
 from services.portal.pages.sessions import Client
-from services.portal.rules import names
+from services.portal.rules.files import names
 
 router = APIRouter()
 
@@ -48,16 +48,16 @@ async def ask_in_plan(plan: str, request: Request, person: Client, address: Addr
 async def show_files(
     request: Request,
     person: Client,
-    parts: PartsOf,
+    resources: ResourcesOf,
     asked: Annotated[Asked, Depends(ask_at_point)],
     deleted: bool = False,
 ) -> Response:
     """A folder of a restore point, and if asked what it held before."""
-    found = await browsing.list_points(parts.pool, asked)
+    found = await browsing.list_points(resources.pool, asked)
     if not found.points:
         return render(request, "files_none.html", person, timezone=found.timezone, plan=found.plan)
-    place = await browsing.find_place(parts.pool, asked)
-    listed = await browsing.list_folder(parts.pool, place, deleted=deleted)
+    place = await browsing.find_place(resources.pool, asked)
+    listed = await browsing.list_folder(resources.pool, place, deleted=deleted)
     return render(
         request,
         "files.html",
@@ -78,12 +78,12 @@ async def show_files(
 async def show_versions(
     request: Request,
     person: Client,
-    parts: PartsOf,
+    resources: ResourcesOf,
     asked: Annotated[Asked, Depends(ask_in_plan)],
     before: Annotated[int, Query(ge=1, le=NEWEST)] = NEWEST,
 ) -> Response:
     """Every version of one file, to be downloaded."""
-    history = await finding.list_versions(parts.pool, asked, before, _VERSIONS_SHOWN)
+    history = await finding.list_versions(resources.pool, asked, before, _VERSIONS_SHOWN)
     return render(
         request,
         "versions.html",
@@ -144,15 +144,15 @@ async def read_search(
 async def show_search(
     request: Request,
     person: Client,
-    parts: PartsOf,
+    resources: ResourcesOf,
     address: Address,
     form: Annotated[SearchForm, Depends(read_search)],
 ) -> Response:
     """Files and folders by a part of their name."""
     actor, results = person.at(address), None
-    ground = await finding.open_search(parts.pool, actor, form.plan)
+    ground = await finding.open_search(resources.pool, actor, form.plan)
     if form.text.strip():
-        results = await finding.search(parts.pool, actor, form.wanted, _RESULTS_SHOWN)
+        results = await finding.search(resources.pool, actor, form.wanted, _RESULTS_SHOWN)
     return render(
         request,
         "search.html",
@@ -192,10 +192,10 @@ def _as_field(path: bytes) -> str | None:
 
 def _crumbs(path: bytes) -> list[tuple[str, str]]:
     """(name to show, path for an address) of each folder on the way."""
-    parts = path.split(b"/") if path else []
+    resources = path.split(b"/") if path else []
     return [
-        (names.display(part), names.quoted(b"/".join(parts[: depth + 1])))
-        for depth, part in enumerate(parts)
+        (names.display(part), names.quoted(b"/".join(resources[: depth + 1])))
+        for depth, part in enumerate(resources)
     ]
 
 

@@ -14,7 +14,8 @@ from libs.shared.events import Locale
 from libs.shared.words.foreign import plain
 from libs.shared.words.tongue import DEFAULT_TIMEZONE, Tongue
 from services.portal.pages import charts
-from services.portal.rules import names, people
+from services.portal.rules import people
+from services.portal.rules.files import names
 from services.portal.rules.people import Person
 
 _HERE = Path(__file__).parents[1]

@@ -11,8 +11,8 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from libs.shared import errors
-from services.portal.actions import signing
-from services.portal.api.access import PartsOf
+from services.portal.actions.people import signing
+from services.portal.api.access import ResourcesOf
 from services.portal.rules import people
 from services.portal.rules.people import Person
 
@@ -33,10 +33,10 @@ class ForeignForm(errors.Forbidden):
         super().__init__("This form is out of date; go back, load the page again, and retry.")
 
 
-async def find_reader(request: Request, parts: PartsOf) -> Person | None:
+async def find_reader(request: Request, resources: ResourcesOf) -> Person | None:
     """Who the browser's session belongs to, if anybody."""
-    token = request.cookies.get(parts.cookie_name, "")
-    person = await signing.find_person(parts.pool, token, kinds=("session",)) if token else None
+    token = request.cookies.get(resources.cookie_name, "")
+    person = await signing.find_person(resources.pool, token, kinds=("session",)) if token else None
     if person is not None:
         request.state.session = token
         request.state.person = person

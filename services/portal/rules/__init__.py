@@ -1,1 +1,7 @@
-"""Decisions of the portal: pure functions and frozen values, no I/O, no clock."""
+"""What the portal decides, by subject."""
+
+from __future__ import annotations
+
+from services.portal.rules import clients, files, log, people
+
+__all__ = ["clients", "files", "log", "people"]

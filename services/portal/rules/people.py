@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, Literal
+from typing import Literal
 from uuid import UUID
 
 from libs.shared import errors
@@ -50,9 +50,9 @@ class Person:
 class WrongPassword(errors.Refusal):
     """The same words for an unknown address and for a wrong password."""
 
-    code: ClassVar[str] = "wrong-password"
-    status: ClassVar[int] = 401
-    title: ClassVar[str] = "Sign-in refused"
+    code = "wrong-password"
+    status = 401
+    title = "Sign-in refused"
 
     @property
     def detail(self) -> str:
@@ -62,9 +62,9 @@ class WrongPassword(errors.Refusal):
 class PasswordChangeRequired(errors.Refusal):
     """A one-time password opens one door: that of choosing another."""
 
-    code: ClassVar[str] = "password-change-required"
-    status: ClassVar[int] = 403
-    title: ClassVar[str] = "Choose your own password first"
+    code = "password-change-required"
+    status = 403
+    title = "Choose your own password first"
 
     @property
     def detail(self) -> str:
@@ -77,9 +77,9 @@ class PasswordChangeRequired(errors.Refusal):
 class PasswordTooWeak(errors.Refusal):
     """A new password that doesn't follow the rules."""
 
-    code: ClassVar[str] = "password-too-weak"
-    status: ClassVar[int] = 422
-    title: ClassVar[str] = "Choose another password"
+    code = "password-too-weak"
+    status = 422
+    title = "Choose another password"
 
     def __init__(self, reason: Literal["short", "long", "same", "address"]) -> None:
         super().__init__()

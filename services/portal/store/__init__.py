@@ -1,7 +1,7 @@
-"""All SQL of the portal, one statement a function."""
+"""All SQL of the portal, one statement a function, by subject."""
 
 from __future__ import annotations
 
-from services.portal.store import copies, entries, log, people, shown, tenants
+from services.portal.store import clients, files, log, machines, people, runs
 
-__all__ = ["copies", "entries", "log", "people", "shown", "tenants"]
+__all__ = ["clients", "files", "log", "machines", "people", "runs"]

@@ -18,17 +18,19 @@ async def append(conn: Connection, line: Line, content: bytes) -> None:
     content: the line's canonical form. The database counts and hashes, so that the chain is
     locked for one statement and the commit only: let it be a transaction's last one."""
     await conn.execute(
-        """WITH head AS (
-               INSERT INTO log_heads AS h (tenant_id, number, hash)
-               VALUES ($1, 1, sha256($9 || int8send(1) || $8))
-               ON CONFLICT (tenant_id) DO UPDATE SET
-                   number = h.number + 1,
-                   hash = sha256(h.hash || int8send(h.number + 1) || $8)
-               RETURNING number, hash
-           )
-           INSERT INTO access_log
-               (tenant_id, number, at, user_id, actor, act, address, fields, hash)
-           SELECT $1, head.number, $2, $3, $4, $5, $6, $7, head.hash FROM head""",
+        """
+        WITH head AS (
+            INSERT INTO log_heads AS h (tenant_id, number, hash)
+            VALUES ($1, 1, sha256($9 || int8send(1) || $8))
+            ON CONFLICT (tenant_id) DO UPDATE SET
+                number = h.number + 1,
+                hash = sha256(h.hash || int8send(h.number + 1) || $8)
+            RETURNING number, hash
+        )
+        INSERT INTO access_log
+            (tenant_id, number, at, user_id, actor, act, address, fields, hash)
+        SELECT $1, head.number, $2, $3, $4, $5, $6, $7, head.hash FROM head
+        """,
         line.tenant_id,
         line.at,
         line.user_id,
@@ -44,8 +46,10 @@ async def append(conn: Connection, line: Line, content: bytes) -> None:
 async def list_heads(conn: Connection, tenant_id: UUID | None) -> dict[UUID, Link]:
     """Where the chain of a client ends, or where all of them do."""
     rows = await conn.fetch(
-        """SELECT tenant_id, number, hash FROM log_heads
-           WHERE $1::uuid IS NULL OR tenant_id = $1 ORDER BY tenant_id""",
+        """
+        SELECT tenant_id, number, hash FROM log_heads
+        WHERE $1::uuid IS NULL OR tenant_id = $1 ORDER BY tenant_id
+        """,
         tenant_id,
     )
     return {row["tenant_id"]: Link(row["number"], row["hash"]) for row in rows}
@@ -56,9 +60,11 @@ async def read(conn: Connection, tenant_id: UUID | None) -> AsyncGenerator[tuple
 
     Needs a transaction; holds some thousands of lines at a time."""
     cursor = conn.cursor(
-        """SELECT tenant_id, number, at, user_id, actor, act, address, fields, hash
-           FROM access_log
-           WHERE $1::uuid IS NULL OR tenant_id = $1 ORDER BY tenant_id, number""",
+        """
+        SELECT tenant_id, number, at, user_id, actor, act, address, fields, hash
+        FROM access_log
+        WHERE $1::uuid IS NULL OR tenant_id = $1 ORDER BY tenant_id, number
+        """,
         tenant_id,
         prefetch=_READ_AT_ONCE,
     )
@@ -78,8 +84,10 @@ async def read(conn: Connection, tenant_id: UUID | None) -> AsyncGenerator[tuple
 async def note_restore(conn: Connection, credential: bytes, plan_id: UUID, at: datetime) -> bool:
     """Notes that a sign-in reads a plan's contents; False if that was noted before."""
     row = await conn.fetchrow(
-        """INSERT INTO restores (credential, plan_id, noted_at) VALUES ($1, $2, $3)
-           ON CONFLICT DO NOTHING RETURNING plan_id""",
+        """
+        INSERT INTO restores (credential, plan_id, noted_at) VALUES ($1, $2, $3)
+        ON CONFLICT DO NOTHING RETURNING plan_id
+        """,
         credential,
         plan_id,
         at,
@@ -89,4 +97,9 @@ async def note_restore(conn: Connection, credential: bytes, plan_id: UUID, at: d
 
 async def forget_restores(conn: Connection, before: datetime) -> None:
     """Removes what was noted of sign-ins that are over."""
-    await conn.execute("DELETE FROM restores WHERE noted_at < $1", before)
+    await conn.execute(
+        """
+        DELETE FROM restores WHERE noted_at < $1
+        """,
+        before,
+    )

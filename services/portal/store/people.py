@@ -32,9 +32,11 @@ async def add(
 ) -> None:
     """Writes a new user; with an expiry the password is a one-time password."""
     await conn.execute(
-        """INSERT INTO users (user_id, tenant_id, role, name, email, locale, password_hash,
-               one_time, password_expires_at, created_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)""",
+        """
+        INSERT INTO users (user_id, tenant_id, role, name, email, locale, password_hash,
+            one_time, password_expires_at, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        """,
         person.user_id,
         person.tenant_id,
         person.role,
@@ -51,9 +53,11 @@ async def add(
 async def find_account(conn: Connection, email: str) -> Account | None:
     """The account of a mail address, whatever its case."""
     row = await conn.fetchrow(
-        """SELECT user_id, tenant_id, role, name, email, locale, password_hash, one_time,
-               password_expires_at
-           FROM users WHERE lower(email) = lower($1)""",
+        """
+        SELECT user_id, tenant_id, role, name, email, locale, password_hash, one_time,
+            password_expires_at
+        FROM users WHERE lower(email) = lower($1)
+        """,
         email,
     )
     if row is None:
@@ -65,13 +69,19 @@ async def find_account(conn: Connection, email: str) -> Account | None:
 
 async def has_operator(conn: Connection) -> bool:
     """Whether any operator exists yet."""
-    return bool(await conn.fetchval("SELECT EXISTS (SELECT FROM users WHERE role = 'operator')"))
+    return bool(
+        await conn.fetchval("""
+        SELECT EXISTS (SELECT FROM users WHERE role = 'operator')
+        """)
+    )
 
 
 async def find_first_operator(conn: Connection) -> UUID | None:
     """The operator who was there first: the owner of the installation's own token."""
     user_id: UUID | None = await conn.fetchval(
-        "SELECT user_id FROM users WHERE role = 'operator' ORDER BY created_at, user_id LIMIT 1"
+        """
+        SELECT user_id FROM users WHERE role = 'operator' ORDER BY created_at, user_id LIMIT 1
+        """
     )
     return user_id
 
@@ -79,8 +89,10 @@ async def find_first_operator(conn: Connection) -> UUID | None:
 async def list_of_tenant(conn: Connection, tenant_id: UUID) -> list[Person]:
     """A tenant's users, administrators first."""
     rows = await conn.fetch(
-        """SELECT user_id, tenant_id, role, name, email, locale FROM users
-           WHERE tenant_id = $1 ORDER BY role, lower(name), user_id""",
+        """
+        SELECT user_id, tenant_id, role, name, email, locale FROM users
+        WHERE tenant_id = $1 ORDER BY role, lower(name), user_id
+        """,
         tenant_id,
     )
     return [Person(*row) for row in rows]
@@ -89,8 +101,10 @@ async def list_of_tenant(conn: Connection, tenant_id: UUID) -> list[Person]:
 async def list_administrators(conn: Connection, tenant_id: UUID) -> list[Recipient]:
     """Who receives what concerns the subscription."""
     rows = await conn.fetch(
-        """SELECT name, email, locale FROM users
-           WHERE tenant_id = $1 AND role = 'administrator' ORDER BY lower(email)""",
+        """
+        SELECT name, email, locale FROM users
+        WHERE tenant_id = $1 AND role = 'administrator' ORDER BY lower(email)
+        """,
         tenant_id,
     )
     return [Recipient(**row) for row in rows]
@@ -106,8 +120,10 @@ async def replace_password(
 ) -> bool:
     """Sets a password unless another replaced `replaces_hash` meanwhile; False then."""
     row = await conn.fetchrow(
-        """UPDATE users SET password_hash = $2, one_time = $4, password_expires_at = $5
-           WHERE user_id = $1 AND password_hash = $3 RETURNING user_id""",
+        """
+        UPDATE users SET password_hash = $2, one_time = $4, password_expires_at = $5
+        WHERE user_id = $1 AND password_hash = $3 RETURNING user_id
+        """,
         user_id,
         password_hash,
         replaces_hash,
@@ -119,7 +135,13 @@ async def replace_password(
 
 async def set_locale(conn: Connection, user_id: UUID, locale: Locale) -> None:
     """Sets the language and formats in which a user sees pages and mails."""
-    await conn.execute("UPDATE users SET locale = $2 WHERE user_id = $1", user_id, locale)
+    await conn.execute(
+        """
+        UPDATE users SET locale = $2 WHERE user_id = $1
+        """,
+        user_id,
+        locale,
+    )
 
 
 async def add_credential(
@@ -132,9 +154,11 @@ async def add_credential(
 ) -> bool:
     """Writes a credential; one that is there already stays as it is, and False is returned."""
     row = await conn.fetchrow(
-        """INSERT INTO credentials (token_sha256, user_id, kind, created_at, expires_at)
-           VALUES ($1, $2, $3, $4, $5) ON CONFLICT (token_sha256) DO NOTHING
-           RETURNING user_id""",
+        """
+        INSERT INTO credentials (token_sha256, user_id, kind, created_at, expires_at)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (token_sha256) DO NOTHING
+        RETURNING user_id
+        """,
         token_sha256,
         user_id,
         kind,
@@ -149,10 +173,12 @@ async def find_holder(
 ) -> Person | None:
     """Who holds a credential that is still good."""
     row = await conn.fetchrow(
-        """SELECT u.user_id, u.tenant_id, u.role, u.name, u.email, u.locale
-           FROM credentials c JOIN users u USING (user_id)
-           WHERE c.token_sha256 = $1 AND c.kind = ANY ($2)
-             AND (c.expires_at IS NULL OR c.expires_at > $3)""",
+        """
+        SELECT u.user_id, u.tenant_id, u.role, u.name, u.email, u.locale
+        FROM credentials c JOIN users u USING (user_id)
+        WHERE c.token_sha256 = $1 AND c.kind = ANY ($2)
+          AND (c.expires_at IS NULL OR c.expires_at > $3)
+        """,
         token_sha256,
         kinds,
         now,
@@ -162,20 +188,31 @@ async def find_holder(
 
 async def drop_credential(conn: Connection, token_sha256: bytes) -> None:
     """Signs one session or token out."""
-    await conn.execute("DELETE FROM credentials WHERE token_sha256 = $1", token_sha256)
+    await conn.execute(
+        """
+        DELETE FROM credentials WHERE token_sha256 = $1
+        """,
+        token_sha256,
+    )
 
 
 async def drop_credentials(conn: Connection, user_id: UUID) -> None:
     """Signs a user out everywhere; the installation's own operator token stays."""
     await conn.execute(
-        "DELETE FROM credentials WHERE user_id = $1 AND kind <> 'bootstrap'", user_id
+        """
+        DELETE FROM credentials WHERE user_id = $1 AND kind <> 'bootstrap'
+        """,
+        user_id,
     )
 
 
 async def drop_other_bootstraps(conn: Connection, token_sha256: bytes) -> None:
     """Forgets operator tokens that the installation no longer names."""
     await conn.execute(
-        "DELETE FROM credentials WHERE kind = 'bootstrap' AND token_sha256 <> $1", token_sha256
+        """
+        DELETE FROM credentials WHERE kind = 'bootstrap' AND token_sha256 <> $1
+        """,
+        token_sha256,
     )
 
 
@@ -187,12 +224,14 @@ async def count_attempt(
     Returns how many the window has had, and its opening: `limit + 1` for the first that came too
     late, `limit + 2` for all after it."""
     row = await conn.fetchrow(
-        """INSERT INTO throttles AS t (subject_sha256, attempts, opened_at) VALUES ($1, 1, $4)
-           ON CONFLICT (subject_sha256) DO UPDATE SET
-               attempts = CASE WHEN t.opened_at <= $4 - $3::interval THEN 1
-                               ELSE least(t.attempts + 1, $2 + 2) END,
-               opened_at = CASE WHEN t.opened_at <= $4 - $3::interval THEN $4 ELSE t.opened_at END
-           RETURNING attempts, opened_at""",
+        """
+        INSERT INTO throttles AS t (subject_sha256, attempts, opened_at) VALUES ($1, 1, $4)
+        ON CONFLICT (subject_sha256) DO UPDATE SET
+            attempts = CASE WHEN t.opened_at <= $4 - $3::interval THEN 1
+                            ELSE least(t.attempts + 1, $2 + 2) END,
+            opened_at = CASE WHEN t.opened_at <= $4 - $3::interval THEN $4 ELSE t.opened_at END
+        RETURNING attempts, opened_at
+        """,
         subject_sha256,
         limit,
         window,
@@ -205,7 +244,9 @@ async def count_attempt(
 async def forgive_attempt(conn: Connection, subject_sha256: bytes) -> None:
     """Takes one guess back: it was right."""
     await conn.execute(
-        "UPDATE throttles SET attempts = attempts - 1 WHERE subject_sha256 = $1 AND attempts > 0",
+        """
+        UPDATE throttles SET attempts = attempts - 1 WHERE subject_sha256 = $1 AND attempts > 0
+        """,
         subject_sha256,
     )
 
@@ -213,8 +254,10 @@ async def forgive_attempt(conn: Connection, subject_sha256: bytes) -> None:
 async def prune(conn: Connection, now: datetime, throttle_window: timedelta) -> None:
     """Removes throttles whose window closed and credentials that expired."""
     await conn.execute(
-        """WITH old AS (DELETE FROM credentials WHERE expires_at <= $1)
-           DELETE FROM throttles WHERE opened_at <= $1 - $2::interval""",
+        """
+        WITH old AS (DELETE FROM credentials WHERE expires_at <= $1)
+        DELETE FROM throttles WHERE opened_at <= $1 - $2::interval
+        """,
         now,
         throttle_window,
     )

@@ -1,0 +1,216 @@
+"""How operators let client companies and their administrators in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from libs.shared import clock, errors, keys, outbox
+from libs.shared.database import Connection, Pool, transaction
+from libs.shared.events import Locale, PasswordIssued
+from services.portal import store
+from services.portal.actions import log
+from services.portal.actions.clients import telling
+from services.portal.actions.people.passwords import Passwords
+from services.portal.rules import people
+from services.portal.rules.log import acts
+from services.portal.rules.log.chain import Actor
+from services.portal.rules.people import Person
+from services.portal.store.clients import Glance, Tenant
+from services.portal.store.machines import Agent
+from services.portal.store.runs.shown import Volume
+
+
+class EmailTaken(errors.Refusal):
+    """A mail address names one account in the whole installation."""
+
+    code = "email-taken"
+    status = 409
+    title = "This address already has an account"
+
+    def __init__(self, email: str) -> None:
+        super().__init__()
+        self.email = email
+
+    @property
+    def detail(self) -> str:
+        return f"{self.email} already has an account; give another address."
+
+
+class TenantKnown(errors.Refusal):
+    """A client that is there can't be opened again."""
+
+    code = "tenant-known"
+    status = 409
+    title = "This client exists"
+
+    @property
+    def detail(self) -> str:
+        return "A client with this id exists; leave the id out to open another one."
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The terms of a new subscription and its first administrator.
+
+    tenant_id: that of a client whose copies were rebuilt from the bucket; None for a new one.
+    """
+
+    name: str
+    locale: Locale
+    timezone: str
+    contracted_bytes: int
+    seats: int
+    retention_days: int
+    administrator_name: str
+    administrator_email: str
+    tenant_id: UUID | None = None
+
+
+async def open_tenant(
+    pool: Pool,
+    passwords: Passwords,
+    mail_key: bytes,
+    operator: Actor,
+    terms: Contract,
+) -> UUID:
+    """Creates a client company; its administrator is mailed a one-time password.
+
+    Raises EmailTaken, TenantKnown.
+    """
+    now = clock.now()
+    tenant = Tenant(
+        tenant_id=terms.tenant_id or uuid4(),
+        name=terms.name,
+        locale=terms.locale,
+        timezone=terms.timezone,
+        contracted_bytes=terms.contracted_bytes,
+        seats=terms.seats,
+        retention_days=terms.retention_days,
+        subscription="active",
+        subscription_reason="",
+        ends_at=None,
+        ended_at=None,
+        destruction_due_at=None,
+        version=1,
+        created_at=now,
+    )
+    administrator = Person(
+        uuid4(),
+        tenant.tenant_id,
+        "administrator",
+        terms.administrator_name,
+        terms.administrator_email,
+        terms.locale,
+    )
+    password = people.new_code()
+    hashed = await passwords.hash(password)
+    expires_at = now + people.ONE_TIME_LIFE
+    try:
+        async with transaction(pool) as conn:
+            await store.clients.add(conn, tenant)
+            await store.people.add(
+                conn, administrator, hashed, password_expires_at=expires_at, now=now
+            )
+            await telling.publish_tenant(conn, tenant)
+            await _issue_password(conn, mail_key, administrator, password, expires_at, first=True)
+            await log.note(conn, operator, acts.TenantOpened(tenant.name), tenant.tenant_id)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == "users_email":
+            raise EmailTaken(terms.administrator_email) from error
+        if error.constraint_name == "tenants_pkey":
+            raise TenantKnown from error
+        raise
+    return tenant.tenant_id
+
+
+@dataclass(frozen=True)
+class View:
+    """One client as operators see it."""
+
+    tenant: Tenant
+    people: list[Person]
+    agents: list[Agent]
+    volume: Volume
+
+
+async def list_tenants(pool: Pool, operator: Actor) -> list[Glance]:
+    """Every client with its state at a glance, by name."""
+    async with transaction(pool) as conn:
+        found = await store.clients.list_all(conn)
+        await log.note(conn, operator, acts.TenantsListed(len(found)))
+    return found
+
+
+async def view_tenant(pool: Pool, operator: Actor, tenant_id: UUID) -> View:
+    """One client with its people, machines and volume; raises NotFound."""
+    async with transaction(pool) as conn:
+        tenant = await store.clients.find(conn, tenant_id)
+        if tenant is None:
+            raise errors.NotFound("client")
+        view = View(
+            tenant,
+            await store.people.list_of_tenant(conn, tenant_id),
+            await store.machines.list_agents(conn, tenant_id),
+            await store.runs.shown.find_volume(conn, tenant_id),
+        )
+        await log.note(conn, operator, acts.TenantViewed(), tenant_id)
+    return view
+
+
+async def reset_password(
+    pool: Pool, passwords: Passwords, mail_key: bytes, operator: Actor, email: str
+) -> None:
+    """Mails a client's administrator a new one-time password; the old one ends at once."""
+    password = people.new_code()
+    hashed = await passwords.hash(password)
+    expires_at = clock.now() + people.ONE_TIME_LIFE
+    async with transaction(pool) as conn:
+        account = await store.people.find_account(conn, email)
+        if account is None or account.person.role != "administrator":
+            raise errors.NotFound("administrator")
+        person = account.person
+        if not await store.people.replace_password(
+            conn,
+            person.user_id,
+            hashed,
+            replaces_hash=account.password_hash,
+            expires_at=expires_at,
+        ):
+            raise errors.Conflict("The password was changed at this moment; try again.")
+        await store.people.drop_credentials(conn, person.user_id)
+        await _issue_password(conn, mail_key, person, password, expires_at, first=False)
+        await log.note(conn, operator, acts.PasswordReset(person.email), person.tenant_id)
+
+
+async def _issue_password(
+    conn: Connection,
+    mail_key: bytes,
+    person: Person,
+    password: str,
+    expires_at: datetime,
+    *,
+    first: bool,
+) -> None:
+    """Sends a one-time password to reporting, sealed; the outbox forgets it once delivered."""
+    if person.tenant_id is None:
+        raise RuntimeError("operators get no password by mail")
+    password_id = uuid4()
+    await outbox.add(
+        conn,
+        PasswordIssued(
+            tenant_id=person.tenant_id,
+            password_id=password_id,
+            user_id=person.user_id,
+            name=person.name,
+            email=person.email,
+            locale=person.locale,
+            sealed_password=keys.seal_text(mail_key, password, str(password_id)),
+            expires_at=expires_at,
+            first=first,
+        ),
+        blank=("sealed_password",),
+    )

@@ -1,0 +1,143 @@
+"""A folder of a restore point as one archive, written while it is read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, closing
+from typing import Literal, Protocol
+
+from isal import isal_zlib
+
+from libs.shared import catalogue
+from libs.shared.catalogue import EntryRow, join_path
+from libs.shared.database import Pool
+from services.portal.actions import log
+from services.portal.actions.files import browsing, contents
+from services.portal.actions.files.browsing import Place
+from services.portal.actions.files.contents import Chunk
+from services.portal.actions.files.spans import Damaged, Reader, split_ids
+from services.portal.actions.files.tars import Tar
+from services.portal.actions.files.zips import Zip
+from services.portal.rules.files import names
+from services.portal.rules.log import acts
+
+Format = Literal["zip", "tar"]
+
+_BUFFER_BYTES = 64 << 10
+_ENTRIES_MEASURED = 50_000
+
+
+class Archive(Protocol):
+    """Builds an archive piece by piece."""
+
+    media_type: str
+
+    def begin(self, path: bytes, entry: EntryRow) -> bytes:
+        """What comes before an entry's content."""
+
+    def end(self, entry: EntryRow) -> bytes:
+        """What comes after an entry's content."""
+
+    def finish(self) -> Iterator[bytes]:
+        """What comes after the last entry."""
+
+    def close(self) -> None:
+        """Frees what was kept for the end."""
+
+
+ARCHIVES: dict[Format, type[Zip] | type[Tar]] = {"zip": Zip, "tar": Tar}
+
+
+async def write(
+    pool: Pool, reader: Reader, place: Place, archive: Archive
+) -> AsyncGenerator[bytes, None]:
+    """Yields the archive of a folder, a file or a symlink; names are relative to its parent.
+
+    Raises Damaged, Unavailable: what was yielded until then is no whole archive."""
+    await log.note_alone(pool, place.actor, acts.FolderDownloaded(*place.shown))
+    waiting: list[bytes] = []
+    held = 0
+    with closing(archive):
+        async with aclosing(_write_entries(pool, reader, place, archive)) as written:
+            async for piece in written:
+                waiting.append(piece)
+                held += len(piece)
+                if held >= _BUFFER_BYTES:
+                    yield b"".join(waiting)
+                    waiting, held = [], 0
+        yield b"".join(waiting)
+        for piece in archive.finish():
+            yield piece
+
+
+async def measure(pool: Pool, place: Place, archive: Archive) -> int | None:
+    """How many bytes `write` will yield, told by the catalogue alone.
+
+    None for a tree of so many entries that nobody should wait until they are counted."""
+    length = entries = 0
+    with closing(archive):
+        async with aclosing(_slices(pool, place)) as slices:
+            async for part in slices:
+                entries += len(part)
+                if entries > _ENTRIES_MEASURED:
+                    return None
+                for path, entry in part:
+                    length += len(archive.begin(path, entry)) + len(archive.end(entry))
+                    length += entry.size if entry.kind == "f" else 0
+        return length + sum(map(len, archive.finish()))
+
+
+async def _write_entries(
+    pool: Pool, reader: Reader, place: Place, archive: Archive
+) -> AsyncGenerator[bytes, None]:
+    async with aclosing(_slices(pool, place)) as slices:
+        async for entries in slices:
+            async with aclosing(_write_slice(reader, entries, archive)) as written:
+                async for piece in written:
+                    yield piece
+
+
+async def _slices(pool: Pool, place: Place) -> AsyncGenerator[list[tuple[bytes, EntryRow]], None]:
+    """(path in the archive, entry), each folder's right before all that lies below it.
+
+    GNU tar restores folders' times in that order only."""
+    cut = len(names.parent(place.path))
+    cut += 1 if cut else 0
+    async with aclosing(browsing.walk(pool, place, catalogue.ROWS, in_order=True)) as walked:
+        async for folders in walked:
+            yield [
+                (join_path(folder, entry.name)[cut:], entry)
+                for folder, entries in folders
+                for entry in entries
+            ]
+
+
+async def _write_slice(
+    reader: Reader, entries: list[tuple[bytes, EntryRow]], archive: Archive
+) -> AsyncGenerator[bytes, None]:
+    ids = (one for _, entry in entries for one in split_ids(entry.chunk_ids))
+    async with aclosing(contents.read(reader, contents.locate(reader, ids))) as chunks:
+        for path, entry in entries:
+            yield archive.begin(path, entry)
+            crc32 = 0
+            async with aclosing(_content(chunks, entry)) as content:
+                async for piece in content:
+                    crc32 = isal_zlib.crc32(piece, crc32)
+                    yield piece
+            if entry.kind == "f" and crc32 != entry.crc32:
+                raise Damaged(entry.chunk_ids[:32])
+            yield archive.end(entry)
+
+
+async def _content(
+    chunks: AsyncGenerator[Chunk, None], entry: EntryRow
+) -> AsyncGenerator[bytes, None]:
+    """The pieces of one file, from the chunks of all."""
+    size = 0
+    for _ in range(len(entry.chunk_ids) // 32):
+        chunk = await anext(chunks)
+        size += len(chunk.content)
+        for piece in contents.pieces(chunk.content):
+            yield piece
+    if size != entry.size:
+        raise Damaged(entry.chunk_ids[:32])

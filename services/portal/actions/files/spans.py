@@ -1,0 +1,155 @@
+"""Reading what clients stored: neighbours in a pack are one request to the store, opened together.
+
+While one is on its way to the reader, the next ones are fetched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Sequence,
+)
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+from libs.shared import bucket, errors, sealing
+from libs.shared.catalogue import ChunkPlace
+from libs.shared.database import Pool
+from libs.shared.keys import TenantKeys
+from libs.shared.objects import ObjectMissing, ObjectStore
+from libs.shared.restores import PlacedChunk
+from services.portal.actions.resources import Resources
+
+T = TypeVar("T")
+AnyPlace = ChunkPlace | PlacedChunk
+Place = TypeVar("Place", bound=AnyPlace)
+
+# A request costs the store and us about as much as reading half a megabyte does.
+_GAP_BYTES = 128 << 10
+_SPAN_BYTES = 8 << 20
+_ID_BYTES = 32
+
+
+class Damaged(errors.Refusal):
+    """What the store gave back is not what was put there; nothing of it is passed on."""
+
+    code = "damaged"
+    status = 502
+    title = "The stored copy is damaged"
+
+    def __init__(self, chunk_id: bytes) -> None:
+        super().__init__(chunk_id)
+        self.chunk_id = chunk_id
+
+    @property
+    def detail(self) -> str:
+        return (
+            "A part of this file can't be read back as it was stored; try an older or a newer "
+            "restore point, and tell your provider."
+        )
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reading one tenant's chunks needs."""
+
+    pool: Pool
+    objects: ObjectStore
+    keys: TenantKeys
+    tenant_id: UUID
+
+
+async def open_reader(resources: Resources, tenant_id: UUID) -> Reader:
+    """Fetches the tenant's keys; raises KeysDestroyed, Unavailable."""
+    return Reader(resources.pool, resources.objects, await resources.keys.get(tenant_id), tenant_id)
+
+
+def split_ids(chunk_ids: bytes) -> list[bytes]:
+    """The ids that a version or a request holds one after the other."""
+    return [chunk_ids[at : at + _ID_BYTES] for at in range(0, len(chunk_ids), _ID_BYTES)]
+
+
+def find_spans(places: Iterable[Place]) -> Iterator[list[Place]]:
+    """Groups of neighbours in one pack, in the order in which the places come."""
+    span: list[Place] = []
+    pack_no, start, end = -1, 0, 0
+    for place in places:
+        last = place.offset + place.length
+        if not (
+            place.pack_no == pack_no and 0 <= place.offset - end <= _GAP_BYTES
+            and last - start <= _SPAN_BYTES
+        ):  # fmt: skip
+            if span:
+                yield span
+            span, pack_no, start = [], place.pack_no, place.offset
+        span.append(place)
+        end = last
+    if span:
+        yield span
+
+
+async def fetch(reader: Reader, pack_id: bytes, span: Sequence[AnyPlace]) -> bytes:
+    """A span as it is stored, from its first place to its last; raises Damaged, Unavailable."""
+    start = span[0].offset
+    length = span[-1].offset + span[-1].length - start
+    key = bucket.key_of_pack(reader.tenant_id, pack_id)
+    try:
+        return await reader.objects.get_range(key, start, length)
+    except ObjectMissing as missing:
+        raise Damaged(span[0].chunk_id) from missing
+
+
+def open_each(
+    reader: Reader, span: Sequence[Place], sealed: bytes, rooms: Iterable[memoryview]
+) -> Iterator[tuple[Place, memoryview]]:
+    """Opens the chunks of a fetched span one by one; the payloads are still compressed.
+
+    rooms: where each payload goes, as long as it is. Raises Damaged for one that doesn't open."""
+    view = memoryview(sealed)
+    keys, tenant_id, start = reader.keys, reader.tenant_id, span[0].offset
+    for place, room in zip(span, rooms, strict=True):
+        begin = place.offset - start
+        try:
+            sealing.open_chunk_into(
+                view[begin : begin + place.length], keys, tenant_id, place, room
+            )
+        except sealing.SealBroken as broken:
+            raise Damaged(place.chunk_id) from broken
+        yield place, room
+
+
+def payload_bytes(place: AnyPlace) -> int:
+    """How long a chunk's payload is once its seal is off."""
+    return place.length - sealing.SEAL_OVERHEAD_BYTES
+
+
+async def read_ahead(
+    fetches: AsyncIterator[Coroutine[Any, Any, T]], ahead: int
+) -> AsyncGenerator[T, None]:
+    """Yields what is fetched, in order, while the next `ahead` fetches are under way."""
+    running: deque[asyncio.Task[T]] = deque()
+    try:
+        async for fetch in fetches:
+            running.append(asyncio.create_task(fetch))
+            if len(running) > ahead:
+                yield await _first_of(running)
+        while running:
+            yield await _first_of(running)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _first_of(running: deque[asyncio.Task[T]]) -> T:
+    # Taken out once it is done, so that whatever comes before ends it too.
+    fetched = await running[0]
+    running.popleft()
+    return fetched

@@ -1,0 +1,158 @@
+"""A zip archive, stored and not deflated, written in one pass (APPNOTE 6.3.10).
+
+Size and CRC-32 of every file are known before its content, so nothing is buffered; what the end
+of a zip repeats of each entry goes to a temporary file once it is large.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from tempfile import SpooledTemporaryFile
+
+from libs.shared.catalogue import EntryRow
+from services.portal.rules.files import names
+
+_LOCAL = struct.Struct("<IHHHHHIIIHH")
+_CENTRAL = struct.Struct("<IHHHHHHIIIHHHHHII")
+_END = struct.Struct("<IHHHHIIH")
+_END64 = struct.Struct("<IQHHIIQQQQ")
+_LOCATOR64 = struct.Struct("<IIQI")
+
+_UTF8 = 0x800
+_MADE_ON_UNIX = (3 << 8) | 45
+_FULL32 = 0xFFFFFFFF
+_FULL16 = 0xFFFF
+_SPOOL_BYTES = 1024 * 1024
+_TYPES = {"f": stat.S_IFREG, "d": stat.S_IFDIR, "l": stat.S_IFLNK}
+_INTRODUCTION = (
+    "Names that a zip can't hold were changed. Each line: the name in this archive, a tab, the "
+    "original bytes percent-encoded.\r\n"
+    "Les noms qu'un zip ne peut pas contenir ont été modifiés. Chaque ligne : le nom dans cette "
+    "archive, une tabulation, les octets d'origine encodés en pourcent.\r\n\r\n"
+)
+
+
+class Zip:
+    """Builds an archive piece by piece."""
+
+    media_type = "application/zip"
+
+    def __init__(self) -> None:
+        self._central = SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - lives as long as this
+        self._changed = SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - lives as long as this
+        self._changed_crc32 = 0
+        self._count = 0
+        self._offset = 0
+
+    def begin(self, path: bytes, entry: EntryRow) -> bytes:
+        """What comes before an entry's content; a symlink's target is in it."""
+        name = names.zip_path(path)
+        if name.encode() != path:
+            self._note_change(name, path)
+        crc32, size, body = entry.crc32, entry.size, b""
+        if entry.kind == "l":
+            body = entry.target
+            crc32, size = zlib.crc32(body), len(body)
+        if entry.kind == "d":
+            name += "/"
+        return (
+            self._header(name, _TYPES[entry.kind] | entry.mode, entry.mtime_ns, size, crc32) + body
+        )
+
+    def end(self, entry: EntryRow) -> bytes:  # the other format has something to say here
+        """Nothing follows a content."""
+        return b""
+
+    def finish(self) -> Iterator[bytes]:
+        """The list of changed names, if any, and the central directory."""
+        if size := self._changed.tell():
+            yield self._header(names.NAMES_LIST, stat.S_IFREG | 0o644, 0, size, self._changed_crc32)
+            yield from _read_back(self._changed)
+        start = self._offset
+        size = self._central.tell()
+        yield from _read_back(self._central)
+        yield _end(self._count, start, size)
+
+    def close(self) -> None:
+        """Removes the temporary files."""
+        self._central.close()
+        self._changed.close()
+
+    def _note_change(self, name: str, path: bytes) -> None:
+        line = f"{name}\t{names.quoted(path)}\r\n".encode()
+        if not self._changed.tell():
+            line = _INTRODUCTION.encode() + line
+        self._changed_crc32 = zlib.crc32(line, self._changed_crc32)
+        self._changed.write(line)
+
+    def _header(self, name: str, mode: int, mtime_ns: int, size: int, crc32: int) -> bytes:
+        """The entry's local header; its central one is kept for the end."""
+        raw = name.encode()
+        day, time = _dos_time(mtime_ns)
+        # A size or place that 32 bits can't hold goes to an extra field, in both headers.
+        large, far = size >= _FULL32, self._offset >= _FULL32
+        needs = 45 if large or far else 20
+        shown = _FULL32 if large else size
+        stamp = _unix_time(mtime_ns)
+        sizes = struct.pack("<HHQQ", 1, 16, size, size) if large else b""
+        local = _LOCAL.pack(
+            0x04034B50, needs, _UTF8, 0, time, day, crc32, shown, shown, len(raw),
+            len(sizes) + len(stamp),
+        )  # fmt: skip
+        wide = (struct.pack("<QQ", size, size) if large else b"") + (
+            struct.pack("<Q", self._offset) if far else b""
+        )
+        extra = (struct.pack("<HH", 1, len(wide)) + wide if wide else b"") + stamp
+        central = _CENTRAL.pack(
+            0x02014B50, _MADE_ON_UNIX, needs, _UTF8, 0, time, day, crc32, shown, shown,
+            len(raw), len(extra), 0, 0, 0,
+            (mode << 16) | (0x10 if stat.S_ISDIR(mode) else 0),
+            _FULL32 if far else self._offset,
+        )  # fmt: skip
+        self._central.write(central + raw + extra)
+        self._count += 1
+        header = local + raw + sizes + stamp
+        self._offset += len(header) + size
+        return header
+
+
+def _end(count: int, start: int, size: int) -> bytes:
+    """The end of the central directory, in its long form where the short one can't hold it."""
+    end = b""
+    if count >= _FULL16 or start >= _FULL32 or size >= _FULL32:
+        end = _END64.pack(
+            0x06064B50, _END64.size - 12, _MADE_ON_UNIX, 45, 0, 0, count, count, size, start
+        )
+        end += _LOCATOR64.pack(0x07064B50, 0, start + size, 1)
+    short = min(count, _FULL16)
+    return end + _END.pack(
+        0x06054B50, 0, 0, short, short, min(size, _FULL32), min(start, _FULL32), 0
+    )
+
+
+def _read_back(spool: SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
+    spool.seek(0)
+    while piece := spool.read(_SPOOL_BYTES):
+        yield piece
+
+
+def _dos_time(mtime_ns: int) -> tuple[int, int]:
+    """(date, time) in MS-DOS form, UTC, which begins in 1980 and ends in 2107."""
+    seconds = min(max(mtime_ns // 10**9, 315_532_800), 4_354_819_198)
+    at = datetime.fromtimestamp(seconds, UTC)
+    return (
+        (at.year - 1980) << 9 | at.month << 5 | at.day,
+        at.hour << 11 | at.minute << 5 | at.second // 2,
+    )
+
+
+def _unix_time(mtime_ns: int) -> bytes:
+    """The extended-timestamp extra field: the exact second, where 32 bits can hold it."""
+    seconds = mtime_ns // 10**9
+    if not -(2**31) <= seconds < 2**31:
+        return b""
+    return struct.pack("<HHBi", 0x5455, 5, 1, seconds)

@@ -1,0 +1,210 @@
+"""Signing in and out, choosing a password, and what every refusal has in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+from libs.shared import clock, errors
+from libs.shared.database import Connection, Pool, transaction
+from libs.shared.events import Locale
+from services.portal import store
+from services.portal.actions import log
+from services.portal.actions.people.passwords import Passwords
+from services.portal.rules import people
+from services.portal.rules.log import acts, chain
+from services.portal.rules.log.acts import Why
+from services.portal.rules.log.chain import Actor
+from services.portal.rules.people import Person
+
+_KIND_LIFE: dict[str, timedelta] = {
+    "session": people.SESSION_LIFE,
+    "token": people.TOKEN_LIFE,
+}
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A credential just handed out; the token itself is kept nowhere."""
+
+    person: Person
+    token: str
+    expires_at: datetime
+
+
+async def sign_in(
+    pool: Pool,
+    passwords: Passwords,
+    *,
+    email: str,
+    password: str,
+    address: str,
+    kind: Literal["session", "token"],
+) -> Credential:
+    """Exchanges a password for a credential.
+
+    Raises WrongPassword, PasswordChangeRequired for a one-time password, TooManyRequests."""
+    account = await _check_password(pool, passwords, email, password, address)
+    if account.one_time:
+        await _note_refusal(pool, account, address, "password-change-required")
+        raise people.PasswordChangeRequired
+    token, now = people.new_token(), clock.now()
+    expires_at = now + _KIND_LIFE[kind]
+    async with transaction(pool) as conn:
+        await store.people.add_credential(
+            conn, account.person.user_id, people.token_sha256(token), kind, now, expires_at
+        )
+        await log.note(conn, account.person.at(address), acts.SignedIn(kind))
+    return Credential(account.person, token, expires_at)
+
+
+async def change_password(
+    pool: Pool, passwords: Passwords, *, email: str, password: str, new_password: str, address: str
+) -> Person:
+    """Replaces a password, one-time or not, and signs the user out everywhere.
+
+    Raises WrongPassword, PasswordTooWeak, TooManyRequests."""
+    account = await _check_password(pool, passwords, email, password, address)
+    people.check_new_password(new_password, present=password, email=email)
+    hashed = await passwords.hash(new_password)
+    user_id = account.person.user_id
+    async with transaction(pool) as conn:
+        if not await store.people.replace_password(
+            conn, user_id, hashed, replaces_hash=account.password_hash
+        ):
+            raise people.WrongPassword
+        await store.people.drop_credentials(conn, user_id)
+        await log.note(conn, account.person.at(address), acts.PasswordChanged())
+    return account.person
+
+
+async def sign_out(pool: Pool, actor: Actor, token: str) -> None:
+    """Ends one session or token at once."""
+    async with transaction(pool) as conn:
+        await store.people.drop_credential(conn, people.token_sha256(token))
+        await log.note(conn, actor, acts.SignedOut())
+
+
+async def choose_language(pool: Pool, person: Person, address: str, locale: Locale) -> None:
+    """Sets the language and formats in which somebody sees pages and mails."""
+    async with transaction(pool) as conn:
+        await store.people.set_locale(conn, person.user_id, locale)
+        await log.note(conn, person.at(address), acts.LanguageChosen(locale))
+
+
+async def find_person(
+    pool: Pool, token: str, *, kinds: tuple[str, ...] = ("token", "bootstrap")
+) -> Person | None:
+    """Who holds a token; looked up each time, so that a sign-out counts at once."""
+    async with transaction(pool) as conn:
+        return await store.people.find_holder(
+            conn, people.token_sha256(token), list(kinds), clock.now()
+        )
+
+
+async def bootstrap_operator(
+    pool: Pool, passwords: Passwords, *, email: str, password_file: Path, token_file: Path
+) -> None:
+    """Creates the first operator where there is none, and lets the installation's token in."""
+    async with transaction(pool) as conn:
+        has_operator = await store.people.has_operator(conn)
+    hashed = "" if has_operator else await passwords.hash(_read_secret(password_file))
+    digest = people.token_sha256(_read_secret(token_file))
+    now = clock.now()
+    async with transaction(pool) as conn:
+        # Several portals start at once: one of them creates the operator.
+        await conn.execute("SELECT pg_advisory_xact_lock(hashtext('coffre.portal.bootstrap'))")
+        if not await store.people.has_operator(conn):
+            operator = Person(uuid4(), None, "operator", "Operator", email, "fr")
+            await store.people.add(conn, operator, hashed, password_expires_at=None, now=now)
+        owner = await store.people.find_first_operator(conn)
+        if owner is None:
+            raise RuntimeError("the operator that was just created is gone")
+        await store.people.drop_other_bootstraps(conn, digest)
+        if await store.people.add_credential(conn, owner, digest, "bootstrap", now, None):
+            await log.note(conn, chain.COFFRE, acts.OperatorTokenInstalled())
+
+
+def _read_secret(path: Path) -> str:
+    secret = path.read_text(encoding="utf-8").strip()
+    if len(secret) < people.PASSWORD_MIN_LENGTH:
+        raise SystemExit(
+            f"{path}: a secret of at least {people.PASSWORD_MIN_LENGTH} characters is needed"
+        )
+    return secret
+
+
+async def _check_password(
+    pool: Pool, passwords: Passwords, email: str, password: str, address: str
+) -> store.people.Account:
+    """Returns the account; equally slow, and in equal words, whatever is wrong."""
+    email = email.strip().replace("\0", "\ufffd")  # PostgreSQL knows no NUL
+    subjects = [
+        (people.ACCOUNT_THROTTLE, people.ACCOUNT_THROTTLE.subject(email.lower())),
+        (people.ADDRESS_THROTTLE, people.ADDRESS_THROTTLE.subject(address)),
+    ]
+    account = await _count_attempt(pool, subjects, email, address)
+    # An over-long password can't be right; it is cut so that it costs no more than another.
+    right = await passwords.is_right(
+        account.password_hash if account else None, password[: people.PASSWORD_MAX_LENGTH + 1]
+    )
+    why = _find_flaw(account, is_right=right)
+    if account is None or why is not None:
+        await _note_refusal(pool, account, address, why or "account-unknown")
+        raise people.WrongPassword
+    async with transaction(pool) as conn:
+        for _, subject in subjects:
+            await store.people.forgive_attempt(conn, subject)
+    return account
+
+
+def _find_flaw(account: store.people.Account | None, *, is_right: bool) -> Why | None:
+    """What a sign-in lacks, for the log alone."""
+    if account is None:
+        return "account-unknown"
+    if not is_right:
+        return "password-wrong"
+    expires_at = account.password_expires_at
+    return "password-expired" if expires_at and expires_at <= clock.now() else None
+
+
+async def _count_attempt(
+    pool: Pool, subjects: list[tuple[people.Throttle, bytes]], email: str, address: str
+) -> store.people.Account | None:
+    """Finds the account; raises TooManyRequests where somebody guessed too often."""
+    now = clock.now()
+    waits = []
+    is_first = False
+    async with transaction(pool) as conn:
+        for throttle, subject in subjects:
+            attempts, opened_at = await store.people.count_attempt(
+                conn, subject, throttle.attempts, throttle.window, now
+            )
+            if attempts > throttle.attempts:
+                waits.append(throttle.retry_after_seconds(opened_at, now))
+                is_first |= attempts == throttle.attempts + 1
+        account = await store.people.find_account(conn, email)
+        if is_first:
+            await _note_refused(conn, account, address, "too-many-attempts")
+    if waits:
+        raise errors.TooManyRequests(max(waits))
+    return account
+
+
+async def _note_refusal(
+    pool: Pool, account: store.people.Account | None, address: str, why: Why
+) -> None:
+    async with transaction(pool) as conn:
+        await _note_refused(conn, account, address, why)
+
+
+async def _note_refused(
+    conn: Connection, account: store.people.Account | None, address: str, why: Why
+) -> None:
+    """Nothing of what was typed: it may be a password in the wrong place."""
+    stranger = Actor(chain.NOBODY, None, "", address)
+    actor = account.person.at(address) if account else stranger
+    await log.note(conn, actor, acts.SignInRefused(why))

@@ -1,0 +1,223 @@
+"""What the provider's operators do by program."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from fastapi import APIRouter, Response
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from libs.shared import clock, errors
+from services.portal.actions import machines
+from services.portal.actions.clients import opening, subscription
+from services.portal.api.access import Operator, ResourcesOf
+from services.portal.rules.clients import Step
+from services.portal.store.clients import Tenant
+
+router = APIRouter(tags=["operators"])
+
+
+def _check_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("is no time zone of the IANA database, such as Europe/Paris")
+    return name
+
+
+def _check_line(text: str) -> str:
+    text = text.strip()
+    if not text.isprintable():
+        raise ValueError("must be one line of text")
+    return text
+
+
+def _check_filled(text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty")
+    return text
+
+
+MaybeLine = Annotated[str, Field(max_length=200), AfterValidator(_check_line)]
+Line = Annotated[MaybeLine, AfterValidator(_check_filled)]
+Email = Annotated[
+    str, Field(max_length=320, pattern=r"^[^\s@<>()\[\],;:\\\"]+@[^\s@<>()\[\],;:\\\"]+\.[^\s@.]+$")
+]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Administrator(_Body):
+    """The first person of a client company who can sign in."""
+
+    name: Line
+    email: Email
+
+
+class TenantRequest(_Body):
+    """The terms of a new subscription."""
+
+    name: Line
+    locale: Literal["fr", "en"] = "fr"
+    timezone: Annotated[str, AfterValidator(_check_zone)] = "Europe/Paris"
+    contracted_bytes: Annotated[int, Field(ge=0, le=2**62)]
+    seats: Annotated[int, Field(ge=1, le=100_000)] = 1
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] = 30
+    administrator: Administrator
+    tenant_id: UUID | None = None
+
+
+class EnrolmentRequest(_Body):
+    """A code for one machine; the label tells which."""
+
+    label: MaybeLine = ""
+
+
+class ReasonRequest(_Body):
+    """Why a subscription is moved: shown to the client."""
+
+    reason: Line
+
+
+class EndRequest(_Body):
+    """Without `at` the subscription ends now."""
+
+    reason: MaybeLine = ""
+    at: AwareDatetime | None = None
+
+
+class ResetRequest(_Body):
+    """Whose one-time password is mailed."""
+
+    email: Email
+
+
+@router.post("/tenants", status_code=201)
+async def open_tenant(
+    body: TenantRequest, operator: Operator, resources: ResourcesOf
+) -> dict[str, UUID]:
+    """Creates a client company; its administrator gets a first password by mail."""
+    terms = opening.Contract(
+        name=body.name,
+        locale=body.locale,
+        timezone=body.timezone,
+        contracted_bytes=body.contracted_bytes,
+        seats=body.seats,
+        retention_days=body.retention_days,
+        administrator_name=body.administrator.name,
+        administrator_email=body.administrator.email,
+        tenant_id=body.tenant_id,
+    )
+    tenant_id = await opening.open_tenant(
+        resources.pool, resources.passwords, resources.mail_key, operator, terms
+    )
+    return {"tenant_id": tenant_id}
+
+
+@router.get("/tenants")
+async def list_tenants(operator: Operator, resources: ResourcesOf) -> dict[str, Any]:
+    """Every client with its state at a glance."""
+    return {"tenants": await opening.list_tenants(resources.pool, operator)}
+
+
+@router.post("/tenants/{tenant_id}/enrolments", status_code=201)
+async def open_enrolment(
+    tenant_id: UUID,
+    operator: Operator,
+    resources: ResourcesOf,
+    body: EnrolmentRequest | None = None,
+) -> dict[str, Any]:
+    """Hands out a one-time code with which one machine may join."""
+    label = body.label if body else ""
+    enrolment = await machines.open_enrolment(resources.pool, operator, tenant_id, label)
+    return {
+        "enrolment_id": enrolment.enrolment_id,
+        "code": enrolment.code,
+        "expires_at": enrolment.expires_at,
+        "ingest_url": resources.ingest_url,
+    }
+
+
+@router.post("/tenants/{tenant_id}/end")
+async def end(
+    tenant_id: UUID,
+    operator: Operator,
+    resources: ResourcesOf,
+    body: EndRequest | None = None,
+) -> dict[str, Any]:
+    """Ends a subscription now, or announces the day of its end."""
+    body = body or EndRequest()
+    if body.at is not None and body.at <= clock.now():
+        raise errors.InvalidRequest("The day of the end must lie ahead; leave it out to end now.")
+    step: Step = "end" if body.at is None else "announce_end"
+    return _state(
+        await subscription.step_subscription(
+            resources.pool, operator, tenant_id, step, body.reason, body.at
+        )
+    )
+
+
+@router.post("/tenants/{tenant_id}/suspend")
+async def suspend(
+    tenant_id: UUID, body: ReasonRequest, operator: Operator, resources: ResourcesOf
+) -> dict[str, Any]:
+    """Stops copies and recovery; nothing is destroyed."""
+    return _state(
+        await subscription.step_subscription(
+            resources.pool, operator, tenant_id, "suspend", body.reason
+        )
+    )
+
+
+@router.post("/tenants/{tenant_id}/resume")
+async def resume(
+    tenant_id: UUID, body: ReasonRequest, operator: Operator, resources: ResourcesOf
+) -> dict[str, Any]:
+    """Takes back a suspension or an announced end."""
+    return _state(
+        await subscription.step_subscription(
+            resources.pool, operator, tenant_id, "resume", body.reason
+        )
+    )
+
+
+@router.post("/tenants/{tenant_id}/reinstate")
+async def reinstate(
+    tenant_id: UUID, body: ReasonRequest, operator: Operator, resources: ResourcesOf
+) -> dict[str, Any]:
+    """Takes back an end, until destruction begins."""
+    return _state(
+        await subscription.step_subscription(
+            resources.pool, operator, tenant_id, "reinstate", body.reason
+        )
+    )
+
+
+@router.post("/administrators/reset", status_code=202)
+async def reset_password(
+    body: ResetRequest, operator: Operator, resources: ResourcesOf
+) -> Response:
+    """Mails a client's administrator a new one-time password."""
+    await opening.reset_password(
+        resources.pool, resources.passwords, resources.mail_key, operator, body.email
+    )
+    return Response(status_code=202)
+
+
+@router.post("/agents/{agent_id}/revoke", status_code=204)
+async def revoke_agent(agent_id: UUID, operator: Operator, resources: ResourcesOf) -> Response:
+    """Withdraws a machine's token."""
+    await machines.revoke_agent(resources.pool, operator, agent_id)
+    return Response(status_code=204)
+
+
+def _state(tenant: Tenant) -> dict[str, datetime | str | UUID | None]:
+    return {
+        "tenant_id": tenant.tenant_id,
+        "subscription": tenant.subscription,
+        "ends_at": tenant.ends_at,
+        "ended_at": tenant.ended_at,
+    }

@@ -1,0 +1,88 @@
+"""Files and folders of a restore point, for programs and for browsers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from fastapi import APIRouter, Request, Response
+
+from services.portal.actions.files import archives, browsing, downloads, spans
+from services.portal.actions.files.archives import Format
+from services.portal.actions.files.browsing import Place
+from services.portal.api.access import ResourcesOf
+from services.portal.api.places import AtPoint
+from services.portal.api.streams import INERT, Stream, primed
+from services.portal.rules.files import names
+from services.portal.rules.files.ranges import ByteRange
+
+router = APIRouter(tags=["files"])
+
+_OCTETS = "application/octet-stream"
+_INERT = {
+    "Content-Security-Policy": INERT,
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-store",
+}
+
+
+@router.api_route("/plans/{plan}/file", methods=["GET", "HEAD"])
+async def download_file(request: Request, asked: AtPoint, resources: ResourcesOf) -> Response:
+    """One file, or a part of it."""
+    place = await browsing.find_place(resources.pool, asked)
+    wanted = request.headers.get("range"), request.headers.get("if-range")
+    part = downloads.choose_part(place, *wanted)
+    status, headers = _describe(place, part)
+    if request.method == "HEAD":
+        await downloads.view(resources.pool, place)
+        return Response(None, status, headers, _OCTETS)
+    reader = await spans.open_reader(resources, place.tenant_id)
+    body = await primed(downloads.read(reader, place, part))
+    return Stream(body, status, headers, _OCTETS)
+
+
+def _describe(place: Place, part: ByteRange) -> tuple[int, dict[str, str]]:
+    """Status and headers of a file, or of a part of it."""
+    entry = place.entry
+    headers = {
+        **_INERT,
+        "Content-Length": str(part.length),
+        "Content-Disposition": names.attachment(entry.name),
+        "Accept-Ranges": "bytes",
+        "ETag": place.etag,
+        "Last-Modified": _http_date(entry.mtime_ns),
+        "X-Coffre-Run": str(place.run.number),
+    }
+    if part.is_whole:
+        return 200, headers
+    last = part.start + part.length - 1
+    return 206, {**headers, "Content-Range": f"bytes {part.start}-{last}/{entry.size}"}
+
+
+@router.get("/plans/{plan}/archive")
+async def download_archive(
+    asked: AtPoint,
+    resources: ResourcesOf,
+    format: Format = "zip",  # noqa: A002 - the query's own name
+) -> Response:
+    """A folder with all that lies below it."""
+    place = await browsing.find_place(resources.pool, asked)
+    reader = await spans.open_reader(resources, place.tenant_id)
+    length = await archives.measure(resources.pool, place, archives.ARCHIVES[format]())
+    archive = archives.ARCHIVES[format]()
+    body = await primed(archives.write(resources.pool, reader, place, archive))
+    name = place.entry.name or place.plan.name.encode()
+    headers = {
+        **_INERT,
+        "Content-Disposition": names.attachment(name, f".{format}"),
+        "X-Coffre-Run": str(place.run.number),
+    }
+    if length is not None:
+        headers["Content-Length"] = str(length)
+    return Stream(body, 200, headers, archive.media_type)
+
+
+def _http_date(mtime_ns: int) -> str:
+    """An HTTP date; years that have no such form are moved to the nearest that has."""
+    seconds = min(max(mtime_ns // 10**9, -62_135_596_800), 253_402_300_799)
+    return format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True)

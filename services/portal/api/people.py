@@ -1,0 +1,92 @@
+"""Tokens for programs, and passwords."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.portal.actions.people import signing
+from services.portal.api.access import Acting, Address, ResourcesOf
+from services.portal.rules.people import Role
+
+router = APIRouter(tags=["sign-in"])
+
+Email = Annotated[str, Field(min_length=1, max_length=320)]
+Password = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class TokenRequest(BaseModel):
+    """A sign-in by a program."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: Email
+    password: Password
+    totp: str | None = None
+
+
+class TokenAnswer(BaseModel):
+    """A bearer token, shown once; `tenant_id` is absent for operators."""
+
+    token: str
+    expires_at: datetime
+    role: Role
+    tenant_id: UUID | None
+
+
+class PasswordRequest(BaseModel):
+    """A change of password, which needs the present one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: Email
+    password: Password
+    new_password: Password
+
+
+@router.post("/tokens", status_code=201)
+async def create_token(body: TokenRequest, resources: ResourcesOf, address: Address) -> TokenAnswer:
+    """Exchanges a password for a bearer token."""
+    signed = await signing.sign_in(
+        resources.pool,
+        resources.passwords,
+        email=body.email,
+        password=body.password,
+        address=address,
+        kind="token",
+    )
+    person = signed.person
+    return TokenAnswer(
+        token=signed.token,
+        expires_at=signed.expires_at,
+        role=person.role,
+        tenant_id=person.tenant_id,
+    )
+
+
+@router.delete("/tokens", status_code=204)
+async def drop_token(request: Request, actor: Acting, resources: ResourcesOf) -> Response:
+    """Ends the token that the request carries."""
+    token = request.headers["authorization"].partition(" ")[2].strip()
+    await signing.sign_out(resources.pool, actor, token)
+    return Response(status_code=204)
+
+
+@router.post("/password", status_code=204)
+async def change_password(
+    body: PasswordRequest, resources: ResourcesOf, address: Address
+) -> Response:
+    """Replaces a password, one-time or not."""
+    await signing.change_password(
+        resources.pool,
+        resources.passwords,
+        email=body.email,
+        password=body.password,
+        new_password=body.new_password,
+        address=address,
+    )
+    return Response(status_code=204)

@@ -1,0 +1,73 @@
+"""What a client has: plans, runs, and the entries of a restore point."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from services.portal.actions import runs
+from services.portal.api.access import Client, ResourcesOf
+from services.portal.store.runs.shown import Plan, Run
+
+router = APIRouter(tags=["plans"])
+
+
+@router.get("/plans")
+async def list_plans(actor: Client, resources: ResourcesOf) -> dict[str, Any]:
+    """A client's plans with their last finished runs, and when what is stored was verified."""
+    found = await runs.look_over(resources.pool, actor, 2)
+    return {
+        "plans": [_plan(plan, found.runs[plan.plan_id]) for plan in found.plans],
+        "verified_since": found.verified.since,
+        "damaged_at": found.verified.damaged_at,
+    }
+
+
+def _plan(plan: Plan, newest: list[Run]) -> dict[str, Any]:
+    finished = next((run for run in newest if run.outcome), None)
+    return {
+        "plan_id": plan.plan_id,
+        "name": plan.name,
+        "agent": plan.hostname,
+        "agent_id": plan.agent_id,
+        "folders": plan.folders,
+        "schedule": plan.schedule,
+        "timezone": plan.timezone,
+        "reports": plan.reports,
+        "last_restore_point": plan.last_restore_point,
+        "last_run": _run(finished) if finished else None,
+    }
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "number": run.number,
+        "run_id": run.run_id,
+        "outcome": run.outcome,
+        "reason": run.reason,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "restore_point": run.restore_point,
+        "files_total": run.files_total,
+        "files_new": run.files_new,
+        "files_changed": run.files_changed,
+        "files_removed": run.files_removed,
+        "files_not_copied": run.files_not_copied,
+        "bytes_protected": run.bytes_protected,
+        "bytes_sent": run.bytes_sent,
+        "stored_bytes": run.stored_bytes,
+    }
+
+
+@router.get("/plans/{plan}/runs")
+async def list_runs(
+    plan: str,
+    actor: Client,
+    resources: ResourcesOf,
+    before: Annotated[int, Query(ge=0, lt=2**31)] = 2**31 - 1,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """A plan's runs, newest first; `before` goes on where a list ended."""
+    found = await runs.list_runs(resources.pool, actor, plan, before=before, limit=limit)
+    return {"runs": [_run(run) for run in found.runs]}

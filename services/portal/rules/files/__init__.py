@@ -1,0 +1,7 @@
+"""Names, moments and ranges of files."""
+
+from __future__ import annotations
+
+from services.portal.rules.files import moments, names, ranges
+
+__all__ = ["moments", "names", "ranges"]

@@ -1,0 +1,90 @@
+"""Names as a file system gives them, made safe for a page, an address, a header, a zip."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
+
+from libs.shared.catalogue import terms
+from libs.shared.catalogue.terms import UNSEEN
+
+display = terms.display
+fold = terms.fold
+
+NAMES_LIST = "_coffre-names.txt"
+"""The file of a zip that says which names were changed."""
+
+_ZIP_NAME_MAX_BYTES = 255
+_ZIP_CUT_BYTES = 200
+
+
+def quoted(path: bytes) -> str:
+    """A path for an address: its raw bytes, percent-encoded, slashes kept."""
+    return quote_from_bytes(path, safe="/")
+
+
+def query_bytes(query: bytes, key: bytes) -> bytes | None:
+    """The raw bytes of a query's first member of that name; a plus is a space, as forms do."""
+    for part in query.split(b"&"):
+        name, _, value = part.partition(b"=")
+        if name == key:
+            return unquote_to_bytes(value.replace(b"+", b" "))
+    return None
+
+
+def clean_path(path: bytes) -> bytes:
+    """A path relative to the plan's root: no leading, trailing or double slashes."""
+    return b"/".join(part for part in path.split(b"/") if part)
+
+
+def parent(path: bytes) -> bytes:
+    """The folder that a path lies in, `b""` for the root."""
+    return path.rpartition(b"/")[0]
+
+
+def last(path: bytes) -> bytes:
+    """The last component of a path."""
+    return path.rpartition(b"/")[2]
+
+
+def attachment(name: bytes, suffix: str = "") -> str:
+    """A Content-Disposition that saves under the given name and never opens (RFC 6266, 8187)."""
+    shown = UNSEEN.sub("_", name.decode("utf-8", "replace")).replace("/", "_").replace("\\", "_")
+    shown = shown.strip(" .") or "coffre"
+    shown = shown.encode()[: 255 - len(suffix)].decode("utf-8", "ignore") + suffix
+    plain = re.sub(r"[^A-Za-z0-9 ._()\[\]+=,@-]", "_", shown)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(shown, safe='')}"
+
+
+def zip_path(path: bytes) -> str:
+    """A path as a zip can hold it; two paths never become one.
+
+    What is no UTF-8, can't be seen, or would mean something to an unpacker stands as `%XX`."""
+    resources = path.split(b"/")
+    safe = [_zip_name(part) for part in resources]
+    if safe[0] == NAMES_LIST:
+        safe[0] = "%5F" + NAMES_LIST[1:]
+    return "/".join(safe)
+
+
+_LOOKS_ESCAPED = re.compile("%(?=[0-9A-F]{2})")
+_LOOKS_CUT = re.compile("~(?=[0-9a-f]{16}$)")
+_DRIVE = re.compile("^([A-Za-z]):")
+
+
+def _zip_name(name: bytes) -> str:
+    text = name.decode("utf-8", "surrogateescape")
+    # Names that look like our own escapes are escaped too, or they could meet another.
+    text = _LOOKS_CUT.sub("%7E", _LOOKS_ESCAPED.sub("%25", text))
+    text = UNSEEN.sub(_percent, text).replace("\\", "%5C")
+    text = _DRIVE.sub(r"\1%3A", text)
+    if len(text.encode()) <= _ZIP_NAME_MAX_BYTES:
+        return text
+    head = text.encode()[:_ZIP_CUT_BYTES].decode("utf-8", "ignore")
+    return f"{head}~{hashlib.sha256(name).hexdigest()[:16]}"
+
+
+def _percent(match: re.Match[str]) -> str:
+    raw = match.group().encode("utf-8", "surrogateescape")
+    return "".join(f"%{byte:02X}" for byte in raw)

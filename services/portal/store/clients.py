@@ -1,0 +1,186 @@
+"""Tenants, their subscriptions and enrolments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from libs.shared.database import Connection
+from libs.shared.events import Locale, SubscriptionState
+
+_COLUMNS = """tenant_id, name, locale, timezone, contracted_bytes, seats, retention_days,
+    subscription, subscription_reason, ends_at, ended_at, destruction_due_at, version, created_at"""
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A client company and where its subscription stands."""
+
+    tenant_id: UUID
+    name: str
+    locale: Locale
+    timezone: str
+    contracted_bytes: int
+    seats: int
+    retention_days: int
+    subscription: SubscriptionState
+    subscription_reason: str
+    ends_at: datetime | None
+    ended_at: datetime | None
+    destruction_due_at: datetime | None
+    version: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Glance:
+    """One line of the operators' list of clients."""
+
+    tenant_id: UUID
+    name: str
+    subscription: SubscriptionState
+    ends_at: datetime | None
+    destruction_due_at: datetime | None
+    contracted_bytes: int
+    seats: int
+    created_at: datetime
+    stored_bytes: int
+    protected_bytes: int
+    agents: int
+    plans: int
+    failing_plans: int
+    last_finished_at: datetime | None
+
+
+async def add(conn: Connection, tenant: Tenant) -> None:
+    """Writes a new tenant."""
+    await conn.execute(
+        """
+        INSERT INTO tenants (tenant_id, name, locale, timezone, contracted_bytes, seats,
+            retention_days, subscription, version, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        """,
+        tenant.tenant_id,
+        tenant.name,
+        tenant.locale,
+        tenant.timezone,
+        tenant.contracted_bytes,
+        tenant.seats,
+        tenant.retention_days,
+        tenant.subscription,
+        tenant.version,
+        tenant.created_at,
+    )
+
+
+async def find(conn: Connection, tenant_id: UUID) -> Tenant | None:
+    """Returns the tenant, None if there is none."""
+    row = await conn.fetchrow(
+        f"""
+        SELECT {_COLUMNS} FROM tenants WHERE tenant_id = $1
+        """,
+        tenant_id,
+    )
+    return Tenant(**row) if row else None
+
+
+async def lock(conn: Connection, tenant_id: UUID) -> Tenant | None:
+    """As `find`; the tenant's row stays locked until the transaction ends."""
+    row = await conn.fetchrow(
+        f"""
+        SELECT {_COLUMNS} FROM tenants WHERE tenant_id = $1 FOR UPDATE
+        """,
+        tenant_id,
+    )
+    return Tenant(**row) if row else None
+
+
+async def list_all(conn: Connection) -> list[Glance]:
+    """Every client with its state at a glance, by name."""
+    rows = await conn.fetch(
+        """
+        WITH latest AS (
+            SELECT p.tenant_id, p.plan_id, r.outcome, r.finished_at
+            FROM plans p
+            LEFT JOIN LATERAL (
+                SELECT outcome, finished_at FROM runs r
+                WHERE r.tenant_id = p.tenant_id AND r.plan_id = p.plan_id
+                  AND r.outcome IS NOT NULL
+                ORDER BY number DESC LIMIT 1
+            ) r ON true
+        ), by_tenant AS (
+            SELECT tenant_id, count(*) AS plans, max(finished_at) AS last_finished_at,
+                   count(*) FILTER (WHERE outcome = 'failed') AS failing_plans
+            FROM latest GROUP BY tenant_id
+        ), machines AS (
+            SELECT tenant_id, count(*) AS agents FROM agents
+            WHERE revoked_at IS NULL GROUP BY tenant_id
+        )
+        SELECT t.tenant_id, t.name, t.subscription, t.ends_at, t.destruction_due_at,
+               t.contracted_bytes, t.seats, t.created_at,
+               coalesce(v.stored_bytes, 0) AS stored_bytes,
+               coalesce(v.protected_bytes, 0) AS protected_bytes,
+               coalesce(m.agents, 0) AS agents, coalesce(b.plans, 0) AS plans,
+               coalesce(b.failing_plans, 0) AS failing_plans, b.last_finished_at
+        FROM tenants t
+        LEFT JOIN volumes v USING (tenant_id)
+        LEFT JOIN by_tenant b USING (tenant_id)
+        LEFT JOIN machines m USING (tenant_id)
+        ORDER BY lower(t.name), t.tenant_id
+        """
+    )
+    return [Glance(**row) for row in rows]
+
+
+async def set_subscription(
+    conn: Connection,
+    tenant_id: UUID,
+    state: SubscriptionState,
+    reason: str,
+    *,
+    ends_at: datetime | None,
+    ended_at: datetime | None,
+) -> int:
+    """Moves the subscription; a date of destruction told for an earlier end is forgotten.
+
+    Returns the tenant's new version."""
+    version: int = await conn.fetchval(
+        """
+        UPDATE tenants SET subscription = $2, subscription_reason = $3, ends_at = $4,
+            ended_at = $5, destruction_due_at = NULL, version = version + 1
+        WHERE tenant_id = $1 RETURNING version
+        """,
+        tenant_id,
+        state,
+        reason,
+        ends_at,
+        ended_at,
+    )
+    return version
+
+
+async def find_due_ends(conn: Connection, now: datetime) -> list[UUID]:
+    """Tenants whose agreed last day has come."""
+    rows = await conn.fetch(
+        """
+        SELECT tenant_id FROM tenants WHERE subscription = 'ending' AND ends_at <= $1
+        """,
+        now,
+    )
+    return [row["tenant_id"] for row in rows]
+
+
+async def set_destruction_due(
+    conn: Connection, tenant_id: UUID, due_at: datetime, version: int
+) -> None:
+    """Notes when retention will destroy the data; the newer version wins, and only while ended."""
+    await conn.execute(
+        """
+        UPDATE tenants SET destruction_due_at = $2, destruction_version = $3
+        WHERE tenant_id = $1 AND destruction_version <= $3 AND subscription = 'ended'
+        """,
+        tenant_id,
+        due_at,
+        version,
+    )

@@ -1,0 +1,101 @@
+"""SQL of machines: codes to enrol, agents, their end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from libs.shared.database import Connection
+from libs.shared.events import (
+    AgentEnrolled,
+)
+
+
+async def add_enrolment(
+    conn: Connection,
+    tenant_id: UUID,
+    enrolment_id: UUID,
+    label: str,
+    opened_by: UUID,
+    opened_at: datetime,
+    expires_at: datetime,
+) -> None:
+    """Notes that a code was handed out; the code itself is kept nowhere."""
+    await conn.execute(
+        """
+        INSERT INTO enrolments (enrolment_id, tenant_id, label, opened_by, opened_at, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        """,
+        enrolment_id,
+        tenant_id,
+        label,
+        opened_by,
+        opened_at,
+        expires_at,
+    )
+
+
+async def find_agent_tenant(conn: Connection, agent_id: UUID) -> UUID | None:
+    """Which tenant an enrolled machine belongs to."""
+    tenant_id: UUID | None = await conn.fetchval(
+        """
+        SELECT tenant_id FROM agents WHERE agent_id = $1
+        """,
+        agent_id,
+    )
+    return tenant_id
+
+
+async def revoke_agent(conn: Connection, tenant_id: UUID, agent_id: UUID, at: datetime) -> bool:
+    """Notes that an agent's token is withdrawn; False if it already was."""
+    row = await conn.fetchrow(
+        """
+        UPDATE agents SET revoked_at = $3
+        WHERE tenant_id = $1 AND agent_id = $2 AND revoked_at IS NULL RETURNING agent_id
+        """,
+        tenant_id,
+        agent_id,
+        at,
+    )
+    return row is not None
+
+
+@dataclass(frozen=True)
+class Agent:
+    """An enrolled machine."""
+
+    agent_id: UUID
+    hostname: str
+    platform: str
+    agent_version: str
+    enrolled_at: datetime
+    revoked_at: datetime | None
+
+
+async def list_agents(conn: Connection, tenant_id: UUID) -> list[Agent]:
+    """A tenant's machines, by name."""
+    rows = await conn.fetch(
+        """
+        SELECT agent_id, hostname, platform, agent_version, enrolled_at, revoked_at
+        FROM agents WHERE tenant_id = $1 ORDER BY lower(hostname), enrolled_at
+        """,
+        tenant_id,
+    )
+    return [Agent(**row) for row in rows]
+
+
+async def add_agent(conn: Connection, event: AgentEnrolled) -> None:
+    """Keeps a machine that joined; it may have been told before."""
+    await conn.execute(
+        """
+        INSERT INTO agents (agent_id, tenant_id, hostname, platform, agent_version, enrolled_at)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (agent_id) DO NOTHING
+        """,
+        event.agent_id,
+        event.tenant_id,
+        event.hostname,
+        event.platform,
+        event.agent_version,
+        event.enrolled_at,
+    )

@@ -1,0 +1,7 @@
+"""Plans and runs: as events tell them, and as they are shown."""
+
+from __future__ import annotations
+
+from services.portal.store.runs import received, shown
+
+__all__ = ["received", "shown"]
