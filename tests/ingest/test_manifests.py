@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import httpx2
 import pytest
+import time_machine
 
-from libs.shared import bucket
+from libs.shared import bucket, clock
 from libs.shared import database as databases
 from libs.shared.entries import FolderDelta
+from libs.shared.errors import Unavailable
 from libs.shared.keys import KeyRing
+from libs.shared.objects import ObjectStore
 from services.ingest import actions
 from tests.ingest.lost import Empty, empty_database, fingerprint_of, keys_like, numbers
 from tests.world.agents import Agent
@@ -106,6 +110,18 @@ async def tell_ends(service: House) -> None:
     raise AssertionError("the bucket was not told of all ends")
 
 
+async def find_the_store_away(service: House) -> None:
+    """What the job would meet if the store were gone: it is late then, and has not succeeded."""
+    nowhere = ObjectStore("http://127.0.0.1:9", "key", "secret-key", "bucket")
+    async with empty_database(service, service.dsn("ingest"), nowhere) as own:
+        with (
+            time_machine.travel(clock.now() + timedelta(minutes=1), tick=True),
+            pytest.raises(Unavailable),
+        ):
+            await actions.manifests.ends.tell_ends(own.ingest)
+    await nowhere.close()
+
+
 async def read_ends(service: House, agent: Agent, plan: str, run: int) -> list[dict[str, Any]]:
     keys = await KeyRing(service.objects, service.master_key).get(agent.tenant.tenant_id)
     told = []
@@ -131,5 +147,6 @@ async def test_a_run_that_was_given_up_after_its_commit_was_refused(
     await empty.rebuild(tenant_id)
     assert await numbers(empty, plan) == [1]
     await agent.abort(run, reason={"code": "tired", "detail": "no more"})
+    await find_the_store_away(ingest)
     await tell_ends(ingest)
     assert [end["state"] for end in await read_ends(ingest, agent, plan, 2)] == ["failed"]

@@ -34,12 +34,16 @@ async def tell_end(resources: Resources, tenant_id: UUID, run_id: UUID) -> None:
 
 
 async def tell_ends(resources: Resources) -> int:
-    """Tells the bucket of ends that it doesn't know of; returns how many."""
+    """Tells the bucket of ends that it doesn't know of; returns how many.
+
+    Raises Unavailable where that kept every one of them.
+    """
     async with database.acquire(resources.pool) as conn:
         pending = await store.manifests.due.list_untold_ends(
             conn, clock.now() - _PATIENCE, _ENDS_AT_ONCE
         )
     written = 0
+    outage: Unavailable | None = None
     for tenant_id, run_id in pending:
         try:
             await _write_end(resources, tenant_id, run_id)
@@ -50,6 +54,9 @@ async def tell_ends(resources: Resources) -> int:
                 await store.manifests.due.mark_end_written(conn, tenant_id, run_id)
         except Refusal as refusal:
             logs.get().warning("end.pending", run_id=str(run_id), why=refusal.code)
+            outage = refusal if isinstance(refusal, Unavailable) else outage
+    if outage is not None and not written:
+        raise outage
     return written
 
 

@@ -12,7 +12,7 @@ from libs.shared import bucket, database, logs
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.entries import Entry
-from libs.shared.errors import Refusal
+from libs.shared.errors import Refusal, Unavailable
 from services.ingest import rules, store
 from services.ingest.actions.resources import Resources
 
@@ -28,18 +28,25 @@ class _Spooled(NamedTuple):
 
 
 async def write_due_lists(resources: Resources) -> int:
-    """Writes whole lists of the plans that want one most; returns how many."""
+    """Writes whole lists of the plans that want one most; returns how many.
+
+    Raises Unavailable where that kept every one of them.
+    """
     async with database.acquire(resources.pool) as conn:
         wanted = await store.manifests.due.list_due_lists(
             conn, rules.manifests.history.LIST_ENTRIES, rules.manifests.history.LIST_RUNS
         )
     written = 0
+    outage: Unavailable | None = None
     for due in wanted:
         try:
             await write_list(resources, due)
             written += 1
         except Refusal as refusal:
             logs.get().warning("list.unwritten", plan_id=str(due.plan_id), why=refusal.code)
+            outage = refusal if isinstance(refusal, Unavailable) else outage
+    if outage is not None and not written:
+        raise outage
     return written
 
 
