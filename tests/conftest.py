@@ -61,7 +61,7 @@ class TestServers:
 
     @property
     def programs(self) -> Servers:
-        """The same as devstack knows them."""
+        """The servers as devstack knows them."""
         return Servers(
             self.broker,
             PostgreSQL(self.postgres_port, self.postgres_password),

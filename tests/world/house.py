@@ -85,7 +85,7 @@ class Running:
             await connection.close()
 
     def query(self, statement: str, *arguments: object) -> list[Any]:
-        """The same for a test that has no loop."""
+        """Rows, as the database's owner sees them, for a test that has no loop."""
         return asyncio.run(self.fetch(statement, *arguments))
 
     async def events(self, tenant_id: uuid.UUID, kind: str) -> list[Any]:
