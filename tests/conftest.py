@@ -32,7 +32,7 @@ from devstack.servers import Servers
 from libs.shared import database as databases
 from libs.shared.objects import ObjectStore
 from tests.servers import cloned_database, execute, in_thread, make_bucket
-from tests.world.house import Installation
+from tests.world.running import Installation
 
 ROOT = Path(__file__).parents[1]
 
