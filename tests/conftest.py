@@ -32,7 +32,7 @@ from devstack.servers import Servers
 from libs.shared import database as databases
 from libs.shared.objects import ObjectStore
 from tests.servers import cloned_database, execute, in_thread, make_bucket
-from tests.world.house import Installation
+from tests.world.running import Installation
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,7 +61,7 @@ class TestServers:
 
     @property
     def programs(self) -> Servers:
-        """The same as devstack knows them."""
+        """The servers as devstack knows them."""
         return Servers(
             self.broker,
             PostgreSQL(self.postgres_port, self.postgres_password),

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
+
+from fastapi import FastAPI
 
 from libs.shared import keys, runtime, web
 from libs.shared.settings import load
 from services.ingest import actions, api, commands, consumers, jobs
 from services.ingest.settings import IngestSettings
+
+
+def build(
+    resources: actions.resources.Resources, max_file_bytes: int, ready: Sequence[web.Check] = ()
+) -> FastAPI:
+    """The application: the agents' protocol over the actions."""
+    app = web.create_app(
+        "ingest",
+        title="Coffre: agent protocol",
+        ready=ready,
+        routers=api.ROUTERS,
+        bodies=api.limit_bodies(max_file_bytes),
+        openapi_url="/v1/openapi.json",
+        agents_at="/v1/",
+    )
+    app.state.resources = resources
+    return app
 
 
 async def serve() -> None:
@@ -21,16 +41,8 @@ async def serve() -> None:
         resources = actions.resources.Resources(
             service.pool, objects, ring, timedelta(seconds=settings.lease_seconds)
         )
-        app = web.create_app(
-            "ingest",
-            title="Coffre: agent protocol",
-            ready=[*service.checks(), web.Check("storage", objects.check)],
-            routers=api.ROUTERS,
-            bodies=api.limit_bodies(settings.max_file_bytes),
-            openapi_url="/v1/openapi.json",
-            agents_at="/v1/",
-        )
-        app.state.resources = resources
+        ready = [*service.checks(), web.Check("storage", objects.check)]
+        app = build(resources, settings.max_file_bytes, ready)
         try:
             await service.run(app, jobs=jobs.JOBS, resources=resources, handlers=consumers.HANDLERS)
         finally:

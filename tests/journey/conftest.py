@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.world.house import Installation
 from tests.world.machines import Machine
+from tests.world.running import Installation
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ import pytest
 from devstack import mails
 from tests.trees import build_hostile_tree, compare_trees
 from tests.world.clients import PASSWORD
-from tests.world.house import Installation
 from tests.world.machines import Machine, summary_of
+from tests.world.running import Installation
 from tests.world.waiting import wait_for
 
 pytestmark = [pytest.mark.xdist_group("installation"), pytest.mark.timeout(600)]

@@ -14,8 +14,8 @@ from contextlib import suppress
 import pytest
 
 from tests.trees import compare_trees
-from tests.world.house import Installation
 from tests.world.machines import ROOT, Machine, summary_of
+from tests.world.running import Installation
 from tests.world.waiting import wait_for
 
 pytestmark = [pytest.mark.xdist_group("installation"), pytest.mark.timeout(900)]

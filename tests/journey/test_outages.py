@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.world.house import Installation
 from tests.world.machines import Machine
+from tests.world.running import Installation
 from tests.world.waiting import wait_for
 
 pytestmark = [pytest.mark.xdist_group("installation"), pytest.mark.timeout(600)]

@@ -134,7 +134,7 @@ class Refused(Exception):  # noqa: N818 - named after what happened
 
 
 def taken(answer: httpx2.Response) -> httpx2.Response:
-    """The same answer, unless it is a problem: then Refused."""
+    """The answer itself, unless it is a problem: then Refused."""
     if answer.is_success:
         return answer
     raise Refused(answer)

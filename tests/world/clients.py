@@ -15,7 +15,7 @@ from tests.world.machines import Machine, summary_of
 from tests.world.waiting import wait_for
 
 if TYPE_CHECKING:
-    from tests.world.house import Running
+    from tests.world.running import Running
 
 PASSWORD = "une tarte aux pommes tiède"
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from email.message import EmailMessage
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx2
 
-from devstack import mails
 from devstack.portal import Portal
 from devstack.stack import SERVICES, Stack, is_ready
 from libs.shared import bus, clock, database, keys
@@ -26,118 +21,11 @@ from libs.shared.events import Event
 from libs.shared.objects import ObjectStore
 from services.ingest import consumers
 from tests.servers import cloned_database, free_port, make_bucket
-from tests.world.clients import Client, open_client
 from tests.world.machines import ROOT
+from tests.world.running import Running
 from tests.world.waiting import wait_for
 
 FOR_AGENTS = ("ingest", "portal", "reporting")
-
-
-class Running:
-    """Services that run, seen from outside."""
-
-    mail_dir: Path
-    admin_dsn: str
-    portal: Portal
-
-    def url(self, service: str) -> str:
-        """The address of a service."""
-        raise NotImplementedError
-
-    def api(self, token: str) -> httpx2.Client:
-        """The portal's JSON API with somebody's token."""
-        return httpx2.Client(
-            base_url=f"{self.url('portal')}/api/v1/",
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=60,
-            verify=False,
-        )
-
-    def operator(self) -> httpx2.Client:
-        """The portal's JSON API as its operator."""
-        return self.api(self.portal.operator_token)
-
-    def open_client(self, *name: str, **terms: Any) -> Client:
-        """A client company whose administrator has chosen a password."""
-        return open_client(self, *name, **terms)
-
-    def mails(self, to: str) -> list[EmailMessage]:
-        """The mails that an address got, oldest first."""
-        return list(mails.read(self.mail_dir, to))
-
-    def mail(self, to: str, containing: str, seconds: float = 60) -> EmailMessage:
-        """The first mail to an address whose subject or text holds some words, once it is there."""
-
-        def look() -> EmailMessage | None:
-            for mail in self.mails(to):
-                if containing in str(mail["Subject"]) or containing in mails.text(mail):
-                    return mail
-            return None
-
-        return wait_for(f"a mail to {to} with «{containing}»", look, seconds)
-
-    async def fetch(self, statement: str, *arguments: object) -> list[Any]:
-        """Rows, as the database's owner sees them."""
-        connection = await asyncpg.connect(self.admin_dsn)
-        try:
-            return list(await connection.fetch(statement, *arguments))
-        finally:
-            await connection.close()
-
-    def query(self, statement: str, *arguments: object) -> list[Any]:
-        """The same for a test that has no loop."""
-        return asyncio.run(self.fetch(statement, *arguments))
-
-    async def events(self, tenant_id: uuid.UUID, kind: str) -> list[Any]:
-        """What ingest published of a tenant, in order: payloads as JSON."""
-        rows = await self.fetch(
-            "SELECT payload::jsonb::text AS p FROM ingest.outbox"
-            " WHERE tenant_id = $1 AND type = $2 ORDER BY position",
-            tenant_id,
-            kind,
-        )
-        return [json.loads(row["p"]) for row in rows]
-
-    def http(self, service: str) -> httpx2.AsyncClient:
-        """A client of a service, for whoever it then says it is."""
-        return httpx2.AsyncClient(
-            base_url=self.url(service), timeout=60, trust_env=False, verify=False
-        )
-
-    def all_delivered(self) -> bool:
-        """Has all that the portal published been taken in by ingest?"""
-        (row,) = self.query(
-            "SELECT (SELECT count(*) FROM portal.outbox WHERE published_at IS NULL)"
-            " + (SELECT count(*) FROM ingest.inbox WHERE done_at IS NULL) AS left"
-        )
-        return bool(row["left"] == 0)
-
-
-@dataclass
-class Installation(Running):
-    """A whole running stack, as `./run up` starts it."""
-
-    folder: Path
-
-    @property
-    def stack(self) -> dict[str, Any]:
-        """What `stack.json` says now: process numbers change when a service is started again."""
-        told: dict[str, Any] = json.loads((self.folder / "stack.json").read_text())
-        return told
-
-    def __post_init__(self) -> None:
-        told = self.stack
-        self.mail_dir = Path(told["mailbox"]["dir"])
-        self.admin_dsn = told["postgres"]["dsn"]
-        self.portal = Portal(told["portal"]["url"], told["operator"]["token"])
-
-    def url(self, service: str) -> str:
-        """The address of a service."""
-        return str(self.stack["services"][service]["url"])
-
-    def pid(self, service: str) -> int:
-        """The number of a service's process at this moment."""
-        return int(self.stack["services"][service]["pid"])
 
 
 @dataclass

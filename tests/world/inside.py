@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import httpx2
 
-from libs.shared import database, keys, web
+from libs.shared import database, keys
 from libs.shared.events import Event
 from libs.shared.objects import ObjectStore
-from services.ingest import actions, api, consumers
+from services.ingest import actions, consumers
+from services.ingest.__main__ import build
 
 
 class Ingest:
@@ -25,8 +26,7 @@ class Ingest:
         self.pool = await database.create_pool(self._dsn, "ingest", max_size=6)
         ring = keys.KeyRing(self.objects, self._master_key)
         self.parts = actions.resources.Resources(self.pool, self.objects, ring, timedelta(hours=1))
-        self.app = web.create_app("ingest", routers=api.ROUTERS, bodies=api.limit_bodies(1 << 40))
-        self.app.state.resources = self.parts
+        self.app = build(self.parts, max_file_bytes=1 << 40)
         return self
 
     async def close(self) -> None:
