@@ -100,7 +100,7 @@ async def world(portal: Any) -> Any:
         await sign_in(page, client.email, PASSWORD)
         await sign_in(desk, OPERATOR_EMAIL, OPERATOR_PASSWORD)
         forms = {who: form_token((await who.get("/account")).text) for who in (page, desk)}
-        asked = b"".join(map(builder.wanted, rows))
+        asked = builder.asked(rows)
         yield World(
             portal, client, other.email, asked, api, page, operator, desk, visitor, program, forms
         )
