@@ -73,6 +73,7 @@ class Fetches:
         self.under_way.add(number)
         self.most = max(self.most, len(self.under_way))
         try:
+            await asyncio.sleep(0)  # an event that is set lets nobody else go first
             await self.go[number].wait()
         finally:
             self.under_way.remove(number)
