@@ -57,22 +57,37 @@ CREATE TABLE catalogue.versions (
 );
 -- Chunk ids are hashes: trying to compress them only costs.
 ALTER TABLE catalogue.versions ALTER COLUMN chunk_ids SET STORAGE EXTERNAL;
+-- A first copy closes no version, and so pays nothing for this.
+CREATE INDEX versions_superseded ON catalogue.versions (tenant_id, plan_id, last_run)
+    WHERE last_run IS NOT NULL;
 
+-- 'damaged': the object was seen to be broken. It still counts as stored; its chunks count as
+-- absent until they are uploaded again. damaged_at outlives a condemnation, so that resurrecting
+-- a damaged pack does not make it good.
+-- chunks_moved: some of its chunks were given to another pack; whoever remembers that a chunk
+-- lies here must look again. Chunks change their pack, or go, only in a transaction that holds
+-- the row of the pack they leave, exclusively, and sets this (docs/decisions/0009).
 CREATE TABLE catalogue.packs (
     tenant_id    uuid NOT NULL,
     pack_no      bigint GENERATED ALWAYS AS IDENTITY,
     pack_id      bytea NOT NULL CHECK (octet_length(pack_id) = 32),
     object_bytes bigint NOT NULL CHECK (object_bytes > 0),
     chunk_count  integer NOT NULL,
-    state        text NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'condemned')),
+    state        text NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'condemned', 'damaged')),
     stored_at    timestamptz NOT NULL,
     condemned_at timestamptz CHECK ((condemned_at IS NOT NULL) = (state = 'condemned')),
     verified_at  timestamptz NOT NULL,
+    damaged_at   timestamptz,
+    chunks_moved boolean NOT NULL DEFAULT false,
     PRIMARY KEY (tenant_id, pack_no),
-    UNIQUE (tenant_id, pack_id)
+    UNIQUE (tenant_id, pack_id),
+    CONSTRAINT damage_has_a_date CHECK (
+        CASE state WHEN 'live' THEN damaged_at IS NULL
+                   WHEN 'damaged' THEN damaged_at IS NOT NULL ELSE true END)
 );
--- Few rows are condemned: finding out that there is none must cost nothing.
-CREATE INDEX packs_condemned ON catalogue.packs (tenant_id, pack_no) WHERE state = 'condemned';
+-- Few rows are not live: finding out that there is none must cost nothing.
+CREATE INDEX packs_not_live ON catalogue.packs (tenant_id, pack_no) WHERE state <> 'live';
+CREATE INDEX packs_verified ON catalogue.packs (tenant_id, verified_at) WHERE state = 'live';
 
 CREATE TABLE catalogue.chunks (
     tenant_id uuid NOT NULL,
@@ -86,7 +101,10 @@ CREATE TABLE catalogue.chunks (
     PRIMARY KEY (tenant_id, chunk_id)
 );
 -- No foreign key to packs: it would cost one look-up a chunk, and both are written together.
-CREATE INDEX chunks_of_pack ON catalogue.chunks (tenant_id, pack_no);
+-- The pack before the tenant: a tenant that came after the statistics were made counts as one row,
+-- and then any index that begins with the tenant seems as good as the primary key for finding a
+-- chunk, and is smaller. Each look-up read all chunks of the tenant (docs/decisions/0018).
+CREATE INDEX chunks_of_pack ON catalogue.chunks (pack_no, tenant_id);
 
 -- stored_bytes = sum of object_bytes of live packs; protected_bytes = sum of the current files'
 -- sizes. Changed in the transaction that changes the rows behind it.

@@ -1,27 +1,4 @@
--- What collecting garbage and finding damage need (docs/decisions/0009).
-
--- 'damaged': the object was seen to be broken. It still counts as stored; its chunks count as
--- absent until they are uploaded again. damaged_at outlives a condemnation, so that resurrecting
--- a damaged pack does not make it good.
--- chunks_moved: some of its chunks were given to another pack; whoever remembers that a chunk
--- lies here must look again. Chunks change their pack, or go, only in a transaction that holds
--- the row of the pack they leave, exclusively, and sets this.
-ALTER TABLE catalogue.packs
-    ADD COLUMN damaged_at timestamptz,
-    ADD COLUMN chunks_moved boolean NOT NULL DEFAULT false,
-    DROP CONSTRAINT packs_state_check,
-    ADD CONSTRAINT packs_state_check CHECK (state IN ('live', 'condemned', 'damaged')),
-    ADD CONSTRAINT damage_has_a_date CHECK (
-        CASE state WHEN 'live' THEN damaged_at IS NULL
-                   WHEN 'damaged' THEN damaged_at IS NOT NULL ELSE true END);
-
-DROP INDEX catalogue.packs_condemned;
--- Few rows are not live: finding out that there is none must cost nothing.
-CREATE INDEX packs_not_live ON catalogue.packs (tenant_id, pack_no) WHERE state <> 'live';
-CREATE INDEX packs_verified ON catalogue.packs (tenant_id, verified_at) WHERE state = 'live';
--- A first copy closes no version, and so pays nothing for this.
-CREATE INDEX versions_superseded ON catalogue.versions (tenant_id, plan_id, last_run)
-    WHERE last_run IS NOT NULL;
+-- What collecting garbage needs (docs/decisions/0009).
 
 -- The packs that a commit needed, by its transaction: what a mark's snapshot does not see of
 -- these may have made reachable what the mark found dead. Retention forgets them after a mark.
