@@ -15,7 +15,7 @@ import pytest
 from starlette.requests import ClientDisconnect
 from structlog.testing import capture_logs
 
-from libs.shared import clock, packs
+from libs.shared import bucket, clock, packs
 from libs.shared import database as databases
 from libs.shared.catalogue import volumes
 from libs.shared.errors import BodyTooLarge, Unavailable
@@ -170,7 +170,7 @@ async def test_a_slow_body_gives_its_room_away_and_is_stored_all_the_same(
 
     assert (await machine.send(slow, pieces(slow, hang_once), quick_seconds=0.05)).is_new
     assert calls == 2
-    key = f"t/{machine.agent.tenant_id}/packs/{slow.id[:2]}/{slow.id}"
+    key = bucket.key_of_pack(machine.agent.tenant_id, bytes.fromhex(slow.id))
     assert len(await machine.ingest.objects.get(key)) > 60_000
 
 
