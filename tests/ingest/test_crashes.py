@@ -89,9 +89,10 @@ async def test_killed_while_a_script_sends(own_ingest: Callable[..., House]) -> 
     service = own_ingest()
     agent = await enrolled(service)
     run = await agent.start(await agent.declare())
-    content = random.Random(5).randbytes(700_000)
+    size_bytes = 700_000
 
     async def put(name: str) -> httpx2.Response:
+        content = random.Random(name).randbytes(size_bytes)  # its own: what is stored is not put
         return await agent.client.put(f"/v1/runs/{run}/files/{name}", content=content)
 
     async def commit(_name: str) -> httpx2.Response:
@@ -110,7 +111,7 @@ async def test_killed_while_a_script_sends(own_ingest: Callable[..., House]) -> 
         service.start("ingest")
         answer = await call(step)
         assert answer.status_code == 200, answer.text
-    assert answer.json()["protected_bytes"] == 2 * len(content)
+    assert answer.json()["protected_bytes"] == (len(UPLOAD_STEPS) + 1) * size_bytes
     rows = await service.fetch("SELECT count(*) AS n FROM ingest.run_files")
     assert rows[0]["n"] == 0
     await agent.client.aclose()
