@@ -36,26 +36,30 @@ async def declare_plan(
             await store.plans.add_to_catalogue(
                 conn, agent.tenant_id, agent.agent_id, plan_id, name, now
             )
-            await outbox.add(conn, _declared(agent, plan_id, name, version, declaration))
+            machine = agent.tenant_id, agent.agent_id, agent.hostname
+            await outbox.add(conn, declared(*machine, plan_id, name, version, declaration))
         number, run_id = await store.plans.find_last_run(conn, agent.tenant_id, plan_id)
     if version is not None:
         logs.get().info("plan.declared", tenant_id=str(agent.tenant_id), plan_id=str(plan_id))
     return plan_id, number, run_id
 
 
-def _declared(
-    agent: rules.agents.Agent,
+def declared(
+    tenant_id: UUID,
+    agent_id: UUID,
+    hostname: str,
     plan_id: UUID,
     name: str,
     version: int,
     declaration: rules.reported.Declaration,
 ) -> PlanDeclared:
+    """What other services learn of a plan."""
     return PlanDeclared(
-        tenant_id=agent.tenant_id,
+        tenant_id=tenant_id,
         plan_id=plan_id,
         version=version,
-        agent_id=agent.agent_id,
-        hostname=agent.hostname,
+        agent_id=agent_id,
+        hostname=hostname,
         name=name,
         folders=declaration.folders,
         schedule=declaration.schedule,

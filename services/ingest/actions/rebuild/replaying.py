@@ -16,6 +16,7 @@ from libs.shared.reasons import Reason
 from services.ingest import rules, store
 from services.ingest.actions.commits.applying import Application
 from services.ingest.actions.manifests.ends import put_head
+from services.ingest.actions.plans import declared
 from services.ingest.actions.rebuild.gathering import Gathered, Step
 from services.ingest.actions.resources import Resources
 
@@ -238,17 +239,5 @@ def _enrolled(head: bucket.Head) -> AgentEnrolled:
 
 def _declared(head: bucket.Head, version: int) -> PlanDeclared:
     declaration = rules.reported.Declaration.model_validate(head.declaration)
-    return PlanDeclared(
-        tenant_id=head.tenant_id,
-        plan_id=head.plan_id,
-        version=version,
-        agent_id=head.agent_id,
-        hostname=head.hostname,
-        name=head.plan,
-        folders=declaration.folders,
-        schedule=declaration.schedule,
-        timezone=declaration.timezone,
-        dumps=declaration.dumps,
-        recipients=declaration.recipients,
-        reports=declaration.reports,
-    )
+    machine = head.tenant_id, head.agent_id, head.hostname
+    return declared(*machine, head.plan_id, head.plan, version, declaration)
