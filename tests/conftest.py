@@ -31,6 +31,7 @@ from devstack.servers import Mailbox as MailServer
 from devstack.servers import Servers
 from libs.shared import database as databases
 from libs.shared.objects import ObjectStore
+from tests.hostile.counting import HOSTILE, summarize
 from tests.servers import cloned_database, execute, in_thread, make_bucket
 from tests.world.running import Installation
 
@@ -228,6 +229,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "installation" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("installation"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what `tests/hostile` tried and what its victims felt, from all workers."""
+    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    told = [told for report in reports for name, told in report.user_properties if name == HOSTILE]
+    if told:
+        terminalreporter.section("hostile campaign")
+        for line in summarize(told):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from libs.shared.database.connections import Connection, connect, outages_transl
 
 STANDBY_SECONDS = 1.0
 WATCH_SECONDS = 1.0
+# Whoever lost the lead, and not by leaving it, notices within a moment and then ends its turn.
+HANDOVER_SECONDS = 1.0
 
 
 @asynccontextmanager
@@ -43,11 +45,18 @@ async def watch_lead(session: Connection) -> NoReturn:
 
 
 async def _lock(session: Connection, name: str) -> None:
-    """Asks again and again: a wait inside PostgreSQL would not show that the connection is gone."""
-    held = False
-    while not held:
-        held = await session.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name)
-        await asyncio.sleep(0 if held else STANDBY_SECONDS)
+    """Asks again and again: a wait inside PostgreSQL would not show that the connection is gone.
+
+    A lead that somebody else had is taken up a moment later: PostgreSQL gives away the lock of
+    a session that broke before its process knows, and the turn under way there takes its time
+    to end.
+    """
+    had_by_another = False
+    while not await session.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name):
+        had_by_another = True
+        await asyncio.sleep(STANDBY_SECONDS)
+    if had_by_another:
+        await asyncio.sleep(HANDOVER_SECONDS)
 
 
 async def _close(session: Connection) -> None:
