@@ -64,7 +64,6 @@ PATIENCE_SECONDS = 60
     metavar="FILE",
     help="Certificates to trust, for a private authority.",
 )
-@click.option("--totp", metavar="CODE", help="The second factor, where there is one.")
 @json_option
 def restore(
     plan: str,
@@ -78,7 +77,6 @@ def restore(
     dry_run: bool,
     only_list: bool,
     ca_file: Path | None,
-    totp: str | None,
     as_json: bool,
 ) -> None:
     """Bring a plan back, as it was at one of its runs.
@@ -111,7 +109,7 @@ def restore(
             connection = Connection(
                 portal, ca_file=ca_file, patience_seconds=PATIENCE_SECONDS, on_wait=teller.say
             )
-            with Portal(connection).signed_in(email, password, totp) as signed_in:
+            with Portal(connection).signed_in(email, password) as signed_in:
                 if only_list:
                     status = _list(signed_in, plan, as_json)
                 elif dry_run:

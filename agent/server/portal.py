@@ -38,18 +38,16 @@ class Portal:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
-    def sign_in(self, email: str, password: str, totp: str | None = None) -> None:
+    def sign_in(self, email: str, password: str) -> None:
         """Exchange the password for a token that this process alone holds."""
         request = {"email": email, "password": password}
-        if totp:
-            request["totp"] = totp
         answer = self.connection.call_json("POST", "/api/v1/tokens", request)
         self.connection.token = answer.json()["token"]
 
     @contextmanager
-    def signed_in(self, email: str, password: str, totp: str | None = None) -> Iterator[Portal]:
+    def signed_in(self, email: str, password: str) -> Iterator[Portal]:
         """Signed in for as long as this lasts."""
-        self.sign_in(email, password, totp)
+        self.sign_in(email, password)
         try:
             yield self
         finally:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 PREFIX = "COFFRE_"
 
@@ -26,6 +27,23 @@ class ServiceSettings(Settings):
     amqp_url: SecretStr
     listen: str = Field(default="127.0.0.1:8000", pattern=r"^\[?[0-9A-Za-z.:_-]+\]?:\d{1,5}$")
     log_format: Literal["json", "console"] = "json"
+
+
+Network = IPv4Network | IPv6Network
+
+
+class PublicSettings(ServiceSettings):
+    """What a service needs that others than we ask; `trusted_proxies` stand before it."""
+
+    trusted_proxies: tuple[Network, ...] = ()
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def split_networks(cls, value: object) -> object:
+        """Several networks or addresses stand in one variable, with commas between."""
+        if isinstance(value, str):
+            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        return value
 
 
 class BucketSettings(Settings):

@@ -8,13 +8,16 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from libs.shared import keys, runtime, web
-from libs.shared.settings import load
+from libs.shared.settings import Network, load
 from services.ingest import actions, api, commands, consumers, jobs
 from services.ingest.settings import IngestSettings
 
 
 def build(
-    resources: actions.resources.Resources, max_file_bytes: int, ready: Sequence[web.Check] = ()
+    resources: actions.resources.Resources,
+    max_file_bytes: int,
+    ready: Sequence[web.Check] = (),
+    trusted_proxies: Sequence[Network] = (),
 ) -> FastAPI:
     """The application: the agents' protocol over the actions."""
     app = web.create_app(
@@ -25,6 +28,7 @@ def build(
         bodies=api.limit_bodies(max_file_bytes),
         openapi_url="/v1/openapi.json",
         agents_at="/v1/",
+        trusted_proxies=trusted_proxies,
     )
     app.state.resources = resources
     return app
@@ -42,7 +46,7 @@ async def serve() -> None:
             service.pool, objects, ring, timedelta(seconds=settings.lease_seconds)
         )
         ready = [*service.checks(), web.Check("storage", objects.check)]
-        app = build(resources, settings.max_file_bytes, ready)
+        app = build(resources, settings.max_file_bytes, ready, settings.trusted_proxies)
         try:
             await service.run(app, jobs=jobs.JOBS, resources=resources, handlers=consumers.HANDLERS)
         finally:

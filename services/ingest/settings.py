@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from libs.shared.settings import BucketSettings, ServiceSettings, Settings
+from libs.shared.settings import BucketSettings, PublicSettings, Settings
 
 
-class IngestSettings(BucketSettings, ServiceSettings):
+class IngestSettings(BucketSettings, PublicSettings):
     """Ingest's settings.
 
     `lease_seconds`: how long a run may be silent; `max_file_bytes`: of a file that a script puts.

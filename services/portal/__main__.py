@@ -6,15 +6,23 @@ from collections.abc import Sequence
 
 from fastapi import FastAPI
 
-from libs.shared import keys, runtime, settings, web
+from libs.shared import keys, logs, runtime, settings, web
+from libs.shared.settings import Network
 from services.portal import api, commands, consumers, jobs, pages
 from services.portal.actions.people import signing
 from services.portal.actions.people.passwords import Passwords
 from services.portal.actions.resources import Resources
 from services.portal.settings import Settings
 
+STRICT_TRANSPORT = {"Strict-Transport-Security": "max-age=31536000"}
+"""Whoever came over TLS comes over TLS for a year."""
 
-def build(resources: Resources, ready: Sequence[web.Check] = ()) -> FastAPI:
+
+def build(
+    resources: Resources,
+    ready: Sequence[web.Check] = (),
+    trusted_proxies: Sequence[Network] = (),
+) -> FastAPI:
     """The application: JSON API and pages over the same actions."""
     app = web.create_app(
         "portal",
@@ -22,6 +30,8 @@ def build(resources: Resources, ready: Sequence[web.Check] = ()) -> FastAPI:
         routers=[api.router, pages.router],
         bodies=api.bodies.BODIES,
         agents_at="/api/v1/",
+        headers=STRICT_TRANSPORT if resources.is_https else None,
+        trusted_proxies=trusted_proxies,
     )
     app.state.resources = resources
     pages.install(app)
@@ -44,6 +54,8 @@ async def serve() -> None:
             ingest_url=s.ingest_url,
             passwords=Passwords(),
         )
+        if resources.is_https and not s.trusted_proxies:
+            logs.get().warning("proxies.unknown", why="COFFRE_TRUSTED_PROXIES names none")
         await signing.bootstrap_operator(
             resources.pool,
             resources.passwords,
@@ -52,7 +64,7 @@ async def serve() -> None:
             token_file=s.operator_token_file,
         )
         await service.run(
-            build(resources, service.checks()),
+            build(resources, service.checks(), s.trusted_proxies),
             jobs=jobs.JOBS,
             resources=resources,
             handlers=consumers.HANDLERS,

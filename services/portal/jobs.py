@@ -10,7 +10,7 @@ from libs.shared.runtime import Job, Jobs
 from services.portal import store
 from services.portal.actions.clients import subscription
 from services.portal.actions.resources import Resources
-from services.portal.rules import people
+from services.portal.rules import guesses, people
 from services.portal.rules.log.chain import COFFRE
 
 
@@ -36,10 +36,11 @@ async def end_subscriptions(resources: Resources) -> int:
 
 
 async def prune_credentials(resources: Resources) -> None:
-    """Removes credentials that expired and guesses that no longer count."""
+    """Removes credentials that expired, guesses that no longer count, and old acquaintances."""
     now = clock.now()
     async with transaction(resources.pool) as conn:
-        await store.people.prune(conn, now, people.ACCOUNT_THROTTLE.window)
+        await store.people.prune(conn, now)
+        await store.guesses.prune(conn, now - guesses.MEMORY, now - guesses.KNOWN_LIFE)
         await store.log.forget_restores(conn, now - people.TOKEN_LIFE)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import SecretStr, field_validator
 
 from libs.shared import settings
 
 
-class Settings(settings.BucketSettings, settings.ServiceSettings):
+class Settings(settings.BucketSettings, settings.PublicSettings):
     """Read from COFFRE_<FIELD>; the `_file` fields are paths."""
 
     listen: str = "127.0.0.1:8000"
@@ -19,6 +20,15 @@ class Settings(settings.BucketSettings, settings.ServiceSettings):
     operator_email: str
     operator_password_file: Path
     operator_token_file: Path
+
+    @field_validator("portal_url")
+    @classmethod
+    def check_portal_url(cls, value: str) -> str:
+        """Cookies, forms and links follow from it: an address of one host, and nothing below."""
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+            raise ValueError("this must be https://HOST, or http://HOST without TLS")
+        return f"{parts.scheme}://{parts.netloc}"
 
 
 class CommandSettings(settings.Settings):

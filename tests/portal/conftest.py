@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from libs.shared import database as databases
 from libs.shared import keys
 from libs.shared.objects import ObjectStore
 from libs.shared.runtime import http
+from libs.shared.settings import Network
 from services.portal.__main__ import build
 from services.portal.actions.people import signing
 from services.portal.actions.people.passwords import Passwords
@@ -116,6 +117,21 @@ class Portal:
 @pytest.fixture
 async def portal(database: Any, servers: Any, bucket: str, tmp_path: Path) -> AsyncIterator[Portal]:
     """A portal of the test's own: its database, its bucket, its port."""
+    async with open_portal(database, servers, bucket, tmp_path) as served:
+        yield served
+
+
+@asynccontextmanager
+async def open_portal(
+    database: Any,
+    servers: Any,
+    bucket: str,
+    tmp_path: Path,
+    *,
+    portal_url: str = "",
+    trusted_proxies: Sequence[Network] = (),
+) -> AsyncIterator[Portal]:
+    """A portal that serves as long as this lasts; `portal_url`: what it is told to be called."""
     pool = await databases.create_pool(database.dsn("portal"), "portal")
     objects = ObjectStore(servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key, bucket)
     stop = asyncio.Event()
@@ -125,7 +141,7 @@ async def portal(database: Any, servers: Any, bucket: str, tmp_path: Path) -> As
         objects=objects,
         keys=keys.KeyRing(objects, MASTER_KEY),
         mail_key=secrets.token_bytes(32),
-        portal_url=f"http://127.0.0.1:{port}",
+        portal_url=portal_url or f"http://127.0.0.1:{port}",
         ingest_url="http://127.0.0.1:1",
         # As cheap as it gets: what a hash costs is measured in a test of its own.
         passwords=Passwords(hasher=argon2.PasswordHasher(1, 8, 1)),
@@ -140,10 +156,12 @@ async def portal(database: Any, servers: Any, bucket: str, tmp_path: Path) -> As
         password_file=tmp_path / "password",
         token_file=tmp_path / "token",
     )
-    serving = asyncio.create_task(http.serve(build(parts), f"127.0.0.1:{port}", stop))
+    app = build(parts, trusted_proxies=trusted_proxies)
+    serving = asyncio.create_task(http.serve(app, f"127.0.0.1:{port}", stop))
     admin = await asyncpg.connect(database.admin_dsn)
     await _answers(port)
-    served = Portal(parts.portal_url, parts, token, admin, database.dsn("ingest"), MASTER_KEY)
+    url = f"http://127.0.0.1:{port}"
+    served = Portal(url, parts, token, admin, database.dsn("ingest"), MASTER_KEY)
     try:
         yield served
     finally:

@@ -13,9 +13,11 @@ from starlette.responses import JSONResponse, Response
 
 from libs.shared import logs
 from libs.shared.errors import Refusal
+from libs.shared.settings import Network
 from libs.shared.web import problems
 from libs.shared.web.admission import Admission
 from libs.shared.web.bodies import Limits
+from libs.shared.web.proxies import Proxies
 from libs.shared.web.requests import Surroundings
 
 CHECK_SECONDS = 5.0
@@ -43,22 +45,25 @@ def create_app(
     headers: Mapping[str, str] | None = None,
     openapi_url: str | None = None,
     agents_at: str | None = None,
+    trusted_proxies: Sequence[Network] = (),
 ) -> FastAPI:
     """A FastAPI application with problems, request ids, body limits, health and metrics.
 
     `bodies` has each route that takes a body, with its limits; `headers` are set on every answer
     that has not set them itself; below `agents_at` an agent of another protocol version is
-    refused.
+    refused; `trusted_proxies` are believed from where a request comes.
     """
     app = FastAPI(
         title=title or f"Coffre {service}",
         openapi_url=openapi_url,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # it would lead to whatever host the request names
     )
     problems.install(app)
     app.add_middleware(Admission, limits=bodies, agents_at=agents_at)
     app.add_middleware(Surroundings, service=service, headers=headers or {})
+    app.add_middleware(Proxies, trusted=trusted_proxies)
     app.include_router(_health(ready))
     for router in routers:
         app.include_router(router)

@@ -31,3 +31,8 @@ class Resources:
     def cookie_name(self) -> str:
         """The session's cookie; the prefix makes browsers refuse one set by another host."""
         return "__Host-coffre" if self.is_https else "coffre"
+
+    @property
+    def device_cookie_name(self) -> str:
+        """The cookie by which a browser is known that somebody signed in with before."""
+        return f"{self.cookie_name}-device"

@@ -10,6 +10,7 @@ from libs.shared import errors
 from services.portal.actions.people import signing
 from services.portal.actions.resources import Resources
 from services.portal.rules import people
+from services.portal.rules.guesses import Visitor
 from services.portal.rules.log.chain import Actor
 from services.portal.rules.people import Person
 
@@ -26,6 +27,14 @@ def find_address(request: Request) -> str:
 
 ResourcesOf = Annotated[Resources, Depends(find_resources)]
 Address = Annotated[str, Depends(find_address)]
+
+
+def find_visitor(request: Request, resources: ResourcesOf, address: Address) -> Visitor:
+    """Where a try at a password comes from."""
+    return Visitor(address, request.cookies.get(resources.device_cookie_name, "")[:64])
+
+
+VisitorOf = Annotated[Visitor, Depends(find_visitor)]
 
 
 async def find_signed_in(request: Request, resources: ResourcesOf) -> Person:

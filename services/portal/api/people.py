@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.portal.actions.people import signing
-from services.portal.api.access import Acting, Address, ResourcesOf
+from services.portal.api.access import Acting, ResourcesOf, VisitorOf
 from services.portal.rules.people import Role
 
 router = APIRouter(tags=["sign-in"])
@@ -26,7 +26,6 @@ class TokenRequest(BaseModel):
 
     email: Email
     password: Password
-    totp: str | None = None
 
 
 class TokenAnswer(BaseModel):
@@ -49,14 +48,16 @@ class PasswordRequest(BaseModel):
 
 
 @router.post("/tokens", status_code=201)
-async def create_token(body: TokenRequest, resources: ResourcesOf, address: Address) -> TokenAnswer:
+async def create_token(
+    body: TokenRequest, resources: ResourcesOf, visitor: VisitorOf
+) -> TokenAnswer:
     """Exchanges a password for a bearer token."""
     signed = await signing.sign_in(
         resources.pool,
         resources.passwords,
         email=body.email,
         password=body.password,
-        address=address,
+        visitor=visitor,
         kind="token",
     )
     person = signed.person
@@ -78,7 +79,7 @@ async def drop_token(request: Request, actor: Acting, resources: ResourcesOf) ->
 
 @router.post("/password", status_code=204)
 async def change_password(
-    body: PasswordRequest, resources: ResourcesOf, address: Address
+    body: PasswordRequest, resources: ResourcesOf, visitor: VisitorOf
 ) -> Response:
     """Replaces a password, one-time or not."""
     await signing.change_password(
@@ -87,6 +88,6 @@ async def change_password(
         email=body.email,
         password=body.password,
         new_password=body.new_password,
-        address=address,
+        visitor=visitor,
     )
     return Response(status_code=204)

@@ -51,7 +51,7 @@ async def open_enrolment(
     tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
 ) -> Response:
     """Shows a one-time code, this once."""
-    form = await sessions.read_form(request)
+    form = await sessions.read_form(request, resources)
     label = line(form, "label")
     try:
         enrolment = await machines.open_enrolment(
@@ -72,7 +72,7 @@ async def revoke_agent(
     address: Address,
 ) -> Response:
     """Withdraws a machine's token."""
-    await sessions.read_form(request)
+    await sessions.read_form(request, resources)
     await machines.revoke_agent(resources.pool, operator.at(address), agent_id)
     return RedirectResponse(f"/clients/{tenant_id}", 303)
 
@@ -89,7 +89,7 @@ async def step_subscription(
     """Ends, suspends, resumes or reinstates a subscription."""
     if step not in _STEPS:
         raise errors.NotFound
-    form = await sessions.read_form(request)
+    form = await sessions.read_form(request, resources)
     reason = line(form, "reason")
     if not reason:
         return await _show(

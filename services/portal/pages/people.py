@@ -12,11 +12,12 @@ from libs.shared import errors
 from services.portal.actions.people import signing
 from services.portal.actions.people.signing import Credential
 from services.portal.actions.resources import Resources
-from services.portal.api.access import Address, ResourcesOf
+from services.portal.api.access import Address, ResourcesOf, VisitorOf
 from services.portal.pages import sessions
 from services.portal.pages.rendering import render
 from services.portal.pages.sessions import Anybody, Reader, field
 from services.portal.rules import people
+from services.portal.rules.guesses import KNOWN_LIFE
 
 router = APIRouter()
 
@@ -34,9 +35,9 @@ async def show_sign_in(request: Request, reader: Reader, onward: Next = "/") -> 
 
 
 @router.post("/sign-in")
-async def sign_in(request: Request, resources: ResourcesOf, address: Address) -> Response:
+async def sign_in(request: Request, resources: ResourcesOf, visitor: VisitorOf) -> Response:
     """Opens a session; a one-time password leads to the choice of another."""
-    sessions.check_origin(request)
+    sessions.check_origin(request, resources.portal_url)
     form = await request.form(max_files=0, max_fields=10)
     email, password = field(form, "email")[:320], field(form, "password")[:4096]
     onward = sessions.own_path(field(form, "next"))
@@ -46,7 +47,7 @@ async def sign_in(request: Request, resources: ResourcesOf, address: Address) ->
             resources.passwords,
             email=email,
             password=password,
-            address=address,
+            visitor=visitor,
             kind="session",
         )
     except people.PasswordChangeRequired:
@@ -70,10 +71,10 @@ async def sign_in(request: Request, resources: ResourcesOf, address: Address) ->
 
 @router.post("/password")
 async def change_password(
-    request: Request, reader: Reader, resources: ResourcesOf, address: Address
+    request: Request, reader: Reader, resources: ResourcesOf, visitor: VisitorOf
 ) -> Response:
     """Replaces a password and opens a session with the new one."""
-    sessions.check_origin(request)
+    sessions.check_origin(request, resources.portal_url)
     form = await request.form(max_files=0, max_fields=10)
     email = reader.email if reader else field(form, "email")[:320]
     password, new = field(form, "password")[:4096], field(form, "new_password")[:4096]
@@ -89,7 +90,7 @@ async def change_password(
                 email=email,
                 password=password,
                 new_password=new,
-                address=address,
+                visitor=visitor,
             )
         except (people.WrongPassword, people.PasswordTooWeak, errors.TooManyRequests) as refusal:
             problem = refusal
@@ -104,14 +105,17 @@ async def change_password(
             problem=problem,
             first=first,
         )
-    signed = await signing.sign_in(
-        resources.pool,
-        resources.passwords,
-        email=email,
-        password=new,
-        address=address,
-        kind="session",
-    )
+    try:
+        signed = await signing.sign_in(
+            resources.pool,
+            resources.passwords,
+            email=email,
+            password=new,
+            visitor=visitor,
+            kind="session",
+        )
+    except errors.TooManyRequests:  # others guess at this very moment: the password is set
+        return RedirectResponse("/sign-in", 303)
     return _with_session(resources, signed, "/")
 
 
@@ -136,7 +140,7 @@ async def sign_out(
     request: Request, person: Anybody, resources: ResourcesOf, address: Address
 ) -> Response:
     """Ends the session at once."""
-    await sessions.read_form(request)
+    await sessions.read_form(request, resources)
     await signing.sign_out(resources.pool, person.at(address), request.state.session)
     answer = RedirectResponse("/sign-in", 303)
     answer.delete_cookie(
@@ -156,7 +160,7 @@ async def change_account(
     request: Request, person: Anybody, resources: ResourcesOf, address: Address
 ) -> Response:
     """Sets the reader's language."""
-    form = await sessions.read_form(request)
+    form = await sessions.read_form(request, resources)
     locale = field(form, "locale")
     if locale not in ("fr", "en"):
         raise errors.InvalidRequest("The language is fr or en.")
@@ -166,13 +170,18 @@ async def change_account(
 
 def _with_session(resources: Resources, signed: Credential, onward: str) -> Response:
     answer = RedirectResponse(onward, 303)
-    answer.set_cookie(
-        resources.cookie_name,
-        signed.token,
-        max_age=int(people.SESSION_LIFE.total_seconds()),
-        path="/",
-        secure=resources.is_https,
-        httponly=True,
-        samesite="lax",
+    cookies = (
+        (resources.cookie_name, signed.token, people.SESSION_LIFE),
+        (resources.device_cookie_name, signed.device, KNOWN_LIFE),
     )
+    for name, value, life in cookies:
+        answer.set_cookie(
+            name,
+            value,
+            max_age=int(life.total_seconds()),
+            path="/",
+            secure=resources.is_https,
+            httponly=True,
+            samesite="lax",
+        )
     return answer

@@ -73,7 +73,7 @@ def render(
         names=names,
         person=person,
         now=clock.now(),
-        here=request.url.path,
+        here=request.scope["path"],
         form_token=people.form_token(session) if session else "",
         **values,
     )

@@ -16,6 +16,8 @@ from services.portal.api.access import ResourcesOf
 from services.portal.rules import people
 from services.portal.rules.people import Person
 
+_PORTS = {"http": 80, "https": 443}
+
 
 class SignInFirst(errors.Unauthenticated):
     """A page that needs a session."""
@@ -76,19 +78,37 @@ Operator = Annotated[Person, Depends(find_operator)]
 Anybody = Annotated[Person, Depends(find_anybody)]
 
 
-def check_origin(request: Request) -> None:
-    """Raises ForeignForm where the browser says that another site sends this."""
+def check_origin(request: Request, portal_url: str) -> None:
+    """Raises ForeignForm where the browser says that another site sends this.
+
+    A browser that can tell is believed, else the address of the page that the form stood on is
+    compared with ours: proxies may pass another Host than the one that people type."""
     site = request.headers.get("sec-fetch-site")
-    if site is not None and site not in {"same-origin", "none"}:
-        raise ForeignForm
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if site is not None:
+        is_ours = site in {"same-origin", "none"}
+    else:
+        is_ours = origin is None or _same_origin(origin, portal_url)
+    if not is_ours:
         raise ForeignForm
 
 
-async def read_form(request: Request) -> FormData:
+def _same_origin(one: str, other: str) -> bool:
+    """Whether two addresses have one scheme, host and port."""
+    return _origin(one) == _origin(other)
+
+
+def _origin(address: str) -> tuple[str, str | None, int | None]:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return address, None, None
+
+
+async def read_form(request: Request, resources: ResourcesOf) -> FormData:
     """The fields of a form that this session was shown; raises ForeignForm."""
-    check_origin(request)
+    check_origin(request, resources.portal_url)
     form = await request.form(max_files=0, max_fields=50)
     expected = people.form_token(getattr(request.state, "session", ""))
     if not hmac.compare_digest(field(form, "form_token"), expected):
@@ -116,7 +136,8 @@ def own_path(target: str) -> str:
 
 def sign_in_first(request: Request) -> Response:
     """Sends the browser to the sign-in page, and back afterwards."""
-    target = request.url.path
-    if request.url.query:
-        target += "?" + request.url.query
+    # Not request.url, which is made of the Host that the request names.
+    target = quote(request.scope["path"], safe="/:@!$&'()*+,;=~")
+    if query := request.scope["query_string"].decode("latin-1"):
+        target += "?" + query
     return RedirectResponse(f"/sign-in?next={quote(target, safe='')}", 303)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.portal.rules import clients, files, log, people
+from services.portal.rules import clients, files, guesses, log, people
 
-__all__ = ["clients", "files", "log", "people"]
+__all__ = ["clients", "files", "guesses", "log", "people"]

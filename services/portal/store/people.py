@@ -1,9 +1,9 @@
-"""Users, what they are signed in with, and how often somebody guessed."""
+"""Users, and what they are signed in with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -14,9 +14,10 @@ from services.portal.rules.people import Person
 
 @dataclass(frozen=True)
 class Account:
-    """A user with what is needed to check a password."""
+    """A user with what is needed to check a password; `company` is "" for operators."""
 
     person: Person
+    company: str
     password_hash: str
     one_time: bool
     password_expires_at: datetime | None
@@ -54,17 +55,15 @@ async def find_account(conn: Connection, email: str) -> Account | None:
     """The account of a mail address, whatever its case."""
     row = await conn.fetchrow(
         """
-        SELECT user_id, tenant_id, role, name, email, locale, password_hash, one_time,
-            password_expires_at
-        FROM users WHERE lower(email) = lower($1)
+        SELECT u.user_id, u.tenant_id, u.role, u.name, u.email, u.locale,
+            coalesce(t.name, '') AS company, u.password_hash, u.one_time, u.password_expires_at
+        FROM users u LEFT JOIN tenants t USING (tenant_id) WHERE lower(u.email) = lower($1)
         """,
         email,
     )
     if row is None:
         return None
-    return Account(
-        Person(*row[:6]), row["password_hash"], row["one_time"], row["password_expires_at"]
-    )
+    return Account(Person(*row[:6]), *row[6:])
 
 
 async def has_operator(conn: Connection) -> bool:
@@ -216,48 +215,11 @@ async def drop_other_bootstraps(conn: Connection, token_sha256: bytes) -> None:
     )
 
 
-async def count_attempt(
-    conn: Connection, subject_sha256: bytes, limit: int, window: timedelta, now: datetime
-) -> tuple[int, datetime]:
-    """Counts one more guess unless the window has had its fill.
-
-    Returns how many the window has had, and its opening: `limit + 1` for the first that came too
-    late, `limit + 2` for all after it."""
-    row = await conn.fetchrow(
-        """
-        INSERT INTO throttles AS t (subject_sha256, attempts, opened_at) VALUES ($1, 1, $4)
-        ON CONFLICT (subject_sha256) DO UPDATE SET
-            attempts = CASE WHEN t.opened_at <= $4 - $3::interval THEN 1
-                            ELSE least(t.attempts + 1, $2 + 2) END,
-            opened_at = CASE WHEN t.opened_at <= $4 - $3::interval THEN $4 ELSE t.opened_at END
-        RETURNING attempts, opened_at
-        """,
-        subject_sha256,
-        limit,
-        window,
-        now,
-    )
-    assert row is not None  # an upsert always returns its row
-    return row["attempts"], row["opened_at"]
-
-
-async def forgive_attempt(conn: Connection, subject_sha256: bytes) -> None:
-    """Takes one guess back: it was right."""
+async def prune(conn: Connection, now: datetime) -> None:
+    """Removes credentials that expired."""
     await conn.execute(
         """
-        UPDATE throttles SET attempts = attempts - 1 WHERE subject_sha256 = $1 AND attempts > 0
-        """,
-        subject_sha256,
-    )
-
-
-async def prune(conn: Connection, now: datetime, throttle_window: timedelta) -> None:
-    """Removes throttles whose window closed and credentials that expired."""
-    await conn.execute(
-        """
-        WITH old AS (DELETE FROM credentials WHERE expires_at <= $1)
-        DELETE FROM throttles WHERE opened_at <= $1 - $2::interval
+        DELETE FROM credentials WHERE expires_at <= $1
         """,
         now,
-        throttle_window,
     )

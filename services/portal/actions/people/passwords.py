@@ -6,24 +6,31 @@ import asyncio
 
 import argon2
 
+from services.portal.actions.people.turns import Turns
+
 
 class Passwords:
     """Argon2id in threads, few at a time: each takes 64 MiB and a tenth of a second."""
 
     def __init__(self, at_once: int = 2, hasher: argon2.PasswordHasher | None = None) -> None:
         self._hasher = hasher or argon2.PasswordHasher()
-        self._turns = asyncio.Semaphore(at_once)
+        self._turns = Turns(at_once)
         # What an unknown account is checked against, so that it answers no sooner than a known one.
         self._nobody = self._hasher.hash("nobody has this password")
 
     async def hash(self, password: str) -> str:
-        """Returns what may be stored."""
-        async with self._turns:
+        """Returns what may be stored, for somebody who is known."""
+        async with self._turns.take("", is_known=True):
             return await asyncio.to_thread(self._hasher.hash, password)
 
-    async def is_right(self, stored: str | None, password: str) -> bool:
-        """Whether a password fits what was stored; always False, as slowly, where nothing was."""
-        async with self._turns:
+    async def is_right(
+        self, stored: str | None, password: str, *, source: str = "", is_known: bool = False
+    ) -> bool:
+        """Whether a password fits what was stored; always False, as slowly, where nothing was.
+
+        source: from where it comes, as what shares the turns; whoever is known has the next one.
+        Raises TooManyRequests."""
+        async with self._turns.take(source, is_known=is_known):
             fits = await asyncio.to_thread(self._verify, stored or self._nobody, password)
         return fits and stored is not None
 

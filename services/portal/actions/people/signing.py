@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,9 +14,11 @@ from libs.shared import clock, errors
 from libs.shared.database import Connection, Pool, transaction
 from libs.shared.events import Locale
 from services.portal import store
-from services.portal.actions import log
+from services.portal.actions import guesses, log
+from services.portal.actions.guesses import Try
 from services.portal.actions.people.passwords import Passwords
 from services.portal.rules import people
+from services.portal.rules.guesses import Visitor
 from services.portal.rules.log import acts, chain
 from services.portal.rules.log.acts import Why
 from services.portal.rules.log.chain import Actor
@@ -28,11 +32,12 @@ _KIND_LIFE: dict[str, timedelta] = {
 
 @dataclass(frozen=True)
 class Credential:
-    """A credential just handed out; the token itself is kept nowhere."""
+    """A credential just handed out; the token itself is kept nowhere, nor is the device's."""
 
     person: Person
     token: str
     expires_at: datetime
+    device: str
 
 
 async def sign_in(
@@ -41,34 +46,47 @@ async def sign_in(
     *,
     email: str,
     password: str,
-    address: str,
+    visitor: Visitor,
     kind: Literal["session", "token"],
 ) -> Credential:
-    """Exchanges a password for a credential.
+    """Exchanges a password for a credential; where it came from is known from then on.
 
     Raises WrongPassword, PasswordChangeRequired for a one-time password, TooManyRequests."""
-    account = await _check_password(pool, passwords, email, password, address)
+    account = await _check_password(pool, passwords, email, password, visitor)
     if account.one_time:
-        await _note_refusal(pool, account, address, "password-change-required")
+        await _note_refusal(pool, account, visitor.address, "password-change-required")
         raise people.PasswordChangeRequired
-    token, now = people.new_token(), clock.now()
+    person, token, now = account.person, people.new_token(), clock.now()
     expires_at = now + _KIND_LIFE[kind]
     async with transaction(pool) as conn:
         await store.people.add_credential(
-            conn, account.person.user_id, people.token_sha256(token), kind, now, expires_at
+            conn, person.user_id, people.token_sha256(token), kind, now, expires_at
         )
-        await log.note(conn, account.person.at(address), acts.SignedIn(kind))
-    return Credential(account.person, token, expires_at)
+        await guesses.remember_place(conn, person.user_id, visitor)
+        device = ""
+        if kind == "session":
+            device = await guesses.remember_device(conn, person.user_id, person.email, visitor)
+        await log.note(conn, person.at(visitor.address), acts.SignedIn(kind))
+    return Credential(person, token, expires_at, device)
 
 
 async def change_password(
-    pool: Pool, passwords: Passwords, *, email: str, password: str, new_password: str, address: str
+    pool: Pool,
+    passwords: Passwords,
+    *,
+    email: str,
+    password: str,
+    new_password: str,
+    visitor: Visitor,
 ) -> Person:
     """Replaces a password, one-time or not, and signs the user out everywhere.
 
     Raises WrongPassword, PasswordTooWeak, TooManyRequests."""
-    account = await _check_password(pool, passwords, email, password, address)
-    people.check_new_password(new_password, present=password, email=email)
+    account = await _check_password(pool, passwords, email, password, visitor)
+    # What it takes to judge a password is nothing for the loop.
+    await asyncio.to_thread(
+        people.check_new_password, new_password, password, account.person, account.company
+    )
     hashed = await passwords.hash(new_password)
     user_id = account.person.user_id
     async with transaction(pool) as conn:
@@ -77,7 +95,8 @@ async def change_password(
         ):
             raise people.WrongPassword
         await store.people.drop_credentials(conn, user_id)
-        await log.note(conn, account.person.at(address), acts.PasswordChanged())
+        await guesses.remember_place(conn, user_id, visitor)
+        await log.note(conn, account.person.at(visitor.address), acts.PasswordChanged())
     return account.person
 
 
@@ -138,26 +157,27 @@ def _read_secret(path: Path) -> str:
 
 
 async def _check_password(
-    pool: Pool, passwords: Passwords, email: str, password: str, address: str
+    pool: Pool, passwords: Passwords, email: str, password: str, visitor: Visitor
 ) -> store.people.Account:
     """Returns the account; equally slow, and in equal words, whatever is wrong."""
     email = email.strip().replace("\0", "\ufffd")  # PostgreSQL knows no NUL
-    subjects = [
-        (people.ACCOUNT_THROTTLE, people.ACCOUNT_THROTTLE.subject(email.lower())),
-        (people.ADDRESS_THROTTLE, people.ADDRESS_THROTTLE.subject(address)),
-    ]
-    account = await _count_attempt(pool, subjects, email, address)
+    tried, account = await _count_try(pool, email, visitor)
     # An over-long password can't be right; it is cut so that it costs no more than another.
     right = await passwords.is_right(
-        account.password_hash if account else None, password[: people.PASSWORD_MAX_LENGTH + 1]
+        account.password_hash if account else None,
+        password[: people.PASSWORD_MAX_LENGTH + 1],
+        source=visitor.network,
+        is_known=tried.is_known,
     )
     why = _find_flaw(account, is_right=right)
-    if account is None or why is not None:
-        await _note_refusal(pool, account, address, why or "account-unknown")
-        raise people.WrongPassword
+    # Nobody guesses a one-time password: it opens whatever way others have shut.
+    may_pass = tried.may_pass or (account is not None and account.one_time)
+    if account is None or why is not None or not may_pass:
+        if tried.may_pass:
+            await _note_refusal(pool, account, visitor.address, why or "account-unknown")
+        raise _too_many(tried.wait) if tried.wait else people.WrongPassword
     async with transaction(pool) as conn:
-        for _, subject in subjects:
-            await store.people.forgive_attempt(conn, subject)
+        await guesses.take_back(conn, tried)
     return account
 
 
@@ -171,27 +191,24 @@ def _find_flaw(account: store.people.Account | None, *, is_right: bool) -> Why |
     return "password-expired" if expires_at and expires_at <= clock.now() else None
 
 
-async def _count_attempt(
-    pool: Pool, subjects: list[tuple[people.Throttle, bytes]], email: str, address: str
-) -> store.people.Account | None:
-    """Finds the account; raises TooManyRequests where somebody guessed too often."""
-    now = clock.now()
-    waits = []
-    is_first = False
+async def _count_try(
+    pool: Pool, email: str, visitor: Visitor
+) -> tuple[Try, store.people.Account | None]:
+    """Finds the account; raises TooManyRequests where no password is compared any more."""
     async with transaction(pool) as conn:
-        for throttle, subject in subjects:
-            attempts, opened_at = await store.people.count_attempt(
-                conn, subject, throttle.attempts, throttle.window, now
-            )
-            if attempts > throttle.attempts:
-                waits.append(throttle.retry_after_seconds(opened_at, now))
-                is_first |= attempts == throttle.attempts + 1
+        tried = await guesses.count(conn, email, visitor)
         account = await store.people.find_account(conn, email)
-        if is_first:
-            await _note_refused(conn, account, address, "too-many-attempts")
-    if waits:
-        raise errors.TooManyRequests(max(waits))
-    return account
+        if tried.turned_away:
+            await _note_refused(
+                conn, account, visitor.address, "too-many-attempts", tried.turned_away
+            )
+    if not tried.is_compared:
+        raise _too_many(tried.wait)
+    return tried, account
+
+
+def _too_many(wait: timedelta) -> errors.TooManyRequests:
+    return errors.TooManyRequests(math.ceil(wait.total_seconds()))
 
 
 async def _note_refusal(
@@ -202,9 +219,9 @@ async def _note_refusal(
 
 
 async def _note_refused(
-    conn: Connection, account: store.people.Account | None, address: str, why: Why
+    conn: Connection, account: store.people.Account | None, address: str, why: Why, tries: int = 1
 ) -> None:
     """Nothing of what was typed: it may be a password in the wrong place."""
     stranger = Actor(chain.NOBODY, None, "", address)
     actor = account.person.at(address) if account else stranger
-    await log.note(conn, actor, acts.SignInRefused(why))
+    await log.note(conn, actor, acts.SignInRefused(why, tries))

@@ -45,12 +45,14 @@ class SignedIn(Act):
 class SignInRefused(Act):
     """A sign-in or a change of password that failed, and why.
 
-    Of guesses that come after too many others, just the first in a window: no password of them
-    was looked at, and whoever guesses on must not fill the log.
+    tries: 1, but where somebody guessed too often: how many tries were turned away by then since
+    one was let in. Of these just the 1st, 2nd, 4th, 8th, … is noted: whoever guesses on must not
+    fill the log.
     """
 
     code = "sign-in-refused"
     why: Why
+    tries: int = 1
 
 
 @dataclass(frozen=True)
