@@ -22,7 +22,7 @@ from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from libs.shared import bucket, errors
+from libs.shared import bucket, errors, secret_files
 from libs.shared.crashpoints import crashpoint
 from libs.shared.objects import ObjectMissing, ObjectStore
 from libs.shared.settings import BucketSettings
@@ -45,7 +45,7 @@ class KeysDestroyed(errors.Refusal):
         return "The keys of this client do not exist, so nothing of it can be read or written."
 
 
-class KeyFileInvalid(Exception):  # noqa: N818 - named after what happened
+class KeyFileInvalid(secret_files.SecretFileInvalid):
     """A key file that does not hold 32 bytes as 64 hexadecimal digits."""
 
 
@@ -83,10 +83,14 @@ class _Unwrapped(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def read_key(path: Path) -> bytes:
-    """The 32 bytes that a file holds as 64 hexadecimal digits; KeyFileInvalid otherwise."""
+    """The 32 bytes that a file holds as 64 hexadecimal digits.
+
+    Raises KeyFileInvalid where it doesn't, SecretFileInvalid where others can read it, too.
+    """
+    text = secret_files.read(path)
     try:
-        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
-    except (OSError, ValueError) as error:
+        key = bytes.fromhex(text)
+    except ValueError as error:
         raise KeyFileInvalid(f"{path} can't be read as a key: {error}") from error
     if len(key) != KEY_BYTES:
         raise KeyFileInvalid(f"{path} holds {len(key)} bytes, a key has {KEY_BYTES}")
@@ -97,7 +101,7 @@ def read_key(path: Path) -> bytes:
 async def open_bucket(settings: BucketSettings) -> AsyncIterator[tuple[ObjectStore, KeyRing]]:
     """The bucket that settings name, with the keys that lie in it; closed at the end.
 
-    Raises KeyFileInvalid.
+    Raises SecretFileInvalid.
     """
     files = [settings.master_key_file, settings.master_key_previous_file]
     master_keys = [read_key(path) for path in files if path is not None]

@@ -41,6 +41,7 @@ def build(
 async def serve() -> None:
     """Serves until SIGTERM."""
     s = settings.load(Settings)
+    mail_key = keys.read_key(s.mail_key_file)
     async with (
         keys.open_bucket(s) as (objects, ring),
         runtime.Service("portal", s, pool_size=20) as service,
@@ -49,7 +50,7 @@ async def serve() -> None:
             pool=service.pool,
             objects=objects,
             keys=ring,
-            mail_key=keys.read_key(s.mail_key_file),
+            mail_key=mail_key,
             portal_url=s.portal_url,
             ingest_url=s.ingest_url,
             passwords=Passwords(),

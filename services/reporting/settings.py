@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from libs.shared import secret_files
 from libs.shared.settings import ServiceSettings
 
 
@@ -48,4 +49,4 @@ class Settings(ServiceSettings):
 
     def read_smtp_password(self) -> str | None:
         """The password for the mail server, if it wants one."""
-        return self.smtp_password_file.read_text().strip() if self.smtp_password_file else None
+        return secret_files.read(self.smtp_password_file) if self.smtp_password_file else None

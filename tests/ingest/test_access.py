@@ -122,6 +122,9 @@ async def test_a_stopped_subscription_lets_nothing_in(
     assert answer.json()["reason"]["detail"] == "unpaid since May"
     assert problem_of(await agent.send(run)) == (403, code)
     assert problem_of(await agent.commit(run)) == (403, code)
+    # Not even names are told to a machine of theirs.
+    for path in (f"/v1/plans/{plan}/entries", "/v1/plans/docs", "/v1/plans/other"):
+        assert problem_of(await agent.client.get(path)) == (403, code), path
     assert (await agent.abort(run, reason={"code": "stopped"})).status_code == 200
     answer = await agent.ask_start(plan)
     assert problem_of(answer) == (403, code)

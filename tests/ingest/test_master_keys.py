@@ -12,6 +12,7 @@ from typing import Any
 from libs.shared.bucket import key_of_keys
 from libs.shared.keys import KeyRing, KeysUnreadable
 from libs.shared.objects import ObjectStore
+from tests.world.files import write_secret
 from tests.world.machines import ROOT
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
@@ -23,7 +24,7 @@ async def test_rotation_is_cut_short_and_goes_on(
     before = KeyRing(object_store, OLD)
     tenants = {tenant: await before.create(tenant) for tenant in (uuid.uuid4() for _ in range(3))}
     for name, key in (("old", OLD), ("new", NEW), ("wrong", bytes(32))):
-        (tmp_path / name).write_text(key.hex())
+        write_secret(tmp_path / name, key.hex())
 
     def rotate(previous: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -25,6 +25,7 @@ from services.portal.actions.people import signing
 from services.portal.actions.people.passwords import Passwords
 from services.portal.actions.resources import Resources
 from tests.servers import free_port
+from tests.world.files import write_secret
 from tests.world.inside import Ingest
 
 OPERATOR_EMAIL = "operator@provider.example"
@@ -147,8 +148,8 @@ async def open_portal(
         passwords=Passwords(hasher=argon2.PasswordHasher(1, 8, 1)),
     )
     token = secrets.token_urlsafe(24)
-    (tmp_path / "password").write_text(OPERATOR_PASSWORD)
-    (tmp_path / "token").write_text(token + "\n")
+    write_secret(tmp_path / "password", OPERATOR_PASSWORD)
+    write_secret(tmp_path / "token", token + "\n")
     await signing.bootstrap_operator(
         pool,
         parts.passwords,

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.portal.actions.people import signing
 from services.portal.actions.people.passwords import Passwords
+from tests.world.files import write_secret
 
 EMAIL = "camille@dupre.example"
 PASSWORD = "la pluie tombe sur Nantes"
@@ -158,7 +159,7 @@ async def test_nothing_kept_opens_a_door(portal: Any) -> None:
 
 
 async def test_the_installation_token_can_be_replaced(portal: Any, tmp_path: Path) -> None:
-    (tmp_path / "other").write_text("another token of the operator")
+    write_secret(tmp_path / "other", "another token of the operator")
     for _ in range(2):
         await signing.bootstrap_operator(
             portal.parts.pool, portal.parts.passwords, email="second@provider.example",

@@ -14,6 +14,7 @@ import pytest
 from tests.reporting.conftest import MAIL_KEY, Client, Desk, is_finished
 from tests.reporting.faulty_smtp import FaultySMTP
 from tests.reporting.process import Reporting
+from tests.world.files import write_secret
 from tests.world.house import place_on
 
 Start = Callable[[FaultySMTP], Reporting]
@@ -25,7 +26,7 @@ def start(
 ) -> Start:
     vhost = amqp_url.rpartition("/")[2]
     place = place_on(servers, tmp_path / "house", database.name, bucket, vhost)
-    (place.folder / "secrets" / "mail-key").write_text(MAIL_KEY.hex())
+    write_secret(place.folder / "secrets" / "mail-key", MAIL_KEY.hex())
     return lambda smtp: Reporting(
         place, {"COFFRE_SMTP_PORT": str(smtp.port), "COFFRE_HOTLINE": desk.office.hotline[0]}
     )

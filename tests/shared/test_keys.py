@@ -10,6 +10,8 @@ import pytest
 
 from libs.shared import bucket, errors, keys
 from libs.shared.objects import ObjectStore
+from libs.shared.secret_files import SecretFileInvalid
+from tests.world.files import write_secret
 
 MASTER = bytes(range(32))
 TENANT = uuid.UUID("6f0c3a52-58a3-4a4e-9a0e-2f5a3c1b7d10")
@@ -103,14 +105,13 @@ async def test_an_unreachable_store_is_not_mistaken_for_destroyed_keys() -> None
 
 
 def test_a_key_file_holds_64_digits(tmp_path: Path) -> None:
-    path = tmp_path / "master.key"
-    path.write_text(MASTER.hex() + "\n")
+    path = write_secret(tmp_path / "master.key", MASTER.hex() + "\n")
     assert keys.read_key(path) == MASTER
     for content in ("", "00" * 31, "00" * 33, "zz" * 32, "é" * 64):
         path.write_text(content)
         with pytest.raises(keys.KeyFileInvalid):
             keys.read_key(path)
-    with pytest.raises(keys.KeyFileInvalid):
+    with pytest.raises(SecretFileInvalid):
         keys.read_key(tmp_path / "missing")
 
 

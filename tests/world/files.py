@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from libs.shared import packs
 from libs.shared.entries import Entry, FolderDelta
@@ -83,3 +84,10 @@ def deltas(
         delta, name = delta_of(path)
         delta.removed.append(name)
     return list(found.values())
+
+
+def write_secret(path: Path, text: str) -> Path:
+    """A file that its owner alone can read, as services want their secrets."""
+    path.touch(0o600)
+    path.write_text(text)
+    return path

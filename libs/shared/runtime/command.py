@@ -19,6 +19,7 @@ from libs.shared import clock, database, logs
 from libs.shared.errors import Refusal, Unavailable
 from libs.shared.inbox import parked
 from libs.shared.runtime.http import use_uvloop
+from libs.shared.secret_files import SecretFileInvalid
 from libs.shared.settings import Settings, load
 
 NOBODY_READS = 141
@@ -113,6 +114,9 @@ async def _perform(command: Command, arguments: argparse.Namespace) -> int:
         return await command.run(arguments) or 0
     except Refusal as refusal:
         return _failed(refusal.detail)
+    except SecretFileInvalid as invalid:
+        print(invalid, file=sys.stderr)
+        return 2
 
 
 async def _serve(serve: Callable[[], Awaitable[None]], _arguments: argparse.Namespace) -> int:
@@ -122,6 +126,8 @@ async def _serve(serve: Callable[[], Awaitable[None]], _arguments: argparse.Name
     gc.set_threshold(10_000, 10, 10)
     try:
         await serve()
+    except SecretFileInvalid:
+        raise
     except Exception:
         logs.get().exception("service.failed")
         return 1

@@ -25,8 +25,9 @@ async def list_entries(
     """Returns (number of the newest restore point or None, its entries as a file of frames).
 
     A frame holds a batch of entries as in a delta. Written to disk first, so that a slow reader
-    holds up no other.
+    holds up no other. Raises NotFound, and the refusal of a subscription that lets nothing in.
     """
+    rules.agents.check_subscription(agent.subscription, agent.subscription_reason)
     with ExitStack() as undo:
         file = undo.enter_context(tempfile.TemporaryFile())
         async with database.transaction(resources.pool) as conn:

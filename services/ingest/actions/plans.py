@@ -73,7 +73,11 @@ def declared(
 async def find_plan(
     resources: Resources, agent: rules.agents.Agent, name: str
 ) -> tuple[UUID, int | None, UUID | None]:
-    """Returns (plan, number and run id of its newest restore point) of a plan by its name."""
+    """Returns (plan, number and run id of its newest restore point) of a plan by its name.
+
+    Raises NotFound, and the refusal of a subscription that lets nothing in.
+    """
+    rules.agents.check_subscription(agent.subscription, agent.subscription_reason)
     async with database.transaction(resources.pool) as conn:
         plan_id = await store.plans.find_named(conn, agent.tenant_id, agent.agent_id, name)
         if plan_id is None:

@@ -63,7 +63,7 @@ async def declare_plan(
     return Declared(plan_id=plan_id, last_run=number, last_run_id=run_id)
 
 
-@router.get("/plans/{name}", responses=problems(401, 404))
+@router.get("/plans/{name}", responses=problems(401, 403, 404))
 async def find_plan(name: PlanName, agent: Agent, resources: Resources) -> Declared:
     """A plan that this agent declared, without declaring anything."""
     plan_id, number, run_id = await actions.plans.find_plan(resources, agent, name)
@@ -73,7 +73,7 @@ async def find_plan(name: PlanName, agent: Agent, resources: Resources) -> Decla
 @router.get(
     "/plans/{plan_id}/entries",
     response_class=StreamingResponse,
-    responses=problems(401, 404),
+    responses=problems(401, 403, 404),
 )
 async def list_entries(plan_id: UUID, agent: Agent, resources: Resources) -> StreamingResponse:
     """Names, sizes, times and chunk ids of the newest restore point, in frames; no contents."""

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from libs.shared import clock, errors
+from libs.shared import clock, errors, secret_files
 from libs.shared.database import Connection, Pool, transaction
 from libs.shared.events import Locale
+from libs.shared.secret_files import SecretFileInvalid
 from services.portal import store
 from services.portal.actions import guesses, log
 from services.portal.actions.guesses import Try
@@ -148,10 +149,11 @@ async def bootstrap_operator(
 
 
 def _read_secret(path: Path) -> str:
-    secret = path.read_text(encoding="utf-8").strip()
-    if len(secret) < people.PASSWORD_MIN_LENGTH:
-        raise SystemExit(
-            f"{path}: a secret of at least {people.PASSWORD_MIN_LENGTH} characters is needed"
+    secret = secret_files.read(path)
+    if len(secret) < people.PASSWORD_MIN_LENGTH or people.find_weakness(secret):
+        raise SecretFileInvalid(
+            f"{path}: a secret of at least {people.PASSWORD_MIN_LENGTH} characters is needed that"
+            " nobody would guess, such as the output of `openssl rand -hex 24`."
         )
     return secret
 
