@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+import argon2
+import httpx2
 import pytest
 import time_machine
 
@@ -17,6 +20,7 @@ from tests.portal.conftest import PASSWORD, Portal, open_portal
 EMAIL = "camille@dupre.example"
 OWNER = "198.51.100.7"
 ELSEWHERE = "198.51.100.200"
+PROXIES = [ip_network("127.0.0.0/8")]
 
 
 @pytest.fixture
@@ -185,3 +189,39 @@ async def test_what_was_turned_away_is_in_the_log_and_does_not_fill_it(door: Por
     told = [tuple(row) for row in rows]
     assert told[:5] == [("password-wrong", 1)] * 5
     assert told[5:] == [("too-many-attempts", tries) for tries in (1, 2, 4, 8, 16, 32)]
+
+
+async def test_a_flood_waits_for_itself_and_an_owner_does_not_wait_for_it(
+    database: Any, servers: Any, bucket: str, tmp_path: Path, campaign: Campaign
+) -> None:
+    """Comparing takes its time, and what can't wait any more writes nothing."""
+    slow = argon2.PasswordHasher(1, 2**14, 1)
+    async with (
+        open_portal(
+            database, servers, bucket, tmp_path, trusted_proxies=PROXIES, hasher=slow
+        ) as portal,
+        portal.client(limits=httpx2.Limits(max_connections=None)) as flooder,
+    ):
+        await portal.open_tenant("Dupré", EMAIL)
+        cookies = (await sign_in(portal, OWNER)).cookies
+
+        async def guess(n: int) -> int:
+            answer = await flooder.post(
+                "/api/v1/tokens",
+                json={"email": f"user{n}@x.example", "password": "a guess"},
+                headers={"X-Forwarded-For": f"203.0.113.{n % 100}"},
+            )
+            return answer.status_code
+
+        flood = [asyncio.create_task(guess(n)) for n in range(600)]
+        campaign.tried("guesses at passwords", len(flood))
+        while not any(one.done() for one in flood):
+            await asyncio.sleep(0.01)
+        assert (await sign_in(portal, ELSEWHERE, cookies)).status_code == 303
+        assert not all(one.done() for one in flood)
+        answers = await asyncio.gather(*flood)
+        rows = await portal.admin.fetchval("SELECT count(*) FROM portal.throttles")
+    assert set(answers) == {401, 429}
+    compared = answers.count(401)
+    # Of each that was compared a row for its account, and one for each address.
+    assert rows <= compared + 100 + 5

@@ -131,6 +131,7 @@ async def open_portal(
     *,
     portal_url: str = "",
     trusted_proxies: Sequence[Network] = (),
+    hasher: argon2.PasswordHasher | None = None,
 ) -> AsyncIterator[Portal]:
     """A portal that serves as long as this lasts; `portal_url`: what it is told to be called."""
     pool = await databases.create_pool(database.dsn("portal"), "portal")
@@ -145,7 +146,7 @@ async def open_portal(
         portal_url=portal_url or f"http://127.0.0.1:{port}",
         ingest_url="http://127.0.0.1:1",
         # As cheap as it gets: what a hash costs is measured in a test of its own.
-        passwords=Passwords(hasher=argon2.PasswordHasher(1, 8, 1)),
+        passwords=Passwords(hasher=hasher or argon2.PasswordHasher(1, 8, 1)),
     )
     token = secrets.token_urlsafe(24)
     write_secret(tmp_path / "password", OPERATOR_PASSWORD)

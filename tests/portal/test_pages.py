@@ -56,6 +56,17 @@ async def test_the_first_sign_in_leads_to_a_password_and_in(portal: Any) -> None
         )
         assert short.status_code == 422
         assert "au moins 12" in short.text
+        for weak, said in (
+            ("Camille Martin 2026", "fait de votre nom"),
+            ("motdepasse2026", "essaie en premier"),
+            ("abcabcabcabcabc", "répétition"),
+        ):
+            answer = await page.post(
+                "/password", data={**change, "new_password": weak, "repeated": weak}
+            )
+            assert answer.status_code == 422
+            assert said in answer.text
+            assert "quatre mots" in answer.text
         done = await page.post(
             "/password", data={**change, "new_password": PASSWORD, "repeated": PASSWORD}
         )

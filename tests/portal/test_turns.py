@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 
 import pytest
 
@@ -45,19 +46,19 @@ async def test_sources_take_turns_and_the_known_come_first() -> None:
     assert await bench.end() == ["a", "owner", "a", "b", "c", "a", "b", "a"]
 
 
-async def test_only_so_many_may_wait() -> None:
-    bench = Bench(2)
-    asked = [await bench.ask("a") for _ in range(2 + turns.WAITING_EACH + 1)]
-    with pytest.raises(TooManyRequests):
-        await asked[-1]
-    others = [await bench.ask(f"botnet {n}") for n in range(turns.WAITING_IN_ALL)]
-    with pytest.raises(TooManyRequests):
-        await others[-1]
-    for _ in range(turns.WAITING_EACH + 1):
-        await bench.ask("us", is_known=True)  # is never sent away
-    begun = await bench.end()
-    assert begun.count("us") == turns.WAITING_EACH + 1
-    assert len(begun) == 2 + turns.WAITING_IN_ALL + turns.WAITING_EACH + 1
+async def test_there_is_only_so_much_room() -> None:
+    bench = Turns(2)
+    with ExitStack() as rooms:
+        for _ in range(turns.ROOM_EACH):
+            rooms.enter_context(bench.room("a"))
+        with pytest.raises(TooManyRequests):
+            rooms.enter_context(bench.room("a"))
+        for n in range(turns.ROOM_IN_ALL - turns.ROOM_EACH):
+            rooms.enter_context(bench.room(f"botnet {n}"))
+        with pytest.raises(TooManyRequests):
+            rooms.enter_context(bench.room("another"))
+    with bench.room("a"), bench.room("another"):
+        pass
 
 
 async def test_who_goes_away_leaves_the_turn_to_others() -> None:

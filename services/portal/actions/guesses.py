@@ -33,7 +33,14 @@ class Try:
     turned_away: int = 0
 
 
-async def count(conn: Connection, email: str, visitor: Visitor) -> Try:
+async def find_lanes(conn: Connection, email: str, visitor: Visitor) -> Lanes:
+    """The ways that lead a visitor to an account, by what it knows of them."""
+    sources = [visitor.place_sha256, visitor.device_sha256]
+    known = await store.guesses.find_known(conn, email, sources)
+    return guesses.find_lanes(email, visitor, known)
+
+
+async def count(conn: Connection, lanes: Lanes, visitor: Visitor) -> Try:
     """Counts a try before its password is looked at: many at once are as many one by one.
 
     A browser that the account knows has a way of its own. All others share one, so that the
@@ -41,10 +48,6 @@ async def count(conn: Connection, email: str, visitor: Visitor) -> Try:
     compared all the same, and everybody else too, for nothing: so a wrong password gets the same
     answer, as slowly, wherever it comes from and whatever exists. What is counted is locked in
     this order: browser, address, account, account at this address."""
-    known = await store.guesses.find_known(
-        conn, email, [visitor.place_sha256, visitor.device_sha256]
-    )
-    lanes = guesses.find_lanes(email, visitor, known)
     if lanes.device is not None and not (await _count(conn, lanes.device)).wait:
         return Try(counted=(lanes.device,), is_known=True)
     address = Lane(guesses.ADDRESS, guesses.ADDRESS.subject(visitor.network))

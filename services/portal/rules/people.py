@@ -63,6 +63,19 @@ class WrongPassword(errors.Refusal):
         return "The address or the password is wrong, or the one-time password has expired."
 
 
+class TooManyTries(errors.TooManyRequests):
+    """So many passwords were wrong that the next one has to wait."""
+
+    title = "Too many wrong passwords"
+
+    @property
+    def detail(self) -> str:
+        return (
+            f"Wait {self.retry_after_seconds} seconds, or sign in where you have before; a new"
+            " one-time password works at once."
+        )
+
+
 class PasswordChangeRequired(errors.Refusal):
     """A one-time password opens one door: that of choosing another."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractContextManager, nullcontext
 
 import argon2
 
@@ -18,6 +19,12 @@ class Passwords:
         # What an unknown account is checked against, so that it answers no sooner than a known one.
         self._nobody = self._hasher.hash("nobody has this password")
 
+    def room(self, source: str, *, is_known: bool) -> AbstractContextManager[None]:
+        """Room to have a password compared: for who is not known there is only so much.
+
+        Raises TooManyRequests."""
+        return nullcontext() if is_known else self._turns.room(source)
+
     async def hash(self, password: str) -> str:
         """Returns what may be stored, for somebody who is known."""
         async with self._turns.take("", is_known=True):
@@ -28,8 +35,7 @@ class Passwords:
     ) -> bool:
         """Whether a password fits what was stored; always False, as slowly, where nothing was.
 
-        source: from where it comes, as what shares the turns; whoever is known has the next one.
-        Raises TooManyRequests."""
+        source: from where it comes, as what shares the turns; whoever is known has the next one."""
         async with self._turns.take(source, is_known=is_known):
             fits = await asyncio.to_thread(self._verify, stored or self._nobody, password)
         return fits and stored is not None

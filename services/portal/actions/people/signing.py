@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from libs.shared import clock, errors, secret_files
+from libs.shared import clock, secret_files
 from libs.shared.database import Connection, Pool, transaction
 from libs.shared.events import Locale
 from libs.shared.secret_files import SecretFileInvalid
@@ -19,7 +19,7 @@ from services.portal.actions import guesses, log
 from services.portal.actions.guesses import Try
 from services.portal.actions.people.passwords import Passwords
 from services.portal.rules import people
-from services.portal.rules.guesses import Visitor
+from services.portal.rules.guesses import Lanes, Visitor
 from services.portal.rules.log import acts, chain
 from services.portal.rules.log.acts import Why
 from services.portal.rules.log.chain import Actor
@@ -52,7 +52,7 @@ async def sign_in(
 ) -> Credential:
     """Exchanges a password for a credential; where it came from is known from then on.
 
-    Raises WrongPassword, PasswordChangeRequired for a one-time password, TooManyRequests."""
+    Raises WrongPassword, PasswordChangeRequired for a one-time password, TooManyTries."""
     account = await _check_password(pool, passwords, email, password, visitor)
     if account.one_time:
         await _note_refusal(pool, account, visitor.address, "password-change-required")
@@ -82,7 +82,7 @@ async def change_password(
 ) -> Person:
     """Replaces a password, one-time or not, and signs the user out everywhere.
 
-    Raises WrongPassword, PasswordTooWeak, TooManyRequests."""
+    Raises WrongPassword, PasswordTooWeak, TooManyTries."""
     account = await _check_password(pool, passwords, email, password, visitor)
     # What it takes to judge a password is nothing for the loop.
     await asyncio.to_thread(
@@ -163,14 +163,18 @@ async def _check_password(
 ) -> store.people.Account:
     """Returns the account; equally slow, and in equal words, whatever is wrong."""
     email = email.strip().replace("\0", "\ufffd")  # PostgreSQL knows no NUL
-    tried, account = await _count_try(pool, email, visitor)
-    # An over-long password can't be right; it is cut so that it costs no more than another.
-    right = await passwords.is_right(
-        account.password_hash if account else None,
-        password[: people.PASSWORD_MAX_LENGTH + 1],
-        source=visitor.network,
-        is_known=tried.is_known,
-    )
+    async with transaction(pool) as conn:
+        lanes = await guesses.find_lanes(conn, email, visitor)
+    # Before anything is counted, or a flood would write as fast as it comes.
+    with passwords.room(visitor.network, is_known=lanes.device is not None):
+        tried, account = await _count_try(pool, lanes, email, visitor)
+        # An over-long password can't be right; it is cut so that it costs no more than another.
+        right = await passwords.is_right(
+            account.password_hash if account else None,
+            password[: people.PASSWORD_MAX_LENGTH + 1],
+            source=visitor.network,
+            is_known=tried.is_known,
+        )
     why = _find_flaw(account, is_right=right)
     # Nobody guesses a one-time password: it opens whatever way others have shut.
     may_pass = tried.may_pass or (account is not None and account.one_time)
@@ -194,11 +198,11 @@ def _find_flaw(account: store.people.Account | None, *, is_right: bool) -> Why |
 
 
 async def _count_try(
-    pool: Pool, email: str, visitor: Visitor
+    pool: Pool, lanes: Lanes, email: str, visitor: Visitor
 ) -> tuple[Try, store.people.Account | None]:
-    """Finds the account; raises TooManyRequests where no password is compared any more."""
+    """Finds the account; raises TooManyTries where no password is compared any more."""
     async with transaction(pool) as conn:
-        tried = await guesses.count(conn, email, visitor)
+        tried = await guesses.count(conn, lanes, visitor)
         account = await store.people.find_account(conn, email)
         if tried.turned_away:
             await _note_refused(
@@ -209,8 +213,8 @@ async def _count_try(
     return tried, account
 
 
-def _too_many(wait: timedelta) -> errors.TooManyRequests:
-    return errors.TooManyRequests(math.ceil(wait.total_seconds()))
+def _too_many(wait: timedelta) -> people.TooManyTries:
+    return people.TooManyTries(math.ceil(wait.total_seconds()))
 
 
 async def _note_refusal(

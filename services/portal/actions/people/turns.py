@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from libs.shared import errors
 
-WAITING_EACH = 16
-WAITING_IN_ALL = 256
+ROOM_EACH = 16
+ROOM_IN_ALL = 256
 
 _RETRY_AFTER_SECONDS = 5
 
@@ -18,18 +18,35 @@ _RETRY_AFTER_SECONDS = 5
 class Turns:
     """Lets some work at once; a source that asks often waits for itself, and not the others.
 
-    Whoever is known has the next turn. Of the others, more than WAITING_EACH of a source or
-    WAITING_IN_ALL are sent away.
+    Whoever is known has the next turn; the others need room first, of which there is some for
+    each source and some for all.
     """
 
     def __init__(self, at_once: int) -> None:
         self._free = at_once
         self._known = _Line()
         self._strangers = _Line()
+        self._within: Counter[str] = Counter()
+        self._all_within = 0
+
+    @contextmanager
+    def room(self, source: str) -> Iterator[None]:
+        """Has room for one who is not known as long as this lasts; raises TooManyRequests."""
+        if self._all_within >= ROOM_IN_ALL or self._within[source] >= ROOM_EACH:
+            raise errors.TooManyRequests(_RETRY_AFTER_SECONDS)
+        self._within[source] += 1
+        self._all_within += 1
+        try:
+            yield
+        finally:
+            self._all_within -= 1
+            self._within[source] -= 1
+            if not self._within[source]:
+                del self._within[source]
 
     @asynccontextmanager
     async def take(self, source: str, *, is_known: bool = False) -> AsyncIterator[None]:
-        """Waits for a turn and has it as long as this lasts; raises TooManyRequests."""
+        """Waits for a turn, and has it as long as this lasts."""
         if self._free:
             self._free -= 1
         else:
@@ -40,10 +57,6 @@ class Turns:
             self._pass_on()
 
     async def _wait(self, line: _Line, source: str) -> None:
-        if line is self._strangers and (
-            line.waiting >= WAITING_IN_ALL or line.count(source) >= WAITING_EACH
-        ):
-            raise errors.TooManyRequests(_RETRY_AFTER_SECONDS)
         turn = line.join(source)
         try:
             await turn
@@ -67,24 +80,17 @@ class _Line:
 
     def __init__(self) -> None:
         self._sources: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
-        self.waiting = 0
-
-    def count(self, source: str) -> int:
-        """How many wait of a source."""
-        return len(self._sources.get(source, ()))
 
     def join(self, source: str) -> asyncio.Future[None]:
         """Waits behind those of the same source."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sources.setdefault(source, deque()).append(turn)
-        self.waiting += 1
         return turn
 
     def leave(self, source: str, turn: asyncio.Future[None]) -> None:
         """Waits no longer."""
         with suppress(KeyError, ValueError):
             self._sources[source].remove(turn)
-            self.waiting -= 1
             if not self._sources[source]:
                 del self._sources[source]
 
@@ -93,7 +99,6 @@ class _Line:
         while self._sources:
             source, turns = self._sources.popitem(last=False)
             turn = turns.popleft()
-            self.waiting -= 1
             if turns:
                 self._sources[source] = turns
             if not turn.done():
