@@ -31,7 +31,7 @@ from agent.walking.reading import FileReader
 from agent.walking.records import Reader, RecordsDamaged, Writer
 from agent.walking.sizes import TooLarge
 from agent.walking.sources import Sources
-from agent.walking.tree import Listing, Tree
+from agent.walking.tree import Listing, Tree, outermost
 from libs.shared.entries import FolderDelta
 from libs.shared.reasons import Reason
 from libs.shared.words.plain import size_text
@@ -162,13 +162,13 @@ def _followed(job: Job, tree: Tree) -> Iterator[None]:
         progress.expect(Totals(job.remembered.files_total, job.remembered.bytes_protected))
         yield
     else:
-        with counted(tree.roots, progress.expect):
+        with counted(outermost(tree.roots), progress.expect):
             yield
 
 
 def _copy(job: Job, started: StartedRun, tree: Tree, known_file: Path | None) -> Result:
     writer = Writer(job.state.new_records_file())
-    job.sources = Sources(tree.roots, job.counters)
+    job.sources = Sources(job.counters)
     known = Reader(known_file)
     sender = Sender(job.ingest, started.run_id, job.counters)
     files = FileReader(job.identity.chunk_key_bytes, sender.offer)

@@ -13,7 +13,7 @@ import itertools
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -53,6 +53,8 @@ class Listing(msgspec.Struct):
     names: of a folder too large for one listing; it comes in parts, each up to a name, the last
     up to None.
     pinned: the folder only leads to a plan's folder; what else is in it is not listed.
+    base: the plan's folder that it belongs to, the innermost one; None if it is pinned.
+    leads: names that are there only because they lead to a plan's folder.
     contents: chunk ids by name, of files that were read and offered already: dumps.
     kept: names that stay as they were at the last restore point: dumps that failed.
     """
@@ -70,6 +72,8 @@ class Listing(msgspec.Struct):
     names: SortedNames | None = None
     part: int = 0
     up_to: bytes | None = None
+    base: bytes | None = None
+    leads: set[bytes] = set()
 
 
 class _Step(NamedTuple):
@@ -84,15 +88,16 @@ class Tree:
     def __init__(self, named: Sequence[str], rules: Rules, own_folders: Sequence[str]) -> None:
         self._rules = rules
         self._devices: dict[bytes, int] = {}
-        self.roots = _outermost(os.fsencode(folder).lstrip(b"/") for folder in named)
+        self.roots = sorted({os.fsencode(folder).lstrip(b"/") for folder in named})
         own = [os.fsencode(paths.plan_folder(folder, SYSTEM)) for folder in own_folders]
         self._exclusions = {root: Exclusions(root, self._rules, own, fold) for root in self.roots}
-        self._leading: dict[bytes, set[bytes]] = {}
+        self._leading: dict[bytes, frozenset[bytes]] = {}
         for root in self.roots:
             _open_root(root, close=True)
             parts = root.split(b"/") if root else []
             for depth, part in enumerate(parts):
-                self._leading.setdefault(b"/".join(parts[:depth]), set()).add(part)
+                above = b"/".join(parts[:depth])
+                self._leading[above] = self._leading.get(above, frozenset()) | {part}
 
     def walk(self) -> Iterator[Listing]:
         """Each folder before those in it, by name; the descriptor is closed when we go on."""
@@ -102,42 +107,50 @@ class Tree:
             listing = self._leads(step.path) if step.base is None else self._list(step)
             parts = (listing,) if listing.names is None else self._slice(listing, step)
             below: list[Row] = []
+            leads: set[bytes] = set()
             try:
                 for part in parts:
                     yield part
                     below += [row for row in part.rows if row[1] >> 12 == FOLDER]
+                    leads |= part.leads
             finally:
                 if listing.descriptor >= 0:
                     folders.close(listing.descriptor)
             prefix = step.path + b"/" if step.path else b""
             for row in reversed(below):
                 path = prefix + row[0]
-                base = path if path in self._exclusions else step.base
+                base = None if row[0] in leads else step.base
+                if path in self._exclusions:
+                    base = path
                 steps.append(_Step(path, row[2], base))
 
     def _slice(self, whole: Listing, step: _Step) -> Iterator[Listing]:
         """A large folder as listings that follow each other by name."""
         assert whole.names is not None
+        leading = self._leading.get(whole.path, frozenset())
         for part, (names, is_last) in enumerate(whole.names.slices()):
-            listing = Listing(whole.path, whole.descriptor, part=part)
+            listing = Listing(whole.path, whole.descriptor, part=part, base=step.base)
             listing.up_to = None if is_last else names[-1]
             self._fill(listing, _look_at(listing, names), step)
+            due = {name for name in leading if is_last or name <= names[-1]}
+            _lead_on(listing, due)
+            leading -= due
             yield listing
 
     def _leads(self, path: bytes) -> Listing:
         listing = Listing(path, pinned=True)
-        for name in sorted(self._leading.get(path, ())):
-            full = path + b"/" + name if path else name
-            try:
-                status = folders.status_at(full)
-            except OSError as error:
-                raise _missing(full, error) from error
-            row = row_of(name, status)
-            listing.rows.append((*row[:3], 0, *row[4:]))
+        _lead_on(listing, self._leading.get(path, frozenset()))
         return listing
 
     def _list(self, step: _Step) -> Listing:
-        listing = Listing(step.path)
+        listing = self._list_alone(step)
+        if step.path in self._leading and listing.names is None and listing.unreadable is None:
+            _lead_on(listing, self._leading[step.path])
+        return listing
+
+    def _list_alone(self, step: _Step) -> Listing:
+        """A folder without regard to what leads through it."""
+        listing = Listing(step.path, base=step.base)
         try:
             if step.path in self._exclusions:
                 listing.descriptor = _open_root(step.path)
@@ -314,9 +327,30 @@ def _missing(root: bytes, error: OSError) -> AgentError:
     return AgentError(Reason("folder-unreadable", place, detail=words))
 
 
-def _outermost(named: Iterator[bytes]) -> list[bytes]:
+def _lead_on(listing: Listing, names: Iterable[bytes]) -> None:
+    """Keep what leads to a plan's folder, whatever else of this folder is left out.
+
+    A symlink on the way is a folder in the copy.
+    """
+    for name in sorted(names):
+        row = _find(listing.rows, name)
+        if row is not None and row[1] >> 12 == FOLDER:
+            continue
+        full = listing.path + b"/" + name if listing.path else name
+        try:
+            new = row_of(name, folders.status_at(full))
+        except OSError as error:
+            raise _missing(full, error) from error
+        listing.rows = [other for other in listing.rows if other[0] != name]
+        bisect.insort(listing.rows, (*new[:3], 0, *new[4:]))
+        listing.leads = {*listing.leads, name}
+        listing.unseen.pop(name, None)
+
+
+def outermost(roots: Iterable[bytes]) -> list[bytes]:
+    """Of some folders, those that lie in no other of them."""
     kept: list[bytes] = []
-    for folder in sorted(named):
+    for folder in sorted(roots):
         if not any(outer in (b"", folder) or folder.startswith(outer + b"/") for outer in kept):
             kept.append(folder)
     return kept
