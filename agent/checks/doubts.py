@@ -61,7 +61,7 @@ def _of_folder(plan: Plan, folder: str) -> Iterator[Finding]:
 
 def _of_plan(plan: Plan) -> Iterator[Finding]:
     if plan.reports and not plan.recipients:
-        sentence = "is empty: reports go to the client's administrators. Add one if others should get them."
+        sentence = "is empty: reports go to the client's administrators. Add others if need be."
         yield Finding("warning", "recipients", sentence, plan.name)
     for file in {dump.password_file for dump in plan.dumps if dump.password_file is not None}:
         if fault := _password_fault(file):

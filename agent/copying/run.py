@@ -27,11 +27,12 @@ from agent.telling.failures import ENROL_FIRST, AgentError, Problem
 from agent.telling.progress import Totals, copying, counted
 from agent.telling.results import Result, shown
 from agent.telling.teller import Teller
+from agent.walking.opening import outermost
 from agent.walking.reading import FileReader
 from agent.walking.records import Reader, RecordsDamaged, Writer
 from agent.walking.sizes import TooLarge
 from agent.walking.sources import Sources
-from agent.walking.tree import Listing, Tree, outermost
+from agent.walking.tree import Listing, Tree
 from libs.shared.entries import FolderDelta
 from libs.shared.reasons import Reason
 from libs.shared.words.plain import size_text

@@ -89,6 +89,11 @@ class Sources:
         if plan.min_size_bytes is not None and size < plan.min_size_bytes:
             raise AgentError(Reason("source-small", places, size, plan.min_size_bytes))
 
+    def _files_before(self, root: bytes, source: Source | None, known_file: Path | None) -> int:
+        if source is not None:
+            return source.files
+        return _files_below(root, self._found, known_file)
+
     def emptied(
         self, before: dict[str, Source], known_file: Path | None, accepted: bool
     ) -> dict[bytes, Missed]:
@@ -102,10 +107,7 @@ class Sources:
             if found.files:
                 continue
             source = before.get(root.hex())
-            if source is None:
-                files = _files_below(root, self._found, known_file)
-            else:
-                files = source.files
+            files = self._files_before(root, source, known_file)
             if not files:
                 continue
             is_same = source is not None and (source.device, source.inode) == (

@@ -8,7 +8,6 @@ Paths are bytes, absolute, without the leading slash.
 from __future__ import annotations
 
 import bisect
-import errno
 import itertools
 import os
 import stat
@@ -19,11 +18,10 @@ from typing import NamedTuple
 import msgspec
 
 from agent.exclusions import Exclusions, Rules
-from agent.exclusions.rules import CACHE_SIGNATURE, CACHE_TAG
+from agent.exclusions.rules import CACHE_TAG
 from agent.platforms import SYSTEM, fold, folders, paths
 from agent.telling import oserrors
-from agent.telling.failures import AgentError
-from agent.telling.names import shown_absolute
+from agent.walking import opening
 from agent.walking.large import LARGE_FOLDER_ENTRIES, SortedNames
 from libs.shared.reasons import Reason
 
@@ -34,7 +32,6 @@ KINDS = frozenset({FILE, FOLDER, LINK})
 Row = tuple[bytes, int, int, int, int, int, int, int]
 
 _fields = folders.fields
-_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
@@ -93,7 +90,7 @@ class Tree:
         self._exclusions = {root: Exclusions(root, self._rules, own, fold) for root in self.roots}
         self._leading: dict[bytes, frozenset[bytes]] = {}
         for root in self.roots:
-            _open_root(root, close=True)
+            opening.open_root(root, close=True)
             parts = root.split(b"/") if root else []
             for depth, part in enumerate(parts):
                 above = b"/".join(parts[:depth])
@@ -153,16 +150,16 @@ class Tree:
         listing = Listing(step.path, base=step.base)
         try:
             if step.path in self._exclusions:
-                listing.descriptor = _open_root(step.path)
+                listing.descriptor = opening.open_root(step.path)
             else:
-                listing.descriptor = _open_folder(step.path, step.inode)
+                listing.descriptor = opening.open_folder(step.path, step.inode)
             if self._rules.one_file_system and self._is_elsewhere(listing, step):
                 return listing
             rows = _scan(listing)
         except OSError as error:
             if step.path in self._exclusions:
-                raise _missing(step.path, error) from error
-            if error.errno not in _GONE:
+                raise opening.missing(step.path, error) from error
+            if error.errno not in opening.GONE:
                 listing.unreadable = oserrors.reason_of(error)
             return listing
         if listing.names is not None and step.path not in self._exclusions:
@@ -197,7 +194,7 @@ class Tree:
                 return True
         if self._rules.exclude_caches:
             row = _find(listing.rows, CACHE_TAG)
-            if row is not None and row[1] >> 12 == FILE and _is_signed(listing.descriptor):
+            if row is not None and row[1] >> 12 == FILE and opening.is_signed(listing.descriptor):
                 listing.rows = [row]
                 listing.unseen.clear()
                 return True
@@ -280,51 +277,10 @@ def _find(rows: list[Row], name: bytes) -> Row | None:
     return rows[place] if place < len(rows) and rows[place][0] == name else None
 
 
-def _is_signed(folder: int) -> bool:
-    try:
-        descriptor = folders.open_file(CACHE_TAG, folder)
-    except OSError:
-        return False
-    try:
-        return os.read(descriptor, len(CACHE_SIGNATURE)) == CACHE_SIGNATURE
-    finally:
-        os.close(descriptor)
-
-
 def _leave_out_large(listing: Listing, most_bytes: int) -> None:
     if any(row[3] > most_bytes for row in listing.rows):
         listing.too_large = [row for row in listing.rows if row[3] > most_bytes]
         listing.rows = [row for row in listing.rows if row[3] <= most_bytes]
-
-
-def _open_folder(path: bytes, inode: int | None) -> int:
-    descriptor = folders.open_absolute(path)
-    # Windows' listings name no inodes.
-    if inode and folders.status(descriptor).st_ino != inode:
-        folders.close(descriptor)
-        raise FileNotFoundError(errno.ENOENT, "it was replaced while the plan was walked")
-    return descriptor
-
-
-def _open_root(root: bytes, close: bool = False) -> int:
-    try:
-        descriptor = folders.open_named(root)
-        if close:
-            with folders.scan(descriptor):
-                pass
-    except OSError as error:
-        raise _missing(root, error) from error
-    if close:
-        folders.close(descriptor)
-        return -1
-    return descriptor
-
-
-def _missing(root: bytes, error: OSError) -> AgentError:
-    place, words = shown_absolute(root), oserrors.words_of(error)
-    if error.errno in _GONE:
-        return AgentError(Reason("folder-missing", place, detail=words))
-    return AgentError(Reason("folder-unreadable", place, detail=words))
 
 
 def _lead_on(listing: Listing, names: Iterable[bytes]) -> None:
@@ -340,17 +296,8 @@ def _lead_on(listing: Listing, names: Iterable[bytes]) -> None:
         try:
             new = row_of(name, folders.status_at(full))
         except OSError as error:
-            raise _missing(full, error) from error
+            raise opening.missing(full, error) from error
         listing.rows = [other for other in listing.rows if other[0] != name]
         bisect.insort(listing.rows, (*new[:3], 0, *new[4:]))
         listing.leads = {*listing.leads, name}
         listing.unseen.pop(name, None)
-
-
-def outermost(roots: Iterable[bytes]) -> list[bytes]:
-    """Of some folders, those that lie in no other of them."""
-    kept: list[bytes] = []
-    for folder in sorted(roots):
-        if not any(outer in (b"", folder) or folder.startswith(outer + b"/") for outer in kept):
-            kept.append(folder)
-    return kept

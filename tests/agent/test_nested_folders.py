@@ -13,7 +13,6 @@ from agent.walking import large, tree
 from agent.walking.tree import FILE, Tree
 from tests.trees import compare_trees
 from tests.world.clients import Client
-from tests.world.machines import Machine
 
 
 def found_by(folders: list[Path], rules: Rules) -> set[str]:
