@@ -60,12 +60,8 @@ def _of_folder(plan: Plan, folder: str) -> Iterator[Finding]:
 
 
 def _of_plan(plan: Plan) -> Iterator[Finding]:
-    for one, other in itertools.permutations(plan.folders, 2):
-        if _holds(one, other):
-            sentence = f"lies in {one}, which the plan copies anyway."
-            yield Finding("warning", other, sentence, plan.name)
     if plan.reports and not plan.recipients:
-        sentence = "is empty: nobody gets this plan's reports. Add one, or set reports = false."
+        sentence = "is empty: reports go to the client's administrators. Add others if need be."
         yield Finding("warning", "recipients", sentence, plan.name)
     for file in {dump.password_file for dump in plan.dumps if dump.password_file is not None}:
         if fault := _password_fault(file):

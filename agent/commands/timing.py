@@ -23,6 +23,9 @@ MARK = "Written by `coffre-agent timer`"
 @click.option("--cron", is_flag=True, help="A file for /etc/cron.d.")
 @click.option("--windows", is_flag=True, help="A task for schtasks.")
 @click.option("--output", type=Path, metavar="DIR", help="Write the files there; else print them.")
+@click.option(
+    "--due", type=int, metavar="MINUTES", help="Only say, by 0 or 1, if it was due just now."
+)
 @click.pass_context
 def timer(
     context: click.Context,
@@ -31,6 +34,7 @@ def timer(
     cron: bool,
     windows: bool,
     output: Path | None,
+    due: int | None,
 ) -> None:
     """Print what starts a plan by its schedule: systemd units, a cron file or a Windows task.
 
@@ -38,6 +42,10 @@ def timer(
     """
     try:
         settings = load(context)
+        if due is not None:
+            from agent.timers.changes import is_due
+
+            context.exit(0 if is_due(settings.plan(plan), datetime.now(UTC), due) else 1)
         files = _files(settings, settings.plan(plan), _kind(systemd, cron, windows))
         if output is not None:
             _write(files, output)
@@ -80,7 +88,7 @@ def _files(settings: Config, plan: Plan, kind: str) -> dict[str, str]:
 
     call, rhythm, now = call_of(settings, plan), rhythm_of(plan), datetime.now(UTC)
     if kind == "systemd":
-        return systemd.units(call, rhythm)
+        return systemd.units(call, plan.schedule, rhythm, now)
     if kind == "cron":
         name = call.stem.replace(".", "_")
         return {name: cron.cron_file(call, plan.schedule, rhythm, None, now)}

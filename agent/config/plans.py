@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from agent.config import globs
 from agent.config.settings import Dump, DumpKind, Hooks, Plan, Profile
 from agent.config.tables import Table
 from agent.platforms import SYSTEM, paths
@@ -90,7 +91,8 @@ def _patterns(table: Table, files: tuple[Path, ...]) -> tuple[str, ...]:
     patterns = list(table.texts("exclude"))
     for file in files:
         try:
-            lines = file.read_text("utf-8-sig").splitlines()
+            # As git takes lines apart: other ends of lines than these may be part of a name.
+            lines = file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             table.fault("exclude_files", f"names {file}, which can't be read: {reason}.")
@@ -99,8 +101,10 @@ def _patterns(table: Table, files: tuple[Path, ...]) -> tuple[str, ...]:
     if len(patterns) > MOST_PATTERNS:
         table.fault("exclude", f"has {len(patterns)} patterns; at most {MOST_PATTERNS} are taken.")
     for pattern in patterns:
-        if pattern.strip() in ("!", "/", "!/"):
-            table.fault("exclude", f"holds {pattern!r}, which is no gitignore pattern.")
+        try:
+            globs.glob_of(pattern.encode())
+        except globs.MatchesNothing as error:
+            table.fault("exclude", f"holds {pattern!r}, which would match nothing: {error}.")
     return tuple(patterns)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -10,7 +11,7 @@ from agent.platforms import folders
 from agent.telling import oserrors
 from agent.telling.counters import Counters, Missed
 from agent.walking import records
-from agent.walking.reading import LARGEST_CHUNK_LIST_BYTES, FileGone, FileReader
+from agent.walking.reading import LARGEST_CHUNK_LIST_BYTES, FileGone, FileReader, settled
 from agent.walking.records import Reader, Record
 from agent.walking.tree import FILE, FOLDER, LINK, Listing, Row
 from libs.shared.entries import Entry, FolderDelta
@@ -206,7 +207,9 @@ class Comparison:
             return row, b""
         try:
             if kind == LINK:
-                return row, folders.read_link(row[0], listing.descriptor)
+                read_ns = time.time_ns()
+                target = folders.read_link(row[0], listing.descriptor)
+                return settled(row, read_ns), target
             return self._take_file(listing, row, known)
         except FileGone:
             return None
@@ -243,8 +246,8 @@ def _overlook_times(listing: Listing, old: Record) -> None:
 
 
 def _is_known_by_server_only(known: Row, now: Row) -> bool:
-    """The same file as far as the server's list tells: size and time."""
-    return known[2] == 0 and known[1] >> 12 == FILE and known[3] == now[3] and known[4] == now[4]
+    """The same file as far as the server's list tells: size and time, without inode and ctime."""
+    return known[1] >> 12 == FILE and known[2:6] == (0, now[3], now[4], 0)
 
 
 def join(folder: bytes, name: bytes) -> bytes:

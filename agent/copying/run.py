@@ -27,6 +27,7 @@ from agent.telling.failures import ENROL_FIRST, AgentError, Problem
 from agent.telling.progress import Totals, copying, counted
 from agent.telling.results import Result, shown
 from agent.telling.teller import Teller
+from agent.walking.opening import outermost
 from agent.walking.reading import FileReader
 from agent.walking.records import Reader, RecordsDamaged, Writer
 from agent.walking.sizes import TooLarge
@@ -162,13 +163,13 @@ def _followed(job: Job, tree: Tree) -> Iterator[None]:
         progress.expect(Totals(job.remembered.files_total, job.remembered.bytes_protected))
         yield
     else:
-        with counted(tree.roots, progress.expect):
+        with counted(outermost(tree.roots), progress.expect):
             yield
 
 
 def _copy(job: Job, started: StartedRun, tree: Tree, known_file: Path | None) -> Result:
     writer = Writer(job.state.new_records_file())
-    job.sources = Sources(tree.roots, job.counters)
+    job.sources = Sources(job.counters)
     known = Reader(known_file)
     sender = Sender(job.ingest, started.run_id, job.counters)
     files = FileReader(job.identity.chunk_key_bytes, sender.offer)

@@ -5,15 +5,11 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Callable, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 from agent.config import shipped
+from agent.config.globs import glob_of
 from agent.exclusions.rules import Rules
 from agent.exclusions.suspicion import Suspicion
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
 
 
 class Exclusions:
@@ -22,6 +18,8 @@ class Exclusions:
     A pattern is relative to the folder as in a .gitignore there;
     one that begins with the folder's own absolute path is taken from there.
     The last pattern that matches decides, so that a plan's own can take back one of the list.
+    As with git, a pattern is asked about an entry alone: what lies in a folder is left out with
+    it, because the walk doesn't go there.
     fold: what makes names alike that the system takes for the same.
     """
 
@@ -34,48 +32,48 @@ class Exclusions:
     ) -> None:
         self._root, self._fold = root, fold
         base = os.fsdecode(root)
-        self._patterns = [
+        patterns = [
             *shipped.patterns_for(rules.profile, base),
             *(_relative(pattern, "/" + base if base else "") for pattern in rules.patterns),
         ]
         if fold is not None:
-            self._patterns = [fold(pattern) for pattern in self._patterns]
-        self._suspicion = Suspicion(self._patterns)
+            patterns = [fold(pattern) for pattern in patterns]
+        folds_case = fold is not None and fold("A") != "A"
+        found = (glob_of(os.fsencode(pattern), folds_case) for pattern in patterns)
+        globs = [glob for glob in found if glob is not None]
+        self._suspicion = Suspicion(globs)
+        self._last_first = globs[::-1]
         self._own = {posixpath.split(own.lstrip(b"/")) for own in own_folders}
         self._own_parents = {parent for parent, _ in self._own}
 
-    @cached_property
-    def _spec(self) -> GitIgnoreSpec:
-        from pathspec import GitIgnoreSpec  # noqa: PLC0415 - costs start-up time, seldom needed
-
-        return GitIgnoreSpec.from_lines(self._patterns)
-
     def any_in(self, folder: bytes, names: Sequence[bytes]) -> bool:
         """May any of these names in a folder be excluded? A quick look that misses none."""
-        if self._patterns:
-            suspects = self._suspicion.names_in(self._text(self._inside(folder)))
-            if suspects is not None and suspects.may_hold(self._folded(names)):
-                return True
+        if self._last_first:
+            suspects = self._suspicion.names_in(self._folded(self._inside(folder)))
+            if suspects is not None:
+                asked = names if self._fold is None else [self._folded(name) for name in names]
+                if suspects.may_hold(asked):
+                    return True
         return folder in self._own_parents
 
     def match(self, folder: bytes, name: bytes, is_folder: bool) -> bool:
         """Is this entry left out?"""
         if (folder, name) in self._own:
             return True
-        if not self._patterns:
+        if not self._last_first:
             return False
         inside = self._inside(folder)
-        path = self._text(inside + b"/" + name if inside else name)
-        return self._spec.match_file(path + "/" if is_folder else path)
+        path = self._folded(inside + b"/" + name if inside else name)
+        name = self._folded(name)
+        for glob in self._last_first:
+            if (is_folder or not glob.folders_only) and glob.regex.fullmatch(
+                path if glob.has_path else name
+            ):
+                return not glob.is_negated
+        return False
 
-    def _text(self, path: bytes) -> str:
-        text = os.fsdecode(path)
-        return text if self._fold is None else self._fold(text)
-
-    def _folded(self, names: Sequence[bytes]) -> Sequence[bytes]:
-        if self._fold is None:
-            return names
-        return [os.fsencode(self._text(name)) for name in names]
+    def _folded(self, path: bytes) -> bytes:
+        return path if self._fold is None else os.fsencode(self._fold(os.fsdecode(path)))
 
     def _inside(self, folder: bytes) -> bytes:
         return folder[len(self._root) :].lstrip(b"/")
@@ -85,5 +83,6 @@ def _relative(pattern: str, base: str) -> str:
     negated = pattern.startswith("!")
     bare = pattern[1:] if negated else pattern
     if base and (bare == base or bare.startswith(base + "/")):
-        bare = bare[len(base) :] or "/*"
+        inside = bare[len(base) :]
+        bare = "/*" if inside in ("", "/") else inside
     return "!" + bare if negated else bare

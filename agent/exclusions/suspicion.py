@@ -7,30 +7,31 @@ of a folder at once; only where that can't rule it out is the pattern itself ask
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Sequence
 
-_WILD = re.compile(r"[*?\[\\]")
+from agent.config.globs import Glob
+
+_WILD = re.compile(rb"[*?\[\\]")
 
 
 class Names:
     """The names that some patterns may match; never misses one."""
 
-    def __init__(self, lasts: Iterable[str]) -> None:
+    def __init__(self, lasts: Iterable[bytes]) -> None:
         literals, beginnings, endings = set(), set(), set()
         self._any = False
         for last in lasts:
             wild = _WILD.search(last)
             if wild is None:
-                literals.add(os.fsencode(last))
+                literals.add(last)
                 continue
-            ending = re.split(r"[*?\[\]\\]", last)[-1]
+            ending = re.split(rb"[*?\[\]\\]", last)[-1]
             beginning = last[: wild.start()]
-            if ending and "\\" not in last:
-                endings.add(os.fsencode(ending))
+            if ending and b"\\" not in last:
+                endings.add(ending)
             elif beginning:
-                beginnings.add(os.fsencode(beginning))
+                beginnings.add(beginning)
             else:
                 self._any = True
         self._literals = frozenset(literals)
@@ -48,37 +49,35 @@ class Names:
 class Suspicion:
     """For each folder, the names that patterns may match there."""
 
-    def __init__(self, patterns: Iterable[str]) -> None:
-        self._everywhere: list[str] = []
-        self._placed: dict[tuple[int, str], list[tuple[list[str], str]]] = {}
-        for pattern in patterns:
-            if not pattern.startswith(("!", "#")) and pattern.strip():
-                self._add(pattern.rstrip())
+    def __init__(self, globs: Iterable[Glob]) -> None:
+        self._everywhere: list[bytes] = []
+        self._placed: dict[tuple[int, bytes], list[tuple[tuple[bytes, ...], bytes]]] = {}
+        for glob in globs:
+            if not glob.is_negated:
+                self._add(glob)
         self._common = Names(self._everywhere)
         self._is_idle = not self._everywhere
-        self._joined: dict[tuple[str, ...], Names] = {}
+        self._joined: dict[tuple[bytes, ...], Names] = {}
 
-    def _add(self, pattern: str) -> None:
-        parts = pattern.strip("/").split("/")
-        last, above = parts[-1], parts[:-1]
-        is_placed = pattern.startswith("/") or len(parts) > 1
-        if "\\" in pattern or "**" in pattern or not is_placed:
-            self._everywhere.append(last)
+    def _add(self, glob: Glob) -> None:
+        above = glob.places
+        if above is None:
+            self._everywhere.append(glob.last)
             return
-        first = above[0] if above and not _WILD.search(above[0]) else ""
-        self._placed.setdefault((len(above), first), []).append((above, last))
+        first = above[0] if above and not _WILD.search(above[0]) else b""
+        self._placed.setdefault((len(above), first), []).append((above, glob.last))
 
-    def names_in(self, folder: str) -> Names | None:
+    def names_in(self, folder: bytes) -> Names | None:
         """The names to look for in a folder, given below the plan's; None where there are none."""
         if not self._placed:
             return None if self._is_idle else self._common
-        depth = folder.count("/") + 1 if folder else 0
-        first = folder[: folder.find("/")] if depth > 1 else folder
+        depth = folder.count(b"/") + 1 if folder else 0
+        first = folder[: folder.find(b"/")] if depth > 1 else folder
         placed = self._placed.get((depth, first), [])
         if first:
-            placed = placed + self._placed.get((depth, ""), [])
+            placed = placed + self._placed.get((depth, b""), [])
         if placed:
-            parts = folder.split("/") if folder else []
+            parts = folder.split(b"/") if folder else []
             lasts = tuple(last for above, last in placed if _may_be(above, parts))
             if lasts:
                 if lasts not in self._joined:
@@ -87,5 +86,5 @@ class Suspicion:
         return None if self._is_idle else self._common
 
 
-def _may_be(above: Sequence[str], parts: Sequence[str]) -> bool:
+def _may_be(above: Sequence[bytes], parts: Sequence[bytes]) -> bool:
     return all(_WILD.search(glob) or glob == part for glob, part in zip(above, parts, strict=True))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 from datetime import datetime, timedelta, tzinfo
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from agent.telling.failures import UsageError
+from agent.timers import changes
 from agent.timers.call import Call
 from agent.timers.rhythm import Rhythm
 
-_MOST_TIMES = 24
+# cron may be late on a busy machine.
+_MOST_LATE_MINUTES = 10
 _FILE = """\
 # Written by `coffre-agent timer`: the plan {plan}.
 # To be put into /etc/cron.d/{stem}; for a user's own crontab take away the word root.
@@ -29,14 +31,20 @@ def cron_file(
     local: the machine's time zone by which cron goes, None for the one set now.
     now: an aware time; the two zones are compared for the year that follows.
     """
-    if rhythm.last_day or rhythm.days == frozenset():
-        raise UsageError("cron knows no last day of the month: use --systemd, or name a day.")
     command = "nice -n 10 ionice -c 3 " + shlex.join(call.argv) + " >/dev/null"
     differences = _differences(ZoneInfo(rhythm.timezone), local, now)
-    if differences == {0}:
+    is_hourly = len(rhythm.hours) == 24 and rhythm.has_every_day
+    if differences != {0} or rhythm.last_day:
+        is_plain = False
+    else:
+        is_plain = is_hourly or not changes.meets_a_change(schedule, rhythm.timezone, now)
+    if is_plain:
         line = f"{schedule} root {_escaped(command)}"
     else:
-        line = _guarded(rhythm, command, differences)
+        minutes = {(minute - by) % 60 for minute in rhythm.minutes for by in differences}
+        odd = changes.missed_by_walls(schedule, rhythm, now)
+        minutes |= {moment.astimezone(local).minute for moment in odd}
+        line = _guarded(call, command, minutes)
     return _FILE.format(plan=call.plan, stem=call.stem.replace(".", "_"), line=line)
 
 
@@ -50,23 +58,17 @@ def _differences(wanted: ZoneInfo, local: tzinfo | None, now: datetime) -> set[i
     return found
 
 
-def _guarded(rhythm: Rhythm, command: str, differences: set[int]) -> str:
-    """cron starts it each hour, and it goes on where it is the right time in the plan's zone."""
-    if len(rhythm.times) > _MOST_TIMES or rhythm.days is not None or rhythm.months is not None:
-        raise UsageError(
-            f"This machine's clock does not show the time of {rhythm.timezone}, and cron can't "
-            "express this schedule for another zone. Set the machine's time zone, or use --systemd."
-        )
-    days = sorted(rhythm.weekdays or range(1, 8))
-    day = f"[{''.join(map(str, days))}]" if len(days) < 7 else "?"
-    cases = "|".join(f"{day}-{hour:02d}:{minute:02d}" for hour, minute in rhythm.times)
-    when = f'case "$(TZ={rhythm.timezone} date +%u-%H:%M)" in {cases})'
-    minutes = {(minute - by) % 60 for minute in rhythm.minutes for by in differences}
-    return f"{_listed(minutes)} * * * * root {_escaped(f'{when} {command} ;; esac')}"
+def _guarded(call: Call, command: str, minutes: set[int]) -> str:
+    """cron starts it each hour, and it goes on where the plan is due in its own zone."""
+    ordered = sorted(minutes)
+    apart = min(later - earlier for earlier, later in pairwise([*ordered, ordered[0] + 60]))
+    late = str(min(apart, _MOST_LATE_MINUTES))
+    asked = shlex.join([*call.argv[:-2], "timer", call.argv[-1], "--due", late])
+    return f"{_listed(ordered)} * * * * root {_escaped(f'{asked} && {command}')}"
 
 
 def _listed(numbers: Iterable[int]) -> str:
-    return ",".join(map(str, sorted(numbers)))
+    return ",".join(map(str, numbers))
 
 
 def _escaped(command: str) -> str:

@@ -33,6 +33,11 @@ class Rhythm:
     timezone: str
 
     @property
+    def has_every_day(self) -> bool:
+        """Does it start on all days?"""
+        return self.days is None and self.months is None and self.weekdays is None
+
+    @property
     def times(self) -> list[tuple[int, int]]:
         """Hours and minutes of a day."""
         return [(hour, minute) for hour in sorted(self.hours) for minute in sorted(self.minutes)]

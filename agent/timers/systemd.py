@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
 
+from agent.timers import changes
 from agent.timers.call import Call
 from agent.timers.rhythm import Rhythm
 
@@ -82,10 +84,12 @@ WantedBy=timers.target
 """
 
 
-def units(call: Call, rhythm: Rhythm, delay: str = "10min") -> dict[str, str]:
+def units(
+    call: Call, schedule: str, rhythm: Rhythm, now: datetime, delay: str = "10min"
+) -> dict[str, str]:
     """The two unit files by name."""
     plan = call.plan.replace("%", "%%")
-    lines = "\n".join(f"OnCalendar={each}" for each in calendar(rhythm))
+    lines = "\n".join(f"OnCalendar={each}" for each in calendar(schedule, rhythm, now))
     return {
         f"{call.stem}.service": _SERVICE.format(
             plan=plan,
@@ -96,8 +100,42 @@ def units(call: Call, rhythm: Rhythm, delay: str = "10min") -> dict[str, str]:
     }
 
 
-def calendar(rhythm: Rhythm) -> list[str]:
-    """The OnCalendar expressions; they are alternatives, as systemd takes several lines."""
+def calendar(schedule: str, rhythm: Rhythm, now: datetime) -> list[str]:
+    """The OnCalendar expressions; they are alternatives, as systemd takes several lines.
+
+    now: an aware time; the nights in which the clock is set are told for twenty years.
+    """
+    return [*_own(rhythm), *_odd(changes.missed_by_walls(schedule, rhythm, now))]
+
+
+def _odd(moments: Sequence[datetime]) -> Iterator[str]:
+    """Moments of single nights; in few lines, as the clock is set on one day of the week."""
+    nights: dict[tuple[int, int], dict[int, list[date]]] = {}
+    for moment in moments:
+        of_hour = nights.setdefault((moment.month, moment.hour), {})
+        of_hour.setdefault(moment.minute, []).append(moment.date())
+    for (month, hour), by_minute in sorted(nights.items()):
+        for dates in {tuple(dates): None for dates in by_minute.values()}:
+            minutes = _numbers(each for each in by_minute if tuple(by_minute[each]) == dates)
+            for days in _days_in(month, dates):
+                yield f"{days} {hour:02d}:{minutes}:00 UTC"
+
+
+def _days_in(month: int, dates: Sequence[date]) -> Iterator[str]:
+    """Days of one month in several years: as the same day of the week each year, or one by one."""
+    days, weekdays = [each.day for each in dates], {each.isoweekday() for each in dates}
+    years = [each.year for each in dates]
+    is_yearly = len(years) > 6 and years == list(range(years[0], years[-1] + 1))
+    if is_yearly and len(weekdays) == 1 and max(days) - min(days) < 7:
+        yield f"{_WEEKDAYS[weekdays.pop()]} *-{month:02d}-{min(days):02d}..{max(days):02d}"
+        return
+    for day in sorted(set(days)):
+        listed = ",".join(str(each.year) for each in dates if each.day == day)
+        yield f"{listed}-{month:02d}-{day:02d}"
+
+
+def _own(rhythm: Rhythm) -> list[str]:
+    """The schedule's times as the clock of its zone shows them."""
     if rhythm.is_either:
         return [*_dates(rhythm, None), _at(rhythm, rhythm.weekdays, "*")]
     return _dates(rhythm, rhythm.weekdays)

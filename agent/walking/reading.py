@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+import time
 from collections.abc import Callable
 
 from blake3 import blake3
@@ -16,12 +17,39 @@ from libs.shared.packs import WHOLE_BELOW_BYTES, Chunker
 from libs.shared.packs.cutting import Readable
 
 LARGEST_CHUNK_LIST_BYTES = MAX_BATCH_BYTES - 1024 * 1024
+# Of a file that is said to be empty and isn't, as in /proc: nothing tells where it ends.
+MOST_UNTOLD_BYTES = 1_000_000_000
+# Stands for the ctime of what the next run must read again: no file has it.
+READ_AGAIN = -1
+# How long a file system's clock may stand still: by the kernel's ticks, or where it knows whole
+# seconds only (FAT: every second one).
+TICK_NS, COARSE_TICK_NS = 100_000_000, 3_000_000_000
+# The kernel's own files refuse buffers of several megabytes.
+_READ_BYTES = 1024 * 1024
+_SECOND_NS = 1_000_000_000
+# The clock of a file server may be ahead of ours; a date far from now says nothing.
+_MOST_AHEAD_NS = 86_400 * _SECOND_NS
 
 Offer = Callable[[bytes, bytes | memoryview], None]
 
 
 class FileGone(Exception):
     """The file vanished, or is no regular file any more."""
+
+
+def settled(row: Row, read_ns: int) -> Row:
+    """The row to remember of what was read from a moment on, our clock's time in ns.
+
+    What changed just before may change again without that its times tell: it is read again.
+    """
+    if _is_fresh(row[5], read_ns) or _is_fresh(row[4], read_ns):
+        return (*row[:5], READ_AGAIN, *row[6:])
+    return row
+
+
+def _is_fresh(changed_ns: int, read_ns: int) -> bool:
+    tick_ns = TICK_NS if changed_ns % _SECOND_NS else COARSE_TICK_NS
+    return read_ns - tick_ns < changed_ns < read_ns + _MOST_AHEAD_NS
 
 
 class FileReader:
@@ -37,13 +65,12 @@ class FileReader:
         self._offer = offer
 
     def read(self, folder: int, row: Row) -> tuple[Row, bytes, bool]:
-        """(row as read, chunk ids, whether it changed while it was read, twice).
+        """(row to remember, chunk ids, whether it changed while it was read, twice).
 
         Raises FileGone, or OSError when it can't be read.
         """
         name, _, inode, size, mtime_ns, *_ = row
-        if size == 0:
-            return row, b"", False
+        read_ns = time.time_ns()
         descriptor = folders.open_file(name, folder)
         try:
             if size < WHOLE_BELOW_BYTES:
@@ -54,28 +81,34 @@ class FileReader:
                     and status.st_mtime_ns == mtime_ns
                     and status.st_ino == inode
                 ):
+                    if not content:
+                        return settled(row, read_ns), b"", False
                     digest = blake3(content, key=self._key).digest()
                     self._offer(digest, content)
-                    return row, digest, False
-            return self._read_carefully(descriptor, row)
+                    return settled(row, read_ns), digest, False
+            return self._read_carefully(descriptor, row[0])
         finally:
             os.close(descriptor)
 
-    def _read_carefully(self, descriptor: int, row: Row) -> tuple[Row, bytes, bool]:
+    def _read_carefully(self, descriptor: int, name: bytes) -> tuple[Row, bytes, bool]:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             raise FileGone
-        row = row_of(row[0], before)
+        row = row_of(name, before)
         ids, held = b"", 0
         for _ in range(2):
+            read_ns = time.time_ns()
             os.lseek(descriptor, 0, os.SEEK_SET)
-            ids, held = self._read_chunks(descriptor)
+            ids, held = self._read_chunks(descriptor, row[3])
             after = os.fstat(descriptor)
-            if held == row[3] == after.st_size and row[4] == after.st_mtime_ns:
-                return row, ids, False
-            row = row_of(row[0], after)
-        # Without a ctime of its own the row never looks unchanged: the next run reads again.
-        return (*row[:3], held, row[4], 0, *row[6:]), ids, True
+            if row[4] == after.st_mtime_ns and row[3] == after.st_size:
+                if held == row[3]:
+                    return settled(row, read_ns), ids, False
+                if row[3] == 0:
+                    is_cut = held == MOST_UNTOLD_BYTES
+                    return (*row[:3], held, row[4], READ_AGAIN, *row[6:]), ids, is_cut
+            row = row_of(name, after)
+        return (*row[:3], held, row[4], READ_AGAIN, *row[6:]), ids, True
 
     def read_stream(self, file: Readable) -> tuple[bytes, int]:
         """Cut and offer whatever gives bytes: (chunk ids, size)."""
@@ -88,6 +121,20 @@ class FileReader:
             held += len(chunk)
         return b"".join(ids), held
 
-    def _read_chunks(self, descriptor: int) -> tuple[bytes, int]:
+    def _read_chunks(self, descriptor: int, size: int) -> tuple[bytes, int]:
+        """A file up to the size that it had: one that grows as it is read has no end."""
         with io.FileIO(descriptor, closefd=False) as file:
-            return self.read_stream(file)
+            return self.read_stream(_UpTo(file, size or MOST_UNTOLD_BYTES))
+
+
+class _UpTo:
+    """The first bytes of a file."""
+
+    def __init__(self, file: io.FileIO, most_bytes: int) -> None:
+        self._file, self._left = file, most_bytes
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read on, never past the last of the bytes."""
+        count = self._file.readinto(buffer[: min(self._left, _READ_BYTES)]) or 0
+        self._left -= count
+        return count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,42 +28,43 @@ class Source(msgspec.Struct, array_like=True):
 
 @dataclass
 class _Tally:
-    """A folder of the plan: which one it is, and the counters when its walk began and ended."""
+    """A folder of the plan: which one it is, and what was found in it, folders of its own aside."""
 
     device: int
     inode: int
-    files: int
-    size_bytes: int
+    files: int = 0
+    size_bytes: int = 0
 
 
 class Sources:
     """Counts what is found below each of a plan's folders while they are walked."""
 
-    def __init__(self, roots: Sequence[bytes], counters: Counters) -> None:
-        self._roots = frozenset(roots)
+    def __init__(self, counters: Counters) -> None:
         self._counters = counters
         self._found: dict[bytes, _Tally] = {}
         self._present: _Tally | None = None
 
     def watch(self, listings: Iterable[Listing]) -> Iterator[Listing]:
         """Pass the walk on; what it yields is counted before the next one is asked for."""
+        base: bytes | None = None
         for listing in listings:
-            if listing.path in self._roots and listing.path not in self._found:
-                self._end()
-                self._begin(listing.path)
-            elif listing.pinned:
-                self._end()
+            if listing.base != base:
+                self._pause()
+                base = listing.base
+                if base is not None:
+                    self._go_on(base)
             yield listing
-        self._end()
+        self._pause()
 
-    def _begin(self, root: bytes) -> None:
-        status = folders.status_at(root)
-        counters = self._counters
-        self._present = self._found[root] = _Tally(
-            status.st_dev, status.st_ino, -counters.files_total, -counters.bytes_protected
-        )
+    def _go_on(self, root: bytes) -> None:
+        if root not in self._found:
+            status = folders.status_at(root)
+            self._found[root] = _Tally(status.st_dev, status.st_ino)
+        self._present = self._found[root]
+        self._present.files -= self._counters.files_total
+        self._present.size_bytes -= self._counters.bytes_protected
 
-    def _end(self) -> None:
+    def _pause(self) -> None:
         if self._present is not None:
             self._present.files += self._counters.files_total
             self._present.size_bytes += self._counters.bytes_protected
@@ -88,6 +89,11 @@ class Sources:
         if plan.min_size_bytes is not None and size < plan.min_size_bytes:
             raise AgentError(Reason("source-small", places, size, plan.min_size_bytes))
 
+    def _files_before(self, root: bytes, source: Source | None, known_file: Path | None) -> int:
+        if source is not None:
+            return source.files
+        return _files_below(root, self._found, known_file)
+
     def emptied(
         self, before: dict[str, Source], known_file: Path | None, accepted: bool
     ) -> dict[bytes, Missed]:
@@ -101,7 +107,7 @@ class Sources:
             if found.files:
                 continue
             source = before.get(root.hex())
-            files = _files_below(root, known_file) if source is None else source.files
+            files = self._files_before(root, source, known_file)
             if not files:
                 continue
             is_same = source is not None and (source.device, source.inode) == (
@@ -114,17 +120,22 @@ class Sources:
         return emptied
 
 
-def _files_below(root: bytes, known_file: Path | None) -> int:
-    """How many files a file of records has in a folder and below it."""
+def _files_below(root: bytes, roots: Iterable[bytes], known_file: Path | None) -> int:
+    """How many files a file of records has in a folder and below it, other roots aside."""
     if known_file is None:
         return 0
+    inner = [other for other in roots if other != root and _lies_in(other, root)]
     records = Reader(known_file)
     try:
-        below = root + b"/"
         return sum(
             record.files
             for record in records
-            if not root or record.path == root or record.path.startswith(below)
+            if _lies_in(record.path, root)
+            and not any(_lies_in(record.path, other) for other in inner)
         )
     finally:
         records.close()
+
+
+def _lies_in(path: bytes, folder: bytes) -> bool:
+    return not folder or path == folder or path.startswith(folder + b"/")

@@ -8,22 +8,20 @@ Paths are bytes, absolute, without the leading slash.
 from __future__ import annotations
 
 import bisect
-import errno
 import itertools
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from agent.exclusions import Exclusions, Rules
-from agent.exclusions.rules import CACHE_SIGNATURE, CACHE_TAG
+from agent.exclusions.rules import CACHE_TAG
 from agent.platforms import SYSTEM, fold, folders, paths
 from agent.telling import oserrors
-from agent.telling.failures import AgentError
-from agent.telling.names import shown_absolute
+from agent.walking import opening
 from agent.walking.large import LARGE_FOLDER_ENTRIES, SortedNames
 from libs.shared.reasons import Reason
 
@@ -34,7 +32,6 @@ KINDS = frozenset({FILE, FOLDER, LINK})
 Row = tuple[bytes, int, int, int, int, int, int, int]
 
 _fields = folders.fields
-_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
@@ -53,6 +50,8 @@ class Listing(msgspec.Struct):
     names: of a folder too large for one listing; it comes in parts, each up to a name, the last
     up to None.
     pinned: the folder only leads to a plan's folder; what else is in it is not listed.
+    base: the plan's folder that it belongs to, the innermost one; None if it is pinned.
+    leads: names that are there only because they lead to a plan's folder.
     contents: chunk ids by name, of files that were read and offered already: dumps.
     kept: names that stay as they were at the last restore point: dumps that failed.
     """
@@ -70,6 +69,8 @@ class Listing(msgspec.Struct):
     names: SortedNames | None = None
     part: int = 0
     up_to: bytes | None = None
+    base: bytes | None = None
+    leads: set[bytes] = set()
 
 
 class _Step(NamedTuple):
@@ -84,15 +85,16 @@ class Tree:
     def __init__(self, named: Sequence[str], rules: Rules, own_folders: Sequence[str]) -> None:
         self._rules = rules
         self._devices: dict[bytes, int] = {}
-        self.roots = _outermost(os.fsencode(folder).lstrip(b"/") for folder in named)
+        self.roots = sorted({os.fsencode(folder).lstrip(b"/") for folder in named})
         own = [os.fsencode(paths.plan_folder(folder, SYSTEM)) for folder in own_folders]
         self._exclusions = {root: Exclusions(root, self._rules, own, fold) for root in self.roots}
-        self._leading: dict[bytes, set[bytes]] = {}
+        self._leading: dict[bytes, frozenset[bytes]] = {}
         for root in self.roots:
-            _open_root(root, close=True)
+            opening.open_root(root, close=True)
             parts = root.split(b"/") if root else []
             for depth, part in enumerate(parts):
-                self._leading.setdefault(b"/".join(parts[:depth]), set()).add(part)
+                above = b"/".join(parts[:depth])
+                self._leading[above] = self._leading.get(above, frozenset()) | {part}
 
     def walk(self) -> Iterator[Listing]:
         """Each folder before those in it, by name; the descriptor is closed when we go on."""
@@ -102,54 +104,62 @@ class Tree:
             listing = self._leads(step.path) if step.base is None else self._list(step)
             parts = (listing,) if listing.names is None else self._slice(listing, step)
             below: list[Row] = []
+            leads: set[bytes] = set()
             try:
                 for part in parts:
                     yield part
                     below += [row for row in part.rows if row[1] >> 12 == FOLDER]
+                    leads |= part.leads
             finally:
                 if listing.descriptor >= 0:
                     folders.close(listing.descriptor)
             prefix = step.path + b"/" if step.path else b""
             for row in reversed(below):
                 path = prefix + row[0]
-                base = path if path in self._exclusions else step.base
+                base = None if row[0] in leads else step.base
+                if path in self._exclusions:
+                    base = path
                 steps.append(_Step(path, row[2], base))
 
     def _slice(self, whole: Listing, step: _Step) -> Iterator[Listing]:
         """A large folder as listings that follow each other by name."""
         assert whole.names is not None
+        leading = self._leading.get(whole.path, frozenset())
         for part, (names, is_last) in enumerate(whole.names.slices()):
-            listing = Listing(whole.path, whole.descriptor, part=part)
+            listing = Listing(whole.path, whole.descriptor, part=part, base=step.base)
             listing.up_to = None if is_last else names[-1]
             self._fill(listing, _look_at(listing, names), step)
+            due = {name for name in leading if is_last or name <= names[-1]}
+            _lead_on(listing, due)
+            leading -= due
             yield listing
 
     def _leads(self, path: bytes) -> Listing:
         listing = Listing(path, pinned=True)
-        for name in sorted(self._leading.get(path, ())):
-            full = path + b"/" + name if path else name
-            try:
-                status = folders.status_at(full)
-            except OSError as error:
-                raise _missing(full, error) from error
-            row = row_of(name, status)
-            listing.rows.append((*row[:3], 0, *row[4:]))
+        _lead_on(listing, self._leading.get(path, frozenset()))
         return listing
 
     def _list(self, step: _Step) -> Listing:
-        listing = Listing(step.path)
+        listing = self._list_alone(step)
+        if step.path in self._leading and listing.names is None and listing.unreadable is None:
+            _lead_on(listing, self._leading[step.path])
+        return listing
+
+    def _list_alone(self, step: _Step) -> Listing:
+        """A folder without regard to what leads through it."""
+        listing = Listing(step.path, base=step.base)
         try:
             if step.path in self._exclusions:
-                listing.descriptor = _open_root(step.path)
+                listing.descriptor = opening.open_root(step.path)
             else:
-                listing.descriptor = _open_folder(step.path, step.inode)
+                listing.descriptor = opening.open_folder(step.path, step.inode)
             if self._rules.one_file_system and self._is_elsewhere(listing, step):
                 return listing
             rows = _scan(listing)
         except OSError as error:
             if step.path in self._exclusions:
-                raise _missing(step.path, error) from error
-            if error.errno not in _GONE:
+                raise opening.missing(step.path, error) from error
+            if error.errno not in opening.GONE:
                 listing.unreadable = oserrors.reason_of(error)
             return listing
         if listing.names is not None and step.path not in self._exclusions:
@@ -184,7 +194,7 @@ class Tree:
                 return True
         if self._rules.exclude_caches:
             row = _find(listing.rows, CACHE_TAG)
-            if row is not None and row[1] >> 12 == FILE and _is_signed(listing.descriptor):
+            if row is not None and row[1] >> 12 == FILE and opening.is_signed(listing.descriptor):
                 listing.rows = [row]
                 listing.unseen.clear()
                 return True
@@ -267,56 +277,27 @@ def _find(rows: list[Row], name: bytes) -> Row | None:
     return rows[place] if place < len(rows) and rows[place][0] == name else None
 
 
-def _is_signed(folder: int) -> bool:
-    try:
-        descriptor = folders.open_file(CACHE_TAG, folder)
-    except OSError:
-        return False
-    try:
-        return os.read(descriptor, len(CACHE_SIGNATURE)) == CACHE_SIGNATURE
-    finally:
-        os.close(descriptor)
-
-
 def _leave_out_large(listing: Listing, most_bytes: int) -> None:
     if any(row[3] > most_bytes for row in listing.rows):
         listing.too_large = [row for row in listing.rows if row[3] > most_bytes]
         listing.rows = [row for row in listing.rows if row[3] <= most_bytes]
 
 
-def _open_folder(path: bytes, inode: int | None) -> int:
-    descriptor = folders.open_absolute(path)
-    # Windows' listings name no inodes.
-    if inode and folders.status(descriptor).st_ino != inode:
-        folders.close(descriptor)
-        raise FileNotFoundError(errno.ENOENT, "it was replaced while the plan was walked")
-    return descriptor
+def _lead_on(listing: Listing, names: Iterable[bytes]) -> None:
+    """Keep what leads to a plan's folder, whatever else of this folder is left out.
 
-
-def _open_root(root: bytes, close: bool = False) -> int:
-    try:
-        descriptor = folders.open_named(root)
-        if close:
-            with folders.scan(descriptor):
-                pass
-    except OSError as error:
-        raise _missing(root, error) from error
-    if close:
-        folders.close(descriptor)
-        return -1
-    return descriptor
-
-
-def _missing(root: bytes, error: OSError) -> AgentError:
-    place, words = shown_absolute(root), oserrors.words_of(error)
-    if error.errno in _GONE:
-        return AgentError(Reason("folder-missing", place, detail=words))
-    return AgentError(Reason("folder-unreadable", place, detail=words))
-
-
-def _outermost(named: Iterator[bytes]) -> list[bytes]:
-    kept: list[bytes] = []
-    for folder in sorted(named):
-        if not any(outer in (b"", folder) or folder.startswith(outer + b"/") for outer in kept):
-            kept.append(folder)
-    return kept
+    A symlink on the way is a folder in the copy.
+    """
+    for name in sorted(names):
+        row = _find(listing.rows, name)
+        if row is not None and row[1] >> 12 == FOLDER:
+            continue
+        full = listing.path + b"/" + name if listing.path else name
+        try:
+            new = row_of(name, folders.status_at(full))
+        except OSError as error:
+            raise opening.missing(full, error) from error
+        listing.rows = [other for other in listing.rows if other[0] != name]
+        bisect.insort(listing.rows, (*new[:3], 0, *new[4:]))
+        listing.leads = {*listing.leads, name}
+        listing.unseen.pop(name, None)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from agent.copying import fetched
 from agent.copying.delta import Comparison
 from agent.exclusions import Rules
 from agent.telling.counters import Counters
-from agent.walking import records
+from agent.walking import reading, records
 from agent.walking.reading import FileReader
 from agent.walking.records import Reader, Writer
 from agent.walking.tree import Tree
@@ -29,6 +30,14 @@ CONTENTS = st.one_of(st.none(), st.binary(max_size=20), st.just("symlink"))
 TREES = st.dictionaries(PATHS, CONTENTS, max_size=12)
 
 Model = dict[bytes, Entry]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_fresh() -> Iterator[None]:
+    """Trees are compared right after they were made, and nobody changes them meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "TICK_NS", 0)
+        yield
 
 
 @contextmanager

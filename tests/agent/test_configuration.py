@@ -295,6 +295,6 @@ def test_validate_tells_all_faults_and_doubts(tmp_path: Path) -> None:
         "is a MySQL or MariaDB data folder",
         "can be read by others (mode 0644)",
         f"{tmp_path}/data is also copied by the plan 'papers'",
-        "nobody gets this plan's reports",
+        "reports go to the client's administrators",
     ):
         assert words in told.stdout

@@ -1,16 +1,19 @@
-"""What a plan leaves out, and nothing else: on real folders, and patterns against pathspec."""
+"""What a plan leaves out, and nothing else: on real folders, and patterns against git itself."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pathspec import GitIgnoreSpec
 
 from agent.config import shipped
+from agent.config.globs import MatchesNothing, glob_of
 from agent.exclusions import Exclusions, Rules
 from agent.exclusions.rules import CACHE_SIGNATURE
 from agent.walking.tree import FILE, Tree
@@ -101,7 +104,11 @@ def test_lists_explain_themselves() -> None:
         assert not any("**" in line or "\\" in line or line != line.strip() for line in lines)
 
 
-NAMES = st.sampled_from(["a", "b", "ab", ".a", "a.b", " a", "cache", "é", "A", "a ", "#a", "!a"])
+NAMES = st.sampled_from(
+    ["a", "b", "ab", ".a", "a.b", " a", "cache", "é", "A", "a ", "#a", "!a", "a]", "[a", "-", "\\"]
+)
+SETS = ["[ab]", "[!a]", "[^b]*", "[a-c]", "[]a]*", "[[:upper:]]", "[[:alpha:].]*", "[!a-]", "[a/]",
+        "[\\]]*", "[[a]", "[a-]*", "[[:punct:]]*"]  # fmt: skip
 
 
 @st.composite
@@ -112,35 +119,134 @@ def patterns_about(draw: st.DrawFn, path: list[str]) -> str:
         return draw(
             st.sampled_from(
                 [name, name, "*", "**", "?" * len(name), f"{name[0]}*", f"*{name[-1]}", f"*{name}*",
-                 f"[{name[0]}]*", f"[!z]{name[1:]}", f"\\{name}", f"{name[:-1]}\\{name[-1]}", "z"]
+                 f"[{name[0]}]*", f"[!z]{name[1:]}", f"\\{name}", f"{name[:-1]}\\{name[-1]}", "z",
+                 f"{name[0]}**", f"**{name[-1]}", *SETS]
             )
         )  # fmt: skip
 
     end = draw(st.integers(1, len(path)))
     start = draw(st.sampled_from([0, end - 1]))
     parts = "/".join(map(glob_of, path[start:end]))
-    before = draw(st.sampled_from(["", "", "/", "**/", "!"]))
-    return before + parts + draw(st.sampled_from(["", "", "/", "/*", "/**", " "]))
+    before = draw(st.sampled_from(["", "", "/", "**/", "!", "!", "!/", "!**/"]))
+    return before + parts + draw(st.sampled_from(["", "", "/", "/*", "/**", "/**/", " "]))
 
 
-@given(st.data(), st.lists(NAMES, min_size=1, max_size=4))
+PATHS = st.lists(NAMES, min_size=1, max_size=4)
+
+
+def left_by_git(root: Path, patterns: list[str], beside: Path) -> set[str]:
+    """The files that git would not ignore with these patterns in its list."""
+    (beside / "patterns").write_bytes("".join(f"{line}\n" for line in patterns).encode())
+    command = ["git", f"--git-dir={beside / 'git'}", f"--work-tree={root}"]
+    if not (beside / "git").exists():
+        subprocess.run([*command, "init", "--quiet"], check=True)
+    listing = [*command, "ls-files", "-z", "--others", f"--exclude-from={beside / 'patterns'}"]
+    found = subprocess.run(listing, check=True, capture_output=True, cwd=root).stdout
+    return {os.fsdecode(path) for path in found.split(b"\0") if path}
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("git")
+
+
+def tree_of(paths: list[list[str]], folder: Path) -> Path:
+    """A folder with these files; where a file and a folder want one name, the first has it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for path in paths:
+        with contextlib.suppress(FileExistsError, NotADirectoryError, IsADirectoryError):
+            folder.joinpath(*path[:-1]).mkdir(parents=True, exist_ok=True)
+            folder.joinpath(*path).touch()
+    return folder
+
+
+@given(st.data(), st.lists(PATHS, min_size=1, max_size=6))
+@settings(max_examples=250, deadline=None)
+def test_patterns_leave_out_what_git_leaves_out(
+    beside: Path, data: st.DataObject, paths: list[list[str]]
+) -> None:
+    about = st.sampled_from(paths).flatmap(patterns_about)
+    patterns = data.draw(st.lists(about, min_size=1, max_size=5))
+    root = tree_of(paths, beside / "tree")
+    with contextlib.suppress(MatchesNothing):
+        found, _ = files_of(root, Rules(tuple(patterns)))
+        assert found == left_by_git(root, patterns, beside)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "kept"),
+    [
+        (["*", "!*/", "!*.xlsx"], {"a.xlsx", "d/b.xlsx", "d/e/c.xlsx"}),
+        (["d/**", "!d/**/", "!d/**/*.txt"], {"a.xlsx", "Top", "d/b.txt", "d/e/c.txt"}),
+        (["[[:upper:]]*", "*.xlsx"], {"d/b.txt", "d/e/c.txt"}),
+        (["/d/", "!/d/e"], {"a.xlsx", "Top"}),
+    ],
+)
+def test_lists_of_what_is_wanted_mean_what_they_mean_to_git(
+    tmp_path: Path, patterns: list[str], kept: set[str]
+) -> None:
+    names = ["a.xlsx", "Top", "d/b.xlsx", "d/b.txt", "d/e/c.xlsx", "d/e/c.txt", "d/Top"]
+    root = tree_of([name.split("/") for name in names], tmp_path / "tree")
+    assert files_of(root, Rules(tuple(patterns)))[0] == kept
+    assert left_by_git(root, patterns, tmp_path) == kept
+
+
+@pytest.mark.parametrize("pattern", ["a[b", "[[:capital:]]", "a\\", "!", "/", "[é]", "[!é]x"])
+def test_a_pattern_that_can_match_nothing_is_refused_with_the_reason(pattern: str) -> None:
+    with pytest.raises(MatchesNothing):
+        glob_of(pattern.encode())
+
+
+@given(st.data(), PATHS)
 @settings(max_examples=400)
 def test_the_quick_look_misses_no_pattern(data: st.DataObject, path: list[str]) -> None:
     patterns = data.draw(st.lists(patterns_about(path), min_size=1, max_size=3))
     try:
-        spec = GitIgnoreSpec.from_lines(patterns)
-    except ValueError:
+        exclusions = Exclusions(b"srv/x", Rules(patterns=tuple(patterns)), [])
+    except MatchesNothing:
         return
-    # What lies below an excluded folder is never asked: the walk doesn't go there.
-    if any(spec.match_file("/".join(path[:depth]) + "/") for depth in range(1, len(path))):
-        return
-    inside = "/".join(path)
-    exclusions = Exclusions(b"srv/x", Rules(patterns=tuple(patterns)), [])
     folder, name = os.fsencode("/".join(["srv/x", *path[:-1]])), os.fsencode(path[-1])
-    if spec.match_file(inside) or spec.match_file(inside + "/"):
+    if exclusions.match(folder, name, False) or exclusions.match(folder, name, True):
         assert exclusions.any_in(folder, [b"other", name])
-    for is_folder, asked in ((False, inside), (True, inside + "/")):
-        assert exclusions.match(folder, name, is_folder) == spec.match_file(asked)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("d/x[/b]", "d/xb"),
+        ("a**/b", "ab"),
+        ("d/x**", "d/xa/b"),
+        ("a\\/b", "a/b"),
+        ("**/[a/]b", "ab"),
+    ],
+)
+def test_the_quick_look_knows_the_odd_ones(pattern: str, path: str, beside: Path) -> None:
+    exclusions = Exclusions(b"r", Rules(patterns=(pattern,)), [])
+    folder, _, name = f"r/{path}".rpartition("/")
+    root = tree_of([path.split("/")], beside / "tree")
+    is_ignored = not left_by_git(root, [pattern], beside)
+    assert exclusions.match(folder.encode(), name.encode(), False) == is_ignored
+    assert exclusions.any_in(folder.encode(), [name.encode()]) >= is_ignored
+
+
+def test_a_pattern_with_the_folders_own_path_is_that_folders_alone() -> None:
+    rules = Rules(patterns=("/srv/data/old", "/srv/data/logs/*.gz"))
+    data = Exclusions(b"srv/data", rules, [])
+    assert data.match(b"srv/data", b"old", True)
+    assert data.match(b"srv/data/logs", b"a.gz", False)
+    # The other way round: what is left out of /srv/database has no say in /srv/data.
+    others = Rules(patterns=("/srv/database/old", "/srv/database", "/srv/data.old/x"))
+    data = Exclusions(b"srv/data", others, [])
+    for name in (b"old", b"base", b"base/old", b".old", b"x"):
+        assert not data.match(b"srv/data", name, True)
+        assert not data.match(b"srv/data/base", name, True)
+    database = Exclusions(b"srv/database", rules, [])
+    assert not database.match(b"srv/database", b"old", True)
+    assert not database.match(b"srv/database/logs", b"a.gz", False)
+    whole = Exclusions(b"srv/data", Rules(patterns=("/srv/data/", "!/srv/data/kept")), [])
+    assert whole.match(b"srv/data", b"a", False)
+    assert not whole.match(b"srv/data", b"kept", False)
 
 
 def files_of(root: Path, rules: Rules) -> tuple[set[str], list[bytes]]:

@@ -29,7 +29,7 @@ FOLDER = b"srv/large"
 
 
 def row_of(name: bytes, mtime_ns: int) -> Row:
-    """An empty file, which needs no reading."""
+    """An empty file."""
     return name, FILE << 12 | 0o644, 7, 0, mtime_ns, mtime_ns, 0, 0
 
 
@@ -47,8 +47,9 @@ def listings(times: dict[bytes, int], cuts: Sequence[int]) -> Iterator[Listing]:
     for number, part in enumerate(parts):
         up_to = part[-1] if number < len(parts) - 1 else None
         rows = [row_of(name, times[name]) for name in part]
-        yield Listing(FOLDER, rows=rows, part=number, up_to=up_to)
-    yield Listing(b"srv/next", rows=[row_of(b"after", 1)])
+        read = dict.fromkeys(part, b"")
+        yield Listing(FOLDER, rows=rows, part=number, up_to=up_to, contents=read)
+    yield Listing(b"srv/next", rows=[row_of(b"after", 1)], contents={b"after": b""})
 
 
 def compare(
