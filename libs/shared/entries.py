@@ -117,10 +117,13 @@ def decode_batch(body: bytes | bytearray | memoryview) -> list[FolderDelta]:
 
 def decompress(body: bytes | bytearray | memoryview, max_bytes: int) -> bytes:
     """The content of exactly one zstd frame, of bounded size; ZstdError if it is none."""
-    # For a frame that declares its content the library allocates that much: look first.
-    declared = zstandard.frame_content_size(body)
-    if declared > max_bytes:
-        raise zstandard.ZstdError(f"it unpacks to {declared} bytes")
+    # For a frame that declares its content the library allocates that much, and its own limit of
+    # the window holds for streams alone: look first.
+    frame = zstandard.get_frame_parameters(body)
+    if max_bytes < frame.content_size != zstandard.CONTENTSIZE_UNKNOWN:
+        raise zstandard.ZstdError(f"it unpacks to {frame.content_size} bytes")
+    if frame.window_size > _MAX_WINDOW_BYTES:
+        raise zstandard.ZstdError(f"its window has {frame.window_size} bytes")
     return _codecs.decompressor.decompress(body, max_output_size=max_bytes, allow_extra_data=False)
 
 

@@ -208,6 +208,24 @@ class TooManyRequests(Refusal):
         return {"Retry-After": str(self.retry_after_seconds)}
 
 
+class ShareUsed(TooManyRequests):
+    """Somebody already has as much of something that clients share as one may have at once."""
+
+    code = "share-used"
+    title = "Too much at once"
+
+    def __init__(self, what: str, retry_after_seconds: int) -> None:
+        super().__init__(retry_after_seconds)
+        self.what = what
+
+    @property
+    def detail(self) -> str:
+        return (
+            f"Other requests of yours use all that you may have of the {self.what} at once; "
+            f"nothing is lost, try again in {self.retry_after_seconds} seconds."
+        )
+
+
 class Unavailable(Refusal):
     """Something that we need does not answer; the same request may succeed later.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 
 import pytest
@@ -14,7 +13,6 @@ from libs.shared.errors import Unavailable
 from libs.shared.events import DumpResult, NotCopied
 from libs.shared.reasons import Reason
 from services.ingest import rules
-from services.ingest.actions.memory import Budget
 
 
 def dump(name: str, *, succeeded: bool) -> DumpResult:
@@ -149,36 +147,3 @@ def test_an_ending_within_limits() -> None:
     assert ending.counters.files_not_copied == 1200
     assert len(ending.log_tail.encode()) <= 64 * 1024
     assert ending.warnings == (Reason("new", detail="\ufffd" + "d" * 499),) * 20
-
-
-async def test_who_asks_for_memory_first_is_served_first() -> None:
-    budget = Budget(100)
-    order: list[str] = []
-
-    async def use(name: str, size: int, seconds: float = 0.01) -> None:
-        async with budget.hold(size, 5):
-            assert budget.free_bytes >= 0
-            order.append(name)
-            await asyncio.sleep(seconds)
-
-    async with asyncio.TaskGroup() as group:
-        for name, size in (("a", 60), ("b", 60), ("small", 10), ("huge", 500), ("c", 40)):
-            group.create_task(use(name, size))
-    assert order == ["a", "b", "small", "huge", "c"]
-    assert budget.free_bytes == 100
-
-
-async def test_waiting_for_memory_ends() -> None:
-    budget = Budget(100)
-    async with budget.hold(100, 1):
-        with pytest.raises(Unavailable):
-            async with budget.hold(1, 0.01):
-                pass
-        task = asyncio.create_task(budget.hold(50, 10).__aenter__())
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    assert budget.free_bytes == 100
-    async with budget.hold(100, 0.01):
-        pass

@@ -25,6 +25,7 @@ from libs.shared.objects import ObjectStore
 from services.ingest import actions, consumers, rules, store
 from services.ingest.actions.intake.packs import Stored, take_pack
 from services.ingest.actions.intake.uploads import BuiltBody
+from services.ingest.actions.resources import PACK_MEMORY_BYTES
 from tests.world.tenants import tenant_changed
 
 Receive = Callable[[], Awaitable[bytes | None]]
@@ -89,9 +90,11 @@ class LateBody(BuiltBody):
         self._before = before
 
     @asynccontextmanager
-    async def held(self, ingest: actions.resources.Resources) -> AsyncIterator[memoryview]:
+    async def held(
+        self, ingest: actions.resources.Resources, tenant_id: uuid.UUID
+    ) -> AsyncIterator[memoryview]:
         await self._before()
-        async with super().held(ingest) as content:
+        async with super().held(ingest, tenant_id) as content:
             yield content
 
 
@@ -153,11 +156,12 @@ async def test_of_two_at_once_one_is_new_and_the_other_adds_and_says_nothing(
     assert won.stored_bytes > 50_000
 
 
+@pytest.mark.parametrize("size", [60_000, 900_000])
 async def test_a_slow_body_gives_its_room_away_and_is_stored_all_the_same(
-    machine: Machine,
+    machine: Machine, size: int
 ) -> None:
-    slow, quick = (machine.pack(random.Random(n).randbytes(60_000)) for n in (1, 2))
-    budget = machine.ingest.pack_memory
+    slow, quick = (machine.pack(random.Random(n).randbytes(size)) for n in (1, 2))
+    memory = machine.ingest.pack_memory
     calls = 0
 
     async def hang_once() -> None:
@@ -165,13 +169,13 @@ async def test_a_slow_body_gives_its_room_away_and_is_stored_all_the_same(
         calls += 1
         if calls == 1:
             await asyncio.Event().wait()
-        assert budget.free_bytes == budget.total_bytes
+        assert memory.free == PACK_MEMORY_BYTES
         assert (await machine.send(quick)).is_new
 
-    assert (await machine.send(slow, pieces(slow, hang_once), quick_seconds=0.05)).is_new
+    assert (await machine.send(slow, pieces(slow, hang_once), grace_seconds=0.05)).is_new
     assert calls == 2
     key = bucket.key_of_pack(machine.agent.tenant_id, bytes.fromhex(slow.id))
-    assert len(await machine.ingest.objects.get(key)) > 60_000
+    assert len(await machine.ingest.objects.get(key)) > size
 
 
 async def test_whatever_fails_gives_back_its_memory(machine: Machine) -> None:
@@ -204,7 +208,7 @@ async def test_whatever_fails_gives_back_its_memory(machine: Machine) -> None:
         (ClientDisconnect, lambda: machine.send(pack, pieces(pack, hang_up))),
         (
             ClientDisconnect,
-            lambda: machine.send(pack, pieces(pack, hang_then_hang_up), quick_seconds=0.05),
+            lambda: machine.send(pack, pieces(pack, hang_then_hang_up), grace_seconds=0.05),
         ),
         (BodyTooLarge, lambda: machine.send(pack, flood)),
         (packs.PackRejected, lambda: machine.send(misnamed)),
@@ -215,6 +219,7 @@ async def test_whatever_fails_gives_back_its_memory(machine: Machine) -> None:
         (rules.refusals.GrowthBlocked, lambda: machine.build(pack)),
     ]
     room = len(pack.body) * 5 // 4
+    tenant_id = machine.agent.tenant_id
 
     def take_all() -> set[int]:
         with ingest.buffers.lend() as take:
@@ -225,6 +230,7 @@ async def test_whatever_fails_gives_back_its_memory(machine: Machine) -> None:
         with pytest.raises(error):
             await fail()
         assert take_all() == first
-        assert ingest.pack_memory.free_bytes == ingest.pack_memory.total_bytes
+        assert ingest.pack_memory.free == PACK_MEMORY_BYTES
+        assert not any(shares.held_by(tenant_id) for shares in (ingest.heads, ingest.slow_bodies))
     assert await machine.stored_bytes() == 0
     await dead.close()

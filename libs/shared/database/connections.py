@@ -5,21 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import asyncpg
 
 from libs.shared.errors import InvalidRequest, Unavailable
+from libs.shared.shares import Shares
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
-    Pool = asyncpg.Pool[asyncpg.Record]
+    _Pool = asyncpg.Pool[asyncpg.Record]
     Record = asyncpg.Record
 else:
     Connection = asyncpg.Connection
-    Pool = asyncpg.Pool
+    _Pool = asyncpg.Pool
     Record = asyncpg.Record
 
 CONNECT_SECONDS = 5
@@ -36,6 +42,19 @@ _SESSION = {
     "jit": "off",
     "timezone": "UTC",
 }
+
+
+class Pool(_Pool):
+    """Connections to one schema; what is done for a client takes from that client's share.
+
+    A fifth is left to what is done for nobody: asking whose a token is, events, jobs.
+    """
+
+    def __init__(self, *arguments: Any, max_size: int, **options: Any) -> None:
+        super().__init__(*arguments, max_size=max_size, **options)
+        total = max(1, max_size - max(1, max_size // 5))
+        self.shares = Shares("database", most=max(1, total // 2), total=total)
+
 
 # Trouble of the server or of the way to it; the same statement may succeed later.
 _OUTAGES = (
@@ -107,8 +126,14 @@ async def create_pool(dsn: str, schema: str, *, min_size: int = 1, max_size: int
     Opens `min_size` connections at once; raises Unavailable where PostgreSQL does not answer.
     """
     with outages_translated():
-        return await asyncpg.create_pool(
+        return await Pool(
             dsn,
+            # All that asyncpg.create_pool would fill in.
+            connection_class=asyncpg.Connection,
+            record_class=asyncpg.Record,
+            max_queries=50_000,
+            loop=None,
+            setup=None,
             min_size=min_size,
             max_size=max_size,
             timeout=CONNECT_SECONDS,
@@ -121,14 +146,21 @@ async def create_pool(dsn: str, schema: str, *, min_size: int = 1, max_size: int
 
 
 @asynccontextmanager
-async def acquire(pool: Pool) -> AsyncIterator[Connection]:
+async def acquire(pool: Pool, tenant_id: UUID | None = None) -> AsyncIterator[Connection]:
     """A connection of the pool without a transaction; raises Unavailable.
 
+    tenant_id: the client for whom, out of whose share it is then; raises ShareUsed as well.
     What is changed of the session itself stays so for the next one: that belongs in `session`.
     """
     with outages_translated():
-        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+        async with _share(pool, tenant_id), pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             yield cast("Connection", connection)
+
+
+def _share(pool: Pool, tenant_id: UUID | None) -> AbstractAsyncContextManager[None]:
+    if tenant_id is None:
+        return nullcontext()
+    return pool.shares.hold(tenant_id, 1, ACQUIRE_SECONDS)
 
 
 @asynccontextmanager
@@ -146,20 +178,22 @@ async def session(pool: Pool) -> AsyncIterator[Connection]:
 
 
 @asynccontextmanager
-async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+async def transaction(pool: Pool, tenant_id: UUID | None = None) -> AsyncIterator[Connection]:
     """One READ COMMITTED transaction: committed at the end, rolled back by any exception.
+
+    tenant_id: as of `acquire`.
 
     Raises Unavailable when PostgreSQL is away; in COMMIT that leaves the outcome unknown,
     so what is written carries its own key and can be repeated.
     """
-    async with acquire(pool) as connection, connection.transaction():
+    async with acquire(pool, tenant_id) as connection, connection.transaction():
         yield connection
 
 
 @asynccontextmanager
 async def tenant_transaction(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]:
     """A transaction in which row-level security shows the rows of one tenant only."""
-    async with transaction(pool) as connection:
+    async with transaction(pool, tenant_id) as connection:
         await connection.execute("SELECT set_config('coffre.tenant', $1, true)", str(tenant_id))
         yield connection
 

@@ -78,9 +78,15 @@ def unpack(payload: Bytes, encoding: int, size: int) -> bytes:
 def decompress(payload: Bytes, size: int) -> bytes:
     """The content of exactly one zstd frame of exactly `size` bytes, else PayloadInvalid."""
     try:
-        # For a frame that declares its content the library allocates that much: look first.
-        declared = zstandard.frame_content_size(payload)
-        if declared in (size, -1):
+        # For a frame that declares its content the library allocates that much, and its own
+        # limit of the window holds for streams alone: look first.
+        frame = zstandard.get_frame_parameters(payload)
+        declared = frame.content_size
+        if declared in (size, zstandard.CONTENTSIZE_UNKNOWN):
+            if frame.window_size > _MAX_WINDOW_BYTES:
+                raise PayloadInvalid(
+                    Fault.UNDECODABLE, f"a frame with a window of {frame.window_size} bytes"
+                )
             content = _codecs.decompressor.decompress(
                 payload, max_output_size=size, allow_extra_data=False
             )

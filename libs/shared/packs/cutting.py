@@ -49,6 +49,25 @@ class Chunker:
         finally:
             self._buffers.append(buffer)
 
+    def cut_portion(
+        self, portion: memoryview, *, is_first: bool, is_last: bool
+    ) -> Iterator[memoryview]:
+        """The chunks of a file of which a part came: as `cut` finds them, those that are certain.
+
+        What is not yielded is the next portion's beginning: less than 4 MiB, nothing of the last.
+        """
+        if is_first and is_last and len(portion) < WHOLE_BELOW_BYTES:
+            if portion:
+                yield portion
+            return
+        start = 0
+        cutter = self._cdc.cut_buf(portion) if portion else iter(())
+        # Nearer to the end of what is known a cut could depend on what follows.
+        while start < len(portion) and (is_last or len(portion) - start >= MAX_CUT_BYTES):
+            chunk = next(cutter)
+            yield chunk.data
+            start += chunk.length
+
     def _cut(self, file: Readable, view: memoryview) -> Iterator[memoryview]:
         filled = _fill(file, view)
         if 0 < filled < WHOLE_BELOW_BYTES:
@@ -57,12 +76,9 @@ class Chunker:
         is_end = filled < len(view)
         while filled:
             start = 0
-            cutter = self._cdc.cut_buf(view[:filled])
-            # Nearer to the end of what is known a cut could depend on what follows.
-            while start < filled and (is_end or filled - start >= MAX_CUT_BYTES):
-                chunk = next(cutter)
-                yield chunk.data
-                start += chunk.length
+            for chunk in self.cut_portion(view[:filled], is_first=False, is_last=is_end):
+                yield chunk
+                start += len(chunk)
             left = filled - start
             view[:left] = view[start:filled]
             filled = left

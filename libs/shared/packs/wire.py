@@ -23,10 +23,14 @@ from libs.shared.packs.codec import (
 MAGIC = b"CFPACK1\n"
 END_MAGIC = b"CFP1"
 MAX_PACK_BYTES = 32 * 1024 * 1024
-MAX_PACK_PLAIN_BYTES = 512 * 1024 * 1024
 MAX_CHUNKS = 65_536
 TARGET_PACK_BYTES = 16 * 1024 * 1024
 TARGET_PACK_PLAIN_BYTES = 128 * 1024 * 1024
+# A pack is finished once its content has passed the target: with one chunk more than that it may
+# come. What it weighs is no measure: a disk's image of nearly nothing is a thousandth of itself.
+MAX_PACK_PLAIN_BYTES = TARGET_PACK_PLAIN_BYTES + MAX_CHUNK_BYTES
+SLICE_PLAIN_BYTES = 32 * 1024 * 1024
+SWELLING = 16
 
 _RECORD = struct.Struct(">32sIIB")
 _TRAILER = struct.Struct(">II4s")
@@ -222,23 +226,61 @@ def verify(body: Bytes, sha256_hex: str, chunk_key: bytes) -> list[VerifiedChunk
 
     Raises the PackRejected that says what is wrong first.
     """
-    if hashlib.sha256(body).hexdigest() != sha256_hex:
-        raise PackHashMismatch("The SHA-256 of the bytes received is not the one in the address.")
-    view = memoryview(body)
-    crc32 = isal_zlib.crc32
-    verified: list[VerifiedChunk] = []
-    for chunk in parse(view):
-        chunk_id, offset, length = chunk.chunk_id, chunk.offset, chunk.length
-        payload = view[offset : offset + length]
-        plain: Bytes = payload
-        if chunk.encoding == ZSTD:
-            try:
-                plain = decompress(payload, chunk.size)
-            except PayloadInvalid as error:
-                raise _REFUSALS[error.fault](f"Chunk {chunk_id.hex()}: {error}.") from error
-        if blake3(plain, key=chunk_key).digest() != chunk_id:
-            raise ChunkHashMismatch(f"Chunk {chunk_id.hex()} has another content.")
-        verified.append(
-            VerifiedChunk(chunk_id, offset, length, chunk.size, chunk.encoding, crc32(plain))
-        )
-    return verified
+    verification = Verification(body, sha256_hex, chunk_key)
+    verification.begin()
+    while not verification.is_done:
+        verification.go_on()
+    return verification.chunks
+
+
+class Verification:
+    """As `verify`, in steps of some tens of milliseconds each, so that others get their turn."""
+
+    def __init__(self, body: Bytes, sha256_hex: str, chunk_key: bytes) -> None:
+        self.chunks: list[VerifiedChunk] = []
+        self._body = memoryview(body)
+        self._sha256_hex = sha256_hex
+        self._chunk_key = chunk_key
+        self._packed: list[PackedChunk] = []
+
+    def begin(self) -> None:
+        """The pack as a whole: its hash, its form."""
+        if hashlib.sha256(self._body).hexdigest() != self._sha256_hex:
+            raise PackHashMismatch(
+                "The SHA-256 of the bytes received is not the one in the address."
+            )
+        self._packed = parse(self._body)
+
+    @property
+    def is_done(self) -> bool:
+        """Has each chunk been looked at?"""
+        return len(self.chunks) == len(self._packed)
+
+    @property
+    def swells(self) -> bool:
+        """Does it unpack to much more than a pack of files usually does?"""
+        return sum(chunk.size for chunk in self._packed) > SWELLING * len(self._body)
+
+    def go_on(self) -> None:
+        """The next chunks, some 32 MiB of content."""
+        plain_bytes = 0
+        for chunk in self._packed[len(self.chunks) :]:
+            self.chunks.append(_verify_chunk(self._body, chunk, self._chunk_key))
+            plain_bytes += chunk.size
+            if plain_bytes >= SLICE_PLAIN_BYTES:
+                break
+
+
+def _verify_chunk(view: memoryview, chunk: PackedChunk, chunk_key: bytes) -> VerifiedChunk:
+    chunk_id, offset, length = chunk.chunk_id, chunk.offset, chunk.length
+    payload = view[offset : offset + length]
+    plain: Bytes = payload
+    if chunk.encoding == ZSTD:
+        try:
+            plain = decompress(payload, chunk.size)
+        except PayloadInvalid as error:
+            raise _REFUSALS[error.fault](f"Chunk {chunk_id.hex()}: {error}.") from error
+    if blake3(plain, key=chunk_key).digest() != chunk_id:
+        raise ChunkHashMismatch(f"Chunk {chunk_id.hex()} has another content.")
+    crc32 = isal_zlib.crc32(plain)
+    return VerifiedChunk(chunk_id, offset, length, chunk.size, chunk.encoding, crc32)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from contextlib import suppress
 from uuid import UUID, uuid4
 
 from libs.shared import clock, database, logs, outbox
 from libs.shared.errors import Unauthenticated
 from libs.shared.events import AgentEnrolled
-from libs.shared.keys import TenantKeys
+from libs.shared.keys import KeysDestroyed, TenantKeys
 from services.ingest import rules, store
-from services.ingest.actions.resources import Resources
+from services.ingest.actions.resources import WAIT_SECONDS, Resources
 
 
 async def authenticate(resources: Resources, token: str) -> rules.agents.Agent:
@@ -42,7 +43,7 @@ async def enrol(
     rules.agents.check_subscription(subscription, reason)
     keys = await _ensure_keys(resources, tenant_id)
     token = "cfa_" + secrets.token_urlsafe(32)
-    async with database.transaction(resources.pool) as conn:
+    async with resources.transaction(tenant_id) as conn:
         if not await store.agents.use_enrolment(conn, code_sha256, now):
             raise rules.refusals.EnrolmentCodeInvalid
         digest = hashlib.sha256(token.encode()).digest()
@@ -69,7 +70,15 @@ async def enrol(
 
 
 async def _ensure_keys(resources: Resources, tenant_id: UUID) -> TenantKeys:
-    """The tenant's keys; a lock sees to it that two first agents at once don't make two."""
-    async with database.session(resources.pool) as conn:
+    """The tenant's keys; a lock sees to it that two first agents at once don't make two.
+
+    Whoever waits for it in this process does so without a connection.
+    """
+    with suppress(KeysDestroyed):
+        return await resources.keys.get(tenant_id)
+    async with (
+        resources.key_makers.hold(tenant_id, 1, WAIT_SECONDS),
+        database.session(resources.pool) as conn,
+    ):
         await store.agents.lock_keys(conn, tenant_id)
         return await resources.keys.create(tenant_id)

@@ -9,11 +9,11 @@ from functools import partial
 from typing import BinaryIO
 from uuid import UUID
 
-from libs.shared import catalogue, database, entries, frames
+from libs.shared import catalogue, entries, frames
 from libs.shared.entries import Entry
 from libs.shared.errors import NotFound
 from services.ingest import rules
-from services.ingest.actions.resources import Resources
+from services.ingest.actions.resources import WAIT_SECONDS, Resources
 
 _BATCH_BYTES = 4 * 1024 * 1024
 _READ_BYTES = 256 * 1024
@@ -30,19 +30,19 @@ async def list_entries(
     rules.agents.check_subscription(agent.subscription, agent.subscription_reason)
     with ExitStack() as undo:
         file = undo.enter_context(tempfile.TemporaryFile())
-        async with database.transaction(resources.pool) as conn:
+        async with resources.transaction(agent.tenant_id) as conn:
             plan = await catalogue.find_plan(conn, agent.tenant_id, plan_id)
         if plan is None or plan.agent_id != agent.agent_id:
             raise NotFound("plan")
         if plan.last_run is not None:
             tree = catalogue.Tree(agent.tenant_id, plan_id, plan.last_run)
-            begin = partial(database.transaction, resources.pool)
+            begin = partial(resources.transaction, agent.tenant_id)
             async with (
-                resources.deltas,
+                resources.batches.hold(agent.tenant_id, 1, WAIT_SECONDS),
                 aclosing(catalogue.walk(begin, tree, catalogue.ENTRIES)) as walked,
             ):
                 async for folders in walked:
-                    await resources.in_thread(_write, file, folders)
+                    await resources.in_thread(agent.tenant_id, _write, file, folders)
         file.write(frames.END)
         file.seek(0)
         undo.pop_all()

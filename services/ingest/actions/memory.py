@@ -1,15 +1,12 @@
-"""How much memory is held at once, and memory that is used again."""
+"""Memory that is used again."""
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
 import threading
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-
-from libs.shared.errors import Unavailable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 SPARE_BUFFERS = 4
 LARGEST_SPARE_BYTES = 20 * 1024 * 1024
@@ -79,50 +76,3 @@ class Buffers:
         with self._lock:
             if len(self._spare) < SPARE_BUFFERS and len(buffer) <= LARGEST_SPARE_BYTES:
                 self._spare.append(buffer)
-
-
-class Budget:
-    """A number of bytes that many share; who asks first is served first."""
-
-    def __init__(self, total_bytes: int) -> None:
-        self.total_bytes = total_bytes
-        self.free_bytes = total_bytes
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-
-    @asynccontextmanager
-    async def hold(self, size_bytes: int, wait_seconds: float) -> AsyncIterator[None]:
-        """Holds that much while the block runs; Unavailable where the wait is too long."""
-        size = min(size_bytes, self.total_bytes)
-        await self._take(size, wait_seconds)
-        try:
-            yield
-        finally:
-            self._give(size)
-
-    async def _take(self, size: int, wait_seconds: float) -> None:
-        if not self._waiting and size <= self.free_bytes:
-            self.free_bytes -= size
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((size, turn))
-        try:
-            async with asyncio.timeout(wait_seconds):
-                await turn
-        except BaseException as error:
-            if turn.done() and not turn.cancelled():
-                self._give(size)
-            else:
-                self._waiting.remove((size, turn))
-                self._give(0)
-            if isinstance(error, TimeoutError):
-                raise Unavailable("intake, which is busy,", 10) from None
-            raise
-
-    def _give(self, size: int) -> None:
-        self.free_bytes += size
-        while self._waiting and self._waiting[0][0] <= self.free_bytes:
-            wanted, turn = self._waiting.popleft()
-            if turn.cancelled():
-                continue
-            self.free_bytes -= wanted
-            turn.set_result(None)

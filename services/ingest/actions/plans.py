@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from libs.shared import clock, database, logs, outbox
+from libs.shared import clock, logs, outbox
 from libs.shared.errors import NotFound
 from libs.shared.events import PlanDeclared
 from services.ingest import rules, store
@@ -23,7 +23,7 @@ async def declare_plan(
     """
     now = clock.now()
     rules.agents.check_subscription(agent.subscription, agent.subscription_reason)
-    async with database.transaction(resources.pool) as conn:
+    async with resources.transaction(agent.tenant_id) as conn:
         plan_id, version = await store.plans.put(
             conn,
             agent.tenant_id,
@@ -78,7 +78,7 @@ async def find_plan(
     Raises NotFound, and the refusal of a subscription that lets nothing in.
     """
     rules.agents.check_subscription(agent.subscription, agent.subscription_reason)
-    async with database.transaction(resources.pool) as conn:
+    async with resources.transaction(agent.tenant_id) as conn:
         plan_id = await store.plans.find_named(conn, agent.tenant_id, agent.agent_id, name)
         if plan_id is None:
             raise NotFound("plan")

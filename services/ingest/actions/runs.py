@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,14 +15,16 @@ from uuid import UUID, uuid4
 from libs.shared import clock, database, logs, outbox, reasons
 from libs.shared.catalogue import volumes
 from libs.shared.database import Connection
-from libs.shared.errors import NotFound, Refusal
+from libs.shared.errors import NotFound, Refusal, ShareUsed
 from libs.shared.events import Outcome, RunFinished, RunStarted
 from libs.shared.reasons import Reason
 from services.ingest import rules, store
-from services.ingest.actions.resources import Resources
+from services.ingest.actions.resources import LINE_SECONDS, Resources
 
 _SECOND = timedelta(seconds=1)
 _WANTED_CHUNKS = 4_096
+_LOOK_SECONDS = 0.1
+_BUSY_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +54,9 @@ async def start_run(
     one that is started again with an estimate that does not fit any more.
     """
     keys = await resources.keys.get(agent.tenant_id)
-    now = clock.now()
-    async with database.transaction(resources.pool) as conn:
-        plan = await store.plans.lock(conn, agent.tenant_id, agent.agent_id, plan_id)
-        if plan is None:
-            raise NotFound("plan")
+    await resources.starts.wait(agent.tenant_id)
+    async with hold_plan(resources, agent, plan_id) as (conn, plan):
+        now = clock.now()
         run = await store.runs.find_by_key(conn, agent.tenant_id, agent.agent_id, run_key)
         if run is None:
             run, refusal = await _open(
@@ -153,6 +157,44 @@ async def _refuse_again(
     return rules.refusals.RunClosed(run.state, run.reason)
 
 
+@asynccontextmanager
+async def hold_plan(
+    resources: Resources, agent: rules.agents.Agent, plan_id: UUID
+) -> AsyncIterator[tuple[Connection, store.plans.Plan]]:
+    """A transaction in which nobody else changes an agent's plan; raises NotFound.
+
+    Whoever has to wait for the plan waits without a connection, which others need: in a line
+    where this process holds it, by asking again where another one does.
+    """
+    async with resources.lines.hold(plan_id, 1, LINE_SECONDS):
+        until = time.monotonic() + LINE_SECONDS
+        while True:
+            async with resources.transaction(agent.tenant_id) as conn:
+                try:
+                    plan = await store.plans.lock(
+                        conn, agent.tenant_id, agent.agent_id, plan_id, wait=False
+                    )
+                except store.plans.PlanHeld:
+                    pass
+                else:
+                    if plan is None:
+                        raise NotFound("plan")
+                    yield conn, plan
+                    return
+            if time.monotonic() > until:
+                raise ShareUsed("plan", _BUSY_SECONDS)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def find_run(resources: Resources, agent: rules.agents.Agent, run_id: UUID) -> rules.runs.Run:
+    """An agent's run, in whatever state; raises NotFound."""
+    async with resources.acquire(agent.tenant_id) as conn:
+        run = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
+    if run is None:
+        raise NotFound("run")
+    return run
+
+
 async def use_run(
     resources: Resources, conn: Connection, agent: rules.agents.Agent, run_id: UUID
 ) -> rules.runs.Run:
@@ -176,22 +218,18 @@ async def abort_run(
 ) -> dict[str, Any]:
     """Ends a run as failed; again is fine, after a commit it is not."""
     ending = abort.shortened()
-    now = clock.now()
-    async with database.transaction(resources.pool) as conn:
-        run = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
-        if run is None:
-            raise NotFound("run")
-        plan = await store.plans.lock(conn, agent.tenant_id, agent.agent_id, run.plan_id)
-        assert plan is not None
+    run = await find_run(resources, agent, run_id)
+    async with hold_plan(resources, agent, run.plan_id) as (conn, plan):
+        now = clock.now()
         await fail_run(conn, run, plan, ending.reason or Reason("failed"), ending, now)
-        run = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
-        assert run is not None
-    if run.state != "failed":
-        raise rules.refusals.RunClosed(run.state, run.reason)
+        ended = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
+        assert ended is not None
+    if ended.state != "failed":
+        raise rules.refusals.RunClosed(ended.state, ended.reason)
     return {
         "outcome": "failed",
-        "number": run.number,
-        "reason": reasons.write(run.reason),
+        "number": ended.number,
+        "reason": reasons.write(ended.reason),
     }
 
 

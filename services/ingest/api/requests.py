@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -28,11 +29,14 @@ Resources = Annotated[actions.resources.Resources, Depends(resources_of)]
 async def agent_of(
     resources: Resources,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> rules.agents.Agent:
-    """The agent whose token came along."""
+) -> AsyncIterator[rules.agents.Agent]:
+    """The agent whose token came along, while its client has not too many requests at once."""
     if credentials is None:
         raise Unauthenticated
-    return await actions.agents.authenticate(resources, credentials.credentials)
+    agent = await actions.agents.authenticate(resources, credentials.credentials)
+    async with resources.requests.hold(agent.tenant_id):
+        await resources.pace.wait(agent.tenant_id)
+        yield agent
 
 
 Agent = Annotated[rules.agents.Agent, Depends(agent_of)]

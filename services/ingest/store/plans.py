@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import asyncpg
+
 from libs.shared.database import Connection
 
 
@@ -116,21 +118,31 @@ async def find_named(conn: Connection, tenant_id: UUID, agent_id: UUID, name: st
     return plan_id
 
 
-async def lock(conn: Connection, tenant_id: UUID, agent_id: UUID, plan_id: UUID) -> Plan | None:
-    """Returns an agent's plan, and makes all that changes it wait until the transaction ends."""
-    row = await conn.fetchrow(
-        """
+class PlanHeld(Exception):  # noqa: N818 - named after what happened
+    """Another transaction holds the plan; this one is spoilt, and to be begun anew."""
+
+
+async def lock(
+    conn: Connection, tenant_id: UUID, agent_id: UUID, plan_id: UUID, *, wait: bool = True
+) -> Plan | None:
+    """Returns an agent's plan, and makes all that changes it wait until the transaction ends.
+
+    wait: False raises PlanHeld where another transaction has it.
+    """
+    statement = f"""
         SELECT p.plan_id, p.agent_id, a.hostname, a.platform, a.agent_version, a.enrolled_at,
             p.name, p.version, p.declaration, c.created_at, c.last_run
         FROM catalogue.plans c JOIN plans p ON p.plan_id = c.plan_id
         JOIN agents a ON a.agent_id = p.agent_id
         WHERE c.tenant_id = $1 AND c.plan_id = $3 AND p.tenant_id = $1 AND p.agent_id = $2
-        FOR UPDATE OF c
-        """,
-        tenant_id,
-        agent_id,
-        plan_id,
-    )
+        FOR UPDATE OF c {"" if wait else "NOWAIT"}
+        """
+    try:
+        row = await conn.fetchrow(statement, tenant_id, agent_id, plan_id)
+    except asyncpg.LockNotAvailableError as error:
+        if wait:
+            raise
+        raise PlanHeld from error
     return Plan(**row) if row else None
 
 

@@ -58,7 +58,9 @@ class Application:
     async def _read(self, batches: int) -> AsyncIterator[Delta]:
         for batch in range(batches):
             body, crc32s = await store.intake.deltas.read_batch(self._conn, self._run.run_id, batch)
-            deltas = await self._resources.in_thread(entries.decode_batch, body)
+            deltas = await self._resources.in_thread(
+                self._run.tenant_id, entries.decode_batch, body
+            )
             yield deltas, _read_crc32s(crc32s)
 
     async def apply_parts(self, parts: AsyncIterator[Delta], *, is_whole: bool = True) -> None:

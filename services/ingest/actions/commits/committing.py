@@ -10,21 +10,20 @@ from uuid import UUID
 
 import asyncpg
 
-from libs.shared import bucket, clock, database, logs, outbox, reasons
+from libs.shared import bucket, clock, logs, outbox, reasons
 from libs.shared.catalogue import volumes
 from libs.shared.catalogue.volumes import Volume
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.entries import EntryRejected
-from libs.shared.errors import NotFound
 from libs.shared.events import Outcome
 from libs.shared.reasons import Reason
 from services.ingest import rules, store
 from services.ingest.actions.commits.applying import Application
 from services.ingest.actions.intake.deltas import hold_packs
 from services.ingest.actions.manifests.ends import put_head, tell_end
-from services.ingest.actions.resources import Resources
-from services.ingest.actions.runs import finished, use_run
+from services.ingest.actions.resources import WAIT_SECONDS, Resources
+from services.ingest.actions.runs import find_run, finished, hold_plan, use_run
 from services.ingest.actions.scripts.bundling import bundle_files, check_bundled
 
 
@@ -37,8 +36,9 @@ async def commit_run(
     end after it: which heads became restore points is told by docs/decisions/0013.
     """
     ending = commit.shortened()
-    async with database.transaction(resources.pool) as conn:
-        run, plan, answer = await _look(resources, conn, agent, run_id)
+    plan_id = (await find_run(resources, agent, run_id)).plan_id
+    async with hold_plan(resources, agent, plan_id) as (conn, plan):
+        run, answer = await _look(resources, conn, agent, run_id)
         if answer is not None:
             return answer
         outcome, reason = rules.commits.decide_outcome(
@@ -57,8 +57,8 @@ async def commit_run(
         # By the same commit, sent twice: the next look tells.
         with suppress(rules.refusals.RunClosed):
             count, mark = await bundle_files(resources, agent, run)
-    async with database.transaction(resources.pool) as conn:
-        run, plan, answer = await _look(resources, conn, agent, run_id)
+    async with hold_plan(resources, agent, plan_id) as (conn, plan):
+        run, answer = await _look(resources, conn, agent, run_id)
         if answer is not None:
             return answer
         batches = await _check_delta(conn, run, plan, count)
@@ -66,11 +66,11 @@ async def commit_run(
     head = _head(run, plan, ending, batches, (outcome, reason), full=commit.full)
     head_key = await put_head(resources, head)
     crashpoint("ingest.before_commit_run")
-    async with resources.deltas:
+    async with resources.batches.hold(agent.tenant_id, 1, WAIT_SECONDS):
         answer = await _apply(
             resources,
             agent,
-            run_id,
+            run,
             ending,
             (outcome, reason, head_key),
             count,
@@ -85,18 +85,13 @@ async def commit_run(
 
 async def _look(
     resources: Resources, conn: Connection, agent: rules.agents.Agent, run_id: UUID
-) -> tuple[rules.runs.Run, store.plans.Plan, dict[str, Any] | None]:
-    """The run, its plan (locked), and the answer where the run was committed before."""
-    run = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
-    if run is None:
-        raise NotFound("run")
-    plan = await store.plans.lock(conn, agent.tenant_id, agent.agent_id, run.plan_id)
-    assert plan is not None
+) -> tuple[rules.runs.Run, dict[str, Any] | None]:
+    """The run, whose plan is held, and the answer where it was committed before."""
     run = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
     assert run is not None
     if run.answer is not None:
-        return run, plan, run.answer
-    return await use_run(resources, conn, agent, run_id), plan, None
+        return run, run.answer
+    return await use_run(resources, conn, agent, run_id), None
 
 
 def _answer(run: rules.runs.Run, outcome: Outcome, volume: Volume) -> dict[str, Any]:
@@ -167,7 +162,7 @@ def _head(
 async def _apply(
     resources: Resources,
     agent: rules.agents.Agent,
-    run_id: UUID,
+    run: rules.runs.Run,
     ending: rules.reported.Ending,
     verdict: tuple[Outcome, Reason | None, str],
     count: int,
@@ -181,8 +176,8 @@ async def _apply(
     """
     now = clock.now()
     try:
-        async with database.transaction(resources.pool) as conn:
-            run, plan, answer = await _look(resources, conn, agent, run_id)
+        async with hold_plan(resources, agent, run.plan_id) as (conn, plan):
+            run, answer = await _look(resources, conn, agent, run.run_id)
             if answer is not None:
                 return answer
             await store.sessions.allow_long_statements(conn)
@@ -209,7 +204,7 @@ async def _apply(
     logs.get().info(
         "run.committed",
         tenant_id=str(run.tenant_id),
-        run_id=str(run_id),
+        run_id=str(run.run_id),
         outcome=verdict[0],
         entries=entries,
     )

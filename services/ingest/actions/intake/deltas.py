@@ -7,12 +7,12 @@ from array import array
 from collections.abc import Sequence
 from uuid import UUID
 
-from libs.shared import bucket, database, entries, logs
+from libs.shared import bucket, entries, logs
 from libs.shared.database import Connection
 from libs.shared.entries import FolderDelta
 from libs.shared.errors import InvalidRequest, Unavailable
 from services.ingest import rules, store
-from services.ingest.actions.resources import Resources
+from services.ingest.actions.resources import WAIT_SECONDS, Resources
 from services.ingest.actions.runs import use_run
 
 MAX_BATCHES = 100_000
@@ -26,23 +26,24 @@ async def take_batch(
     """Checks one batch of an open run's delta and keeps it; the same number again replaces it."""
     if not 0 <= number < MAX_BATCHES:
         raise InvalidRequest(f"A run has batches 0 to {MAX_BATCHES - 1}.")
-    async with database.transaction(resources.pool) as conn:
+    async with resources.transaction(agent.tenant_id) as conn:
         run = await use_run(resources, conn, agent, run_id)
-    async with resources.deltas:
-        deltas, ids = await resources.in_thread(_unpack, body)
-        async with database.acquire(resources.pool) as conn:
+    tenant_id = agent.tenant_id
+    async with resources.batches.hold(tenant_id, 1, WAIT_SECONDS):
+        deltas, ids = await resources.in_thread(tenant_id, _unpack, body)
+        async with resources.acquire(tenant_id) as conn:
             facts = await find_facts(conn, agent.tenant_id, ids)
-        crc32s = await resources.in_thread(_check, deltas, facts)
+        crc32s = await resources.in_thread(tenant_id, _check, deltas, facts)
         count = sum(len(delta.upserts) + len(delta.removed) for delta in deltas)
         pack_nos = sorted({fact.pack_no for fact in facts.values()})
         del deltas, ids, facts
     digest = hashlib.sha256(body).digest()
     key = bucket.key_of_part(run.tenant_id, run.plan_id, run.number, number, digest.hex())
     keys = await resources.keys.get(agent.tenant_id)
-    sealed = await resources.in_thread(bucket.seal_object, body, keys, key)
+    sealed = await resources.in_thread(tenant_id, bucket.seal_object, body, keys, key)
     await resources.objects.put(key, sealed)
     batch = store.intake.deltas.Batch(number, count, key, digest, pack_nos)
-    async with database.transaction(resources.pool) as conn:
+    async with resources.transaction(tenant_id) as conn:
         if not await store.intake.deltas.put_batch(
             conn, agent.tenant_id, run_id, batch, crc32s, bytes(body)
         ):
@@ -117,7 +118,7 @@ async def _find_packs(
     found: set[int] = set()
     for batch in batches:
         body, _ = await store.intake.deltas.read_batch(conn, run.run_id, batch.batch)
-        _, ids = await resources.in_thread(_unpack, body)
+        _, ids = await resources.in_thread(run.tenant_id, _unpack, body)
         facts = await find_facts(conn, run.tenant_id, ids)
         missing.update(chunk_id for chunk_id in ids if chunk_id not in facts)
         found.update(fact.pack_no for fact in facts.values())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import time
+from contextlib import nullcontext
 from typing import NamedTuple
 from uuid import UUID
 
-from libs.shared import bucket, catalogue, clock, database, logs, packs, sealing
+from libs.shared import bucket, catalogue, clock, logs, packs, sealing
 from libs.shared.catalogue import volumes
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
@@ -42,7 +44,7 @@ async def find_missing(
         raise InvalidRequest(f"Send up to {MAX_IDS} chunk ids of 32 bytes, one after the other.")
     asked = rules.intake.split_ids(ids)
     # The most frequent request of all: without a transaction it is two round trips shorter.
-    async with database.acquire(resources.pool) as conn:
+    async with resources.acquire(agent.tenant_id) as conn:
         await use_run(resources, conn, agent, run_id)
         present = await store.intake.packs.find_present(conn, agent.tenant_id, asked)
     bitmap = bytearray((len(asked) + 7) // 8)
@@ -65,7 +67,7 @@ async def take_pack(
     Raises refusals of the run, of growth and of the pack, BodyTooLarge, Unavailable.
     """
     tenant_id, pack_id = agent.tenant_id, bytes.fromhex(pack_hex)
-    async with database.transaction(resources.pool) as conn:
+    async with resources.transaction(tenant_id) as conn:
         await use_run(resources, conn, agent, run_id)
         look = await store.intake.packs.look_at(conn, tenant_id, pack_id)
         volume = await volumes.read(conn, tenant_id)
@@ -76,16 +78,17 @@ async def take_pack(
         agent.ceiling_bytes, agent.ceiling_reason, volume.stored_bytes, body.size_bytes
     )
     keys = await resources.keys.get(tenant_id)
-    async with body.held(resources) as content:
+    async with body.held(resources, tenant_id) as content:
+        chunks = await _verify(resources, tenant_id, content, pack_hex, keys)
         with resources.buffers.lend() as take:
             sealed = await resources.in_thread(
-                _verify_and_seal, content, pack_hex, keys, tenant_id, take
+                tenant_id, sealing.seal, content, chunks, keys, tenant_id, pack_id, take
             )
             object_bytes = len(sealed.body)
             crashpoint("ingest.before_put")
             await resources.objects.put(bucket.key_of_pack(tenant_id, pack_id), sealed.body)
             crashpoint("ingest.after_put")
-    async with database.transaction(resources.pool) as conn:
+    async with resources.transaction(tenant_id) as conn:
         stored = await _record(conn, agent, pack_id, object_bytes, sealed.chunks, look.snapshot)
     crashpoint("ingest.after_commit")
     if stored.is_new:
@@ -93,15 +96,23 @@ async def take_pack(
     return stored
 
 
-def _verify_and_seal(
-    body: memoryview,
-    pack_hex: str,
-    keys: TenantKeys,
-    tenant_id: UUID,
-    take: Callable[[int], memoryview],
-) -> sealing.SealedPack:
-    chunks = packs.verify(body, pack_hex, keys.chunk_key)
-    return sealing.seal(body, chunks, keys, tenant_id, bytes.fromhex(pack_hex), take)
+async def _verify(
+    resources: Resources, tenant_id: UUID, body: memoryview, pack_hex: str, keys: TenantKeys
+) -> list[packs.VerifiedChunk]:
+    """Checks a pack to its last byte, slice by slice: between two of them others get a turn.
+
+    Packs that swell cost much and say little; all of them together have half a processor.
+    """
+    verification = packs.Verification(body, pack_hex, keys.chunk_key)
+    await resources.in_thread(tenant_id, verification.begin)
+    swells = verification.swells
+    async with resources.swelling.hold(tenant_id) if swells else nullcontext():
+        while not verification.is_done:
+            began = time.monotonic()
+            await resources.in_thread(tenant_id, verification.go_on)
+            if swells:
+                await asyncio.sleep(time.monotonic() - began)
+    return verification.chunks
 
 
 async def _record(

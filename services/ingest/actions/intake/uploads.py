@@ -1,4 +1,8 @@
-"""The bodies of packs: on their way in, or built here; in memory only while that is quick."""
+"""The bodies of packs: on their way in, or built here; in memory only while they come quickly.
+
+Memory is lent for what came, not for what was declared: first a body's first bytes, then room for
+all of it as long as the rest keeps coming. What comes slowly goes to disk, and holds none.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +12,33 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
 from libs.shared.errors import BodyTooLarge
-from services.ingest.actions.resources import PACK_WAIT_SECONDS, Resources
+from services.ingest.actions.resources import WAIT_SECONDS, Resources
 
-QUICK_SECONDS = 4.0
-"""How long a sender may take while memory is held for its body."""
+HEAD_BYTES = 256 * 1024
+"""How much of a body must have come before room is made for all of it."""
+GRACE_SECONDS = 1.0
+QUICK_BYTES_A_SECOND = 4 * 1024 * 1024
+"""What a sender must keep up, beyond a first second, as long as memory is held for its body."""
 
 
 class Upload:
-    """One body of at most `size_bytes`, received once; `receive` gives its pieces, then None.
-
-    Slow senders must not keep memory from the quick ones: what takes too long goes on to disk,
-    and comes back to memory when it is whole.
-    """
+    """One body of at most `size_bytes`, received once; `receive` gives its pieces, then None."""
 
     def __init__(
         self,
         size_bytes: int,
         receive: Callable[[], Awaitable[bytes | None]],
-        quick_seconds: float = QUICK_SECONDS,
+        grace_seconds: float = GRACE_SECONDS,
     ) -> None:
         self.size_bytes = size_bytes
         self._receive = receive
-        self._quick_seconds = quick_seconds
+        self._grace_seconds = grace_seconds
         self._filled = 0
+        self._is_whole = False
+        self._head: list[bytes] = []
         self._file = tempfile.SpooledTemporaryFile(max_size=1)  # noqa: SIM115 - closed at exit
 
     async def __aenter__(self) -> Self:
@@ -47,53 +53,86 @@ class Upload:
         self._file.close()
 
     @asynccontextmanager
-    async def held(self, resources: Resources) -> AsyncIterator[memoryview]:
+    async def held(self, resources: Resources, tenant_id: UUID) -> AsyncIterator[memoryview]:
         """Receives the body, which stays in memory while the block runs.
 
-        Raises Unavailable where there is no room for it, BodyTooLarge, or what `receive` raises.
+        Raises ShareUsed or Unavailable where there is no room for it, BodyTooLarge, or what
+        `receive` raises.
         """
-        async with _room(resources, self.size_bytes) as memory:
-            if await self._receive_quickly(memory):
-                yield memory[: self._filled]
-                return
-        await self._receive_slowly()
-        async with _room(resources, self.size_bytes) as memory:
-            await self._load(memory)
-            yield memory[: self._filled]
+        async with resources.heads.hold(tenant_id, 1, WAIT_SECONDS):
+            is_quick = await self._receive_head()
+            if is_quick:
+                room = self._filled if self._is_whole else self.size_bytes
+                async with _room(resources, tenant_id, room) as memory:
+                    if await self._receive_rest(memory):
+                        yield memory[: self._filled]
+                        return
+            else:
+                await asyncio.to_thread(self._file.writelines, self._head)
+            self._head.clear()
+        async with resources.slow_bodies.hold(tenant_id):
+            await self._receive_slowly()
+            async with _room(resources, tenant_id, self._filled) as memory:
+                await self._load(memory)
+                yield memory
 
     async def discard(self) -> None:
         """Reads the body away: a client in the middle of sending hears no answer."""
         while await self._receive() is not None:
             pass
 
-    async def _receive_quickly(self, memory: memoryview) -> bool:
-        """Fills the memory; False if that is slow, and what has come is on disk."""
+    async def _receive_head(self) -> bool:
+        """Takes what comes first; False where that is slow."""
         try:
-            async with asyncio.timeout(self._quick_seconds):
-                while (piece := await self._receive()) is not None:
-                    self._check_room(len(piece))
-                    memory[self._filled : self._filled + len(piece)] = piece
-                    self._filled += len(piece)
+            async with asyncio.timeout(self._grace_seconds):
+                while self._filled < HEAD_BYTES and (piece := await self._next()) is not None:
+                    self._head.append(piece)
         except TimeoutError:
-            await asyncio.to_thread(self._file.write, memory[: self._filled])
+            return False
+        return True
+
+    async def _receive_rest(self, memory: memoryview) -> bool:
+        """Fills the memory; False if what comes is slow, and all of it is on disk."""
+        at = 0
+        for first in self._head:
+            memory[at : at + len(first)] = first
+            at += len(first)
+        self._head.clear()
+        loop = asyncio.get_running_loop()
+        begun, before = loop.time() + self._grace_seconds, at
+        try:
+            while not self._is_whole:
+                patience = (self._filled - before) / QUICK_BYTES_A_SECOND
+                async with asyncio.timeout_at(begun + patience):
+                    piece = await self._next()
+                if piece is not None:
+                    memory[at : at + len(piece)] = piece
+                    at += len(piece)
+        except TimeoutError:
+            await asyncio.to_thread(self._file.write, memory[:at])
             return False
         return True
 
     async def _receive_slowly(self) -> None:
         """Takes the rest to disk."""
-        while (piece := await self._receive()) is not None:
-            self._check_room(len(piece))
+        while (piece := await self._next()) is not None:
             await asyncio.to_thread(self._file.write, piece)
-            self._filled += len(piece)
+
+    async def _next(self) -> bytes | None:
+        """The next piece, counted; BodyTooLarge where it is more than there may be."""
+        piece = await self._receive()
+        if piece is None:
+            self._is_whole = True
+            return None
+        if self._filled + len(piece) > self.size_bytes:
+            raise BodyTooLarge(self.size_bytes)
+        self._filled += len(piece)
+        return piece
 
     async def _load(self, memory: memoryview) -> None:
         """Fills the memory with the body that went to disk."""
         self._file.seek(0)
-        await asyncio.to_thread(self._file.readinto, memory[: self._filled])
-
-    def _check_room(self, more_bytes: int) -> None:
-        if self._filled + more_bytes > self.size_bytes:
-            raise BodyTooLarge(self.size_bytes)
+        await asyncio.to_thread(self._file.readinto, memory)
 
 
 class BuiltBody:
@@ -104,7 +143,7 @@ class BuiltBody:
         self._body = body
 
     @asynccontextmanager
-    async def held(self, _ingest: Resources) -> AsyncIterator[memoryview]:
+    async def held(self, _resources: Resources, _tenant_id: UUID) -> AsyncIterator[memoryview]:
         """The body, which is in memory anyway."""
         yield self._body
 
@@ -113,8 +152,10 @@ class BuiltBody:
 
 
 @asynccontextmanager
-async def _room(resources: Resources, size_bytes: int) -> AsyncIterator[memoryview]:
+async def _room(
+    resources: Resources, tenant_id: UUID, size_bytes: int
+) -> AsyncIterator[memoryview]:
     """Memory for a body, and as much set aside for its sealed form, which is there beside it."""
-    async with resources.pack_memory.hold(2 * size_bytes, PACK_WAIT_SECONDS):
+    async with resources.pack_memory.hold(tenant_id, 2 * size_bytes, WAIT_SECONDS):
         with resources.buffers.lend() as take:
             yield take(size_bytes)

@@ -70,7 +70,7 @@ async def write_list(resources: Resources, due: store.manifests.due.DueList) -> 
             sha256 = hashlib.sha256(body).hexdigest()
             key = bucket.key_of_list_part(due.tenant_id, due.plan_id, number, place, sha256)
             keys = await resources.keys.get(due.tenant_id)
-            sealed = await resources.in_thread(bucket.seal_object, body, keys, key)
+            sealed = await resources.in_thread(None, bucket.seal_object, body, keys, key)
             await resources.objects.put(key, sealed)
             parts.append(bucket.StoredPart(key, sha256, part.versions))
     crashpoint("ingest.before_put_list")
@@ -85,7 +85,7 @@ async def write_list(resources: Resources, due: store.manifests.due.DueList) -> 
         parts=parts,
     )
     keys = await resources.keys.get(due.tenant_id)
-    listed = await resources.in_thread(bucket.seal_list, head, keys)
+    listed = await resources.in_thread(None, bucket.seal_list, head, keys)
     await resources.objects.put(listed.key, listed.body)
     async with database.acquire(resources.pool) as conn:
         await store.manifests.due.mark_listed(conn, due, content.versions)
@@ -108,13 +108,13 @@ async def _spool(
         folders.append(list_folder(folder, listed))
         count += len(versions)
         size_bytes += len(folder) + sum(120 + len(one.chunk_ids) for one in listed)
-        await resources.in_thread(content.add, folder, listed)
+        await resources.in_thread(None, content.add, folder, listed)
         if count >= _PART_VERSIONS or size_bytes >= _PART_BYTES:
-            await resources.in_thread(_append, file, folders)
+            await resources.in_thread(None, _append, file, folders)
             spooled.append(_Spooled(file.tell(), count))
             folders, count, size_bytes = [], 0, 0
     if folders:
-        await resources.in_thread(_append, file, folders)
+        await resources.in_thread(None, _append, file, folders)
         spooled.append(_Spooled(file.tell(), count))
     return content, received, spooled
 

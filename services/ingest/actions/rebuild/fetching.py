@@ -81,13 +81,13 @@ async def list_runs(resources: Resources, tenant_id: UUID) -> list[RunObjects]:
 async def read_part(resources: Resources, keys: TenantKeys, part: StoredPart) -> bytes:
     """A part of a delta or of a whole list; Unreadable if it isn't there as its head names it."""
     sealed = await _get(resources, part.key)
-    return await resources.in_thread(bucket.open_part, sealed, keys, part)
+    return await resources.in_thread(None, bucket.open_part, sealed, keys, part)
 
 
 async def read_as(resources: Resources, keys: TenantKeys, key: str, kind: type[S]) -> S:
     """The head, end or list's head that is sealed in an object of a run."""
     sealed = await _get(resources, key)
-    return await resources.in_thread(bucket.open_as, sealed, keys, key, kind)
+    return await resources.in_thread(None, bucket.open_as, sealed, keys, key, kind)
 
 
 async def _get(resources: Resources, key: str) -> bytes:
@@ -140,10 +140,10 @@ async def _read_pack(
         raise Unreadable(f"{key} has no pack's name")
     pack_id = named.pack_id
     if verify:
-        async with resources.pack_memory.hold(2 * size, 3_600):
+        async with resources.pack_memory.hold(tenant_id, 2 * size):
             body = await resources.objects.get(key)
             chunks = sealing.open_index(body, keys, tenant_id, pack_id)
-            good = await resources.in_thread(_verify, body, chunks, keys, tenant_id)
+            good = await resources.in_thread(tenant_id, _verify, body, chunks, keys, tenant_id)
         return StoredPack(pack_id, size, found.modified_at, chunks, not good)
     length = min(size, _TAIL_BYTES)
     tail = await resources.objects.get_range(key, size - length, length) if length else b""

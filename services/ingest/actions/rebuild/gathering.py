@@ -89,7 +89,9 @@ class Gathered:
     async def read_deltas(self, resources: Resources, step: Step) -> AsyncIterator[Delta]:
         """Reads a step's delta back, part by part."""
         for slot in step.slots:
-            deltas, crc32s = await resources.in_thread(_delta_decoder.decode, self._read(slot))
+            deltas, crc32s = await resources.in_thread(
+                None, _delta_decoder.decode, self._read(slot)
+            )
             yield deltas, array("I", crc32s)
 
     async def read_lists(
@@ -97,7 +99,7 @@ class Gathered:
     ) -> AsyncIterator[list[tuple[bytes, list[rules.manifests.content.Listed]]]]:
         """Reads a whole list back, part by part."""
         for slot in step.slots:
-            yield await resources.in_thread(_list_decoder.decode, self._read(slot))
+            yield await resources.in_thread(None, _list_decoder.decode, self._read(slot))
 
 
 async def gather(
@@ -191,7 +193,7 @@ class _Source:
 
     async def _find(self, decode: Callable[[bytes], Any], body: bytes) -> tuple[Any, Any]:
         """What a part holds, and what is known of its chunks."""
-        decoded, ids = await self._resources.in_thread(_decode, decode, body)
+        decoded, ids = await self._resources.in_thread(None, _decode, decode, body)
         async with database.acquire(self._resources.pool) as conn:
             return decoded, await find_facts(conn, self._tenant_id, ids)
 
@@ -212,7 +214,7 @@ class _Source:
                 is_whole = False
                 continue
             settled, crc32s, gone = await self._resources.in_thread(
-                rules.rebuild.settle_delta, deltas, facts
+                None, rules.rebuild.settle_delta, deltas, facts
             )
             self.gathered.gone.supersede(head.number, settled)
             for path in gone:
@@ -242,7 +244,7 @@ class _Source:
             except ValueError as error:
                 raise Unreadable(f"a part of {key} can't be understood: {error}") from None
             settled, gone = await self._resources.in_thread(
-                rules.rebuild.settle_list, folders, facts
+                None, rules.rebuild.settle_list, folders, facts
             )
             for path, first, last in gone:
                 self.gathered.gone.add(path, first, last)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from libs.shared import database, entries
+from libs.shared import entries
 from libs.shared.database import Connection
 from libs.shared.entries import Entry, FolderDelta
 from libs.shared.errors import Conflict
@@ -29,12 +29,12 @@ async def bundle_files(
     batches = 0
     mark = store.scripts.Mark(0, 0, 0)
     while True:
-        async with database.acquire(resources.pool) as conn:
+        async with resources.acquire(agent.tenant_id) as conn:
             page = await store.scripts.list_files(conn, run.run_id, after)
             folders = await _find_kept(conn, run, [put.path for put in page if put.kind == "d"])
         if not page:
             return batches, mark
-        body = await resources.in_thread(_encode, page, folders, run.started_at)
+        body = await resources.in_thread(agent.tenant_id, _encode, page, folders, run.started_at)
         try:
             await take_batch(resources, agent, run.run_id, batches, bytearray(body))
         except rules.refusals.ChunkUnknown as error:

@@ -1,7 +1,7 @@
 """Whole files from scripts: one body to chunks, packs and a row of the open run.
 
-The work on one file is a thread's, which asks the event loop for bytes, the database and the
-store; a slow sender so holds nobody up, and any file takes the same memory.
+A file is worked on in portions that have come; a slow sender so holds nobody up, and any file
+takes the same memory.
 """
 
 from __future__ import annotations
@@ -11,26 +11,27 @@ import hashlib
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
 from isal import isal_zlib
 
-from libs.shared import database, logs, packs
+from libs.shared import logs, packs
 from libs.shared.crashpoints import crashpoint
 from libs.shared.entries import EntryRejected
-from libs.shared.errors import BodyTooLarge, Unavailable
+from libs.shared.errors import BodyTooLarge, ShareUsed, Unavailable
+from libs.shared.keys import TenantKeys
 from services.ingest import rules, store
 from services.ingest.actions.intake.packs import take_pack
 from services.ingest.actions.intake.uploads import BuiltBody
-from services.ingest.actions.resources import Resources
+from services.ingest.actions.resources import WAIT_SECONDS, Resources
 from services.ingest.actions.runs import use_run
 from services.ingest.actions.scripts.inflow import Inflow
 
 MAX_FILE_BYTES = 200 * 1024**3
 """So that the ids of its chunks fit into one batch of entries."""
 _MAX_IDS_BYTES = store.scripts.MAX_PAGE_BYTES - 2 * 4096
-_PACK_WAIT_SECONDS = 600.0
 _TRIES = 4
 
 T = TypeVar("T")
@@ -59,16 +60,15 @@ async def put_file(
     receive: the pieces of the body, then None. A body that is cut, or is not what its SHA-256
     says, leaves chunks that no entry names, and nothing in the run.
     """
-    async with database.transaction(resources.pool) as conn:
+    async with resources.transaction(agent.tenant_id) as conn:
         await use_run(resources, conn, agent, run_id)
     keys = await resources.keys.get(agent.tenant_id)
-    async with resources.hold_file(agent.tenant_id):
-        inflow = Inflow(_staying_alive(resources, agent, run_id, receive))
-        cutting = Cutting(resources, agent, run_id, inflow, keys.chunk_key)
-        try:
-            await asyncio.get_running_loop().run_in_executor(resources.file_threads, cutting.cut)
-        finally:
-            inflow.close()
+    cutting = Cutting(resources, agent, run_id, keys)
+    async with (
+        resources.files.hold(agent.tenant_id, 1, WAIT_SECONDS),
+        Inflow(_staying_alive(resources, agent, run_id, receive)) as inflow,
+    ):
+        await cutting.cut(inflow)
     sha256 = cutting.sha256.hexdigest()
     if file.sha256 and file.sha256 != sha256:
         raise rules.refusals.ContentMismatch(file.sha256, sha256)
@@ -99,7 +99,7 @@ def _staying_alive(
         nonlocal due
         piece = await receive()
         if loop.time() >= due:
-            async with database.transaction(resources.pool) as conn:
+            async with resources.transaction(agent.tenant_id) as conn:
                 await use_run(resources, conn, agent, run_id)
             due = loop.time() + pause_seconds
         return piece
@@ -123,7 +123,7 @@ async def _write_down(
         cutting.size,
         bytes(cutting.chunk_ids),
     )
-    async with database.transaction(resources.pool) as conn:
+    async with resources.transaction(agent.tenant_id) as conn:
         await use_run(resources, conn, agent, run_id)
         if not await store.scripts.is_open(conn, agent.tenant_id, run_id):
             closed = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
@@ -139,15 +139,10 @@ async def _write_down(
 
 
 class Cutting:
-    """One file on its way through a thread: hashed, cut, and what is new sent on in packs."""
+    """One file on its way: hashed, cut, and what is new sent on in packs, portion by portion."""
 
     def __init__(
-        self,
-        resources: Resources,
-        agent: rules.agents.Agent,
-        run_id: UUID,
-        inflow: Inflow,
-        chunk_key: bytes,
+        self, resources: Resources, agent: rules.agents.Agent, run_id: UUID, keys: TenantKeys
     ) -> None:
         self.size = 0
         self.crc32 = 0
@@ -155,61 +150,98 @@ class Cutting:
         self.chunk_ids = bytearray()
         self.stored_bytes = 0
         self._resources, self._agent, self._run_id = resources, agent, run_id
-        self._inflow = inflow
-        self._chunk_key = chunk_key
+        self._chunk_key = keys.chunk_key
+        self._chunker = packs.Chunker(keys.chunk_key)
         self._payloads = Payloads()
 
-    def cut(self) -> None:
-        """Reads the inflow to its end; blocks, so it belongs into a thread of its own."""
+    async def cut(self, inflow: Inflow) -> None:
+        """Takes all that flows in; nothing is held while it is waited for."""
         try:
-            for content in packs.Chunker(self._chunk_key).cut(self._inflow):
-                self._take(content)
-            self._store()
+            while not inflow.is_whole:
+                await inflow.fill()
+                weight = inflow.waiting_bytes + 2 * self._payloads.most_bytes(inflow.waiting_bytes)
+                async with self._resources.pack_memory.hold(self._agent.tenant_id, weight):
+                    with self._resources.buffers.lend() as take:
+                        await self._take_portion(inflow, take(inflow.waiting_bytes))
         finally:
             self._payloads.close()
 
-    def _take(self, content: memoryview) -> None:
-        self.size += len(content)
-        self.crc32 = isal_zlib.crc32(content, self.crc32)
-        self.sha256.update(content)
-        chunk_id = packs.chunk_id(content, self._chunk_key)
-        self.chunk_ids += chunk_id
+    async def _take_portion(self, inflow: Inflow, portion: memoryview) -> None:
+        in_thread = partial(self._resources.in_thread, self._agent.tenant_id)
+        await asyncio.to_thread(inflow.load, portion)
+        found = await in_thread(self._measure, portion, inflow.is_whole)
         if len(self.chunk_ids) > _MAX_IDS_BYTES:
             raise BodyTooLarge(MAX_FILE_BYTES)
-        if chunk_id in self._payloads.chunk_ids or self._persist(self._has, chunk_id):
-            return
-        payload, encoding = packs.compress(content)
-        self._payloads.add(chunk_id, payload, len(content), encoding)
-        if self._payloads.is_full:
-            self._store()
+        new = await self._persist(self._choose_new, found)
+        while new:
+            new = await in_thread(self._compress, new)
+            if self._payloads.is_full:
+                await self._store()
+        if inflow.is_whole:
+            await self._store()
+        else:
+            cut_bytes = sum(len(content) for _, content in found)
+            await asyncio.to_thread(inflow.keep, portion[cut_bytes:])
 
-    def _store(self) -> None:
+    def _measure(self, portion: memoryview, is_last: bool) -> list[tuple[bytes, memoryview]]:
+        """The chunks of a portion with their ids; the file's hashes go on with them."""
+        found = []
+        cut = self._chunker.cut_portion(portion, is_first=not self.size, is_last=is_last)
+        for content in cut:
+            self.size += len(content)
+            self.crc32 = isal_zlib.crc32(content, self.crc32)
+            self.sha256.update(content)
+            chunk_id = packs.chunk_id(content, self._chunk_key)
+            self.chunk_ids += chunk_id
+            found.append((chunk_id, content))
+        return found
+
+    async def _choose_new(
+        self, found: list[tuple[bytes, memoryview]]
+    ) -> list[tuple[bytes, memoryview]]:
+        """Those that the tenant lacks, each once."""
+        each = {
+            chunk_id: content
+            for chunk_id, content in found
+            if chunk_id not in self._payloads.chunk_ids
+        }
+        if not each:
+            return []
+        async with self._resources.acquire(self._agent.tenant_id) as conn:
+            present = await store.intake.packs.find_present(conn, self._agent.tenant_id, list(each))
+        return [one for one in each.items() if one[0] not in present]
+
+    def _compress(self, new: list[tuple[bytes, memoryview]]) -> list[tuple[bytes, memoryview]]:
+        """Adds chunks to the next pack until it is full; returns those that are left."""
+        for place, (chunk_id, content) in enumerate(new):
+            if self._payloads.is_full:
+                return new[place:]
+            payload, encoding = packs.compress(content)
+            self._payloads.add(chunk_id, payload, len(content), encoding)
+        return []
+
+    async def _store(self) -> None:
         if self._payloads.chunk_ids:
-            self.stored_bytes += self._persist(self._store_payloads)
+            self.stored_bytes += await self._persist(self._store_payloads)
             self._payloads.close()
             self._payloads = Payloads()
 
-    def _persist(self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: object) -> T:
-        """Asks the loop, again where something is away for a moment: much was sent already."""
+    async def _persist(
+        self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: object
+    ) -> T:
+        """Tries again where something is away for a moment: much was sent already."""
         for _ in range(_TRIES - 1):
             try:
-                return self._inflow.ask(function, *arguments)
-            except Unavailable as trouble:
-                self._inflow.pause(trouble.retry_after_seconds)
-        return self._inflow.ask(function, *arguments)
-
-    async def _has(self, chunk_id: bytes) -> bool:
-        async with database.acquire(self._resources.pool) as conn:
-            return bool(
-                await store.intake.packs.find_present(conn, self._agent.tenant_id, [chunk_id])
-            )
+                return await function(*arguments)
+            except (Unavailable, ShareUsed) as trouble:
+                await asyncio.sleep(trouble.retry_after_seconds)
+        return await function(*arguments)
 
     async def _store_payloads(self) -> int:
-        resources = self._resources
-        async with resources.pack_memory.hold(2 * self._payloads.size_bytes, _PACK_WAIT_SECONDS):
-            pack = await resources.in_thread(self._payloads.build)
-            body = BuiltBody(pack.body)
-            stored = await take_pack(resources, self._agent, self._run_id, pack.id, body)
+        resources, tenant_id = self._resources, self._agent.tenant_id
+        pack = await resources.in_thread(tenant_id, self._payloads.build)
+        body = BuiltBody(pack.body)
+        stored = await take_pack(resources, self._agent, self._run_id, pack.id, body)
         return stored.stored_bytes
 
 
@@ -227,8 +259,12 @@ class Payloads:
         """Has it the size at which a pack should be finished?"""
         return (
             self.size_bytes >= packs.TARGET_PACK_BYTES
-            or self.plain_bytes >= packs.MAX_PACK_PLAIN_BYTES // 4
+            or self.plain_bytes >= packs.TARGET_PACK_PLAIN_BYTES
         )
+
+    def most_bytes(self, more_bytes: int) -> int:
+        """How long the pack may become when so much more content was added to it."""
+        return min(self.size_bytes + more_bytes, packs.TARGET_PACK_BYTES + packs.MAX_CHUNK_BYTES)
 
     def add(self, chunk_id: bytes, payload: packs.Bytes, size: int, encoding: int) -> None:
         """Appends a chunk as `packs.compress` returned it."""

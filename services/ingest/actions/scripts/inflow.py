@@ -1,60 +1,67 @@
-"""A body that arrives on the event loop, read like a file by a thread that cuts it."""
+"""A whole file on its way in, portion by portion: a slow or silent sender holds no memory."""
 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
-import threading
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+import tempfile
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
 
-T = TypeVar("T")
+PORTION_BYTES = 8 * 1024 * 1024
+_SPARED_BYTES = 256 * 1024
+"""What may lie in memory of each file: most files of scripts are small, and never see a disk."""
 
 
 class Inflow:
-    """A thread's way to the loop that it was made on; `receive` gives pieces, then None.
-
-    Nothing is kept but the piece that is being read: who sends faster than it is read waits.
-    """
+    """A body of which the next portion is waited for; `receive` gives pieces, then None."""
 
     def __init__(self, receive: Callable[[], Awaitable[bytes | None]]) -> None:
+        self.waiting_bytes = 0
+        self.is_whole = False
         self._receive = receive
-        self._loop = asyncio.get_running_loop()
-        self._piece = memoryview(b"")
-        self._asked: concurrent.futures.Future[Any] | None = None
-        self._closed = threading.Event()
-        self._is_whole = False
+        self._file = tempfile.SpooledTemporaryFile(max_size=_SPARED_BYTES)  # noqa: SIM115 - closed at exit
 
-    def ask(self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: object) -> T:
-        """Runs a coroutine on the loop and waits for what it returns or raises."""
-        self.pause(0)
-        asked = asyncio.run_coroutine_threadsafe(function(*arguments), self._loop)
-        self._asked = asked
-        if self._closed.is_set():
-            asked.cancel()
-        return asked.result()
+    async def __aenter__(self) -> Self:
+        return self
 
-    def pause(self, seconds: float) -> None:
-        """Lets time pass; CancelledError where the inflow is closed."""
-        if self._closed.wait(seconds):
-            raise concurrent.futures.CancelledError
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
 
-    def readinto(self, buffer: memoryview, /) -> int:
-        """Fills a part of the buffer; 0 at the end."""
-        while not self._piece and not self._is_whole:
-            piece = self.ask(self._next)
-            self._is_whole = piece is None
-            self._piece = memoryview(piece or b"")
-        count = min(len(self._piece), len(buffer))
-        buffer[:count] = self._piece[:count]
-        self._piece = self._piece[count:]
-        return count
+    async def fill(self) -> None:
+        """Receives until a portion is there, or all that is left."""
+        pieces: list[bytes] = []
+        held = 0
+        while self.waiting_bytes < PORTION_BYTES:
+            piece = await self._receive()
+            if piece is None:
+                self.is_whole = True
+                break
+            pieces.append(piece)
+            held += len(piece)
+            self.waiting_bytes += len(piece)
+            if held >= _SPARED_BYTES:
+                await asyncio.to_thread(self._file.writelines, pieces)
+                pieces, held = [], 0
+        self._file.writelines(pieces)
 
-    def close(self) -> None:
-        """Lets a thread that waits for the loop end, with CancelledError."""
-        self._closed.set()
-        if self._asked is not None:
-            self._asked.cancel()
+    def load(self, memory: memoryview) -> None:
+        """Reads what is there: `waiting_bytes` of it."""
+        self._file.seek(0)
+        filled = 0
+        while filled < len(memory):
+            piece = self._file.read(_SPARED_BYTES)
+            memory[filled : filled + len(piece)] = piece
+            filled += len(piece)
 
-    async def _next(self) -> bytes | None:
-        return await self._receive()
+    def keep(self, left: memoryview) -> None:
+        """Puts the end of what was loaded back: the next portion begins with it."""
+        self._file.close()
+        self._file = tempfile.SpooledTemporaryFile(max_size=_SPARED_BYTES)  # noqa: SIM115 - closed at exit
+        self._file.write(left)
+        self.waiting_bytes = len(left)
