@@ -1,7 +1,8 @@
 """Why a run failed, a file was not copied, a dump is no good: codes with typed fields, no sentence.
 
-One closed list, `CODES`: agent and ingest say nothing else, and `libs.shared.words.explanations`
-has the sentences. A reader may meet a code that is newer than itself, and passes it on.
+One closed list, `CODES`: agent, ingest and retention say nothing else, and
+`libs.shared.words.explanations` has the sentences. A reader may meet a code that is newer than
+itself, and passes it on.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 _CODE = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _MAX_AMOUNT = 2**63
 
-Kind = Literal["run", "warning", "dump", "file", "restore", "unrestored"]
+Kind = Literal["run", "warning", "dump", "file", "restore", "unrestored", "hold"]
 Unit = Literal["", "bytes", "seconds", "number", "status"]
 
 
@@ -69,7 +70,8 @@ class Meaning(NamedTuple):
     """What a code says, and what its fields hold; an empty text is a field that is not used.
 
     kinds: where it may stand: how a run ended, a warning of a run, a dump (or a database file
-    copied as a file), a file or folder not copied, how a restore ended, what it could not restore.
+    copied as a file), a file or folder not copied, how a restore ended, what it could not restore,
+    why nothing of a plan expires.
     unit: of amount and limit.
     """
 
@@ -92,6 +94,7 @@ _FILE: tuple[Kind, ...] = ("file",)
 _ANY_FILE: tuple[Kind, ...] = ("file", "unrestored")
 _UNRESTORED: tuple[Kind, ...] = ("unrestored",)
 _RESTORE: tuple[Kind, ...] = ("restore",)
+_HOLD: tuple[Kind, ...] = ("hold",)
 
 CODES: dict[str, Meaning] = {
     # How a run ended.
@@ -230,4 +233,19 @@ CODES: dict[str, Meaning] = {
     "portal-list-cut": Meaning(_RESTORE, detail=_SYSTEM),
     "portal-list-malformed": Meaning(_RESTORE, detail="what the decoder said"),
     "worker-died": Meaning(_RESTORE, amount="its status", unit="status"),
+    # Why nothing of a plan expires.
+    "files-lost": Meaning(
+        _HOLD,
+        "the day of the restore point that had them",
+        amount="files whose content is gone",
+        limit="files that should be there",
+        unit="number",
+    ),
+    "bytes-lost": Meaning(
+        _HOLD,
+        "the day of the restore point that had them",
+        amount="bytes of content that is gone",
+        limit="bytes that should be there",
+        unit="bytes",
+    ),
 }

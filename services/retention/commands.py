@@ -13,6 +13,7 @@ from libs.shared.database import Pool
 from libs.shared.errors import Conflict, NotFound
 from libs.shared.runtime import Command, Commands
 from libs.shared.settings import load
+from libs.shared.words.explanations import say
 from services.retention import actions, rules, store
 from services.retention.actions.resources import Resources
 from services.retention.settings import CommandSettings, DatabaseSettings
@@ -79,9 +80,8 @@ async def list_holds(_arguments: Namespace) -> None:
         holds = await store.expiry.list_holds(conn)
     for hold in holds:
         name = f"{hold.plan_name or '?'} of client {hold.tenant_id}"
-        print(
-            f"{hold.plan_id} run {hold.number}, since {hold.held_at:%Y-%m-%d}: {hold.why}; {name}"
-        )
+        why = say(hold.reason)
+        print(f"{hold.plan_id} run {hold.number}, since {hold.held_at:%Y-%m-%d}: {why}; {name}")
     if not holds:
         print("No plan's expiry is held.")
 

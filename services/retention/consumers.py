@@ -44,9 +44,12 @@ async def on_subscription_reinstated(conn: Connection, event: SubscriptionReinst
 
 
 async def on_run_finished(conn: Connection, event: RunFinished) -> None:
-    if event.restore_point:
+    tenant = await store.tenants.find(conn, event.tenant_id) if event.restore_point else None
+    if tenant is not None:
+        now = clock.now()
+        window = rules.expiry.find_window(now, tenant.retention_days)
         await store.sessions.allow_long_statements(conn)
-        await actions.expiry.judge_runs(conn, event.tenant_id, event.plan_id, clock.now())
+        await actions.expiry.judge_run(conn, event.tenant_id, event.plan_id, window, now)
 
 
 HANDLERS: Handlers = {

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from libs.shared import clock
-from services.retention import actions
+from services.retention import actions, rules
 from tests.retention.house import Client
 
 A, B, C, D = (bytes([n]) * 300 + bytes(range(n, 250)) * 3 for n in (1, 2, 3, 4))
@@ -16,10 +16,10 @@ LATER = NOW + timedelta(days=2)
 
 async def expire(client: Client, plan: UUID) -> int:
     """Forgets all that any run superseded."""
-    forever = NOW + timedelta(days=9_999)
+    forever = rules.expiry.Window(timedelta(days=1), NOW + timedelta(days=9_999))
     keeper = client.house.keeper
     async with keeper.pool.acquire() as conn, conn.transaction():
-        await actions.expiry.judge_runs(conn, client.tenant_id, plan, NOW)
+        await actions.expiry.judge_window(conn, client.tenant_id, plan, forever, NOW)
         await conn.execute(
             "UPDATE expiry_holds SET cleared_at = $1, cleared_reason = 'meant'"
             " WHERE cleared_at IS NULL AND plan_id = $2",

@@ -14,7 +14,7 @@ from hypothesis.stateful import initialize, precondition, rule
 from libs.shared.errors import Unavailable
 from services.ingest.actions.rebuild import fetching
 from services.ingest.actions.rebuild.gathering import gather
-from services.retention import actions
+from services.retention import actions, rules
 from tests.retention.copying import Copying
 from tests.retention.house import cancelled
 
@@ -35,18 +35,18 @@ class Life(Copying):
     def expire(self) -> None:
         async def expire() -> None:
             keeper = self.house.keeper
+            tenant_id = self.client.tenant_id
+            window = rules.expiry.Window(timedelta(days=1), self.now + FOREVER)
             for plan_id in self.trees:
                 async with keeper.pool.acquire() as conn, conn.transaction():
-                    await actions.expiry.judge_runs(conn, self.client.tenant_id, plan_id, self.now)
+                    await actions.expiry.judge_window(conn, tenant_id, plan_id, window, self.now)
                     await conn.execute(
                         "UPDATE expiry_holds SET cleared_at = $1, cleared_reason = ''"
                         " WHERE cleared_at IS NULL AND plan_id = $2",
                         self.now,
                         plan_id,
                     )
-                await actions.expiry.expire_plan(
-                    keeper, self.client.tenant_id, plan_id, self.now + FOREVER, self.now
-                )
+                await actions.expiry.expire_plan(keeper, tenant_id, plan_id, window, self.now)
 
         self.bench.run(expire())
 

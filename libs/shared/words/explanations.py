@@ -10,11 +10,19 @@ from libs.shared.words.plain import duration_text, size_text, span_text
 from libs.shared.words.sentences import Explanation
 from libs.shared.words.sentences.dumps import DUMPS
 from libs.shared.words.sentences.files import FILES
+from libs.shared.words.sentences.holds import HOLDS
 from libs.shared.words.sentences.restores import RESTORES
 from libs.shared.words.sentences.runs import RUNS
 from libs.shared.words.sentences.warnings import WARNINGS
 
-EXPLANATIONS: dict[str, Explanation] = {**RUNS, **WARNINGS, **DUMPS, **FILES, **RESTORES}
+EXPLANATIONS: dict[str, Explanation] = {
+    **RUNS,
+    **WARNINGS,
+    **DUMPS,
+    **FILES,
+    **RESTORES,
+    **HOLDS,
+}
 
 UNKNOWN = Explanation(
     "“{code}”, a reason that this version has no sentence for[ ({subject})][: {detail}]",

@@ -16,26 +16,95 @@ from services.retention.actions.resources import Resources
 SLICE = 20_000
 
 
-async def judge_runs(conn: Connection, tenant_id: UUID, plan_id: UUID, now: datetime) -> None:
-    """Judges a plan's new restore points, and holds its expiry because of unusual ones.
+async def judge_run(
+    conn: Connection, tenant_id: UUID, plan_id: UUID, window: rules.expiry.Window, now: datetime
+) -> None:
+    """Looks, right after a run, whether much that was settled is gone since the last one judged.
 
-    By what the catalogue says of them: the agent's own figures could hide what it did.
+    By what the catalogue says: the agent's own figures could hide what it did. A run that
+    superseded nothing costs two look-ups.
     """
     judged = await store.expiry.lock_judged(conn, tenant_id, plan_id)
-    found = await store.expiry.list_run_facts(conn, tenant_id, plan_id, judged)
-    for number, facts in found:
-        why = rules.expiry.find_unusual(facts) if facts else None
-        if why:
-            await store.expiry.add_hold(conn, tenant_id, plan_id, number, why, now)
+    if judged is not None:
+        points = await store.expiry.list_points(conn, tenant_id, plan_id, judged.number)
+        await _judge(conn, tenant_id, plan_id, judged, points, window, now, since=judged.number)
+
+
+async def judge_window(
+    conn: Connection, tenant_id: UUID, plan_id: UUID, window: rules.expiry.Window, now: datetime
+) -> int | None:
+    """Judges a plan over the whole window, before anything of it expires.
+
+    Returns the oldest restore point to be kept; None where nothing may expire.
+    """
+    judged = await store.expiry.lock_judged(conn, tenant_id, plan_id)
+    if judged is None:
+        return None
+    oldest_kept = await store.expiry.find_oldest_kept(conn, tenant_id, plan_id, window.cutoff)
+    points = await store.expiry.list_points(conn, tenant_id, plan_id, 0)
+    await _judge(
+        conn,
+        tenant_id,
+        plan_id,
+        judged,
+        points,
+        window,
+        now,
+        since=judged.kept_from,
+        oldest_kept=oldest_kept or 0,
+    )
+    if await store.expiry.is_held(conn, tenant_id, plan_id) or oldest_kept is None:
+        return None
+    await store.expiry.put_kept_from(conn, tenant_id, plan_id, oldest_kept)
+    return oldest_kept
+
+
+async def _judge(
+    conn: Connection,
+    tenant_id: UUID,
+    plan_id: UUID,
+    judged: store.expiry.Judged,
+    points: list[rules.expiry.Point],
+    window: rules.expiry.Window,
+    now: datetime,
+    *,
+    since: int,
+    oldest_kept: int = 0,
+) -> None:
+    """Holds the plan's expiry where what is gone of these restore points is not usual.
+
+    What a hold was told of, open or cleared, is not told again: it is the state from which
+    further losses are counted.
+    """
+    if not points:
+        return
+    newest = points[-1].number
+    await store.expiry.put_judged(conn, tenant_id, plan_id, newest)
+    if not await store.expiry.is_superseded_since(conn, tenant_id, plan_id, points[0].number):
+        return
+    what = tenant_id, plan_id, points[0].number, judged.first_run, window.settled_before
+    closed = await store.expiry.list_superseded(conn, *what)
+    if rules.expiry.may_be_unusual(points, closed):
+        loss = rules.expiry.find_loss(
+            points,
+            await store.expiry.list_gone(conn, *what),
+            window,
+            since=since,
+            oldest_kept=oldest_kept,
+            accepted=await store.expiry.find_last_hold(conn, tenant_id, plan_id),
+        )
+        if loss is not None:
+            await store.expiry.add_hold(conn, tenant_id, plan_id, newest, loss, now)
             logs.get().warning(
                 "expiry.held",
                 tenant_id=str(tenant_id),
                 plan_id=str(plan_id),
-                run=number,
-                why=why,
+                run=newest,
+                since=loss.since,
+                why=loss.reason.code,
+                amount=loss.reason.amount,
+                limit=loss.reason.limit,
             )
-    if found:
-        await store.expiry.put_judged(conn, tenant_id, plan_id, found[-1][0])
 
 
 async def clear_holds(conn: Connection, plan_id: UUID, reason: str) -> list[int]:
@@ -54,28 +123,29 @@ async def expire_tenant(resources: Resources, tenant: store.tenants.Tenant, now:
     """
     if not rules.expiry.is_alive(tenant.subscription):
         return 0
-    cutoff = rules.expiry.find_cutoff(now, tenant.retention_days)
+    window = rules.expiry.find_window(now, tenant.retention_days)
     async with database.acquire(resources.pool) as conn:
         plans = await store.expiry.list_plans(conn, tenant.tenant_id)
     return sum(
-        [await expire_plan(resources, tenant.tenant_id, plan, cutoff, now) for plan in plans]
+        [await expire_plan(resources, tenant.tenant_id, plan, window, now) for plan in plans]
     )
 
 
 async def expire_plan(
-    resources: Resources, tenant_id: UUID, plan_id: UUID, cutoff: datetime, now: datetime
+    resources: Resources,
+    tenant_id: UUID,
+    plan_id: UUID,
+    window: rules.expiry.Window,
+    now: datetime,
 ) -> int:
-    """Forgets what a plan superseded before the cutoff; returns how many versions.
+    """Forgets what a plan superseded before the window; returns how many versions.
 
     First go the restore points that would lose something, all at once, then the versions, in
     slices: at every moment each restore point that is there is whole.
     """
     async with database.transaction(resources.pool) as conn:
         await store.sessions.allow_long_statements(conn)
-        await judge_runs(conn, tenant_id, plan_id, now)
-        if await store.expiry.is_held(conn, tenant_id, plan_id):
-            return 0
-        oldest_kept = await store.expiry.find_oldest_kept(conn, tenant_id, plan_id, cutoff)
+        oldest_kept = await judge_window(conn, tenant_id, plan_id, window, now)
         if oldest_kept is None:
             return 0
         removed = await store.expiry.remove_broken_points(conn, tenant_id, plan_id, oldest_kept)

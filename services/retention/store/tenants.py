@@ -35,22 +35,32 @@ async def put(
     )
 
 
+_KNOWN = """
+        SELECT v.tenant_id, CASE WHEN d.state = 'scheduled' THEN 'ended'
+            ELSE coalesce(t.subscription, 'unknown') END, coalesce(t.retention_days, 36500)
+        FROM catalogue.volumes v LEFT JOIN tenants t USING (tenant_id)
+        LEFT JOIN destructions d USING (tenant_id)"""
+
+
 async def list_all(conn: Connection) -> list[Tenant]:
     """Returns the tenants that have a volume; one that retention was not told of is unknown.
 
     An end that is known counts, whether or not its tenant's own word has arrived.
     """
     rows = await conn.fetch(
-        """
-        SELECT v.tenant_id, CASE WHEN d.state = 'scheduled' THEN 'ended'
-            ELSE coalesce(t.subscription, 'unknown') END, coalesce(t.retention_days, 36500)
-        FROM catalogue.volumes v LEFT JOIN tenants t USING (tenant_id)
-        LEFT JOIN destructions d USING (tenant_id) ORDER BY v.tenant_id
+        f"""{_KNOWN}
+        ORDER BY v.tenant_id
         """
     )
     return [Tenant(*row) for row in rows]
 
 
 async def find(conn: Connection, tenant_id: UUID) -> Tenant | None:
-    """Returns one of `list_tenants`."""
-    return next((one for one in await list_all(conn) if one.tenant_id == tenant_id), None)
+    """Returns one of `list_all`."""
+    row = await conn.fetchrow(
+        f"""{_KNOWN}
+        WHERE v.tenant_id = $1
+        """,
+        tenant_id,
+    )
+    return Tenant(*row) if row else None
