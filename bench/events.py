@@ -23,10 +23,13 @@ import uvloop
 
 from devstack import lease
 from devstack.rabbitmq import RabbitMQ
-from libs.shared import database, inbox, outbox
+from libs.shared import bus, database, inbox, outbox
 from libs.shared.events import VolumeChanged
+from libs.shared.signatures import Senders, Signer
 
 IN_FLIGHT = 100
+SEED = bytes(32)
+"""The key of the sender, for the few seconds of a measurement."""
 
 
 def _event(number: int) -> VolumeChanged:
@@ -67,12 +70,13 @@ async def measure_raw(amqp_url: str, count: int) -> float:
 
 
 async def _relay(dsn: str, amqp_url: str) -> None:
-    await outbox.Relay("ingest", dsn, amqp_url).run()
+    await outbox.Relay("ingest", dsn, amqp_url, Signer("ingest", SEED)).run()
 
 
 async def _consume(dsn: str, amqp_url: str) -> None:
     pool = await database.create_pool(dsn, "quota")
-    await inbox.Consumer("quota", pool, amqp_url, lambda: None).run()
+    senders = Senders({"ingest": [Signer("ingest", SEED).public_key]})
+    await inbox.Consumer("quota", pool, amqp_url, lambda: None, senders).run()
 
 
 def _process(work: Any, dsn: str, amqp_url: str) -> SpawnProcess:
@@ -138,6 +142,7 @@ async def measure(servers: dict[str, Any], count: int) -> dict[str, float]:
     for service in ("ingest", "quota"):
         await database.migrate(dsn("owner"), service)
     broker.create_vhost(name)
+    broker.define({service: bus.account_of(service) for service in bus.BINDINGS}, name)
     try:
         raw = await measure_raw(broker.url(name), count)
         ours = await measure_events(dsn("ingest"), dsn("quota"), broker.url(name), count)

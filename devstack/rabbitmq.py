@@ -9,12 +9,14 @@ import secrets
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from devstack import ports
 from devstack.ports import Ports
 from devstack.processes import Processes, Program, StartFailed, write_atomically
+from libs.shared import bus
 
 SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 USER = "coffre"
@@ -28,10 +30,17 @@ class RabbitMQ:
     password: str
     management: str
 
-    def url(self, vhost: str = "/") -> str:
-        """Gives the AMQP URL of a virtual host."""
+    def url(self, vhost: str = "/", user: str = USER, password: str = "") -> str:
+        """Gives the AMQP URL of a virtual host, for the administrator or another account."""
         quoted = urllib.parse.quote(vhost, safe="")
-        return f"amqp://{USER}:{self.password}@127.0.0.1:{self.port}/{quoted}"
+        return f"amqp://{user}:{password or self.password}@127.0.0.1:{self.port}/{quoted}"
+
+    def define(self, passwords: Mapping[str, str], vhost: str = "/") -> None:
+        """Makes the services' accounts with their rights, exchange and queues, or sets them right.
+
+        passwords: one for each service.
+        """
+        self.call("POST", "definitions", bus.definitions(passwords, vhost))
 
     def create_vhost(self, name: str) -> None:
         """Creates a virtual host that our user may use fully."""

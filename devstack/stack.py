@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 import minio
 
 from devstack.ports import Ports
-from devstack.processes import Processes, Program
+from devstack.processes import Processes, Program, write_atomically
 from devstack.servers import ROOT, Servers, secret
-from libs.shared import database
+from libs.shared import bus, database
+from libs.shared.signatures import Signer, public_file
 
 SERVICES = {"portal": 8000, "ingest": 8001, "quota": 8002, "reporting": 8003, "retention": 8004}
 OPERATOR = "operator@coffre.example"
@@ -63,8 +64,13 @@ class Stack:
 
     @property
     def amqp_url(self) -> str:
-        """The address of the broker."""
+        """The address of the broker for its administrator."""
         return self.servers.rabbitmq.url(self.vhost)
+
+    def broker_url(self, service: str) -> str:
+        """Gives the address of the broker for a service's account."""
+        password = secret(self.folder, f"amqp-{service}")
+        return self.servers.rabbitmq.url(self.vhost, bus.account_of(service), password)
 
     @property
     def operator_token(self) -> str:
@@ -72,8 +78,10 @@ class Stack:
         return secret(self.folder, "operator-token")
 
     def prepare(self) -> None:
-        """Makes roles, database and bucket where they are missing, and applies migrations."""
+        """Makes roles, accounts, database, queues and bucket where they are missing; migrates."""
         asyncio.run(self._prepare_database())
+        passwords = {service: secret(self.folder, f"amqp-{service}") for service in SERVICES}
+        self.servers.rabbitmq.define(passwords, self.vhost)
         store = self.servers.seaweedfs
         client = minio.Minio(
             urlsplit(store.endpoint).netloc,
@@ -112,7 +120,9 @@ class Stack:
         }
         settings = {
             "database_url": self.dsn(f"coffre_{service}"),
-            "amqp_url": self.amqp_url,
+            "amqp_url": self.broker_url(service),
+            "event_key_file": self._secret_file(f"event-key-{service}"),
+            "event_senders_dir": self._senders_dir(),
             "listen": f"127.0.0.1:{self.listens[service]}",
             "log_format": os.environ.get("COFFRE_LOG_FORMAT", "console"),
         }
@@ -151,6 +161,20 @@ class Stack:
         else:
             secret(self.folder, name)
         return str(self.folder / "secrets" / name)
+
+    def signer(self, service: str) -> Signer:
+        """What signs a service's events."""
+        return Signer(service, bytes.fromhex(secret(self.folder, f"event-key-{service}")))
+
+    def _senders_dir(self) -> str:
+        """The folder with the public keys of all services."""
+        folder = self.folder / "senders"
+        folder.mkdir(exist_ok=True)
+        for service in SERVICES:
+            path = public_file(folder, service)
+            if not path.exists():
+                write_atomically(path, self.signer(service).public_key.hex() + "\n")
+        return str(folder)
 
     def describe(self, processes: Processes, demo: object) -> dict[str, object]:
         """Gives the contents of `stack.json`."""

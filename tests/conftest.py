@@ -32,7 +32,7 @@ from devstack.servers import Servers
 from libs.shared import database as databases
 from libs.shared.objects import ObjectStore
 from tests.hostile.counting import HOSTILE, summarize
-from tests.servers import cloned_database, execute, in_thread, make_bucket
+from tests.servers import cloned_database, execute, in_thread, made_vhost, make_bucket
 from tests.world.running import Installation
 
 ROOT = Path(__file__).parents[1]
@@ -157,11 +157,9 @@ def database(servers: TestServers, database_template: str) -> Iterator[Database]
 
 @pytest.fixture
 def amqp_url(servers: TestServers) -> Iterator[str]:
-    """The address of a virtual host of the test's own."""
-    name = f"test-{uuid.uuid4().hex[:12]}"
-    servers.broker.create_vhost(name)
-    yield servers.broker.url(name)
-    servers.broker.delete_vhost(name)
+    """The address of a virtual host of the test's own, for the broker's administrator."""
+    with made_vhost(servers) as name:
+        yield servers.broker.url(name)
 
 
 @pytest.fixture

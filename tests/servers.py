@@ -13,6 +13,11 @@ from typing import Any
 import asyncpg
 import minio
 
+from libs.shared import bus, database
+
+AMQP_PASSWORDS = {service: bus.account_of(service) for service in database.SERVICES}
+"""All virtual hosts of a broker share its accounts."""
+
 
 def free_port() -> int:
     """A port that nobody listens on at this moment."""
@@ -54,6 +59,18 @@ def cloned_database(servers: Any, template: str) -> Iterator[str]:
         yield name
     finally:
         execute(servers, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def made_vhost(servers: Any) -> Iterator[str]:
+    """The name of a virtual host of the caller's own, with queues, which goes at the end."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    servers.broker.create_vhost(name)
+    servers.broker.define(AMQP_PASSWORDS, name)
+    try:
+        yield name
+    finally:
+        servers.broker.delete_vhost(name)
 
 
 def make_bucket(servers: Any) -> str:

@@ -125,6 +125,11 @@ class PasswordIssued(Event):
     expires_at: datetime
     first: bool
 
+    @property
+    def beside(self) -> str:
+        """All that stands beside the sealed password: the seal opens with nothing else."""
+        return f"coffre/password/v1 {self.model_dump_json(exclude={'sealed_password'})}"
+
 
 # --- agents, plans, runs (ingest) ---------------------------------------------------------------
 

@@ -1,4 +1,7 @@
-"""The outbox: events are rows of the transaction that causes them; one relay publishes them."""
+"""The outbox: events are rows of the transaction that causes them; one relay publishes them.
+
+The relay signs what it publishes, so that an event is signed with the key of the day it goes out.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,6 +22,7 @@ from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection, Pool, Record
 from libs.shared.errors import Unavailable
 from libs.shared.events import Event
+from libs.shared.signatures import Signer, outgoing
 
 BATCH = 500
 POLL_SECONDS = 1.0
@@ -74,8 +79,9 @@ class Relay:
     `run` never ends by itself: a lost database or broker means a pause and another try.
     """
 
-    def __init__(self, service: str, dsn: str, amqp_url: str) -> None:
+    def __init__(self, service: str, dsn: str, amqp_url: str, signer: Signer) -> None:
         self.service = service
+        self._signer = signer
         self.active = False
         self.progress_at = time.monotonic()
         self._dsn = dsn
@@ -130,7 +136,8 @@ class Relay:
         if not rows:
             return 0
         crashpoint("outbox.before_publish")
-        results = await publisher.publish([_message(self.service, row) for row in rows])
+        messages = await asyncio.to_thread(_signed_messages, self._signer, rows)
+        results = await publisher.publish(messages)
         crashpoint("outbox.after_publish")
         confirmed = [row for row, error in zip(rows, results, strict=True) if error is None]
         if confirmed:
@@ -194,13 +201,18 @@ async def _unpublished(connection: Connection) -> list[Record]:
     )
 
 
-def _message(service: str, row: Record) -> bus.Message:
+def _signed_messages(signer: Signer, rows: Sequence[Record]) -> list[bus.Message]:
+    messages = [_message(signer.source, row) for row in rows]
+    return [replace(message, signature=signer.sign(outgoing(message))) for message in messages]
+
+
+def _message(source: str, row: Record) -> bus.Message:
     return bus.Message(
         event_id=row["event_id"],
         type=row["type"],
         routing_key=row["routing_key"],
         body=row["payload"].encode(),
-        source=f"/services/{service}",
+        source=source,
         subject=row["tenant_id"],
         time=row["occurred_at"],
         sequence=row["sequence"],

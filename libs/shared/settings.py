@@ -21,10 +21,16 @@ class Settings(BaseModel):
 
 
 class ServiceSettings(Settings):
-    """What every service needs; a service's own settings derive from it and set `listen`."""
+    """What every service needs; a service's own settings derive from it and set `listen`.
+
+    event_key_file: the private key that signs what the service says. event_senders_dir: the
+    folder with the public keys of all services.
+    """
 
     database_url: SecretStr
     amqp_url: SecretStr
+    event_key_file: Path
+    event_senders_dir: Path
     listen: str = Field(default="127.0.0.1:8000", pattern=r"^\[?[0-9A-Za-z.:_-]+\]?:\d{1,5}$")
     log_format: Literal["json", "console"] = "json"
 

@@ -17,6 +17,7 @@ import pytest
 
 from libs.shared import database as databases
 from libs.shared import keys
+from libs.shared.events import PasswordIssued
 from libs.shared.objects import ObjectStore
 from libs.shared.runtime import http
 from libs.shared.settings import Network
@@ -92,7 +93,8 @@ class Portal:
     async def one_time_password(self, email: str) -> str:
         """The last one-time password that was sealed for reporting."""
         issued = [e for e in await self.events("password.issued.v1") if e["email"] == email][-1]
-        return keys.open_text(self.parts.mail_key, issued["sealed_password"], issued["password_id"])
+        event = PasswordIssued.model_validate(issued)
+        return keys.open_text(self.parts.mail_key, event.sealed_password, event.beside)
 
     async def sign_in(self, email: str, password: str = PASSWORD) -> str:
         """Takes up the first password where needed; returns a bearer token."""

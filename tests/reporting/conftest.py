@@ -120,19 +120,20 @@ class Client:
         return self.run(number, **(fields | changes))
 
     def password(self, password: str = "Zk3-9xQm-77Lp", **changes: Any) -> PasswordIssued:
-        password_id = uuid4()
         fields: dict[str, Any] = {
             "tenant_id": self.tenant_id,
-            "password_id": password_id,
+            "password_id": uuid4(),
             "user_id": uuid4(),
             "name": "Jeanne Martin",
             "email": self.email,
             "locale": self.locale,
-            "sealed_password": keys.seal_text(MAIL_KEY, password, str(password_id)),
+            "sealed_password": "",
             "expires_at": clock.now() + timedelta(hours=24),
             "first": True,
         }
-        return PasswordIssued(**(fields | changes))
+        issued = PasswordIssued(**(fields | changes))
+        sealed = keys.seal_text(MAIL_KEY, password, issued.beside)
+        return issued.model_copy(update={"sealed_password": sealed})
 
 
 @pytest.fixture

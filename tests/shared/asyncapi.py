@@ -14,32 +14,6 @@ from libs.shared.events import EVENTS, Event
 
 FILE = Path(__file__).parents[2] / "docs" / "asyncapi.json"
 
-SENDERS: dict[str, tuple[type[Event], ...]] = {
-    "ingest": (
-        events.AgentEnrolled,
-        events.PlanDeclared,
-        events.RunStarted,
-        events.RunFinished,
-        events.VolumeChanged,
-    ),
-    "quota": (events.AllowanceChanged,),
-    "reporting": (events.ReportSent, events.ReportUndeliverable),
-    "retention": (
-        events.VolumeChanged,
-        events.VersionsExpired,
-        events.StorageDamaged,
-        events.DestructionScheduled,
-    ),
-    "portal": (
-        events.TenantChanged,
-        events.SubscriptionEnded,
-        events.SubscriptionReinstated,
-        events.EnrolmentOpened,
-        events.AgentRevoked,
-        events.PasswordIssued,
-    ),
-}
-
 _HEADERS = {
     "cloudEvents_specversion": "Always 1.0.",
     "cloudEvents_id": "The event's id, also the AMQP message-id; the same event keeps its id.",
@@ -48,6 +22,7 @@ _HEADERS = {
     "cloudEvents_time": "When it was said, RFC 3339.",
     "cloudEvents_subject": "The tenant.",
     "cloudEvents_sequence": "The event's number among all of its source, from 1, without gaps.",
+    "cloudEvents_signature": "Ed25519 of the sender over all that counts, base64; see events.md.",
     "traceparent": "W3C trace context, where there is one.",
 }
 
@@ -120,7 +95,7 @@ def _message(event: type[Event]) -> dict[str, Any]:
 
 def _operations() -> dict[str, Any]:
     operations = {}
-    for action, table in (("send", SENDERS), ("receive", bus.BINDINGS)):
+    for action, table in (("send", bus.SENDERS), ("receive", bus.BINDINGS)):
         for service, known in table.items():
             for event in (*known, events.ServicePinged):
                 operations[f"{service}.{action}.{event.type}"] = {

@@ -11,11 +11,12 @@ from uuid import UUID
 
 import pytest
 
-from libs.shared import bus, database, inbox, outbox
+from libs.shared import database, inbox, outbox
 from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
-from libs.shared.events import VolumeChanged
+from libs.shared.events import AllowanceChanged, VolumeChanged
 from tests.shared.site import Client, open_site
+from tests.world.senders import SENDERS, SIGNERS
 
 TENANT = UUID("5f0c7a3e-1c55-4d7b-9d7e-5c1b1a6c0001")
 
@@ -25,6 +26,11 @@ def volume(sequence: int) -> VolumeChanged:
     return VolumeChanged(
         tenant_id=TENANT, stored_bytes=sequence, protected_bytes=0, sequence=sequence
     )
+
+
+def allowance(version: int) -> AllowanceChanged:
+    """An event that quota says."""
+    return AllowanceChanged(tenant_id=TENANT, version=version, ceiling_bytes=1, blocked=False)
 
 
 async def until(holds: Callable[[], Awaitable[Any]], seconds: float = 15, what: str = "it") -> Any:
@@ -65,14 +71,14 @@ class Side:
 
     def relay(self) -> outbox.Relay:
         """Starts a relay of this service."""
-        relay = outbox.Relay(self.service, self.dsn, self.amqp_url)
+        relay = outbox.Relay(self.service, self.dsn, self.amqp_url, SIGNERS[self.service])
         self.start(relay.run())
         return relay
 
     def listen(self, handlers: inbox.Handlers | None = None) -> inbox.Consumer:
         """Starts the consumer and, with handlers, the workers of this service."""
         workers = inbox.Workers(self.service, self.pool, handlers or {})
-        consumer = inbox.Consumer(self.service, self.pool, self.amqp_url, workers.wake)
+        consumer = inbox.Consumer(self.service, self.pool, self.amqp_url, workers.wake, SENDERS)
         self.start(consumer.run())
         if handlers is not None:
             self.start(workers.run())
@@ -134,13 +140,6 @@ async def side(database: Any, amqp_url: str) -> AsyncIterator[Sides]:
 
 async def _pool(dsn: str, service: str) -> Pool:
     return await database.create_pool(dsn, service)
-
-
-@pytest.fixture
-async def queue_topology(amqp_url: str) -> None:
-    """The topology, declared before the test begins."""
-    async with bus.publisher(amqp_url, "test"):
-        pass
 
 
 @pytest.fixture

@@ -58,7 +58,10 @@ class Gate:
         assert task is not None
         self._tasks.add(task)
         self._writers.add(writer)
+        back: asyncio.StreamWriter | None = None
         try:
+            if self._server is None:  # let in at the moment it was shut
+                return
             assert self._parts.hostname is not None
             there, back = await asyncio.open_connection(self._parts.hostname, self._parts.port)
             self._writers.add(back)
@@ -68,6 +71,8 @@ class Gate:
             pass
         finally:
             writer.transport.abort()
+            if back is not None:
+                back.transport.abort()
             self._writers.discard(writer)
             self._tasks.discard(task)
 

@@ -33,6 +33,7 @@ def test_the_library_reads_what_we_write(
         time=datetime(2026, 11, 23, 2, 14, tzinfo=UTC),
         sequence=sequence,
         traceparent=traceparent,
+        signature="c2lnbmVk",
     )
     data = encode(message, channel, most_bytes)
     read = []
@@ -62,6 +63,7 @@ def test_the_library_reads_what_we_write(
         "cloudEvents_time": "2026-11-23T02:14:00+00:00",
         "cloudEvents_subject": str(UUID(int=9)),
         "cloudEvents_sequence": str(sequence),
+        "cloudEvents_signature": "c2lnbmVk",
     }
     assert properties.headers == expected | ({"traceparent": traceparent} if traceparent else {})
     assert b"".join(piece.value for piece in pieces) == text

@@ -15,6 +15,7 @@ from devstack.processes import Processes
 from libs.shared import bus
 from libs.shared.events import ServicePinged, VolumeChanged
 from libs.shared.runtime import pulse
+from tests.servers import AMQP_PASSWORDS
 from tests.shared.conftest import Sides, until, volume
 from tests.shared.test_events_flow import Seen
 
@@ -29,6 +30,7 @@ async def test_a_killed_broker_is_found_again_and_nothing_is_lost(
         broker = await asyncio.to_thread(
             rabbitmq.start, processes, tmp_path / "rabbitmq", "password", ports
         )
+        await asyncio.to_thread(broker.define, AMQP_PASSWORDS)
         ingest, quota = await side("ingest", broker.url()), await side("quota", broker.url())
         seen = Seen()
         ingest.relay()

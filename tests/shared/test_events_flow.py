@@ -7,7 +7,7 @@ import random
 import time
 from collections import Counter
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -17,7 +17,9 @@ from libs.shared.database import Connection
 from libs.shared.events import VolumeChanged
 from libs.shared.inbox import consumer
 from tests.shared.conftest import Sides, until, volume
+from tests.shared.deliveries import delivery
 from tests.shared.gate import Gate
+from tests.world.senders import SENDERS
 
 
 class Seen:
@@ -167,10 +169,10 @@ async def test_an_unmarked_event_is_published_twice_and_handled_once(side: Sides
 async def test_shuffled_and_repeated_deliveries_are_handled_once_each(side: Sides) -> None:
     quota = await side("quota")
     seen = Seen()
-    deliveries = [_delivery(number) for number in range(200)] * 3
+    deliveries = [delivery(volume(number)) for number in range(200)] * 3
     random.shuffle(deliveries)
     for start in range(0, 600, 37):
-        await consumer.store(quota.pool, deliveries[start : start + 37])
+        await consumer.store(quota.pool, SENDERS, deliveries[start : start + 37])
     quota.listen({VolumeChanged: seen.on_volume})
     await until(lambda: quota.handled(200))
     assert seen.sequences == Counter(range(200))
@@ -183,7 +185,7 @@ async def test_a_consumer_that_ends_before_it_acknowledges_gets_all_again(side: 
     await until(ingest.all_published)
     async with bus.subscription(quota.amqp_url, "quota") as subscription:
         deliveries = await subscription.batch(500)
-        await consumer.store(quota.pool, deliveries)
+        await consumer.store(quota.pool, SENDERS, deliveries)
     seen = Seen()
     quota.listen({VolumeChanged: seen.on_volume})
     await until(lambda: quota.handled(100))
@@ -222,14 +224,14 @@ async def test_a_relay_that_loses_its_lock_stops_publishing_and_takes_it_again(
     assert relay.active
 
 
-async def test_what_nobody_hears_is_caught(side: Sides, queue_topology: None) -> None:
+async def test_what_nobody_hears_is_caught(side: Sides) -> None:
     ingest = await side("ingest")
     async with bus.publisher(ingest.amqp_url, "test") as publisher:
         assert await publisher.publish([_message(1, "nobody.hears.v1")]) == [None]
         assert await publisher.unrouted() == 1
 
 
-async def test_a_returned_message_is_no_success(amqp_url: str, queue_topology: None) -> None:
+async def test_a_returned_message_is_no_success(amqp_url: str) -> None:
     connection = await bus.connect(amqp_url, "test")
     async with bus.publisher(amqp_url, "test") as publisher:
         channel = await connection.channel()
@@ -267,15 +269,6 @@ def _message(sequence: int, kind: str = VolumeChanged.type) -> bus.Message:
         subject=event.tenant_id,
         time=clock.now(),
         sequence=sequence,
-    )
-
-
-def _delivery(sequence: int) -> bus.Delivery:
-    return bus.Delivery(
-        tag=sequence + 1,
-        message_id=str(UUID(int=sequence)),
-        type=VolumeChanged.type,
-        body=volume(sequence).model_dump_json().encode(),
     )
 
 

@@ -12,6 +12,7 @@ from libs.shared.events import VolumeChanged
 from libs.shared.inbox import parked
 from tests.shared.conftest import Sides, until, volume
 from tests.shared.deliveries import delivery, make_due, store, workers
+from tests.world.senders import SENDERS
 
 
 async def test_an_event_that_fails_twelve_times_is_parked_then_replayed(side: Sides) -> None:
@@ -39,7 +40,9 @@ async def test_an_event_that_fails_twelve_times_is_parked_then_replayed(side: Si
         found = await parked.find(conn, listed["event_id"])
         assert found is not None
         assert '"sequence": 1' in parked.page(found)
-        assert await parked.replay(conn, [listed["event_id"]], clock.now()) == [listed["event_id"]]
+        assert await parked.replay(conn, SENDERS, [listed["event_id"]], clock.now()) == [
+            listed["event_id"]
+        ]
     healed = True
     assert await crew.work_one()
     assert await quota.value("SELECT count(*) FROM inbox WHERE state = 'done'") == 2
@@ -98,7 +101,7 @@ async def test_what_is_no_event_is_kept_raw_with_the_reason(side: Sides, bad: bu
     assert rows[0]["raw"] == bad.body
     assert rows[0]["error"]
     async with database.transaction(quota.pool) as conn:
-        assert await parked.replay(conn, [rows[0]["event_id"]], clock.now()) == []
+        assert await parked.replay(conn, SENDERS, [rows[0]["event_id"]], clock.now()) == []
         assert "as it came" in parked.page(rows[0])
 
 

@@ -17,10 +17,11 @@ import httpx2
 import pytest
 
 from libs.shared import bus, clock
-from libs.shared.inbox import consumer
 from tests.servers import free_port
-from tests.shared.conftest import Sides, until, volume
+from tests.shared.conftest import Sides, allowance, until, volume
+from tests.shared.deliveries import delivery, store
 from tests.shared.gate import Gate
+from tests.world.senders import write_keys
 
 ROOT = Path(__file__).parents[2]
 
@@ -115,6 +116,7 @@ async def start(database: Any, amqp_url: str, tmp_path: Path) -> AsyncIterator[A
     async def start_one(*arguments: str, **environ: str) -> Process:
         program = tmp_path / "program.py"
         program.write_text(PROGRAM)
+        write_keys(tmp_path)
         port = free_port()
         running = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -127,6 +129,8 @@ async def start(database: Any, amqp_url: str, tmp_path: Path) -> AsyncIterator[A
                 "COFFRE_DATABASE_URL": database.dsn("quota"),
                 "COFFRE_OWNER_DATABASE_URL": database.owner_dsn,
                 "COFFRE_AMQP_URL": amqp_url,
+                "COFFRE_EVENT_KEY_FILE": str(tmp_path / "event-key-quota"),
+                "COFFRE_EVENT_SENDERS_DIR": str(tmp_path),
                 "COFFRE_LISTEN": f"127.0.0.1:{port}",
                 **environ,
             },
@@ -258,7 +262,7 @@ async def test_missing_settings_are_named_and_the_code_is_2(start: Any) -> None:
 async def test_a_crash_after_publishing_doubles_nothing(start: Any, side: Sides) -> None:
     """The relay dies between the confirm and its mark; the next one publishes again."""
     quota, portal = await side("quota"), await side("portal")
-    await quota.say(volume(1), volume(2))
+    await quota.say(allowance(1), allowance(2))
     service = await start(COFFRE_CRASHPOINT="outbox.after_publish")
     assert await service.ends(30) == 137
     assert not await quota.all_published()
@@ -306,16 +310,8 @@ async def test_its_own_ping_comes_back(start: Any, side: Sides) -> None:
 async def test_parked_events_by_command(start: Any, side: Sides) -> None:
     quota = await side("quota")
     ids = [uuid.uuid4() for _ in range(3)]
-    await consumer.store(
-        quota.pool,
-        [
-            bus.Delivery(
-                1, str(event_id), "volume.changed.v1", volume(n).model_dump_json().encode()
-            )
-            for n, event_id in enumerate(ids)
-        ]
-        + [bus.Delivery(4, "x", "y", b"unreadable \x00\xff")],
-    )
+    good = [delivery(volume(n), message_id=str(event_id)) for n, event_id in enumerate(ids)]
+    await store(quota, *good, bus.Delivery(4, "x", "y", b"unreadable \x00\xff"))
 
     async def command(*arguments: str) -> tuple[int, str, str]:
         process = await start("events", *arguments)

@@ -24,6 +24,8 @@ class Example(settings.ServiceSettings):
 GOOD = {
     "COFFRE_DATABASE_URL": "postgresql://u:hidden@h/d",
     "COFFRE_AMQP_URL": "amqp://u:hidden@h/",
+    "COFFRE_EVENT_KEY_FILE": "/secrets/event-key",
+    "COFFRE_EVENT_SENDERS_DIR": "/senders",
     "COFFRE_S3_ENDPOINT": "http://s3:9000",
     "COFFRE_S3_SECRET_KEY": "hidden",
 }
@@ -43,7 +45,8 @@ def test_every_missing_variable_is_named_at_once(capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().err
     assert said == (
         "These environment variables must be set:"
-        " COFFRE_DATABASE_URL, COFFRE_AMQP_URL, COFFRE_S3_ENDPOINT.\n"
+        " COFFRE_DATABASE_URL, COFFRE_AMQP_URL, COFFRE_EVENT_KEY_FILE,"
+        " COFFRE_EVENT_SENDERS_DIR, COFFRE_S3_ENDPOINT.\n"
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from libs.shared import bus, events
 from libs.shared.database import SERVICES
+from tests.servers import AMQP_PASSWORDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +37,30 @@ def test_every_event_has_a_reader_or_is_known_to_have_none() -> None:
     assert set(events.EVENTS) - heard == {events.ServicePinged.type}
 
 
-async def test_declaring_twice_changes_nothing(amqp_url: str) -> None:
-    for _ in range(2):
-        async with bus.publisher(amqp_url, "test") as publisher:
-            assert await publisher.unrouted() == 0
+async def test_defining_twice_changes_nothing(servers: Any, amqp_url: str) -> None:
+    vhost = amqp_url.rpartition("/")[2]
+    servers.broker.define(AMQP_PASSWORDS, vhost)
+    async with bus.publisher(amqp_url, "test") as publisher:
+        assert await publisher.unrouted() == 0
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_says_what_the_table_lets_it_say(service: str) -> None:
+    """What both ingest and retention say of volumes is said by a library for them."""
+    said = set()
+    for file in (ROOT / "services" / service).rglob("*.py"):
+        tree = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+        known = {
+            name.name
+            for node in tree
+            if isinstance(node, ast.ImportFrom) and node.module == "libs.shared.events"
+            for name in node.names
+        }
+        said |= known & {
+            node.func.id
+            for node in tree
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
+    every = {event.__name__ for event in events.EVENTS.values()}
+    table = {event.__name__ for event in bus.SENDERS[service]}
+    assert said & every == table - {"VolumeChanged"}

@@ -6,8 +6,8 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,12 @@ from devstack.stack import SERVICES, Stack, is_ready
 from libs.shared import bus, clock, database, keys
 from libs.shared.events import Event
 from libs.shared.objects import ObjectStore
+from libs.shared.signatures import outgoing
 from services.ingest import consumers
-from tests.servers import cloned_database, free_port, make_bucket
+from tests.servers import AMQP_PASSWORDS, cloned_database, free_port, made_vhost, make_bucket
 from tests.world.machines import ROOT
 from tests.world.running import Running
+from tests.world.senders import sender_of
 from tests.world.waiting import wait_for
 
 FOR_AGENTS = ("ingest", "portal", "reporting")
@@ -76,20 +78,22 @@ class House(Running):
             await pool.close()
 
     async def publish(self, *events: Event, times: int = 1) -> None:
-        """Publishes events as other services do; each as often as told, under one id."""
+        """Publishes events as their services do; each as often as told, under one id."""
         async with bus.publisher(self.place.amqp_url, "test") as publisher:
             for event in events:
                 self.published += 1
+                signer = self.place.signer(sender_of(event))
                 message = bus.Message(
                     event_id=uuid.uuid4(),
                     type=event.type,
                     routing_key=bus.routing_key(event),
                     body=event.model_dump_json().encode(),
-                    source="/tests",
+                    source=signer.source,
                     subject=event.tenant_id,
                     time=clock.now(),
                     sequence=self.published,
                 )
+                message = replace(message, signature=signer.sign(outgoing(message)))
                 assert await publisher.publish([message] * times) == [None] * times
 
     def environment(self, service: str) -> dict[str, str]:
@@ -171,11 +175,7 @@ class House(Running):
 @contextmanager
 def take_place(servers: Any, template: str, folder: Path) -> Iterator[Stack]:
     """A database, a virtual host and a bucket of its own, with its secrets in `folder`."""
-    vhost = f"test-{uuid.uuid4().hex[:12]}"
-    with ExitStack() as stack:
-        name = stack.enter_context(cloned_database(servers, template))
-        servers.broker.create_vhost(vhost)
-        stack.callback(servers.broker.delete_vhost, vhost)
+    with cloned_database(servers, template) as name, made_vhost(servers) as vhost:
         yield place_on(servers, folder, name, make_bucket(servers), vhost)
 
 
@@ -185,6 +185,8 @@ def place_on(servers: Any, folder: Path, name: str, bucket: str, vhost: str) -> 
     secrets.mkdir(parents=True)
     for role in database.ROLES:  # all databases of a cluster share its roles
         (secrets / role).write_text(role)
+    for service, password in AMQP_PASSWORDS.items():
+        (secrets / f"amqp-{service}").write_text(password)
     listens = {service: free_port() for service in SERVICES}
     return Stack(folder, servers.programs, listens, name, bucket, vhost)
 

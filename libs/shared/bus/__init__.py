@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from libs.shared.bus.accounts import account_of, definitions
 from libs.shared.bus.connections import BusDown, connect
 from libs.shared.bus.consuming import Delivery, Subscription, subscription
 from libs.shared.bus.frames import Message
@@ -9,27 +10,31 @@ from libs.shared.bus.publishing import Publisher, publisher
 from libs.shared.bus.topology import (
     BINDINGS,
     EXCHANGE,
+    SENDERS,
     UNROUTED,
-    declare_topology,
     queue_of,
     routing_key,
     routing_keys,
+    said_by,
 )
 
 __all__ = [
     "BINDINGS",
     "EXCHANGE",
+    "SENDERS",
     "UNROUTED",
     "BusDown",
     "Delivery",
     "Message",
     "Publisher",
     "Subscription",
+    "account_of",
     "connect",
-    "declare_topology",
+    "definitions",
     "publisher",
     "queue_of",
     "routing_key",
     "routing_keys",
+    "said_by",
     "subscription",
 ]

@@ -18,7 +18,7 @@ from libs.shared.bus.connections import (
     connect,
     trouble_translated,
 )
-from libs.shared.bus.topology import declare_topology, queue_of
+from libs.shared.bus.topology import queue_of
 
 PREFETCH = 1000
 ACKNOWLEDGE_SECONDS = 20
@@ -100,7 +100,6 @@ async def subscription(url: str, service: str) -> AsyncIterator[Subscription]:
         with trouble_translated("RabbitMQ did not take the consumer"):
             async with asyncio.timeout(CONNECT_SECONDS):
                 channel = await connection.channel()
-                await declare_topology(channel)
                 underlay = await channel.get_underlay_channel()
                 channel.close_callbacks.add(end)
                 connection.close_callbacks.add(end)

@@ -39,6 +39,7 @@ class Message:
     time: datetime
     sequence: int
     traceparent: str = ""
+    signature: str = ""
 
 
 def encode(message: Message, channel: int, most_bytes: int) -> bytes:
@@ -56,6 +57,7 @@ def encode(message: Message, channel: int, most_bytes: int) -> bytes:
             _entry(b"cloudEvents_time", message.time.isoformat()),
             _entry(b"cloudEvents_subject", str(message.subject)),
             _entry(b"cloudEvents_sequence", str(message.sequence)),
+            _entry(b"cloudEvents_signature", message.signature),
             _entry(b"traceparent", message.traceparent) if message.traceparent else b"",
         )
     )

@@ -20,7 +20,7 @@ from libs.shared.bus.connections import (
     words,
 )
 from libs.shared.bus.frames import Message
-from libs.shared.bus.topology import count_unrouted, declare_topology
+from libs.shared.bus.topology import UNROUTED
 
 PUBLISH_SECONDS = 20
 IN_FLIGHT = 500
@@ -54,10 +54,14 @@ class Publisher:
         return results
 
     async def unrouted(self) -> int:
-        """See `count_unrouted`; raises BusDown."""
+        """How many events lie where nobody reads; more than none wants a person's look.
+
+        Raises BusDown.
+        """
         with trouble_translated("can't look for unrouted events"):
             async with asyncio.timeout(PUBLISH_SECONDS):
-                return await count_unrouted(self._channel)
+                queue = await self._channel.declare_queue(UNROUTED, passive=True)
+                return queue.declaration_result.message_count or 0
 
     async def _publish(self, messages: Sequence[Message]) -> list[BusDown | None]:
         # aiormq fails this future when the channel or the connection closes.
@@ -150,13 +154,12 @@ class _Confirmation:
 
 @asynccontextmanager
 async def publisher(url: str, name: str) -> AsyncIterator[Publisher]:
-    """A connection for publishing, its topology declared; raises BusDown."""
+    """A connection for publishing; raises BusDown."""
     connection = await connect(url, f"{name}-publish")
     try:
-        with trouble_translated("RabbitMQ did not take the topology"):
+        with trouble_translated("RabbitMQ did not open a channel"):
             async with asyncio.timeout(CONNECT_SECONDS):
                 channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-                await declare_topology(channel)
                 underlay = await channel.get_underlay_channel()
         yield Publisher(connection, channel, underlay)
     finally:

@@ -1,10 +1,8 @@
-"""Exchanges, queues and bindings: one table, declared by every service at its start."""
+"""Who says what, who hears what, and the exchange and queues between them: two tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from aio_pika.abc import AbstractChannel, AbstractQueue
 
 from libs.shared import events
 from libs.shared.events import Event
@@ -12,8 +10,39 @@ from libs.shared.events import Event
 EXCHANGE = "coffre.events"
 UNROUTED = "coffre.unrouted"
 
-# Which service hears what. Every service declares all of it at its start, so that nothing is lost
-# that is published before its reader first ran. A ping comes back to the service that sent it.
+# Which service says what: the inbox refuses an event whose signature is another service's, and the
+# broker a routing key that isn't its account's. Each also says its pings.
+SENDERS: Mapping[str, tuple[type[Event], ...]] = {
+    "ingest": (
+        events.AgentEnrolled,
+        events.PlanDeclared,
+        events.RunStarted,
+        events.RunFinished,
+        events.VolumeChanged,
+    ),
+    "quota": (events.AllowanceChanged,),
+    "reporting": (
+        events.ReportSent,
+        events.ReportUndeliverable,
+    ),
+    "retention": (
+        events.VolumeChanged,
+        events.VersionsExpired,
+        events.StorageDamaged,
+        events.DestructionScheduled,
+    ),
+    "portal": (
+        events.TenantChanged,
+        events.SubscriptionEnded,
+        events.SubscriptionReinstated,
+        events.EnrolmentOpened,
+        events.AgentRevoked,
+        events.PasswordIssued,
+    ),
+}
+
+# Which service hears what. The broker is told all of it before any service starts, so that nothing
+# is lost that is published before its reader first ran. A ping comes back to its sender.
 BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
     "ingest": (
         events.TenantChanged,
@@ -73,29 +102,6 @@ def routing_keys(service: str) -> list[str]:
     return [*bound, f"{events.ServicePinged.type}.{service}"]
 
 
-async def declare_topology(channel: AbstractChannel) -> None:
-    """Declares exchanges, queues and bindings as the table says; the same again changes nothing.
-
-    Lengths, time to live and delivery limits are policies of the broker, never arguments:
-    an argument can't be changed once a queue stands.
-    """
-    unrouted = await channel.declare_exchange(UNROUTED, "fanout", durable=True, internal=False)
-    caught = await _declare_queue(channel, UNROUTED)
-    await caught.bind(unrouted)
-    exchange = await channel.declare_exchange(
-        EXCHANGE, "topic", durable=True, arguments={"alternate-exchange": UNROUTED}
-    )
-    for service in BINDINGS:
-        queue = await _declare_queue(channel, queue_of(service))
-        for key in routing_keys(service):
-            await queue.bind(exchange, routing_key=key)
-
-
-async def _declare_queue(channel: AbstractChannel, name: str) -> AbstractQueue:
-    return await channel.declare_queue(name, durable=True, arguments={"x-queue-type": "quorum"})
-
-
-async def count_unrouted(channel: AbstractChannel) -> int:
-    """How many events lie where nobody reads; more than none wants a person's look."""
-    queue = await channel.declare_queue(UNROUTED, passive=True)
-    return queue.declaration_result.message_count or 0
+def said_by(service: str) -> frozenset[str]:
+    """The types of the events that a service may say."""
+    return frozenset((*(event.type for event in SENDERS[service]), events.ServicePinged.type))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from prometheus_client import Counter
 from pydantic import ValidationError
 
 from libs.shared import bus, clock, database, logs
@@ -17,16 +20,27 @@ from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.events import EVENTS
 from libs.shared.inbox import table
+from libs.shared.signatures import Refused, Senders
 
 BATCH = 500
 _PAUSE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+_REFUSED = Counter("coffre_events_refused", "Messages that no sender has signed", ["reason"])
 
 
 class Consumer:
     """Keeps a subscription to a service's queue, and opens the next when it is lost."""
 
-    def __init__(self, service: str, pool: Pool, amqp_url: str, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        service: str,
+        pool: Pool,
+        amqp_url: str,
+        wake: Callable[[], None],
+        senders: Senders,
+    ) -> None:
         self.service = service
+        self._senders = senders
         self.connected = False
         self.arrived_at = time.monotonic()
         self._pool = pool
@@ -57,7 +71,7 @@ class Consumer:
             try:
                 while True:
                     deliveries = await subscription.batch(BATCH)
-                    await store(self._pool, deliveries)
+                    await store(self._pool, self._senders, deliveries)
                     crashpoint("inbox.before_ack")
                     await subscription.acknowledge(deliveries)
                     self.arrived_at = time.monotonic()
@@ -67,31 +81,73 @@ class Consumer:
                 self.connected = False
 
 
-async def store(pool: Pool, deliveries: Sequence[bus.Delivery]) -> None:
-    """Stores deliveries in one transaction; those already there change nothing."""
-    arrivals = [_arrival(delivery) for delivery in deliveries]
+async def store(pool: Pool, senders: Senders, deliveries: Sequence[bus.Delivery]) -> None:
+    """Stores deliveries in one transaction; those already there change nothing.
+
+    What isn't signed by a sender who may say it is parked as it came, and told.
+    """
+    now = clock.now()
+    arrivals = await asyncio.to_thread(arrivals_of, senders, deliveries, now)
     async with database.transaction(pool) as conn:
-        await table.insert(conn, arrivals, clock.now())
+        await table.insert(conn, arrivals, now)
     for arrival in arrivals:
-        if arrival.raw is not None:
+        if arrival.refused:
+            _REFUSED.labels(arrival.refused).inc()
+            logs.get().error("event.refused", event_id=str(arrival.event_id), why=arrival.error)
+        elif arrival.raw is not None:
             logs.get().error("event.unreadable", event_id=str(arrival.event_id), why=arrival.error)
+        elif arrival.parked:
+            logs.get().error("event.late", event_id=str(arrival.event_id), why=arrival.error)
 
 
-def _arrival(delivery: bus.Delivery) -> table.Arrival:
+def arrivals_of(
+    senders: Senders, deliveries: Sequence[bus.Delivery], now: datetime
+) -> list[table.Arrival]:
+    """What is kept of deliveries; a thread's work, for looking at a signature takes its time."""
+    return [_arrival(senders, delivery, now) for delivery in deliveries]
+
+
+def _arrival(senders: Senders, delivery: bus.Delivery, now: datetime) -> table.Arrival:
     """What is kept of a delivery: an event, or the raw body and why it is none."""
     try:
-        return _event(delivery)
+        senders.check(delivery)
+        event = _event(delivery)
+    except Refused as refused:
+        return _raw(delivery, f"refused: {refused}", refused.code)
     except (ValueError, KeyError, TypeError) as error:
-        # Named after its bytes, so that a second delivery is the same row, and never after the
-        # id that it claims, which may be a good event's.
-        claimed = delivery.message_id.encode("utf-8", "replace")
-        digest = hashlib.sha256(claimed + b"\0" + delivery.body).digest()
-        return table.Arrival(
-            event_id=UUID(bytes=digest[:16]),
-            type=table.storable(delivery.type)[:200],
-            raw=delivery.body,
-            error=table.storable(_why(error))[:2000],
-        )
+        return _raw(delivery, _why(error))
+    if event.occurred_at is None or event.occurred_at < now - table.KEPT:
+        # Older than what the inbox remembers: it may have been handled, and forgotten since.
+        why = f"said at {event.occurred_at}, longer ago than events are remembered"
+        return replace(event, parked=True, error=why)
+    return event
+
+
+def _raw(delivery: bus.Delivery, why: str, refused: str = "") -> table.Arrival:
+    """Named after its bytes, so that a second delivery is the same row, and never after the id
+    that it claims, which may be a good event's.
+    """
+    envelope = {
+        "message_id": delivery.message_id,
+        "type": delivery.type,
+        "headers": {name: str(value)[:500] for name, value in list(delivery.headers.items())[:20]},
+    }
+    wrapped = json.dumps(envelope, sort_keys=True)
+    digest = hashlib.sha256(wrapped.encode() + b"\0" + delivery.body).digest()
+    return table.Arrival(
+        event_id=UUID(bytes=digest[:16]),
+        type=table.storable(delivery.type)[:200],
+        raw=delivery.body,
+        envelope=wrapped,
+        refused=refused,
+        error=table.storable(why)[:2000],
+    )
+
+
+def unwrap(envelope: str, body: bytes) -> bus.Delivery:
+    """A delivery that was parked as it came, once more."""
+    told = json.loads(envelope)
+    return bus.Delivery(0, told["message_id"], told["type"], body, told["headers"])
 
 
 def _event(delivery: bus.Delivery) -> table.Arrival:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from libs.shared.database import Connection, Record
+from libs.shared.inbox import table
+from libs.shared.inbox.consumer import arrivals_of, unwrap
+from libs.shared.signatures import Senders
 
 
 async def list_parked(conn: Connection, limit: int = 200) -> list[Record]:
@@ -27,8 +31,14 @@ async def find(conn: Connection, event_id: UUID) -> Record | None:
     return await conn.fetchrow("SELECT * FROM inbox WHERE event_id = $1", event_id)
 
 
-async def replay(conn: Connection, event_ids: Sequence[UUID], now: datetime) -> list[UUID]:
-    """Gives parked events that can be read all their tries again; returns those found."""
+async def replay(
+    conn: Connection, senders: Senders, event_ids: Sequence[UUID], now: datetime
+) -> list[UUID]:
+    """Gives parked events all their tries again; returns those found.
+
+    What was refused is looked at once more with the public keys that are known now.
+    """
+    again = [event_id for event_id in event_ids if await _admit(conn, senders, event_id, now)]
     rows = await conn.fetch(
         """
         UPDATE inbox SET state = 'pending', attempts = 0, next_at = $2
@@ -38,7 +48,26 @@ async def replay(conn: Connection, event_ids: Sequence[UUID], now: datetime) -> 
         event_ids,
         now,
     )
-    return [row["event_id"] for row in rows]
+    return [*again, *(row["event_id"] for row in rows)]
+
+
+async def _admit(conn: Connection, senders: Senders, event_id: UUID, now: datetime) -> bool:
+    """Puts the event in the place of a raw row that turns out to be one; says whether it does."""
+    row = await conn.fetchrow(
+        """
+        SELECT raw, envelope FROM inbox
+        WHERE event_id = $1 AND state = 'parked' AND envelope <> '' FOR UPDATE
+        """,
+        event_id,
+    )
+    if row is None:
+        return False
+    [arrival] = arrivals_of(senders, [unwrap(row["envelope"], row["raw"])], now)
+    if arrival.raw is not None:
+        return False
+    await conn.execute("DELETE FROM inbox WHERE event_id = $1", event_id)
+    await table.insert(conn, [replace(arrival, parked=False)], now)
+    return True
 
 
 async def drop(conn: Connection, event_ids: Sequence[UUID], now: datetime) -> list[UUID]:
@@ -77,6 +106,7 @@ def page(row: Record) -> str:
         f"received at: {row['received_at']}",
     ]
     if row["raw"] is not None:
+        lines += ["", "envelope, as it came:", row["envelope"]]
         lines += ["", "body, as it came:", repr(bytes(row["raw"]))[2:-1]]
     else:
         lines += ["", json.dumps(json.loads(row["payload"]), indent=2, ensure_ascii=False)]

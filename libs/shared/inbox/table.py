@@ -15,7 +15,11 @@ KEPT = timedelta(days=35)
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A row to be: an event that can be read, or `raw` bytes with the `error` that says why not."""
+    """A row to be: an event that can be read, or `raw` bytes with the `error` that says why not.
+
+    envelope: what came beside the raw bytes. refused: the code of a refusal. parked: it can be
+    read, and waits for a person all the same.
+    """
 
     event_id: UUID
     type: str
@@ -24,6 +28,9 @@ class Arrival:
     tenant_id: UUID | None = None
     payload: str = ""
     raw: bytes | None = None
+    envelope: str = ""
+    refused: str = ""
+    parked: bool = False
     traceparent: str = ""
     occurred_at: datetime | None = None
     error: str = ""
@@ -33,14 +40,15 @@ async def insert(conn: Connection, arrivals: Sequence[Arrival], now: datetime) -
     """Stores arrivals as pending, unreadable ones as parked; known ids are left as they are."""
     await conn.execute(
         """
-        INSERT INTO inbox (event_id, source, sequence, type, tenant_id, payload, raw, traceparent,
-                           occurred_at, received_at, state, next_at, error)
-        SELECT event_id, source, sequence, type, tenant_id, payload, raw, traceparent,
-               occurred_at, $11, CASE WHEN raw IS NULL THEN 'pending' ELSE 'parked' END, $11, error
+        INSERT INTO inbox (event_id, source, sequence, type, tenant_id, payload, raw, envelope,
+                           traceparent, occurred_at, received_at, state, next_at, error)
+        SELECT event_id, source, sequence, type, tenant_id, payload, raw, envelope, traceparent,
+               occurred_at, $13, CASE WHEN parked THEN 'parked' ELSE 'pending' END, $13, error
         FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::uuid[], $6::text[],
-                    $7::bytea[], $8::text[], $9::timestamptz[], $10::text[]) WITH ORDINALITY
-             AS new (event_id, source, sequence, type, tenant_id, payload, raw, traceparent,
-                     occurred_at, error, place)
+                    $7::bytea[], $8::text[], $9::text[], $10::timestamptz[], $11::boolean[],
+                    $12::text[]) WITH ORDINALITY
+             AS new (event_id, source, sequence, type, tenant_id, payload, raw, envelope,
+                     traceparent, occurred_at, parked, error, place)
         ORDER BY place
         ON CONFLICT (event_id) DO NOTHING
         """,
@@ -51,8 +59,10 @@ async def insert(conn: Connection, arrivals: Sequence[Arrival], now: datetime) -
         [arrival.tenant_id for arrival in arrivals],
         [arrival.payload for arrival in arrivals],
         [arrival.raw for arrival in arrivals],
+        [arrival.envelope for arrival in arrivals],
         [arrival.traceparent for arrival in arrivals],
         [arrival.occurred_at for arrival in arrivals],
+        [arrival.parked or arrival.raw is not None for arrival in arrivals],
         [arrival.error for arrival in arrivals],
         now,
     )
@@ -143,7 +153,10 @@ async def backlog(pool: Pool) -> tuple[int, float, int]:
 
 
 async def prune(pool: Pool) -> int:
-    """Removes handled events older than the days of replay, pings after an hour; says how many."""
+    """Removes handled events older than the days of replay, pings after an hour; says how many.
+
+    An event is remembered as long as it would be believed again: until its own time is as old.
+    """
     now = clock.now()
     async with database.transaction(pool) as conn:
         status = await conn.execute(
@@ -151,6 +164,7 @@ async def prune(pool: Pool) -> int:
             DELETE FROM inbox WHERE event_id IN (
                 SELECT event_id FROM inbox WHERE state = 'done'
                   AND (done_at < $1 OR (done_at < $2 AND type = 'service.pinged.v1'))
+                  AND (occurred_at IS NULL OR occurred_at < $1 OR type = 'service.pinged.v1')
                 LIMIT 10000)
             """,
             now - KEPT,

@@ -10,14 +10,16 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TypeAlias
 from uuid import UUID
 
 from pydantic import SecretStr
 
-from libs.shared import clock, database, logs
+from libs.shared import clock, database, logs, signatures
 from libs.shared.errors import Refusal, Unavailable
 from libs.shared.inbox import parked
+from libs.shared.keys import KeyFileInvalid
 from libs.shared.runtime.http import use_uvloop
 from libs.shared.secret_files import SecretFileInvalid
 from libs.shared.settings import Settings, load
@@ -32,6 +34,14 @@ class _Owner(Settings):
 
 class _Reader(Settings):
     database_url: SecretStr
+
+
+class _Senders(Settings):
+    event_senders_dir: Path
+
+
+class _Sender(Settings):
+    event_key_file: Path
 
 
 def _describe_nothing(_parser: argparse.ArgumentParser) -> None:
@@ -94,6 +104,11 @@ def _common(service: str, serve: Callable[[], Awaitable[None]]) -> Commands:
             partial(_events, service),
             _describe_events,
         ),
+        Command(
+            "event-key",
+            "print the public key that belongs to COFFRE_EVENT_KEY_FILE",
+            partial(_print_event_key, service),
+        ),
     ]
 
 
@@ -146,13 +161,22 @@ async def _migrate(service: str, _arguments: argparse.Namespace) -> int:
     return 0
 
 
+async def _print_event_key(service: str, _arguments: argparse.Namespace) -> int:
+    try:
+        signer = signatures.read_signer(service, load(_Sender).event_key_file)
+    except KeyFileInvalid as invalid:
+        return _failed(f"{invalid}.")
+    print(signer.public_key.hex())
+    return 0
+
+
 def _describe_events(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     actions.add_parser("list", help="list parked events, the oldest first")
     show = actions.add_parser("show", help="show one event in full, with its error")
     show.add_argument("ids", metavar="ID", nargs=1, type=UUID)
     for action, text in (
-        ("replay", "handle parked events again"),
+        ("replay", "handle parked events again; what was refused is checked once more"),
         ("drop", "count parked events as done without handling them"),
     ):
         many = actions.add_parser(action, help=text)
@@ -184,14 +208,19 @@ async def _act(conn: database.Connection, arguments: argparse.Namespace) -> int:
         print(parked.page(row))
         return 0
     if arguments.action == "replay":
-        found, done = await parked.replay(conn, arguments.ids, clock.now()), "will be handled again"
+        try:
+            senders = signatures.read_senders(load(_Senders).event_senders_dir)
+        except KeyFileInvalid as invalid:
+            return _failed(f"{invalid}.")
+        found = await parked.replay(conn, senders, arguments.ids, clock.now())
+        done = "will be handled again"
     else:
         found, done = await parked.drop(conn, arguments.ids, clock.now()), "was dropped"
     for event_id in found:
         print(f"{event_id} {done}.")
     missing = [str(event_id) for event_id in arguments.ids if event_id not in found]
     if missing:
-        return _failed("Not parked, or not readable as an event: " + ", ".join(missing) + ".")
+        return _failed("Not parked, or no event that can be believed: " + ", ".join(missing) + ".")
     return 0
 
 

@@ -13,10 +13,11 @@ from typing import Any, Self, TypeVar, cast
 from fastapi import FastAPI
 from prometheus_client import Gauge
 
-from libs.shared import database, inbox, logs, outbox
+from libs.shared import database, inbox, logs, outbox, signatures
 from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.inbox import Handlers
+from libs.shared.keys import KeyFileInvalid
 from libs.shared.runtime import http
 from libs.shared.runtime.jobs import Job, Jobs, Runner
 from libs.shared.runtime.pulse import Pulse
@@ -50,7 +51,10 @@ class LoopEnded(Exception):  # noqa: N818 - the reason in the log
 
 
 class Service:
-    """Opens the pool (waiting for PostgreSQL where needed) and closes everything at the end."""
+    """Opens the pool (waiting for PostgreSQL where needed) and closes everything at the end.
+
+    Raises KeyFileInvalid where the keys of events can't be read or don't belong together.
+    """
 
     pool: Pool
 
@@ -58,6 +62,11 @@ class Service:
         self.name = name
         self.settings = settings
         self._pool_size = pool_size
+        self._signer = signatures.read_signer(name, settings.event_key_file)
+        self._senders = signatures.read_senders(settings.event_senders_dir)
+        if not self._senders.knows(self._signer):
+            path = signatures.public_file(settings.event_senders_dir, name)
+            raise KeyFileInvalid(f"{path} lacks the public key of {settings.event_key_file}")
         self._stop = asyncio.Event()
         self._relay: outbox.Relay | None = None
         self._consumer: inbox.Consumer | None = None
@@ -112,8 +121,8 @@ class Service:
         dsn = self.settings.database_url.get_secret_value()
         amqp_url = self.settings.amqp_url.get_secret_value()
         crew = inbox.Workers(self.name, self.pool, handlers or {}, count=workers)
-        self._relay = outbox.Relay(self.name, dsn, amqp_url)
-        self._consumer = inbox.Consumer(self.name, self.pool, amqp_url, crew.wake)
+        self._relay = outbox.Relay(self.name, dsn, amqp_url, self._signer)
+        self._consumer = inbox.Consumer(self.name, self.pool, amqp_url, crew.wake, self._senders)
         pulse = Pulse(self.name, self.pool, self._relay, self._consumer)
         _check_names([*SHARED_JOBS, *jobs])
         background: list[Loop] = [

@@ -17,7 +17,7 @@ async def send_password(conn: Connection, resources: Resources, event: PasswordI
     """Writes the mail with a one-time password, unless that was done: then it can't be read."""
     if await store.mails.is_known(conn, event.tenant_id, password.KIND.name, event.password_id):
         return
-    opened = keys.open_text(resources.mail_key, event.sealed_password, str(event.password_id))
+    opened = keys.open_text(resources.mail_key, event.sealed_password, event.beside)
     tenant = await store.clients.find(conn, event.tenant_id)
     timezone = tenant.timezone if tenant else DEFAULT_TIMEZONE
     facts = PasswordFacts(event, opened, timezone, resources.portal_url)

@@ -198,19 +198,16 @@ async def _issue_password(
     """Sends a one-time password to reporting, sealed; the outbox forgets it once delivered."""
     if person.tenant_id is None:
         raise RuntimeError("operators get no password by mail")
-    password_id = uuid4()
-    await outbox.add(
-        conn,
-        PasswordIssued(
-            tenant_id=person.tenant_id,
-            password_id=password_id,
-            user_id=person.user_id,
-            name=person.name,
-            email=person.email,
-            locale=person.locale,
-            sealed_password=keys.seal_text(mail_key, password, str(password_id)),
-            expires_at=expires_at,
-            first=first,
-        ),
-        blank=("sealed_password",),
+    issued = PasswordIssued(
+        tenant_id=person.tenant_id,
+        password_id=uuid4(),
+        user_id=person.user_id,
+        name=person.name,
+        email=person.email,
+        locale=person.locale,
+        sealed_password="",
+        expires_at=expires_at,
+        first=first,
     )
+    sealed = keys.seal_text(mail_key, password, issued.beside)
+    await outbox.add(conn, issued.model_copy(update={"sealed_password": sealed}))
