@@ -165,5 +165,5 @@ def read_senders(folder: Path) -> Senders:
 
 
 def read_signer(service: str, path: Path) -> Signer:
-    """The signer of a service, whose private key lies in a file; raises keys.KeyFileInvalid."""
+    """The signer of a service, whose private key lies in a file; raises as `keys.read_key`."""
     return Signer(service, keys.read_key(path))

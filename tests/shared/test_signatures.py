@@ -54,6 +54,7 @@ def test_public_keys_are_read_from_a_folder_two_of_a_sender_at_most(tmp_path: Pa
 def test_a_service_whose_public_key_nobody_knows_does_not_start(tmp_path: Path) -> None:
     write_keys(tmp_path)
     key = tmp_path / "new-key"
+    key.touch(mode=0o600)
     key.write_text("11" * 32)
     environ = {
         "COFFRE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x",
@@ -62,7 +63,7 @@ def test_a_service_whose_public_key_nobody_knows_does_not_start(tmp_path: Path) 
         "COFFRE_EVENT_SENDERS_DIR": str(tmp_path),
     }
     ended = command("services.quota", **environ)
-    assert (ended.returncode, "quota.pub lacks the public key" in ended.stderr) == (1, True)
+    assert (ended.returncode, "quota.pub lacks the public key" in ended.stderr) == (2, True)
 
     told = command("services.quota", "event-key", **environ)
     assert (told.returncode, told.stdout) == (
@@ -71,7 +72,7 @@ def test_a_service_whose_public_key_nobody_knows_does_not_start(tmp_path: Path) 
     )
     key.write_text("no key")
     told = command("services.quota", "event-key", **environ)
-    assert (told.returncode, told.stdout, "new-key" in told.stderr) == (1, "", True)
+    assert (told.returncode, told.stdout, "new-key" in told.stderr) == (2, "", True)
 
 
 def test_the_brokers_definitions_by_command(tmp_path: Path) -> None:

@@ -25,5 +25,7 @@ def write_keys(folder: Path) -> None:
     """Puts private and public keys where a program of ours is told to look for them."""
     folder.mkdir(parents=True, exist_ok=True)
     for service, signer in SIGNERS.items():
-        (folder / f"event-key-{service}").write_text(SEEDS[service].hex())
+        private = folder / f"event-key-{service}"
+        private.touch(mode=0o600)
+        private.write_text(SEEDS[service].hex())
         public_file(folder, service).write_text(signer.public_key.hex())

@@ -19,7 +19,6 @@ from pydantic import SecretStr
 from libs.shared import clock, database, logs, signatures
 from libs.shared.errors import Refusal, Unavailable
 from libs.shared.inbox import parked
-from libs.shared.keys import KeyFileInvalid
 from libs.shared.runtime.http import use_uvloop
 from libs.shared.secret_files import SecretFileInvalid
 from libs.shared.settings import Settings, load
@@ -162,11 +161,7 @@ async def _migrate(service: str, _arguments: argparse.Namespace) -> int:
 
 
 async def _print_event_key(service: str, _arguments: argparse.Namespace) -> int:
-    try:
-        signer = signatures.read_signer(service, load(_Sender).event_key_file)
-    except KeyFileInvalid as invalid:
-        return _failed(f"{invalid}.")
-    print(signer.public_key.hex())
+    print(signatures.read_signer(service, load(_Sender).event_key_file).public_key.hex())
     return 0
 
 
@@ -208,10 +203,7 @@ async def _act(conn: database.Connection, arguments: argparse.Namespace) -> int:
         print(parked.page(row))
         return 0
     if arguments.action == "replay":
-        try:
-            senders = signatures.read_senders(load(_Senders).event_senders_dir)
-        except KeyFileInvalid as invalid:
-            return _failed(f"{invalid}.")
+        senders = signatures.read_senders(load(_Senders).event_senders_dir)
         found = await parked.replay(conn, senders, arguments.ids, clock.now())
         done = "will be handled again"
     else:

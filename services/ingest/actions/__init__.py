@@ -16,6 +16,7 @@ from services.ingest.actions import (
     rotating,
     runs,
     scripts,
+    underway,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "rotating",
     "runs",
     "scripts",
+    "underway",
 ]

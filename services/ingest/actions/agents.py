@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from uuid import UUID, uuid4
 
 from libs.shared import clock, database, logs, outbox
-from libs.shared.errors import Unauthenticated
+from libs.shared.database import Connection
+from libs.shared.errors import Unauthenticated, Unavailable
 from libs.shared.events import AgentEnrolled
 from libs.shared.keys import KeysDestroyed, TenantKeys
 from services.ingest import rules, store
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
+from services.ingest.actions.underway import Cut, Incoming
 
 
 async def authenticate(resources: Resources, token: str) -> rules.agents.Agent:
@@ -21,8 +24,46 @@ async def authenticate(resources: Resources, token: str) -> rules.agents.Agent:
     async with database.acquire(resources.pool) as conn:
         agent = await store.agents.find(conn, digest)
     if agent is None:
-        raise Unauthenticated("The agent's token is wrong or was revoked; enrol the machine again.")
+        raise Unauthenticated(rules.agents.NOT_KNOWN)
     return agent
+
+
+@asynccontextmanager
+async def taking_in(resources: Resources, agent: rules.agents.Agent) -> AsyncIterator[Incoming]:
+    """A request of an agent: cut once it is revoked, or its tenant lets nothing in.
+
+    Raises the refusal that says which.
+    """
+    try:
+        with resources.under_way.hold(agent.agent_id) as incoming:
+            yield incoming
+    except Cut:
+        async with database.acquire(resources.pool) as conn:
+            await check_again(conn, agent)
+        raise Unavailable("connection, which was cut,", 1) from None
+
+
+async def check_again(conn: Connection, agent: rules.agents.Agent) -> None:
+    """Raises the refusal of an agent that was revoked, or whose tenant lets nothing in any more.
+
+    The last act of a transaction whose commit acknowledges something: a request may have begun
+    long before.
+    """
+    for standing in await store.agents.list_standings(conn, [agent.agent_id]):
+        rules.agents.check_standing(standing)
+
+
+async def cut_withdrawn(resources: Resources) -> None:
+    """Cuts what is under way here for agents that may not go on."""
+    agent_ids = resources.under_way.agents
+    if not agent_ids:
+        return
+    async with database.acquire(resources.pool) as conn:
+        standings = await store.agents.list_standings(conn, agent_ids)
+    for standing in standings:
+        if rules.agents.is_withdrawn(standing):
+            cut = resources.under_way.cut(standing.agent_id)
+            logs.get().warning("agent.cut", agent_id=str(standing.agent_id), requests=cut)
 
 
 async def enrol(

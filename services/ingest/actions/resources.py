@@ -21,6 +21,7 @@ from libs.shared.keys import KeyRing
 from libs.shared.objects import ObjectStore
 from libs.shared.shares import Pace, Shares
 from services.ingest.actions.memory import Buffers
+from services.ingest.actions.underway import UnderWay
 
 T = TypeVar("T")
 
@@ -83,6 +84,7 @@ class Resources:
     lines: Shares = field(default_factory=lambda: Shares("plan", most=1, line=32))
     """One line for each plan: who waits for it holds nothing."""
     key_makers: Shares = field(default_factory=lambda: Shares("keys", most=1, line=64))
+    under_way: UnderWay = field(default_factory=UnderWay)
 
     async def in_thread(self, who: UUID | None, function: Callable[..., T], *args: object) -> T:
         """Runs what would keep the event loop busy; at most some tens of milliseconds of it.

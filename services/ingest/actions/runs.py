@@ -19,6 +19,7 @@ from libs.shared.errors import NotFound, Refusal, ShareUsed
 from libs.shared.events import Outcome, RunFinished, RunStarted
 from libs.shared.reasons import Reason
 from services.ingest import rules, store
+from services.ingest.actions.agents import check_again
 from services.ingest.actions.resources import LINE_SECONDS, Resources
 
 _SECOND = timedelta(seconds=1)
@@ -211,6 +212,19 @@ async def use_run(
     if run.state != "open":
         raise rules.refusals.RunClosed(run.state, run.reason)
     return run
+
+
+async def check_open(conn: Connection, agent: rules.agents.Agent, run_id: UUID) -> None:
+    """Sees once more that an agent may send and its run is open, before that is acknowledged.
+
+    It changes nothing, so that it waits for no lock. Raises as `use_run` does.
+    """
+    await check_again(conn, agent)
+    run = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
+    if run is None:
+        raise NotFound("run")
+    if run.state != "open":
+        raise rules.refusals.RunClosed(run.state, run.reason)
 
 
 async def abort_run(

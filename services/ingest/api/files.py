@@ -10,10 +10,10 @@ from fastapi import APIRouter, Header, Request
 from pydantic import BaseModel
 from starlette.convertors import Convertor, register_url_convertor
 
-from libs.shared import clock, web
+from libs.shared import clock
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
-from services.ingest.api.requests import Agent, Resources
+from services.ingest.api.requests import Agent, Resources, pieces_of
 
 _BODY: dict[str, Any] = {
     "requestBody": {"content": {"application/octet-stream": {}}, "required": True}
@@ -70,9 +70,7 @@ async def put_file(
     name = rules.scripts.name_file(
         _raw_path(request), x_coffre_mode, x_coffre_mtime, x_content_sha256, clock.now()
     )
-    taken = await actions.scripts.files.put_file(
-        resources, agent, run_id, name, web.pieces_of(request)
-    )
+    taken = await actions.scripts.files.put_file(resources, agent, run_id, name, pieces_of(request))
     return FileTaken.model_validate(taken, from_attributes=True)
 
 

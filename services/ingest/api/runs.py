@@ -9,11 +9,10 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from libs.shared import web
 from libs.shared.reasons import Reason
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
-from services.ingest.api.requests import Agent, Resources, upload_of
+from services.ingest.api.requests import Agent, Resources, read_body, upload_of
 
 _OCTETS = {"content": {"application/octet-stream": {}}, "required": True}
 _BODY: dict[str, Any] = {"requestBody": _OCTETS}
@@ -97,7 +96,7 @@ async def find_missing(
     run_id: UUID, request: Request, agent: Agent, resources: Resources
 ) -> Response:
     """Ids of 32 bytes, up to 16,384, to a bitmap, lowest bit first: 1 is missing."""
-    ids = bytes(await web.read_body(request))
+    ids = bytes(await read_body(request))
     bitmap = await actions.intake.packs.find_missing(resources, agent, run_id, ids)
     return Response(bitmap, media_type="application/octet-stream")
 
@@ -138,7 +137,7 @@ async def take_batch(
     resources: Resources,
 ) -> None:
     """One batch of the delta; the same number again replaces it."""
-    body = await web.read_body(request)
+    body = await read_body(request)
     await actions.intake.deltas.take_batch(resources, agent, run_id, batch, body)
 
 

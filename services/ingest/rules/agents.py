@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from libs.shared.errors import Unavailable
+from libs.shared.errors import Unauthenticated, Unavailable
 from services.ingest.rules.refusals import GrowthBlocked, SubscriptionEnded, SubscriptionSuspended
+
+NOT_KNOWN = "The agent's token is wrong or was revoked; enrol the machine again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,16 @@ class Agent:
     subscription_reason: str
     ceiling_bytes: int | None
     ceiling_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether an agent may go on with what it began."""
+
+    agent_id: UUID
+    is_revoked: bool
+    subscription: str | None
+    subscription_reason: str
 
 
 def is_growth_blocked(ceiling_bytes: int | None, stored_bytes: int, growth_bytes: int) -> bool:
@@ -59,6 +71,18 @@ def check_subscription(subscription: str | None, reason: str) -> None:
         raise SubscriptionSuspended(reason)
     if subscription not in ("active", "ending"):
         raise SubscriptionEnded(reason)
+
+
+def check_standing(standing: Standing) -> None:
+    """Raises what keeps an agent from going on: its token withdrawn, its tenant's subscription."""
+    if standing.is_revoked:
+        raise Unauthenticated(NOT_KNOWN)
+    check_subscription(standing.subscription, standing.subscription_reason)
+
+
+def is_withdrawn(standing: Standing) -> bool:
+    """Whether what an agent has under way is to be cut."""
+    return standing.is_revoked or standing.subscription not in (None, "active", "ending")
 
 
 def check_growth(

@@ -83,8 +83,8 @@ async def find_enrolment(
     """Returns (tenant, subscription, its reason) of a code that can be used; None if it can't."""
     row = await conn.fetchrow(
         """
-        SELECT e.tenant_id, t.subscription, coalesce(t.subscription_reason, '') AS reason
-        FROM enrolments e LEFT JOIN tenants t USING (tenant_id)
+        SELECT e.tenant_id, s.subscription, coalesce(s.subscription_reason, '') AS reason
+        FROM enrolments e LEFT JOIN standings s USING (tenant_id)
         WHERE e.code_sha256 = $1 AND e.used_at IS NULL AND e.expires_at > $2
         """,
         code_sha256,
@@ -144,7 +144,9 @@ async def take_vacancy(
     agent_id: UUID | None = await conn.fetchval(
         """
         WITH vacant AS (SELECT agent_id FROM agents WHERE tenant_id = $1 AND hostname = $2
-        AND vacant_since IS NOT NULL AND revoked_at IS NULL FOR UPDATE)
+        AND vacant_since IS NOT NULL AND revoked_at IS NULL
+        AND NOT EXISTS (SELECT FROM portal_revocations r WHERE r.agent_id = agents.agent_id)
+        FOR UPDATE)
         UPDATE agents a SET token_sha256 = $3, platform = $4, agent_version = $5,
             enrolled_at = $6, vacant_since = NULL FROM vacant
         WHERE a.agent_id = vacant.agent_id AND (SELECT count(*) FROM vacant) = 1
@@ -174,19 +176,39 @@ async def revoke(conn: Connection, tenant_id: UUID, agent_id: UUID, revoked_at: 
 
 
 async def find(conn: Connection, token_sha256: bytes) -> rules.agents.Agent | None:
-    """Returns the agent of a token, and how its tenant stands; None if it is revoked or unknown."""
+    """Returns the agent of a token, and how its tenant stands; None if it is revoked or unknown.
+
+    What the portal withdrew itself holds before its event has come.
+    """
     row = await conn.fetchrow(
         """
-        SELECT a.agent_id, a.tenant_id, a.hostname, t.subscription,
-            coalesce(t.subscription_reason, '') AS subscription_reason, l.ceiling_bytes,
+        SELECT a.agent_id, a.tenant_id, a.hostname, s.subscription,
+            coalesce(s.subscription_reason, '') AS subscription_reason, l.ceiling_bytes,
             coalesce(l.reason, '') AS ceiling_reason
-        FROM agents a LEFT JOIN tenants t USING (tenant_id)
+        FROM agents a LEFT JOIN standings s USING (tenant_id)
         LEFT JOIN allowances l USING (tenant_id)
         WHERE a.token_sha256 = $1 AND a.revoked_at IS NULL
+        AND NOT EXISTS (SELECT FROM portal_revocations r WHERE r.agent_id = a.agent_id)
         """,
         token_sha256,
     )
     return rules.agents.Agent(**row) if row else None
+
+
+async def list_standings(conn: Connection, agent_ids: list[UUID]) -> list[rules.agents.Standing]:
+    """How agents and their tenants stand at this moment, of those that are known."""
+    rows = await conn.fetch(
+        """
+        SELECT a.agent_id,
+            a.revoked_at IS NOT NULL OR r.agent_id IS NOT NULL AS is_revoked,
+            s.subscription, coalesce(s.subscription_reason, '') AS subscription_reason
+        FROM agents a LEFT JOIN standings s USING (tenant_id)
+        LEFT JOIN portal_revocations r USING (agent_id)
+        WHERE a.agent_id = ANY($1::uuid[])
+        """,
+        agent_ids,
+    )
+    return [rules.agents.Standing(**row) for row in rows]
 
 
 async def lock_keys(conn: Connection, tenant_id: UUID) -> None:

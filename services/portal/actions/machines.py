@@ -76,15 +76,21 @@ async def open_enrolment(pool: Pool, operator: Actor, tenant_id: UUID, label: st
     return enrolment
 
 
-async def revoke_agent(pool: Pool, operator: Actor, agent_id: UUID) -> None:
-    """Withdraws a machine's token; once more changes nothing. Raises NotFound."""
+async def revoke_agent(pool: Pool, operator: Actor, agent_id: UUID) -> datetime:
+    """Withdraws a machine's token; once more changes nothing. Raises NotFound.
+
+    Returns since when ingest knows it no more: what the machine has under way is cut then.
+    """
     now = clock.now()
     async with transaction(pool) as conn:
         tenant_id = await store.machines.find_agent_tenant(conn, agent_id)
         if tenant_id is None:
             raise errors.NotFound("agent")
-        if await store.machines.revoke_agent(conn, tenant_id, agent_id, now):
+        revoked_at = await store.machines.revoke_agent(conn, tenant_id, agent_id, now)
+        if revoked_at == now:
+            await store.machines.tell_ingest(conn, agent_id, now)
             await outbox.add(
                 conn, AgentRevoked(tenant_id=tenant_id, agent_id=agent_id, revoked_at=now)
             )
             await log.note(conn, operator, acts.AgentRevoked(str(agent_id)), tenant_id)
+    return revoked_at

@@ -207,17 +207,20 @@ async def reset_password(
     return Response(status_code=202)
 
 
-@router.post("/agents/{agent_id}/revoke", status_code=204)
-async def revoke_agent(agent_id: UUID, operator: Operator, resources: ResourcesOf) -> Response:
-    """Withdraws a machine's token."""
-    await machines.revoke_agent(resources.pool, operator, agent_id)
-    return Response(status_code=204)
+@router.post("/agents/{agent_id}/revoke")
+async def revoke_agent(
+    agent_id: UUID, operator: Operator, resources: ResourcesOf
+) -> dict[str, datetime | UUID]:
+    """Withdraws a machine's token; once more, the same answer."""
+    since = await machines.revoke_agent(resources.pool, operator, agent_id)
+    return {"agent_id": agent_id, "effective_since": since}
 
 
 def _state(tenant: Tenant) -> dict[str, datetime | str | UUID | None]:
     return {
         "tenant_id": tenant.tenant_id,
         "subscription": tenant.subscription,
+        "effective_since": tenant.subscription_since,
         "ends_at": tenant.ends_at,
         "ended_at": tenant.ended_at,
     }

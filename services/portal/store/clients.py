@@ -10,7 +10,8 @@ from libs.shared.database import Connection
 from libs.shared.events import Locale, SubscriptionState
 
 _COLUMNS = """tenant_id, name, locale, timezone, contracted_bytes, seats, retention_days,
-    subscription, subscription_reason, ends_at, ended_at, destruction_due_at, version, created_at"""
+    subscription, subscription_reason, subscription_since, ends_at, ended_at, destruction_due_at,
+    version, created_at"""
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Tenant:
     retention_days: int
     subscription: SubscriptionState
     subscription_reason: str
+    subscription_since: datetime | None
     ends_at: datetime | None
     ended_at: datetime | None
     destruction_due_at: datetime | None
@@ -40,6 +42,7 @@ class Glance:
     tenant_id: UUID
     name: str
     subscription: SubscriptionState
+    effective_since: datetime | None
     ends_at: datetime | None
     destruction_due_at: datetime | None
     contracted_bytes: int
@@ -58,8 +61,8 @@ async def add(conn: Connection, tenant: Tenant) -> None:
     await conn.execute(
         """
         INSERT INTO tenants (tenant_id, name, locale, timezone, contracted_bytes, seats,
-            retention_days, subscription, version, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+            retention_days, subscription, subscription_since, version, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         """,
         tenant.tenant_id,
         tenant.name,
@@ -69,6 +72,7 @@ async def add(conn: Connection, tenant: Tenant) -> None:
         tenant.seats,
         tenant.retention_days,
         tenant.subscription,
+        tenant.subscription_since,
         tenant.version,
         tenant.created_at,
     )
@@ -117,8 +121,8 @@ async def list_all(conn: Connection) -> list[Glance]:
             SELECT tenant_id, count(*) AS agents FROM agents
             WHERE revoked_at IS NULL GROUP BY tenant_id
         )
-        SELECT t.tenant_id, t.name, t.subscription, t.ends_at, t.destruction_due_at,
-               t.contracted_bytes, t.seats, t.created_at,
+        SELECT t.tenant_id, t.name, t.subscription, t.subscription_since AS effective_since,
+               t.ends_at, t.destruction_due_at, t.contracted_bytes, t.seats, t.created_at,
                coalesce(v.stored_bytes, 0) AS stored_bytes,
                coalesce(v.protected_bytes, 0) AS protected_bytes,
                coalesce(m.agents, 0) AS agents, coalesce(b.plans, 0) AS plans,
@@ -139,6 +143,7 @@ async def set_subscription(
     state: SubscriptionState,
     reason: str,
     *,
+    since: datetime,
     ends_at: datetime | None,
     ended_at: datetime | None,
 ) -> int:
@@ -148,7 +153,8 @@ async def set_subscription(
     version: int = await conn.fetchval(
         """
         UPDATE tenants SET subscription = $2, subscription_reason = $3, ends_at = $4,
-            ended_at = $5, destruction_due_at = NULL, version = version + 1
+            ended_at = $5, subscription_since = $6, destruction_due_at = NULL,
+            version = version + 1
         WHERE tenant_id = $1 RETURNING version
         """,
         tenant_id,
@@ -156,8 +162,25 @@ async def set_subscription(
         reason,
         ends_at,
         ended_at,
+        since,
     )
     return version
+
+
+async def tell_ingest(conn: Connection, tenant: Tenant) -> None:
+    """Writes where ingest reads it how a subscription stands (docs/decisions/0036)."""
+    await conn.execute(
+        """
+        INSERT INTO ingest.portal_subscriptions AS s
+            (tenant_id, version, subscription, subscription_reason)
+        VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id) DO UPDATE
+        SET version = $2, subscription = $3, subscription_reason = $4 WHERE s.version < $2
+        """,
+        tenant.tenant_id,
+        tenant.version,
+        tenant.subscription,
+        tenant.subscription_reason,
+    )
 
 
 async def find_due_ends(conn: Connection, now: datetime) -> list[UUID]:

@@ -47,18 +47,30 @@ async def find_agent_tenant(conn: Connection, agent_id: UUID) -> UUID | None:
     return tenant_id
 
 
-async def revoke_agent(conn: Connection, tenant_id: UUID, agent_id: UUID, at: datetime) -> bool:
-    """Notes that an agent's token is withdrawn; False if it already was."""
-    row = await conn.fetchrow(
+async def revoke_agent(conn: Connection, tenant_id: UUID, agent_id: UUID, at: datetime) -> datetime:
+    """Notes that an agent's token is withdrawn; since when it is, for it may have been before."""
+    revoked_at: datetime = await conn.fetchval(
         """
-        UPDATE agents SET revoked_at = $3
-        WHERE tenant_id = $1 AND agent_id = $2 AND revoked_at IS NULL RETURNING agent_id
+        UPDATE agents SET revoked_at = coalesce(revoked_at, $3)
+        WHERE tenant_id = $1 AND agent_id = $2 RETURNING revoked_at
         """,
         tenant_id,
         agent_id,
         at,
     )
-    return row is not None
+    return revoked_at
+
+
+async def tell_ingest(conn: Connection, agent_id: UUID, revoked_at: datetime) -> None:
+    """Writes a withdrawal where ingest reads it (docs/decisions/0036)."""
+    await conn.execute(
+        """
+        INSERT INTO ingest.portal_revocations (agent_id, revoked_at)
+        VALUES ($1, $2) ON CONFLICT DO NOTHING
+        """,
+        agent_id,
+        revoked_at,
+    )
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from libs.shared.entries import EntryRejected
 from libs.shared.events import Outcome
 from libs.shared.reasons import Reason
 from services.ingest import rules, store
+from services.ingest.actions.agents import check_again
 from services.ingest.actions.commits.applying import Application
 from services.ingest.actions.intake.deltas import hold_packs
 from services.ingest.actions.manifests.ends import put_head, tell_end
@@ -197,6 +198,7 @@ async def _apply(
                 conn, run.tenant_id, run.plan_id, entries, is_whole=is_whole
             )
             crashpoint("ingest.in_commit_run")
+            await check_again(conn, agent)
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != "versions_pkey":
             raise

@@ -12,6 +12,7 @@ from libs.shared.database import Connection
 from libs.shared.entries import FolderDelta
 from libs.shared.errors import InvalidRequest, Unavailable
 from services.ingest import rules, store
+from services.ingest.actions.agents import check_again
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
 from services.ingest.actions.runs import use_run
 
@@ -50,6 +51,7 @@ async def take_batch(
             closed = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
             assert closed is not None
             raise rules.refusals.RunClosed(closed.state, closed.reason)
+        await check_again(conn, agent)
     logs.get().info("batch.taken", run_id=str(run_id), batch=number, entries=count)
 
 

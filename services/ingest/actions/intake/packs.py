@@ -18,7 +18,7 @@ from services.ingest import rules, store
 from services.ingest.actions.intake.growth import grow
 from services.ingest.actions.intake.uploads import BuiltBody, Upload
 from services.ingest.actions.resources import Resources
-from services.ingest.actions.runs import use_run
+from services.ingest.actions.runs import check_open, use_run
 
 MAX_IDS = 16_384
 
@@ -90,6 +90,7 @@ async def take_pack(
             crashpoint("ingest.after_put")
     async with resources.transaction(tenant_id) as conn:
         stored = await _record(conn, agent, pack_id, object_bytes, sealed.chunks, look.snapshot)
+        await check_open(conn, agent, run_id)
     crashpoint("ingest.after_commit")
     if stored.is_new:
         logs.get().info("pack.stored", run_id=str(run_id), pack=pack_hex, bytes=object_bytes)

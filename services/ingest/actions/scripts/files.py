@@ -23,6 +23,7 @@ from libs.shared.entries import EntryRejected
 from libs.shared.errors import BodyTooLarge, ShareUsed, Unavailable
 from libs.shared.keys import TenantKeys
 from services.ingest import rules, store
+from services.ingest.actions.agents import check_again
 from services.ingest.actions.intake.packs import take_pack
 from services.ingest.actions.intake.uploads import BuiltBody
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
@@ -136,6 +137,7 @@ async def _write_down(
             raise EntryRejected(is_file, "it is a file of this run, so nothing can lie in it")
         if not await store.scripts.put_file(conn, run_id, put):
             raise EntryRejected(file.path, "it is a folder of this run, so it can't be a file")
+        await check_again(conn, agent)
 
 
 class Cutting:

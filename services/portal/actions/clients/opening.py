@@ -92,6 +92,7 @@ async def open_tenant(
         retention_days=terms.retention_days,
         subscription="active",
         subscription_reason="",
+        subscription_since=now,
         ends_at=None,
         ended_at=None,
         destruction_due_at=None,

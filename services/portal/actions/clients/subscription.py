@@ -60,17 +60,19 @@ async def move_subscription(
     state = clients.next_state(step, before.subscription)
     ended_at = now if step == "end" else None
     version = await store.clients.set_subscription(
-        conn, tenant_id, state, reason, ends_at=ends_at, ended_at=ended_at
+        conn, tenant_id, state, reason, since=now, ends_at=ends_at, ended_at=ended_at
     )
     after = replace(
         before,
         subscription=state,
         subscription_reason=reason,
+        subscription_since=now,
         ends_at=ends_at,
         ended_at=ended_at,
         destruction_due_at=None,
         version=version,
     )
+    await store.clients.tell_ingest(conn, after)
     await telling.publish_tenant(conn, after)
     event: Event | None = None
     if step == "end":
