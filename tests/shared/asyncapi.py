@@ -37,6 +37,8 @@ SENDERS: dict[str, tuple[type[Event], ...]] = {
         events.EnrolmentOpened,
         events.AgentRevoked,
         events.PasswordIssued,
+        events.RecipientsChanged,
+        events.RecipientInvited,
     ),
 }
 

@@ -32,6 +32,8 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.PlanDeclared,
         events.RunFinished,
         events.PasswordIssued,
+        events.RecipientsChanged,
+        events.RecipientInvited,
         events.StorageDamaged,
     ),
     "retention": (
