@@ -25,7 +25,7 @@ async def on_agent_enrolled(conn: Connection, event: AgentEnrolled) -> None:
 
 async def on_plan_declared(conn: Connection, event: PlanDeclared) -> None:
     await store.runs.received.put_plan(conn, event)
-    await actions.recipients.tell(conn, event.tenant_id)
+    await actions.recipients.tell(conn, event.tenant_id, event.plan_id)
 
 
 async def on_run_started(conn: Connection, event: RunStarted) -> None:

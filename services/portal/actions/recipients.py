@@ -6,7 +6,7 @@ A machine's declaration is judged here and never believed: it makes nobody be wr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from libs.shared import clock, errors, invitations, outbox
@@ -72,16 +72,21 @@ async def add_recipient(pool: Pool, administrator: Actor, reference: str, text: 
 async def ask_recipient(pool: Pool, administrator: Actor, reference: str, text: str) -> None:
     """Mails an address a link by which it can accept; until then nothing else goes there.
 
-    Raises NotFound, NotAnAddress, RecipientsFull, RecipientDeclined, InvitationsSpent.
+    Who gets the reports already is asked nothing. Raises NotFound, NotAnAddress, RecipientsFull,
+    RecipientDeclined, AlreadyAsked, InvitationsSpent.
     """
     email, now = recipients.read_address(text), clock.now()
     invitation_id = uuid4()
     async with transaction(pool) as conn:
         tenant, plan = await _find(conn, administrator.tenant_id, reference)
         audience, decisions = await _judge(conn, tenant, plan)
+        if email in audience.readers:
+            return
         recipients.check_can_be_written_to(email, audience, decisions)
-        asked = await store.recipients.list_asked(conn, tenant.tenant_id, now - timedelta(days=1))
-        recipients.check_invitations(asked, email)
+        asked = await store.recipients.list_asked(
+            conn, tenant.tenant_id, now - recipients.INVITATION_LIFE
+        )
+        recipients.check_invitations(asked, email, now)
         await store.recipients.ask(conn, tenant.tenant_id, plan.plan_id, email, invitation_id, now)
         await outbox.add(
             conn,
@@ -141,8 +146,8 @@ async def answer(pool: Pool, mail_key: bytes, token: str, address: str, *, accep
         await log.note(conn, _invited(question, address), acts.InvitationAnswered(accept))
 
 
-async def tell(conn: Connection, tenant_id: UUID) -> None:
-    """Tells reporting of each plan of a client whose recipients differ from what it was told.
+async def tell(conn: Connection, tenant_id: UUID, plan_id: UUID | None = None) -> None:
+    """Tells reporting of a plan, or of all, if its recipients differ from what it was told.
 
     To be called after whatever changes declarations, decisions or accounts, in its transaction.
     """
@@ -150,17 +155,28 @@ async def tell(conn: Connection, tenant_id: UUID) -> None:
     if tenant is None:
         return
     decisions, accounts = await _known(conn, tenant)
-    for plan in await store.recipients.list_plans(conn, tenant_id):
+    if plan_id is None:
+        plans = await store.recipients.list_plans(conn, tenant_id)
+    else:
+        found = await store.recipients.find_plan(conn, tenant_id, plan_id)
+        plans = [found] if found else []
+    told = await store.recipients.list_told(conn, tenant_id, [plan.plan_id for plan in plans])
+    for plan in plans:
         audience = recipients.judge(
             plan.plan_id, plan.recipients, accounts, decisions, tenant.locale
         )
-        await _tell_plan(conn, tenant_id, plan, audience)
+        await _tell_plan(conn, tenant_id, plan, audience, *told.get(plan.plan_id, (0, {})))
 
 
 async def _tell_plan(
-    conn: Connection, tenant_id: UUID, plan: DeclaredPlan, audience: Audience
+    conn: Connection,
+    tenant_id: UUID,
+    plan: DeclaredPlan,
+    audience: Audience,
+    version: int,
+    before: dict[str, Any],
 ) -> None:
-    version, before = await store.recipients.find_told(conn, tenant_id, plan.plan_id) or (0, {})
+    """Says how it is now, unless that is how it was: `before`, in that version."""
     told = {
         "recipients": [person.model_dump() for person in audience.recipients],
         "pending": audience.pending,

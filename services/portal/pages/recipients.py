@@ -17,6 +17,7 @@ from services.portal.pages.rendering import render
 from services.portal.pages.sessions import Client, field, line
 from services.portal.rules.people import Person
 from services.portal.rules.recipients import (
+    AlreadyAsked,
     InvitationsSpent,
     NotAnAddress,
     RecipientDeclined,
@@ -35,6 +36,7 @@ STATES: dict[State, str] = {
     "removed": N_("Removed: gets no reports"),
     "unknown": N_("Named by the machine; gets nothing before you decide"),
 }
+_REFUSED = (NotAnAddress, RecipientsFull, RecipientDeclined, AlreadyAsked, InvitationsSpent)
 REFUSALS: dict[str, str] = {
     NotAnAddress.code: N_("This is no mail address."),
     RecipientsFull.code: N_(
@@ -42,6 +44,7 @@ REFUSALS: dict[str, str] = {
         "the address of a group."
     ),
     RecipientDeclined.code: N_("This person does not want these reports."),
+    AlreadyAsked.code: N_("This person was asked already: let them answer."),
     InvitationsSpent.code: N_("Enough addresses were asked for today: ask more tomorrow."),
 }
 _CHANGES = {
@@ -96,7 +99,7 @@ async def change_recipients(
     target = f"/plans/{plan}/recipients"
     try:
         await change(resources.pool, person.at(address), plan, line(form, "email", 320))
-    except (NotAnAddress, RecipientsFull, RecipientDeclined, InvitationsSpent) as refusal:
+    except _REFUSED as refusal:
         target += "?" + urlencode({"problem": refusal.code})
     return RedirectResponse(target, 303)
 

@@ -69,6 +69,11 @@ class Audience:
     recipients: tuple[Recipient, ...]
 
     @property
+    def readers(self) -> set[str]:
+        """The addresses that reports go to."""
+        return {entry.email for entry in self.entries if entry.is_counted}
+
+    @property
     def pending(self) -> list[str]:
         """The addresses that wait."""
         return [entry.email for entry in self.entries if entry.is_pending]
@@ -135,9 +140,14 @@ def check_can_be_written_to(email: str, audience: Audience, decisions: Iterable[
         raise RecipientsFull
 
 
-def check_invitations(asked: list[str], email: str) -> None:
-    """Raises InvitationsSpent where a client asked enough strangers within a day, or this one."""
-    if len(asked) >= INVITATIONS_A_DAY or email in asked:
+def check_invitations(asked: Mapping[str, datetime], email: str, now: datetime) -> None:
+    """Raises AlreadyAsked, InvitationsSpent where a client asked enough strangers within a day.
+
+    asked: when addresses were asked last, as long as their links are good.
+    """
+    if email in asked:
+        raise AlreadyAsked(email)
+    if sum(at > now - timedelta(days=1) for at in asked.values()) >= INVITATIONS_A_DAY:
         raise InvitationsSpent
 
 
@@ -191,6 +201,24 @@ class RecipientDeclined(errors.Refusal):
         return f"{self.email} does not want these reports and is not written to any more."
 
 
+class AlreadyAsked(errors.Refusal):
+    """Whoever does not answer is not asked again and again."""
+
+    code = "already-asked"
+    status = 409
+    title = "This person was asked already"
+
+    def __init__(self, email: str) -> None:
+        super().__init__()
+        self.email = email
+
+    @property
+    def detail(self) -> str:
+        return (
+            f"{self.email} was asked within the last {INVITATION_LIFE.days} days; let them answer."
+        )
+
+
 class InvitationsSpent(errors.TooManyRequests):
     """A client asked many strangers within a day."""
 
@@ -199,10 +227,7 @@ class InvitationsSpent(errors.TooManyRequests):
 
     @property
     def detail(self) -> str:
-        return (
-            f"At most {INVITATIONS_A_DAY} addresses can be asked in a day, and each once; ask "
-            "tomorrow."
-        )
+        return f"At most {INVITATIONS_A_DAY} addresses can be asked in a day; ask more tomorrow."
 
 
 class InvitationOver(errors.Refusal):

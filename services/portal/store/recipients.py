@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -113,16 +114,17 @@ async def ask(
     )
 
 
-async def list_asked(conn: Connection, tenant_id: UUID, since: datetime) -> list[str]:
-    """The addresses that a tenant asked since then, whatever became of it."""
+async def list_asked(conn: Connection, tenant_id: UUID, since: datetime) -> dict[str, datetime]:
+    """When a tenant asked each address last since then, whatever became of it."""
     rows = await conn.fetch(
         """
-        SELECT email FROM recipients WHERE tenant_id = $1 AND asked_at > $2 ORDER BY email
+        SELECT email, max(asked_at) AS asked_at FROM recipients
+        WHERE tenant_id = $1 AND asked_at > $2 GROUP BY email
         """,
         tenant_id,
         since,
     )
-    return [row["email"] for row in rows]
+    return {row["email"]: row["asked_at"] for row in rows}
 
 
 async def find_invitation(conn: Connection, invitation_id: UUID) -> Invitation | None:
@@ -137,18 +139,19 @@ async def find_invitation(conn: Connection, invitation_id: UUID) -> Invitation |
     return Invitation(**row) if row else None
 
 
-async def find_told(
-    conn: Connection, tenant_id: UUID, plan_id: UUID
-) -> tuple[int, dict[str, Any]] | None:
-    """(version, content) of what reporting was told last of a plan."""
-    row = await conn.fetchrow(
+async def list_told(
+    conn: Connection, tenant_id: UUID, plan_ids: Sequence[UUID]
+) -> dict[UUID, tuple[int, dict[str, Any]]]:
+    """(version, content) of what reporting was told last, by plan."""
+    rows = await conn.fetch(
         """
-        SELECT version, told FROM recipients_told WHERE tenant_id = $1 AND plan_id = $2
+        SELECT plan_id, version, told FROM recipients_told
+        WHERE tenant_id = $1 AND plan_id = ANY ($2)
         """,
         tenant_id,
-        plan_id,
+        plan_ids,
     )
-    return (row["version"], row["told"]) if row else None
+    return {row["plan_id"]: (row["version"], row["told"]) for row in rows}
 
 
 async def put_told(
