@@ -131,6 +131,36 @@ class PasswordIssued(Event):
         return f"coffre/password/v1 {self.model_dump_json(exclude={'sealed_password'})}"
 
 
+@event("recipients.changed.v1")
+class RecipientsChanged(Event):
+    """Who gets a plan's reports, by the portal's word alone; the newer version wins.
+
+    recipients: addresses that an account has, that accepted, or that an administrator set.
+    pending: how many more are declared or asked and don't count yet; the administrators get the
+    reports as well as long as there are any.
+    news: the first of those that the administrators are to be told of.
+    """
+
+    plan_id: UUID
+    version: int
+    plan_name: str
+    hostname: str
+    recipients: tuple[Recipient, ...]
+    pending: int
+    news: tuple[str, ...]
+
+
+@event("recipient.invited.v1")
+class RecipientInvited(Event):
+    """An administrator asks an address whether it wants the reports of a plan."""
+
+    invitation_id: UUID
+    email: str
+    locale: Locale
+    invited_by: str
+    expires_at: datetime
+
+
 # --- agents, plans, runs (ingest) ---------------------------------------------------------------
 
 

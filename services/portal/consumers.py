@@ -16,7 +16,7 @@ from libs.shared.events import (
     VolumeChanged,
 )
 from libs.shared.inbox import Handlers
-from services.portal import store
+from services.portal import actions, store
 
 
 async def on_agent_enrolled(conn: Connection, event: AgentEnrolled) -> None:
@@ -25,6 +25,7 @@ async def on_agent_enrolled(conn: Connection, event: AgentEnrolled) -> None:
 
 async def on_plan_declared(conn: Connection, event: PlanDeclared) -> None:
     await store.runs.received.put_plan(conn, event)
+    await actions.recipients.tell(conn, event.tenant_id, event.plan_id)
 
 
 async def on_run_started(conn: Connection, event: RunStarted) -> None:

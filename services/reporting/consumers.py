@@ -9,6 +9,8 @@ from libs.shared.database import Connection
 from libs.shared.events import (
     PasswordIssued,
     PlanDeclared,
+    RecipientInvited,
+    RecipientsChanged,
     RunFinished,
     StorageDamaged,
     TenantChanged,
@@ -25,6 +27,8 @@ def handlers(resources: Resources) -> Handlers:
         PlanDeclared: partial(on_plan_declared, resources),
         RunFinished: partial(on_run_finished, resources),
         PasswordIssued: partial(on_password_issued, resources),
+        RecipientsChanged: partial(on_recipients_changed, resources),
+        RecipientInvited: partial(on_recipient_invited, resources),
         StorageDamaged: partial(on_storage_damaged, resources),
     }
 
@@ -37,10 +41,27 @@ async def on_tenant_changed(resources: Resources, conn: Connection, event: Tenan
 
 
 async def on_plan_declared(resources: Resources, conn: Connection, event: PlanDeclared) -> None:
-    """Keeps who reads the plan's reports; what waited for that is reported."""
+    """Keeps what the plan is called and when it runs; what waited for that is reported."""
     await store.clients.lock(conn, event.tenant_id)
     if await store.plans.put(conn, event.tenant_id, event):
         await actions.runs.report_waiting(conn, resources, event.tenant_id)
+
+
+async def on_recipients_changed(
+    resources: Resources, conn: Connection, event: RecipientsChanged
+) -> None:
+    """Keeps who gets the plan's reports, and tells the administrators who would like to."""
+    await store.clients.lock(conn, event.tenant_id)
+    if await store.plans.put_audience(conn, event.tenant_id, event):
+        await actions.recipients.tell_administrators(conn, resources, event)
+
+
+async def on_recipient_invited(
+    resources: Resources, conn: Connection, event: RecipientInvited
+) -> None:
+    """Asks somebody whether they want reports."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.recipients.invite(conn, resources, event)
 
 
 async def on_run_finished(resources: Resources, conn: Connection, event: RunFinished) -> None:

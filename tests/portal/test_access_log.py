@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
+from libs.shared import invitations
 from services.portal.__main__ import build
 from services.portal.rules.log import acts
 from services.portal.rules.log.acts import ACTS, Act
@@ -59,7 +60,9 @@ class World:
 
     def at(self, path: str, agent: str = "") -> str:
         """An address of the client's own."""
-        return path.format(plan=self.client.plan_id, tenant=self.client.tenant_id, agent=agent)
+        return path.format(
+            plan=self.client.plan_id, tenant=self.client.tenant_id, agent=agent, email=ASKED
+        )
 
     async def get(self, who: httpx2.AsyncClient, path: str, **more: Any) -> Any:
         """A page, or an answer of the API."""
@@ -106,6 +109,27 @@ async def world(portal: Any) -> Any:
         )
 
 
+async def invitation(world: World) -> str:
+    """The page behind the link of the last invitation."""
+    asked = (await world.portal.events("recipient.invited.v1"))[-1]
+    token = invitations.make_token(
+        world.portal.parts.mail_key,
+        UUID(asked["tenant_id"]),
+        UUID(asked["invitation_id"]),
+        asked["email"],
+    )
+    return f"/invitations/{token}"
+
+
+async def follow(world: World) -> Any:
+    return await world.visitor.get(await invitation(world))
+
+
+async def accept(world: World) -> Any:
+    return await world.visitor.post(await invitation(world), data={"answer": "yes"})
+
+
+ASKED = "paul@elsewhere.example"
 AGENTS = (str(uuid4()), str(uuid4()))
 Call = Callable[[World], Awaitable[Any]]
 Left = tuple[str, type[Act]]
@@ -142,6 +166,28 @@ ACTING: dict[Route, tuple[Call, list[Left]]] = {
         own(acts.HistoryListed),
     ),
     ("GET", "/search"): (lambda w: w.get(w.page, "/search?q=srv"), own(acts.Searched)),
+    ("GET", "/plans/{plan}/recipients"): (
+        lambda w: w.get(w.page, "/plans/{plan}/recipients"),
+        own(acts.RecipientsListed),
+    ),
+    ("POST", "/plans/{plan}/recipients"): (
+        lambda w: w.send(w.page, "/plans/{plan}/recipients", email=ASKED, change="ask"),
+        own(acts.RecipientAsked),
+    ),
+    ("GET", "/invitations/{token}"): (follow, own(acts.InvitationOpened)),
+    ("POST", "/invitations/{token}"): (accept, own(acts.InvitationAnswered)),
+    ("GET", PLAN + "/recipients"): (
+        lambda w: w.get(w.api, PLAN + "/recipients"),
+        own(acts.RecipientsListed),
+    ),
+    ("POST", PLAN + "/recipients"): (
+        lambda w: w.api.post(w.at(PLAN + "/recipients"), json={"email": "eva@x.example"}),
+        own(acts.RecipientAdded),
+    ),
+    ("DELETE", PLAN + "/recipients/{email}"): (
+        lambda w: w.api.delete(w.at(PLAN + "/recipients/{email}")),
+        own(acts.RecipientRemoved),
+    ),
     ("POST", "/account"): (
         lambda w: w.send(w.page, "/account", locale="en"),
         own(acts.LanguageChosen),

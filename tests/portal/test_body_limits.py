@@ -11,6 +11,7 @@ from tests.shared.bodies import check_table, refuse_all
 
 UNREAD = {
     ("DELETE", "/api/v1/tokens"),
+    ("DELETE", "/api/v1/plans/{plan}/recipients/{email}"),
     ("POST", "/api/v1/agents/{agent_id}/revoke"),
 }
 

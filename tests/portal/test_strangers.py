@@ -31,6 +31,13 @@ OTHERS = {
     ("POST", "/api/v1/password"),
     ("GET", "/api/v1/plans"),
     ("GET", "/api/v1/search"),  # tested in test_search
+    ("GET", "/api/v1/plans/{plan}/recipients"),  # these seven in test_recipients
+    ("POST", "/api/v1/plans/{plan}/recipients"),
+    ("DELETE", "/api/v1/plans/{plan}/recipients/{email}"),
+    ("GET", "/plans/{plan}/recipients"),
+    ("POST", "/plans/{plan}/recipients"),
+    ("GET", "/invitations/{token}"),
+    ("POST", "/invitations/{token}"),
     ("GET", "/"),
     ("GET", "/search"),  # likewise
     ("GET", "/sign-in"),

@@ -21,6 +21,8 @@ from libs.shared.events import (
     PasswordIssued,
     PlanDeclared,
     Recipient,
+    RecipientInvited,
+    RecipientsChanged,
     RunFinished,
     TenantChanged,
 )
@@ -85,6 +87,32 @@ class Client:
             "reports": True,
         }
         return PlanDeclared(**(fields | changes))
+
+    def recipients(self, *emails: str, **changes: Any) -> RecipientsChanged:
+        fields: dict[str, Any] = {
+            "tenant_id": self.tenant_id,
+            "plan_id": self.plan_id,
+            "version": 1,
+            "plan_name": self.plan_name,
+            "hostname": "srv-bureau",
+            "recipients": tuple(
+                Recipient(name="", email=email, locale=self.locale) for email in emails
+            ),
+            "pending": 0,
+            "news": (),
+        }
+        return RecipientsChanged(**(fields | changes))
+
+    def invitation(self, email: str, **changes: Any) -> RecipientInvited:
+        fields: dict[str, Any] = {
+            "tenant_id": self.tenant_id,
+            "invitation_id": uuid4(),
+            "email": email,
+            "locale": self.locale,
+            "invited_by": "Jeanne Martin",
+            "expires_at": clock.now() + timedelta(days=30),
+        }
+        return RecipientInvited(**(fields | changes))
 
     def run(self, number: int = 1, **changes: Any) -> RunFinished:
         started_at = datetime(2026, 11, 23, 1, 15, 2, tzinfo=UTC)
@@ -221,6 +249,7 @@ def write(
         event.timezone,
         event.administrators,
         event.contracted_bytes,
+        event.subscription,
     )
     plan = rules.plans.Plan(
         declared.plan_id,
@@ -228,11 +257,12 @@ def write(
         declared.hostname,
         declared.schedule,
         declared.timezone,
-        declared.recipients,
         declared.reports,
     )
-    facts = RunFacts(run, tenant, plan, history or [], "https://portal.example/")
-    return letters.KINDS[kind].write(facts, rules.mails.Addressee(client.email, "Jeanne", locale))
+    audience = rules.plans.Audience()
+    facts = RunFacts(run, tenant, plan, audience, history or [], "https://portal.example/")
+    reader = rules.mails.Addressee(client.email, "Jeanne", locale)
+    return letters.KINDS[kind].write(facts, reader, rules.mails.SHOWN[0])
 
 
 def is_finished(mails: list[dict[str, Any]]) -> bool:

@@ -21,6 +21,7 @@ Fault = Literal[
     "cut-at-person",
     "text-later",
     "text-refused",
+    "text-too-large",
     "cut-before-dot",
     "cut-after-dot",
     "garbage-after-dot",
@@ -45,6 +46,7 @@ class FaultySMTP:
 
     def __init__(self, choose: Callable[[str, int], Fault] = lambda _recipient, _nth: "none"):
         self.choose = choose
+        self.largest_bytes = 0
         self.taken: list[Taken] = []
         self.told: list[Taken] = []
         self.connections = 0
@@ -60,7 +62,9 @@ class FaultySMTP:
         await self.stop()
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", self.port, limit=1 << 20
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -117,8 +121,15 @@ class FaultySMTP:
                 writer.write(b"250 fine\r\n")
             await writer.drain()
 
+    def _find_fault(self, fault: str, text: bytes) -> str:
+        """A text is too large for a server that says so, as long as it is."""
+        if fault == "text-too-large" and len(text) <= self.largest_bytes:
+            return "none"
+        return fault
+
     def _judge(self, fault: str, recipient: str, text: bytes, writer: Any) -> bool:
         """Keeps a text or refuses it; returns False where the line is cut."""
+        fault = self._find_fault(fault, text)
         if fault in _TEXT:
             writer.write(_TEXT[fault])
             return True
@@ -144,4 +155,5 @@ _PERSON: dict[str, bytes] = {
 _TEXT: dict[str, bytes] = {
     "text-later": b"452 4.3.1 disk full\r\n",
     "text-refused": b"554 5.6.0 not this text\r\n",
+    "text-too-large": b"552 5.3.4 Message size exceeds fixed limit\r\n",
 }

@@ -65,7 +65,7 @@ def test_it_is_said_in_both_languages_with_nothing_to_recover_too(locale: Locale
         timezone="Europe/Paris",
         portal_url="https://portal.example",
     )
-    letter = letters.damage.write(facts, Addressee("hot@p.example", "", locale))
+    letter = letters.damage.write(facts, Addressee("hot@p.example", "", locale), 100)
     said = {"fr": "a disparu", "en": "is missing"}[locale]
     for form in (letter.content.text, letter.content.html):
         assert said in form

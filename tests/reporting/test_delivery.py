@@ -120,7 +120,8 @@ async def test_a_refused_hotline_is_not_written_to_about_itself(desk: Desk, clie
 async def test_an_address_that_is_none_is_told_and_harms_nobody(desk: Desk, client: Client) -> None:
     await desk.handle(
         client.tenant(),
-        client.plan(recipients=("no address\r\nBcc: x@y.example", client.email)),
+        client.plan(),
+        client.recipients("no address\r\nBcc: x@y.example", client.email),
         client.run(),
     )
     states = {mail["recipient"]: mail["state"] for mail in await desk.mails(kind="report")}
@@ -276,7 +277,9 @@ async def campaign(desk: Desk, runs: int, seed: int) -> None:
             return "none"
         return faults.setdefault((recipient, nth), chance.choice(SURE_FAULTS + UNSURE_FAULTS))
 
-    await desk.handle(client.tenant(), client.plan(recipients=(client.email, unknown)))
+    await desk.handle(
+        client.tenant(), client.plan(), client.recipients(client.email, unknown, version=1)
+    )
     async with FaultySMTP(choose) as smtp, desk.sending(smtp.port):
         for number in range(1, runs + 1):
             await desk.handle(client.run(number) if number % 3 else client.failed_run(number))

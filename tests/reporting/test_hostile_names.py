@@ -51,7 +51,7 @@ def test_hostile_names_stay_text(client: Client) -> None:
             "jeanne@martin.example",
             HOSTILE,
             letter.subject,
-            letter.content,
+            compose.encode(letter.content),
             message_id="<x@p.example>",
             written_at=datetime(2026, 11, 23, tzinfo=UTC),
         )
@@ -92,7 +92,7 @@ def test_any_name_makes_a_mail_that_can_be_read(name: str, subject: str) -> None
         "jeanne@martin.example",
         name,
         subject,
-        render(speak("fr"), "undeliverable", **_undeliverable(name)),
+        compose.encode(render(speak("fr"), "undeliverable", **_undeliverable(name))),
         message_id="<x@p.example>",
         written_at=datetime(2026, 11, 23, tzinfo=UTC),
     )
@@ -112,7 +112,7 @@ def test_a_subject_is_read_as_it_was_written(client: str, plan: str) -> None:
         "jeanne@martin.example",
         "Jeanne",
         subject,
-        render(speak("fr"), "undeliverable", **_undeliverable("x")),
+        compose.encode(render(speak("fr"), "undeliverable", **_undeliverable("x"))),
         message_id="<x@p.example>",
         written_at=datetime(2026, 11, 23, tzinfo=UTC),
     )

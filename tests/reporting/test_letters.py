@@ -74,9 +74,9 @@ def test_warnings_name_each_file_and_why(client: Client) -> None:
     assert letter.subject.startswith("REUSSIE AVEC RESERVES - ")
     text = letter.content.text
     assert f"1{NBSP}204 fichiers non copiés" in text
-    assert "- /srv/f999 (accès refusé)" in text
-    assert f"Les 1{NBSP}000 premiers sont listés." in text
-    assert letter.content.html.count("accès refusé") == 1000
+    assert "- /srv/f299 (accès refusé)" in text
+    assert f"904 de plus{NBSP}: le portail les énumère." in text
+    assert letter.content.html.count("accès refusé") == 300
     assert f"Que faire{NBSP}: Faites vérifier les droits sur ces fichiers" in text
 
 
@@ -174,7 +174,7 @@ def password(
 ) -> letters.Letter:
     facts = PasswordFacts(event, password, timezone, "https://portal.example")
     (addressee,) = letters.password.KIND.choose(facts)
-    return letters.password.write(facts, addressee)
+    return letters.password.write(facts, addressee, 0)
 
 
 def test_the_password_mail(client: Client) -> None:

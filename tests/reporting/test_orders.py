@@ -57,8 +57,10 @@ async def test_older_words_change_nothing(desk: Desk, client: Client) -> None:
     await desk.handle(
         client.tenant(version=5, name="New"),
         client.tenant(version=4, name="Old"),
-        client.plan(version=7, recipients=("new@x.example",)),
-        client.plan(version=6, recipients=("old@x.example",)),
+        client.plan(version=7),
+        client.plan(version=6, reports=False),
+        client.recipients("new@x.example", version=7),
+        client.recipients("old@x.example", version=6),
         client.run(),
     )
     [mail] = await desk.mails()

@@ -18,46 +18,59 @@ from tests.reporting.conftest import Client
 
 NOW = datetime(2026, 11, 23, 2, 14, tzinfo=UTC)
 JEANNE = Recipient(name="Jeanne", email="Jeanne@martin.example", locale="en")
-TENANT = rules.clients.Tenant(uuid4(), "Martin", "fr", "Europe/Paris", (JEANNE,), 10**9)
+TENANT = rules.clients.Tenant(uuid4(), "Martin", "fr", "Europe/Paris", (JEANNE,), 10**9, "active")
+PAUL = Recipient(name="", email="paul@x.example", locale="fr")
+HOTLINE = Recipient(name="", email="hot@p.example", locale="fr")
+Audience = rules.plans.Audience
 
 
-def plan(recipients: tuple[str, ...] = (), reports: bool = True) -> rules.plans.Plan:
-    return rules.plans.Plan(uuid4(), "p", "h", "0 2 * * *", "Europe/Paris", recipients, reports)
+def plan(reports: bool = True) -> rules.plans.Plan:
+    return rules.plans.Plan(uuid4(), "p", "h", "0 2 * * *", "Europe/Paris", reports)
 
 
 @pytest.mark.parametrize(
-    ("a_plan", "outcome", "expected"),
+    ("a_plan", "audience", "outcome", "expected"),
     [
-        (plan(), "succeeded", [("report", "Jeanne@martin.example", "en")]),
-        (plan(("paul@x.example",)), "succeeded", [("report", "paul@x.example", "fr")]),
-        (
-            plan(("jeanne@MARTIN.example", "paul@x.example", "Paul@X.example")),
-            "succeeded",
-            [("report", "jeanne@MARTIN.example", "en"), ("report", "paul@x.example", "fr")],
-        ),
-        (plan(reports=False), "succeeded", []),
-        (plan(reports=False), "failed", [("hotline", "hot@p.example", "fr")]),
+        (plan(), Audience(), "succeeded", [("report", "Jeanne@martin.example", "en")]),
+        (plan(), Audience((PAUL,)), "succeeded", [("report", "paul@x.example", "fr")]),
         (
             plan(),
+            Audience((JEANNE, PAUL, PAUL)),
+            "succeeded",
+            [("report", "Jeanne@martin.example", "en"), ("report", "paul@x.example", "fr")],
+        ),
+        (
+            plan(),
+            Audience((PAUL,), pending=1),
+            "succeeded",
+            [("report", "Jeanne@martin.example", "en"), ("report", "paul@x.example", "fr")],
+        ),
+        (plan(reports=False), Audience((PAUL,)), "succeeded", []),
+        (plan(reports=False), Audience(), "failed", [("hotline", "hot@p.example", "fr")]),
+        (
+            plan(),
+            Audience(),
             "failed",
             [("report", "Jeanne@martin.example", "en"), ("hotline", "hot@p.example", "fr")],
         ),
         (
-            plan(("hot@p.example",)),
+            plan(),
+            Audience((HOTLINE,)),
             "failed",
             [("report", "hot@p.example", "fr"), ("hotline", "hot@p.example", "fr")],
         ),
         (
             plan(),
+            Audience(),
             "succeeded_with_warnings",
             [("report", "Jeanne@martin.example", "en")],
         ),
     ],
 )
-def test_addressees(a_plan, outcome, expected) -> None:
+def test_addressees(a_plan, audience, outcome, expected) -> None:
     run = Client().run(outcome=outcome)
     hotline = ("hot@p.example", "HOT@p.example")
-    facts = RunFacts(run, TENANT, a_plan, [], "https://portal.example", hotline)
+    facts = RunFacts(run, TENANT, a_plan, audience, [], "https://portal.example", hotline)
     chosen = [
         (kind.name, one.email, one.locale)
         for kind in (letters.report.KIND, letters.hotline.KIND)
@@ -154,10 +167,46 @@ def test_next_report(schedule: str, timezone: str, after: str, expected: str | N
         ("recipient", 535, "later"),
         ("text", 250 + 1, "later"),
         ("text", -1, "later"),
+        ("text", 552, "too-large"),
+        ("recipient", 552, "refused"),
     ],
 )
 def test_refusals(stage: rules.mails.Stage, code: int, judgement: rules.mails.Judgement) -> None:
     assert rules.mails.judge_refusal(stage, code) == judgement
+
+
+@pytest.mark.parametrize(
+    ("stage", "code", "answer", "judgement"),
+    [
+        ("text", 552, "5.3.4 Message size exceeds fixed limit", "too-large"),
+        ("sender", 552, "5.3.4 too big", "too-large"),
+        ("text", 550, "5.2.3 longer than we take", "too-large"),
+        ("text", 554, "5.3.4 too big", "too-large"),
+        ("text", 552, "5.2.2 mailbox full", "refused"),
+        ("text", 452, "5.3.4 nonsense", "later"),
+        ("text", 554, "5.3.41 what", "refused"),
+    ],
+)
+def test_refusals_of_a_size(
+    stage: rules.mails.Stage, code: int, answer: str, judgement: rules.mails.Judgement
+) -> None:
+    assert rules.mails.judge_refusal(stage, code, answer) == judgement
+
+
+@pytest.mark.parametrize(
+    ("host", "signs_in", "needs"),
+    [
+        ("127.0.0.1", False, False),
+        ("::1", False, False),
+        ("localhost", False, False),
+        ("127.0.0.1", True, True),
+        ("smtp.provider.example", False, True),
+        ("localhost.evil.example", False, True),
+        ("10.0.0.7", False, True),
+    ],
+)
+def test_only_what_stays_in_the_machine_goes_openly(host: str, signs_in: bool, needs: bool) -> None:
+    assert rules.mails.needs_encryption(host, signs_in=signs_in) is needs
 
 
 @given(st.integers(1, 10_000))

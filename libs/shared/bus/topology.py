@@ -38,6 +38,8 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.EnrolmentOpened,
         events.AgentRevoked,
         events.PasswordIssued,
+        events.RecipientsChanged,
+        events.RecipientInvited,
     ),
 }
 
@@ -61,6 +63,8 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.PlanDeclared,
         events.RunFinished,
         events.PasswordIssued,
+        events.RecipientsChanged,
+        events.RecipientInvited,
         events.StorageDamaged,
     ),
     "retention": (

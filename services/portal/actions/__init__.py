@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from services.portal.actions import clients, files, log, machines, people, resources, restore, runs
+from services.portal.actions import (
+    clients,
+    files,
+    log,
+    machines,
+    people,
+    recipients,
+    resources,
+    restore,
+    runs,
+)
 
-__all__ = ["clients", "files", "log", "machines", "people", "resources", "restore", "runs"]
+__all__ = [
+    "clients",
+    "files",
+    "log",
+    "machines",
+    "people",
+    "recipients",
+    "resources",
+    "restore",
+    "runs",
+]

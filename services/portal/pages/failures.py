@@ -33,6 +33,9 @@ _PHRASES = {
     ),
     "subscription-destroyed": N_("The subscription has ended and its data was destroyed."),
     "keys-destroyed": N_("The data of this subscription can no longer be read."),
+    "invitation-over": N_(
+        "This invitation was taken back or is too old: whoever sent it can send another."
+    ),
     "unavailable": N_("Something that we need does not answer. Nothing is lost; try again soon."),
 }
 _BY_STATUS = {

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.portal.store import clients, files, guesses, log, machines, people, runs
+from services.portal.store import clients, files, guesses, log, machines, people, recipients, runs
 
-__all__ = ["clients", "files", "guesses", "log", "machines", "people", "runs"]
+__all__ = ["clients", "files", "guesses", "log", "machines", "people", "recipients", "runs"]

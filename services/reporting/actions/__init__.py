@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from services.reporting.actions import damage, mails, passwords, resources, runs
+from services.reporting.actions import (
+    damage,
+    digests,
+    mails,
+    passwords,
+    recipients,
+    resources,
+    runs,
+)
 
-__all__ = ["damage", "mails", "passwords", "resources", "runs"]
+__all__ = ["damage", "digests", "mails", "passwords", "recipients", "resources", "runs"]

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import asyncio
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID, uuid4
 
-from libs.shared import clock, logs, outbox
+from libs.shared import clock, keys, logs, outbox
 from libs.shared.database import Connection
+from libs.shared.events import Locale
+from libs.shared.words.tongue import N_
 from services.reporting import rules, store
 from services.reporting.actions.resources import Resources
 from services.reporting.mail import compose, letters
 from services.reporting.mail.letters import Kind
 from services.reporting.mail.letters.undeliverable import RefusedFacts
+from services.reporting.mail.rendering import speak
 from services.reporting.mail.smtp import Verdict
 from services.reporting.rules.mails import Addressee, Mail
 
 F = TypeVar("F")
+
+_SHORT_CHARACTERS = 8_000
+_SHORTENED = N_(
+    "This mail was shortened, as the mail server of your address refused it for its size: all of "
+    "it is in the portal, {link}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A letter in one language, as everybody who reads it gets it."""
+
+    subject: str
+    content: bytes
 
 
 async def write(
@@ -24,17 +42,35 @@ async def write(
 ) -> int:
     """Puts a kind of mail in the queue for everybody who gets it, once; returns for how many.
 
-    What can't be an address is kept and told of at once as undeliverable.
+    Nobody gets what machines of a client cause after its subscription ended; what they cause
+    beyond the allowance is kept as withheld, for a digest. What can't be an address is kept and
+    told of at once as undeliverable. The handler holds the client's lock, so counts are exact.
     """
-    addressees = list(kind.choose(facts))
-    for addressee in addressees:
-        now = clock.now()
-        mail = _compose(resources, tenant_id, kind, facts, addressee, now)
-        state = "queued" if mail.body else "undeliverable"
-        is_new = await store.mails.add(conn, tenant_id, mail, state=state, answer="", now=now)
-        if is_new and not mail.body:
-            await _give_up(conn, resources, mail, "")
-    return len(addressees)
+    if kind.by_client and await store.clients.is_over(conn, tenant_id):
+        return 0
+    known = await store.mails.list_written_to(conn, tenant_id, kind.name, kind.subject(facts))
+    written: dict[Locale, Written] = {}
+    count = 0
+    for addressee in kind.choose(facts):
+        count += 1
+        address = rules.mails.parse_address(addressee.email)
+        if (address or addressee.email) in known:
+            continue
+        if addressee.locale not in written:
+            written[addressee.locale] = await asyncio.to_thread(_write, kind, facts, addressee)
+        mail = _compose(resources, tenant_id, kind, facts, addressee, written[addressee.locale])
+        await _enqueue(conn, resources, mail)
+    return count
+
+
+def _write(kind: Kind[F], facts: F, addressee: Addressee) -> Written:
+    """What everybody of one language reads, with lists as long as a mail may be; takes a while."""
+    for shown in rules.mails.SHOWN:
+        letter = kind.write(facts, addressee, shown)
+        content = compose.encode(letter.content)
+        if len(content) <= rules.mails.MOST_BYTES - rules.mails.HEAD_BYTES:
+            break
+    return Written(letter.subject, content)
 
 
 def _compose(
@@ -43,10 +79,10 @@ def _compose(
     kind: Kind[F],
     facts: F,
     addressee: Addressee,
-    now: datetime,
+    written: Written,
 ) -> Mail:
     """The mail as it goes out; without a body where its addressee has no address."""
-    letter = kind.write(facts, addressee)
+    now, mail_id = clock.now(), uuid4()
     address = rules.mails.parse_address(addressee.email)
     subject_id = kind.subject(facts)
     message_id = rules.mails.make_message_id(
@@ -58,25 +94,58 @@ def _compose(
             resources.sender,
             address,
             addressee.name,
-            letter.subject,
-            letter.content,
+            written.subject,
+            written.content,
             message_id=message_id,
             written_at=now,
         )
-    return Mail(
-        mail_id=uuid4(),
+    mail = Mail(
+        mail_id=mail_id,
         tenant_id=tenant_id,
         kind=kind.name,
         subject_id=subject_id,
         plan_id=kind.plan(facts),
         recipient=address or addressee.email,
         message_id=message_id,
-        subject=letter.subject,
+        subject=written.subject,
         body=body,
         secret=kind.is_secret,
         give_up_at=kind.give_up_at(facts, now),
         tries=0,
+        locale=addressee.locale,
+        by_client=kind.by_client,
     )
+    return _seal(resources, mail) if mail.secret and body else mail
+
+
+async def _enqueue(conn: Connection, resources: Resources, mail: Mail) -> None:
+    now = clock.now()
+    state = "queued" if mail.body else "undeliverable"
+    if mail.by_client and mail.body:
+        caused = await store.mails.count_caused(
+            conn, mail.tenant_id, mail.plan_id, mail.recipient, now - rules.allowances.DAY
+        )
+        state = "withheld" if caused.is_enough else state
+    is_new = await store.mails.add(conn, mail.tenant_id, mail, state=state, now=now)
+    if is_new and state == "undeliverable":
+        await _give_up(conn, resources, mail, "")
+
+
+def _seal(resources: Resources, mail: Mail) -> Mail:
+    """A secret mail as it lies in the queue: for this reader alone, and good for no other mail."""
+    sealed = keys.seal_text(resources.mail_key, mail.body.decode("ascii"), _sealed_for(mail))
+    return replace(mail, body=sealed.encode())
+
+
+def open_body(resources: Resources, mail: Mail) -> bytes:
+    """The text to hand over; raises KeysUnreadable where a secret one was sealed otherwise."""
+    if not mail.secret:
+        return mail.body
+    return keys.open_text(resources.mail_key, mail.body.decode(), _sealed_for(mail)).encode()
+
+
+def _sealed_for(mail: Mail) -> str:
+    return f"coffre/mail/v1/{mail.tenant_id}/{mail.mail_id}/{mail.message_id}/{mail.recipient}"
 
 
 async def keep_verdict(
@@ -91,7 +160,11 @@ async def keep_verdict(
             if accepted := letters.KINDS[mail.kind].accepted:
                 await outbox.add(conn, accepted(mail, now))
             log.info("mail.accepted", tries=mail.tries)
-    elif verdict.outcome == "refused" or due_at is None:
+    elif verdict.outcome == "too-large" and not (mail.shortened or mail.secret):
+        shorter = await asyncio.to_thread(_shorten, resources, mail)
+        await store.mails.mark_shortened(conn, shorter, verdict.answer, now)
+        log.warning("mail.shortened", answer=verdict.answer, size_bytes=len(mail.body))
+    elif verdict.outcome in {"refused", "too-large"} or due_at is None:
         if await store.mails.mark_undeliverable(conn, mail, verdict.answer):
             await _give_up(conn, resources, mail, verdict.answer)
             log.warning("mail.undeliverable", answer=verdict.answer, tries=mail.tries)
@@ -99,6 +172,13 @@ async def keep_verdict(
         is_uncertain = verdict.outcome == "uncertain"
         await store.mails.mark_later(conn, mail, verdict.answer, due_at, is_uncertain=is_uncertain)
         log.warning("mail.postponed", why=verdict.outcome, answer=verdict.answer, tries=mail.tries)
+
+
+def _shorten(resources: Resources, mail: Mail) -> Mail:
+    portal = resources.portal_url
+    link = letters.links.link_plan(portal, mail.plan_id) if mail.plan_id else portal
+    note = speak(mail.locale).say(_SHORTENED, link=link)
+    return replace(mail, body=compose.shorten(mail.body, note, _SHORT_CHARACTERS))
 
 
 async def _give_up(conn: Connection, resources: Resources, mail: Mail, answer: str) -> None:

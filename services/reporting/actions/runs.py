@@ -39,7 +39,8 @@ async def _report(
     history = await store.runs.list_history(
         conn, tenant_id, run.plan_id, run.number, rules.usual.HISTORY_LENGTH
     )
-    facts = RunFacts(run, tenant, plan, history, resources.portal_url, resources.hotline)
+    audience = await store.plans.find_audience(conn, tenant_id, run.plan_id)
+    facts = RunFacts(run, tenant, plan, audience, history, resources.portal_url, resources.hotline)
     written = await mails.write(conn, resources, tenant_id, letters.report.KIND, facts)
     written += await mails.write(conn, resources, tenant_id, letters.hotline.KIND, facts)
     await store.runs.mark_reported(conn, tenant_id, run.run_id, clock.now())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from libs.shared.events import RunFinished
 from libs.shared.reasons import Reason
+from libs.shared.words.foreign import inert
 from libs.shared.words.tongue import N_, Tongue
 
 _FEW_STEPS = 3
@@ -37,6 +38,8 @@ class Teller:
 
     def explain(self, reason: Reason | None, *, is_folder: bool = False) -> Told:
         """Explains one reason; None: something failed, and no more is known."""
+        if reason is not None:
+            reason = replace(reason, subject=inert(reason.subject), detail=inert(reason.detail))
         found = self.tongue.explain(reason, is_folder=is_folder)
         return Told(found.cause, found.hotline if self.hotline else found.client, found.detail)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import re
 from datetime import datetime
 from email.header import Header
@@ -9,6 +10,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
+from typing import cast
 
 from libs.shared.words.foreign import plain
 from services.reporting.mail.rendering import Rendered
@@ -32,14 +34,15 @@ def compose(
     recipient: str,
     name: str,
     subject: str,
-    content: Rendered,
+    content: bytes,
     *,
     message_id: str,
     written_at: datetime,
 ) -> bytes:
-    """Returns the whole message, CRLF line ends, 7-bit.
+    """Returns the whole message, CRLF line ends, 7-bit: a head of one person's, a body of many.
 
-    `sender` may be `Name <address>`; `recipient` is an address as `rules.parse_address` gives it;
+    `content` is what `encode` made; `sender` may be `Name <address>`; `recipient` is an address as
+    `rules.parse_address` gives it;
     names and subject may hold anything: they are made plain, so that no header can be smuggled in.
     """
     message = EmailMessage(policy=_POLICY)
@@ -52,9 +55,30 @@ def compose(
     message["Message-ID"] = message_id
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
+    return message.as_bytes().removesuffix(b"\r\n") + content
+
+
+def encode(content: Rendered) -> bytes:
+    """Both forms of a text as the body of a message, with the headers that describe it."""
+    message = EmailMessage(policy=_POLICY)
     message.set_content(content.text, cte="quoted-printable")
     message.add_alternative(content.html, subtype="html", cte="quoted-printable")
     return message.as_bytes()
+
+
+def shorten(body: bytes, note: str, longest: int) -> bytes:
+    """A message with the beginning of its text alone, `longest` characters, and a note below."""
+    message = cast("EmailMessage", email.message_from_bytes(body, policy=_POLICY))
+    part = message.get_body(("plain",))
+    text = "\n".join(part.get_content().splitlines()) if part is not None else ""
+    cut = text[:longest].rpartition("\n")[0] if len(text) > longest else text
+    for name in [name for name in message if name.lower().startswith(("content-", "mime-"))]:
+        del message[name]
+    head = EmailMessage(policy=_POLICY)
+    for name, value in message.items():
+        head[name] = value
+    head.set_content(f"{cut}\n\n{note}\n", cte="quoted-printable")
+    return head.as_bytes()
 
 
 _SPECIALS = re.compile(r"""[<>()\[\]\\,;:@"=?]""")

@@ -10,7 +10,7 @@ import css_inline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from libs.shared.events import Locale
-from libs.shared.words.foreign import plain
+from libs.shared.words.foreign import inert, plain
 from libs.shared.words.tongue import DEFAULT_TIMEZONE, Tongue
 
 _ROOM = Path(__file__).parents[1]
@@ -22,6 +22,7 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+_TEMPLATES.filters["foreign"] = inert
 _TEMPLATES.filters["plain"] = plain
 
 
@@ -36,6 +37,11 @@ class Rendered:
 def speak(locale: Locale, timezone: str = DEFAULT_TIMEZONE) -> Tongue:
     """Returns the tongue in which a mail is written."""
     return Tongue(locale, timezone, _ROOM / "locales")
+
+
+def title(foreign: str) -> str:
+    """A foreign name, short enough for a subject and safe to show."""
+    return inert(foreign, 60)
 
 
 def render(tongue: Tongue, template: str, **facts: object) -> Rendered:

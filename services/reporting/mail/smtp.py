@@ -18,7 +18,13 @@ from services.reporting import rules
 # RFC 5321, 4.5.3.2: shorter ones make duplicates, above all after the final dot.
 CONNECT_SECONDS = 30
 COMMAND_SECONDS = 300
+SUBMISSIONS_PORT = 465  # RFC 8314
 FINAL_REPLY_SECONDS = 600
+
+NO_ENCRYPTION = (
+    "The mail server offers no encryption (STARTTLS), without which neither password nor mail is "
+    "sent to it; COFFRE_SMTP_SECURITY=none does without."
+)
 
 Security = Literal["auto", "none", "starttls", "tls"]
 
@@ -28,10 +34,11 @@ class Verdict:
     """What became of a transaction, and what the server said.
 
     `accepted`: a 250 after the final dot. `refused`: for good. `later`: surely not taken, try
-    again. `uncertain`: the connection ended when the server may have taken it (RFC 1047).
+    again. `too-large`: a shorter one may pass. `uncertain`: the connection ended when the server
+    may have taken it (RFC 1047).
     """
 
-    outcome: Literal["accepted", "refused", "later", "uncertain"]
+    outcome: Literal["accepted", "refused", "too-large", "later", "uncertain"]
     answer: str
 
 
@@ -41,7 +48,11 @@ class Unreachable(Exception):  # noqa: N818 - a state of the world, waited out
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """Where mail is handed over, and how."""
+    """Where mail is handed over, and how.
+
+    `auto`: TLS from the first byte on port 465, else STARTTLS, without which nothing is said but
+    within this machine and without a password. `none` is the one word that does without.
+    """
 
     host: str
     port: int
@@ -49,6 +60,18 @@ class MailServer:
     security: Security = "auto"
     username: str | None = None
     password: str | None = None
+
+    @property
+    def _begins_encrypted(self) -> bool:
+        return self.security == "tls" or (self.security == "auto" and self.port == SUBMISSIONS_PORT)
+
+    @property
+    def _starts_tls(self) -> bool | None:
+        """Whether STARTTLS is asked for; None: where the server offers it."""
+        if self._begins_encrypted or self.security == "none":
+            return False
+        needed = rules.mails.needs_encryption(self.host, signs_in=self.username is not None)
+        return True if self.security == "starttls" or needed else None
 
     @contextlib.asynccontextmanager
     async def connect(self) -> AsyncIterator[Line]:
@@ -60,15 +83,18 @@ class MailServer:
             password=self.password,
             local_hostname=socket.gethostname(),
             timeout=COMMAND_SECONDS,
-            use_tls=self.security == "tls",
-            start_tls={"auto": None, "starttls": True}.get(self.security, False),
+            use_tls=self._begins_encrypted,
+            start_tls=self._starts_tls,
         )
         try:
             await client.connect(timeout=CONNECT_SECONDS)
             await client.ehlo()
         except (aiosmtplib.SMTPException, OSError, ValueError) as trouble:
             client.close()
-            raise Unreachable(describe(trouble)) from trouble
+            why = describe(trouble)
+            if self._starts_tls and "STARTTLS" in why:
+                why = f"{NO_ENCRYPTION} {why}"
+            raise Unreachable(why) from trouble
         try:
             yield Line(client, self.sender)
         except asyncio.CancelledError:
@@ -116,7 +142,8 @@ class Line:
         self, stage: rules.mails.Stage, refusal: aiosmtplib.SMTPResponseException
     ) -> Verdict:
         """Judges a refusal and brings the connection back to where the next mail can begin."""
-        verdict = Verdict(rules.mails.judge_refusal(stage, refusal.code), describe(refusal))
+        judgement = rules.mails.judge_refusal(stage, refusal.code, refusal.message)
+        verdict = Verdict(judgement, describe(refusal))
         if refusal.code == 421 or refusal.code < 0:
             self._client.close()
             return verdict

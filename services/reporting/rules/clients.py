@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from libs.shared.events import Locale, Recipient
+from libs.shared.events import Locale, Recipient, SubscriptionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +18,9 @@ class Tenant:
     timezone: str
     administrators: tuple[Recipient, ...]
     contracted_bytes: int
+    subscription: SubscriptionState
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the subscription ended: what its machines still do causes no mail."""
+        return self.subscription in {"ended", "destroyed"}

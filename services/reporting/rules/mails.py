@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,11 +17,16 @@ from uuid import UUID
 from libs.shared.events import Locale
 
 Stage = Literal["sender", "recipient", "text"]
-Judgement = Literal["later", "refused"]
+Judgement = Literal["later", "refused", "too-large"]
 
 REPORT_KEPT_TRYING = timedelta(days=5)  # RFC 5321, 4.5.4.1: give up after four or five days
 LONGEST_PAUSE = timedelta(minutes=15)
 HOTLINE_LOCALE: Locale = "fr"
+MOST_BYTES = 100_000
+"""How large a mail is at most; the portal shows the rest of what it tells."""
+HEAD_BYTES = 4_000
+SHOWN = (300, 150, 75, 30, 10, 0)
+"""How many lines each list of a mail has: as many as fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,11 @@ class Addressee:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail of the queue, of a kind in mail/letters; a secret body is gone once it is sent."""
+    """A mail of the queue, of a kind in mail/letters.
+
+    A secret body is sealed while it waits, and gone once it is sent. by_client: machines of the
+    client cause such mails, as often as they like. shortened: it was refused for its size.
+    """
 
     mail_id: UUID
     tenant_id: UUID
@@ -48,6 +58,20 @@ class Mail:
     secret: bool
     give_up_at: datetime
     tries: int
+    locale: Locale
+    by_client: bool = False
+    shortened: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Mails of one subject that were held back from one person."""
+
+    subject: str
+    mails: int
+    first_at: datetime
+    last_at: datetime
+    locale: Locale
 
 
 def address_hotline(emails: Iterable[str]) -> list[Addressee]:
@@ -86,12 +110,30 @@ def make_message_id(
     return f"<{kind}.{base64.b32encode(digest).decode().lower()}@{domain}>"
 
 
-def judge_refusal(stage: Stage, code: int) -> Judgement:
+def needs_encryption(host: str, *, signs_in: bool) -> bool:
+    """Whether mail may go to that host by an encrypted connection only, unless it is said.
+
+    It may go openly within the machine alone, and a password nowhere.
+    """
+    try:
+        is_here = ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        is_here = host.lower().rstrip(".") == "localhost"
+    return signs_in or not is_here
+
+
+def judge_refusal(stage: Stage, code: int, answer: str = "") -> Judgement:
     """Says whether an SMTP reply other than success is for good.
 
     5xx is, except where it speaks of us and not of this mail: 53x (sign in first, encrypt first)
-    is mended by the operator, and no report may be lost over it.
+    is mended by the operator, and no report may be lost over it. A size that is refused may pass
+    when it is smaller; 552 says so, unless its extended code (RFC 3463) speaks of a full mailbox.
     """
+    extended = re.match(r"5\.\d{1,3}\.\d{1,3}(?!\d)", answer.strip())
+    if 500 <= code < 600 and extended and extended.group() in {"5.3.4", "5.2.3"}:
+        return "too-large"
+    if code == 552 and stage == "text" and not extended:
+        return "too-large"
     if not 500 <= code < 600 or 530 <= code < 540:
         return "later"
     return "later" if stage == "sender" and code in {500, 501, 502, 503, 504} else "refused"

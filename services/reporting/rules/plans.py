@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
+
+from libs.shared.events import Recipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +22,20 @@ class Plan:
     hostname: str
     schedule: str
     timezone: str
-    recipients: tuple[str, ...]
     reports: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who gets a plan's reports, as the portal says; pending: how many don't count yet."""
+
+    people: tuple[Recipient, ...] = ()
+    pending: int = 0
+
+    def find_readers(self, administrators: Iterable[Recipient]) -> list[Recipient]:
+        """Each person once; the administrators too where somebody waits or nobody else reads."""
+        others = () if self.people and not self.pending else administrators
+        return list({one.email.lower(): one for one in (*others, *self.people)}.values())
 
 
 def find_next_report(schedule: str, timezone: str, after: datetime) -> datetime | None:

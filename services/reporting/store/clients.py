@@ -32,11 +32,12 @@ async def put(conn: Connection, tenant_id: UUID, event: TenantChanged) -> bool:
     status = await conn.execute(
         """
         INSERT INTO tenants AS t
-            (tenant_id, version, name, locale, timezone, administrators, contracted_bytes)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+            (tenant_id, version, name, locale, timezone, administrators, contracted_bytes,
+             subscription)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         ON CONFLICT (tenant_id) DO UPDATE SET
             version = $2, name = $3, locale = $4, timezone = $5,
-            administrators = $6, contracted_bytes = $7
+            administrators = $6, contracted_bytes = $7, subscription = $8
         WHERE t.version < $2
         """,
         tenant_id,
@@ -46,8 +47,21 @@ async def put(conn: Connection, tenant_id: UUID, event: TenantChanged) -> bool:
         event.timezone,
         _PEOPLE.dump_json(event.administrators).decode(),
         event.contracted_bytes,
+        event.subscription,
     )
     return database.changed(status) == 1
+
+
+async def is_over(conn: Connection, tenant_id: UUID) -> bool:
+    """Whether a client's subscription is known to have ended."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM tenants
+                       WHERE tenant_id = $1 AND subscription IN ('ended', 'destroyed'))
+        """,
+        tenant_id,
+    )
+    return found
 
 
 async def find(conn: Connection, tenant_id: UUID) -> Tenant | None:
@@ -66,4 +80,5 @@ async def find(conn: Connection, tenant_id: UUID) -> Tenant | None:
         row["timezone"],
         _PEOPLE.validate_json(row["administrators"]),
         row["contracted_bytes"],
+        row["subscription"],
     )

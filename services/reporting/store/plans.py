@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from pydantic import TypeAdapter
+
 from libs.shared import database
 from libs.shared.database import Connection
-from libs.shared.events import PlanDeclared
-from services.reporting.rules.plans import Plan
+from libs.shared.events import PlanDeclared, Recipient, RecipientsChanged
+from services.reporting.rules.plans import Audience, Plan
+
+_PEOPLE = TypeAdapter(tuple[Recipient, ...])
 
 
 async def put(conn: Connection, tenant_id: UUID, event: PlanDeclared) -> bool:
@@ -15,11 +19,11 @@ async def put(conn: Connection, tenant_id: UUID, event: PlanDeclared) -> bool:
     status = await conn.execute(
         """
         INSERT INTO plans AS p
-            (tenant_id, plan_id, version, name, hostname, schedule, timezone, recipients, reports)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            (tenant_id, plan_id, version, name, hostname, schedule, timezone, reports)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         ON CONFLICT (tenant_id, plan_id) DO UPDATE SET
             version = $3, name = $4, hostname = $5, schedule = $6, timezone = $7,
-            recipients = $8, reports = $9
+            reports = $8
         WHERE p.version < $3
         """,
         tenant_id,
@@ -29,7 +33,6 @@ async def put(conn: Connection, tenant_id: UUID, event: PlanDeclared) -> bool:
         event.hostname,
         event.schedule,
         event.timezone,
-        list(event.recipients),
         event.reports,
     )
     return database.changed(status) == 1
@@ -51,6 +54,36 @@ async def find(conn: Connection, tenant_id: UUID, plan_id: UUID) -> Plan | None:
         row["hostname"],
         row["schedule"],
         row["timezone"],
-        tuple(row["recipients"]),
         row["reports"],
     )
+
+
+async def put_audience(conn: Connection, tenant_id: UUID, event: RecipientsChanged) -> bool:
+    """Keeps who gets the plan's reports, the newer word; returns whether it was."""
+    status = await conn.execute(
+        """
+        INSERT INTO recipients AS r (tenant_id, plan_id, version, people, pending)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (tenant_id, plan_id) DO UPDATE SET
+            version = $3, people = $4, pending = $5
+        WHERE r.version < $3
+        """,
+        tenant_id,
+        event.plan_id,
+        event.version,
+        _PEOPLE.dump_json(event.recipients).decode(),
+        event.pending,
+    )
+    return database.changed(status) == 1
+
+
+async def find_audience(conn: Connection, tenant_id: UUID, plan_id: UUID) -> Audience:
+    """Who gets the plan's reports; nobody as long as the portal has said nothing."""
+    row = await conn.fetchrow(
+        """
+        SELECT people, pending FROM recipients WHERE tenant_id = $1 AND plan_id = $2
+        """,
+        tenant_id,
+        plan_id,
+    )
+    return Audience(_PEOPLE.validate_json(row["people"]), row["pending"]) if row else Audience()

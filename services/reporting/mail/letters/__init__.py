@@ -4,12 +4,44 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.reporting.mail.letters import damage, hotline, password, report, undeliverable
+from services.reporting.mail.letters import (
+    damage,
+    digest,
+    hotline,
+    invitation,
+    links,
+    password,
+    recipients,
+    report,
+    undeliverable,
+)
 from services.reporting.mail.letters.kinds import Kind, Letter
 
-__all__ = ["KINDS", "Kind", "Letter", "damage", "hotline", "password", "report", "undeliverable"]
+__all__ = [
+    "KINDS",
+    "Kind",
+    "Letter",
+    "damage",
+    "digest",
+    "hotline",
+    "invitation",
+    "links",
+    "password",
+    "recipients",
+    "report",
+    "undeliverable",
+]
 
 KINDS: dict[str, Kind[Any]] = {
     kind.name: kind
-    for kind in (report.KIND, hotline.KIND, password.KIND, undeliverable.KIND, damage.KIND)
+    for kind in (
+        report.KIND,
+        hotline.KIND,
+        password.KIND,
+        undeliverable.KIND,
+        damage.KIND,
+        recipients.KIND,
+        invitation.KIND,
+        digest.KIND,
+    )
 }

@@ -8,11 +8,10 @@ from datetime import UTC
 from uuid import UUID, uuid5
 
 from libs.shared.events import StorageDamaged
-from libs.shared.words.foreign import plain
 from services.reporting import rules
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_plan
-from services.reporting.mail.rendering import render, speak
+from services.reporting.mail.rendering import render, speak, title
 from services.reporting.rules.mails import Addressee
 
 
@@ -34,14 +33,14 @@ def choose(facts: DamageFacts) -> Iterable[Addressee]:
     return rules.mails.address_hotline(facts.hotline)
 
 
-def write(facts: DamageFacts, addressee: Addressee) -> Letter:
+def write(facts: DamageFacts, addressee: Addressee, shown: int) -> Letter:
     """Which files are concerned, and what to do."""
     event = facts.event
     tongue = speak(addressee.locale, facts.timezone)
     subject = tongue.say(
         "[Hotline] Damaged storage: {client}, {plan}",
-        client=plain(facts.client),
-        plan=plain(facts.plan) or "-",
+        client=title(facts.client),
+        plan=title(facts.plan) or "-",
     )
     content = render(
         tongue,
@@ -51,8 +50,9 @@ def write(facts: DamageFacts, addressee: Addressee) -> Letter:
         plan=facts.plan,
         machine=facts.machine,
         event=event,
+        paths=event.paths[:shown],
         found_at=tongue.moment(event.found_at),
-        more=max(event.files - len(event.paths), 0),
+        more=max(event.files - len(event.paths[:shown]), 0),
         link=link_plan(facts.portal_url, event.plan_id) if event.plan_id else facts.portal_url,
     )
     return Letter(subject, content)

@@ -16,9 +16,9 @@ def choose(facts: RunFacts) -> Iterable[Addressee]:
     return rules.mails.address_hotline(facts.hotline if facts.run.outcome == "failed" else ())
 
 
-def write(facts: RunFacts, addressee: Addressee) -> Letter:
+def write(facts: RunFacts, addressee: Addressee, shown: int) -> Letter:
     """The report with the end of the log, and the steps of those who help."""
-    return report.write(facts, addressee, hotline=True)
+    return report.write(facts, addressee, shown, hotline=True)
 
 
 KIND: Kind[RunFacts] = Kind(
@@ -28,4 +28,5 @@ KIND: Kind[RunFacts] = Kind(
     subject=report.KIND.subject,
     plan=report.KIND.plan,
     give_up_at=report.KIND.give_up_at,
+    by_client=True,
 )

@@ -8,3 +8,13 @@ from uuid import UUID
 def link_plan(portal_url: str, plan_id: UUID) -> str:
     """Returns where a plan is seen in the portal."""
     return f"{portal_url.rstrip('/')}/plans/{plan_id}"
+
+
+def link_recipients(portal_url: str, plan_id: UUID) -> str:
+    """Returns where an administrator decides who gets a plan's reports."""
+    return f"{link_plan(portal_url, plan_id)}/recipients"
+
+
+def link_invitation(portal_url: str, token: str) -> str:
+    """Returns where somebody accepts a client's reports, or declines them."""
+    return f"{portal_url.rstrip('/')}/invitations/{token}"

@@ -28,7 +28,7 @@ def choose(facts: PasswordFacts) -> Iterable[Addressee]:
     return [Addressee(event.email, event.name, event.locale)]
 
 
-def write(facts: PasswordFacts, addressee: Addressee) -> Letter:
+def write(facts: PasswordFacts, addressee: Addressee, _shown: int) -> Letter:
     """The password, and how long it is good for."""
     event = facts.event
     tongue = speak(addressee.locale, facts.timezone)

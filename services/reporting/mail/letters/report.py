@@ -8,16 +8,14 @@ from datetime import datetime
 from typing import Literal
 
 from libs.shared.events import Outcome, ReportSent, ReportUndeliverable, RunFinished
-from libs.shared.words.foreign import plain
 from libs.shared.words.tongue import N_, Tongue
 from services.reporting import rules
 from services.reporting.mail.causes import Teller
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_plan
-from services.reporting.mail.rendering import render, speak
+from services.reporting.mail.rendering import render, speak, title
 from services.reporting.rules.mails import Addressee, Mail
 
-LISTED_FILES = 1000
 LOG_LINES = 20
 
 OUTCOMES: dict[Outcome, str] = {
@@ -34,31 +32,22 @@ class RunFacts:
     run: RunFinished
     tenant: rules.clients.Tenant
     plan: rules.plans.Plan
+    audience: rules.plans.Audience
     history: list[tuple[int, int]]
     portal_url: str
     hotline: tuple[str, ...] = ()
 
 
 def choose(facts: RunFacts) -> Iterable[Addressee]:
-    """The plan's recipients, or the administrators where it names none; nobody who declined.
-
-    A person named twice, in whatever case, gets one mail.
-    """
-    tenant, plan = facts.tenant, facts.plan
-    known = {person.email.lower(): person for person in tenant.administrators}
-    emails: Iterable[str] = plan.recipients or [p.email for p in tenant.administrators]
-    chosen: dict[str, Addressee] = {}
-    for email in emails if plan.reports else ():
-        person = known.get(email.lower())
-        name, locale = (person.name, person.locale) if person else ("", tenant.locale)
-        chosen.setdefault(email.lower(), Addressee(email, name, locale))
-    return chosen.values()
+    """Whom the portal names, or the administrators; nobody where the machine declined reports."""
+    readers = facts.audience.find_readers(facts.tenant.administrators)
+    return [Addressee(one.email, one.name, one.locale) for one in readers if facts.plan.reports]
 
 
-def write(facts: RunFacts, addressee: Addressee, *, hotline: bool = False) -> Letter:
+def write(facts: RunFacts, addressee: Addressee, shown: int, *, hotline: bool = False) -> Letter:
     """The report in its reader's language; the hotline's has the end of the log and its steps."""
     tongue = speak(addressee.locale, facts.tenant.timezone)
-    run, plan, client = facts.run, plain(facts.plan.name), plain(facts.tenant.name)
+    run, plan, client = facts.run, title(facts.plan.name), title(facts.tenant.name)
     outcome = tongue.say(OUTCOMES[run.outcome])
     subject = tongue.say(
         N_("[Hotline] {outcome}: plan {plan} of {client} on {machine}")
@@ -67,7 +56,7 @@ def write(facts: RunFacts, addressee: Addressee, *, hotline: bool = False) -> Le
         outcome=outcome,
         plan=plan,
         client=client,
-        machine=plain(run.hostname),
+        machine=title(run.hostname),
     )
     teller = Teller(tongue, hotline)
     content = render(
@@ -79,21 +68,26 @@ def write(facts: RunFacts, addressee: Addressee, *, hotline: bool = False) -> Le
         hotline=hotline,
         plan=plan,
         client=client,
-        machine=run.hostname,
+        machine=title(run.hostname),
         run=run,
         why=teller.explain_run(run),
-        warnings=[teller.explain(warning) for warning in run.warnings],
+        warnings=[teller.explain(warning) for warning in run.warnings[:shown]],
+        more_warnings=len(run.warnings[shown:]),
         not_copied=[
             (missed.path, teller.explain(missed.reason, is_folder=missed.is_folder))
-            for missed in run.not_copied[:LISTED_FILES]
+            for missed in run.not_copied[:shown]
         ],
-        dumps=[(dump, teller.explain(dump.reason) if dump.reason else None) for dump in run.dumps],
+        more_files=max(run.files_not_copied - len(run.not_copied[:shown]), 0),
+        dumps=[
+            (dump, teller.explain(dump.reason) if dump.reason else None)
+            for dump in run.dumps[:shown]
+        ],
+        more_dumps=len(run.dumps[shown:]),
         figures=_list_figures(facts, tongue),
         usual=_compare(facts, tongue),
         next_report=_next_report(facts, tongue),
-        log=run.log_tail.splitlines()[-LOG_LINES:] if hotline else [],
+        log=run.log_tail.splitlines()[-min(LOG_LINES, shown) :] if hotline and shown else [],
         link=link_plan(facts.portal_url, run.plan_id),
-        person=addressee.name,
     )
     return Letter(subject, content)
 
@@ -191,6 +185,7 @@ KIND: Kind[RunFacts] = Kind(
     subject=lambda facts: facts.run.run_id,
     plan=lambda facts: facts.run.plan_id,
     give_up_at=lambda _facts, now: now + rules.mails.REPORT_KEPT_TRYING,
+    by_client=True,
     accepted=_accepted,
     refused=_refused,
 )

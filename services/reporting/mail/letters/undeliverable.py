@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from services.reporting import rules
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.rendering import render, speak
+from services.reporting.mail.rendering import render, speak, title
 from services.reporting.rules.mails import Addressee, Mail
 
 
@@ -29,12 +29,14 @@ def choose(facts: RefusedFacts) -> Iterable[Addressee]:
     )
 
 
-def write(facts: RefusedFacts, addressee: Addressee) -> Letter:
+def write(facts: RefusedFacts, addressee: Addressee, _shown: int) -> Letter:
     """Who did not get what, and what the server said."""
     tongue = speak(addressee.locale)
     recipient = facts.mail.recipient
     subject = tongue.say(
-        "[Hotline] Undeliverable: {recipient}, {client}", recipient=recipient, client=facts.client
+        "[Hotline] Undeliverable: {recipient}, {client}",
+        recipient=recipient,
+        client=title(facts.client),
     )
     content = render(
         tongue,

@@ -1,0 +1,132 @@
+"""Who gets a plan's reports, and the page behind the link of an invitation."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from libs.shared import errors
+from libs.shared.words.tongue import N_
+from services.portal.actions import recipients
+from services.portal.api.access import Address, ResourcesOf
+from services.portal.pages import sessions
+from services.portal.pages.rendering import render
+from services.portal.pages.sessions import Client, field, line
+from services.portal.rules.people import Person
+from services.portal.rules.recipients import (
+    AlreadyAsked,
+    InvitationsSpent,
+    NotAnAddress,
+    RecipientDeclined,
+    RecipientsFull,
+    State,
+)
+
+router = APIRouter()
+
+STATES: dict[State, str] = {
+    "account": N_("Gets the reports; has an account here"),
+    "set": N_("Gets the reports"),
+    "accepted": N_("Gets the reports; accepted by mail"),
+    "asked": N_("Was asked by mail, has not answered yet"),
+    "declined": N_("Declined: is not written to any more"),
+    "removed": N_("Removed: gets no reports"),
+    "unknown": N_("Named by the machine; gets nothing before you decide"),
+}
+_REFUSED = (NotAnAddress, RecipientsFull, RecipientDeclined, AlreadyAsked, InvitationsSpent)
+REFUSALS: dict[str, str] = {
+    NotAnAddress.code: N_("This is no mail address."),
+    RecipientsFull.code: N_(
+        "The plan has as many recipients without an account as it may: remove one first, or use "
+        "the address of a group."
+    ),
+    RecipientDeclined.code: N_("This person does not want these reports."),
+    AlreadyAsked.code: N_("This person was asked already: let them answer."),
+    InvitationsSpent.code: N_("Enough addresses were asked for today: ask more tomorrow."),
+}
+_CHANGES = {
+    "add": recipients.add_recipient,
+    "ask": recipients.ask_recipient,
+    "remove": recipients.remove_recipient,
+}
+
+
+async def find_administrator(person: Client) -> Person:
+    """A client's administrator; raises Forbidden for its other users."""
+    if person.role != "administrator":
+        raise errors.Forbidden("Only an administrator of the client may do this.")
+    return person
+
+
+Administrator = Annotated[Person, Depends(find_administrator)]
+
+
+@router.get("/plans/{plan}/recipients")
+async def show_recipients(
+    request: Request,
+    plan: str,
+    person: Administrator,
+    resources: ResourcesOf,
+    address: Address,
+    problem: Annotated[str, Query(max_length=40)] = "",
+) -> Response:
+    """Every address with what counts for it, and a button for each decision."""
+    shown = await recipients.list_recipients(resources.pool, person.at(address), plan)
+    return render(
+        request,
+        "recipients.html",
+        person,
+        plan=shown.plan,
+        entries=shown.entries,
+        pending=sum(entry.is_pending for entry in shown.entries),
+        states=STATES,
+        problem=REFUSALS.get(problem, ""),
+    )
+
+
+@router.post("/plans/{plan}/recipients")
+async def change_recipients(
+    request: Request, plan: str, person: Administrator, resources: ResourcesOf, address: Address
+) -> Response:
+    """Adds, asks or removes one address."""
+    form = await sessions.read_form(request, resources)
+    change = _CHANGES.get(field(form, "change"))
+    if change is None:
+        raise errors.InvalidRequest("The change is add, ask or remove.")
+    target = f"/plans/{plan}/recipients"
+    try:
+        await change(resources.pool, person.at(address), plan, line(form, "email", 320))
+    except _REFUSED as refusal:
+        target += "?" + urlencode({"problem": refusal.code})
+    return RedirectResponse(target, 303)
+
+
+@router.get("/invitations/{token}")
+async def show_invitation(
+    request: Request, token: str, resources: ResourcesOf, address: Address
+) -> Response:
+    """What the link asks; programs that follow links of mails answer nothing by that."""
+    question = await recipients.find_question(resources.pool, resources.mail_key, token, address)
+    return render(
+        request,
+        "invitation.html",
+        None,
+        client=question.tenant.name,
+        email=question.invitation.email,
+        state=question.invitation.state,
+    )
+
+
+@router.post("/invitations/{token}")
+async def answer_invitation(
+    request: Request, token: str, resources: ResourcesOf, address: Address
+) -> Response:
+    """The answer that the page's buttons give."""
+    sessions.check_origin(request, resources.portal_url)
+    form = await request.form(max_files=0, max_fields=10)
+    is_accepted = field(form, "answer") == "yes"
+    await recipients.answer(resources.pool, resources.mail_key, token, address, accept=is_accepted)
+    return RedirectResponse(f"/invitations/{token}", 303)
