@@ -60,6 +60,9 @@ async def sign_in(
     person, token, now = account.person, people.new_token(), clock.now()
     expires_at = now + _KIND_LIFE[kind]
     async with transaction(pool) as conn:
+        # A change of the password ends all sign-ins, also one that was being compared.
+        if not await store.people.keep_password(conn, person.user_id, account.password_hash):
+            raise people.WrongPassword
         await store.people.add_credential(
             conn, person.user_id, people.token_sha256(token), kind, now, expires_at
         )
