@@ -169,7 +169,7 @@ async def _check_password(
     async with transaction(pool) as conn:
         lanes = await guesses.find_lanes(conn, email, visitor)
     # Before anything is counted, or a flood would write as fast as it comes.
-    with passwords.room(visitor.network, is_known=lanes.device is not None):
+    async with passwords.room(visitor.network, is_known=lanes.device is not None):
         tried, account = await _count_try(pool, lanes, email, visitor)
         # An over-long password can't be right; it is cut so that it costs no more than another.
         right = await passwords.is_right(
