@@ -343,6 +343,16 @@ async def test_routes_that_are_of_nobody_leave_nothing(world: World) -> None:
     assert await left(world, before) == []
 
 
+async def test_what_answers_to_get_answers_to_head_only_where_that_is_noted(world: World) -> None:
+    before = await world.heads()
+    for method, path in (*ACTING, *NOTHING_OF_ANYBODY):
+        if method == "GET" and ("HEAD", path) not in ACTING:
+            address = world.at(path.replace("{tenant_id}", "{tenant}").replace("{number}", "1"))
+            for who in (world.page, world.api, world.operator, world.desk):
+                assert (await who.head(address)).status_code in (404, 405), path
+    assert await left(world, before) == []
+
+
 async def test_a_restore_is_in_the_log_once_and_not_with_each_of_its_requests(
     world: World,
 ) -> None:

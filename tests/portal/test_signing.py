@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
 
+import argon2
+
 from services.portal.actions.people import signing
 from services.portal.actions.people.passwords import Passwords
+from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD, open_portal
 from tests.world.files import write_secret
 
 EMAIL = "camille@dupre.example"
@@ -175,3 +179,20 @@ async def test_the_installation_token_can_be_replaced(portal: Any, tmp_path: Pat
     assert signed.json()["role"] == "operator"
     async with portal.client(signed.json()["token"]) as api:
         assert (await api.get("/api/v1/plans")).status_code == 403
+
+
+async def test_a_password_that_was_just_replaced_opens_nothing(
+    database: Any, servers: Any, bucket: str, tmp_path: Path
+) -> None:
+    slow = argon2.PasswordHasher(10, 2**16, 1)
+    async with open_portal(database, servers, bucket, tmp_path, hasher=slow) as portal:
+        signing_in = asyncio.create_task(tokens(portal, OPERATOR_EMAIL, OPERATOR_PASSWORD))
+        while not await portal.admin.fetchval("SELECT count(*) FROM portal.throttles"):
+            await asyncio.sleep(0.005)
+        # It is being compared; meanwhile somebody else sets another and ends all sign-ins.
+        hashed = argon2.PasswordHasher(1, 8, 1).hash("quite another password")
+        await portal.admin.execute("UPDATE portal.users SET password_hash = $1", hashed)
+        await portal.admin.execute("DELETE FROM portal.credentials")
+        assert not signing_in.done()
+        assert (await signing_in).status_code == 401
+        assert await portal.admin.fetchval("SELECT count(*) FROM portal.credentials") == 0

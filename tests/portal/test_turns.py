@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
 
-import pytest
-
-from libs.shared.errors import TooManyRequests
-from services.portal.actions.people import turns
 from services.portal.actions.people.turns import Turns
 
 
@@ -44,21 +39,6 @@ async def test_sources_take_turns_and_the_known_come_first() -> None:
     await bench.ask("owner", is_known=True)
     assert bench.begun == ["a"]
     assert await bench.end() == ["a", "owner", "a", "b", "c", "a", "b", "a"]
-
-
-async def test_there_is_only_so_much_room() -> None:
-    bench = Turns(2)
-    with ExitStack() as rooms:
-        for _ in range(turns.ROOM_EACH):
-            rooms.enter_context(bench.room("a"))
-        with pytest.raises(TooManyRequests):
-            rooms.enter_context(bench.room("a"))
-        for n in range(turns.ROOM_IN_ALL - turns.ROOM_EACH):
-            rooms.enter_context(bench.room(f"botnet {n}"))
-        with pytest.raises(TooManyRequests):
-            rooms.enter_context(bench.room("another"))
-    with bench.room("a"), bench.room("another"):
-        pass
 
 
 async def test_who_goes_away_leaves_the_turn_to_others() -> None:

@@ -132,6 +132,18 @@ async def replace_password(
     return row is not None
 
 
+async def keep_password(conn: Connection, user_id: UUID, password_hash: str) -> bool:
+    """Keeps others from replacing a password until the transaction ends; False if one just did."""
+    row = await conn.fetchrow(
+        """
+        SELECT user_id FROM users WHERE user_id = $1 AND password_hash = $2 FOR SHARE
+        """,
+        user_id,
+        password_hash,
+    )
+    return row is not None
+
+
 async def set_locale(conn: Connection, user_id: UUID, locale: Locale) -> None:
     """Sets the language and formats in which a user sees pages and mails."""
     await conn.execute(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 import argon2
 
+from libs.shared.shares import Shares
 from services.portal.actions.people.turns import Turns
+
+ROOM_EACH = 16
+ROOM_IN_ALL = 256
 
 
 class Passwords:
@@ -16,14 +20,15 @@ class Passwords:
     def __init__(self, at_once: int = 2, hasher: argon2.PasswordHasher | None = None) -> None:
         self._hasher = hasher or argon2.PasswordHasher()
         self._turns = Turns(at_once)
+        self._room = Shares("sign-in", most=ROOM_EACH, total=ROOM_IN_ALL)
         # What an unknown account is checked against, so that it answers no sooner than a known one.
         self._nobody = self._hasher.hash("nobody has this password")
 
-    def room(self, source: str, *, is_known: bool) -> AbstractContextManager[None]:
+    def room(self, source: str, *, is_known: bool) -> AbstractAsyncContextManager[None]:
         """Room to have a password compared: for who is not known there is only so much.
 
-        Raises TooManyRequests."""
-        return nullcontext() if is_known else self._turns.room(source)
+        Raises ShareUsed, or Unavailable where others have it all."""
+        return nullcontext() if is_known else self._room.hold(source, wait_seconds=0)
 
     async def hash(self, password: str) -> str:
         """Returns what may be stored, for somebody who is known."""

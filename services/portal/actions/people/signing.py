@@ -60,6 +60,9 @@ async def sign_in(
     person, token, now = account.person, people.new_token(), clock.now()
     expires_at = now + _KIND_LIFE[kind]
     async with transaction(pool) as conn:
+        # A change of the password ends all sign-ins, also one that was being compared.
+        if not await store.people.keep_password(conn, person.user_id, account.password_hash):
+            raise people.WrongPassword
         await store.people.add_credential(
             conn, person.user_id, people.token_sha256(token), kind, now, expires_at
         )
@@ -166,7 +169,7 @@ async def _check_password(
     async with transaction(pool) as conn:
         lanes = await guesses.find_lanes(conn, email, visitor)
     # Before anything is counted, or a flood would write as fast as it comes.
-    with passwords.room(visitor.network, is_known=lanes.device is not None):
+    async with passwords.room(visitor.network, is_known=lanes.device is not None):
         tried, account = await _count_try(pool, lanes, email, visitor)
         # An over-long password can't be right; it is cut so that it costs no more than another.
         right = await passwords.is_right(

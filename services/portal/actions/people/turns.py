@@ -3,46 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-
-from libs.shared import errors
-
-ROOM_EACH = 16
-ROOM_IN_ALL = 256
-
-_RETRY_AFTER_SECONDS = 5
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 
 class Turns:
     """Lets some work at once; a source that asks often waits for itself, and not the others.
 
-    Whoever is known has the next turn; the others need room first, of which there is some for
-    each source and some for all.
+    Whoever is known has the next turn. How many may wait is bounded elsewhere.
     """
 
     def __init__(self, at_once: int) -> None:
         self._free = at_once
         self._known = _Line()
         self._strangers = _Line()
-        self._within: Counter[str] = Counter()
-        self._all_within = 0
-
-    @contextmanager
-    def room(self, source: str) -> Iterator[None]:
-        """Has room for one who is not known as long as this lasts; raises TooManyRequests."""
-        if self._all_within >= ROOM_IN_ALL or self._within[source] >= ROOM_EACH:
-            raise errors.TooManyRequests(_RETRY_AFTER_SECONDS)
-        self._within[source] += 1
-        self._all_within += 1
-        try:
-            yield
-        finally:
-            self._all_within -= 1
-            self._within[source] -= 1
-            if not self._within[source]:
-                del self._within[source]
 
     @asynccontextmanager
     async def take(self, source: str, *, is_known: bool = False) -> AsyncIterator[None]:
