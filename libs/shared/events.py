@@ -66,6 +66,12 @@ class Recipient(Part):
     locale: Locale
 
 
+class Reader(Recipient):
+    """A person who gets reports; without an account they stop them by their invitation's link."""
+
+    invitation_id: UUID | None = None
+
+
 @event("tenant.changed.v1")
 class TenantChanged(Event):
     """A tenant was created or one of its terms changed; the whole new state."""
@@ -145,7 +151,7 @@ class RecipientsChanged(Event):
     version: int
     plan_name: str
     hostname: str
-    recipients: tuple[Recipient, ...]
+    recipients: tuple[Reader, ...]
     pending: int
     news: tuple[str, ...]
 

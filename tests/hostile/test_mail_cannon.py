@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from libs.shared import clock, database
-from libs.shared.events import DumpResult, NotCopied, Recipient, RecipientsChanged
+from libs.shared.events import DumpResult, NotCopied, Reader, RecipientsChanged
 from libs.shared.reasons import Reason
 from services.portal.rules import recipients
 from services.reporting import actions, rules, store
@@ -215,7 +215,7 @@ async def test_the_longest_report_to_many_has_a_hundred_kilobytes_and_is_compose
         log_tail="\n".join(paths),
     )
     people = tuple(
-        Recipient(name="", email=f"p{n}-{client.email}", locale="fr" if n % 2 else "en")
+        Reader(name="", email=f"p{n}-{client.email}", locale="fr" if n % 2 else "en")
         for n in range(10)
     )
     plan = client.plan(name=paths[0][:255])

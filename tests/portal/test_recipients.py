@@ -112,6 +112,25 @@ async def test_who_is_asked_counts_once_they_accepted_by_their_link(portal: Any)
         assert counted(await told(client)) == [], "a no is a no"
 
 
+async def test_whom_an_administrator_added_stops_the_reports_by_one_click(portal: Any) -> None:
+    """As the button of a mail program does it (RFC 8058), however long ago they were added."""
+    client = await builder.open_client(portal)
+    path = f"/api/v1/plans/{client.plan_id}/recipients"
+    async with portal.client(client.token) as api, portal.client() as program:
+        assert (await api.post(path, json={"email": PAUL})).status_code == 204
+        said = await told(client)
+        [reader] = said["recipients"]
+        address = link(portal, {**said, **reader})
+        shown = await program.get(address, headers={"Accept-Language": "en"})
+        assert f"{PAUL} gets these reports." in shown.text
+        stopped = await program.post(address, data={"List-Unsubscribe": "One-Click"})
+        assert stopped.status_code == 303
+        assert counted(await told(client)) == []
+        listed = (await api.get(path)).json()["recipients"]
+        assert [one["state"] for one in listed] == ["declined"]
+        assert (await api.post(path, json={"email": PAUL})).status_code == 409
+
+
 async def test_links_that_are_none_open_nothing(portal: Any) -> None:
     client = await builder.open_client(portal)
     async with portal.client(client.token) as api, browser(portal) as stranger:

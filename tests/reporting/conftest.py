@@ -20,6 +20,7 @@ from libs.shared.events import (
     Event,
     PasswordIssued,
     PlanDeclared,
+    Reader,
     Recipient,
     RecipientInvited,
     RecipientsChanged,
@@ -96,7 +97,7 @@ class Client:
             "plan_name": self.plan_name,
             "hostname": "srv-bureau",
             "recipients": tuple(
-                Recipient(name="", email=email, locale=self.locale) for email in emails
+                Reader(name="", email=email, locale=self.locale) for email in emails
             ),
             "pending": 0,
             "news": (),

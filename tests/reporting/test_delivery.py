@@ -11,13 +11,14 @@ from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from libs.shared import clock
+from libs.shared import clock, invitations
 from libs.shared.errors import Unavailable
-from libs.shared.events import RunFinished
+from libs.shared.events import Reader, RunFinished
 from tests.reporting.conftest import ABOUT, Client, Desk, is_finished
 from tests.reporting.faulty_smtp import Fault, FaultySMTP
 
@@ -312,3 +313,21 @@ async def test_sixty_mails_over_mixed_faults(desk: Desk) -> None:
 @pytest.mark.long
 async def test_a_thousand_mails_over_mixed_faults(desk: Desk) -> None:
     await campaign(desk, runs=350, seed=2)
+
+
+async def test_a_reader_without_an_account_can_stop_the_reports(desk: Desk, client: Client) -> None:
+    paul = Reader(name="", email="paul@x.example", locale="fr", invitation_id=uuid4())
+    await desk.handle(
+        client.tenant(), client.plan(), client.recipients(recipients=(paul,), pending=1)
+    )
+    await desk.handle(client.run())
+    async with FaultySMTP() as smtp, desk.sending(smtp.port):
+        await desk.wait(is_finished)
+    heads = {taken.recipient: taken.message for taken in smtp.taken}
+    token = invitations.make_token(
+        desk.office.mail_key, client.tenant_id, paul.invitation_id, paul.email
+    )
+    link = f"<https://portal.example/invitations/{token}>"
+    assert heads[paul.email]["List-Unsubscribe"] == link
+    assert heads[paul.email]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert heads[client.email]["List-Unsubscribe"] is None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.shared.events import Recipient
+from libs.shared.events import Reader, Recipient
 from libs.shared.words.foreign import plain
 from services.reporting import rules
 from services.reporting.mail import letters
@@ -19,8 +19,8 @@ from tests.reporting.conftest import Client
 NOW = datetime(2026, 11, 23, 2, 14, tzinfo=UTC)
 JEANNE = Recipient(name="Jeanne", email="Jeanne@martin.example", locale="en")
 TENANT = rules.clients.Tenant(uuid4(), "Martin", "fr", "Europe/Paris", (JEANNE,), 10**9, "active")
-PAUL = Recipient(name="", email="paul@x.example", locale="fr")
-HOTLINE = Recipient(name="", email="hot@p.example", locale="fr")
+PAUL = Reader(name="", email="paul@x.example", locale="fr")
+HOTLINE = Reader(name="", email="hot@p.example", locale="fr")
 Audience = rules.plans.Audience
 
 
@@ -35,7 +35,7 @@ def plan(reports: bool = True) -> rules.plans.Plan:
         (plan(), Audience((PAUL,)), "succeeded", [("report", "paul@x.example", "fr")]),
         (
             plan(),
-            Audience((JEANNE, PAUL, PAUL)),
+            Audience((Reader(**JEANNE.model_dump()), PAUL, PAUL)),
             "succeeded",
             [("report", "Jeanne@martin.example", "en"), ("report", "paul@x.example", "fr")],
         ),

@@ -178,7 +178,7 @@ async def _tell_plan(
 ) -> None:
     """Says how it is now, unless that is how it was: `before`, in that version."""
     told = {
-        "recipients": [person.model_dump() for person in audience.recipients],
+        "recipients": [person.model_dump(mode="json") for person in audience.recipients],
         "pending": audience.pending,
     }
     if told == before:

@@ -14,7 +14,7 @@ from typing import Literal
 from uuid import UUID
 
 from libs.shared import errors
-from libs.shared.events import Locale, Recipient
+from libs.shared.events import Locale, Reader, Recipient
 
 Decided = Literal["set", "asked", "accepted", "declined", "removed"]
 State = Literal["account", "set", "asked", "accepted", "declined", "removed", "unknown"]
@@ -40,6 +40,7 @@ class Decision:
     plan_id: UUID
     email: str
     state: Decided
+    invitation_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Audience:
     """All addresses of a plan, in the order of their names."""
 
     entries: tuple[Entry, ...]
-    recipients: tuple[Recipient, ...]
+    recipients: tuple[Reader, ...]
 
     @property
     def readers(self) -> set[str]:
@@ -113,11 +114,14 @@ def judge(
     entries = tuple(
         Entry(email, find_state(email), email in wanted) for email in sorted(wanted | set(own))
     )
-    return Audience(entries, tuple(_address(e, known, locale) for e in entries if e.is_counted))
+    links = {one.email: one.invitation_id for one in decisions if one.state in {"set", "accepted"}}
 
+    def find_reader(email: str) -> Reader:
+        if person := known.get(email):
+            return Reader(name=person.name, email=person.email, locale=person.locale)
+        return Reader(name="", email=email, locale=locale, invitation_id=links[email])
 
-def _address(entry: Entry, known: Mapping[str, Recipient], locale: Locale) -> Recipient:
-    return known.get(entry.email) or Recipient(name="", email=entry.email, locale=locale)
+    return Audience(entries, tuple(find_reader(e.email) for e in entries if e.is_counted))
 
 
 def read_address(text: str) -> str:
@@ -152,9 +156,13 @@ def check_invitations(asked: Mapping[str, datetime], email: str, now: datetime) 
 
 
 def check_invitation(state: Decided, asked_at: datetime | None, now: datetime) -> None:
-    """Raises InvitationOver for one that was taken back, or is too old."""
-    is_open = state in {"asked", "accepted", "declined"}
-    if not is_open or asked_at is None or asked_at + INVITATION_LIFE <= now:
+    """Raises InvitationOver for one that was taken back, or is too old to be answered.
+
+    By the same link reports are stopped, for which none is ever too old.
+    """
+    if state in {"set", "accepted"}:
+        return
+    if state == "removed" or asked_at is None or asked_at + INVITATION_LIFE <= now:
         raise InvitationOver
 
 

@@ -64,7 +64,8 @@ async def list_decisions(conn: Connection, tenant_id: UUID) -> list[Decision]:
     """What was decided about addresses, for all plans of a tenant."""
     rows = await conn.fetch(
         """
-        SELECT plan_id, email, state FROM recipients WHERE tenant_id = $1 ORDER BY plan_id, email
+        SELECT plan_id, email, state, invitation_id FROM recipients
+        WHERE tenant_id = $1 ORDER BY plan_id, email
         """,
         tenant_id,
     )
@@ -74,12 +75,14 @@ async def list_decisions(conn: Connection, tenant_id: UUID) -> list[Decision]:
 async def decide(
     conn: Connection, tenant_id: UUID, plan_id: UUID, email: str, state: Decided, now: datetime
 ) -> None:
-    """Writes down what counts for an address from now on."""
+    """Writes down what counts for an address from now on; its link stays, or is made."""
     await conn.execute(
         """
-        INSERT INTO recipients (tenant_id, plan_id, email, state, changed_at)
-        VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (tenant_id, plan_id, email) DO UPDATE SET state = $4, changed_at = $5
+        INSERT INTO recipients AS r
+            (tenant_id, plan_id, email, state, changed_at, invitation_id)
+        VALUES ($1, $2, $3, $4, $5, gen_random_uuid())
+        ON CONFLICT (tenant_id, plan_id, email) DO UPDATE SET state = $4, changed_at = $5,
+            invitation_id = coalesce(r.invitation_id, excluded.invitation_id)
         """,
         tenant_id,
         plan_id,

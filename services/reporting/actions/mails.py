@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID, uuid4
 
-from libs.shared import clock, keys, logs, outbox
+from libs.shared import clock, invitations, keys, logs, outbox
 from libs.shared.database import Connection
 from libs.shared.events import Locale
 from libs.shared.words.tongue import N_
@@ -46,7 +46,7 @@ async def write(
     beyond the allowance is kept as withheld, for a digest. What can't be an address is kept and
     told of at once as undeliverable. The handler holds the client's lock, so counts are exact.
     """
-    if kind.by_client and await store.clients.is_over(conn, tenant_id):
+    if kind.by_client(facts) and await store.clients.is_over(conn, tenant_id):
         return 0
     known = await store.mails.list_written_to(conn, tenant_id, kind.name, kind.subject(facts))
     written: dict[Locale, Written] = {}
@@ -98,6 +98,7 @@ def _compose(
             written.content,
             message_id=message_id,
             written_at=now,
+            stop_link=_link_invitation(resources, tenant_id, addressee),
         )
     mail = Mail(
         mail_id=mail_id,
@@ -113,9 +114,19 @@ def _compose(
         give_up_at=kind.give_up_at(facts, now),
         tries=0,
         locale=addressee.locale,
-        by_client=kind.by_client,
+        by_client=kind.by_client(facts),
     )
     return _seal(resources, mail) if mail.secret and body else mail
+
+
+def _link_invitation(resources: Resources, tenant_id: UUID, addressee: Addressee) -> str:
+    """Where somebody without an account stops what they get; empty for everybody else."""
+    if addressee.invitation_id is None:
+        return ""
+    token = invitations.make_token(
+        resources.mail_key, tenant_id, addressee.invitation_id, addressee.email
+    )
+    return letters.links.link_invitation(resources.portal_url, token)
 
 
 async def _enqueue(conn: Connection, resources: Resources, mail: Mail) -> None:

@@ -38,12 +38,14 @@ def compose(
     *,
     message_id: str,
     written_at: datetime,
+    stop_link: str = "",
 ) -> bytes:
     """Returns the whole message, CRLF line ends, 7-bit: a head of one person's, a body of many.
 
     `content` is what `encode` made; `sender` may be `Name <address>`; `recipient` is an address as
     `rules.parse_address` gives it;
     names and subject may hold anything: they are made plain, so that no header can be smuggled in.
+    stop_link: where its reader wants no more of it, also by one click of their mail program.
     """
     message = EmailMessage(policy=_POLICY)
     sender_name, sender_address = parseaddr(sender)
@@ -55,6 +57,9 @@ def compose(
     message["Message-ID"] = message_id
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
+    if stop_link:
+        message["List-Unsubscribe"] = f"<{stop_link}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
     return message.as_bytes().removesuffix(b"\r\n") + content
 
 

@@ -31,11 +31,12 @@ SHOWN = (300, 150, 75, 30, 10, 0)
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """One person who gets one mail."""
+    """One person who gets one mail; invitation_id: by whose link they stop such mails."""
 
     email: str
     name: str
     locale: Locale
+    invitation_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

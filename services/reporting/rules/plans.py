@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from libs.shared.events import Recipient
+from libs.shared.events import Reader, Recipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,14 @@ class Plan:
 class Audience:
     """Who gets a plan's reports, as the portal says; pending: how many don't count yet."""
 
-    people: tuple[Recipient, ...] = ()
+    people: tuple[Reader, ...] = ()
     pending: int = 0
 
-    def find_readers(self, administrators: Iterable[Recipient]) -> list[Recipient]:
+    def find_readers(self, administrators: Iterable[Recipient]) -> list[Reader]:
         """Each person once; the administrators too where somebody waits or nobody else reads."""
         others = () if self.people and not self.pending else administrators
-        return list({one.email.lower(): one for one in (*others, *self.people)}.values())
+        managing = [Reader(name=one.name, email=one.email, locale=one.locale) for one in others]
+        return list({one.email.lower(): one for one in (*managing, *self.people)}.values())
 
 
 def find_next_report(schedule: str, timezone: str, after: datetime) -> datetime | None:

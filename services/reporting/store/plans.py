@@ -8,10 +8,10 @@ from pydantic import TypeAdapter
 
 from libs.shared import database
 from libs.shared.database import Connection
-from libs.shared.events import PlanDeclared, Recipient, RecipientsChanged
+from libs.shared.events import PlanDeclared, Reader, RecipientsChanged
 from services.reporting.rules.plans import Audience, Plan
 
-_PEOPLE = TypeAdapter(tuple[Recipient, ...])
+_PEOPLE = TypeAdapter(tuple[Reader, ...])
 
 
 async def put(conn: Connection, tenant_id: UUID, event: PlanDeclared) -> bool:

@@ -45,7 +45,7 @@ class Kind(Generic[F]):
     plan: Callable[[F], UUID | None]
     give_up_at: Callable[[F, datetime], datetime]
     is_secret: bool = False
-    by_client: bool = False
+    by_client: Callable[[F], bool] = lambda _facts: False
     accepted: Callable[[Mail, datetime], Event] | None = None
     refused: Callable[[Mail, str], Event] | None = None
     tells_hotline: bool = True

@@ -66,5 +66,5 @@ KIND: Kind[RecipientsFacts] = Kind(
     subject=name,
     plan=lambda facts: facts.event.plan_id,
     give_up_at=lambda _facts, now: now + rules.mails.REPORT_KEPT_TRYING,
-    by_client=True,
+    by_client=lambda _facts: True,
 )

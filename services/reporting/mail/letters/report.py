@@ -41,7 +41,11 @@ class RunFacts:
 def choose(facts: RunFacts) -> Iterable[Addressee]:
     """Whom the portal names, or the administrators; nobody where the machine declined reports."""
     readers = facts.audience.find_readers(facts.tenant.administrators)
-    return [Addressee(one.email, one.name, one.locale) for one in readers if facts.plan.reports]
+    return [
+        Addressee(one.email, one.name, one.locale, one.invitation_id)
+        for one in readers
+        if facts.plan.reports
+    ]
 
 
 def write(facts: RunFacts, addressee: Addressee, shown: int, *, hotline: bool = False) -> Letter:
@@ -185,7 +189,7 @@ KIND: Kind[RunFacts] = Kind(
     subject=lambda facts: facts.run.run_id,
     plan=lambda facts: facts.run.plan_id,
     give_up_at=lambda _facts, now: now + rules.mails.REPORT_KEPT_TRYING,
-    by_client=True,
+    by_client=lambda _facts: True,
     accepted=_accepted,
     refused=_refused,
 )

@@ -58,5 +58,6 @@ KIND: Kind[RefusedFacts] = Kind(
     subject=lambda facts: facts.mail.mail_id,
     plan=lambda facts: facts.mail.plan_id,
     give_up_at=lambda _facts, now: now + rules.mails.REPORT_KEPT_TRYING,
+    by_client=lambda facts: facts.mail.by_client,
     tells_hotline=False,
 )
