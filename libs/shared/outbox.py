@@ -22,7 +22,7 @@ from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection, Pool, Record
 from libs.shared.errors import Unavailable
 from libs.shared.events import Event
-from libs.shared.signatures import Signer, outgoing
+from libs.shared.signatures import MOST_TOGETHER, Signer, outgoing
 
 BATCH = 500
 POLL_SECONDS = 1.0
@@ -202,8 +202,12 @@ async def _unpublished(connection: Connection) -> list[Record]:
 
 
 def _signed_messages(signer: Signer, rows: Sequence[Record]) -> list[bus.Message]:
-    messages = [_message(signer.source, row) for row in rows]
-    return [replace(message, signature=signer.sign(outgoing(message))) for message in messages]
+    signed = []
+    for first in range(0, len(rows), MOST_TOGETHER):
+        together = [_message(signer.source, row) for row in rows[first : first + MOST_TOGETHER]]
+        signature = signer.sign([outgoing(message) for message in together])
+        signed += [replace(message, signature=signature) for message in together]
+    return signed
 
 
 def _message(source: str, row: Record) -> bus.Message:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,7 +21,13 @@ from libs.shared.bus import Delivery, Message
 SIGNATURE_HEADER = "cloudEvents_signature"
 MOST_KEYS = 2
 
-_CONTEXT = b"coffre/event/v1"
+MOST_TOGETHER = 16
+"""How many events one signature is for: looking at it once costs more than all else of them."""
+
+_CONTEXT = b"coffre/events/v1"
+_SIGNATURE_BYTES = 64
+_DIGEST_BYTES = 32
+_REMEMBERED = 1024
 _SOURCE = "/services/"
 
 
@@ -37,7 +44,6 @@ class Signer:
 
     def __init__(self, service: str, seed: bytes) -> None:
         self.source = _SOURCE + service
-        self._service = service
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
 
     @property
@@ -45,9 +51,15 @@ class Signer:
         """What others check the signatures with."""
         return self._key.public_key().public_bytes_raw()
 
-    def sign(self, content: bytes) -> str:
-        """The signature over what `outgoing` gives of a message."""
-        return base64.b64encode(self._key.sign(content)).decode()
+    def sign(self, contents: Sequence[bytes]) -> str:
+        """One signature that is good for each of up to MOST_TOGETHER messages.
+
+        contents: what `outgoing` gives of each.
+        """
+        if len(contents) > MOST_TOGETHER:
+            raise ValueError(f"{len(contents)} messages under one signature")
+        digests = b"".join(hashlib.sha256(content).digest() for content in contents)
+        return base64.b64encode(self._key.sign(_CONTEXT + digests) + digests).decode()
 
 
 class Senders:
@@ -58,6 +70,7 @@ class Senders:
             service: [Ed25519PublicKey.from_public_bytes(key) for key in of_service]
             for service, of_service in public_keys.items()
         }
+        self._good: dict[tuple[str, bytes], None] = {}
         self._said = {service: bus.said_by(service) for service in public_keys}
 
     def check(self, delivery: Delivery) -> None:
@@ -74,9 +87,22 @@ class Senders:
             signature = b""
         if not signature:
             raise Refused("unsigned", "it has no signature")
-        content = incoming(delivery)
-        if not any(_is_good(key, signature, content) for key in self._keys[sender]):
-            raise Refused("forged", f"its signature is not that of {sender} over what it says")
+        if not _is_listed(hashlib.sha256(incoming(delivery)).digest(), signature):
+            raise Refused("forged", "its signature is for something else")
+        if not self._is_good(sender, signature):
+            raise Refused("forged", f"its signature is not that of {sender}")
+
+    def _is_good(self, sender: str, signature: bytes) -> bool:
+        """Whether a sender made a signature, which comes with each of the events it is for."""
+        if (sender, signature) in self._good:
+            return True
+        signed, digests = signature[:_SIGNATURE_BYTES], signature[_SIGNATURE_BYTES:]
+        if not any(_verifies(key, signed, _CONTEXT + digests) for key in self._keys[sender]):
+            return False
+        while len(self._good) >= _REMEMBERED:
+            self._good.pop(next(iter(self._good)))
+        self._good[sender, signature] = None
+        return True
 
     def knows(self, signer: Signer) -> bool:
         """Whether what a signer signs would be believed."""
@@ -86,7 +112,15 @@ class Senders:
         )
 
 
-def _is_good(key: Ed25519PublicKey, signature: bytes, content: bytes) -> bool:
+def _is_listed(digest: bytes, signature: bytes) -> bool:
+    """Whether a digest is among those that come with a signature."""
+    ends = range(_SIGNATURE_BYTES, len(signature), _DIGEST_BYTES)
+    return len(ends) <= MOST_TOGETHER and any(
+        signature[at : at + _DIGEST_BYTES] == digest for at in ends
+    )
+
+
+def _verifies(key: Ed25519PublicKey, signature: bytes, content: bytes) -> bool:
     try:
         key.verify(signature, content)
     except InvalidSignature:
@@ -132,7 +166,7 @@ def _content(
     Not the trace, which says nothing that is believed, and not the routing key, for a message
     that was moved has another one.
     """
-    parts = [_CONTEXT]
+    parts: list[bytes] = []
     for text in (message_id, kind, source, time, subject, sequence):
         raw = text.encode("utf-8", "surrogatepass")
         parts += (len(raw).to_bytes(4, "big"), raw)

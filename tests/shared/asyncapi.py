@@ -22,7 +22,7 @@ _HEADERS = {
     "cloudEvents_time": "When it was said, RFC 3339.",
     "cloudEvents_subject": "The tenant.",
     "cloudEvents_sequence": "The event's number among all of its source, from 1, without gaps.",
-    "cloudEvents_signature": "Ed25519 of the sender over all that counts, base64; see events.md.",
+    "cloudEvents_signature": "The sender's, over all that counts; base64, see events.md.",
     "traceparent": "W3C trace context, where there is one.",
 }
 

@@ -45,7 +45,7 @@ def delivery(
 
 def signed(delivery: bus.Delivery, signer: Signer) -> bus.Delivery:
     """A delivery that its sender has signed as it is."""
-    signature = signer.sign(incoming(delivery))
+    signature = signer.sign([incoming(delivery)])
     return replace(delivery, headers={**delivery.headers, SIGNATURE_HEADER: signature})
 
 

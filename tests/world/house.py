@@ -93,7 +93,7 @@ class House(Running):
                     time=clock.now(),
                     sequence=self.published,
                 )
-                message = replace(message, signature=signer.sign(outgoing(message)))
+                message = replace(message, signature=signer.sign([outgoing(message)]))
                 assert await publisher.publish([message] * times) == [None] * times
 
     def environment(self, service: str) -> dict[str, str]:

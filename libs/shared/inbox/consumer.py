@@ -130,7 +130,7 @@ def _raw(delivery: bus.Delivery, why: str, refused: str = "") -> table.Arrival:
     envelope = {
         "message_id": delivery.message_id,
         "type": delivery.type,
-        "headers": {name: str(value)[:500] for name, value in list(delivery.headers.items())[:20]},
+        "headers": {name: str(value)[:2000] for name, value in list(delivery.headers.items())[:20]},
     }
     wrapped = json.dumps(envelope, sort_keys=True)
     digest = hashlib.sha256(wrapped.encode() + b"\0" + delivery.body).digest()
