@@ -70,6 +70,11 @@ class TenantKeys:
         """Keys the synthetic nonces (docs/decisions/0005)."""
         return blake3(self.data_key, derive_key_context="coffre 2026 nonce").digest()
 
+    @cached_property
+    def tree_key(self) -> bytes:
+        """Keys the digests of folders (docs/decisions/0037)."""
+        return blake3(self.data_key, derive_key_context="coffre 2026 tree").digest()
+
 
 class _KeysObject(msgspec.Struct, forbid_unknown_fields=True):
     version: Literal[1]

@@ -13,6 +13,7 @@ from libs.shared.keys import TenantKeys
 from libs.shared.restores import PlacedChunk
 from services.portal import consumers
 from tests.world.agents import Agent
+from tests.world.dates import date_point
 from tests.world.files import File, add_folders, folder, link, text
 from tests.world.tenants import Tenant
 
@@ -67,12 +68,9 @@ class Client:
         """
         add_folders(tree)
         assert await self.agent.store(str(self.plan_id), tree, removed) == number
-        await self.portal.admin.execute(
-            "UPDATE catalogue.runs SET committed_at = $3 WHERE plan_id = $1 AND number = $2",
-            self.plan_id,
-            number,
-            NOW + timedelta(days=number),
-        )
+        at = NOW + timedelta(days=number)
+        where = self.tenant_id, self.plan_id, number
+        await date_point(self.portal.admin.fetch, await self.keys(), *where, at)
 
     async def add_run(
         self, number: int, outcome: events.Outcome = "succeeded", **more: Any

@@ -15,6 +15,7 @@ from libs.shared.events import RunFinished
 from libs.shared.reasons import Reason
 from services.retention import actions, consumers, rules, store
 from tests.retention.house import Client, House
+from tests.world.dates import date_point
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Tree = dict[bytes, bytes]
@@ -22,14 +23,9 @@ Tree = dict[bytes, bytes]
 
 async def date(client: Client, plan: UUID, number: int, days_ago: float) -> None:
     """Says when a run was received."""
-    await client.house.fetch(
-        "UPDATE catalogue.runs SET committed_at = $4"
-        " WHERE tenant_id = $1 AND plan_id = $2 AND number = $3",
-        client.tenant_id,
-        plan,
-        number,
-        NOW - timedelta(days=days_ago),
-    )
+    at = NOW - timedelta(days=days_ago)
+    where = client.tenant_id, plan, number
+    await date_point(client.house.fetch, client.keys, *where, at)
 
 
 async def expire(client: Client, days: int = 30) -> int:

@@ -31,6 +31,7 @@ _RUN = re.compile(
     rf"|list\.(?P<list_part>{_COUNT})\.(?P<list_part_digest>{_DIGEST})"
     r"|list)"
 )
+_TALLY = re.compile(rf"t/({_UUID})/tallies/([1-9][0-9]{{0,17}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,14 @@ class PackObject:
 
     tenant_id: UUID
     pack_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TallyObject:
+    """How many restore points a tenant has got, and each plan's newest."""
+
+    tenant_id: UUID
+    sequence: int
 
 
 RunObjectKind = Literal["part", "head", "end", "list", "list-part"]
@@ -116,6 +125,16 @@ def runs_of(tenant_id: UUID, plan_id: UUID | None = None) -> str:
     return runs if plan_id is None else f"{runs}{plan_id}/"
 
 
+def tallies_of(tenant_id: UUID) -> str:
+    """How the keys of a tenant's tallies begin."""
+    return f"{folder_of(tenant_id)}tallies/"
+
+
+def key_of_tally(tenant_id: UUID, sequence: int) -> str:
+    """Where the tally lies that was taken at so many restore points."""
+    return f"{tallies_of(tenant_id)}{sequence}"
+
+
 def key_of_keys(tenant_id: UUID) -> str:
     """Where a tenant's wrapped keys lie."""
     return f"{KEYS_PREFIX}{tenant_id}"
@@ -152,7 +171,7 @@ def key_of_list_part(tenant_id: UUID, plan_id: UUID, number: int, place: int, sh
     return f"{key_of_list(tenant_id, plan_id, number)}.{place}.{sha256[:_DIGEST_LENGTH]}"
 
 
-def parse_key(key: str) -> KeysObject | PackObject | RunObject | None:
+def parse_key(key: str) -> KeysObject | PackObject | RunObject | TallyObject | None:
     """What lies under a key; None for every key that no function here would make."""
     if matched := _PACK.fullmatch(key):
         return PackObject(UUID(matched[1]), bytes.fromhex(matched[3]))
@@ -160,6 +179,8 @@ def parse_key(key: str) -> KeysObject | PackObject | RunObject | None:
         return _parse_run(matched)
     if matched := _KEYS.fullmatch(key):
         return KeysObject(UUID(matched[1]))
+    if matched := _TALLY.fullmatch(key):
+        return TallyObject(UUID(matched[1]), int(matched[2]))
     return None
 
 

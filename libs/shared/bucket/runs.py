@@ -16,7 +16,7 @@ import msgspec
 import zstandard
 
 from libs.shared import sealing
-from libs.shared.bucket.places import key_of_end, key_of_head, key_of_list
+from libs.shared.bucket.places import key_of_end, key_of_head, key_of_list, key_of_tally
 from libs.shared.entries import Entry
 from libs.shared.events import Outcome
 from libs.shared.reasons import Reason
@@ -70,7 +70,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     """How a run ended; totals only of a restore point.
 
     superseded_from: every version that ended before this run had expired by then; None where
-    all that ended had.
+    all that ended had. root, chain: of a restore point's seal (libs.shared.proofs).
     """
 
     version: int = 1
@@ -86,10 +86,15 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     files_total: int | None
     bytes_protected: int | None
     superseded_from: int | None
+    root: str | None = None
+    chain: str | None = None
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
-    """A restore point as a whole list names it, or as it is brought back."""
+    """A restore point as a whole list names it, or as it is brought back.
+
+    root, chain: as sealed; None where it can't be proven.
+    """
 
     number: int
     run_id: UUID
@@ -100,6 +105,28 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason | None
     files_total: int
     bytes_protected: int
+    root: str | None = None
+    chain: str | None = None
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """A plan's newest restore point in a tally."""
+
+    plan_id: UUID
+    number: int
+    chain: str | None
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tenant had at so many restore points: whoever takes one away takes it from here too.
+
+    sequence: how many restore points it ever got; after a rebuild, more.
+    """
+
+    version: int = 1
+    tenant_id: UUID
+    sequence: int
+    plans: list[Counted]
 
 
 class ListHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +185,12 @@ def seal_list(head: ListHead, keys: SealingKeys) -> SealedObject:
     """The head of a whole list as it is stored."""
     key = key_of_list(head.tenant_id, head.plan_id, head.number)
     return SealedObject(key, seal_object(msgspec.json.encode(head), keys, key))
+
+
+def seal_tally(tally: Tally, keys: SealingKeys) -> SealedObject:
+    """A tally as it is stored."""
+    key = key_of_tally(tally.tenant_id, tally.sequence)
+    return SealedObject(key, seal_object(msgspec.json.encode(tally), keys, key))
 
 
 def seal_object(plain: bytes | bytearray, keys: SealingKeys, key: str) -> bytes:

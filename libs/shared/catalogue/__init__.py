@@ -4,6 +4,7 @@ Paths are bytes relative to the plan's root, components joined by `/`, `b""` for
 A run N sees a version when first_run <= N and last_run is null or >= N.
 """
 
+from libs.shared.catalogue.digests import Folders, digest_at, prove_path, read_folders
 from libs.shared.catalogue.history import (
     NEWEST,
     FolderEntry,
@@ -33,7 +34,7 @@ from libs.shared.catalogue.rows import (
     split_path,
 )
 from libs.shared.catalogue.search import Cursor, Found, Search, find_paths, search
-from libs.shared.catalogue.walking import ENTRIES, ROWS, Columns, PointExpired, Tree, walk
+from libs.shared.catalogue.walking import ENTRIES, ROWS, Columns, PointExpired, Proof, Tree, walk
 
 __all__ = [
     "ENTRIES",
@@ -45,15 +46,18 @@ __all__ = [
     "Cursor",
     "EntryRow",
     "FolderEntry",
+    "Folders",
     "Found",
     "Kind",
     "Plan",
     "PointExpired",
+    "Proof",
     "RestorePoint",
     "Search",
     "Tree",
     "Version",
     "add_pack",
+    "digest_at",
     "find_entry",
     "find_folder",
     "find_paths",
@@ -65,6 +69,8 @@ __all__ = [
     "list_runs",
     "list_versions",
     "locate_chunks",
+    "prove_path",
+    "read_folders",
     "resolve_run",
     "resolve_run_at",
     "search",

@@ -35,8 +35,8 @@ async def find_plan(conn: Link, tenant_id: UUID, plan_id: UUID) -> Plan | None:
 async def list_runs(conn: Link, tenant_id: UUID, plan_id: UUID) -> list[RestorePoint]:
     """Returns the plan's restore points, newest first."""
     rows = await conn.fetch(
-        "SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected"
-        " FROM catalogue.runs WHERE tenant_id = $1 AND plan_id = $2 ORDER BY number DESC",
+        "SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected,"
+        " sealed FROM catalogue.runs WHERE tenant_id = $1 AND plan_id = $2 ORDER BY number DESC",
         tenant_id,
         plan_id,
     )
@@ -48,8 +48,8 @@ async def resolve_run(
 ) -> RestorePoint | None:
     """Returns the restore point of that number, or the newest; None if there is none."""
     row = await conn.fetchrow(
-        "SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected"
-        " FROM catalogue.runs WHERE tenant_id = $1 AND plan_id = $2"
+        "SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected,"
+        " sealed FROM catalogue.runs WHERE tenant_id = $1 AND plan_id = $2"
         " AND ($3::integer IS NULL OR number = $3) ORDER BY number DESC LIMIT 1",
         tenant_id,
         plan_id,
@@ -63,8 +63,8 @@ async def resolve_run_at(
 ) -> RestorePoint | None:
     """Returns the last restore point that is not later than a moment; None if there is none."""
     row = await conn.fetchrow(
-        "SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected"
-        " FROM catalogue.runs WHERE tenant_id = $1 AND plan_id = $2 AND committed_at <= $3"
+        "SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected,"
+        " sealed FROM catalogue.runs WHERE tenant_id = $1 AND plan_id = $2 AND committed_at <= $3"
         " ORDER BY number DESC LIMIT 1",
         tenant_id,
         plan_id,

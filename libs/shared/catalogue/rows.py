@@ -33,7 +33,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class RestorePoint:
-    """A committed run."""
+    """A committed run; `sealed` is what proves it (libs.shared.proofs), None for nothing."""
 
     plan_id: UUID
     number: int
@@ -41,6 +41,7 @@ class RestorePoint:
     committed_at: datetime
     files_total: int
     bytes_protected: int
+    sealed: bytes | None = None
 
 
 class EntryRow(NamedTuple):
@@ -53,9 +54,9 @@ class EntryRow(NamedTuple):
     uid: int
     gid: int
     size: int
-    crc32: int
     target: bytes
     chunk_ids: bytes
+    crc32: int
     first_run: int
     last_run: int | None
 
@@ -73,12 +74,12 @@ class ChunkPlace(NamedTuple):
     crc32: int
 
 
-ROOT = EntryRow(b"", "d", 0o755, 0, 0, 0, 0, 0, b"", b"", 0, None)
+ROOT = EntryRow(b"", "d", 0o755, 0, 0, 0, 0, b"", b"", 0, 0, None)
 """The plan's root, which no run records."""
 
 ENTRY_COLUMNS = (
-    "v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.crc32, v.target,"
-    " v.chunk_ids, v.first_run, v.last_run"
+    "v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.target, v.chunk_ids,"
+    " v.crc32, v.first_run, v.last_run"
 )
 
 

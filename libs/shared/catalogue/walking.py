@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
 
 from libs.shared import errors
+from libs.shared.catalogue.digests import find_digest
 from libs.shared.catalogue.reading import find_folder, resolve_run
 from libs.shared.catalogue.rows import ENTRY_COLUMNS, EntryRow, join_path, split_path
 from libs.shared.entries import Entry
+from libs.shared.proofs import ENTRY_FIELDS, MODULUS, Prover, Unproven
 
 if TYPE_CHECKING:
     from libs.shared.catalogue.rows import Link
@@ -56,8 +58,22 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What a path came to when its run was committed, to compare with what is walked.
+
+    digest: of the root folder, or what the path's own entry adds to its folder's digest.
+    """
+
+    prover: Prover
+    digest: int
+
+
+@dataclass(frozen=True, slots=True)
 class Columns(Generic[T]):
-    """What is read of each version `v`, and what is made of it."""
+    """What is read of each version `v`, and what is made of it.
+
+    To be proven, they begin with the fields that `Prover.entry` takes.
+    """
 
     names: str
     make: Callable[..., T]
@@ -76,6 +92,7 @@ class _Folder(Generic[T]):
     """A folder on the way: `found` and `below` were read of it and are still to be passed on.
 
     entry: its own, where that comes only now; after: the (name, first run) where reading goes on.
+    digest: what it should come to; sum: what it came to so far.
     """
 
     folder_id: int
@@ -86,6 +103,8 @@ class _Folder(Generic[T]):
     is_whole: bool = False
     found: list[T] = field(default_factory=list)
     below: list[_Folder[T]] = field(default_factory=list)
+    digest: int = 0
+    sum: int = 0
 
 
 async def walk(
@@ -95,6 +114,7 @@ async def walk(
     *,
     in_order: bool = False,
     at_once: int = _VERSIONS_AT_ONCE,
+    proof: Proof | None = None,
 ) -> AsyncGenerator[list[tuple[bytes, list[T]]], None]:
     """Yields what lies at a path and below it, in batches: (folder's path, some of what it holds).
 
@@ -104,19 +124,28 @@ async def walk(
 
     Raises PointExpired at the end where the restore point expired meanwhile: retention takes it
     away before any version that it shows, so where it is still there, nothing was missing.
+    proof: raises Unproven once a folder was read that is not what it was; the end proves the rest.
     """
-    walker = _Walker(tree, columns, in_order, at_once)
-    async with begin() as conn:
-        await walker.start(conn)
-    while walker.waiting:
-        part = walker.next_folders()
-        if not part[0].is_read:
-            async with begin() as conn:
-                await walker.read(conn, part)
-        if batch := walker.pass_on(part):
-            yield batch
+    walker = _Walker(tree, columns, in_order, at_once, proof)
+    try:
+        async with begin() as conn:
+            await walker.start(conn)
+        while walker.waiting:
+            part = walker.next_folders()
+            if not part[0].is_read:
+                async with begin() as conn:
+                    await walker.read(conn, part)
+            if batch := walker.pass_on(part):
+                yield batch
+    except Unproven:
+        await _check_there(begin, tree)
+        raise
     if walker.batch:
         yield walker.batch
+    await _check_there(begin, tree)
+
+
+async def _check_there(begin: Callable[[], AbstractAsyncContextManager[Link]], tree: Tree) -> None:
     if tree.run_number is not None:
         async with begin() as conn:
             if not await resolve_run(conn, tree.tenant_id, tree.plan_id, tree.run_number):
@@ -126,12 +155,20 @@ async def walk(
 class _Walker(Generic[T]):
     """The folders still to visit, the next one last, and the batch that is being filled."""
 
-    def __init__(self, tree: Tree, columns: Columns[T], in_order: bool, at_once: int) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        columns: Columns[T],
+        in_order: bool,
+        at_once: int,
+        proof: Proof | None,
+    ) -> None:
         self.waiting: list[_Folder[T]] = []
         self.batch: list[tuple[bytes, list[T]]] = []
         self._tree = tree
         self._make = columns.make
-        self._statement = _statement(columns.names, tree.run_number)
+        self._statement = _statement(columns.names, tree.run_number, is_proven=proof is not None)
+        self._proof = proof
         self._in_order = in_order
         self._at_once = at_once
         self._filled = 0
@@ -142,14 +179,19 @@ class _Walker(Generic[T]):
         tree = self._tree
         *above, name = [b"", *split_path(tree.path)]
         path = b"/".join(above[1:])
+        digest = self._proof.digest if self._proof else 0
         folder_id = await find_folder(conn, tree.tenant_id, tree.plan_id, path)
         if folder_id is None:
+            if digest:
+                raise Unproven(tree.run_number or 0)
             return
         if not name:
-            self.waiting = [_Folder(folder_id, b"")]
+            self.waiting = [_Folder(folder_id, b"", digest=digest)]
             return
         parent: _Folder[T] = _Folder(folder_id, path, after=(name, 0))
         await self._fetch(conn, [parent], 1)
+        if self._proof and parent.sum % MODULUS != digest:
+            raise Unproven(tree.run_number or 0)
         if parent.after[0] == name:
             self.batch = [(path, parent.found)] if parent.found else []
             self.waiting = parent.below
@@ -209,25 +251,33 @@ class _Walker(Generic[T]):
             *pinned,
         )
         make, in_order = self._make, self._in_order
-        place = 0
+        prover = self._proof.prover if self._proof else None
+        place = digest = 0
         for row in rows:
             if row[0] != place:
                 place = row[0]
                 folder = folders[place - 1]
                 found, below, path = folder.found, folder.below, folder.path
-            entry = make(*row[4:])
+            entry = make(*row[5:])
             child_id = row[1]
+            if prover is not None:
+                folder.sum += prover.entry(row[5 : 5 + ENTRY_FIELDS])
+                if child_id is not None:
+                    digest = prover.show(row[4])
+                    folder.sum += prover.folder(row[2], digest)
             if child_id is None:
                 found.append(entry)
             elif in_order:
-                below.append(_Folder(child_id, join_path(path, row[2]), entry))
+                below.append(_Folder(child_id, join_path(path, row[2]), entry, digest=digest))
             else:
                 found.append(entry)
-                below.append(_Folder(child_id, join_path(path, row[2])))
+                below.append(_Folder(child_id, join_path(path, row[2]), digest=digest))
         is_full = len(rows) == limit
         ended = place - 1 if is_full else len(folders)
         for folder in folders[:ended]:
             folder.is_read = folder.is_whole = True
+            if prover is not None and folder.sum % MODULUS != folder.digest:
+                raise Unproven(tree.run_number or 0)
         if is_full:
             folder = folders[place - 1]
             folder.is_read, folder.after = True, (rows[-1][2], rows[-1][3])
@@ -248,11 +298,10 @@ class _Walker(Generic[T]):
             parent.below.append(_Folder(folder_id, join_path(parent.path, name)))
 
 
-def _statement(columns: str, run_number: int | None) -> str:
-    child_id = seen = ""
-    if run_number is None:
-        child_id = "NULL::bigint"
-    else:
+def _statement(columns: str, run_number: int | None, *, is_proven: bool) -> str:
+    child_id = digest = "NULL::bigint"
+    seen = ""
+    if run_number is not None:
         # Not a join: that would hash all of the plan's folders for these few.
         child_id = (
             "CASE WHEN v.kind = 'd' THEN (SELECT f.folder_id FROM catalogue.folders f"
@@ -260,9 +309,11 @@ def _statement(columns: str, run_number: int | None) -> str:
             " AND f.name = v.name) END"
         )
         seen = " AND first_run <= $7 AND (last_run IS NULL OR last_run >= $7)"
+        if is_proven:
+            digest = find_digest(child_id, "$7")
     # A look-up for each folder: as one condition it would be read in the order of the key,
     # through all of a tenant's rows, as long as the statistics don't know the tenant.
-    return f"""SELECT k.place, {child_id}, v.name, v.first_run, {columns}
+    return f"""SELECT k.place, {child_id}, v.name, v.first_run, {digest}, {columns}
         FROM unnest($2::bigint[], $3::bytea[], $4::integer[])
         WITH ORDINALITY AS k (folder_id, name, first_run, place) CROSS JOIN LATERAL (
           SELECT * FROM catalogue.versions WHERE tenant_id = $1 AND folder_id = k.folder_id

@@ -196,9 +196,10 @@ async def add_versions(
     entries: Sequence[Entry],
     crc32s: Sequence[int],
     now: datetime,
-) -> Closed:
+) -> tuple[Closed, list[tuple[int, bytes]] | None]:
     """Adds the entries that have no current version yet; counts the files among them.
 
+    Returns as well the (folder, name) of those that were added, None where all were.
     Raises UniqueViolationError (versions_pkey) for an entry that the run has twice.
     """
     row = await conn.fetchrow(
@@ -215,8 +216,11 @@ async def add_versions(
         WHERE NOT EXISTS (SELECT FROM catalogue.versions v WHERE v.tenant_id = $1
         AND v.folder_id = d.folder_id AND v.name = d.name AND v.last_run IS NULL
         AND v.first_run < $3)
-        RETURNING kind, size
-            ) SELECT count(*), coalesce(sum(size), 0)::bigint FROM added WHERE kind = 'f'
+        RETURNING kind, size, folder_id, name
+            ) SELECT count(*) FILTER (WHERE kind = 'f'),
+            coalesce(sum(size) FILTER (WHERE kind = 'f'), 0)::bigint, count(*),
+            CASE WHEN count(*) < cardinality($6) THEN array_agg(folder_id) END,
+            CASE WHEN count(*) < cardinality($6) THEN array_agg(name) END FROM added
         """,
         place.tenant_id,
         place.plan_id,
@@ -227,7 +231,10 @@ async def add_versions(
         crc32s,
     )
     assert row is not None
-    return Closed(row[0], row[1], [])
+    added = Closed(row[0], row[1], [])
+    if row[2] == len(entries):
+        return added, None
+    return added, list(zip(row[3] or (), row[4] or (), strict=True))
 
 
 async def find_orphan(conn: Connection, place: Place, folder_ids: Sequence[int]) -> bytes | None:
@@ -251,33 +258,25 @@ async def add_restore_point(
     conn: Connection,
     place: Place,
     run_id: UUID,
-    files: int,
-    size_bytes: int,
-    parent: int | None,
+    files_total: int,
+    bytes_protected: int,
     now: datetime,
-) -> tuple[int, int]:
-    """Makes the run the plan's newest restore point; returns its (files, bytes).
-
-    files, size_bytes: how much it has more than its parent.
-    """
-    row = await conn.fetchrow(
+    sealed: bytes | None,
+) -> None:
+    """Makes the run the plan's newest restore point."""
+    await conn.execute(
         """
-        WITH parent AS (SELECT files_total, bytes_protected FROM catalogue.runs
-        WHERE tenant_id = $1 AND plan_id = $2 AND number = $7)
         INSERT INTO catalogue.runs (tenant_id, plan_id, number, run_id, committed_at,
-            files_total, bytes_protected) VALUES ($1, $2, $3, $4, $8,
-            $5 + coalesce((SELECT files_total FROM parent), 0),
-            $6 + coalesce((SELECT bytes_protected FROM parent), 0))
-        RETURNING files_total, bytes_protected
+            files_total, bytes_protected, sealed) VALUES ($1, $2, $3, $4, $7, $5, $6, $8)
         """,
         place.tenant_id,
         place.plan_id,
         place.number,
         run_id,
-        files,
-        size_bytes,
-        parent,
+        files_total,
+        bytes_protected,
         now,
+        sealed,
     )
     await conn.execute(
         """
@@ -287,8 +286,6 @@ async def add_restore_point(
         place.plan_id,
         place.number,
     )
-    assert row is not None
-    return row["files_total"], row["bytes_protected"]
 
 
 def _columns(entries: Sequence[Entry]) -> tuple[list[object], ...]:

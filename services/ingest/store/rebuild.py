@@ -200,20 +200,24 @@ async def list_broken_points(
 
 
 async def add_points(
-    conn: Connection, head: bucket.Head, points: Sequence[bucket.Point], heads: Mapping[int, str]
+    conn: Connection,
+    head: bucket.Head,
+    points: Sequence[bucket.Point],
+    heads: Mapping[int, str],
+    seals: Mapping[int, bytes],
 ) -> None:
     """Adds restore points, and the runs that made them.
 
-    heads: the key of the head of runs whose end the bucket must still be told.
+    heads: the key of the head of runs whose end the bucket must still be told. seals: by number.
     """
     await conn.executemany(
         """
         INSERT INTO catalogue.runs (tenant_id, plan_id, number, run_id, committed_at,
-            files_total, bytes_protected) VALUES ($1, $2, $3, $4, $5, $6, $7)
+            files_total, bytes_protected, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         """,
         [
             (head.tenant_id, head.plan_id, p.number, p.run_id, p.committed_at, p.files_total,
-             p.bytes_protected)
+             p.bytes_protected, seals.get(p.number))
             for p in points
         ],
     )  # fmt: skip
@@ -267,6 +271,29 @@ async def count_current(conn: Connection, place: Place) -> tuple[int, int]:
     )
     assert row is not None
     return row[0], row[1]
+
+
+async def close_orphans(conn: Connection, place: Place) -> None:
+    """Closes what lies in folders that the plan does not have any more."""
+    await conn.execute(
+        """
+        WITH RECURSIVE there (folder_id) AS (
+        SELECT f.folder_id FROM catalogue.folders f WHERE f.tenant_id = $1 AND f.plan_id = $2
+        AND f.parent_id = 0 AND f.name = ''
+        UNION ALL
+        SELECT f.folder_id FROM there JOIN catalogue.folders f ON f.tenant_id = $1
+        AND f.plan_id = $2 AND f.parent_id = there.folder_id
+        JOIN catalogue.versions d ON d.tenant_id = $1 AND d.folder_id = f.parent_id
+        AND d.name = f.name AND d.kind = 'd' AND d.last_run IS NULL
+            ) UPDATE catalogue.versions v SET last_run = $3 - 1 WHERE v.tenant_id = $1
+        AND v.plan_id = $2 AND v.last_run IS NULL AND v.first_run < $3
+        AND v.folder_id NOT IN (SELECT folder_id FROM there)
+        """,
+        place.tenant_id,
+        place.plan_id,
+        place.number,
+        timeout=LONG_SECONDS,
+    )
 
 
 async def note_all_names(conn: Connection, place: Place) -> None:

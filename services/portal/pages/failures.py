@@ -23,6 +23,14 @@ _PHRASES = {
         "A part of this file can't be read back as it was stored. Try an older or a newer "
         "restore point, and tell your provider."
     ),
+    "restore-point-unproven": N_(
+        "What is stored of this restore point is not what was sealed when it was copied. Try "
+        "another restore point, and tell your provider."
+    ),
+    "restore-points-missing": N_(
+        "Newer restore points are missing. Choose a restore point by its number, and tell your "
+        "provider."
+    ),
     "subscription-ended": N_(
         "The subscription has ended: files can't be recovered any more. Ask your provider if you "
         "want it reopened."

@@ -152,6 +152,17 @@ async def expire_plan(
         if removed:
             await _tell(conn, tenant_id, plan_id, oldest_kept, removed, (0, 0), now)
     crashpoint("retention.after_restore_points")
+    total = await _remove_versions(resources, tenant_id, plan_id, oldest_kept, now)
+    if removed or total:
+        async with database.transaction(resources.pool) as conn:
+            await store.sessions.allow_long_statements(conn)
+            await store.expiry.remove_digests(conn, tenant_id, plan_id)
+    return total
+
+
+async def _remove_versions(
+    resources: Resources, tenant_id: UUID, plan_id: UUID, oldest_kept: int, now: datetime
+) -> int:
     total = 0
     while True:
         async with database.transaction(resources.pool) as conn:

@@ -32,7 +32,7 @@ class Leftover(NamedTuple):
     parts: list[StoredObject]
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """What the bucket has of a plan's runs, and the parts of their deltas by runs' numbers."""
 
     runs: RunObjects
@@ -49,7 +49,7 @@ async def list_leftovers(
     async with database.acquire(resources.pool) as conn:
         closed = await store.parts.list_closed(conn, tenant_id, now - resources.limits.grace)
     for plan in closed:
-        found = await _list_objects(resources, tenant_id, plan.plan_id)
+        found = await list_objects(resources, tenant_id, plan.plan_id)
         for number in sorted(found.parts):
             if number < plan.closed_before:
                 parts = await _find_unneeded(resources, tenant_id, found, number, store_now)
@@ -77,7 +77,7 @@ async def sweep_parts(
         first = 0 if again else plan.swept_before
         if first >= plan.closed_before:
             continue
-        found = await _list_objects(resources, tenant_id, plan.plan_id)
+        found = await list_objects(resources, tenant_id, plan.plan_id)
         done_before = plan.closed_before
         for number in sorted(found.parts):
             if not first <= number < plan.closed_before:
@@ -94,8 +94,9 @@ async def sweep_parts(
     return swept
 
 
-async def _list_objects(resources: Resources, tenant_id: UUID, plan_id: UUID) -> _Found:
-    found = _Found(RunObjects(plan_id), {})
+async def list_objects(resources: Resources, tenant_id: UUID, plan_id: UUID) -> Found:
+    """Returns what the bucket has of a plan's runs."""
+    found = Found(RunObjects(plan_id), {})
     async for listed in resources.objects.list_dated(bucket.runs_of(tenant_id, plan_id)):
         named = bucket.parse_key(listed.key)
         if not isinstance(named, RunObject):
@@ -107,7 +108,7 @@ async def _list_objects(resources: Resources, tenant_id: UUID, plan_id: UUID) ->
 
 
 async def _find_unneeded(
-    resources: Resources, tenant_id: UUID, found: _Found, number: int, store_now: datetime
+    resources: Resources, tenant_id: UUID, found: Found, number: int, store_now: datetime
 ) -> list[StoredObject]:
     old = {
         part.key: part for part in found.parts[number] if not _is_young(resources, part, store_now)
@@ -118,21 +119,21 @@ async def _find_unneeded(
     is_known = number in found.runs.ends or number in found.runs.lists
     if is_known and not tries:
         return []  # its head is lost, and may come back from a copy of the bucket
-    heads = await _read_all(resources, tenant_id, tries, Head)
+    heads = await read_all(resources, tenant_id, tries, Head)
     unneeded = rules.parts.find_unneeded(old, heads)
     if len(unneeded) < len(old) and await _is_given_up(resources, tenant_id, found, number):
         unneeded = set(old)
     return [old[key] for key in sorted(unneeded)]
 
 
-async def _is_given_up(resources: Resources, tenant_id: UUID, found: _Found, number: int) -> bool:
+async def _is_given_up(resources: Resources, tenant_id: UUID, found: Found, number: int) -> bool:
     if number not in found.runs.ends or number in found.runs.lists:
         return False
-    [end] = await _read_all(resources, tenant_id, [found.runs.ends[number]], End)
+    [end] = await read_all(resources, tenant_id, [found.runs.ends[number]], End)
     if end is None or end.state != "failed":
         return False  # without a look at the heads of all runs since
     later = [key for n, keys in found.runs.heads.items() if n > number for key in keys]
-    heads = await _read_all(resources, tenant_id, later, Head)
+    heads = await read_all(resources, tenant_id, later, Head)
     return rules.parts.is_given_up(number, end, heads)
 
 
@@ -140,7 +141,7 @@ def _is_young(resources: Resources, part: StoredObject, store_now: datetime) -> 
     return part.modified_at + resources.limits.grace > store_now
 
 
-async def _read_all(
+async def read_all(
     resources: Resources, tenant_id: UUID, names: Sequence[str], kind: type[S]
 ) -> list[S | None]:
     """What is sealed in objects of runs; None for what can't be read."""

@@ -114,6 +114,23 @@ async def list_wrong_points(
     return [(row[0], row[1], row[2], row[3], row[4], row[5]) for row in rows]
 
 
+async def list_digests(
+    conn: Connection, tenant_id: UUID, plan_id: UUID
+) -> list[tuple[int, int, bytes]]:
+    """Returns (folder, run, hidden digest) of all that was written down of a plan's folders."""
+    rows = await conn.fetch(
+        """
+        SELECT d.folder_id, d.first_run, d.digest FROM catalogue.folders f
+        JOIN catalogue.folder_digests d ON d.tenant_id = $1 AND d.folder_id = f.folder_id
+        WHERE f.tenant_id = $1 AND f.plan_id = $2 ORDER BY d.folder_id, d.first_run
+        """,
+        tenant_id,
+        plan_id,
+        timeout=LONG_SECONDS,
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
 async def count_old_removals(conn: Connection, tenant_id: UUID, before: datetime) -> int:
     """Returns how many objects should have gone long ago."""
     count: int = await conn.fetchval(

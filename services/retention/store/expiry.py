@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from libs.shared import reasons
+from libs.shared import database, reasons
 from libs.shared.database import Connection
 from libs.shared.reasons import Reason
 from services.retention import rules
@@ -331,6 +331,27 @@ async def remove_broken_points(
         timeout=LONG_SECONDS,
     )
     return sorted(row[0] for row in rows)
+
+
+async def remove_digests(conn: Connection, tenant_id: UUID, plan_id: UUID) -> int:
+    """Deletes what folders came to at no restore point that is left; returns how many rows."""
+    status = await conn.execute(
+        """
+        DELETE FROM catalogue.folder_digests d USING catalogue.folders f
+        WHERE f.tenant_id = $1 AND f.plan_id = $2 AND d.tenant_id = $1
+        AND d.folder_id = f.folder_id AND NOT EXISTS (SELECT FROM catalogue.runs r
+            WHERE r.tenant_id = $1 AND r.plan_id = $2 AND r.number >= d.first_run
+            AND r.number < (SELECT min(n.first_run) FROM catalogue.folder_digests n
+                WHERE n.tenant_id = $1 AND n.folder_id = d.folder_id
+                AND n.first_run > d.first_run))
+        AND EXISTS (SELECT FROM catalogue.folder_digests n WHERE n.tenant_id = $1
+            AND n.folder_id = d.folder_id AND n.first_run > d.first_run)
+        """,
+        tenant_id,
+        plan_id,
+        timeout=LONG_SECONDS,
+    )
+    return database.changed(status)
 
 
 async def remove_versions(

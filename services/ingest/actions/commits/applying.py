@@ -9,7 +9,9 @@ from datetime import datetime
 from libs.shared import entries
 from libs.shared.database import Connection
 from libs.shared.entries import Entry, EntryRejected, FolderDelta
+from libs.shared.proofs import Prover
 from services.ingest import rules, store
+from services.ingest.actions.proofs import Changes
 from services.ingest.actions.resources import Resources
 
 _IDS_AT_ONCE = 16_384
@@ -33,6 +35,7 @@ class Application:
         conn: Connection,
         run: rules.runs.Run,
         now: datetime,
+        prover: Prover,
         *,
         full: bool,
         counts: bool = False,
@@ -41,6 +44,7 @@ class Application:
         self.size_bytes = 0
         self.added = 0
         self.changed = 0
+        self._changes = Changes(prover)
         self._counts = counts and run.parent is not None
         self._resources = resources
         self._conn = conn
@@ -74,6 +78,9 @@ class Application:
             self._subtract(await store.commits.close_all(self._conn, self._place))
         async for deltas, crc32s in parts:
             await self._apply_batch(deltas, crc32s)
+        if self._run.parent is not None:
+            await self._changes.subtract_closed(self._conn, self._place)
+        await self._changes.settle(self._conn, self._place)
         touched = sorted(set(self._touched))
         if is_whole:
             await self._check_folders(touched)
@@ -132,9 +139,10 @@ class Application:
             await self._close(
                 await store.commits.close_replaced(self._conn, self._place, folder_ids, upserts)
             )
-        added = await store.commits.add_versions(
+        added, only = await store.commits.add_versions(
             self._conn, self._place, folder_ids, upserts, crc32s, self._now
         )
+        self._changes.add(folder_ids, upserts, only)
         self._add(added)
         self.added += added.files
         if self._counts:

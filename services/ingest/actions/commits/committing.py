@@ -17,12 +17,15 @@ from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.entries import EntryRejected
 from libs.shared.events import Outcome
+from libs.shared.keys import TenantKeys
+from libs.shared.proofs import Prover
 from libs.shared.reasons import Reason
 from services.ingest import rules, store
 from services.ingest.actions.agents import check_again
 from services.ingest.actions.commits.applying import Application
 from services.ingest.actions.intake.deltas import hold_packs
 from services.ingest.actions.manifests.ends import put_head, tell_end
+from services.ingest.actions.proofs import find_root, is_as_sealed, seal
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
 from services.ingest.actions.runs import find_run, finished, hold_plan, use_run
 from services.ingest.actions.scripts.bundling import bundle_files, check_bundled
@@ -67,9 +70,11 @@ async def commit_run(
     head = _head(run, plan, ending, batches, (outcome, reason), full=commit.full)
     head_key = await put_head(resources, head)
     crashpoint("ingest.before_commit_run")
+    keys = await resources.keys.get(run.tenant_id)
     async with resources.batches.hold(agent.tenant_id, 1, WAIT_SECONDS):
         answer = await _apply(
             resources,
+            keys,
             agent,
             run,
             ending,
@@ -162,6 +167,7 @@ def _head(
 
 async def _apply(
     resources: Resources,
+    keys: TenantKeys,
     agent: rules.agents.Agent,
     run: rules.runs.Run,
     ending: rules.reported.Ending,
@@ -186,11 +192,17 @@ async def _apply(
             if mark is not None:
                 await check_bundled(conn, run, mark)
             resurrected_bytes = await hold_packs(resources, conn, run, batches)
-            delta = Application(resources, conn, run, now, full=full, counts=mark is not None)
+            prover = Prover(keys)
+            delta = Application(
+                resources, conn, run, now, prover, full=full, counts=mark is not None
+            )
+            place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
+            before = await find_root(conn, place, prover)
             if count or full:
                 await delta.apply(count)
+            totals = await _add_point(conn, keys, run, delta, prover, before, now)
             answer = await _close(
-                conn, run, plan, ending, verdict, delta, resurrected_bytes, mark, now
+                conn, run, plan, ending, verdict, delta, totals, resurrected_bytes, mark, now
             )
             entries = sum(batch.entries for batch in batches)
             is_whole = full or run.parent is None
@@ -213,6 +225,34 @@ async def _apply(
     return answer
 
 
+async def _add_point(
+    conn: Connection,
+    keys: TenantKeys,
+    run: rules.runs.Run,
+    delta: Application,
+    prover: Prover,
+    before: int,
+    now: datetime,
+) -> tuple[int, int]:
+    """Seals what the plan came to and makes it a restore point; returns its (files, bytes).
+
+    before: the digest of the root folder before the delta.
+    """
+    place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
+    parent = await store.proofs.find_point(conn, place, run.parent)
+    totals = (parent.files_total + delta.files, parent.bytes_protected + delta.size_bytes)
+    sealed = None
+    # A seal on top of what was altered would make it good.
+    if is_as_sealed(keys, place, run.parent, parent.sealed, before):
+        root = await find_root(conn, place, prover)
+        link = (run.run_id, run.parent, parent.sealed)
+        sealed = seal(keys, prover, place, link, totals, root, now)
+    else:
+        logs.get().error("restore_point.unproven", run_id=str(run.run_id), parent=run.parent)
+    await store.commits.add_restore_point(conn, place, run.run_id, *totals, now, sealed)
+    return totals
+
+
 async def _close(
     conn: Connection,
     run: rules.runs.Run,
@@ -220,15 +260,13 @@ async def _close(
     ending: rules.reported.Ending,
     verdict: tuple[Outcome, Reason | None, str],
     delta: Application,
+    totals: tuple[int, int],
     resurrected_bytes: int,
     mark: store.scripts.Mark | None,
     now: datetime,
 ) -> dict[str, Any]:
     outcome, reason, head_key = verdict
-    place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
-    files_total, bytes_protected = await store.commits.add_restore_point(
-        conn, place, run.run_id, delta.files, delta.size_bytes, run.parent, now
-    )
+    files_total, bytes_protected = totals
     if mark is not None:
         ending = rules.scripts.count_files(
             ending,
@@ -256,4 +294,5 @@ async def _close(
     if not closed:
         raise rules.refusals.RunClosed("failed", None)
     await outbox.add(conn, finished(run, plan, outcome, ending, volume.stored_bytes, now))
+    await store.proofs.count_point(conn, run.tenant_id)
     return answer

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
+import msgspec
+
 from libs.shared import bucket, clock, database, logs
 from libs.shared.errors import Refusal, Unavailable
-from libs.shared.keys import KeysDestroyed
+from libs.shared.keys import KeysDestroyed, TenantKeys
 from services.ingest import store
+from services.ingest.actions.proofs import open_seal
 from services.ingest.actions.resources import Resources
 
 _ENDS_AT_ONCE = 100
@@ -61,9 +65,29 @@ async def tell_ends(resources: Resources) -> int:
 
 
 async def _write_end(resources: Resources, tenant_id: UUID, run_id: UUID) -> None:
+    keys = await resources.keys.get(tenant_id)
     async with database.acquire(resources.pool) as conn:
         end = await store.manifests.due.find_end(conn, tenant_id, run_id)
-    sealed = bucket.seal_end(end, await resources.keys.get(tenant_id))
-    await resources.objects.put(sealed.key, sealed.body)
+        sealed_point = await store.proofs.find_sealed(conn, run_id)
+        tally = await store.proofs.read_tally(conn, tenant_id)
+    if point := open_seal(keys, tenant_id, end.plan_id, end.number, sealed_point):
+        end = msgspec.structs.replace(end, root=point.root, chain=point.chain)
+    writes = [bucket.seal_end(end, keys)]
+    if tally is not None:
+        writes.append(bucket.seal_tally(_describe(tally, keys, tenant_id), keys))
+    await asyncio.gather(*(resources.objects.put(one.key, one.body) for one in writes))
     async with database.acquire(resources.pool) as conn:
         await store.manifests.due.mark_end_written(conn, tenant_id, run_id)
+        outdated = 0
+        if tally is not None:
+            outdated = await store.proofs.mark_tallied(conn, tenant_id, tally.sequence)
+    if outdated:
+        await resources.objects.delete(bucket.key_of_tally(tenant_id, outdated))
+
+
+def _describe(tally: store.proofs.Tally, keys: TenantKeys, tenant_id: UUID) -> bucket.Tally:
+    plans = []
+    for plan in tally.plans:
+        point = open_seal(keys, tenant_id, plan.plan_id, plan.number, plan.sealed)
+        plans.append(bucket.Counted(plan.plan_id, plan.number, point.chain if point else None))
+    return bucket.Tally(tenant_id=tenant_id, sequence=tally.sequence, plans=plans)

@@ -8,12 +8,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import BinaryIO, NamedTuple
 
+import msgspec
+
 from libs.shared import bucket, database, logs
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.entries import Entry
 from libs.shared.errors import Refusal, Unavailable
+from libs.shared.keys import TenantKeys
 from services.ingest import rules, store
+from services.ingest.actions.proofs import open_seal
 from services.ingest.actions.resources import Resources
 
 _PART_VERSIONS = 5_000
@@ -59,6 +63,7 @@ async def write_list(resources: Resources, due: store.manifests.due.DueList) -> 
         ):
             await store.sessions.allow_long_statements(conn)
             points = await store.manifests.whole.list_points(conn, due.tenant_id, due.plan_id)
+            seals = await store.proofs.list_seals(conn, due.tenant_id, due.plan_id)
             content, received, spooled = await _spool(resources, conn, due, file)
         number = points[-1].number
         parts = []
@@ -74,17 +79,17 @@ async def write_list(resources: Resources, due: store.manifests.due.DueList) -> 
             await resources.objects.put(key, sealed)
             parts.append(bucket.StoredPart(key, sha256, part.versions))
     crashpoint("ingest.before_put_list")
+    keys = await resources.keys.get(due.tenant_id)
     head = bucket.ListHead(
         tenant_id=due.tenant_id,
         plan_id=due.plan_id,
         number=number,
         versions=content.versions,
         digest=content.digest,
-        points=points,
+        points=[_with_seal(point, keys, due, seals.get(point.number)) for point in points],
         received=received,
         parts=parts,
     )
-    keys = await resources.keys.get(due.tenant_id)
     listed = await resources.in_thread(None, bucket.seal_list, head, keys)
     await resources.objects.put(listed.key, listed.body)
     async with database.acquire(resources.pool) as conn:
@@ -117,6 +122,15 @@ async def _spool(
         await resources.in_thread(None, _append, file, folders)
         spooled.append(_Spooled(file.tell(), count))
     return content, received, spooled
+
+
+def _with_seal(
+    point: bucket.Point, keys: TenantKeys, due: store.manifests.due.DueList, sealed: bytes | None
+) -> bucket.Point:
+    found = open_seal(keys, due.tenant_id, due.plan_id, point.number, sealed)
+    if found is None:
+        return point
+    return msgspec.structs.replace(point, root=found.root, chain=found.chain)
 
 
 def list_folder(

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from services.ingest.actions.rebuild import fetching, fingerprints, gathering, rebuilding, replaying
+from services.ingest.actions.rebuild import (
+    fetching,
+    fingerprints,
+    gathering,
+    rebuilding,
+    replaying,
+    resealing,
+)
 
-__all__ = ["fetching", "fingerprints", "gathering", "rebuilding", "replaying"]
+__all__ = ["fetching", "fingerprints", "gathering", "rebuilding", "replaying", "resealing"]

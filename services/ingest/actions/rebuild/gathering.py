@@ -280,4 +280,6 @@ def _point(head: bucket.Head, end: bucket.End | None) -> bucket.Point:
         reason=end.reason if end else head.reason,
         files_total=-1 if end is None or end.files_total is None else end.files_total,
         bytes_protected=-1 if end is None or end.bytes_protected is None else end.bytes_protected,
+        root=end.root if end else None,
+        chain=end.chain if end else None,
     )

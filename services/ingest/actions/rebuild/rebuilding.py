@@ -14,6 +14,7 @@ from services.ingest import rules, store
 from services.ingest.actions.rebuild import fetching
 from services.ingest.actions.rebuild.gathering import gather
 from services.ingest.actions.rebuild.replaying import write_plan
+from services.ingest.actions.rebuild.resealing import count_back
 from services.ingest.actions.resources import Resources
 
 _SAY_EVERY = 500
@@ -81,11 +82,14 @@ async def _rebuild_tenant(
     for found in await fetching.list_runs(resources, tenant_id):
         say(f"{tenant_id}: plan {found.plan_id}")
         await _take_plan(resources, keys, found, rebuilt)
+    last_tally, gone = await count_back(resources, tenant_id, keys)
+    rebuilt.troubles += gone
     async with database.transaction(resources.pool) as conn:
         await store.sessions.allow_long_statements(conn)
         # Milliseconds since 1970: more than any count of changes, and than an earlier rebuild's.
         sequence = int(clock.now().timestamp() * 1000)
         volume, _ = await volumes.sum_anew(conn, tenant_id, least_sequence=sequence)
+        await store.proofs.begin_tally(conn, tenant_id, max(sequence, last_tally + 1), last_tally)
         await store.rebuild.finish_rebuild(conn, tenant_id, clock.now())
     rebuilt.stored_bytes, rebuilt.protected_bytes, _ = volume
     logs.get().info(
@@ -149,7 +153,7 @@ async def _take_plan(
             return
     gathered = await gather(resources, rebuilt.tenant_id, keys, found)
     with closing(gathered.file):
-        written = await write_plan(resources, gathered)
+        written = await write_plan(resources, keys, gathered)
     rebuilt.troubles += gathered.troubles
     rebuilt.versions_gone += gathered.gone.count
     rebuilt.troubles += [

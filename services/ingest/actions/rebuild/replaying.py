@@ -6,18 +6,23 @@ from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 import asyncpg
+import msgspec
 
 from libs.shared import bucket, clock, database, outbox
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.entries import EntryRejected
 from libs.shared.events import AgentEnrolled, PlanDeclared
+from libs.shared.keys import TenantKeys
+from libs.shared.proofs import Prover
 from libs.shared.reasons import Reason
 from services.ingest import rules, store
+from services.ingest.actions import proofs
 from services.ingest.actions.commits.applying import Application
 from services.ingest.actions.manifests.ends import put_head
 from services.ingest.actions.plans import declared
 from services.ingest.actions.rebuild.gathering import Gathered, Step
+from services.ingest.actions.rebuild.resealing import seal_points
 from services.ingest.actions.resources import Resources
 
 _VERSIONS_AHEAD = 1_000
@@ -38,15 +43,17 @@ class _Replay:
 
     gathered: Gathered
     head: bucket.Head
+    prover: Prover
     files: int = 0
     size_bytes: int = 0
     points: list[bucket.Point] = field(default_factory=list)
     points_left_out: int = 0
     pending: dict[int, str] = field(default_factory=dict)
     expired: set[tuple[int, int]] = field(default_factory=set)
+    roots: dict[int, int] = field(default_factory=dict)
 
 
-async def write_plan(resources: Resources, gathered: Gathered) -> Written | None:
+async def write_plan(resources: Resources, keys: TenantKeys, gathered: Gathered) -> Written | None:
     """Writes a plan, its versions and the restore points that are whole; None if none is known.
 
     Where the newest state lacks something, an empty run is added, so that the agent, which knows
@@ -56,7 +63,8 @@ async def write_plan(resources: Resources, gathered: Gathered) -> Written | None
     if head is None or not gathered.steps:
         gathered.troubles.append(f"of plan {gathered.plan_id} no restore point can be read")
         return None
-    replay = _Replay(gathered, head)
+    prover = Prover(keys)
+    replay = _Replay(gathered, head, prover)
     mend, mend_key = None, ""
     if not gathered.is_whole:
         mend = _mend(gathered, head)
@@ -74,10 +82,12 @@ async def write_plan(resources: Resources, gathered: Gathered) -> Written | None
             await _apply(resources, conn, replay, step)
         await _drop_expired(conn, replay)
         if mend is not None:
+            await _close_orphans(conn, replay, _place(replay, mend.number))
             files, size_bytes = await store.rebuild.count_current(conn, _place(replay, mend.number))
             replay.points.append(_mended(mend, files, size_bytes))
             replay.pending[mend.number] = mend_key
-        await store.rebuild.add_points(conn, head, replay.points, replay.pending)
+        seals = seal_points(replay.points, replay.roots, keys, prover, head, gathered.troubles)
+        await store.rebuild.add_points(conn, head, replay.points, replay.pending, seals)
         await store.rebuild.note_all_names(conn, _place(replay, 0))
         if mend is None:
             await store.rebuild.want_list(
@@ -107,6 +117,8 @@ async def _apply(resources: Resources, conn: Connection, replay: _Replay, step: 
             if step.number != replay.gathered.undecided:
                 raise
             return  # what the commit would have refused as well
+    root = await proofs.find_root(conn, _place(replay, step.number), replay.prover)
+    replay.roots[step.number] = root
     _add_point(replay, step, step.point)
 
 
@@ -114,7 +126,12 @@ async def _apply_delta(
     resources: Resources, conn: Connection, replay: _Replay, step: Step, point: bucket.Point
 ) -> None:
     delta = Application(
-        resources, conn, _run(replay, step, point), point.committed_at, full=step.full
+        resources,
+        conn,
+        _run(replay, step, point),
+        point.committed_at,
+        replay.prover,
+        full=step.full,
     )
     parts = replay.gathered.read_deltas(resources, step)
     await delta.apply_parts(parts, is_whole=step.is_whole)
@@ -162,16 +179,28 @@ async def _apply_list(
 ) -> None:
     newest = listed.points[-1]
     run = replace(_run(replay, step, newest), parent=None)
-    everything = Application(resources, conn, run, newest.committed_at, full=True)
+    everything = Application(resources, conn, run, newest.committed_at, replay.prover, full=True)
     replay.expired = await everything.apply_list(
         replay.gathered.read_lists(resources, step), listed.received, replay.gathered.expired_before
     )
+    numbers = [point.number for point in listed.points]
+    place = _place(replay, step.number)
+    replay.roots |= await proofs.digest_points(conn, place, numbers, replay.prover)
     replay.files, replay.size_bytes = newest.files_total, newest.bytes_protected
     for point in listed.points:
         if replay.gathered.gone.is_seen_by(point.number):
             replay.points_left_out += 1
         else:
             replay.points.append(point)
+
+
+async def _close_orphans(conn: Connection, replay: _Replay, place: store.plans.Place) -> None:
+    """What lies in folders that got lost goes with them: nobody could reach or prove it."""
+    await store.rebuild.close_orphans(conn, place)
+    changes = proofs.Changes(replay.prover)
+    await changes.subtract_closed(conn, place)
+    await changes.settle(conn, place)
+    replay.roots[place.number] = await proofs.find_root(conn, place, replay.prover)
 
 
 async def _drop_expired(conn: Connection, replay: _Replay) -> None:
@@ -222,8 +251,7 @@ def _mended(mend: bucket.Head, files: int, size_bytes: int) -> bucket.Point:
 
 
 def _with_totals(point: bucket.Point, files: int, size_bytes: int) -> bucket.Point:
-    fields = {name: getattr(point, name) for name in point.__struct_fields__}
-    return bucket.Point(**fields | {"files_total": files, "bytes_protected": size_bytes})
+    return msgspec.structs.replace(point, files_total=files, bytes_protected=size_bytes)
 
 
 def _enrolled(head: bucket.Head) -> AgentEnrolled:

@@ -8,9 +8,20 @@ from services.portal.actions.files import (
     contents,
     downloads,
     finding,
+    proving,
     spans,
     tars,
     zips,
 )
 
-__all__ = ["archives", "browsing", "contents", "downloads", "finding", "spans", "tars", "zips"]
+__all__ = [
+    "archives",
+    "browsing",
+    "contents",
+    "downloads",
+    "finding",
+    "proving",
+    "spans",
+    "tars",
+    "zips",
+]

@@ -9,10 +9,10 @@ from typing import Literal, Protocol
 from isal import isal_zlib
 
 from libs.shared import catalogue
-from libs.shared.catalogue import EntryRow, join_path
+from libs.shared.catalogue import EntryRow, Proof, join_path
 from libs.shared.database import Pool
 from services.portal.actions import log
-from services.portal.actions.files import browsing, contents
+from services.portal.actions.files import browsing, contents, proving
 from services.portal.actions.files.browsing import Place
 from services.portal.actions.files.contents import Chunk
 from services.portal.actions.files.spans import Damaged, Reader, split_ids
@@ -53,12 +53,13 @@ async def write(
 ) -> AsyncGenerator[bytes, None]:
     """Yields the archive of a folder, a file or a symlink; names are relative to its parent.
 
-    Raises Damaged, Unavailable: what was yielded until then is no whole archive."""
+    Raises Damaged, Unproven, Unavailable: what was yielded until then is no whole archive."""
     await log.note_alone(pool, place.actor, acts.FolderDownloaded(*place.shown))
+    proof = await proving.prove(reader, place)
     waiting: list[bytes] = []
     held = 0
     with closing(archive):
-        async with aclosing(_write_entries(pool, reader, place, archive)) as written:
+        async with aclosing(_write_entries(pool, reader, place, proof, archive)) as written:
             async for piece in written:
                 waiting.append(piece)
                 held += len(piece)
@@ -88,22 +89,24 @@ async def measure(pool: Pool, place: Place, archive: Archive) -> int | None:
 
 
 async def _write_entries(
-    pool: Pool, reader: Reader, place: Place, archive: Archive
+    pool: Pool, reader: Reader, place: Place, proof: Proof, archive: Archive
 ) -> AsyncGenerator[bytes, None]:
-    async with aclosing(_slices(pool, place)) as slices:
+    async with aclosing(_slices(pool, place, proof)) as slices:
         async for entries in slices:
             async with aclosing(_write_slice(reader, entries, archive)) as written:
                 async for piece in written:
                     yield piece
 
 
-async def _slices(pool: Pool, place: Place) -> AsyncGenerator[list[tuple[bytes, EntryRow]], None]:
+async def _slices(
+    pool: Pool, place: Place, proof: Proof | None = None
+) -> AsyncGenerator[list[tuple[bytes, EntryRow]], None]:
     """(path in the archive, entry), each folder's right before all that lies below it.
 
     GNU tar restores folders' times in that order only."""
     cut = len(names.parent(place.path))
     cut += 1 if cut else 0
-    async with aclosing(browsing.walk(pool, place, catalogue.ROWS, in_order=True)) as walked:
+    async with aclosing(browsing.walk(pool, place, catalogue.ROWS, proof, in_order=True)) as walked:
         async for folders in walked:
             yield [
                 (join_path(folder, entry.name)[cut:], entry)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from libs.shared import catalogue, errors
-from libs.shared.catalogue import Columns, EntryRow, FolderEntry, RestorePoint
+from libs.shared.catalogue import Columns, EntryRow, FolderEntry, Proof, RestorePoint
 from libs.shared.database import Connection, Pool, tenant_transaction
 from services.portal import store
 from services.portal.actions import log, runs
@@ -43,7 +43,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class Place:
-    """A path that a restore point holds, and who looks at it."""
+    """A path that a restore point holds, and who looks at it.
+
+    is_chosen: the restore point was asked for by its number, be it the newest or not."""
 
     actor: Actor
     plan: catalogue.Plan
@@ -51,6 +53,7 @@ class Place:
     path: bytes
     entry: EntryRow
     timezone: str
+    is_chosen: bool
 
     @property
     def tenant_id(self) -> UUID:
@@ -109,7 +112,8 @@ async def find_place(pool: Pool, asked: Asked) -> Place:
         entry = await catalogue.find_entry(conn, tenant_id, plan.plan_id, point.number, clean)
         if entry is None:
             raise errors.NotFound("file or folder in this restore point")
-    return Place(asked.actor, plan, point, clean, entry, tenant.timezone)
+    is_chosen = asked.run is not None
+    return Place(asked.actor, plan, point, clean, entry, tenant.timezone, is_chosen)
 
 
 async def _find_point(
@@ -145,9 +149,16 @@ async def list_folder(pool: Pool, place: Place, *, deleted: bool = False) -> lis
 
 
 def walk(
-    pool: Pool, place: Place, columns: Columns[T], *, in_order: bool = False
+    pool: Pool,
+    place: Place,
+    columns: Columns[T],
+    proof: Proof | None = None,
+    *,
+    in_order: bool = False,
 ) -> AsyncGenerator[list[tuple[bytes, list[T]]], None]:
-    """Yields a place and all that lies below it, as `catalogue.walk`; raises PointExpired."""
+    """Yields a place and all that lies below it, as `catalogue.walk`.
+
+    Raises PointExpired, and Unproven where it is not what `proof` says."""
     tree = catalogue.Tree(place.tenant_id, place.plan.plan_id, place.run.number, place.path)
     begin = partial(tenant_transaction, pool, place.tenant_id)
-    return catalogue.walk(begin, tree, columns, in_order=in_order)
+    return catalogue.walk(begin, tree, columns, in_order=in_order, proof=proof)

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from libs.shared import errors
 from libs.shared.database import Pool
 from services.portal.actions import log
-from services.portal.actions.files import contents
+from services.portal.actions.files import contents, proving
 from services.portal.actions.files.browsing import Place
 from services.portal.actions.files.spans import Reader
 from services.portal.rules.files import ranges
@@ -31,9 +31,10 @@ async def view(pool: Pool, place: Place) -> None:
 
 
 async def read(reader: Reader, place: Place, part: ByteRange) -> AsyncGenerator[bytes, None]:
-    """Yields a file, or a part of it, in pieces; raises Damaged, Unavailable."""
+    """Yields a file, or a part of it, in pieces; raises Damaged, Unproven, Unavailable."""
     span = "" if part.is_whole else f"{part.start}-{part.start + part.length - 1}"
     await log.note_alone(reader.pool, place.actor, acts.FileDownloaded(*place.shown, span))
+    await proving.prove(reader, place)
     chunk_ids = place.entry.chunk_ids
     async with aclosing(contents.read_range(reader, chunk_ids, part.start, part.length)) as pieces:
         async for piece in pieces:

@@ -12,7 +12,7 @@ from libs.shared.entries import FolderDelta
 from libs.shared.restores import Part, PlacedChunk
 from services.portal import store
 from services.portal.actions import log
-from services.portal.actions.files import browsing
+from services.portal.actions.files import browsing, proving
 from services.portal.actions.files.browsing import Place
 from services.portal.actions.files.spans import Reader, split_ids
 from services.portal.rules.log import acts
@@ -26,9 +26,10 @@ async def write(reader: Reader, place: Place) -> AsyncGenerator[bytes, None]:
 
     A folder's own entry comes before what is in it. A chunk's place comes no later than the first
     entry that needs it, and only once in a part; one that is lost has none, and costs its file
-    alone. Raises PointExpired, Unavailable: without its end it is no whole list."""
+    alone. Raises PointExpired, Unproven, Unavailable: without its end it is no whole list."""
     await log.note_alone(reader.pool, place.actor, acts.RestoreListed(*place.shown))
-    async with aclosing(browsing.walk(reader.pool, place, catalogue.ENTRIES)) as walked:
+    proof = await proving.prove(reader, place)
+    async with aclosing(browsing.walk(reader.pool, place, catalogue.ENTRIES, proof)) as walked:
         async for folders in walked:
             for deltas in entries.cut_deltas(folders, _PART_BYTES):
                 found: list[PlacedChunk] = []

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.retention.actions.audit import comparing, repairing
+from services.retention.actions.audit import comparing, proving, repairing
 
-__all__ = ["comparing", "repairing"]
+__all__ = ["comparing", "proving", "repairing"]

@@ -11,6 +11,7 @@ from libs.shared.bucket import PackObject
 from libs.shared.catalogue import volumes
 from libs.shared.objects import StoredObject
 from services.retention import rules, store
+from services.retention.actions.audit.proving import compare_points
 from services.retention.actions.collection.strays import STRAY_AFTER
 from services.retention.actions.parts import Leftover, list_leftovers
 from services.retention.actions.resources import Resources
@@ -35,6 +36,8 @@ async def compare_tenant(
         yield found
     async for left in list_leftovers(resources, tenant_id, now, store_now):
         yield _describe_leftover(tenant_id, left)
+    async for found in compare_points(resources, tenant_id, now):
+        yield found
     async with (
         database.acquire(resources.pool) as conn,
         conn.transaction(isolation="repeatable_read", readonly=True),

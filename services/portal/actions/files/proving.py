@@ -1,0 +1,80 @@
+"""A restore point is proven before anything of it is given out (docs/decisions/0037)."""
+
+from __future__ import annotations
+
+from libs.shared import bucket, catalogue, logs, proofs
+from libs.shared.bucket import Tally, Unreadable
+from libs.shared.catalogue import Proof
+from libs.shared.database import tenant_transaction
+from libs.shared.objects import ObjectMissing
+from libs.shared.proofs import ENTRY_FIELDS, PointSeal, Prover, Unproven
+from services.portal.actions.files.browsing import Place
+from services.portal.actions.files.spans import Reader
+from services.portal.rules.files.newest import PointsMissing
+
+
+async def prove(reader: Reader, place: Place) -> Proof:
+    """What a place must come to while it is walked; of a file, this proves all.
+
+    Raises Unproven where rows are not what a commit sealed, and PointsMissing where the bucket
+    knows of a newer restore point than the catalogue, unless this very one was asked for.
+    """
+    try:
+        seal = _open_seal(reader, place)
+        if not place.is_chosen:
+            await _check_newest(reader, place)
+        return await _prove_path(reader, place, seal)
+    except Unproven:
+        logs.get().error(
+            "restore_point.unproven",
+            tenant_id=str(place.tenant_id),
+            plan_id=str(place.plan.plan_id),
+            run=place.run.number,
+        )
+        raise
+
+
+def _open_seal(reader: Reader, place: Place) -> PointSeal:
+    run = place.run
+    where = place.tenant_id, place.plan.plan_id, run.number
+    seal = proofs.open_point(run.sealed, reader.keys, *where)
+    told = (run.run_id, run.committed_at, run.files_total, run.bytes_protected)
+    if told != (seal.run_id, seal.committed_at, seal.files_total, seal.bytes_protected):
+        raise Unproven(run.number)
+    return seal
+
+
+async def _prove_path(reader: Reader, place: Place, seal: PointSeal) -> Proof:
+    prover = Prover(reader.keys)
+    root = proofs.read_root(seal.root)
+    if not place.path:
+        return Proof(prover, root)
+    where = place.tenant_id, place.plan.plan_id, place.run.number
+    async with tenant_transaction(reader.pool, place.tenant_id) as conn:
+        entry, digest = await catalogue.prove_path(conn, where, place.path, prover, root)
+    if entry is None or entry[:ENTRY_FIELDS] != place.entry[:ENTRY_FIELDS]:
+        raise Unproven(place.run.number)
+    return Proof(prover, digest)
+
+
+async def _check_newest(reader: Reader, place: Place) -> None:
+    """The bucket's tallies first: what they tell was in the catalogue before."""
+    told = 0
+    async for key, _ in reader.objects.list(bucket.tallies_of(place.tenant_id)):
+        try:
+            tally = bucket.open_as(await reader.objects.get(key), reader.keys, key, Tally)
+        except ObjectMissing:
+            continue  # replaced since the listing
+        except Unreadable as trouble:
+            logs.get().error("tally.unreadable", key=key, why=str(trouble))
+            continue
+        numbers = [one.number for one in tally.plans if one.plan_id == place.plan.plan_id]
+        told = max(told, *numbers) if numbers else told
+    async with tenant_transaction(reader.pool, place.tenant_id) as conn:
+        plan = await catalogue.find_plan(conn, place.tenant_id, place.plan.plan_id)
+    known = plan.last_run if plan is not None and plan.last_run is not None else 0
+    if told > known:
+        logs.get().error(
+            "restore_points.missing", plan_id=str(place.plan.plan_id), told=told, known=known
+        )
+        raise PointsMissing(known, told)
