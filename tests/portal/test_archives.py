@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

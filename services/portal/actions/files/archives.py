@@ -54,11 +54,11 @@ async def write(
     """Yields the archive of a folder, a file or a symlink; names are relative to its parent.
 
     Raises Damaged, Unproven, Unavailable: what was yielded until then is no whole archive."""
-    await log.note_alone(pool, place.actor, acts.FolderDownloaded(*place.shown))
-    proof = await proving.prove(reader, place)
     waiting: list[bytes] = []
     held = 0
     with closing(archive):
+        await log.note_alone(pool, place.actor, acts.FolderDownloaded(*place.shown))
+        proof = await proving.prove(reader, place)
         async with aclosing(_write_entries(pool, reader, place, proof, archive)) as written:
             async for piece in written:
                 waiting.append(piece)
