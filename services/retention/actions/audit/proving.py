@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from libs.shared import bucket, catalogue, database, proofs
-from libs.shared.bucket import End, RunObjects, Tally
+from libs.shared.bucket import End, Head, RunObjects, Tally
 from libs.shared.catalogue import Folders, RestorePoint
 from libs.shared.keys import KeysDestroyed, KeysUnreadable, TenantKeys
 from libs.shared.proofs import PointSeal, Prover, Unproven
@@ -26,10 +26,12 @@ _UNDER_WAY = timedelta(hours=1)
 
 @dataclass
 class _Told:
-    """What the bucket says of a plan."""
+    """What the bucket says of a plan; `parts` are the keys of those that are there."""
 
     runs: RunObjects
+    parts: set[str]
     ends: list[End] = field(default_factory=list)
+    heads: list[Head] = field(default_factory=list)
 
 
 async def compare_points(
@@ -58,9 +60,7 @@ async def compare_points(
             "No tally of this client is in the bucket: newest restore points may be gone from it.",
         )
     for plan_id in sorted({*plans, *counted}):
-        told = _Told((await list_objects(resources, tenant_id, plan_id)).runs)
-        ends = await read_all(resources, tenant_id, list(told.runs.ends.values()), End)
-        told.ends = [end for end in ends if end is not None]
+        told = await _read_told(resources, tenant_id, plan_id)
         async with (
             database.acquire(resources.pool) as conn,
             conn.transaction(isolation="repeatable_read", readonly=True),
@@ -74,6 +74,18 @@ async def compare_points(
             *plan.compare_objects(told, now),
         ]:
             yield found
+
+
+async def _read_told(resources: Resources, tenant_id: UUID, plan_id: UUID) -> _Told:
+    found = await list_objects(resources, tenant_id, plan_id)
+    told = _Told(found.runs, {part.key for parts in found.parts.values() for part in parts})
+    ends = await read_all(resources, tenant_id, list(found.runs.ends.values()), End)
+    told.ends = [end for end in ends if end is not None]
+    listed = max(found.runs.lists, default=0)
+    names = [key for number, some in found.runs.heads.items() if number > listed for key in some]
+    heads = await read_all(resources, tenant_id, names, Head)
+    told.heads = [head for head in heads if head is not None]
+    return told
 
 
 class _Plan:
@@ -181,13 +193,17 @@ class _Plan:
         """What a rebuild would need of each restore point since the newest whole list."""
         listed = max(told.runs.lists, default=0)
         ended = {end.number for end in told.ends}
+        heads = {head.run_id: head for head in told.heads}
         for number, point in self._points.items():
             if number <= listed or point.committed_at + _UNDER_WAY > now:
                 continue
-            if number not in ended or number not in told.runs.heads:
-                yield self._say(
-                    "run-object-missing", number, "its head or end is gone from the bucket"
-                )
+            head = heads.get(point.run_id)
+            if head is None or number not in ended:
+                what = "its head or end is gone from the bucket, or can't be read"
+                yield self._say("run-object-missing", number, what)
+            elif not told.parts.issuperset(part.key for part in head.parts):
+                what = "a part of what it brought is gone from the bucket"
+                yield self._say("run-object-missing", number, what)
 
     def _say(self, kind: rules.audit.Kind, number: int, what: str) -> Disagreement:
         return Disagreement(kind, self._tenant_id, f"Plan {self._plan_id}, run {number}: {what}.")
