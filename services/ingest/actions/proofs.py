@@ -23,18 +23,23 @@ class Changes:
         self._prover = prover
         self._sums: dict[int, int] = {}
 
+    def measure(self, entries: Sequence[Entry]) -> list[int]:
+        """What each entry adds to its folder's digest."""
+        return [self._prover.entry(entry) for entry in entries]
+
     def add(
         self,
         folder_ids: Sequence[int],
         entries: Sequence[Entry],
+        measures: Sequence[int],
         only: Iterable[tuple[int, bytes]] | None,
     ) -> None:
         """Counts entries that came; `only` those of these (folder, name), where it says some."""
         wanted = None if only is None else set(only)
-        sums, make = self._sums, self._prover.entry
-        for folder_id, entry in zip(folder_ids, entries, strict=True):
+        sums = self._sums
+        for folder_id, entry, measure in zip(folder_ids, entries, measures, strict=True):
             if wanted is None or (folder_id, entry.name) in wanted:
-                sums[folder_id] = sums.get(folder_id, 0) + make(entry)
+                sums[folder_id] = sums.get(folder_id, 0) + measure
 
     async def subtract_closed(self, conn: Connection, place: store.plans.Place) -> None:
         """Counts the versions that the run closed."""

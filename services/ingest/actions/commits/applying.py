@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from array import array
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -139,10 +140,15 @@ class Application:
             await self._close(
                 await store.commits.close_replaced(self._conn, self._place, folder_ids, upserts)
             )
-        added, only = await store.commits.add_versions(
-            self._conn, self._place, folder_ids, upserts, crc32s, self._now
-        )
-        self._changes.add(folder_ids, upserts, only)
+        # While the database is busy: it takes no longer.
+        measuring = asyncio.ensure_future(self._resources.in_thread(self._changes.measure, upserts))
+        try:
+            added, only = await store.commits.add_versions(
+                self._conn, self._place, folder_ids, upserts, crc32s, self._now
+            )
+        finally:
+            measures = await measuring
+        self._changes.add(folder_ids, upserts, measures, only)
         self._add(added)
         self.added += added.files
         if self._counts:
