@@ -106,23 +106,24 @@ def seal(
     for chunk in chunks:
         chunk_id, size, encoding = chunk.chunk_id, chunk.size, chunk.encoding
         payload = view[chunk.offset : chunk.offset + chunk.length]
-        nonce = blake3(chunk_id, key=nonce_key).update(payload).digest(_NONCE_BYTES)
+        aad = aad_head + chunk_id + _AAD_TAIL.pack(size, encoding)
+        nonce = _nonce(nonce_key, aad, payload)
         end = offset + chunk.length + SEAL_OVERHEAD_BYTES
         out[offset : offset + _NONCE_BYTES] = nonce
-        aad = aad_head + chunk_id + _AAD_TAIL.pack(size, encoding)
         encrypt_into(nonce, payload, aad, out[offset + _NONCE_BYTES : end])
         index += _SEALED_RECORD.pack(chunk_id, end - offset, size, encoding, chunk.crc32)
         places.append(SealedChunk(chunk_id, offset, end - offset, size, encoding, chunk.crc32))
         offset = end
     aad = _INDEX_AAD + tenant_id.bytes + pack_id
-    out[offset : offset + index_bytes] = _seal_bytes(keys, pack_id, index, aad)
+    out[offset : offset + index_bytes] = seal_blob(index, keys, aad)
     out[offset + index_bytes :] = _TRAILER.pack(len(chunks), index_bytes, SEAL_END_MAGIC)
     return SealedPack(out, places)
 
 
 def seal_blob(plain: Bytes, keys: SealingKeys, aad: bytes) -> bytes:
     """Any bytes under the data key; `aad` says what they are and must be given to open them."""
-    return _seal_bytes(keys, aad + b"\0", plain, aad)
+    nonce = _nonce(keys.nonce_key, aad, plain)
+    return nonce + keys.cipher.encrypt(nonce, plain, aad)
 
 
 def open_blob(sealed: Bytes, keys: SealingKeys, aad: bytes) -> bytes:
@@ -130,9 +131,10 @@ def open_blob(sealed: Bytes, keys: SealingKeys, aad: bytes) -> bytes:
     return _open(sealed, keys, aad, aad.decode("utf-8", "backslashreplace"))
 
 
-def _seal_bytes(keys: SealingKeys, name: bytes, plain: Bytes, aad: bytes) -> bytes:
-    nonce = blake3(name, key=keys.nonce_key).update(plain).digest(_NONCE_BYTES)
-    return nonce + keys.cipher.encrypt(nonce, plain, aad)
+def _nonce(nonce_key: bytes, aad: bytes, plain: Bytes) -> bytes:
+    """Of all that is sealed: what differs in anything never meets under one nonce."""
+    length = len(aad).to_bytes(4, "big")
+    return blake3(length + aad, key=nonce_key).update(plain).digest(_NONCE_BYTES)
 
 
 def open_chunk(sealed: Bytes, keys: SealingKeys, tenant_id: UUID, chunk: ChunkIdentity) -> bytes:

@@ -65,6 +65,14 @@ async def test_the_same_key_starts_one_run(agent: Agent, ingest: House) -> None:
     assert len(started) == 1
 
 
+async def test_a_key_of_another_plan_starts_nothing(agent: Agent) -> None:
+    first, second = await agent.declare(), await agent.declare("other")
+    key = str(uuid.uuid4())
+    assert (await agent.ask_start(first, run_key=key)).status_code == 201
+    assert problem_of(await agent.ask_start(second, run_key=key)) == (409, "conflict")
+    assert (await agent.ask_start(first, run_key=key)).status_code == 201
+
+
 async def test_the_newer_run_wins(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     first = await agent.start(plan)

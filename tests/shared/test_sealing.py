@@ -63,9 +63,9 @@ def test_a_sealed_pack_has_exactly_these_bytes() -> None:
     sealed = seal(pack)
     assert pack.id == ("56c93535dd883025096751cae15225cb00e2fd6bf3f218f76963dfc5c32bfb89")
     assert sealed.body.hex() == (
-        "43465345414c310af846e11d37e9b18c2b74a489902d0f08d853c15018738dabf96fa36d2613fd46"
-        "ba7135dd344a940f115159143f6c57f11567fb4e1fbbb182fdc44f13317a1e84929123e032c9b2e7"
-        "0d155c0a9dc5636237506a9925d13c957968362a92f8b7445062858ca813c30f0000000100000049"
+        "43465345414c310aa3ab7168f98cb6b14c67dbe48395df76039cbd22b70785acbf80a5359d10cbee"
+        "5650db0cae840e10adc30748a5be7247ebc254258cdab83d49288e0eb415c2687f9e9d77e70b48eb"
+        "90038c230e5cd9f357b621056d72df47a05b7203c9354a4fd11f187210f5dc9f0000000100000049"
         "43465331"
     )
 
@@ -148,3 +148,24 @@ def test_every_flipped_bit_and_every_cut_of_a_sealed_pack_is_noticed() -> None:
 
 def test_equal_content_in_two_tenants_has_unequal_ids() -> None:
     assert packs.chunk_id(b"same", bytes(32)) != packs.chunk_id(b"same", bytes([1] * 32))
+
+
+def test_no_two_seals_that_differ_in_anything_share_a_nonce() -> None:
+    """The same payload under another size, encoding, id or tenant is another message."""
+    body = b"payload of some bytes"
+    chunk = packs.verify(build([body]).body, build([body]).id, KEYS.chunk_key)[0]
+    others = [
+        (chunk, TENANT),
+        (msgspec.structs.replace(chunk, size=chunk.size + 1), TENANT),
+        (msgspec.structs.replace(chunk, encoding=chunk.encoding ^ 1), TENANT),
+        (msgspec.structs.replace(chunk, chunk_id=bytes(32)), TENANT),
+        (chunk, STRANGER),
+    ]
+    nonces = set()
+    for one, tenant in others:
+        sealed = sealing.seal(build([body]).body, [one], KEYS, tenant, bytes(32))
+        first = sealed.chunks[0]
+        nonces.add(bytes(sealed.body[first.offset : first.offset + 12]))
+    assert len(nonces) == len(others)
+    blobs = {sealing.seal_blob(b"plain", KEYS, aad)[:12] for aad in (b"one", b"two", b"onep")}
+    assert len(blobs) == 3

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from libs.shared import clock, database, logs, outbox, reasons
 from libs.shared.catalogue import volumes
 from libs.shared.database import Connection
-from libs.shared.errors import NotFound, Refusal, ShareUsed
+from libs.shared.errors import Conflict, NotFound, Refusal, ShareUsed
 from libs.shared.events import Outcome, RunFinished, RunStarted
 from libs.shared.reasons import Reason
 from services.ingest import rules, store
@@ -59,6 +59,8 @@ async def start_run(
     async with hold_plan(resources, agent, plan_id) as (conn, plan):
         now = clock.now()
         run = await store.runs.find_by_key(conn, agent.tenant_id, agent.agent_id, run_key)
+        if run is not None and run.plan_id != plan_id:
+            raise Conflict("This run_key is that of another plan's run; choose a new one.")
         if run is None:
             run, refusal = await _open(
                 resources, conn, agent, plan, run_key, estimated_new_bytes, now
