@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.portal.actions.files import (
     archives,
     browsing,
+    changed,
     contents,
     downloads,
     finding,
@@ -17,6 +18,7 @@ from services.portal.actions.files import (
 __all__ = [
     "archives",
     "browsing",
+    "changed",
     "contents",
     "downloads",
     "finding",

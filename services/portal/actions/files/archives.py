@@ -11,6 +11,7 @@ from isal import isal_zlib
 from libs.shared import catalogue
 from libs.shared.catalogue import EntryRow, Proof, join_path
 from libs.shared.database import Pool
+from libs.shared.proofs import Unproven
 from services.portal.actions import log
 from services.portal.actions.files import browsing, contents, proving
 from services.portal.actions.files.browsing import Place
@@ -108,11 +109,10 @@ async def _slices(
     cut += 1 if cut else 0
     async with aclosing(browsing.walk(pool, place, catalogue.ROWS, proof, in_order=True)) as walked:
         async for folders in walked:
-            yield [
-                (join_path(folder, entry.name)[cut:], entry)
-                for folder, entries in folders
-                for entry in entries
-            ]
+            found = [(folder, entry) for folder, entries in folders for entry in entries]
+            if not all(names.is_name(entry.name) for _, entry in found):
+                raise Unproven(place.run.number)
+            yield [(join_path(folder, entry.name)[cut:], entry) for folder, entry in found]
 
 
 async def _write_slice(

@@ -1,4 +1,4 @@
-"""A tar archive that brings back exactly what was copied.
+"""A tar archive that brings back exactly what was copied, but names that lead elsewhere.
 
 GNU headers hold any bytes in names (`@LongLink`), owners and sizes beyond octal; a PAX header
 before them holds what they can't, the fraction of a second. GNU tar, bsdtar and Python read both.
@@ -10,6 +10,8 @@ import tarfile
 from collections.abc import Iterator
 
 from libs.shared.catalogue import EntryRow
+from services.portal.actions.files.changed import ChangedNames
+from services.portal.rules.files import names
 
 _TYPES = {"f": tarfile.REGTYPE, "d": tarfile.DIRTYPE, "l": tarfile.SYMTYPE}
 _BLOCK = tarfile.BLOCKSIZE
@@ -17,13 +19,20 @@ _SECOND = 10**9
 
 
 class Tar:
-    """Builds an archive piece by piece; keeps nothing of what it has said."""
+    """Builds an archive piece by piece."""
 
     media_type = "application/x-tar"
 
+    def __init__(self) -> None:
+        self._shown = names.Shown(names.tar_name)
+        self._changed = ChangedNames()
+
     def begin(self, path: bytes, entry: EntryRow) -> bytes:
         """What comes before an entry's content."""
-        header = tarfile.TarInfo(_text(path))
+        name = self._shown.show(path, entry.kind)
+        if name != _text(path):
+            self._changed.note(name, path)
+        header = tarfile.TarInfo(name)
         header.type = _TYPES[entry.kind]
         header.mode = entry.mode
         header.uid = entry.uid
@@ -39,11 +48,18 @@ class Tar:
         return bytes(-entry.size % _BLOCK) if entry.kind == "f" else b""
 
     def finish(self) -> Iterator[bytes]:
-        """What comes after the last entry."""
+        """The list of changed names, if any, and the end."""
+        if size := self._changed.size:
+            header = tarfile.TarInfo(names.NAMES_LIST)
+            header.size = size
+            yield header.tobuf(tarfile.GNU_FORMAT)
+            yield from self._changed.read()
+            yield bytes(-size % _BLOCK)
         yield bytes(2 * _BLOCK)
 
     def close(self) -> None:
-        """Nothing was kept."""
+        """Removes the list."""
+        self._changed.close()
 
 
 def _text(raw: bytes) -> str:

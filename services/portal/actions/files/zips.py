@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from tempfile import SpooledTemporaryFile
 
 from libs.shared.catalogue import EntryRow
+from services.portal.actions.files.changed import SPOOL_BYTES, ChangedNames, read_back
 from services.portal.rules.files import names
 
 _LOCAL = struct.Struct("<IHHHHHIIIHH")
@@ -26,14 +27,7 @@ _UTF8 = 0x800
 _MADE_ON_UNIX = (3 << 8) | 45
 _FULL32 = 0xFFFFFFFF
 _FULL16 = 0xFFFF
-_SPOOL_BYTES = 1024 * 1024
 _TYPES = {"f": stat.S_IFREG, "d": stat.S_IFDIR, "l": stat.S_IFLNK}
-_INTRODUCTION = (
-    "Names that a zip can't hold were changed. Each line: the name in this archive, a tab, the "
-    "original bytes percent-encoded.\r\n"
-    "Les noms qu'un zip ne peut pas contenir ont été modifiés. Chaque ligne : le nom dans cette "
-    "archive, une tabulation, les octets d'origine encodés en pourcent.\r\n\r\n"
-)
 
 
 class Zip:
@@ -42,17 +36,17 @@ class Zip:
     media_type = "application/zip"
 
     def __init__(self) -> None:
-        self._central = SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - lives as long as this
-        self._changed = SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - lives as long as this
-        self._changed_crc32 = 0
+        self._shown = names.Shown(names.zip_name)
+        self._central = SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115 - lives as long as this
+        self._changed = ChangedNames()
         self._count = 0
         self._offset = 0
 
     def begin(self, path: bytes, entry: EntryRow) -> bytes:
         """What comes before an entry's content; a symlink's target is in it."""
-        name = names.zip_path(path)
+        name = self._shown.show(path, entry.kind)
         if name.encode() != path:
-            self._note_change(name, path)
+            self._changed.note(name, path)
         crc32, size, body = entry.crc32, entry.size, b""
         if entry.kind == "l":
             body = entry.target
@@ -69,25 +63,19 @@ class Zip:
 
     def finish(self) -> Iterator[bytes]:
         """The list of changed names, if any, and the central directory."""
-        if size := self._changed.tell():
-            yield self._header(names.NAMES_LIST, stat.S_IFREG | 0o644, 0, size, self._changed_crc32)
-            yield from _read_back(self._changed)
+        if size := self._changed.size:
+            crc32 = self._changed.crc32
+            yield self._header(names.NAMES_LIST, stat.S_IFREG | 0o644, 0, size, crc32)
+            yield from self._changed.read()
         start = self._offset
         size = self._central.tell()
-        yield from _read_back(self._central)
+        yield from read_back(self._central)
         yield _end(self._count, start, size)
 
     def close(self) -> None:
         """Removes the temporary files."""
         self._central.close()
         self._changed.close()
-
-    def _note_change(self, name: str, path: bytes) -> None:
-        line = f"{name}\t{names.quoted(path)}\r\n".encode()
-        if not self._changed.tell():
-            line = _INTRODUCTION.encode() + line
-        self._changed_crc32 = zlib.crc32(line, self._changed_crc32)
-        self._changed.write(line)
 
     def _header(self, name: str, mode: int, mtime_ns: int, size: int, crc32: int) -> bytes:
         """The entry's local header; its central one is kept for the end."""
@@ -132,12 +120,6 @@ def _end(count: int, start: int, size: int) -> bytes:
     return end + _END.pack(
         0x06054B50, 0, 0, short, short, min(size, _FULL32), min(start, _FULL32), 0
     )
-
-
-def _read_back(spool: SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
-    spool.seek(0)
-    while piece := spool.read(_SPOOL_BYTES):
-        yield piece
 
 
 def _dos_time(mtime_ns: int) -> tuple[int, int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
+from collections.abc import Callable
 from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
 
 from libs.shared.catalogue import terms
@@ -57,15 +59,47 @@ def attachment(name: bytes, suffix: str = "") -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(shown, safe='')}"
 
 
-def zip_path(path: bytes) -> str:
-    """A path as a zip can hold it; two paths never become one.
+class Shown:
+    """The paths of one archive, as an unpacker may safely be told them; two never become one.
 
-    What is no UTF-8, can't be seen, or would mean something to an unpacker stands as `%XX`."""
-    resources = path.split(b"/")
-    safe = [_zip_name(part) for part in resources]
-    if safe[0] == NAMES_LIST:
-        safe[0] = "%5F" + NAMES_LIST[1:]
-    return "/".join(safe)
+    clean: makes a name of a name. What would meet a symlink where case doesn't count is called
+    otherwise, so that nothing is ever unpacked through a link."""
+
+    def __init__(self, clean: Callable[[bytes], str]) -> None:
+        self._clean = clean
+        self._links: set[int] = set()
+        self._folders: set[int] = set()
+        self._renamed: dict[bytes, str] = {}
+
+    def show(self, path: bytes, kind: str = "f") -> str:
+        """A path of the archive, folders before what is in them; as text, bytes in surrogates."""
+        folded = hash(_fold_case(path))
+        if folded in (self._folders if kind == "l" else self._links):
+            name = last(path)
+            self._renamed[path] = f"%{name[0]:02X}" + self._clean(name[1:]) if name else ""
+        if kind == "l":
+            self._links.add(folded)
+        elif kind == "d":
+            self._folders.add(folded)
+        parts = path.split(b"/")
+        safe = [
+            self._renamed.get(b"/".join(parts[: place + 1])) or self._clean(part)
+            if self._renamed
+            else self._clean(part)
+            for place, part in enumerate(parts)
+        ]
+        if safe[0] == NAMES_LIST:
+            safe[0] = "%5F" + NAMES_LIST[1:]
+        return "/".join(safe)
+
+
+def _fold_case(path: bytes) -> str:
+    return unicodedata.normalize("NFC", path.decode("utf-8", "surrogateescape")).casefold()
+
+
+def is_name(name: bytes) -> bool:
+    """Whether an entry may be called so; whatever else is said of one comes from no agent."""
+    return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name
 
 
 _LOOKS_ESCAPED = re.compile("%(?=[0-9A-F]{2})")
@@ -73,7 +107,10 @@ _LOOKS_CUT = re.compile("~(?=[0-9a-f]{16}$)")
 _DRIVE = re.compile("^([A-Za-z]):")
 
 
-def _zip_name(name: bytes) -> str:
+def zip_name(name: bytes) -> str:
+    """A name as a zip can hold it.
+
+    What is no UTF-8, can't be seen, or would mean something to an unpacker stands as `%XX`."""
     text = name.decode("utf-8", "surrogateescape")
     # Names that look like our own escapes are escaped too, or they could meet another.
     text = _LOOKS_CUT.sub("%7E", _LOOKS_ESCAPED.sub("%25", text))
@@ -83,6 +120,17 @@ def _zip_name(name: bytes) -> str:
         return text
     head = text.encode()[:_ZIP_CUT_BYTES].decode("utf-8", "ignore")
     return f"{head}~{hashlib.sha256(name).hexdigest()[:16]}"
+
+
+def tar_name(name: bytes) -> str:
+    """A name as a tar holds it: all of its bytes but what would lead an unpacker elsewhere.
+
+    Backslashes and drives do on Windows; they stand as `%XX`, and so does what looks like that."""
+    text = name.decode("utf-8", "surrogateescape")
+    if "\\" not in text and ":" not in text and "%" not in text:
+        return text
+    text = _LOOKS_ESCAPED.sub("%25", text).replace("\\", "%5C")
+    return _DRIVE.sub(r"\1%3A", text)
 
 
 def _percent(match: re.Match[str]) -> str:
