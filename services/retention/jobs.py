@@ -31,6 +31,9 @@ PASSES = Counter("coffre_retention_passes", "Passes over a tenant that ended, by
 FAILURES = Counter("coffre_retention_failures", "Passes over a tenant that failed, by job", ["job"])
 SCRUBBED = Counter("coffre_scrubbed_bytes", "Bytes read again and found to be whole or damaged")
 OLDEST = Gauge("coffre_scrub_oldest_seconds", "Age of the verification of the longest unread pack")
+UNPROVEN = Gauge(
+    "coffre_restore_points_unproven", "Restore points that are altered or missing, at the last look"
+)
 DAMAGED = Gauge("coffre_packs_damaged", "Damaged packs whose chunks were not yet sent again")
 
 
@@ -88,6 +91,25 @@ async def scrub(resources: Resources) -> int:
     return packs
 
 
+async def prove(resources: Resources) -> None:
+    """Compares all restore points with their seals and with what the bucket says of them."""
+    each = _EachTenant("prove")
+    unproven = 0
+    for tenant in await _list_tenants(resources):
+        found = await each.attempt(tenant, _prove(resources, tenant))
+        unproven += found or 0
+    UNPROVEN.set(unproven)
+    each.check()
+
+
+async def _prove(resources: Resources, tenant: store.tenants.Tenant) -> int:
+    found = 0
+    async for one in actions.audit.proving.compare_points(resources, tenant.tenant_id, clock.now()):
+        logs.get().error("restore_point.doubtful", kind=one.kind, what=one.sentence)
+        found += 1
+    return found
+
+
 async def measure_storage(resources: Resources) -> None:
     """Tells how old the oldest verification is, and what waits for somebody."""
     async with database.acquire(resources.pool) as conn:
@@ -137,5 +159,6 @@ class _EachTenant:
 JOBS: Jobs[Resources] = [
     Job("collect", lambda resources: resources.rhythm.collect_every, collect, leader=True),
     Job("scrub", timedelta(minutes=1), scrub, leader=True),
+    Job("prove", timedelta(days=1), prove, leader=True),
     Job("measure_storage", timedelta(minutes=1), measure_storage),
 ]
