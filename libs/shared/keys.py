@@ -71,6 +71,11 @@ class TenantKeys:
         return blake3(self.data_key, derive_key_context="coffre 2026 nonce").digest()
 
     @cached_property
+    def sum_key(self) -> bytes:
+        """Masks the check sums of contents (libs.shared.sealing)."""
+        return blake3(self.data_key, derive_key_context="coffre 2026 sum").digest()
+
+    @cached_property
     def tree_key(self) -> bytes:
         """Keys the digests of folders (docs/decisions/0037)."""
         return blake3(self.data_key, derive_key_context="coffre 2026 tree").digest()

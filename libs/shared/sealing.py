@@ -44,10 +44,15 @@ class SealingKeys(Protocol):
     def cipher(self) -> AESGCM: ...
     @property
     def nonce_key(self) -> bytes: ...
+    @property
+    def sum_key(self) -> bytes: ...
 
 
 class SealedChunk(msgspec.Struct, frozen=True, gc=False):
-    """Where a sealed chunk lies in its object: length counts nonce and tag."""
+    """Where a sealed chunk lies in its object: length counts nonce and tag.
+
+    crc32: of the content, masked.
+    """
 
     chunk_id: bytes
     offset: int
@@ -111,13 +116,24 @@ def seal(
         end = offset + chunk.length + SEAL_OVERHEAD_BYTES
         out[offset : offset + _NONCE_BYTES] = nonce
         encrypt_into(nonce, payload, aad, out[offset + _NONCE_BYTES : end])
-        index += _SEALED_RECORD.pack(chunk_id, end - offset, size, encoding, chunk.crc32)
-        places.append(SealedChunk(chunk_id, offset, end - offset, size, encoding, chunk.crc32))
+        crc32 = mask_crc32(keys, chunk_id, chunk.crc32)
+        index += _SEALED_RECORD.pack(chunk_id, end - offset, size, encoding, crc32)
+        places.append(SealedChunk(chunk_id, offset, end - offset, size, encoding, crc32))
         offset = end
     aad = _INDEX_AAD + tenant_id.bytes + pack_id
     out[offset : offset + index_bytes] = seal_blob(index, keys, aad)
     out[offset + index_bytes :] = _TRAILER.pack(len(chunks), index_bytes, SEAL_END_MAGIC)
     return SealedPack(out, places)
+
+
+def mask_crc32(keys: SealingKeys, ids: bytes, crc32: int) -> int:
+    """The CRC-32 of these chunks' content as the catalogue keeps it, and back again.
+
+    In clear it would tell a reader of the database whether a small file holds what they guess.
+    """
+    if not ids:
+        return crc32
+    return crc32 ^ int.from_bytes(blake3(ids, key=keys.sum_key).digest(4), "big")
 
 
 def seal_blob(plain: Bytes, keys: SealingKeys, aad: bytes) -> bytes:

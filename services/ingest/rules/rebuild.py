@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from libs.shared.bucket import ListedFolder
 from libs.shared.entries import Entry, EntryRejected, FolderDelta
@@ -64,10 +64,11 @@ class Gone:
 
 
 def settle_delta(
-    deltas: Iterable[FolderDelta], facts: Facts
+    deltas: Iterable[FolderDelta], facts: Facts, mask: Callable[[bytes, int], int]
 ) -> tuple[list[FolderDelta], list[int], list[bytes]]:
     """Returns (the delta without files whose chunks are gone, CRC-32s, the paths of those).
 
+    mask: makes of chunk ids and their CRC-32 what the catalogue keeps.
     Such a file counts as removed: whatever it replaced is not what the run had.
     """
     settled: list[FolderDelta] = []
@@ -83,7 +84,7 @@ def settle_delta(
                 gone.append(_join(delta.folder, entry.name))
             else:
                 upserts.append(entry)
-                crc32s.append(crc32)
+                crc32s.append(mask(entry.chunks, crc32))
         settled.append(FolderDelta(delta.folder, upserts, removed))
     return settled, crc32s, gone
 
@@ -100,7 +101,7 @@ def find_crc32(folder: bytes, entry: Entry, facts: Facts) -> int | None:
 
 
 def settle_list(
-    folders: Iterable[ListedFolder], facts: Facts
+    folders: Iterable[ListedFolder], facts: Facts, mask: Callable[[bytes, int], int]
 ) -> tuple[list[tuple[bytes, list[Listed]]], list[tuple[bytes, int, int | None]]]:
     """Returns (folders with their versions, those that can't be brought back with their runs)."""
     settled = []
@@ -114,7 +115,7 @@ def settle_list(
             if crc32 is None:
                 gone.append((_join(folder.folder, entry.name), first, last))
             else:
-                kept.append(_listed(entry, crc32, first, last))
+                kept.append(_listed(entry, mask(entry.chunks, crc32), first, last))
         settled.append((folder.folder, kept))
     return settled, gone
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from libs.shared import bucket, entries, logs
+from libs.shared import bucket, entries, logs, sealing
 from libs.shared.database import Connection
 from libs.shared.entries import FolderDelta
 from libs.shared.errors import InvalidRequest, Unavailable
+from libs.shared.keys import TenantKeys
 from services.ingest import rules, store
 from services.ingest.actions.agents import check_again
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
@@ -30,17 +31,17 @@ async def take_batch(
     async with resources.transaction(agent.tenant_id) as conn:
         run = await use_run(resources, conn, agent, run_id)
     tenant_id = agent.tenant_id
+    keys = await resources.keys.get(tenant_id)
     async with resources.batches.hold(tenant_id, 1, WAIT_SECONDS):
         deltas, ids = await resources.in_thread(tenant_id, _unpack, body)
         async with resources.acquire(tenant_id) as conn:
             facts = await find_facts(conn, agent.tenant_id, ids)
-        crc32s = await resources.in_thread(tenant_id, _check, deltas, facts)
+        crc32s = await resources.in_thread(tenant_id, _check, deltas, facts, keys)
         count = sum(len(delta.upserts) + len(delta.removed) for delta in deltas)
         pack_nos = sorted({fact.pack_no for fact in facts.values()})
         del deltas, ids, facts
     digest = hashlib.sha256(body).digest()
     key = bucket.key_of_part(run.tenant_id, run.plan_id, run.number, number, digest.hex())
-    keys = await resources.keys.get(agent.tenant_id)
     sealed = await resources.in_thread(tenant_id, bucket.seal_object, body, keys, key)
     await resources.objects.put(key, sealed)
     batch = store.intake.deltas.Batch(number, count, key, digest, pack_nos)
@@ -62,8 +63,14 @@ def _unpack(body: bytes | bytearray) -> tuple[list[FolderDelta], list[bytes]]:
     return deltas, rules.intake.list_chunk_ids(deltas)
 
 
-def _check(deltas: list[FolderDelta], facts: dict[bytes, store.intake.packs.ChunkFacts]) -> bytes:
-    crc32s = array("I", rules.intake.check_chunks(deltas, facts))
+def _check(
+    deltas: list[FolderDelta],
+    facts: dict[bytes, store.intake.packs.ChunkFacts],
+    keys: TenantKeys,
+) -> bytes:
+    plain = rules.intake.check_chunks(deltas, unmask(facts, keys))
+    chunks = (entry.chunks for delta in deltas for entry in delta.upserts)
+    crc32s = array("I", (sealing.mask_crc32(keys, *one) for one in zip(chunks, plain, strict=True)))
     crc32s.byteswap()
     return crc32s.tobytes()
 
@@ -78,6 +85,16 @@ async def find_facts(
             await store.intake.packs.find_chunk_facts(conn, tenant_id, ids[at : at + _IDS_AT_ONCE])
         )
     return facts
+
+
+def unmask(
+    facts: Mapping[bytes, store.intake.packs.ChunkFacts], keys: TenantKeys
+) -> dict[bytes, store.intake.packs.ChunkFacts]:
+    """The same with the CRC-32 of each chunk's content in clear."""
+    return {
+        chunk_id: one._replace(crc32=sealing.mask_crc32(keys, chunk_id, one.crc32))
+        for chunk_id, one in facts.items()
+    }
 
 
 async def hold_packs(

@@ -15,13 +15,13 @@ from uuid import UUID
 
 import msgspec
 
-from libs.shared import bucket, database, entries
+from libs.shared import bucket, database, entries, sealing
 from libs.shared.bucket import RunObjects, Unreadable
 from libs.shared.entries import BatchRejected, FolderDelta
 from libs.shared.keys import TenantKeys
 from services.ingest import rules
 from services.ingest.actions.commits.applying import Delta
-from services.ingest.actions.intake.deltas import find_facts
+from services.ingest.actions.intake.deltas import find_facts, unmask
 from services.ingest.actions.rebuild import fetching
 from services.ingest.actions.resources import Resources
 
@@ -195,7 +195,11 @@ class _Source:
         """What a part holds, and what is known of its chunks."""
         decoded, ids = await self._resources.in_thread(None, _decode, decode, body)
         async with database.acquire(self._resources.pool) as conn:
-            return decoded, await find_facts(conn, self._tenant_id, ids)
+            facts = await find_facts(conn, self._tenant_id, ids)
+        return decoded, unmask(facts, self._keys)
+
+    def _mask(self, ids: bytes, crc32: int) -> int:
+        return sealing.mask_crc32(self._keys, ids, crc32)
 
     async def fetch_delta(
         self, key: str, head: bucket.Head, end: bucket.End | None, *, is_whole: bool
@@ -214,7 +218,7 @@ class _Source:
                 is_whole = False
                 continue
             settled, crc32s, gone = await self._resources.in_thread(
-                None, rules.rebuild.settle_delta, deltas, facts
+                None, rules.rebuild.settle_delta, deltas, facts, self._mask
             )
             self.gathered.gone.supersede(head.number, settled)
             for path in gone:
@@ -244,7 +248,7 @@ class _Source:
             except ValueError as error:
                 raise Unreadable(f"a part of {key} can't be understood: {error}") from None
             settled, gone = await self._resources.in_thread(
-                None, rules.rebuild.settle_list, folders, facts
+                None, rules.rebuild.settle_list, folders, facts, self._mask
             )
             for path, first, last in gone:
                 self.gathered.gone.add(path, first, last)

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from isal import isal_zlib
 
-from libs.shared import catalogue
+from libs.shared import catalogue, sealing
 from libs.shared.catalogue import EntryRow, Proof, join_path
 from libs.shared.database import Pool
 from libs.shared.proofs import Unproven
@@ -120,7 +120,9 @@ async def _write_slice(
 ) -> AsyncGenerator[bytes, None]:
     ids = (one for _, entry in entries for one in split_ids(entry.chunk_ids))
     async with aclosing(contents.read(reader, contents.locate(reader, ids))) as chunks:
-        for path, entry in entries:
+        for path, masked in entries:
+            plain = sealing.mask_crc32(reader.keys, masked.chunk_ids, masked.crc32)
+            entry = masked._replace(crc32=plain)
             yield archive.begin(path, entry)
             crc32 = 0
             async with aclosing(_content(chunks, entry)) as content:
