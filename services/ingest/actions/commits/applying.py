@@ -141,7 +141,9 @@ class Application:
                 await store.commits.close_replaced(self._conn, self._place, folder_ids, upserts)
             )
         # While the database is busy: it takes no longer.
-        measuring = asyncio.ensure_future(self._resources.in_thread(self._changes.measure, upserts))
+        measuring = asyncio.ensure_future(
+            self._resources.in_thread(self._run.tenant_id, self._changes.measure, upserts)
+        )
         try:
             added, only = await store.commits.add_versions(
                 self._conn, self._place, folder_ids, upserts, crc32s, self._now

@@ -52,7 +52,7 @@ async def compare_points(
         tenant = await store.tenants.find(conn, tenant_id)
     counted = {one.plan_id for tally in tallies for one in tally.plans}
     kept_days = tenant.retention_days if tenant else 1
-    cutoff = rules.expiry.find_cutoff(now, kept_days)
+    cutoff = rules.expiry.find_window(now, kept_days).cutoff
     if plans and not tallies:
         yield Disagreement(
             "restore-point-missing",
