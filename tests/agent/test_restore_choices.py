@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from agent.restore import points
 from agent.telling.failures import UsageError
+from libs.shared.keys import KeyRing
 from tests.trees import compare_trees
 from tests.world.clients import PASSWORD, Client
+from tests.world.dates import date_point
+from tests.world.house import House
 from tests.world.machines import Machine
 
 
@@ -27,11 +32,7 @@ def test_a_date_names_the_last_restore_point_that_is_not_later(
     runs = [json.loads(line) for line in listed.stdout.splitlines()]
     assert [(one["run_number"], one["files_total"]) for one in runs] == [(2, 3), (1, 3)]
     assert "succeeded" in restore(machine, client, "--list").stdout
-    client.house.query(
-        "UPDATE catalogue.runs SET committed_at = committed_at - interval '2 days'"
-        " WHERE number = 1 AND tenant_id = $1::text::uuid",
-        client.tenant_id,
-    )
+    asyncio.run(_date_first(client, datetime.now(UTC) - timedelta(days=2)))
     yesterday = datetime.now().astimezone() - timedelta(days=1)
     then = client.restore(machine, tmp_path / "then", "--at", f"{yesterday:%d/%m/%Y}")
     assert then["run_number"] == 1
@@ -41,6 +42,17 @@ def test_a_date_names_the_last_restore_point_that_is_not_later(
     assert compare_trees(papers, Path(f"{tmp_path}/now{papers}")) == []
     early = client.restore(machine, tmp_path / "early", "--at", "2020-01-01", expect=1)
     assert (early["error"]["code"], early["error"]["subject"]) == ("server-refused", "not-found")
+
+
+async def _date_first(client: Client, at: datetime) -> None:
+    house = client.house
+    assert isinstance(house, House)
+    tenant_id = UUID(client.tenant_id)
+    keys = await KeyRing(house.objects, house.master_key).get(tenant_id)
+    [row] = await house.fetch(
+        "SELECT plan_id FROM catalogue.runs WHERE number = 1 AND tenant_id = $1", tenant_id
+    )
+    await date_point(house.fetch, keys, tenant_id, row["plan_id"], 1, at)
 
 
 @pytest.mark.parametrize(
