@@ -61,7 +61,11 @@ class World:
     def at(self, path: str, agent: str = "") -> str:
         """An address of the client's own."""
         return path.format(
-            plan=self.client.plan_id, tenant=self.client.tenant_id, agent=agent, email=ASKED
+            plan=self.client.plan_id,
+            tenant=self.client.tenant_id,
+            agent=agent,
+            email=ASKED,
+            token="none",
         )
 
     async def get(self, who: httpx2.AsyncClient, path: str, **more: Any) -> Any:
