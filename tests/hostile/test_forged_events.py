@@ -18,7 +18,7 @@ import aio_pika
 import pytest
 from aio_pika.exceptions import AMQPError
 
-from libs.shared import bus, clock, database, inbox, keys
+from libs.shared import bus, clock, database, inbox, keys, outbox
 from libs.shared.database import SERVICES
 from libs.shared.events import EVENTS, Event, PasswordIssued, ServicePinged
 from libs.shared.inbox import consumer, parked
@@ -350,6 +350,29 @@ async def test_a_key_is_changed_while_events_are_under_way(side: Sides) -> None:
         assert await parked.replay(conn, both, ids, clock.now()) == ids
     rows = await quota.pool.fetch("SELECT event_id::text, payload FROM inbox ORDER BY position")
     assert {row["event_id"] for row in rows} == {d.message_id for d in (*by_old, *by_new)}
+
+
+async def test_what_is_said_again_is_signed_with_the_key_of_that_day(side: Sides) -> None:
+    """As after a theft: the old key is nobody's, and what it signed comes again under the new."""
+    ingest, quota = await side("ingest"), await side("quota")
+    new = Signer("ingest", b"n" * 32)
+    ingest.relay()
+    ids = await ingest.say(*map(volume, range(40)))
+    await until(ingest.all_published)
+    await ingest.end()
+    await ingest.pool.execute("UPDATE outbox SET published_at = NULL")
+    ingest.start(outbox.Relay("ingest", ingest.dsn, ingest.amqp_url, new).run())
+    await until(ingest.all_published)
+    only_new = Senders({"ingest": [new.public_key]})
+    quota.start(inbox.Consumer("quota", quota.pool, quota.amqp_url, lambda: None, only_new).run())
+
+    async def all_there() -> bool:
+        return bool(await quota.value("SELECT count(*) = 80 FROM inbox"))
+
+    await until(all_there)
+    rows = await quota.pool.fetch("SELECT event_id FROM inbox WHERE state = 'pending'")
+    assert {row["event_id"] for row in rows} == set(ids)
+    assert await quota.value("SELECT count(*) FROM inbox WHERE raw IS NOT NULL") == 40
 
 
 def test_one_signature_is_good_for_each_of_its_events_and_for_no_other() -> None:
