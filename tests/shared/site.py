@@ -53,7 +53,7 @@ def routes() -> APIRouter:
             received += len(piece)
             if name == "unwanted":
                 raise NotFound("stream")
-        return Response(str(received))
+        return Response("late" if "x-late" in request.headers else str(received))
 
     @router.get("/half")
     async def half() -> Response:
@@ -62,6 +62,11 @@ def routes() -> APIRouter:
             raise RuntimeError("secret detail")
 
         return StreamingResponse(pieces())
+
+    @router.get("/slow")
+    async def slow() -> Response:
+        await asyncio.sleep(0.8)
+        return Response("slow", headers={"Connection": "close"})
 
     @router.get("/page")
     async def page() -> Response:
