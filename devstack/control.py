@@ -38,6 +38,7 @@ def up_detached(folder: Path, arguments: list[str]) -> int:
     with open(log, "wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "devstack", "up", *arguments],
+            cwd=stack.ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -31,7 +31,7 @@ def cron_file(
     local: the machine's time zone by which cron goes, None for the one set now.
     now: an aware time; the two zones are compared for the year that follows.
     """
-    command = "nice -n 10 ionice -c 3 " + shlex.join(call.argv) + " >/dev/null"
+    command = "cd / && nice -n 10 ionice -c 3 " + shlex.join(call.argv) + " >/dev/null"
     differences = _differences(ZoneInfo(rhythm.timezone), local, now)
     is_hourly = len(rhythm.hours) == 24 and rhythm.has_every_day
     if differences != {0} or rhythm.last_day:
