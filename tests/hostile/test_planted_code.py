@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from agent.programs import ours, processes
+from agent.programs import processes
 from agent.restore.crew import Crew
 from tests.agent.environments import link_agent
 from tests.agent.scripts import command, script
@@ -89,8 +89,17 @@ def test_a_restore_runs_nothing_of_the_folder_it_is_called_in(
     machine.run()
     mark = plant(tmp_path / "planted")
     restored = subprocess.run(
-        [program, "restore", "papers", "--portal", client.house.url("portal")]
-        + ["--email", client.email, "--to", "../back"],
+        [
+            program,
+            "restore",
+            "papers",
+            "--to",
+            "../back",
+            "--email",
+            client.email,
+            "--portal",
+            client.house.url("portal"),
+        ],
         cwd=mark.parent,
         env={**os.environ, "COFFRE_PASSWORD": PASSWORD},
         capture_output=True,
@@ -135,7 +144,11 @@ def test_programs_of_a_plan_get_the_technicians_variables_and_not_ours(
     client: Client, papers: Path, tmp_path: Path, campaign: Campaign
 ) -> None:
     told = tmp_path / "told"
-    tell = f"import json, os, sys; json.dump([os.getcwd(), dict(os.environ)], open({str(told)!r} + sys.argv[1], 'w'))"
+    tell = (
+        "import json, os, sys;"
+        f" file = open({str(told)!r} + sys.argv[1], 'w');"
+        " json.dump([os.getcwd(), dict(os.environ)], file); file.close()"
+    )
     dump = command(f"{tell}; print('-- the end')")
     dump["command"] = [*dump["command"], "dump"]
     plan = {
@@ -195,7 +208,3 @@ def test_what_timer_prints_starts_in_a_safe_place_by_an_absolute_path(
     }[kind]
     assert place in printed
     assert str(Path(sys.executable).with_name("coffre-agent")) in printed
-
-
-def test_where_there_is_no_program_a_timer_starts_python_without_the_folder() -> None:
-    assert ours.ISOLATED == (sys.executable, "-I")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from libs.shared.web.app import Check, create_app
+from libs.shared.web.app import Check, create_app, create_monitor
 from libs.shared.web.bodies import Limit, Limits, most_bytes, pieces_of, read_body
 from libs.shared.web.documents import Open, behind, is_known, note_known
 from libs.shared.web.problems import problem_response
@@ -14,6 +14,7 @@ __all__ = [
     "Open",
     "behind",
     "create_app",
+    "create_monitor",
     "is_known",
     "most_bytes",
     "note_known",
