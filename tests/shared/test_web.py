@@ -64,7 +64,10 @@ async def test_every_answer_has_an_id_and_safe_headers(client: Client) -> None:
         assert headers["referrer-policy"] == "no-referrer"
         assert headers["content-security-policy"].startswith("default-src 'none'")
         assert "server" not in headers
+    for path in ("/things/one", "/nowhere", "/things/bug", "/health/ready"):
+        assert (await client.http.get(path)).headers["cache-control"] == "no-store"
     page = await client.http.get("/page")
+    assert "cache-control" not in page.headers
     assert page.headers["content-security-policy"] == "default-src 'self'"
 
 

@@ -44,7 +44,7 @@ class Declared(BaseModel):
     last_run_id: UUID | None
 
 
-@entrance.post("/enrolments", status_code=201, responses=problems(401, 403, 413, 422))
+@entrance.post("/enrolments", status_code=201, responses=problems(401, 403, 413))
 async def enrol(enrolment: Enrolment, resources: Resources) -> Enrolled:
     """A one-time code for an agent's identity."""
     agent, token, keys = await actions.agents.enrol(resources, enrolment.code, enrolment)
@@ -56,7 +56,7 @@ async def enrol(enrolment: Enrolment, resources: Resources) -> Enrolled:
     )
 
 
-@router.put("/plans/{name}", responses=problems(401, 403, 413, 422))
+@router.put("/plans/{name}", responses=problems(401, 403, 413))
 async def declare_plan(
     name: PlanName, declaration: rules.reported.Declaration, agent: Agent, resources: Resources
 ) -> Declared:

@@ -50,7 +50,7 @@ class FileTaken(BaseModel):
 @router.put(
     "/{run_id}/files/{path:anything}",
     openapi_extra=_BODY,
-    responses=problems(401, 403, 404, 408, 409, 413, 422, 507),
+    responses=problems(401, 403, 404, 408, 409, 413, 507),
 )
 async def put_file(
     run_id: UUID,
