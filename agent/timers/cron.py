@@ -31,7 +31,7 @@ def cron_file(
     local: the machine's time zone by which cron goes, None for the one set now.
     now: an aware time; the two zones are compared for the year that follows.
     """
-    command = "cd / && nice -n 10 ionice -c 3 " + shlex.join(call.argv) + " >/dev/null"
+    command = "nice -n 10 ionice -c 3 " + shlex.join(call.argv) + " >/dev/null"
     differences = _differences(ZoneInfo(rhythm.timezone), local, now)
     is_hourly = len(rhythm.hours) == 24 and rhythm.has_every_day
     if differences != {0} or rhythm.last_day:
@@ -39,7 +39,7 @@ def cron_file(
     else:
         is_plain = is_hourly or not changes.meets_a_change(schedule, rhythm.timezone, now)
     if is_plain:
-        line = f"{schedule} root {_escaped(command)}"
+        line = f"{schedule} root cd / && {_escaped(command)}"
     else:
         minutes = {(minute - by) % 60 for minute in rhythm.minutes for by in differences}
         odd = changes.missed_by_walls(schedule, rhythm, now)
@@ -64,7 +64,7 @@ def _guarded(call: Call, command: str, minutes: set[int]) -> str:
     apart = min(later - earlier for earlier, later in pairwise([*ordered, ordered[0] + 60]))
     late = str(min(apart, _MOST_LATE_MINUTES))
     asked = shlex.join([*call.argv[:-2], "timer", call.argv[-1], "--due", late])
-    return f"{_listed(ordered)} * * * * root {_escaped(f'{asked} && {command}')}"
+    return f"{_listed(ordered)} * * * * root cd / && {_escaped(f'{asked} && {command}')}"
 
 
 def _listed(numbers: Iterable[int]) -> str:

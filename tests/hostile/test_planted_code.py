@@ -203,7 +203,7 @@ def test_what_timer_prints_starts_in_a_safe_place_by_an_absolute_path(
     printed = machine.agent("timer", "papers", f"--{kind}").stdout
     place = {
         "systemd": "\nWorkingDirectory=/\n",
-        "cron": " cd / && nice ",
+        "cron": " root cd / && ",
         "windows": r"<WorkingDirectory>C:\Windows</WorkingDirectory>",
     }[kind]
     assert place in printed
