@@ -15,6 +15,7 @@ from typing import Any
 
 from devstack import say, stack, supervisor
 from devstack.processes import end_leftovers, start_time, tail
+from devstack.servers import ROOT
 
 STOP_SECONDS = 90
 
@@ -38,6 +39,7 @@ def up_detached(folder: Path, arguments: list[str]) -> int:
     with open(log, "wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "devstack", "up", *arguments],
+            cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -112,7 +114,10 @@ def status(folder: Path) -> int:
         ready = stack.is_ready(service["url"])
         every_one = every_one and ready
         word = say.paint("ready", "good") if ready else say.paint("not ready", "bad")
-        say.line(f"  {name:<10} {word}  {service['url']}  process {service['pid']}")
+        say.line(
+            f"  {name:<10} {word}  {service['url']}  process {service['pid']}"
+            f"  metrics {service['monitor_url']}/metrics"
+        )
     supervisor.print_summary(described)
     return 0 if every_one else 1
 

@@ -36,7 +36,7 @@ def take(folder: Path) -> tuple[dict[str, object], IO[str]]:
 
 def _start(folder: Path) -> None:
     log = folder / "servers.log"
-    command = [sys.executable, "-m", "devstack", "servers", f"--dir={folder}", "--shared"]
+    command = [sys.executable, "-P", "-m", "devstack", "servers", f"--dir={folder}", "--shared"]
     pid = os.posix_spawn(  # it outlives us where others still need it, so no Popen watches it
         sys.executable,
         command,

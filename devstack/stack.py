@@ -40,11 +40,12 @@ def readable_secret(folder: Path, name: str) -> str:
 
 @dataclass(frozen=True)
 class Stack:
-    """An installation: its folder, its servers, and where each service listens."""
+    """An installation: its folder, its servers, where each service listens, for all and for us."""
 
     folder: Path
     servers: Servers
     listens: Mapping[str, int]
+    monitors: Mapping[str, int]
     database: str = "coffre"
     bucket: str = "coffre"
     vhost: str = "/"
@@ -52,6 +53,10 @@ class Stack:
     def url(self, service: str) -> str:
         """Gives the address of a service."""
         return f"http://127.0.0.1:{self.listens[service]}"
+
+    def monitor_url(self, service: str) -> str:
+        """Gives the address where a service tells its operators how it is."""
+        return f"http://127.0.0.1:{self.monitors[service]}"
 
     def dsn(self, role: str) -> str:
         """Gives the address of the database for a role such as `coffre_ingest`."""
@@ -124,6 +129,7 @@ class Stack:
             "event_key_file": self._secret_file(f"event-key-{service}"),
             "event_senders_dir": self._senders_dir(),
             "listen": f"127.0.0.1:{self.listens[service]}",
+            "monitor_listen": f"127.0.0.1:{self.monitors[service]}",
             "log_format": os.environ.get("COFFRE_LOG_FORMAT", "console"),
         }
         if service in KEEPERS_OF_OBJECTS:
@@ -200,7 +206,11 @@ class Stack:
                 "bucket": self.bucket,
             },
             "services": {
-                name: {"pid": process.pid, "url": self.url(name)}
+                name: {
+                    "pid": process.pid,
+                    "url": self.url(name),
+                    "monitor_url": self.monitor_url(name),
+                }
                 for name, process in running.items()
                 if process is not None
             },
@@ -210,6 +220,14 @@ class Stack:
 def choose_listens(free: Ports) -> dict[str, int]:
     """Gives each service its usual port, or another one when that is taken."""
     return {service: free.choose(service, usual) for service, usual in SERVICES.items()}
+
+
+def choose_monitors(free: Ports) -> dict[str, int]:
+    """The same for what services tell their operators."""
+    return {
+        service: free.choose(f"{service}-monitor", usual + 100)
+        for service, usual in SERVICES.items()
+    }
 
 
 def is_ready(url: str) -> bool:

@@ -135,11 +135,11 @@ def start(processes: Processes, options: Options, free: Ports) -> Installation:
     """Starts servers, services and the demonstration, saying what it does."""
     began = time.monotonic()
     folder = options.folder
-    listens = stack.choose_listens(free)
+    listens, monitors = stack.choose_listens(free), stack.choose_monitors(free)
     say.line(f"Starting Coffre; its files are in {folder}")
     ready = servers.start(processes, folder, free)
     say.done("RabbitMQ, PostgreSQL, SeaweedFS (S3) and the mailbox are ready")
-    installation = Stack(folder, ready, listens)
+    installation = Stack(folder, ready, listens, monitors)
     installation.prepare()
     _check(processes)
     say.done("The database is up to date")

@@ -12,6 +12,7 @@ from agent.checks.findings import Finding, Level
 from agent.config import Config, Dump, Plan
 from agent.exclusions import rules_of
 from agent.platforms import folders
+from agent.programs import processes
 from agent.server import identity
 from agent.telling.failures import AgentError
 from agent.telling.names import shown_absolute
@@ -68,10 +69,15 @@ def check_programs(plan: Plan) -> Iterator[Finding]:
             yield Finding("wrong", subject, wrong, plan.name)
     for name in ("before", "after", "on_error"):
         command = getattr(plan.hooks, name)
-        if command and shutil.which(command[0]) is None:
+        if command and not _can_be_run(command[0]):
             sentence = f"{command[0]} is no program that can be run here."
             level: Level = "wrong" if name == "before" else "warning"
             yield Finding(level, f"hook {name}", sentence, plan.name)
+
+
+def _can_be_run(program: str) -> bool:
+    found = processes.find(program)
+    return found is not None and os.path.isfile(found) and os.access(found, os.X_OK)
 
 
 def _dump_fault(dump: Dump) -> str | None:
@@ -81,7 +87,7 @@ def _dump_fault(dump: Dump) -> str | None:
     if dump.password_file is not None and not os.access(dump.password_file, os.R_OK):
         return f"{dump.password_file} can't be read."
     programs = _PROGRAMS.get(dump.kind, dump.command[:1])
-    if any(shutil.which(program) for program in programs):
+    if any(map(_can_be_run, programs)):
         return None
     return f"{' or '.join(programs)} is not found. Install it, or correct PATH."
 

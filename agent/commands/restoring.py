@@ -99,7 +99,8 @@ def restore(
         moment = None if at is None else points.last_moment(at)
     except UsageError as error:
         end(error)
-    password = os.environ.get("COFFRE_PASSWORD") or _ask_password(email)
+    # Taken out, so that no program that we start can have it from us.
+    password = os.environ.pop("COFFRE_PASSWORD", "") or _ask_password(email)
     memory.keep_small()
     memory.collect_rarely()
     with Teller(as_json, plan) as teller:

@@ -198,7 +198,7 @@ def _of_kind(table: Table, kind: str | None) -> dict[str, object]:
     if kind == "sqlite":
         return {"path": table.resolve(table.required("path"))}
     if kind == "command":
-        command = table.texts("command")
+        command = table.program("command")
         if not command:
             table.fault("command", 'is missing. Write the program as in ["/usr/bin/dump", "all"].')
         return {"command": command, "end_mark": table.text("end_mark")}
@@ -209,9 +209,9 @@ def _hooks(table: Table | None) -> Hooks:
     if table is None:
         return Hooks()
     hooks = Hooks(
-        before=table.texts("before"),
-        after=table.texts("after"),
-        on_error=table.texts("on_error"),
+        before=table.program("before"),
+        after=table.program("after"),
+        on_error=table.program("on_error"),
         timeout_seconds=table.duration("timeout", 600),
     )
     table.check_nothing_left()

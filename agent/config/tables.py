@@ -93,6 +93,13 @@ class Table:
             self.fault(key, f"must be a list of texts, and holds {wrong[0]!r}.")
         return tuple(value for value in values if value not in wrong)
 
+    def program(self, key: str) -> tuple[str, ...]:
+        """A program and its arguments; one that is written with a folder is a path of this file."""
+        words = self.texts(key)
+        if words and os.path.dirname(words[0]):
+            return (str(self.resolve(words[0])), *words[1:])
+        return words
+
     def written(self, key: str, read: Callable[[str], T]) -> T | None:
         """A text that `read` makes something of; its ValueError says what to write."""
         text = self.text(key)

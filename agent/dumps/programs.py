@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from agent.config import Dump
 from agent.dumps.streams import DumpFailed, private_file, unwritable
+from agent.programs import processes
 from agent.telling import oserrors
 from libs.shared.reasons import Reason
 
@@ -87,7 +87,7 @@ def _postgresql(dump: Dump) -> Recipe:
 
 
 def _mysql(dump: Dump, options: tuple[str, ...], secrets: tuple[str, ...]) -> Recipe:
-    program = shutil.which("mariadb-dump") or _find("mysqldump")
+    program = processes.find("mariadb-dump") or _find("mysqldump")
     argv = [program, *options, *_MYSQL_OPTIONS, *_place(dump, "--user"), "--", str(dump.database)]
     return Recipe(tuple(argv), end_mark=b"-- Dump completed", secrets=secrets)
 
@@ -131,7 +131,7 @@ def _password(dump: Dump) -> str | None:
 
 
 def _find(program: str) -> str:
-    found = shutil.which(program)
+    found = processes.find(program)
     if found is None:
         raise DumpFailed(Reason("dump-program-missing", program))
     return found

@@ -41,6 +41,21 @@ def user_places() -> Places:
     return Places(user_config_path(NAME, appauthor=False), user_state_path(NAME, appauthor=False))
 
 
+def neutral_folder() -> str:
+    """A folder in which nobody can plant anything, for programs to be started in."""
+    return system_folder() if sys.platform == "win32" else "/"
+
+
+def system_folder() -> str:
+    """Where Windows lies."""
+    return os.environ.get("SYSTEMROOT", r"C:\Windows")
+
+
+def system_program(name: str) -> str:
+    """A program of Windows: by its name alone, one in the current folder would come first."""
+    return str(PureWindowsPath(system_folder()) / "System32" / f"{name}.exe")
+
+
 def is_administrator() -> bool:
     """May we use the machine's own folders?"""
     if sys.platform != "win32":

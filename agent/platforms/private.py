@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from agent.platforms.places import system_program
+
 _SECONDS = 20.0
 # The system, administrators, and whoever owns it: by numbers, as their names are translated.
 _MAY = ("*S-1-5-18:F", "*S-1-5-32-544:F", "*S-1-3-4:F")
@@ -18,7 +20,7 @@ def keep_from_others(file: Path) -> None:
     """
     if sys.platform != "win32":
         return
-    command = ["icacls", str(file), "/inheritance:r", "/grant:r", *_MAY]
+    command = [system_program("icacls"), str(file), "/inheritance:r", "/grant:r", *_MAY]
     try:
         subprocess.run(command, check=True, capture_output=True, timeout=_SECONDS)
     except (OSError, subprocess.SubprocessError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,6 +12,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import IO, Any
+
+from agent.platforms.places import neutral_folder, system_program
 
 GRACE_SECONDS = 2.0
 LINES_KEPT = 50
@@ -36,19 +39,25 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a program without a shell, unbuffered, at the head of a new process group.
 
+    It is started in a folder of the system, with the variables that we were started with but for
+    our own: what the technician keeps there for it is there, and no password for Coffre.
     Raises ProgramMissing where there is none of that name, or it may not be run.
     """
+    program = find(argv[0])
+    if program is None:
+        raise ProgramMissing(argv[0], os.strerror(errno.ENOENT))
     group: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     try:
         return subprocess.Popen(
-            list(argv),
+            [program, *argv[1:]],
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             bufsize=0,
-            env={**os.environ, **more_environ},
+            cwd=neutral_folder(),
+            env={**_without_ours(os.environ), **more_environ},
             **group,
         )
     except (OSError, ValueError) as error:
@@ -56,12 +65,31 @@ def start(
         raise ProgramMissing(argv[0], words) from error
 
 
+def find(program: str) -> str | None:
+    """Where a program lies: as it is written, or by PATH; never in the current folder."""
+    if os.path.isabs(program):
+        return program
+    if os.path.dirname(program):
+        return None
+    endings = [""] if os.name == "posix" else os.environ.get("PATHEXT", ".EXE").split(os.pathsep)
+    for folder in filter(os.path.isabs, os.get_exec_path()):
+        for ending in ("", *endings) if os.path.splitext(program)[1] else endings:
+            found = os.path.join(folder, program + ending)
+            if os.path.isfile(found) and os.access(found, os.X_OK):
+                return found
+    return None
+
+
+def _without_ours(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if not name.startswith("COFFRE_")}
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
     """End a program and all that it started: politely, then by force."""
     if sys.platform == "win32":
         with suppress(OSError):
             subprocess.run(
-                ["taskkill", "/T", "/F", "/PID", str(process.pid)],
+                [system_program("taskkill"), "/T", "/F", "/PID", str(process.pid)],
                 check=False,
                 capture_output=True,
                 timeout=GRACE_SECONDS * 3,

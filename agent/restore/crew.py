@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import queue
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from typing import BinaryIO, cast
 
 import msgspec
 
-from agent.platforms.signals import own_group
+from agent.programs import ours
 from agent.restore.orders import Report, Setup, receive, send
 from agent.telling.failures import AgentError
 from libs.shared.reasons import Reason
@@ -112,15 +111,7 @@ class Crew:
             process.wait()
 
     def _start(self) -> None:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "agent.restore.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            pass_fds=self._inherited,
-            # Ctrl-C is for the one who was started: it ends us in order.
-            **own_group(),
-        )
-        self._processes.append(process)
+        self._processes.append(ours.start("agent.restore.worker", self._inherited))
 
     def _hire(self) -> None:
         if len(self._processes) == len(self._threads):

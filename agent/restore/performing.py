@@ -101,7 +101,7 @@ class Restore:
             setup = Setup(
                 url=connection.url,
                 token=connection.token or "",
-                ca_file=str(wish.ca_file) if wish.ca_file else None,
+                ca_file=str(wish.ca_file.absolute()) if wish.ca_file else None,
                 patience_seconds=connection.patience_seconds,
                 plan=wish.plan,
                 chunk_key=manifest.chunk_key,

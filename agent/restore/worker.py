@@ -1,6 +1,6 @@
 """A worker process of a restore: fetches chunks, verifies each, and writes it where it is needed.
 
-Started as `python -m agent.restore.worker`, with orders on its input and reports on its output.
+Started by `agent.programs.ours`, with orders on its input and reports on its output.
 """
 
 from __future__ import annotations
@@ -225,7 +225,3 @@ def main() -> None:
         traceback.print_exc()
         # Not in order: that would wait for the thread that reads.
         os._exit(1)
-
-
-if __name__ == "__main__":
-    main()

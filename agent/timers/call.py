@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.config import Config, Plan
+from agent.programs import ours, processes
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ def _program() -> tuple[str, ...]:
     beside = Path(sys.executable).with_name("coffre-agent" + (".exe" if os.name == "nt" else ""))
     if beside.is_file():
         return (str(beside),)
-    found = shutil.which("coffre-agent")
-    return (os.path.abspath(found),) if found else (sys.executable, "-m", "agent")
+    found = processes.find("coffre-agent")
+    return (found,) if found else (*ours.ISOLATED, "-m", "agent")
 
 
 def _plain(name: str) -> str:

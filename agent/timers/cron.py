@@ -39,7 +39,7 @@ def cron_file(
     else:
         is_plain = is_hourly or not changes.meets_a_change(schedule, rhythm.timezone, now)
     if is_plain:
-        line = f"{schedule} root {_escaped(command)}"
+        line = f"{schedule} root cd / && {_escaped(command)}"
     else:
         minutes = {(minute - by) % 60 for minute in rhythm.minutes for by in differences}
         odd = changes.missed_by_walls(schedule, rhythm, now)
@@ -64,7 +64,7 @@ def _guarded(call: Call, command: str, minutes: set[int]) -> str:
     apart = min(later - earlier for earlier, later in pairwise([*ordered, ordered[0] + 60]))
     late = str(min(apart, _MOST_LATE_MINUTES))
     asked = shlex.join([*call.argv[:-2], "timer", call.argv[-1], "--due", late])
-    return f"{_listed(ordered)} * * * * root {_escaped(f'{asked} && {command}')}"
+    return f"{_listed(ordered)} * * * * root cd / && {_escaped(f'{asked} && {command}')}"
 
 
 def _listed(numbers: Iterable[int]) -> str:

@@ -21,6 +21,7 @@ After=network-online.target
 [Service]
 Type=oneshot
 ExecStart={command}
+WorkingDirectory=/
 # 3: succeeded with warnings; the report tells them.
 SuccessExitStatus=3
 # Stopped politely, the next run goes on from there.

@@ -7,6 +7,7 @@ import subprocess
 from datetime import date
 from xml.sax.saxutils import escape
 
+from agent.platforms.places import system_folder
 from agent.telling.failures import UsageError
 from agent.timers.call import Call
 from agent.timers.rhythm import Rhythm
@@ -43,6 +44,7 @@ _TASK = """\
     <Exec>
       <Command>{command}</Command>
       <Arguments>{arguments}</Arguments>
+      <WorkingDirectory>{folder}</WorkingDirectory>
     </Exec>
   </Actions>
 </Task>
@@ -74,6 +76,7 @@ def task(call: Call, rhythm: Rhythm, today: date) -> str:
         plan=escape(call.plan),
         triggers="\n".join(triggers),
         command=escape(call.argv[0]),
+        folder=escape(system_folder()),
         arguments=escape(subprocess.list2cmdline(call.argv[1:])),
     )
 

@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 PREFIX = "COFFRE_"
+_ADDRESS = r"^\[?[0-9A-Za-z.:_-]+\]?:\d{1,5}$"
 
 
 class Settings(BaseModel):
@@ -21,17 +22,19 @@ class Settings(BaseModel):
 
 
 class ServiceSettings(Settings):
-    """What every service needs; a service's own settings derive from it and set `listen`.
+    """What every service needs; a service's own settings derive from it and set where it listens.
 
     event_key_file: the private key that signs what the service says. event_senders_dir: the
-    folder with the public keys of all services.
+    folder with the public keys of all services. monitor_listen: where it tells its operators
+    alone of metrics, and of what its checks find.
     """
 
     database_url: SecretStr
     amqp_url: SecretStr
     event_key_file: Path
     event_senders_dir: Path
-    listen: str = Field(default="127.0.0.1:8000", pattern=r"^\[?[0-9A-Za-z.:_-]+\]?:\d{1,5}$")
+    listen: str = Field(default="127.0.0.1:8000", pattern=_ADDRESS)
+    monitor_listen: str = Field(default="127.0.0.1:8100", pattern=_ADDRESS)
     log_format: Literal["json", "console"] = "json"
 
 

@@ -16,6 +16,7 @@ class IngestSettings(BucketSettings, PublicSettings):
     """
 
     listen: str = "127.0.0.1:8001"
+    monitor_listen: str = "127.0.0.1:8101"
     lease_seconds: int = Field(default=900, ge=1)
     max_file_bytes: int = Field(default=200 * 1024**3, ge=1, le=200 * 1024**3)
 

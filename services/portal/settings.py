@@ -14,6 +14,7 @@ class Settings(settings.BucketSettings, settings.PublicSettings):
     """Read from COFFRE_<FIELD>; the `_file` fields are paths."""
 
     listen: str = "127.0.0.1:8000"
+    monitor_listen: str = "127.0.0.1:8100"
     mail_key_file: Path
     portal_url: str
     ingest_url: str

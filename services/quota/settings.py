@@ -12,6 +12,7 @@ class Settings(ServiceSettings):
     """Settings of quota; the fields are COFFRE_… variables."""
 
     listen: str = "127.0.0.1:8002"
+    monitor_listen: str = "127.0.0.1:8102"
 
 
 class OperatorSettings(BareSettings):

@@ -16,6 +16,7 @@ class Settings(ServiceSettings):
     """Settings of reporting; the fields are COFFRE_… variables."""
 
     listen: str = "127.0.0.1:8003"
+    monitor_listen: str = "127.0.0.1:8103"
     smtp_host: str
     smtp_port: int = Field(ge=1, le=65535)
     smtp_security: Literal["auto", "none", "starttls", "tls"] = "auto"

@@ -39,6 +39,7 @@ class RetentionSettings(ServiceSettings, CommandSettings):
     """
 
     listen: str = "127.0.0.1:8004"
+    monitor_listen: str = "127.0.0.1:8104"
     collect_hours: float = Field(default=24, gt=0)
     scrub_days: float = Field(default=30, gt=0)
     scrub_rate_bytes: int = Field(default=20_000_000, ge=1)

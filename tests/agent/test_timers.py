@@ -244,7 +244,7 @@ def test_cron_takes_the_expression_as_it_is_where_the_clocks_agree() -> None:
     schedule = "*/20 8-18 1 * mon-fri"
     paris = ZoneInfo("Europe/Brussels")
     text = cron.cron_file(CALL, schedule, rhythm_of(plan(schedule)), paris, NOW)
-    assert text.splitlines()[-1].startswith("*/20 8-18 1 * mon-fri root nice")
+    assert text.splitlines()[-1].startswith("*/20 8-18 1 * mon-fri root cd / && nice")
     assert r"'x$y\%z'" in text
 
 

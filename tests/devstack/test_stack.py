@@ -100,6 +100,8 @@ def test_the_life_of_an_installation(machine: Machine) -> None:
     for service in ("ingest", "quota", "reporting", "retention", "portal"):
         url = first["services"][service]["url"]
         assert httpx2.get(f"{url}/health/ready").status_code == 200, service
+        monitor = first["services"][service]["monitor_url"]
+        assert "coffre_http_requests_total" in httpx2.get(f"{monitor}/metrics").text, service
 
     # A second `up` says where the first one runs; `status` and `logs` work meanwhile.
     again = machine.run("up", "--no-demo")

@@ -82,7 +82,7 @@ async def test_storage_down(own_ingest: Callable[..., House], servers: Any) -> N
         ):
             assert problem_of(answer) == (503, "unavailable")
             assert int(answer.headers["retry-after"]) > 0
-        ready = await agent.client.get("/health/ready")
+        ready = await agent.client.get(f"{service.place.monitor_url('ingest')}/health/ready")
         assert ready.status_code == 503
         assert ready.json()["checks"]["database"] == "ok"
         rows = await service.fetch("SELECT count(*) AS n FROM catalogue.packs")
@@ -96,7 +96,8 @@ async def test_storage_down(own_ingest: Callable[..., House], servers: Any) -> N
 
 async def test_a_wrong_bucket_is_named_to_operators(own_ingest: Callable[..., House]) -> None:
     service = own_ingest(COFFRE_S3_BUCKET="no-such-bucket")
-    async with httpx2.AsyncClient(base_url=service.url("ingest"), trust_env=False) as client:
+    url = service.place.monitor_url("ingest")
+    async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
         ready = await client.get("/health/ready")
     assert ready.status_code == 503
     told = (
@@ -188,7 +189,7 @@ async def test_broker_down(own_ingest: Callable[..., House]) -> None:
         contents=[b"x"],
     )
     assert number == 1
-    ready = await agent.client.get("/health/ready")
+    ready = await agent.client.get(f"{service.place.monitor_url('ingest')}/health/ready")
     assert ready.status_code == 200
     assert ready.json()["checks"]["broker"] != "ok"
     rows = await service.fetch(

@@ -40,7 +40,7 @@ async def test_at_every_route_another_version_is_told_what_to_install(ingest: Ho
             for headers in ({protocol.HEADER: "1"}, {}):
                 answer = await client.request(method, path, headers=headers)
                 assert answer.status_code in (200, 401, 422), (method, path)
-        for path in ("/health/live", "/metrics"):
+        for path in ("/health/live", "/health/ready"):
             answer = await client.get(path, headers={protocol.HEADER: "2"})
             assert answer.status_code == 200
 

@@ -337,5 +337,8 @@ async def test_the_published_description(ingest: House, agent: Agent) -> None:
     }  # fmt: skip
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            assert "503" in operation["responses"], (method, path)
-            assert "application/problem+json" in json.dumps(operation["responses"]["503"])
+            assert {"400", "422", "431", "503"} <= set(operation["responses"]), (method, path)
+            for status, answer in operation["responses"].items():
+                if status >= "400":
+                    assert set(answer["content"]) == {"application/problem+json"}
+                    assert "detail" in json.dumps(answer), (method, path, status)

@@ -26,7 +26,6 @@ from tests.routes import Route, list_routes
 NOTHING_OF_ANYBODY = {
     ("GET", "/health/live"): "says only that the process answers",
     ("GET", "/health/ready"): "says how database and broker are",
-    ("GET", "/metrics"): "counts requests by route, never by client",
     ("*", "/static"): "our own stylesheet",
     ("GET", "/sign-in"): "an empty form",
     ("GET", "/password"): "an empty form, with the reader's own address",

@@ -18,8 +18,16 @@ def test_it_starts_serves_publishes_and_ends(
     with open_house(servers, database_template, tmp_path / "house", "portal") as house:
         house.wait_ready("portal")
         assert house.portal.ask("GET", "/tenants") == {"tenants": []}
+        monitor = house.place.monitor_url("portal")
         with house.operator() as web:
-            assert "coffre_http_requests_total" in web.get(f"{house.url('portal')}/metrics").text
+            assert "coffre_http_requests_total" in web.get(f"{monitor}/metrics").text
+            assert set(web.get(f"{monitor}/health/ready").json()["checks"]) == {
+                "database",
+                "broker",
+            }
+            assert web.get(f"{house.url('portal')}/metrics").status_code == 404
+            ready = web.get(f"{house.url('portal')}/health/ready")
+            assert ready.json() == {"status": "ready"}
         house.stop("portal")
 
 

@@ -53,7 +53,7 @@ def routes() -> APIRouter:
             received += len(piece)
             if name == "unwanted":
                 raise NotFound("stream")
-        return Response(str(received))
+        return Response("late" if "x-late" in request.headers else str(received))
 
     @router.get("/half")
     async def half() -> Response:
@@ -63,6 +63,11 @@ def routes() -> APIRouter:
 
         return StreamingResponse(pieces())
 
+    @router.get("/slow")
+    async def slow() -> Response:
+        await asyncio.sleep(0.8)
+        return Response("slow", headers={"Connection": "close"})
+
     @router.get("/page")
     async def page() -> Response:
         return Response("page", headers={"Content-Security-Policy": "default-src 'self'"})
@@ -71,14 +76,21 @@ def routes() -> APIRouter:
 
 
 class Client:
-    """Speaks to the site, through a client library or in bytes of its own.
+    """Speaks to the site, through a client library or in bytes of its own, and to its monitor.
 
-    health: what the site's checks of itself find; a test may change it.
+    health: what the site's checks of itself find, and how often they looked.
     """
 
-    def __init__(self, port: int, client: httpx2.AsyncClient, health: dict[str, bool]) -> None:
+    def __init__(
+        self,
+        port: int,
+        client: httpx2.AsyncClient,
+        monitor: httpx2.AsyncClient,
+        health: dict[str, int],
+    ) -> None:
         self.port = port
         self.http = client
+        self.monitor = monitor
         self.health = health
 
     async def raw(self, request: bytes, *, pause: float = 0, rest: bytes = b"") -> bytes:
@@ -98,10 +110,11 @@ class Client:
 @asynccontextmanager
 async def open_site() -> AsyncIterator[Client]:
     """The site, serving, and gone afterwards."""
-    health = {"database": True, "broker": True}
+    health = {"database": True, "broker": True, "looked": 0}
 
     def probe(name: str) -> Any:
         async def look() -> None:
+            health["looked"] += name == "database"
             if not health[name]:
                 raise Unavailable(name)
 
@@ -122,13 +135,21 @@ async def open_site() -> AsyncIterator[Client]:
             ),
         },
     )
-    port, stop = free_port(), asyncio.Event()
-    serving = asyncio.create_task(http.serve(app, f"127.0.0.1:{port}", stop))
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=False) as sender:
-        made = Client(port, sender, health)
+    port, monitor_port, stop = free_port(), free_port(), asyncio.Event()
+    monitor = web.create_monitor("test", app)
+    serving = asyncio.gather(
+        http.serve(app, f"127.0.0.1:{port}", stop),
+        http.serve(monitor, f"127.0.0.1:{monitor_port}", stop),
+    )
+    async with (
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=False) as sender,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{monitor_port}", verify=False) as looking,
+    ):
+        made = Client(port, sender, looking, health)
         while not serving.done():
             try:
                 await sender.get("/health/live")
+                await looking.get("/metrics")
                 break
             except httpx2.ConnectError:
                 await asyncio.sleep(0.02)

@@ -296,7 +296,12 @@ async def test_a_notification_brings_the_next_turn_at_once(start: Start, admin: 
 
 async def test_a_name_is_one_jobs_own(database: Any, amqp_url: str) -> None:
     settings = ServiceSettings.model_validate(
-        {"database_url": database.dsn("quota"), "amqp_url": amqp_url, "listen": "127.0.0.1:0"}
+        {
+            "database_url": database.dsn("quota"),
+            "amqp_url": amqp_url,
+            "listen": "127.0.0.1:0",
+            "monitor_listen": "127.0.0.1:0",
+        }
     )
     job = Job("twice", NEVER, count)
     async with Service("quota", settings) as service:

@@ -73,11 +73,12 @@ runtime.main("quota", serve)
 
 
 class Process:
-    """A service in a process of its own, on a port of its own."""
+    """A service in a process of its own, on ports of its own."""
 
-    def __init__(self, running: asyncio.subprocess.Process, port: int) -> None:
+    def __init__(self, running: asyncio.subprocess.Process, port: int, monitor: int) -> None:
         self.running = running
         self.url = f"http://127.0.0.1:{port}"
+        self.monitor_url = f"http://127.0.0.1:{monitor}"
         self.log: list[str] = []
         self.reading = asyncio.create_task(self._read())
 
@@ -90,6 +91,11 @@ class Process:
         async with httpx2.AsyncClient(timeout=30) as client:
             return await client.get(self.url + path)
 
+    async def look(self, path: str) -> httpx2.Response:
+        """What its operators see."""
+        async with httpx2.AsyncClient(timeout=30) as client:
+            return await client.get(self.monitor_url + path)
+
     async def is_ready(self) -> bool:
         try:
             return (await self.get("/health/ready")).status_code == 200
@@ -97,7 +103,7 @@ class Process:
             return False
 
     async def broker(self) -> bool:
-        answer = await self.get("/health/ready")
+        answer = await self.look("/health/ready")
         return bool(answer.json()["checks"]["broker"] == "ok")
 
     async def says(self, text: str) -> bool:
@@ -117,7 +123,7 @@ async def start(database: Any, amqp_url: str, tmp_path: Path) -> AsyncIterator[A
         program = tmp_path / "program.py"
         program.write_text(PROGRAM)
         write_keys(tmp_path)
-        port = free_port()
+        port, monitor = free_port(), free_port()
         running = await asyncio.create_subprocess_exec(
             sys.executable,
             str(program),
@@ -132,12 +138,13 @@ async def start(database: Any, amqp_url: str, tmp_path: Path) -> AsyncIterator[A
                 "COFFRE_EVENT_KEY_FILE": str(tmp_path / "event-key-quota"),
                 "COFFRE_EVENT_SENDERS_DIR": str(tmp_path),
                 "COFFRE_LISTEN": f"127.0.0.1:{port}",
+                "COFFRE_MONITOR_LISTEN": f"127.0.0.1:{monitor}",
                 **environ,
             },
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        processes.append(Process(running, port))
+        processes.append(Process(running, port, monitor))
         return processes[-1]
 
     yield start_one
@@ -177,7 +184,7 @@ async def test_a_bug_in_a_job_ends_neither_the_process_nor_the_other_jobs(start:
     assert failed["job"] == "breaks"
     assert "the job is broken: a word" in failed["exception"]
     assert await service.is_ready()
-    metrics = (await service.get("/metrics")).text
+    metrics = (await service.look("/metrics")).text
     assert 'coffre_job_failures_total{job="breaks",service="quota"} 1.0' in metrics
     assert 'coffre_job_last_success_timestamp_seconds{job="lead",service="quota"}' in metrics
     assert 'timestamp_seconds{job="breaks"' not in metrics, "it never went well"
@@ -212,9 +219,13 @@ async def test_a_loop_of_ours_that_dies_ends_the_process_with_1(start: Any, data
 async def test_an_address_in_use_ends_the_process_with_1(start: Any) -> None:
     first = await start()
     await until(first.is_ready, 30)
-    second = await start(COFFRE_LISTEN=first.url.removeprefix("http://"))
-    assert await second.ends(30) == 1
-    assert await second.says("in use")
+    for taken in (
+        {"COFFRE_LISTEN": first.url.removeprefix("http://")},
+        {"COFFRE_MONITOR_LISTEN": first.monitor_url.removeprefix("http://")},
+    ):
+        second = await start(**taken)
+        assert await second.ends(30) == 1
+        assert await second.says("in use")
 
 
 async def test_it_starts_without_a_broker_and_finds_it_later(

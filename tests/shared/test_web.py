@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx2
 import pytest
 
+from libs.shared.web import app
 from tests.shared.site import Client, problem
 
 
@@ -61,29 +64,46 @@ async def test_every_answer_has_an_id_and_safe_headers(client: Client) -> None:
         assert headers["referrer-policy"] == "no-referrer"
         assert headers["content-security-policy"].startswith("default-src 'none'")
         assert "server" not in headers
+    for path in ("/things/one", "/nowhere", "/things/bug", "/health/ready"):
+        assert (await client.http.get(path)).headers["cache-control"] == "no-store"
     page = await client.http.get("/page")
+    assert "cache-control" not in page.headers
     assert page.headers["content-security-policy"] == "default-src 'self'"
 
 
-async def test_readiness_needs_what_is_required_and_shows_the_rest(client: Client) -> None:
+async def test_readiness_needs_what_is_required_and_shows_operators_the_rest(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "PROBED_SECONDS", 0)
     health = client.health
-    answer = await client.http.get("/health/ready")
+    answer = await client.monitor.get("/health/ready")
     assert answer.status_code == 200
     assert answer.json() == {"status": "ready", "checks": {"database": "ok", "broker": "ok"}}
+    assert (await client.http.get("/health/ready")).json() == {"status": "ready"}
     health["broker"] = False
-    answer = await client.http.get("/health/ready")
+    answer = await client.monitor.get("/health/ready")
     assert answer.status_code == 200
     assert answer.json()["checks"]["broker"].startswith("The broker does not answer")
     health["database"] = False
-    answer = await client.http.get("/health/ready")
-    assert (answer.status_code, answer.json()["status"]) == (503, "not ready")
+    for asked, told in ((client.monitor, {"status", "checks"}), (client.http, {"status"})):
+        answer = await asked.get("/health/ready")
+        assert (answer.status_code, answer.json()["status"]) == (503, "not ready")
+        assert set(answer.json()) == told
     assert (await client.http.get("/health/live")).status_code == 200
+
+
+async def test_who_asks_for_readiness_again_and_again_starts_no_check(client: Client) -> None:
+    assert (await client.http.get("/health/ready")).status_code == 200
+    before = client.health["looked"]
+    await asyncio.gather(*(client.http.get("/health/ready") for _ in range(50)))
+    assert client.health["looked"] <= before + 1
 
 
 async def test_metrics_count_by_route_template_not_by_path(client: Client) -> None:
     await client.http.get("/things/very-special-id")
     await client.http.get("/nowhere/very-special-id")
-    metrics = (await client.http.get("/metrics")).text
+    metrics = (await client.monitor.get("/metrics")).text
+    problem(await client.http.get("/metrics"), 404, "not-found")
     assert (
         'coffre_http_requests_total{method="GET",route="/things/{thing}",service="test",status="200"}'
         in metrics

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from libs.shared.runtime import http
+from libs.shared.runtime import connections
 from libs.shared.web import bodies
 from tests.shared.site import Client, problem
 
@@ -134,7 +134,7 @@ async def test_who_goes_on_sending_after_the_answer_does_not_stay(
 async def test_slow_headers_end_the_connection(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "HEADER_SECONDS", 0.3)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
     assert await client.raw(b"GET /health/live HT") == b""
     assert await client.raw(b"") == b""
     # a second request on a connection that was served has the same deadline

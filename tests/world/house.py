@@ -187,8 +187,8 @@ def place_on(servers: Any, folder: Path, name: str, bucket: str, vhost: str) -> 
         (secrets / role).write_text(role)
     for service, password in AMQP_PASSWORDS.items():
         (secrets / f"amqp-{service}").write_text(password)
-    listens = {service: free_port() for service in SERVICES}
-    return Stack(folder, servers.programs, listens, name, bucket, vhost)
+    listens, monitors = ({service: free_port() for service in SERVICES} for _ in range(2))
+    return Stack(folder, servers.programs, listens, monitors, name, bucket, vhost)
 
 
 @contextmanager

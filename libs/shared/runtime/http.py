@@ -8,48 +8,12 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HEADER_SECONDS = 20.0
+from libs.shared.runtime.connections import BoundedProtocol
+
 DRAIN_SECONDS = 15
-
-
-class PunctualProtocol(HttpToolsProtocol):
-    """Closes a connection whose request headers take longer than HEADER_SECONDS.
-
-    uvicorn has no such deadline: slow connections would stay for ever.
-    """
-
-    _deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        """Starts the clock: a connection is there to send something."""
-        super().connection_made(transport)
-        self._start()
-
-    def on_message_begin(self) -> None:
-        """Starts the clock of a further request on the same connection."""
-        super().on_message_begin()
-        self._start()
-
-    def on_headers_complete(self) -> None:
-        """Stops the clock; the body has deadlines of its own."""
-        self._stop()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stops the clock."""
-        self._stop()
-        super().connection_lost(exc)
-
-    def _start(self) -> None:
-        self._stop()
-        self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.close)
-
-    def _stop(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+UNSENT_SECONDS = 180
+"""How long what was sent may wait for a client that takes nothing."""
 
 
 async def serve(app: FastAPI, listen: str, stop: asyncio.Event) -> None:
@@ -60,7 +24,7 @@ async def serve(app: FastAPI, listen: str, stop: asyncio.Event) -> None:
     bound = _bind(listen)
     config = uvicorn.Config(
         app,
-        http=PunctualProtocol,
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -91,7 +55,10 @@ def _bind(listen: str) -> socket.socket:
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, int(port)), family=family, backlog=2048)
+    bound = socket.create_server((host, int(port)), family=family, backlog=2048)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; what is accepted inherits it
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNSENT_SECONDS * 1000)
+    return bound
 
 
 def use_uvloop() -> Any:

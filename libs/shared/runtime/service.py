@@ -22,7 +22,7 @@ from libs.shared.runtime import http
 from libs.shared.runtime.jobs import Job, Jobs, Runner
 from libs.shared.runtime.pulse import Pulse
 from libs.shared.settings import ServiceSettings
-from libs.shared.web import Check
+from libs.shared.web import Check, create_monitor
 
 R = TypeVar("R")
 
@@ -133,26 +133,33 @@ class Service:
             *(Runner(self.name, dsn, job, self).run for job in SHARED_JOBS),
             *(Runner(self.name, dsn, job, cast("R", resources)).run for job in jobs),
         ]
-        logs.get().info("service.started", listen=self.settings.listen)
+        logs.get().info(
+            "service.started",
+            listen=self.settings.listen,
+            monitor_listen=self.settings.monitor_listen,
+        )
         await self._together(app, background)
         logs.get().info("service.stopped")
 
     async def _together(self, app: FastAPI, background: Sequence[Loop]) -> None:
-        serving = asyncio.create_task(http.serve(app, self.settings.listen, self._stop))
-        tasks = [asyncio.ensure_future(_for_ever(loop)) for loop in background]
+        listening = (
+            (app, self.settings.listen),
+            (create_monitor(self.name, app), self.settings.monitor_listen),
+        )
+        serving = [asyncio.create_task(http.serve(*each, self._stop)) for each in listening]
+        tasks = [*serving, *(asyncio.ensure_future(_for_ever(loop)) for loop in background)]
         try:
-            done, _ = await asyncio.wait([serving, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             self._stop.set()
             async with asyncio.timeout(DRAIN_SECONDS - sum(_END_SECONDS)):
-                await asyncio.wait([serving])
-            for task in done:
+                await asyncio.wait(serving)
+            for task in (*done, *serving):
                 task.result()
-            serving.result()
         finally:
             for seconds in _END_SECONDS:
-                for task in [serving, *tasks]:
+                for task in tasks:
                     task.cancel()
-                await asyncio.wait([serving, *tasks], timeout=seconds)
+                await asyncio.wait(tasks, timeout=seconds)
 
     async def _open_pool(self) -> Pool:
         """Waits for PostgreSQL, its roles and its schemas, saying what for."""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from libs.shared.web.app import Check, create_app
+from libs.shared.web.app import Check, create_app, create_monitor
 from libs.shared.web.bodies import Limit, Limits, most_bytes, pieces_of, read_body
+from libs.shared.web.documents import Open, behind, is_known, note_known
 from libs.shared.web.problems import problem_response
 
 __all__ = [
     "Check",
     "Limit",
     "Limits",
+    "Open",
+    "behind",
     "create_app",
+    "create_monitor",
+    "is_known",
     "most_bytes",
+    "note_known",
     "pieces_of",
     "problem_response",
     "read_body",

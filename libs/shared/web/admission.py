@@ -42,7 +42,9 @@ class Admission:
             return
         limit = self._find_limit(scope)
         body = Body(limit, receive)
-        scope.setdefault("state", {})["body_most_bytes"] = declared or limit.most_bytes
+        state = scope.setdefault("state", {})
+        state["body_limit"] = limit
+        state["body_most_bytes"] = declared or limit.most_bytes
         app = self._find_refusal(scope, headers) or await _find_fault(body, declared) or self.app
         await app(scope, body.receive, Answer(body, send).send)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -21,6 +22,8 @@ from libs.shared.web.proxies import Proxies
 from libs.shared.web.requests import Surroundings
 
 CHECK_SECONDS = 5.0
+PROBED_SECONDS = 1.0
+"""How long an answer to those who may only know yes or no is true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,12 @@ def create_app(
     agents_at: str | None = None,
     trusted_proxies: Sequence[Network] = (),
 ) -> FastAPI:
-    """A FastAPI application with problems, request ids, body limits, health and metrics.
+    """A FastAPI application with problems, request ids, body limits and bare words on its health.
 
     `bodies` has each route that takes a body, with its limits; `headers` are set on every answer
     that has not set them itself; below `agents_at` an agent of another protocol version is
-    refused; `trusted_proxies` are believed from where a request comes.
+    refused; `trusted_proxies` are believed from where a request comes. What operators see of it is
+    `create_monitor`.
     """
     app = FastAPI(
         title=title or f"Coffre {service}",
@@ -61,6 +65,7 @@ def create_app(
         redirect_slashes=False,  # it would lead to whatever host the request names
     )
     problems.install(app)
+    app.state.ready = ready
     app.add_middleware(Admission, limits=bodies, agents_at=agents_at)
     app.add_middleware(Surroundings, service=service, headers=headers or {})
     app.add_middleware(Proxies, trusted=trusted_proxies)
@@ -70,8 +75,20 @@ def create_app(
     return app
 
 
+def create_monitor(service: str, app: FastAPI) -> FastAPI:
+    """What operators see of an application, for a port of its own: its checks, and metrics."""
+    monitor = FastAPI(title=f"Coffre {service}", openapi_url=None, docs_url=None, redoc_url=None)
+    problems.install(monitor)
+    monitor.add_middleware(Admission, limits={}, agents_at=None)
+    monitor.add_middleware(Surroundings, service=service, headers={})
+    monitor.include_router(_monitor(app.state.ready))
+    return monitor
+
+
 def _health(checks: Sequence[Check]) -> APIRouter:
+    """What anybody may ask: yes or no, and asking often costs nothing."""
     router = APIRouter(include_in_schema=False)
+    readiness = _Readiness(checks)
 
     @router.get("/health/live")
     async def live() -> Response:
@@ -79,24 +96,58 @@ def _health(checks: Sequence[Check]) -> APIRouter:
 
     @router.get("/health/ready")
     async def ready() -> Response:
-        states = await asyncio.gather(*(_probe(check) for check in checks))
-        is_ready = all(
-            state == "ok" or not check.required for check, state in zip(checks, states, strict=True)
-        )
-        return JSONResponse(
-            {
-                "status": "ready" if is_ready else "not ready",
-                "checks": {check.name: state for check, state in zip(checks, states, strict=True)},
-            },
-            status_code=200 if is_ready else 503,
-            headers={"Cache-Control": "no-store"},
-        )
+        return _say_ready(await readiness.ask())
+
+    return router
+
+
+def _monitor(checks: Sequence[Check]) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/health/ready")
+    async def ready() -> Response:
+        states = await _probe_all(checks)
+        return _say_ready(_is_ready(checks, states), checks=states)
 
     @router.get("/metrics")
     async def metrics() -> Response:
         return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
     return router
+
+
+def _say_ready(is_ready: bool, **more: object) -> Response:
+    return JSONResponse(
+        {"status": "ready" if is_ready else "not ready", **more},
+        status_code=200 if is_ready else 503,
+    )
+
+
+class _Readiness:
+    """Whether a service can do its work, looked at once in PROBED_SECONDS however many ask."""
+
+    def __init__(self, checks: Sequence[Check]) -> None:
+        self._checks = checks
+        self._lock = asyncio.Lock()
+        self._asked_at = -math.inf
+        self._is_ready = False
+
+    async def ask(self) -> bool:
+        async with self._lock:
+            now = asyncio.get_running_loop().time()
+            if now - self._asked_at > PROBED_SECONDS:
+                self._is_ready = _is_ready(self._checks, await _probe_all(self._checks))
+                self._asked_at = asyncio.get_running_loop().time()
+            return self._is_ready
+
+
+def _is_ready(checks: Sequence[Check], states: Mapping[str, str]) -> bool:
+    return all(states[check.name] == "ok" or not check.required for check in checks)
+
+
+async def _probe_all(checks: Sequence[Check]) -> dict[str, str]:
+    states = await asyncio.gather(*(_probe(check) for check in checks))
+    return {check.name: state for check, state in zip(checks, states, strict=True)}
 
 
 async def _probe(check: Check) -> str:

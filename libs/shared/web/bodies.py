@@ -23,12 +23,15 @@ class Limit:
 
     least_rate: bytes a second that win waiting time back, up to `seconds`, so that a long body
     may take as long as it needs while it comes; 0: nothing is won back.
+    most_values, most_depth: of a body that is JSON.
     """
 
     most_bytes: int
     seconds: float
     pause_seconds: float = 30.0
     least_rate: int = 0
+    most_values: int = 1_000
+    most_depth: int = 8
 
 
 UNREAD = Limit(1 << 20, 60.0)
@@ -76,18 +79,14 @@ def pieces_of(request: Request) -> Callable[[], Awaitable[bytes | None]]:
 
 
 async def read_body(request: Request) -> bytearray:
-    """A whole body in one buffer, copied once.
+    """A whole body in one buffer, which grows with what comes: a declared length costs nothing.
 
     Raises BodyTooLarge, TooSlow, and ClientDisconnect where it is cut.
     """
-    # In one piece where the length is known: growing would copy it many times.
-    body = bytearray(declared_bytes(request.headers) or 0)
-    filled = 0
+    body = bytearray()
     receive = pieces_of(request)
     while (piece := await receive()) is not None:
-        body[filled : filled + len(piece)] = piece
-        filled += len(piece)
-    del body[filled:]
+        body += piece
     return body
 
 

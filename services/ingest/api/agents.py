@@ -10,11 +10,13 @@ from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
 from starlette.responses import StreamingResponse
 
+from libs.shared import web
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
-from services.ingest.api.requests import Agent, Resources
+from services.ingest.api.requests import Agent, AgentFirst, Resources
 
-router = APIRouter(prefix="/v1")
+entrance = APIRouter(prefix="/v1", route_class=web.Open)
+router = APIRouter(prefix="/v1", route_class=AgentFirst)
 
 PlanName = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f/]+$")]
 
@@ -42,7 +44,7 @@ class Declared(BaseModel):
     last_run_id: UUID | None
 
 
-@router.post("/enrolments", status_code=201, responses=problems(401, 403, 413, 422))
+@entrance.post("/enrolments", status_code=201, responses=problems(401, 403, 413))
 async def enrol(enrolment: Enrolment, resources: Resources) -> Enrolled:
     """A one-time code for an agent's identity."""
     agent, token, keys = await actions.agents.enrol(resources, enrolment.code, enrolment)
@@ -54,7 +56,7 @@ async def enrol(enrolment: Enrolment, resources: Resources) -> Enrolled:
     )
 
 
-@router.put("/plans/{name}", responses=problems(401, 403, 413, 422))
+@router.put("/plans/{name}", responses=problems(401, 403, 413))
 async def declare_plan(
     name: PlanName, declaration: rules.reported.Declaration, agent: Agent, resources: Resources
 ) -> Declared:

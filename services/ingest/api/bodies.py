@@ -6,8 +6,10 @@ from libs.shared import entries, packs
 from libs.shared.web import Limit, Limits
 from services.ingest.actions.intake.packs import MAX_IDS
 
-_JSON = Limit(1 << 20, seconds=60)
-_ENDING = Limit(8 << 20, seconds=60)  # may name a thousand files with long paths
+_OPEN = Limit(16 << 10, seconds=10, pause_seconds=5)  # anybody may send it
+_PLAN = Limit(1 << 20, seconds=60, most_values=12_000)
+_START = Limit(16 << 10, seconds=60)
+_ENDING = Limit(8 << 20, seconds=60, most_values=20_000)  # may name a thousand long paths
 _IDS = Limit(MAX_IDS * 32, seconds=60)
 _BATCH = Limit(entries.MAX_BATCH_BYTES, seconds=120)
 _PACK = Limit(packs.MAX_PACK_BYTES, seconds=600)
@@ -16,9 +18,9 @@ _PACK = Limit(packs.MAX_PACK_BYTES, seconds=600)
 def limit_bodies(max_file_bytes: int) -> Limits:
     """The table; a whole file may take as long as it needs, if it keeps its rate on average."""
     return {
-        ("POST", "/v1/enrolments"): _JSON,
-        ("PUT", "/v1/plans/{name}"): _JSON,
-        ("POST", "/v1/runs"): _JSON,
+        ("POST", "/v1/enrolments"): _OPEN,
+        ("PUT", "/v1/plans/{name}"): _PLAN,
+        ("POST", "/v1/runs"): _START,
         ("POST", "/v1/runs/{run_id}/missing"): _IDS,
         ("PUT", "/v1/runs/{run_id}/packs/{pack}"): _PACK,
         ("POST", "/v1/runs/{run_id}/entries"): _BATCH,

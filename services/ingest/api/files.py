@@ -13,7 +13,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from libs.shared import clock
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
-from services.ingest.api.requests import Agent, Resources, pieces_of
+from services.ingest.api.requests import Agent, AgentFirst, Resources, pieces_of
 
 _BODY: dict[str, Any] = {
     "requestBody": {"content": {"application/octet-stream": {}}, "required": True}
@@ -34,7 +34,7 @@ class _Anything(Convertor[str]):
 
 register_url_convertor("anything", _Anything())
 
-router = APIRouter(prefix="/v1/runs")
+router = APIRouter(prefix="/v1/runs", route_class=AgentFirst)
 
 
 class FileTaken(BaseModel):
@@ -50,7 +50,7 @@ class FileTaken(BaseModel):
 @router.put(
     "/{run_id}/files/{path:anything}",
     openapi_extra=_BODY,
-    responses=problems(401, 403, 404, 408, 409, 413, 422, 507),
+    responses=problems(401, 403, 404, 408, 409, 413, 507),
 )
 async def put_file(
     run_id: UUID,

@@ -27,18 +27,22 @@ _MEANINGS = {
     413: "The body is too large: `body-too-large`.",
     422: "The content is not valid; nothing was kept: `invalid-request`, `pack-…`, `chunk-…`,"
     " `batch-malformed`, `entry-invalid`, `chunk-unknown`, `content-mismatch`.",
+    431: "The request's head is too large: `head-too-large`.",
     503: "Database or storage are away, or too much is going on: wait `Retry-After` seconds.",
     507: "The tenant may not store more: `growth-blocked`.",
 }
+
+_EVERYWHERE = (400, 422, 431, 503)
+# Not as a route's model: FastAPI would publish that as plain JSON.
+_SCHEMA = Problem.model_json_schema()
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route may answer beside its success, for its `responses`."""
     return {
         status: {
-            "model": Problem,
             "description": _MEANINGS[status],
-            "content": {"application/problem+json": {}},
+            "content": {"application/problem+json": {"schema": _SCHEMA}},
         }
-        for status in (400, *statuses, 503)
+        for status in sorted({*_EVERYWHERE, *statuses})
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -27,28 +28,42 @@ async def resources_of(
 Resources = Annotated[actions.resources.Resources, Depends(resources_of)]
 
 
-async def agent_of(
-    request: Request,
-    resources: Resources,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> AsyncIterator[rules.agents.Agent]:
-    """The agent whose token came along, while its client has not too many requests at once.
+@asynccontextmanager
+async def admit_agent(request: Request) -> AsyncIterator[None]:
+    """Lets an agent in whose token is good, while its client has not too many requests at once.
 
     What it sends is cut when the token is withdrawn.
     """
+    credentials = await _bearer(request)
     if credentials is None:
         raise Unauthenticated
+    resources = await resources_of(request)
     agent = await actions.agents.authenticate(resources, credentials.credentials)
+    web.note_known(request.scope)
     async with (
         actions.agents.taking_in(resources, agent) as incoming,
         resources.requests.hold(agent.tenant_id),
     ):
         request.state.incoming = incoming
         await resources.pace.wait(agent.tenant_id)
-        yield agent
+        request.state.agent = agent
+        yield
 
 
-Agent = Annotated[rules.agents.Agent, Depends(agent_of, scope="function")]
+AgentFirst = web.behind(admit_agent)
+"""The class of all routes that agents have: no body is read before the agent is known."""
+
+
+async def agent_of(
+    request: Request,
+    _credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> rules.agents.Agent:
+    """The agent that was let in; the published document is told of its token."""
+    agent: rules.agents.Agent = request.state.agent
+    return agent
+
+
+Agent = Annotated[rules.agents.Agent, Depends(agent_of)]
 
 
 async def read_body(request: Request) -> bytearray:

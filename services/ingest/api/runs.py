@@ -12,12 +12,12 @@ from pydantic import BaseModel, Field
 from libs.shared.reasons import Reason
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
-from services.ingest.api.requests import Agent, Resources, read_body, upload_of
+from services.ingest.api.requests import Agent, AgentFirst, Resources, read_body, upload_of
 
 _OCTETS = {"content": {"application/octet-stream": {}}, "required": True}
 _BODY: dict[str, Any] = {"requestBody": _OCTETS}
 
-router = APIRouter(prefix="/v1/runs")
+router = APIRouter(prefix="/v1/runs", route_class=AgentFirst)
 
 PackId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the body.")]
 
@@ -77,7 +77,7 @@ class Aborted(BaseModel):
     reason: Reason
 
 
-@router.post("", status_code=201, responses=problems(401, 403, 404, 409, 413, 422, 507))
+@router.post("", status_code=201, responses=problems(401, 403, 404, 409, 413, 507))
 async def start_run(start: Start, agent: Agent, resources: Resources) -> Started:
     """Begins a run of a plan; an open one of the same plan is closed as abandoned."""
     started = await actions.runs.start_run(
@@ -90,7 +90,7 @@ async def start_run(start: Start, agent: Agent, resources: Resources) -> Started
     "/{run_id}/missing",
     response_class=Response,
     openapi_extra=_BODY,
-    responses=problems(401, 403, 404, 408, 409, 413, 422),
+    responses=problems(401, 403, 404, 408, 409, 413),
 )
 async def find_missing(
     run_id: UUID, request: Request, agent: Agent, resources: Resources
@@ -105,7 +105,7 @@ async def find_missing(
     "/{run_id}/packs/{pack}",
     status_code=201,
     openapi_extra=_BODY,
-    responses={200: {"model": Stored}, **problems(401, 403, 404, 408, 409, 413, 422, 507)},
+    responses={200: {"model": Stored}, **problems(401, 403, 404, 408, 409, 413, 507)},
 )
 async def put_pack(
     run_id: UUID,
@@ -127,7 +127,7 @@ async def put_pack(
     "/{run_id}/entries",
     status_code=204,
     openapi_extra=_BODY,
-    responses=problems(401, 403, 404, 408, 409, 413, 422),
+    responses=problems(401, 403, 404, 408, 409, 413),
 )
 async def take_batch(
     run_id: UUID,
@@ -141,7 +141,7 @@ async def take_batch(
     await actions.intake.deltas.take_batch(resources, agent, run_id, batch, body)
 
 
-@router.post("/{run_id}/commit", responses=problems(401, 403, 404, 409, 413, 422))
+@router.post("/{run_id}/commit", responses=problems(401, 403, 404, 409, 413))
 async def commit_run(
     run_id: UUID, commit: rules.reported.Commit, agent: Agent, resources: Resources
 ) -> Committed:
@@ -151,7 +151,7 @@ async def commit_run(
     )
 
 
-@router.post("/{run_id}/abort", responses=problems(401, 404, 409, 413, 422))
+@router.post("/{run_id}/abort", responses=problems(401, 404, 409, 413))
 async def abort_run(
     run_id: UUID, abort: rules.reported.Abort, agent: Agent, resources: Resources
 ) -> Aborted:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from libs.shared import errors
+from libs.shared import errors, web
 from services.portal.actions.people import signing
 from services.portal.actions.resources import Resources
 from services.portal.rules import people
@@ -38,9 +40,17 @@ VisitorOf = Annotated[Visitor, Depends(find_visitor)]
 
 
 async def find_signed_in(request: Request, resources: ResourcesOf) -> Person:
-    """The person behind a request; raises Unauthenticated.
+    """The person behind a request, looked up once for each; raises Unauthenticated.
 
     A cookie counts only where nothing is changed: another site can make a browser send it."""
+    found: Person | None = getattr(request.state, "signed_in", None)
+    if found is None:
+        found = request.state.signed_in = await _find_bearer(request, resources)
+        web.note_known(request.scope)
+    return found
+
+
+async def _find_bearer(request: Request, resources: Resources) -> Person:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     token = token.strip()
     if scheme:
@@ -71,9 +81,25 @@ Acting = Annotated[Actor, Depends(find_actor)]
 
 async def find_operator(person: SignedIn, actor: Acting) -> Actor:
     """The operator behind a request; raises Forbidden for anybody else."""
+    check_operator(person)
+    return actor
+
+
+def check_operator(person: Person) -> None:
+    """Raises Forbidden for anybody who isn't one of the provider's operators."""
     if not person.is_operator:
         raise errors.Forbidden("Only the provider's operators may do this.")
-    return actor
+
+
+@asynccontextmanager
+async def admit_operator(request: Request) -> AsyncIterator[None]:
+    """Lets an operator in."""
+    check_operator(await find_signed_in(request, find_resources(request)))
+    yield
+
+
+OperatorFirst = web.behind(admit_operator)
+"""The class of routes that read no body before an operator is known to send it."""
 
 
 async def find_client(person: SignedIn, actor: Acting) -> Actor:

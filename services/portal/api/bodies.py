@@ -5,12 +5,14 @@ from __future__ import annotations
 from libs.shared import restores
 from libs.shared.web import Limit, Limits
 
-_JSON = Limit(4 << 20, seconds=60)
-_FORM = Limit(4 << 20, seconds=60)
+# Passwords may have 4,096 characters, each escaped to twelve bytes at most.
+_OPEN = Limit(160 << 10, seconds=15, pause_seconds=5, most_values=20)  # anybody may send it
+_JSON = Limit(64 << 10, seconds=30, most_values=100)
+_FORM = Limit(64 << 10, seconds=30)
 
 BODIES: Limits = {
-    ("POST", "/api/v1/tokens"): _JSON,
-    ("POST", "/api/v1/password"): _JSON,
+    ("POST", "/api/v1/tokens"): _OPEN,
+    ("POST", "/api/v1/password"): _OPEN,
     ("POST", "/api/v1/tenants"): _JSON,
     ("POST", "/api/v1/tenants/{tenant_id}/enrolments"): _JSON,
     ("POST", "/api/v1/tenants/{tenant_id}/end"): _JSON,
@@ -20,8 +22,8 @@ BODIES: Limits = {
     ("POST", "/api/v1/administrators/reset"): _JSON,
     ("POST", "/api/v1/plans/{plan}/recipients"): _JSON,
     ("POST", "/api/v1/plans/{plan}/chunks"): Limit(restores.MAX_REQUEST_BYTES, seconds=60),
-    ("POST", "/sign-in"): _FORM,
-    ("POST", "/password"): _FORM,
+    ("POST", "/sign-in"): _OPEN,
+    ("POST", "/password"): _OPEN,
     ("POST", "/sign-out"): _FORM,
     ("POST", "/account"): _FORM,
     ("POST", "/plans/{plan}/recipients"): _FORM,

@@ -13,11 +13,11 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from libs.shared import clock, errors
 from services.portal.actions import machines
 from services.portal.actions.clients import opening, subscription
-from services.portal.api.access import Operator, ResourcesOf
+from services.portal.api.access import Operator, OperatorFirst, ResourcesOf
 from services.portal.rules.clients import Step
 from services.portal.store.clients import Tenant
 
-router = APIRouter(tags=["operators"])
+router = APIRouter(tags=["operators"], route_class=OperatorFirst)
 
 
 def _check_zone(name: str) -> str:

@@ -9,11 +9,12 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from libs.shared import web
 from services.portal.actions.people import signing
 from services.portal.api.access import Acting, ResourcesOf, VisitorOf
 from services.portal.rules.people import Role
 
-router = APIRouter(tags=["sign-in"])
+router = APIRouter(tags=["sign-in"], route_class=web.Open)
 
 Email = Annotated[str, Field(min_length=1, max_length=320)]
 Password = Annotated[str, Field(min_length=1, max_length=4096)]

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
-from libs.shared import errors
+from libs.shared import errors, web
 from services.portal.actions.people import signing
 from services.portal.api.access import ResourcesOf
 from services.portal.rules import people
@@ -40,6 +40,7 @@ async def find_reader(request: Request, resources: ResourcesOf) -> Person | None
     token = request.cookies.get(resources.cookie_name, "")
     person = await signing.find_person(resources.pool, token, kinds=("session",)) if token else None
     if person is not None:
+        web.note_known(request.scope)
         request.state.session = token
         request.state.person = person
     return person

@@ -1,0 +1,140 @@
+"""JSON that came in: who sends it is known before it is read, and its form before it is built."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
+
+import msgspec
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from libs.shared.errors import InvalidRequest
+from libs.shared.web.bodies import UNREAD, Limit
+
+LARGE_BYTES = 32 * 1024
+"""What is larger is parsed beside the loop, one after the other with others of its size."""
+
+_BESIDE = ThreadPoolExecutor(1, thread_name_prefix="json")
+
+Door = Callable[[Request], AbstractAsyncContextManager[object]]
+"""Entered with the head of a request alone, and left when it is answered.
+
+Raises Unauthenticated, or another refusal."""
+
+# Without going back, and with an end that may be missing, so that it takes no longer than it must.
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_SOME_TEXTS = re.compile(rb'(?:[^"]*+%b){1,1000}+|[^"]++' % _TEXT.pattern, re.DOTALL)
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+
+def behind(door: Door) -> type[APIRoute]:
+    """The class of routes that read and parse no body before `door` has let the request in."""
+
+    class Behind(_Route):
+        enter = staticmethod(door)
+
+    return Behind
+
+
+class _Route(APIRoute):
+    """FastAPI reads a body before it asks any dependency; this one asks its door first."""
+
+    enter: Door
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request, within its door."""
+        if scope["method"] not in (self.methods or ()):  # which is said to anybody
+            await super().handle(scope, receive, send)
+            return
+        async with self.enter(Request(scope, receive)):
+            await super().handle(scope, receive, send)
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        """What serves one request that was let in."""
+        handle = super().get_route_handler()
+
+        async def serve(request: Request) -> Response:
+            response: Response = await handle(_Judged(request.scope, request.receive))
+            return response
+
+        return serve
+
+
+Open = behind(lambda _request: nullcontext())
+"""The class of routes that anybody may send JSON to: short, by their row in the table."""
+
+
+class _Judged(Request):
+    """A request whose JSON is held to the limits of its route."""
+
+    async def json(self) -> Any:
+        """The document; raises InvalidRequest."""
+        body = await self.body()
+        limit = self.scope["state"].get("body_limit", UNREAD)
+        if len(body) <= LARGE_BYTES:
+            return parse(body, limit)
+        return await asyncio.get_running_loop().run_in_executor(_BESIDE, parse, body, limit)
+
+
+def parse(body: bytes, limit: Limit) -> Any:
+    """A JSON document; raises InvalidRequest where it is none, or more than its route takes."""
+    _check_form(body, limit)
+    try:
+        # Stricter than Python's own: no NaN, no half of a surrogate pair, no byte beside UTF-8.
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"The body can't be read as JSON: {error}.") from None
+
+
+def _check_form(body: bytes, limit: Limit) -> None:
+    """A short text can become very many values, each some hundred times as large."""
+    if _count_values(body) <= limit.most_values and _count_openings(body) <= limit.most_depth:
+        return
+    bare, values = [], 1
+    for piece in _outside_texts(body):
+        values += _count_values(piece) - 1
+        if values > limit.most_values:
+            raise InvalidRequest(f"The body may have {limit.most_values} values at most.")
+        bare.append(piece.translate(_BRACKETS, _NO_BRACKETS))
+    left = b"".join(bare)
+    for _ in range(limit.most_depth):
+        left = left.replace(b"[]", b"")
+    if left:
+        raise InvalidRequest(
+            f"The body can't be read as JSON, or is nested deeper than {limit.most_depth} levels."
+        )
+
+
+def _outside_texts(body: bytes) -> Iterator[bytes]:
+    """All but the contents of strings, in pieces, so that no step holds up the loop for long."""
+    position = 0
+    while some := _SOME_TEXTS.match(body, position):
+        yield _TEXT.sub(b"0", some.group())
+        position = some.end()
+
+
+def _count_openings(text: bytes) -> int:
+    return text.count(b"[") + text.count(b"{")
+
+
+def _count_values(text: bytes) -> int:
+    """At least as many as there are: each begins behind a bracket, a comma or a colon."""
+    return 1 + _count_openings(text) + text.count(b",")
+
+
+def note_known(scope: Scope) -> None:
+    """Notes that it is known who sends a request: its connection is kept where room is short."""
+    scope.setdefault("state", {})["is_known"] = True
+
+
+def is_known(scope: Scope) -> bool:
+    """Is it known who sends a request?"""
+    return bool(scope.get("state", {}).get("is_known"))
