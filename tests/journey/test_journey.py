@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import httpx2
 import pytest
@@ -21,6 +23,18 @@ from tests.world.running import Installation
 from tests.world.waiting import wait_for
 
 pytestmark = [pytest.mark.xdist_group("installation"), pytest.mark.timeout(600)]
+
+
+def give_names_back(unpacked: Path) -> None:
+    """Calls what an archive could not safely name as its own list says that it was called."""
+    told = (unpacked / "_coffre-names.txt").read_bytes().partition(b"\r\n\r\n")[2]
+    changed = [line.split(b"\t") for line in told.splitlines()]
+    for name, original in sorted(changed, key=lambda line: -line[0].count(b"/")):
+        folder = unpacked / os.fsdecode(name.rpartition(b"/")[0])
+        last = unquote_to_bytes(original).rpartition(b"/")[2]
+        times = folder.stat()
+        (folder / os.fsdecode(name.rpartition(b"/")[2])).rename(folder / os.fsdecode(last))
+        os.utime(folder, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def test_a_hostile_folder_comes_back_identical(machine: Machine, tmp_path: Path) -> None:
@@ -46,6 +60,7 @@ def test_a_hostile_folder_comes_back_identical(machine: Machine, tmp_path: Path)
         unpacked = tmp_path / "tar"
         unpacked.mkdir()
         subprocess.run(["tar", "-xpf", "-", "-C", unpacked], input=answer.content, check=True)
+        give_names_back(unpacked)
         assert compare_trees(machine.source, unpacked / machine.source.name, ignore=specials) == []
 
         answer = api.get(

@@ -74,7 +74,7 @@ class Shown:
     def show(self, path: bytes, kind: str = "f") -> str:
         """A path of the archive, folders before what is in them; as text, bytes in surrogates."""
         folded = hash(_fold_case(path))
-        if folded in (self._folders if kind == "l" else self._links):
+        if folded in (self._folders if kind == "l" else self._links) or self._passes_link(path):
             name = last(path)
             self._renamed[path] = f"%{name[0]:02X}" + self._clean(name[1:]) if name else ""
         if kind == "l":
@@ -92,9 +92,18 @@ class Shown:
             safe[0] = "%5F" + NAMES_LIST[1:]
         return "/".join(safe)
 
+    def _passes_link(self, path: bytes) -> bool:
+        """Whether a name has a link before one of its backslashes, which separate on Windows."""
+        return any(
+            hash(_fold_case(path[:at])) in self._links
+            for at in range(path.rfind(b"/") + 1, len(path))
+            if path[at : at + 1] == b"\\"
+        )
+
 
 def _fold_case(path: bytes) -> str:
-    return unicodedata.normalize("NFC", path.decode("utf-8", "surrogateescape")).casefold()
+    text = path.replace(b"\\", b"/").decode("utf-8", "surrogateescape")
+    return unicodedata.normalize("NFC", text).casefold()
 
 
 def is_name(name: bytes) -> bool:
@@ -105,6 +114,9 @@ def is_name(name: bytes) -> bool:
 _LOOKS_ESCAPED = re.compile("%(?=[0-9A-F]{2})")
 _LOOKS_CUT = re.compile("~(?=[0-9a-f]{16}$)")
 _DRIVE = re.compile("^([A-Za-z]):")
+_ESCAPED_FIRST = re.compile("%[0-9A-F]{2}")  # as Shown calls what would meet a link
+_ESCAPES = {"%5C": "\\", "%3A": ":", "%25": "%"}
+_ESCAPE = re.compile("|".join(_ESCAPES))
 
 
 def zip_name(name: bytes) -> str:
@@ -123,14 +135,28 @@ def zip_name(name: bytes) -> str:
 
 
 def tar_name(name: bytes) -> str:
-    """A name as a tar holds it: all of its bytes but what would lead an unpacker elsewhere.
+    """A name as a tar holds it: byte by byte, but where it would lead an unpacker elsewhere.
 
-    Backslashes and drives do on Windows; they stand as `%XX`, and so does what looks like that."""
+    Backslashes separate and drives lead away on Windows alone: `system-a\\x2db.mount` stays as it
+    is, `..\\x` and `C:x` don't; nor does what one of these would then be called."""
     text = name.decode("utf-8", "surrogateescape")
-    if "\\" not in text and ":" not in text and "%" not in text:
+    if not _must_change(text):
         return text
     text = _LOOKS_ESCAPED.sub("%25", text).replace("\\", "%5C")
     return _DRIVE.sub(r"\1%3A", text)
+
+
+def _must_change(text: str) -> bool:
+    while True:
+        parts = text.split("\\")
+        if _DRIVE.match(text) or (len(parts) > 1 and (".." in parts or not parts[0])):
+            return True
+        if _ESCAPED_FIRST.match(text):
+            return True
+        before = text
+        text = _ESCAPE.sub(lambda found: _ESCAPES[found[0]], text)
+        if text == before:
+            return False
 
 
 def _percent(match: re.Match[str]) -> str:
