@@ -49,7 +49,7 @@ def test_it_is_said_in_both_languages_of_an_unknown_plan_too(
 ) -> None:
     event = held(client, reason=Reason("bytes-lost", "2026-11-22", 9_500_000_000, 10**10))
     facts = HeldFacts(event, "Martin", "", "", "Europe/Paris", "https://portal.example")
-    letter = letters.held.write(facts, Addressee("hot@p.example", "", locale))
+    letter = letters.held.write(facts, Addressee("hot@p.example", "", locale), 10)
     said = {"fr": "9,5 Go ont disparu", "en": "9.5 GB is gone"}[locale]
     for form in (letter.content.text, letter.content.html):
         assert said in form.replace("\u00a0", " ").replace("&nbsp;", " ")

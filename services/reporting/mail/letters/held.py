@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from uuid import uuid5
 
 from libs.shared.events import ExpiryHeld
-from libs.shared.words.foreign import plain
 from services.reporting import rules
 from services.reporting.mail.causes import Teller
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_plan
-from services.reporting.mail.rendering import render, speak
+from services.reporting.mail.rendering import render, speak, title
 from services.reporting.rules.mails import Addressee
 
 
@@ -34,14 +33,14 @@ def choose(facts: HeldFacts) -> Iterable[Addressee]:
     return rules.mails.address_hotline(facts.hotline)
 
 
-def write(facts: HeldFacts, addressee: Addressee) -> Letter:
+def write(facts: HeldFacts, addressee: Addressee, _shown: int) -> Letter:
     """How much is gone since when, and what to do."""
     event = facts.event
     tongue = speak(addressee.locale, facts.timezone)
     subject = tongue.say(
         "[Hotline] Much is gone: {client}, {plan}",
-        client=plain(facts.client),
-        plan=plain(facts.plan) or "-",
+        client=title(facts.client),
+        plan=title(facts.plan) or "-",
     )
     content = render(
         tongue,
