@@ -330,6 +330,20 @@ class VersionsExpired(Event):
     expired_at: datetime
 
 
+@event("expiry.held.v1")
+class ExpiryHeld(Event):
+    """So much of a plan is gone that nothing of it expires until an operator clears that.
+
+    number: the run in which it was seen; since: the restore point that had what is gone.
+    """
+
+    plan_id: UUID
+    number: int
+    since: int
+    reason: Reason
+    held_at: datetime
+
+
 @event("storage.damaged.v1")
 class StorageDamaged(Event):
     """A stored pack was found damaged or missing: what of one plan it concerns.

@@ -40,7 +40,7 @@ async def serve() -> None:
     actions.memory.give_memory_back()
     async with (
         keys.open_bucket(settings) as (objects, ring),
-        runtime.Service("ingest", settings, pool_size=20) as service,
+        runtime.Service("ingest", settings, pool_size=20, ask_store=objects.date) as service,
     ):
         resources = actions.resources.Resources(
             service.pool, objects, ring, timedelta(seconds=settings.lease_seconds)

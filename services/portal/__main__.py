@@ -44,7 +44,7 @@ async def serve() -> None:
     mail_key = keys.read_key(s.mail_key_file)
     async with (
         keys.open_bucket(s) as (objects, ring),
-        runtime.Service("portal", s, pool_size=20) as service,
+        runtime.Service("portal", s, pool_size=20, ask_store=objects.date) as service,
     ):
         resources = Resources(
             pool=service.pool,

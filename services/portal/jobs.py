@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from libs.shared import clock
+from libs.shared import clock, timekeeping
 from libs.shared.database import transaction
 from libs.shared.runtime import Job, Jobs
 from services.portal import store
@@ -19,6 +19,8 @@ async def end_subscriptions(resources: Resources) -> int:
     now = clock.now()
     async with transaction(resources.pool) as conn:
         due = await store.clients.find_due_ends(conn, now)
+    if due:
+        now = await timekeeping.check_time(resources.pool, resources.objects.date)
     ended = 0
     for tenant_id in due:
         async with transaction(resources.pool) as conn:
@@ -37,7 +39,7 @@ async def end_subscriptions(resources: Resources) -> int:
 
 async def prune_credentials(resources: Resources) -> None:
     """Removes credentials that expired, guesses that no longer count, and old acquaintances."""
-    now = clock.now()
+    now = await timekeeping.check_time(resources.pool)
     async with transaction(resources.pool) as conn:
         await store.people.prune(conn, now)
         await store.guesses.prune(conn, now - guesses.MEMORY, now - guesses.KNOWN_LIFE)

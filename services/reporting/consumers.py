@@ -7,6 +7,7 @@ from functools import partial
 from libs.shared import clock
 from libs.shared.database import Connection
 from libs.shared.events import (
+    ExpiryHeld,
     PasswordIssued,
     PlanDeclared,
     RecipientInvited,
@@ -29,6 +30,7 @@ def handlers(resources: Resources) -> Handlers:
         PasswordIssued: partial(on_password_issued, resources),
         RecipientsChanged: partial(on_recipients_changed, resources),
         RecipientInvited: partial(on_recipient_invited, resources),
+        ExpiryHeld: partial(on_expiry_held, resources),
         StorageDamaged: partial(on_storage_damaged, resources),
     }
 
@@ -75,6 +77,12 @@ async def on_password_issued(resources: Resources, conn: Connection, event: Pass
     """Mails a one-time password."""
     await store.clients.lock(conn, event.tenant_id)
     await actions.passwords.send_password(conn, resources, event)
+
+
+async def on_expiry_held(resources: Resources, conn: Connection, event: ExpiryHeld) -> None:
+    """Tells the hotline of a plan of which much is gone."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.holds.report_hold(conn, resources, event)
 
 
 async def on_storage_damaged(resources: Resources, conn: Connection, event: StorageDamaged) -> None:

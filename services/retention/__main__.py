@@ -14,7 +14,7 @@ async def serve() -> None:
     settings = load(RetentionSettings)
     async with (
         keys.open_bucket(settings) as (objects, ring),
-        runtime.Service("retention", settings) as service,
+        runtime.Service("retention", settings, ask_store=objects.date) as service,
     ):
         resources = Resources(service.pool, objects, ring, settings.limits, settings.rhythm)
         app = web.create_app(

@@ -6,12 +6,13 @@ import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from uuid import UUID
 
-from libs.shared import clock, database, keys
+from libs.shared import clock, database, keys, timekeeping
 from libs.shared.database import Pool
-from libs.shared.errors import Conflict, NotFound
-from libs.shared.runtime import Command, Commands
+from libs.shared.errors import NotFound
+from libs.shared.runtime import Command, Commands, describe_clock, tell_clock
 from libs.shared.settings import load
 from libs.shared.words.explanations import say
 from services.retention import actions, rules, store
@@ -34,7 +35,7 @@ async def audit(arguments: Namespace) -> int:
     found = unrepaired = 0
     async with _open_resources() as resources:
         tenants = await _choose_tenants(resources, arguments.tenant)
-        now = await actions.clock.check_time(resources) if arguments.repair else clock.now()
+        now = await _check_time(resources) if arguments.repair else clock.now()
         store_now = await resources.objects.date()
         for tenant in tenants:
             async for one in actions.audit.repairing.audit_tenant(
@@ -102,23 +103,14 @@ async def clear_holds(arguments: Namespace) -> None:
     print(f"{arguments.plan}: run {', '.join(map(str, runs))} holds nothing any more.")
 
 
-def describe_clock(parser: ArgumentParser) -> None:
-    """Believing a time wants a reason."""
-    parser.add_argument("--accept", action="store_true", help="the time is right, go on")
-    parser.add_argument("--reason", default="", help="kept")
-
-
 async def look_at_clock(arguments: Namespace) -> None:
-    """Says whether the time is believed, or believes it."""
+    """Says whether the time is believed, or believes it; the store is asked as well."""
     async with _open_resources() as resources:
-        if arguments.accept:
-            if not arguments.reason:
-                raise Conflict("Say why the time is right: --reason …")
-            now = await actions.clock.accept_time(resources, arguments.reason)
-            print(f"{now:%Y-%m-%d %H:%M} UTC is believed from now on.")
-        else:
-            now = await actions.clock.check_time(resources)
-            print(f"{now:%Y-%m-%d %H:%M} UTC is believed.")
+        await tell_clock(resources.pool, arguments, resources.objects.date)
+
+
+async def _check_time(resources: Resources) -> datetime:
+    return await timekeeping.check_time(resources.pool, resources.objects.date)
 
 
 @asynccontextmanager

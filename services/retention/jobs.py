@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from prometheus_client import Counter, Gauge
 
-from libs.shared import clock, database, logs
+from libs.shared import clock, database, logs, timekeeping
 from libs.shared.errors import Unavailable
 from libs.shared.runtime import Job, Jobs
 from services.retention import actions, rules, store
@@ -21,7 +21,6 @@ T = TypeVar("T")
 SCRUB_MARGIN = 0.9
 """Packs are read again when nine tenths of the cycle have passed: the rest is for the reading."""
 
-DOUBTFUL = Gauge("coffre_retention_time_doubtful", "1 while nothing is deleted for the clock")
 HOLDS = Gauge("coffre_expiry_holds", "Unusual runs that hold their plan's expiry")
 EXPIRED = Counter("coffre_versions_expired", "Versions that expired")
 PACKS = Counter("coffre_packs_collected", "Packs by what collection did with them", ["done"])
@@ -40,17 +39,11 @@ DAMAGED = Gauge("coffre_packs_damaged", "Damaged packs whose chunks were not yet
 async def collect(resources: Resources) -> None:
     """Expires, collects, repacks and sweeps, one tenant after the other.
 
-    Stops, and says so, where the time can't be believed.
+    Is late where the time can't be believed.
     """
     each = _EachTenant("collect")
     for tenant in await _list_tenants(resources):
-        try:
-            now = await actions.clock.check_time(resources)
-        except actions.clock.TimeDoubtful as doubt:
-            DOUBTFUL.set(1)
-            logs.get().error("retention.stopped", why=doubt.detail)
-            return
-        DOUBTFUL.set(0)
+        now = await timekeeping.check_time(resources.pool, resources.objects.date)
         await each.attempt(tenant, _collect(resources, tenant, now))
     each.check()
 

@@ -1,4 +1,4 @@
-"""What expires, what stays browsable, what holds it up, and whose clock is believed."""
+"""What expires, what stays browsable, and what holds it up."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-import time_machine
 
-from libs.shared import catalogue, clock, database, reasons
+from libs.shared import catalogue, database, reasons
 from libs.shared.errors import NotFound
 from libs.shared.events import RunFinished
 from libs.shared.reasons import Reason
@@ -191,36 +190,3 @@ async def test_expiry_judges_runs_of_which_no_event_came(house: House, client: C
 )
 def test_only_a_living_subscription_forgets(state: str, alive: bool) -> None:
     assert rules.expiry.is_alive(state) is alive
-
-
-def clocks(machine: float = 0, database: float = 0, store: float = 0, now: float = 0) -> list[str]:
-    """Objections where clocks are off by so many hours; the last belief is of now."""
-    moments = [NOW + timedelta(hours=hours) for hours in (machine, database, store, now)]
-    return rules.clock.find_objections(rules.clock.Clocks(*moments, seen_at=NOW))
-
-
-def test_clocks_that_agree_and_went_on_are_believed() -> None:
-    assert clocks() == []
-    assert clocks(now=71) == [], "retention may be away over a weekend"
-    assert clocks(machine=0.05, store=0.05) == []
-    far = 24 * 365 * 10
-    for years in (far, -far):
-        assert clocks(machine=years), "this machine's clock"
-        assert clocks(database=years), "the database's"
-        assert clocks(store=years), "the store's"
-        assert clocks(now=years), "the installation's offset"
-        assert clocks(years, years, years, years), "all of one machine at once"
-    [sentence] = clocks(now=24 * 100)
-    assert "100 days ahead" in sentence
-    assert "clock --accept" in sentence
-
-
-async def test_a_leap_of_this_machines_clock_stops_everything(house: House, client: Client) -> None:
-    await actions.clock.check_time(house.keeper)
-    for years in (10, -10):
-        with time_machine.travel(clock.now() + timedelta(days=365 * years), tick=True):
-            with pytest.raises(actions.clock.TimeDoubtful, match="database"):
-                await actions.clock.check_time(house.keeper)
-            with pytest.raises(actions.clock.TimeDoubtful, match="store"):
-                await actions.clock.accept_time(house.keeper, "trust me")
-    await actions.clock.check_time(house.keeper)

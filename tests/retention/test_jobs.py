@@ -22,7 +22,7 @@ async def test_a_leap_of_years_deletes_nothing_until_somebody_says_that_it_is_ri
     await client.copy(plan, {b"keep": [b"keep"], b"a": [b"first"], b"b": [b"b"], b"c": [b"c"]})
     await client.copy(plan, {b"a": [b"second"]})
     await client.copy(plan, {b"a": [b"third"]})
-    await house.fetch("INSERT INTO clock VALUES (true, $1) ON CONFLICT DO NOTHING", clock.now())
+    await house.fetch("INSERT INTO seen_time VALUES (true, $1) ON CONFLICT DO NOTHING", clock.now())
     versions = "SELECT count(*) FROM catalogue.versions WHERE tenant_id = $1"
     environ = {
         **house.processes.environment("retention"),
@@ -48,7 +48,7 @@ async def test_a_leap_of_years_deletes_nothing_until_somebody_says_that_it_is_ri
         assert process.stdout is not None
         async with asyncio.timeout(60):
             async for line in process.stdout:
-                if b"retention.stopped" in line:
+                if b"job.late" in line:
                     break
         assert (await house.fetch(versions, client.tenant_id))[0][0] == 6
         accepted = await start("clock", "--accept", "--reason", "the house moved to 2036")
@@ -60,7 +60,7 @@ async def test_a_leap_of_years_deletes_nothing_until_somebody_says_that_it_is_ri
                     break
         assert (await house.fetch(versions, client.tenant_id))[0][0] == 4
         await client.read([b"keep", b"third", b"b", b"c"])
-        [[reason]] = await house.fetch("SELECT reason FROM clock_acceptances")
+        [[reason]] = await house.fetch("SELECT reason FROM time_acceptances")
         assert reason == "the house moved to 2036"
         process.send_signal(signal.SIGTERM)
         await process.communicate()
@@ -69,4 +69,4 @@ async def test_a_leap_of_years_deletes_nothing_until_somebody_says_that_it_is_ri
         if process.returncode is None:
             process.kill()
             await process.communicate()
-        await house.fetch("UPDATE clock SET seen_at = $1", clock.now() - timedelta(minutes=1))
+        await house.fetch("UPDATE seen_time SET seen_at = $1", clock.now() - timedelta(minutes=1))

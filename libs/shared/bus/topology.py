@@ -28,6 +28,7 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
     "retention": (
         events.VolumeChanged,
         events.VersionsExpired,
+        events.ExpiryHeld,
         events.StorageDamaged,
         events.DestructionScheduled,
     ),
@@ -65,6 +66,7 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.PasswordIssued,
         events.RecipientsChanged,
         events.RecipientInvited,
+        events.ExpiryHeld,
         events.StorageDamaged,
     ),
     "retention": (

@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 from libs.shared.crashpoints import crashpoint
-from libs.shared.runtime.command import Command, Commands, main
+from libs.shared.runtime.command import (
+    Command,
+    Commands,
+    describe_clock,
+    main,
+    tell_clock,
+)
 from libs.shared.runtime.jobs import Job, Jobs
 from libs.shared.runtime.service import Service
 
-__all__ = ["Command", "Commands", "Job", "Jobs", "Service", "crashpoint", "main"]
+__all__ = [
+    "Command",
+    "Commands",
+    "Job",
+    "Jobs",
+    "Service",
+    "crashpoint",
+    "describe_clock",
+    "main",
+    "tell_clock",
+]

@@ -16,8 +16,8 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from libs.shared import clock, database, logs, signatures
-from libs.shared.errors import Refusal, Unavailable
+from libs.shared import clock, database, logs, signatures, timekeeping
+from libs.shared.errors import Conflict, Refusal, Unavailable
 from libs.shared.inbox import parked
 from libs.shared.runtime.http import use_uvloop
 from libs.shared.secret_files import SecretFileInvalid
@@ -81,7 +81,8 @@ def main(service: str, serve: Callable[[], Awaitable[None]], own: Commands = ())
 def _run(service: str, serve: Callable[[], Awaitable[None]], own: Commands) -> int:
     style = "console" if os.environ.get("COFFRE_LOG_FORMAT") == "console" else "json"
     logs.configure(service, style)  # type: ignore[arg-type]  # one of the two literals
-    every = [*_common(service, serve), *own]
+    # A service's own takes the place of the common one.
+    every = list({one.name: one for one in [*_common(service, serve), *own]}.values())
     arguments = _parser(service, every).parse_args()
     [command] = [one for one in every if one.name == (arguments.command or "serve")]
     with asyncio.Runner(loop_factory=use_uvloop()) as runner:
@@ -107,6 +108,12 @@ def _common(service: str, serve: Callable[[], Awaitable[None]]) -> Commands:
             "event-key",
             "print the public key that belongs to COFFRE_EVENT_KEY_FILE",
             partial(_print_event_key, service),
+        ),
+        Command(
+            "clock",
+            "is the time believed, by which is decided?",
+            partial(_clock, service),
+            describe_clock,
         ),
     ]
 
@@ -163,6 +170,34 @@ async def _migrate(service: str, _arguments: argparse.Namespace) -> int:
 async def _print_event_key(service: str, _arguments: argparse.Namespace) -> int:
     print(signatures.read_signer(service, load(_Sender).event_key_file).public_key.hex())
     return 0
+
+
+def describe_clock(parser: argparse.ArgumentParser) -> None:
+    """Believing a time wants a reason."""
+    parser.add_argument("--accept", action="store_true", help="the time is right, go on")
+    parser.add_argument("--reason", default="", help="kept")
+
+
+async def _clock(service: str, arguments: argparse.Namespace) -> None:
+    dsn = load(_Reader).database_url.get_secret_value()
+    async with await database.create_pool(dsn, service, max_size=1) as pool:
+        await tell_clock(pool, arguments)
+
+
+async def tell_clock(
+    pool: database.Pool,
+    arguments: argparse.Namespace,
+    ask_store: timekeeping.AskStore | None = None,
+) -> None:
+    """Says whether the time is believed, or believes it; raises TimeDoubtful, Unavailable."""
+    if not arguments.accept:
+        now = await timekeeping.check_time(pool, ask_store)
+        print(f"{now:%Y-%m-%d %H:%M} UTC is believed.")
+        return
+    if not arguments.reason:
+        raise Conflict("Say why the time is right: --reason …")
+    now = await timekeeping.accept_time(pool, arguments.reason, ask_store)
+    print(f"{now:%Y-%m-%d %H:%M} UTC is believed from now on.")
 
 
 def _describe_events(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar, cast
 from fastapi import FastAPI
 from prometheus_client import Gauge
 
-from libs.shared import database, inbox, logs, outbox, signatures
+from libs.shared import database, inbox, logs, outbox, signatures, timekeeping
 from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.inbox import Handlers
@@ -42,6 +42,9 @@ _PENDING_AGE = Gauge("coffre_inbox_oldest_seconds", "Age of the oldest of them",
 _PARKED = Gauge("coffre_inbox_parked", "Events that wait for a person", ["service"])
 _CONNECTED = Gauge("coffre_consumer_connected", "1 while the queue is consumed", ["service"])
 _ACTIVE = Gauge("coffre_relay_active", "1 where this process publishes the outbox", ["service"])
+_TIME_DOUBTFUL = Gauge(
+    "coffre_time_doubtful", "1 while what is decided by the date waits", ["service"]
+)
 _POOL_SIZE = Gauge("coffre_pool_connections", "Database connections open", ["service"])
 _POOL_IDLE = Gauge("coffre_pool_idle", "Database connections idle", ["service"])
 
@@ -58,7 +61,17 @@ class Service:
 
     pool: Pool
 
-    def __init__(self, name: str, settings: ServiceSettings, *, pool_size: int = 10) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: ServiceSettings,
+        *,
+        pool_size: int = 10,
+        ask_store: timekeeping.AskStore | None = None,
+    ) -> None:
+        """ask_store: tells the store's time, where the service works with it."""
+        self._ask_store = ask_store
+        self._doubt: timekeeping.TimeDoubtful | None = None
         self.name = name
         self.settings = settings
         self._pool_size = pool_size
@@ -97,10 +110,11 @@ class Service:
         self._stop.set()
 
     def checks(self) -> list[Check]:
-        """Readiness: the database is required; the broker is shown, for copies go on without it."""
+        """Readiness: the database is required; broker and time are shown, for copies go on."""
         return [
             Check("database", self._check_database),
             Check("broker", self._check_broker, required=False),
+            Check("time", self._check_doubt, required=False),
         ]
 
     async def run(
@@ -188,6 +202,21 @@ class Service:
         if self._consumer is None or not self._consumer.connected:
             raise Unavailable("message broker")
 
+    async def _check_doubt(self) -> None:
+        if self._doubt is not None:
+            raise self._doubt
+
+    async def _check_time(self) -> None:
+        """Believes the time, or keeps why not: for readiness, and for what waits meanwhile."""
+        try:
+            await timekeeping.check_time(self.pool, self._ask_store)
+        except timekeeping.TimeDoubtful as doubt:
+            self._doubt = doubt
+            _TIME_DOUBTFUL.labels(self.name).set(1)
+            raise
+        self._doubt = None
+        _TIME_DOUBTFUL.labels(self.name).set(0)
+
     async def _measure_events(self) -> None:
         """Keeps the gauges true; an outage shows as gauges that stand still."""
         _CONNECTED.labels(self.name).set(bool(self._consumer and self._consumer.connected))
@@ -203,11 +232,13 @@ class Service:
         _PARKED.labels(self.name).set(parked)
 
     async def _prune_events(self) -> int:
-        """Forgets some of what is older than the days of replay."""
+        """Forgets some of what is older than the days of replay, if it is as late as it seems."""
+        await timekeeping.check_time(self.pool)
         return await outbox.prune(self.pool) + await inbox.prune(self.pool)
 
 
 SHARED_JOBS: Jobs[Service] = [
+    Job("check_time", timedelta(minutes=1), Service._check_time),
     Job("measure_events", timedelta(seconds=10), Service._measure_events),
     Job("prune_events", timedelta(hours=1), Service._prune_events),
 ]

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from libs.shared import clock, database, logs, outbox, reasons
+from libs.shared import clock, database, logs, outbox, reasons, timekeeping
 from libs.shared.catalogue import volumes
 from libs.shared.database import Connection
 from libs.shared.errors import Conflict, NotFound, Refusal, ShareUsed
@@ -325,6 +325,8 @@ async def fail_abandoned(resources: Resources, limit: int = 100) -> int:
     now = clock.now()
     async with database.acquire(resources.pool) as conn:
         abandoned = await store.runs.list_abandoned(conn, now, limit)
+    if abandoned:
+        now = await timekeeping.check_time(resources.pool)
     closed = 0
     for run in abandoned:
         async with database.transaction(resources.pool) as conn:

@@ -254,6 +254,20 @@ async def find_orphan(conn: Connection, place: Place, folder_ids: Sequence[int])
     return orphan
 
 
+async def find_committed_at(conn: Connection, place: Place, number: int | None) -> datetime | None:
+    """Returns when a restore point of the plan was committed; None if there is none."""
+    committed_at: datetime | None = await conn.fetchval(
+        """
+        SELECT committed_at FROM catalogue.runs
+        WHERE tenant_id = $1 AND plan_id = $2 AND number = $3
+        """,
+        place.tenant_id,
+        place.plan_id,
+        number,
+    )
+    return committed_at
+
+
 async def add_restore_point(
     conn: Connection,
     place: Place,

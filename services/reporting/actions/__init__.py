@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.reporting.actions import (
     damage,
     digests,
+    holds,
     mails,
     passwords,
     recipients,
@@ -12,4 +13,4 @@ from services.reporting.actions import (
     runs,
 )
 
-__all__ = ["damage", "digests", "mails", "passwords", "recipients", "resources", "runs"]
+__all__ = ["damage", "digests", "holds", "mails", "passwords", "recipients", "resources", "runs"]

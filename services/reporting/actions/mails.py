@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID, uuid4
 
-from libs.shared import clock, invitations, keys, logs, outbox
+from libs.shared import clock, invitations, keys, logs, outbox, timekeeping
 from libs.shared.database import Connection
 from libs.shared.events import Locale
 from libs.shared.words.tongue import N_
@@ -166,6 +166,8 @@ async def keep_verdict(
     now = clock.now()
     log = logs.get().bind(mail_id=str(mail.mail_id), tenant_id=str(mail.tenant_id), kind=mail.kind)
     due_at = rules.mails.find_next_try(mail.tries, now, mail.give_up_at)
+    if due_at is None and timekeeping.find_objections(await timekeeping.read_clocks(conn)):
+        due_at = now + rules.mails.LONGEST_PAUSE
     if verdict.outcome == "accepted":
         if await store.mails.mark_sent(conn, mail, verdict.answer, now):
             if accepted := letters.KINDS[mail.kind].accepted:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.retention.actions import audit, clock, collection, expiry, parts, resources, scrubbing
+from services.retention.actions import audit, collection, expiry, parts, resources, scrubbing
 
-__all__ = ["audit", "clock", "collection", "expiry", "parts", "resources", "scrubbing"]
+__all__ = ["audit", "collection", "expiry", "parts", "resources", "scrubbing"]

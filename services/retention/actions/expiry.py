@@ -9,7 +9,7 @@ from libs.shared import clock, database, logs, outbox
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.errors import NotFound
-from libs.shared.events import VersionsExpired
+from libs.shared.events import ExpiryHeld, VersionsExpired
 from services.retention import rules, store
 from services.retention.actions.resources import Resources
 
@@ -95,6 +95,15 @@ async def _judge(
         )
         if loss is not None:
             await store.expiry.add_hold(conn, tenant_id, plan_id, newest, loss, now)
+            held = ExpiryHeld(
+                tenant_id=tenant_id,
+                plan_id=plan_id,
+                number=newest,
+                since=loss.since,
+                reason=loss.reason,
+                held_at=now,
+            )
+            await outbox.add(conn, held)
             logs.get().warning(
                 "expiry.held",
                 tenant_id=str(tenant_id),

@@ -17,3 +17,8 @@ ALTER TABLE expiry_holds
     ALTER COLUMN since SET NOT NULL,
     ALTER COLUMN reason SET NOT NULL,
     DROP COLUMN why;
+
+-- Every service has these now, by shared/0004.
+INSERT INTO seen_time (seen_at) SELECT seen_at FROM clock;
+INSERT INTO time_acceptances SELECT accepted_at, seen_at, reason FROM clock_acceptances;
+DROP TABLE clock, clock_acceptances;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from services.retention.store import (
     audit,
-    clock,
     collection,
     destruction,
     expiry,
@@ -16,7 +15,6 @@ from services.retention.store import (
 
 __all__ = [
     "audit",
-    "clock",
     "collection",
     "destruction",
     "expiry",

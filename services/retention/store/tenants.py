@@ -35,11 +35,12 @@ async def put(
     )
 
 
-_KNOWN = """
-        SELECT v.tenant_id, CASE WHEN d.state = 'scheduled' THEN 'ended'
-            ELSE coalesce(t.subscription, 'unknown') END, coalesce(t.retention_days, 36500)
-        FROM catalogue.volumes v LEFT JOIN tenants t USING (tenant_id)
-        LEFT JOIN destructions d USING (tenant_id)"""
+_KNOWN = (
+    "SELECT v.tenant_id, CASE WHEN d.state = 'scheduled' THEN 'ended'"
+    " ELSE coalesce(t.subscription, 'unknown') END, coalesce(t.retention_days, 36500)"
+    " FROM catalogue.volumes v LEFT JOIN tenants t USING (tenant_id)"
+    " LEFT JOIN destructions d USING (tenant_id)"
+)
 
 
 async def list_all(conn: Connection) -> list[Tenant]:
@@ -48,8 +49,8 @@ async def list_all(conn: Connection) -> list[Tenant]:
     An end that is known counts, whether or not its tenant's own word has arrived.
     """
     rows = await conn.fetch(
-        f"""{_KNOWN}
-        ORDER BY v.tenant_id
+        f"""
+        {_KNOWN} ORDER BY v.tenant_id
         """
     )
     return [Tenant(*row) for row in rows]
@@ -58,8 +59,8 @@ async def list_all(conn: Connection) -> list[Tenant]:
 async def find(conn: Connection, tenant_id: UUID) -> Tenant | None:
     """Returns one of `list_all`."""
     row = await conn.fetchrow(
-        f"""{_KNOWN}
-        WHERE v.tenant_id = $1
+        f"""
+        {_KNOWN} WHERE v.tenant_id = $1
         """,
         tenant_id,
     )

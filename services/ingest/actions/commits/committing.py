@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from libs.shared import bucket, clock, logs, outbox, reasons
+from libs.shared import bucket, clock, logs, outbox, reasons, timekeeping
 from libs.shared.catalogue import volumes
 from libs.shared.catalogue.volumes import Volume
 from libs.shared.crashpoints import crashpoint
@@ -181,12 +181,12 @@ async def _apply(
 
     mark: the files that the batches were made of, where a script put them.
     """
-    now = clock.now()
     try:
         async with hold_plan(resources, agent, run.plan_id) as (conn, plan):
             run, answer = await _look(resources, conn, agent, run.run_id)
             if answer is not None:
                 return answer
+            now = await _tell_time(conn, run)
             await store.sessions.allow_long_statements(conn)
             batches = await _check_delta(conn, run, plan, count)
             if mark is not None:
@@ -223,6 +223,14 @@ async def _apply(
         entries=entries,
     )
     return answer
+
+
+async def _tell_time(conn: Connection, run: rules.runs.Run) -> datetime:
+    """Now; whatever the clocks say, a restore point never came before its parent."""
+    place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
+    parent_at = await store.commits.find_committed_at(conn, place, run.parent)
+    now = await timekeeping.tell_time(conn)
+    return max(now, parent_at or now)
 
 
 async def _add_point(

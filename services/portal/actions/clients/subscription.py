@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from libs.shared import clock, errors, outbox
+from libs.shared import errors, outbox, timekeeping
 from libs.shared.database import Connection, Pool, transaction
 from libs.shared.events import Event, SubscriptionEnded, SubscriptionReinstated
 from services.portal import store
@@ -55,7 +55,7 @@ async def move_subscription(
     """Moves a subscription within a transaction, by an operator or, where its day came, by COFFRE.
 
     Raises NotFound, StepRefused."""
-    now = clock.now()
+    now = await timekeeping.tell_time(conn)
     before = await telling.lock_tenant(conn, tenant_id)
     state = clients.next_state(step, before.subscription)
     ended_at = now if step == "end" else None

@@ -7,6 +7,7 @@ from typing import Any
 from services.reporting.mail.letters import (
     damage,
     digest,
+    held,
     hotline,
     invitation,
     links,
@@ -23,6 +24,7 @@ __all__ = [
     "Letter",
     "damage",
     "digest",
+    "held",
     "hotline",
     "invitation",
     "links",
@@ -43,5 +45,6 @@ KINDS: dict[str, Kind[Any]] = {
         recipients.KIND,
         invitation.KIND,
         digest.KIND,
+        held.KIND,
     )
 }
