@@ -235,7 +235,11 @@ class _Away:
             reason = Reason("certificate-untrusted", connection.url, detail=error.verify_message)
             raise Unreachable(reason) from error
         moment = time.monotonic()
-        if self.failures == 0:
+        if asked_seconds is not None and asked_seconds > connection.patience_seconds:
+            raise error  # a day's allowance is used up, say: hours of waiting help nobody
+        # Others of this client's are served: that is no outage, and ends.
+        is_own_doing = isinstance(error, Problem) and error.code == "share-used"
+        if self.failures == 0 or is_own_doing:
             self._since = moment
         self.failures += 1
         left = connection.patience_seconds - (moment - self._since)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import zstandard
 
-from libs.shared import errors
+from libs.shared import errors, packs
 
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 MAX_BATCH_PLAIN_BYTES = 64 * 1024 * 1024
@@ -55,6 +55,18 @@ class FolderDelta(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_f
     removed: list[bytes]
 
 
+class _Counted(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """A FolderDelta of which only the number of entries is wanted."""
+
+    folder: msgspec.Raw
+    upserts: msgspec.Raw
+    removed: msgspec.Raw
+
+
+# Folders with nothing in them do not count as entries, and cost as much.
+_CountedFolders = Annotated[list[_Counted], msgspec.Meta(max_length=MAX_BATCH_ENTRIES)]
+
+
 class EntryRejected(errors.Refusal):
     """An entry that can't be kept; the run stays open."""
 
@@ -95,6 +107,7 @@ class _Codecs(threading.local):
         self.decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES)
         self.encoder = msgspec.msgpack.Encoder()
         self.decoder = msgspec.msgpack.Decoder(list[FolderDelta])
+        self.counter = msgspec.msgpack.Decoder(_CountedFolders)
 
 
 _codecs = _Codecs()
@@ -110,9 +123,29 @@ def decode_batch(body: bytes | bytearray | memoryview) -> list[FolderDelta]:
     if len(body) > MAX_BATCH_BYTES:
         raise BatchRejected(f"it has {len(body)} bytes, {MAX_BATCH_BYTES} are allowed")
     try:
-        return _codecs.decoder.decode(decompress(body, MAX_BATCH_PLAIN_BYTES))
+        plain = decompress(body, MAX_BATCH_PLAIN_BYTES)
+        _check_count(plain)
+        return _codecs.decoder.decode(plain)
     except (zstandard.ZstdError, msgspec.MsgspecError, RecursionError) as error:
         raise BatchRejected(str(error)) from error
+
+
+def _check_count(plain: bytes) -> None:
+    """Count entries by the heads of their lists alone: a body of a megabyte may hold millions."""
+    count = 0
+    for counted in _codecs.counter.decode(plain):
+        count += _length_of(counted.upserts) + _length_of(counted.removed)
+        if count > MAX_BATCH_ENTRIES:
+            raise BatchRejected(f"it has more than {MAX_BATCH_ENTRIES} entries")
+
+
+def _length_of(packed: msgspec.Raw) -> int:
+    """How many members a MessagePack array says that it has; 0 for what is none."""
+    head = bytes(memoryview(packed)[:5])
+    if 0x90 <= head[0] <= 0x9F:
+        return head[0] & 0x0F
+    width = {0xDC: 2, 0xDD: 4}.get(head[0], 0)
+    return int.from_bytes(head[1 : 1 + width], "big")
 
 
 def decompress(body: bytes | bytearray | memoryview, max_bytes: int) -> bytes:
@@ -225,6 +258,15 @@ def _find_fault(entry: Entry) -> str | None:
     chunk_bytes = len(entry.chunks)
     if entry.kind != "f":
         return "only a file has a size and chunks" if entry.size or chunk_bytes else None
-    if chunk_bytes % CHUNK_ID_BYTES or (entry.size == 0) != (chunk_bytes == 0):
+    if (
+        chunk_bytes % CHUNK_ID_BYTES
+        or (entry.size == 0) != (chunk_bytes == 0)
+        or chunk_bytes > CHUNK_ID_BYTES * most_chunks(entry.size)
+    ):
         return f"{chunk_bytes} bytes of chunk ids for a file of {entry.size} bytes"
     return None
+
+
+def most_chunks(size: int) -> int:
+    """Into how many chunks a file of that many bytes may be cut: all but the last have 256 KiB."""
+    return 1 if size < packs.WHOLE_BELOW_BYTES else size // packs.MIN_CUT_BYTES + 1

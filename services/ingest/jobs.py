@@ -24,5 +24,6 @@ JOBS: Jobs[Resources] = [
     Job("close_abandoned_runs", choose_lease_pause, actions.runs.fail_abandoned),
     Job("tell_ends", timedelta(seconds=10), actions.manifests.ends.tell_ends),
     Job("write_lists", timedelta(minutes=1), actions.manifests.lists.write_due_lists),
+    Job("forget_usage", timedelta(hours=6), actions.usage.forget_usage),
     Job("make_names_findable", timedelta(seconds=2), make_names_findable),
 ]

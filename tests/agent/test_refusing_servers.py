@@ -11,24 +11,25 @@ from threading import Thread
 import pytest
 
 from agent.server.connection import Connection
-from agent.telling.failures import Unreachable
-from libs.shared.errors import StorageRefused
+from agent.telling.failures import Problem, Unreachable
+from libs.shared.errors import Refusal, ShareUsed, StorageRefused, TooManyRequests
+
+FULL = StorageRefused("507 InsufficientStorage", 1)
 
 
 @contextmanager
-def full_for(requests: int) -> Iterator[str]:
-    """A server whose store takes nothing until it was asked so often."""
+def refusing(refusal: Refusal, requests: int) -> Iterator[str]:
+    """A server that takes nothing until it was asked so often."""
     asked = []
 
     class Answers(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             asked.append(self.path)
-            refusal = StorageRefused("507 InsufficientStorage", 1)
-            is_full = len(asked) <= requests
-            body = json.dumps(refusal.problem() if is_full else {"stored_bytes": 1}).encode()
-            self.send_response(503 if is_full else 201)
-            if is_full:
+            refuses = len(asked) <= requests
+            body = json.dumps(refusal.problem() if refuses else {"stored_bytes": 1}).encode()
+            self.send_response(refusal.status if refuses else 201)
+            if refuses:
                 self.send_header("Retry-After", refusal.headers["Retry-After"])
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -49,7 +50,7 @@ def full_for(requests: int) -> Iterator[str]:
 
 def test_a_full_store_is_waited_for_and_named() -> None:
     said: list[str] = []
-    with full_for(1) as url:
+    with refusing(FULL, 1) as url:
         connection = Connection(
             url, "token", ca_file=None, patience_seconds=30, on_wait=said.append
         )
@@ -60,7 +61,7 @@ def test_a_full_store_is_waited_for_and_named() -> None:
 
 
 def test_patience_with_a_full_store_ends() -> None:
-    with full_for(100) as url:
+    with refusing(FULL, 100) as url:
         connection = Connection(url, "token", ca_file=None, patience_seconds=1, on_wait=print)
         with pytest.raises(Unreachable, match=r"took nothing for 1\.0 s .*507") as ended:
             connection.call("PUT", "/v1/pack", b"pack")
@@ -69,3 +70,22 @@ def test_patience_with_a_full_store_ends() -> None:
     reason = ended.value.reason
     assert (reason.code, reason.subject, reason.limit) == ("storage-refused", url, 1)
     assert "507 InsufficientStorage" in reason.detail
+
+
+def test_a_client_that_uses_up_its_own_share_waits_for_itself_and_fails_no_run() -> None:
+    """However long: others of its machines are served meanwhile."""
+    said: list[str] = []
+    with refusing(ShareUsed("intake", 1), 3) as url:
+        connection = Connection(url, "token", patience_seconds=1.5, on_wait=said.append)
+        assert connection.call("PUT", "/v1/pack", b"pack").status == 201
+        connection.cut()
+    assert len(said) == 3
+    assert "Other requests of yours use all" in said[0]
+
+
+def test_nobody_waits_for_hours() -> None:
+    with refusing(TooManyRequests(3_600), 1) as url:
+        connection = Connection(url, "token", patience_seconds=900)
+        with pytest.raises(Problem, match="Wait 3600 seconds"):
+            connection.call("PUT", "/v1/pack", b"pack")
+        connection.cut()

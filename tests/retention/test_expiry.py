@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -44,7 +45,9 @@ async def points(client: Client, plan: UUID) -> list[int]:
 
 async def tree_at(client: Client, plan: UUID, number: int) -> Tree:
     async with client.house.keeper.pool.acquire() as conn:
-        entries = await catalogue.list_folder(conn, client.tenant_id, plan, number, b"")
+        tree = catalogue.Tree(client.tenant_id, plan, number)
+        walked = catalogue.walk(lambda: nullcontext(conn), tree, catalogue.ROWS)
+        entries = [entry async for folders in walked for _, found in folders for entry in found]
     return {entry.name: entry.chunk_ids for entry in entries}
 
 

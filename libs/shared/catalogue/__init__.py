@@ -34,10 +34,20 @@ from libs.shared.catalogue.rows import (
     split_path,
 )
 from libs.shared.catalogue.search import Cursor, Found, Search, find_paths, search
-from libs.shared.catalogue.walking import ENTRIES, ROWS, Columns, PointExpired, Proof, Tree, walk
+from libs.shared.catalogue.walking import (
+    ENTRIES,
+    LISTED,
+    ROWS,
+    Columns,
+    PointExpired,
+    Proof,
+    Tree,
+    walk,
+)
 
 __all__ = [
     "ENTRIES",
+    "LISTED",
     "NEWEST",
     "ROOT",
     "ROWS",

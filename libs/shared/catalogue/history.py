@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from libs.shared.catalogue.reading import find_folder
-from libs.shared.catalogue.rows import ENTRY_COLUMNS, EntryRow, split_path
+from libs.shared.catalogue.rows import LISTED_COLUMNS, EntryRow, split_path
 
 if TYPE_CHECKING:
     from libs.shared.catalogue.rows import Link
@@ -67,7 +67,7 @@ async def list_versions(
     if folder_id is None:
         return []
     rows = await conn.fetch(
-        f"SELECT {ENTRY_COLUMNS}, b.number, b.committed_at, e.number, e.committed_at,"  # noqa: S608 - constants
+        f"SELECT {LISTED_COLUMNS}, b.number, b.committed_at, e.number, e.committed_at,"  # noqa: S608 - constants
         " CASE WHEN v.last_run IS NOT NULL AND NOT coalesce((SELECT true"
         "  FROM catalogue.versions n WHERE n.tenant_id = $1 AND n.folder_id = $3"
         "  AND n.name = $4 AND n.first_run = v.last_run + 1 LIMIT 1), false)"
@@ -98,7 +98,7 @@ async def list_folder_with_deleted(
     if folder_id is None:
         return []
     rows = await conn.fetch(
-        f"SELECT v.*, e.number, e.committed_at FROM (SELECT DISTINCT ON (v.name) {ENTRY_COLUMNS}"  # noqa: S608 - constants
+        f"SELECT v.*, e.number, e.committed_at FROM (SELECT DISTINCT ON (v.name) {LISTED_COLUMNS}"  # noqa: S608 - constants
         " FROM catalogue.versions v"
         " WHERE v.tenant_id = $1 AND v.folder_id = $3 AND v.first_run <= $4"
         " ORDER BY v.name, v.first_run DESC) v"

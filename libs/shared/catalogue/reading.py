@@ -9,6 +9,7 @@ from uuid import UUID
 
 from libs.shared.catalogue.rows import (
     ENTRY_COLUMNS,
+    LISTED_COLUMNS,
     ROOT,
     ChunkPlace,
     EntryRow,
@@ -102,7 +103,7 @@ async def list_folder(
     if folder_id is None:
         return []
     rows = await conn.fetch(
-        f"SELECT {ENTRY_COLUMNS} FROM catalogue.versions v"  # noqa: S608 - a constant
+        f"SELECT {LISTED_COLUMNS} FROM catalogue.versions v"  # noqa: S608 - a constant
         " WHERE v.tenant_id = $1 AND v.folder_id = $2 AND v.first_run <= $3"
         " AND (v.last_run IS NULL OR v.last_run >= $3) ORDER BY v.kind <> 'd', v.name",
         tenant_id,

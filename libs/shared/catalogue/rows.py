@@ -45,7 +45,10 @@ class RestorePoint:
 
 
 class EntryRow(NamedTuple):
-    """One version of one path; `chunk_ids` is 32 bytes a chunk, in the file's order."""
+    """One version of one path; `chunk_ids` is 32 bytes a chunk, in the file's order.
+
+    Listings leave them out (b""): those of a large file are longer than all the rest.
+    """
 
     name: bytes
     kind: Kind
@@ -81,6 +84,7 @@ ENTRY_COLUMNS = (
     "v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.target, v.chunk_ids,"
     " v.crc32, v.first_run, v.last_run"
 )
+LISTED_COLUMNS = ENTRY_COLUMNS.replace("v.chunk_ids", "''::bytea AS chunk_ids")
 
 
 def join_path(folder: bytes, name: bytes) -> bytes:

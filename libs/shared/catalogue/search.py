@@ -15,7 +15,7 @@ from uuid import UUID
 from libs.shared.catalogue import terms
 from libs.shared.catalogue.history import LAST_POINT
 from libs.shared.catalogue.reading import find_folder
-from libs.shared.catalogue.rows import ENTRY_COLUMNS, EntryRow, join_path, split_path
+from libs.shared.catalogue.rows import LISTED_COLUMNS, EntryRow, join_path, split_path
 
 if TYPE_CHECKING:
     from libs.shared.catalogue.rows import Link
@@ -228,7 +228,7 @@ async def _resolve(
 ) -> list[tuple[_Match, Found]]:
     """The newest versions of names; what is expired altogether is left out."""
     rows = await conn.fetch(
-        f"SELECT k.number, {ENTRY_COLUMNS}, e.number, e.committed_at"  # noqa: S608 - constants
+        f"SELECT k.number, {LISTED_COLUMNS}, e.number, e.committed_at"  # noqa: S608 - constants
         " FROM unnest($2::uuid[], $3::bigint[], $4::bytea[]) WITH ORDINALITY"
         " AS k (plan_id, folder_id, name, number)"
         # LIMIT keeps these look-ups by key: no join can become of them.

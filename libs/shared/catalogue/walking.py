@@ -15,7 +15,13 @@ from uuid import UUID
 from libs.shared import errors
 from libs.shared.catalogue.digests import find_digest
 from libs.shared.catalogue.reading import find_folder, resolve_run
-from libs.shared.catalogue.rows import ENTRY_COLUMNS, EntryRow, join_path, split_path
+from libs.shared.catalogue.rows import (
+    ENTRY_COLUMNS,
+    LISTED_COLUMNS,
+    EntryRow,
+    join_path,
+    split_path,
+)
 from libs.shared.entries import Entry
 from libs.shared.proofs import ENTRY_FIELDS, MODULUS, Prover, Unproven
 
@@ -80,6 +86,9 @@ class Columns(Generic[T]):
 
 
 ROWS = Columns(ENTRY_COLUMNS, EntryRow)
+
+LISTED = Columns(LISTED_COLUMNS, EntryRow)
+"""Rows without the ids of their chunks: to be counted, not to be proven."""
 
 ENTRIES = Columns(
     "v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.target, v.chunk_ids", Entry

@@ -15,7 +15,13 @@ from libs.shared.packs.codec import (
     compress,
     unpack,
 )
-from libs.shared.packs.cutting import MAX_CUT_BYTES, WHOLE_BELOW_BYTES, Chunker, cut_seed
+from libs.shared.packs.cutting import (
+    MAX_CUT_BYTES,
+    MIN_CUT_BYTES,
+    WHOLE_BELOW_BYTES,
+    Chunker,
+    cut_seed,
+)
 from libs.shared.packs.wire import (
     MAX_CHUNKS,
     MAX_PACK_BYTES,
@@ -44,6 +50,7 @@ __all__ = [
     "MAX_CUT_BYTES",
     "MAX_PACK_BYTES",
     "MAX_PACK_PLAIN_BYTES",
+    "MIN_CUT_BYTES",
     "RAW",
     "TARGET_PACK_BYTES",
     "TARGET_PACK_PLAIN_BYTES",

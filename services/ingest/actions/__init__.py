@@ -18,6 +18,7 @@ from services.ingest.actions import (
     runs,
     scripts,
     underway,
+    usage,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "runs",
     "scripts",
     "underway",
+    "usage",
 ]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from libs.shared import clock, logs, outbox
+from libs.shared.database import Connection
 from libs.shared.errors import NotFound
 from libs.shared.events import PlanDeclared
 from services.ingest import rules, store
 from services.ingest.actions.resources import Resources
+from services.ingest.actions.usage import use
 
 
 async def declare_plan(
@@ -33,6 +36,7 @@ async def declare_plan(
             declaration.model_dump(mode="json"),
         )
         if version is not None:
+            await _check_allowance(conn, agent.tenant_id, declaration, version, now)
             await store.plans.add_to_catalogue(
                 conn, agent.tenant_id, agent.agent_id, plan_id, name, now
             )
@@ -42,6 +46,19 @@ async def declare_plan(
     if version is not None:
         logs.get().info("plan.declared", tenant_id=str(agent.tenant_id), plan_id=str(plan_id))
     return plan_id, number, run_id
+
+
+async def _check_allowance(
+    conn: Connection,
+    tenant_id: UUID,
+    declaration: rules.reported.Declaration,
+    version: int,
+    now: datetime,
+) -> None:
+    if version == 1:
+        rules.usage.check_plans(await store.usage.count_plans(conn, tenant_id))
+    await use(conn, tenant_id, "declarations", 1, now)
+    await use(conn, tenant_id, "told-bytes", len(declaration.model_dump_json()), now)
 
 
 def declared(

@@ -21,6 +21,7 @@ from libs.shared.reasons import Reason
 from services.ingest import rules, store
 from services.ingest.actions.agents import check_again
 from services.ingest.actions.resources import LINE_SECONDS, Resources
+from services.ingest.actions.usage import tell, use
 
 _SECOND = timedelta(seconds=1)
 _WANTED_CHUNKS = 4_096
@@ -62,6 +63,7 @@ async def start_run(
         if run is not None and run.plan_id != plan_id:
             raise Conflict("This run_key is that of another plan's run; choose a new one.")
         if run is None:
+            await use(conn, agent.tenant_id, "runs", 1, now)
             run, refusal = await _open(
                 resources, conn, agent, plan, run_key, estimated_new_bytes, now
             )
@@ -237,6 +239,7 @@ async def abort_run(
     run = await find_run(resources, agent, run_id)
     async with hold_plan(resources, agent, run.plan_id) as (conn, plan):
         now = clock.now()
+        ending = await tell(conn, agent.tenant_id, ending, now)
         await fail_run(conn, run, plan, ending.reason or Reason("failed"), ending, now)
         ended = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
         assert ended is not None

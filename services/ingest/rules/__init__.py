@@ -13,6 +13,7 @@ from services.ingest.rules import (
     reported,
     runs,
     scripts,
+    usage,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "reported",
     "runs",
     "scripts",
+    "usage",
 ]

@@ -106,6 +106,40 @@ class GrowthBlocked(RunRefused):
         }
 
 
+class AllowanceUsed(Refusal):
+    """A client had more written today than it may; kind: of what, limit: how much that is.
+
+    seconds_left: until the next day begins, None where waiting does not help.
+    """
+
+    code = "allowance-used"
+    status = 429
+    title = "The day's allowance is used up"
+
+    def __init__(self, kind: str, limit: int, seconds_left: int | None) -> None:
+        super().__init__(kind, limit, seconds_left)
+        self.kind = kind
+        self.limit = limit
+        self.seconds_left = seconds_left
+
+    @property
+    def detail(self) -> str:
+        what = self.kind.replace("-", " ")
+        if self.seconds_left is None:
+            return f"A client may have {self.limit} {what}; declare fewer, or ask your provider."
+        return (
+            f"All machines of a client together may bring {self.limit} {what} a day, and have; the"
+            f" next day begins in {self.seconds_left} seconds. Ask your provider if you need more."
+        )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {} if self.seconds_left is None else {"Retry-After": str(self.seconds_left)}
+
+    def extra(self) -> dict[str, Any]:
+        return {"kind": self.kind, "limit": self.limit}
+
+
 class ChunkUnknown(Refusal):
     """Entries name chunks that the tenant doesn't have; the run stays open."""
 

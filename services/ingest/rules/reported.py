@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -145,6 +145,11 @@ class Ending(Said):
                 "log_tail": _tail(self.log_tail),
             }
         )
+
+    def numbers_alone(self) -> Self:
+        """Returns the end without all that can be long."""
+        few = {"not_copied": (), "warnings": (), "log_tail": ""}
+        return self.model_copy(update=few)
 
 
 class Commit(Ending):

@@ -14,6 +14,7 @@ from services.ingest.store import (
     runs,
     scripts,
     sessions,
+    usage,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "runs",
     "scripts",
     "sessions",
+    "usage",
 ]

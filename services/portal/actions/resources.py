@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from libs.shared.database import Pool
 from libs.shared.keys import KeyRing
 from libs.shared.objects import ObjectStore
+from libs.shared.shares import Shares
 from services.portal.actions.people.passwords import Passwords
+
+DOWNLOADS_OF_USER = 8
+"""A browser has six at once, `coffre-agent restore` four."""
+DOWNLOADS_OF_CLIENT = 24
+DOWNLOADS = 64
+DOWNLOAD_WAIT_SECONDS = 10.0
+READS = 16
 
 
 @dataclass(frozen=True)
@@ -21,6 +32,24 @@ class Resources:
     portal_url: str
     ingest_url: str
     passwords: Passwords
+    downloads_of_user: Shares = field(
+        default_factory=lambda: Shares("downloads", most=DOWNLOADS_OF_USER)
+    )
+    downloads: Shares = field(
+        default_factory=lambda: Shares("downloads", most=DOWNLOADS_OF_CLIENT, total=DOWNLOADS)
+    )
+    """Files, archives and restores that are being read; each holds some 20 MB."""
+    reads: Shares = field(default_factory=lambda: Shares("storage", most=READS - 4, total=READS))
+    """Requests to the store for what is downloaded."""
+
+    @asynccontextmanager
+    async def hold_download(self, tenant_id: UUID, user_id: UUID | None) -> AsyncIterator[None]:
+        """Holds one of what a user and a client may download at once; raises ShareUsed."""
+        async with (
+            self.downloads_of_user.hold(user_id, 1, DOWNLOAD_WAIT_SECONDS),
+            self.downloads.hold(tenant_id, 1, DOWNLOAD_WAIT_SECONDS),
+        ):
+            yield
 
     @property
     def is_https(self) -> bool:

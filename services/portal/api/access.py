@@ -111,3 +111,12 @@ async def find_client(person: SignedIn, actor: Acting) -> Actor:
 
 Operator = Annotated[Actor, Depends(find_operator)]
 Client = Annotated[Actor, Depends(find_client)]
+
+
+async def hold_download(actor: Client, resources: ResourcesOf) -> AsyncIterator[None]:
+    """Until an answer was sent to its end, one of those that a user and a client may have."""
+    async with resources.hold_download(actor.tenant_id, actor.user_id):
+        yield
+
+
+Downloading = Depends(hold_download, scope="request")

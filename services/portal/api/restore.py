@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from libs.shared import web
 from services.portal.actions.files import browsing, spans
 from services.portal.actions.restore import chunks, manifests, permitting
-from services.portal.api.access import Client, ResourcesOf
+from services.portal.api.access import Client, Downloading, ResourcesOf
 from services.portal.api.places import AtPoint
 from services.portal.api.streams import Stream, primed
 
@@ -16,7 +16,7 @@ router = APIRouter(tags=["restore"])
 _OCTETS = "application/octet-stream"
 
 
-@router.get("/plans/{plan}/manifest")
+@router.get("/plans/{plan}/manifest", dependencies=[Downloading])
 async def list_manifest(asked: AtPoint, resources: ResourcesOf) -> Response:
     """Every entry at and below a path with its chunks and their places."""
     place = await browsing.find_place(resources.pool, asked)
@@ -33,7 +33,7 @@ async def list_manifest(asked: AtPoint, resources: ResourcesOf) -> Response:
     return Stream(body, 200, headers, _OCTETS)
 
 
-@router.post("/plans/{plan}/chunks")
+@router.post("/plans/{plan}/chunks", dependencies=[Downloading])
 async def read_chunks(
     plan: str, request: Request, actor: Client, resources: ResourcesOf
 ) -> Response:

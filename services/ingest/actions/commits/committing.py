@@ -29,6 +29,7 @@ from services.ingest.actions.proofs import find_root, is_as_sealed, seal
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
 from services.ingest.actions.runs import find_run, finished, hold_plan, use_run
 from services.ingest.actions.scripts.bundling import bundle_files, check_bundled
+from services.ingest.actions.usage import tell
 
 
 async def commit_run(
@@ -53,6 +54,7 @@ async def commit_run(
             ending.warnings,
             ending.reason,
         )
+        ending = await tell(conn, run.tenant_id, ending, clock.now())
         has_files = await store.scripts.has_files(conn, run_id)
         rules.scripts.check_form(commit, has_files=has_files)
     mark: store.scripts.Mark | None = None

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from libs.shared import bucket, entries, logs, sealing
+from libs.shared import bucket, clock, entries, logs, sealing
 from libs.shared.database import Connection
 from libs.shared.entries import FolderDelta
 from libs.shared.errors import InvalidRequest, Unavailable
@@ -16,6 +16,7 @@ from services.ingest import rules, store
 from services.ingest.actions.agents import check_again
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
 from services.ingest.actions.runs import use_run
+from services.ingest.actions.usage import use
 
 MAX_BATCHES = 100_000
 _IDS_AT_ONCE = 16_384
@@ -52,6 +53,7 @@ async def take_batch(
             closed = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
             assert closed is not None
             raise rules.refusals.RunClosed(closed.state, closed.reason)
+        await use(conn, tenant_id, "entries", count, clock.now())
         await check_again(conn, agent)
     logs.get().info("batch.taken", run_id=str(run_id), batch=number, entries=count)
 

@@ -19,6 +19,7 @@ from services.ingest.actions.intake.growth import grow
 from services.ingest.actions.intake.uploads import BuiltBody, Upload
 from services.ingest.actions.resources import Resources
 from services.ingest.actions.runs import check_open, use_run
+from services.ingest.actions.usage import use
 
 MAX_IDS = 16_384
 
@@ -137,6 +138,8 @@ async def _record(
     if await catalogue.is_being_removed(conn, tenant_id, pack_id, snapshot):
         raise Unavailable("place of this pack, which is being cleared,", 5)
     await store.intake.packs.add_chunks(conn, tenant_id, put.pack_no, chunks)
+    if put.is_new:
+        await use(conn, tenant_id, "packs", 1, clock.now())
     if put.added_bytes:
         await grow(conn, agent, put.added_bytes)
     return Stored(put.is_new, put.added_bytes)

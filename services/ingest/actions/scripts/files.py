@@ -17,7 +17,7 @@ from uuid import UUID
 
 from isal import isal_zlib
 
-from libs.shared import logs, packs
+from libs.shared import clock, logs, packs
 from libs.shared.crashpoints import crashpoint
 from libs.shared.entries import EntryRejected
 from libs.shared.errors import BodyTooLarge, ShareUsed, Unavailable
@@ -29,6 +29,7 @@ from services.ingest.actions.intake.uploads import BuiltBody
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
 from services.ingest.actions.runs import use_run
 from services.ingest.actions.scripts.inflow import Inflow
+from services.ingest.actions.usage import use
 
 MAX_FILE_BYTES = 200 * 1024**3
 """So that the ids of its chunks fit into one batch of entries."""
@@ -130,13 +131,13 @@ async def _write_down(
             closed = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
             assert closed is not None
             raise rules.refusals.RunClosed(closed.state, closed.reason)
-        is_file = await store.scripts.put_folders(
-            conn, run_id, rules.intake.list_folders([file.folder])
-        )
+        folders = rules.intake.list_folders([file.folder])
+        is_file = await store.scripts.put_folders(conn, run_id, folders)
         if is_file is not None:
             raise EntryRejected(is_file, "it is a file of this run, so nothing can lie in it")
         if not await store.scripts.put_file(conn, run_id, put):
             raise EntryRejected(file.path, "it is a folder of this run, so it can't be a file")
+        await use(conn, agent.tenant_id, "entries", 1 + len(folders), clock.now())
         await check_again(conn, agent)
 
 

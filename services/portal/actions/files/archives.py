@@ -107,7 +107,8 @@ async def _slices(
     GNU tar restores folders' times in that order only."""
     cut = len(names.parent(place.path))
     cut += 1 if cut else 0
-    async with aclosing(browsing.walk(pool, place, catalogue.ROWS, proof, in_order=True)) as walked:
+    columns = catalogue.LISTED if proof is None else catalogue.ROWS
+    async with aclosing(browsing.walk(pool, place, columns, proof, in_order=True)) as walked:
         async for folders in walked:
             found = [(folder, entry) for folder, entries in folders for entry in entries]
             if not all(names.is_name(entry.name) for _, entry in found):

@@ -25,6 +25,7 @@ from libs.shared.database import Pool
 from libs.shared.keys import TenantKeys
 from libs.shared.objects import ObjectMissing, ObjectStore
 from libs.shared.restores import PlacedChunk
+from libs.shared.shares import Shares
 from services.portal.actions.resources import Resources
 
 T = TypeVar("T")
@@ -64,11 +65,13 @@ class Reader:
     objects: ObjectStore
     keys: TenantKeys
     tenant_id: UUID
+    reads: Shares
 
 
 async def open_reader(resources: Resources, tenant_id: UUID) -> Reader:
     """Fetches the tenant's keys; raises KeysDestroyed, Unavailable."""
-    return Reader(resources.pool, resources.objects, await resources.keys.get(tenant_id), tenant_id)
+    keys = await resources.keys.get(tenant_id)
+    return Reader(resources.pool, resources.objects, keys, tenant_id, resources.reads)
 
 
 def split_ids(chunk_ids: bytes) -> list[bytes]:
@@ -101,7 +104,8 @@ async def fetch(reader: Reader, pack_id: bytes, span: Sequence[AnyPlace]) -> byt
     length = span[-1].offset + span[-1].length - start
     key = bucket.key_of_pack(reader.tenant_id, pack_id)
     try:
-        return await reader.objects.get_range(key, start, length)
+        async with reader.reads.hold(reader.tenant_id):
+            return await reader.objects.get_range(key, start, length)
     except ObjectMissing as missing:
         raise Damaged(span[0].chunk_id) from missing
 

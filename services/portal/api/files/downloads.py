@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from services.portal.actions.files import archives, browsing, downloads, spans
 from services.portal.actions.files.archives import Format
 from services.portal.actions.files.browsing import Place
-from services.portal.api.access import ResourcesOf
+from services.portal.api.access import Downloading, ResourcesOf
 from services.portal.api.places import AtPoint
 from services.portal.api.streams import INERT, Stream, primed
 from services.portal.rules.files import names
@@ -26,7 +26,7 @@ _INERT = {
 }
 
 
-@router.api_route("/plans/{plan}/file", methods=["GET", "HEAD"])
+@router.api_route("/plans/{plan}/file", methods=["GET", "HEAD"], dependencies=[Downloading])
 async def download_file(request: Request, asked: AtPoint, resources: ResourcesOf) -> Response:
     """One file, or a part of it."""
     place = await browsing.find_place(resources.pool, asked)
@@ -59,7 +59,7 @@ def _describe(place: Place, part: ByteRange) -> tuple[int, dict[str, str]]:
     return 206, {**headers, "Content-Range": f"bytes {part.start}-{last}/{entry.size}"}
 
 
-@router.get("/plans/{plan}/archive")
+@router.get("/plans/{plan}/archive", dependencies=[Downloading])
 async def download_archive(
     asked: AtPoint,
     resources: ResourcesOf,
