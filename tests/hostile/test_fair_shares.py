@@ -201,7 +201,7 @@ async def starts_during_a_commit(field: Field) -> AsyncIterator[None]:
         taken(await attacker.send(run, FolderDelta(b"", [folder(top)], []), delta, batch=batch))
 
     async def commit() -> None:
-        taken(await attacker.commit(run, batches))
+        await attacker.commit(run, batches)
 
     async def start() -> None:
         while True:
@@ -260,3 +260,19 @@ async def test_a_client_at_its_worst_holds_up_no_other(
     async with attack(field), asyncio.timeout(PATIENCE_SECONDS):
         meanwhile = await victim.copies(3)
     campaign.felt(name, alone, meanwhile)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ATTACKS)
+async def test_the_whole_campaign(
+    house: House, enrol: Enrol, campaign: Campaign, name: str
+) -> None:
+    """As above, eight times as hard and for longer; the ratio is read by people."""
+    attack, count = ATTACKS[name]
+    victim = Victim(await enrol())
+    await victim.copies(5)
+    alone = await victim.copies(60)
+    field = Field(house, enrol, campaign, count * 8)
+    async with attack(field), asyncio.timeout(60 * PATIENCE_SECONDS):
+        meanwhile = await victim.copies(60)
+    campaign.felt(f"{name}, in full", alone, meanwhile)

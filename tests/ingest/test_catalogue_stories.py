@@ -72,7 +72,7 @@ async def check_totals(reader: Reader, ingest: House, run: int) -> None:
 async def test_five_nights(agent: Agent, ingest: House, portal_pool: Any) -> None:
     plan = await agent.declare()
     reader = Reader(portal_pool, agent, plan)
-    a, b, c = b"aaa", b"bbbb", b"ccccc"
+    a, b, c = b"a" * 300_000, b"b" * 270_000, b"ccccc"
 
     first = [
         FolderDelta(b"", [folder(b"srv")], []),
@@ -128,7 +128,7 @@ async def test_five_nights(agent: Agent, ingest: House, portal_pool: Any) -> Non
 
     deepest = await reader.entry(2, b"srv/d/sub/deep")
     assert deepest is not None
-    assert deepest.size == 12
+    assert deepest.size == 570_005
     keys = await KeyRing(ingest.objects, ingest.master_key).get(agent.tenant.tenant_id)
     plain = sealing.mask_crc32(keys, deepest.chunk_ids, deepest.crc32)
     assert plain == zlib.crc32(a + b + c) != deepest.crc32
@@ -217,13 +217,12 @@ async def test_the_list_that_an_agent_fetches(
     empty = await agent.client.get(f"/v1/plans/{plan}/entries")
     assert (empty.headers["x-coffre-run"], empty.content) == ("", frames.END)
     files = [agent.file(b"%05d" % i, b"x") for i in range(12_000)]
+    large = bytes(400_000), bytes(300_000)
     deltas = [
-        FolderDelta(
-            b"", [folder(b"many"), link(b"l", b"\xff"), agent.file(b"big", b"x", b"y")], []
-        ),
+        FolderDelta(b"", [folder(b"many"), link(b"l", b"\xff"), agent.file(b"big", *large)], []),
         FolderDelta(b"many", files, []),
     ]
-    await agent.copy(plan, *deltas, contents=[b"x", b"y"])
+    await agent.copy(plan, *deltas, contents=[b"x", *large])
     answer = await agent.client.get(f"/v1/plans/{plan}/entries")
     assert answer.headers["x-coffre-run"] == "1"
     fetched: dict[bytes, dict[bytes, Entry]] = {}

@@ -92,11 +92,12 @@ async def test_chunks_that_the_tenant_does_not_have(agent: Agent, stranger: Agen
 
 async def test_sizes_must_be_those_of_the_chunks(agent: Agent) -> None:
     run = await agent.start(await agent.declare())
-    await agent.upload(run, agent.pack(b"one", b"three"))
-    entry = msgspec.structs.replace(agent.file(b"x", b"one", b"three"), size=9)
+    parts = b"1" * 300_000, b"3" * 300_000
+    await agent.upload(run, agent.pack(*parts))
+    entry = msgspec.structs.replace(agent.file(b"x", *parts), size=600_001)
     answer = await agent.send(run, FolderDelta(b"", [entry], []))
     assert problem_of(answer) == (422, "entry-invalid")
-    assert "8 bytes, not 9" in answer.json()["detail"]
+    assert "600000 bytes, not 600001" in answer.json()["detail"]
 
 
 async def test_a_batch_can_be_sent_again_and_otherwise(agent: Agent, ingest: House) -> None:

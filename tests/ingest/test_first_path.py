@@ -13,18 +13,21 @@ from tests.world.house import House
 async def test_three_nights(agent: Agent, ingest: House) -> None:
     plan = await agent.declare()
     run = await agent.start(plan)
-    assert await agent.missing(run, b"hello", b"world") == [True, True]
-    pack = agent.pack(b"hello", b"world")
+    hello = b"hello" * 60_000
+    assert await agent.missing(run, hello, b"world") == [True, True]
+    pack = agent.pack(hello, b"world", hello + b"!")
     first = await agent.upload(run, pack)
     assert first.status_code == 201
     assert first.json()["stored_bytes"] > 0
     assert (await agent.upload(run, pack)).status_code == 200
-    assert await agent.missing(run, b"hello", b"world", b"new") == [False, False, True]
+    assert await agent.missing(run, hello, b"world", b"new") == [False, False, True]
     deltas = [
         FolderDelta(b"", [folder(b"srv")], []),
         FolderDelta(b"srv", [folder(b"docs")], []),
         FolderDelta(
-            b"srv/docs", [agent.file(b"a", b"hello"), agent.file(b"b", b"hello", b"world")], []
+            b"srv/docs",
+            [agent.file(b"a", hello), agent.file(b"b", hello, hello + b"!", b"world")],
+            [],
         ),
     ]
     sent = await agent.send(run, *deltas)
@@ -32,7 +35,7 @@ async def test_three_nights(agent: Agent, ingest: House) -> None:
     answer = await agent.commit(run)
     assert answer.status_code == 200, answer.text
     assert answer.json()["number"] == 1
-    assert answer.json()["protected_bytes"] == 15
+    assert answer.json()["protected_bytes"] == 900_006
     again = await agent.commit(run)
     assert again.json() == answer.json()
 

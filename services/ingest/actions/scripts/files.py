@@ -66,11 +66,8 @@ async def put_file(
         await use_run(resources, conn, agent, run_id)
     keys = await resources.keys.get(agent.tenant_id)
     cutting = Cutting(resources, agent, run_id, keys)
-    async with (
-        resources.files.hold(agent.tenant_id, 1, WAIT_SECONDS),
-        Inflow(_staying_alive(resources, agent, run_id, receive)) as inflow,
-    ):
-        await cutting.cut(inflow)
+    async with resources.files.hold(agent.tenant_id, 1, WAIT_SECONDS):
+        await cutting.cut(Inflow(_staying_alive(resources, agent, run_id, receive)))
     sha256 = cutting.sha256.hexdigest()
     if file.sha256 and file.sha256 != sha256:
         raise rules.refusals.ContentMismatch(file.sha256, sha256)
@@ -159,20 +156,28 @@ class Cutting:
 
     async def cut(self, inflow: Inflow) -> None:
         """Takes all that flows in; nothing is held while it is waited for."""
+        filling = asyncio.create_task(inflow.fill())
+        is_last = False
         try:
-            while not inflow.is_whole:
-                await inflow.fill()
-                weight = inflow.waiting_bytes + 2 * self._payloads.most_bytes(inflow.waiting_bytes)
+            while not is_last:
+                await filling
+                size, is_last = inflow.take(), inflow.is_whole
+                if not is_last:
+                    filling = asyncio.create_task(inflow.fill())
+                weight = size + 2 * self._payloads.most_bytes(size)
                 async with self._resources.pack_memory.hold(self._agent.tenant_id, weight):
                     with self._resources.buffers.lend() as take:
-                        await self._take_portion(inflow, take(inflow.waiting_bytes))
+                        await self._take_portion(inflow, take(size), is_last=is_last)
         finally:
+            filling.cancel()
+            await asyncio.gather(filling, return_exceptions=True)
             self._payloads.close()
+            inflow.close()
 
-    async def _take_portion(self, inflow: Inflow, portion: memoryview) -> None:
+    async def _take_portion(self, inflow: Inflow, portion: memoryview, *, is_last: bool) -> None:
         in_thread = partial(self._resources.in_thread, self._agent.tenant_id)
         await asyncio.to_thread(inflow.load, portion)
-        found = await in_thread(self._measure, portion, inflow.is_whole)
+        found = await in_thread(self._measure, portion, is_last)
         if len(self.chunk_ids) > _MAX_IDS_BYTES:
             raise BodyTooLarge(MAX_FILE_BYTES)
         new = await self._persist(self._choose_new, found)
@@ -180,7 +185,7 @@ class Cutting:
             new = await in_thread(self._compress, new)
             if self._payloads.is_full:
                 await self._store()
-        if inflow.is_whole:
+        if is_last:
             await self._store()
         else:
             cut_bytes = sum(len(content) for _, content in found)

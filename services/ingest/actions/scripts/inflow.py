@@ -5,63 +5,68 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
-from types import TracebackType
-from typing import Self
+from typing import IO
 
 PORTION_BYTES = 8 * 1024 * 1024
-_SPARED_BYTES = 256 * 1024
+_SPARED_BYTES = 1024 * 1024
 """What may lie in memory of each file: most files of scripts are small, and never see a disk."""
 
 
 class Inflow:
-    """A body of which the next portion is waited for; `receive` gives pieces, then None."""
+    """A body of which the next portion comes while one is worked on; `receive` ends with None."""
 
     def __init__(self, receive: Callable[[], Awaitable[bytes | None]]) -> None:
-        self.waiting_bytes = 0
         self.is_whole = False
         self._receive = receive
-        self._file = tempfile.SpooledTemporaryFile(max_size=_SPARED_BYTES)  # noqa: SIM115 - closed at exit
+        self._came_bytes = 0
+        self._came = _spool()
+        self._portion = _spool()
+        self._left = _spool()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self._file.close()
+    def close(self) -> None:
+        """Gives the room on disk back."""
+        for file in (self._came, self._portion, self._left):
+            file.close()
 
     async def fill(self) -> None:
         """Receives until a portion is there, or all that is left."""
         pieces: list[bytes] = []
         held = 0
-        while self.waiting_bytes < PORTION_BYTES:
+        while self._came_bytes < PORTION_BYTES:
             piece = await self._receive()
             if piece is None:
                 self.is_whole = True
                 break
             pieces.append(piece)
             held += len(piece)
-            self.waiting_bytes += len(piece)
+            self._came_bytes += len(piece)
             if held >= _SPARED_BYTES:
-                await asyncio.to_thread(self._file.writelines, pieces)
+                await asyncio.to_thread(self._came.writelines, pieces)
                 pieces, held = [], 0
-        self._file.writelines(pieces)
+        self._came.writelines(pieces)
+
+    def take(self) -> int:
+        """Makes what came the portion, and room for more; returns how long the portion is."""
+        size = self._left.tell() + self._came_bytes
+        self._portion.close()
+        self._portion, self._came, self._came_bytes = self._came, _spool(), 0
+        return size
 
     def load(self, memory: memoryview) -> None:
-        """Reads what is there: `waiting_bytes` of it."""
-        self._file.seek(0)
+        """Reads the portion: what was left of the one before, then what came."""
         filled = 0
-        while filled < len(memory):
-            piece = self._file.read(_SPARED_BYTES)
-            memory[filled : filled + len(piece)] = piece
-            filled += len(piece)
+        for file in (self._left, self._portion):
+            file.seek(0)
+            while piece := file.read(_SPARED_BYTES):
+                memory[filled : filled + len(piece)] = piece
+                filled += len(piece)
 
     def keep(self, left: memoryview) -> None:
-        """Puts the end of what was loaded back: the next portion begins with it."""
-        self._file.close()
-        self._file = tempfile.SpooledTemporaryFile(max_size=_SPARED_BYTES)  # noqa: SIM115 - closed at exit
-        self._file.write(left)
-        self.waiting_bytes = len(left)
+        """Keeps the end of the portion: the next one begins with it."""
+        self._left.close()
+        self._left = _spool()
+        self._left.write(left)
+
+
+def _spool() -> IO[bytes]:
+    return tempfile.SpooledTemporaryFile(max_size=_SPARED_BYTES)
