@@ -41,7 +41,7 @@ async def test_damaged_chunks_are_wanted_until_they_came_again(
     agent: Agent, stranger: Agent, ingest: House
 ) -> None:
     plan = await agent.declare()
-    one, two, other = (random.Random(n).randbytes(5_000) for n in range(3))
+    one, two, other = (random.Random(n).randbytes(300_000) for n in range(3))
     delta = FolderDelta(b"", [agent.file(b"1", one), agent.file(b"2", two, other)], [])
     pack = agent.pack(one, two)
     run = await agent.start(plan)

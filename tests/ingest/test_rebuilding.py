@@ -18,7 +18,7 @@ from tests.world.agents import Agent, folder, link
 from tests.world.house import House
 from tests.world.tenants import Tenant
 
-A, B, C = b"aaa", b"bbbb" * 500, b"ccccc"
+A, B, C = b"aaa" * 100_000, b"bbbb" * 70_000, b"ccccc"
 
 
 async def live_for_a_while(agent: Agent) -> str:

@@ -32,9 +32,10 @@ async def expire(client: Client, plan: UUID) -> int:
 async def make_garbage(client: Client, plan: UUID, *contents: bytes) -> bytes:
     """A run's pack that nothing needs any more; returns its id."""
     before = set(await client.packs())
-    await client.copy(plan, {b"garbage": contents})
+    garbage = {b"garbage%d" % place: [content] for place, content in enumerate(contents)}
+    await client.copy(plan, garbage)
     [pack_id] = set(await client.packs()) - before
-    await client.copy(plan, {}, removed=[b"garbage"])
+    await client.copy(plan, {}, removed=list(garbage))
     await expire(client, plan)
     return pack_id
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 
 from libs.shared import bucket, clock, database
+from libs.shared.shares import Shares
 from services.ingest import actions as ingest_actions
 from services.ingest import rules as ingest_rules
 from services.retention import actions, jobs, rules
@@ -188,7 +189,9 @@ async def test_a_commit_that_comes_after_the_sweep_brings_nothing_back(
     """Its head was put, its run was given up, its parts went, and only then it goes on."""
     plan = await client.plan()
     await client.copy(plan, {b"a": [b"one"]})
-    slow = replace(house.ingest, deltas=asyncio.Semaphore(0))  # all its turns are taken
+    slow = replace(house.ingest, batches=Shares("catalogue", most=1, total=1))
+    others = slow.batches.hold("others")
+    await others.__aenter__()  # all its turns are taken
     run = await client.start(plan)
     await client.batch(run, {b"b": [b"one"]})
     said = ingest_rules.reported.Commit(batches=1, counters=ingest_rules.reported.Counters())
@@ -202,7 +205,7 @@ async def test_a_commit_that_comes_after_the_sweep_brings_nothing_back(
     await tell_ends(client)
     before = await rebuild_anew(client)
     assert await sweep(client, 2 * GRACE) == 1
-    slow.deltas.release()
+    await others.__aexit__(None, None, None)
     with pytest.raises(ingest_rules.refusals.RunClosed):
         await commit
     assert await rebuild_anew(client) == before

@@ -26,7 +26,8 @@ async def test_a_hundred_of_a_hundred_planted_flips_are_found(house: House, clie
     chance = random.Random(20261123)
     for number in range(4):
         contents = [chance.randbytes(chance.randrange(1, 2_000)) for _ in range(number + 1)]
-        await client.copy(plan, {b"f%d" % number: contents})
+        files = {b"f%d-%d" % (number, place): [one] for place, one in enumerate(contents)}
+        await client.copy(plan, files)
     packs = await due_packs(client)
     assert len(packs) == 4
     found = 0

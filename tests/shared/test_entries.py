@@ -40,14 +40,23 @@ names = st.binary(min_size=1, max_size=255).filter(
 numbers = st.integers(0, 2**63 - 1)
 file_entries = st.builds(
     lambda name, mode, mtime, uid, gid, size, ids: Entry(
-        name, "f", mode, mtime, uid, gid, size, b"", b"".join(ids)
+        # Of more than one chunk only if it is large enough for so many.
+        name,
+        "f",
+        mode,
+        mtime,
+        uid,
+        gid,
+        size + (len(ids) > 1) * 786_432,
+        b"",
+        b"".join(ids),
     ),
     names,
     st.integers(0, 0o7777),
     st.integers(-(2**63) + 1, 2**63 - 1),
     numbers,
     numbers,
-    st.integers(1, 2**63 - 1),
+    st.integers(1, 2**62),
     st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=3),
 )
 symlinks = st.builds(
