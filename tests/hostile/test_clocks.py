@@ -179,9 +179,10 @@ async def test_a_service_tells_that_the_time_is_doubtful_until_somebody_believes
 
         def told(*, doubtful: bool) -> bool:
             get = partial(httpx2.get, trust_env=False, verify=False)
-            checks = get(f"{house.url('quota')}/health/ready").json()["checks"]
+            url = house.place.monitor_url("quota")
+            checks = get(f"{url}/health/ready").json()["checks"]
             line = f'coffre_time_doubtful{{service="quota"}} {float(doubtful)}'
-            is_shown = line in get(f"{house.url('quota')}/metrics").text
+            is_shown = line in get(f"{url}/metrics").text
             return is_shown and ("60 days ahead" in checks["time"]) == doubtful
 
         wait_for("doubt", partial(told, doubtful=True))
