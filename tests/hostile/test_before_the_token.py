@@ -30,6 +30,7 @@ OPEN = {
     ("POST", "/api/v1/password"),
     ("POST", "/sign-in"),
     ("POST", "/password"),
+    ("POST", "/invitations/{token}"),
 }
 """Routes with a body that need nobody signed in: it is short there, and has seconds to come."""
 

@@ -27,7 +27,7 @@ BODIES: Limits = {
     ("POST", "/sign-out"): _FORM,
     ("POST", "/account"): _FORM,
     ("POST", "/plans/{plan}/recipients"): _FORM,
-    ("POST", "/invitations/{token}"): _FORM,
+    ("POST", "/invitations/{token}"): _OPEN,
     ("POST", "/clients/{tenant_id}/enrolments"): _FORM,
     ("POST", "/clients/{tenant_id}/agents/{agent_id}/revoke"): _FORM,
     ("POST", "/clients/{tenant_id}/{step}"): _FORM,

@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.shared import errors
+from libs.shared import errors, web
 from services.portal.actions import recipients
-from services.portal.api.access import Client, ResourcesOf, SignedIn
+from services.portal.api.access import (
+    Client,
+    ResourcesOf,
+    SignedIn,
+    find_resources,
+    find_signed_in,
+)
 from services.portal.rules.log.chain import Actor
+from services.portal.rules.people import Person
 
-router = APIRouter(tags=["recipients"])
+
+def check_administrator(person: Person) -> None:
+    """Raises Forbidden for anybody who isn't a client's administrator."""
+    if person.role != "administrator":
+        raise errors.Forbidden("Only an administrator of the client may do this.")
 
 
 async def find_administrator(person: SignedIn, actor: Client) -> Actor:
     """The client's administrator who asks; raises Forbidden for its other users."""
-    if person.role != "administrator":
-        raise errors.Forbidden("Only an administrator of the client may do this.")
+    check_administrator(person)
     return actor
 
 
+@asynccontextmanager
+async def admit_administrator(request: Request) -> AsyncIterator[None]:
+    """Lets a client's administrator in, before a body is read."""
+    check_administrator(await find_signed_in(request, find_resources(request)))
+    yield
+
+
 Administrator = Annotated[Actor, Depends(find_administrator)]
+
+router = APIRouter(tags=["recipients"], route_class=web.behind(admit_administrator))
 
 
 class RecipientRequest(BaseModel):
