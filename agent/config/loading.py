@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import texts
+from agent.config.addresses import proxy_of, server_of
 from agent.config.plans import read_plans
 from agent.config.settings import Bandwidth, BandwidthHours, Config, Plan
 from agent.config.tables import Table
@@ -53,10 +54,11 @@ def load(file: Path) -> Config:
     token_file, state_dir = table.required("token_file"), table.required("state_dir")
     config = Config(
         file=file,
-        server=table.url("server"),
+        server=table.url("server", server_of),
         token_file=table.resolve(token_file),
         state_dir=table.resolve(state_dir),
         ca_file=table.path("ca_file"),
+        proxy=_proxy(table),
         patience_seconds=table.duration("patience", 900),
         ping_url=table.url("ping_url"),
         bandwidth=_bandwidth(table.table("bandwidth")),
@@ -66,6 +68,18 @@ def load(file: Path) -> Config:
     if faults:
         raise ConfigurationWrong(faults)
     return config
+
+
+def _proxy(table: Table) -> str | None:
+    text = table.text("proxy")
+    if text is None or text == "none":
+        return text
+    try:
+        proxy_of(text)
+    except ValueError as error:
+        # It may hold a password.
+        table.fault("proxy", f"{error}, or none.")
+    return text
 
 
 def _read(file: Path, faults: list[str]) -> dict[str, Any] | None:
