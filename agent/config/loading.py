@@ -84,8 +84,8 @@ def _proxy(table: Table) -> str | None:
 
 def _read(file: Path, faults: list[str]) -> dict[str, Any] | None:
     try:
-        with file.open("rb") as opened:
-            return tomllib.load(opened)
+        # Some editors of Windows begin a file with a mark that is no part of it.
+        return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         faults.append(f"{file} can't be read: {error.strerror}.")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
