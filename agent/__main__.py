@@ -24,7 +24,7 @@ def _speak_utf8() -> None:
     if sys.platform != "win32" and sys.getfilesystemencoding() != "utf-8":
         if os.environ.get("PYTHONUTF8") != "1":
             os.environ["PYTHONUTF8"] = "1"
-            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
+            os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - ourselves
 
 
 def _know_home() -> None:

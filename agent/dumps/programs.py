@@ -97,11 +97,10 @@ def _restrict_key(program: str, private_folder: Path) -> str | None:
     By itself it takes another one each time, and each night's dump would be a new version. Nobody
     who writes data may know it: it is kept beside what is remembered of the plans.
     """
-    try:
-        told = subprocess.run([program, "--help"], capture_output=True, timeout=10, check=False)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    if b"--restrict-key" not in told.stdout:
+    asked = processes.start([program, "--help"], {}, stderr=subprocess.DEVNULL)
+    with asked:
+        told, _ = asked.communicate()
+    if b"--restrict-key" not in told:
         return None
     file = private_folder.parent / "restrict-key"
     with suppress(OSError, UnicodeDecodeError):
