@@ -19,7 +19,7 @@ from agent.telling.names import shown_absolute
 from agent.walking.tree import FILE, Tree
 from libs.shared.reasons import Reason
 from libs.shared.words.explanations import say
-from libs.shared.words.plain import size_text
+from libs.shared.words.plain import count_text, size_text
 
 LITTLE_BYTES, TOO_LITTLE_BYTES = 500_000_000, 20_000_000
 MOST_SECONDS = 60.0
@@ -103,7 +103,8 @@ def check_folders(config: Config, plan: Plan) -> Iterator[Finding]:
     except AgentError as error:
         yield Finding("wrong", "folders", str(error), plan.name)
         return
-    seen = f"{found.files} files with {size_text(found.size_bytes)} are there"
+    verb = "is" if found.files == 1 else "are"
+    seen = f"{count_text(found.files, 'file')} with {size_text(found.size_bytes)} {verb} there"
     if not ended:
         seen = f"At least {seen} (not all were looked at)"
     if found.files_too_large:

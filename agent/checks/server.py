@@ -32,6 +32,7 @@ def check_server(config: Config, known: Identity | None) -> Iterator[Finding]:
             url,
             known.token if known is not None else None,
             ca_file=config.ca_file,
+            proxy=config.proxy,
             patience_seconds=min(config.patience_seconds, PATIENCE_SECONDS),
         )
         answer = connection.call("GET", "/health/ready")

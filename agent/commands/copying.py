@@ -10,7 +10,7 @@ from click.exceptions import Exit
 from agent.commands.shell import EPILOG, app, end, json_option, load
 from agent.telling import failures
 from agent.telling.failures import ENROL_FIRST, AgentError
-from libs.shared.words.plain import duration_text, size_text
+from libs.shared.words.plain import count_text, duration_text, size_text
 
 if TYPE_CHECKING:
     from agent.telling.results import Result
@@ -89,7 +89,8 @@ def _show_result(plan: str, result: Result) -> None:
     words = "succeeded" if result.outcome == "succeeded" else "succeeded with warnings"
     click.echo(
         f"{plan}: {words} in {duration_text(result.duration_seconds)}. "
-        f"{counters.files_total} files, {size_text(counters.bytes_protected)} protected: "
+        f"{count_text(counters.files_total, 'file')}, "
+        f"{size_text(counters.bytes_protected)} protected: "
         f"{counters.files_new} new, {counters.files_changed} changed, "
         f"{counters.files_removed} removed, {counters.files_not_copied} not copied; "
         f"{size_text(counters.bytes_sent)} sent."

@@ -16,7 +16,7 @@ from agent.commands.shell import EPILOG, app, end, json_option, print_table
 from agent.telling import failures
 from agent.telling.failures import AgentError, UsageError
 from agent.telling.names import shown_absolute
-from libs.shared.words.plain import duration_text, size_text
+from libs.shared.words.plain import count_text, duration_text, size_text
 
 if TYPE_CHECKING:
     from agent.restore.performing import Wish
@@ -134,7 +134,7 @@ def _restore(portal: Portal, wish: Wish, teller: Teller) -> int:
     else:
         click.echo(
             f"{wish.plan}: run {result.run} of {_local(result.run_at)} restored below {wish.to} in "
-            f"{duration_text(result.duration_seconds)}. {result.files} files, "
+            f"{duration_text(result.duration_seconds)}. {count_text(result.files, 'file')}, "
             f"{size_text(result.bytes_written)}; {result.files_already_there} were there already, "
             f"{len(result.not_restored)} not restored."
             + (f" {result.renamed} have another name here." if result.renamed else "")
@@ -154,9 +154,11 @@ def _preview(portal: Portal, wish: Wish, teller: Teller) -> int:
         click.echo(f"{shown_absolute(refused)}: {say(reason)}")
     click.echo(
         f"{wish.plan}: run {found.run} of {_local(found.run_at)} would be restored below {wish.to}."
-        f" {found.files} files, {size_text(found.size_bytes)}, {found.folders} folders and "
-        f"{found.symlinks} symlinks would be written; {found.files_already_there} files are there "
-        f"already, {found.replaced} things that differ would be replaced, "
+        f" {count_text(found.files, 'file')}, {size_text(found.size_bytes)}, "
+        f"{count_text(found.folders, 'folder')} and "
+        f"{count_text(found.symlinks, 'symlink')} would be written; "
+        f"{count_text(found.files_already_there, 'file')} already there, "
+        f"{found.replaced} things that differ would be replaced, "
         f"{len(found.refused)} would stay as they are."
         + (f" {found.renamed} would have another name here." if found.renamed else "")
     )

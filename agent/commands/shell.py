@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +11,7 @@ import click
 from click.exceptions import Exit
 
 from agent import __version__
-from agent.telling import failures
+from agent.telling import failures, output
 from agent.telling.failures import ENROL_FIRST, AgentError
 
 if TYPE_CHECKING:
@@ -58,9 +56,13 @@ def _ended_as_others_are() -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         raise Exit(INTERRUPTED_AT_THE_TERMINAL) from interrupt
     except BrokenPipeError as gone:
-        # What is still to be written must not fail once more at the very end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.silence()
         raise Exit(NOBODY_READS) from gone
+    except OSError as error:
+        if not output.is_full(error):
+            raise
+        output.give_up(error)
+        raise Exit(failures.FAILED) from error
 
 
 @click.group(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import texts
+from agent.config.addresses import proxy_of, server_of
 from agent.config.plans import read_plans
 from agent.config.settings import Bandwidth, BandwidthHours, Config, Plan
 from agent.config.tables import Table
@@ -53,10 +54,11 @@ def load(file: Path) -> Config:
     token_file, state_dir = table.required("token_file"), table.required("state_dir")
     config = Config(
         file=file,
-        server=table.url("server"),
+        server=table.url("server", server_of),
         token_file=table.resolve(token_file),
         state_dir=table.resolve(state_dir),
         ca_file=table.path("ca_file"),
+        proxy=_proxy(table),
         patience_seconds=table.duration("patience", 900),
         ping_url=table.url("ping_url"),
         bandwidth=_bandwidth(table.table("bandwidth")),
@@ -68,10 +70,22 @@ def load(file: Path) -> Config:
     return config
 
 
+def _proxy(table: Table) -> str | None:
+    text = table.text("proxy")
+    if text is None or text == "none":
+        return text
+    try:
+        proxy_of(text)
+    except ValueError as error:
+        # It may hold a password.
+        table.fault("proxy", f"{error}, or none.")
+    return text
+
+
 def _read(file: Path, faults: list[str]) -> dict[str, Any] | None:
     try:
-        with file.open("rb") as opened:
-            return tomllib.load(opened)
+        # Some editors of Windows begin a file with a mark that is no part of it.
+        return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         faults.append(f"{file} can't be read: {error.strerror}.")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

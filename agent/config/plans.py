@@ -20,8 +20,14 @@ from agent.platforms import SYSTEM, paths
 DUMPS_FOLDER = "@dumps"
 PROFILES = ("linux", "windows", "macos", "none")
 DUMP_KINDS = ("postgresql", "mysql", "sqlite", "command")
+MOST_RECIPIENTS = 100
 MOST_PATTERNS = 9_900  # with the shipped list, no more than the server takes
-_ADDRESS = re.compile(r"[^\s@<>,;:\"\\]+@[^\s@<>,;:\"\\]+")
+# What every mail server takes: no quotes, no comments, a domain of letters with dots.
+_LABEL = r"(?!\d+$)[^\W_](?:(?:[^\W_]|-){0,61}[^\W_])?"
+_ADDRESS = re.compile(
+    r"(?!\.)(?!.*\.[.@])[^\s@<>()\[\],;:\"\\\x00-\x1f\x7f]{1,64}"
+    rf"@(?:{_LABEL}\.)+{_LABEL}"
+)
 _DUMP_NAME = re.compile(r"[^\W_][\w .-]{0,99}")
 
 
@@ -137,6 +143,8 @@ def _recipients(table: Table) -> tuple[str, ...]:
     for recipient in recipients:
         if not _ADDRESS.fullmatch(recipient) or len(recipient) > 254:
             table.fault("recipients", f"holds {recipient!r}, which is no mail address.")
+    if len(recipients) > MOST_RECIPIENTS:
+        table.fault("recipients", f"holds more than {MOST_RECIPIENTS} addresses.")
     return recipients
 
 

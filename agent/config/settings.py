@@ -146,6 +146,7 @@ class Config:
     token_file: Path
     state_dir: Path
     ca_file: Path | None = None
+    proxy: str | None = None
     patience_seconds: float = 900
     ping_url: str | None = None
     bandwidth: Bandwidth = Bandwidth()

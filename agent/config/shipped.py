@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,7 +16,7 @@ def lines_of(profile: str) -> list[str]:
         return []
     text = (FOLDER / f"{profile}.txt").read_text("utf-8")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    return [str(Path(line).expanduser()) if line.startswith("~") else line for line in lines]
+    return [os.path.expanduser(line) for line in lines]
 
 
 def patterns_for(profile: str, root: str) -> Iterator[str]:

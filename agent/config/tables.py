@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from agent.config import texts
+from agent.config.addresses import Address, address_of
 
 T = TypeVar("T")
 _KINDS: dict[type, str] = {
@@ -142,19 +142,17 @@ class Table:
         """A path as it is meant in this file."""
         return self.file.absolute().parent / os.path.expanduser(text)
 
-    def url(self, key: str) -> str | None:
-        """An address that begins with http:// or https://."""
+    def url(self, key: str, read: Callable[[str], Address] = address_of) -> str | None:
+        """An address that begins with http:// or https://, if `read` finds nothing wrong."""
         text = self.text(key)
         if text is None:
             return None
         try:
-            parts = urlsplit(text.strip())
-            if parts.scheme in ("http", "https") and parts.hostname and " " not in text.strip():
-                return text.strip()
-        except ValueError:
-            pass
-        self.fault(key, f"must be an address such as https://coffre.example, and is {text!r}.")
-        return None
+            read(text)
+        except ValueError as error:
+            self.fault(key, f"{error}, and is {text!r}.")
+            return None
+        return text.strip()
 
     def table(self, key: str) -> Table | None:
         """A table below this one."""

@@ -16,6 +16,7 @@ from agent.telling.results import Result
 from agent.walking.records import Writer, digest_of
 from libs.shared import reasons
 from libs.shared.reasons import Reason
+from libs.shared.words.plain import count_text
 
 MISSES_THAT_FAIL = 3
 POLITE_SECONDS = 5
@@ -55,7 +56,7 @@ def commit(job: Job, started: StartedRun, writer: Writer, batches: int) -> Resul
             if problem.code != "chunks-missing":
                 raise
             wanted = {bytes.fromhex(text) for text in problem.document["chunks"]}
-        job.teller.say(f"The server asks for {len(wanted)} chunks once more.")
+        job.teller.say(f"The server asks for {count_text(len(wanted), 'chunk')} once more.")
         _send_again(job, started, writer, wanted)
     raise AgentError(Reason("content-changed", amount=len(wanted)))
 
@@ -100,7 +101,8 @@ def _heal(job: Job, started: StartedRun, writer: Writer) -> None:
         job.teller.say(f"Damaged chunks could not be sent again: {problem.detail}", "notice")
         return
     if sent:
-        job.teller.say(f"{sent} chunks that were damaged in the store were sent again.", "notice")
+        damaged = count_text(sent, "damaged chunk")
+        job.teller.say(f"Sent again, as the store lacked them: {damaged}.", "notice")
 
 
 def _send_again(

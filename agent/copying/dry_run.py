@@ -18,7 +18,7 @@ from agent.telling.names import shown_absolute
 from agent.telling.results import shown
 from agent.telling.teller import Teller
 from agent.walking.tree import Tree
-from libs.shared.words.plain import size_text
+from libs.shared.words.plain import count_text, size_text
 
 LAST_RUN, SERVERS_LIST, NOTHING = "the last run", "the server's list", "nothing: a first copy"
 UNKNOWN = "size not known"
@@ -64,12 +64,14 @@ class DryRun:
         """What a run would do, in lines for people."""
         found, counters = self.found, self.found.counters
         yield (
-            f"{plan}: {counters.files_total} files, {size_text(counters.bytes_protected)}. "
+            f"{plan}: {count_text(counters.files_total, 'file')}, "
+            f"{size_text(counters.bytes_protected)}. "
             f"Compared with {self.compared_with}: {counters.files_new} new, "
             f"{counters.files_changed} changed, {counters.files_removed} removed."
         )
         yield (
-            f"{found.files_to_read} files with {size_text(found.bytes_to_read)} would be read; "
+            f"{count_text(found.files_to_read, 'file')} with {size_text(found.bytes_to_read)} "
+            "would be read; "
             "what of it is sent is less by compression and by what the server has already."
         )
         if self.dumps:

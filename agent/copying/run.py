@@ -50,6 +50,7 @@ def ingest_of(config: Config, identity: Identity, teller: Teller) -> Ingest:
         config.server or identity.server,
         identity.token,
         ca_file=config.ca_file,
+        proxy=config.proxy,
         patience_seconds=config.patience_seconds,
         on_wait=lambda sentence: teller.say(sentence, "waiting"),
         throttle=Throttle(config.bandwidth),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 
 from agent.config import Dump
 from agent.dumps.streams import DumpFailed, private_file, unwritable
 from agent.programs import processes
+from agent.server.identity import write_private
 from agent.telling import oserrors
 from libs.shared.reasons import Reason
 
@@ -58,7 +61,7 @@ def file_name(dump: Dump) -> str:
 def prepare(dump: Dump, private_folder: Path) -> Iterator[Recipe]:
     """The recipe of a dump that a program makes; what it needs on disk is removed afterwards."""
     if dump.kind == "postgresql":
-        yield _postgresql(dump)
+        yield _postgresql(dump, private_folder)
     elif dump.kind == "mysql":
         with _mysql_secret(dump, private_folder) as (options, secrets):
             yield _mysql(dump, options, secrets)
@@ -67,7 +70,7 @@ def prepare(dump: Dump, private_folder: Path) -> Iterator[Recipe]:
         yield Recipe(dump.command, end_mark=mark)
 
 
-def _postgresql(dump: Dump) -> Recipe:
+def _postgresql(dump: Dump, private_folder: Path) -> Recipe:
     environ = {"PGCONNECT_TIMEOUT": os.environ.get("PGCONNECT_TIMEOUT", "30")}
     password = _password(dump)
     if password is not None:
@@ -76,6 +79,8 @@ def _postgresql(dump: Dump) -> Recipe:
     if dump.format == "custom":
         # Uncompressed, so that what is unchanged is found again; chunks are compressed anyway.
         argv.append("--compress=0")
+    elif (key := _restrict_key(argv[0], private_folder)) is not None:
+        argv.append(f"--restrict-key={key}")
     argv += _place(dump, "--username")
     argv.append(f"--dbname={dump.database}")
     secrets = () if password is None else (password,)
@@ -84,6 +89,30 @@ def _postgresql(dump: Dump) -> Recipe:
         return Recipe(tuple(argv), environ, head_mark=b"PGDMP", check=check, secrets=secrets)
     mark = b"-- PostgreSQL database dump complete"
     return Recipe(tuple(argv), environ, end_mark=mark, secrets=secrets)
+
+
+def _restrict_key(program: str, private_folder: Path) -> str | None:
+    """What this pg_dump shall write into its dump against commands in the data, if it does.
+
+    By itself it takes another one each time, and each night's dump would be a new version. Nobody
+    who writes data may know it: it is kept beside what is remembered of the plans.
+    """
+    asked = processes.start([program, "--help"], {}, stderr=subprocess.DEVNULL)
+    with asked:
+        told, _ = asked.communicate()
+    if b"--restrict-key" not in told:
+        return None
+    file = private_folder.parent / "restrict-key"
+    with suppress(OSError, UnicodeDecodeError):
+        key = file.read_text("ascii").strip()
+        if len(key) == 32 and key.isalnum():
+            return key
+    key = token_hex(16)
+    try:
+        write_private(file, key + "\n")
+    except OSError:
+        return None
+    return key
 
 
 def _mysql(dump: Dump, options: tuple[str, ...], secrets: tuple[str, ...]) -> Recipe:
@@ -119,7 +148,7 @@ def _password(dump: Dump) -> str | None:
     if dump.password_file is None:
         return None
     try:
-        password = dump.password_file.read_text("utf-8").rstrip("\r\n")
+        password = dump.password_file.read_text("utf-8-sig").rstrip("\r\n")
     except OSError as error:
         file, words = str(dump.password_file), oserrors.words_of(error)
         raise DumpFailed(Reason("dump-password-unreadable", file, detail=words)) from error

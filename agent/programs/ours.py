@@ -15,7 +15,8 @@ import agent
 from agent.platforms.places import neutral_folder
 from agent.platforms.signals import own_group
 
-ISOLATED = (sys.executable, "-I")
+# Names of files are UTF-8 whatever the locale, which an isolated Python is told here.
+ISOLATED = (sys.executable, "-I", "-X", "utf8")
 
 # Our code is where this process has it from: isolated, Python knows of no folder but its own.
 _START = (
@@ -28,6 +29,7 @@ _CODE = os.path.dirname(os.path.dirname(os.path.abspath(agent.__file__)))
 _HANDED_ON = (
     *("LANG", "LC_ALL", "LC_CTYPE", "TZ", "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
     *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "TEMP", "TMP", "TMPDIR"),
+    *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "COFFRE_AGENT_FOLDERS"),
 )
 

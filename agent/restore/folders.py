@@ -85,11 +85,15 @@ class Folders:
         if self._makes_folders and not is_fresh:
             is_fresh = self._make(parent, path, name)
         try:
-            return Folder(folders.open_in(name, parent.number), is_fresh)
+            found = Folder(folders.open_in(name, parent.number), is_fresh)
         except OSError as error:
             if error.errno in (errno.ENOTDIR, errno.ELOOP):
                 raise _no_folder() from error
             raise
+        if not is_fresh:
+            # The folder's own mode is given to it once all is in it.
+            folders.open_up(found.number)
+        return found
 
     def _make(self, parent: Folder, path: bytes, name: bytes) -> bool:
         place = parent.number

@@ -19,10 +19,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from agent import __version__
-from agent.telling.failures import Interrupted, Problem, Unreachable, UsageError
+from agent.server import between
+from agent.server.between import AnotherAnswered, check_success
+from agent.server.ways import Way, Wire, is_hopeless
+from agent.telling.failures import Interrupted, Problem, Unreachable
 from libs.shared import protocol
 from libs.shared.frames import FrameBroken
 from libs.shared.reasons import Reason
@@ -31,12 +33,9 @@ if TYPE_CHECKING:
     from agent.server.bandwidth import Throttle
 
 RETRIED = frozenset({408, 425, 429, 502, 503, 504})
-CONNECT_SECONDS = 10.0
 READ_SECONDS = 120.0
 LONGEST_PAUSE_SECONDS = 8.0
 TRIES_OF_SERVER_ERROR = 4
-
-Wire = http.client.HTTPConnection
 
 
 class StreamCut(Exception):
@@ -45,15 +44,35 @@ class StreamCut(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """A successful answer, read to its end."""
+    """A successful answer of the server at that address, read to its end."""
 
+    address: str
     status: int
     headers: http.client.HTTPMessage
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON."""
-        return json.loads(self.body)
+        """The body as JSON; Unreachable where it isn't what our server would say."""
+        try:
+            told = json.loads(self.body)
+        except ValueError as error:
+            raise self._strange() from error
+        return _Told(told, self._strange) if isinstance(told, dict) else told
+
+    def _strange(self) -> Unreachable:
+        another = AnotherAnswered(self.address, self.status, "and not as the server does")
+        return Unreachable(another.reason)
+
+
+class _Told(dict[str, Any]):
+    """A document of the server's; one that lacks what it must have is somebody else's."""
+
+    def __init__(self, told: dict[str, Any], strange: Callable[[], Unreachable]) -> None:
+        super().__init__(told)
+        self._strange = strange
+
+    def __missing__(self, key: str) -> Any:
+        raise self._strange()
 
 
 def _say_nothing(_sentence: str) -> None:
@@ -61,7 +80,10 @@ def _say_nothing(_sentence: str) -> None:
 
 
 class Connection:
-    """One server; may be used from several threads, each of which has its own connection."""
+    """One server; may be used from several threads, each of which has its own connection.
+
+    proxy: its address, `none`, or None for the environment's.
+    """
 
     def __init__(
         self,
@@ -69,21 +91,18 @@ class Connection:
         token: str | None = None,
         *,
         ca_file: Path | None = None,
+        proxy: str | None = None,
         patience_seconds: float = 900,
         on_wait: Callable[[str], None] = _say_nothing,
         throttle: Throttle | None = None,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"{url!r} is no address of a server: it begins with https://")
-        self.url = url.rstrip("/")
+        self._way = Way(url, ca_file, proxy)
+        self.url = self._way.server.shown
         self.token = token
         self.patience_seconds = patience_seconds
         self.stopping = threading.Event()
         self.on_wait = on_wait
         self._throttle = throttle if throttle is not None and throttle.is_needed else None
-        self._host, self._port, self._prefix = parts.hostname, parts.port, parts.path.rstrip("/")
-        self._tls = _tls_context(ca_file) if parts.scheme == "https" else None
         self._local = threading.local()
         self._lock = threading.Lock()
         self._wires: weakref.WeakSet[Wire] = weakref.WeakSet()
@@ -112,16 +131,16 @@ class Connection:
             try:
                 response = self._exchange(method, path, body, content_type, read_seconds)
                 content = response.read()
-            except (OSError, http.client.HTTPException) as error:
+                if response.status < 300:
+                    check_success(self.url, response.status, response.headers)
+                    return Answer(self.url, response.status, response.headers, content)
+            except (OSError, http.client.HTTPException, AnotherAnswered) as error:
                 self._drop()
                 if not retry and not isinstance(error, ConnectionRefusedError):
-                    reason = Reason("server-unreachable", self.url, detail=str(error))
-                    raise Unreachable(reason) from error
+                    raise Unreachable(away.why(error)) from error
                 away.pause(error)
                 continue
-            if response.status < 300:
-                return Answer(response.status, response.headers, content)
-            self._refuse_or_pause(away, response, content)
+            self._refuse_or_pause(away, response, content, retry)
 
     def call_json(self, method: str, path: str, document: Any, **options: Any) -> Answer:
         """Call with a JSON body; the answer as of `call`."""
@@ -139,9 +158,10 @@ class Connection:
                 octets = "application/octet-stream"
                 response = self._exchange(method, path, body, octets, READ_SECONDS)
                 if response.status < 300:
+                    check_success(self.url, response.status, response.headers)
                     break
                 content = response.read()
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, http.client.HTTPException, AnotherAnswered) as error:
                 self._drop()
                 away.pause(error)
                 continue
@@ -167,20 +187,21 @@ class Connection:
             "User-Agent": f"coffre-agent/{__version__}",
             protocol.HEADER: protocol.VERSION,
             "Accept": "application/json, application/octet-stream",
+            **self._way.headers,
         }
         if body is not None:
             headers["Content-Type"] = content_type
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
         if wire.sock is None:
-            wire.connect()
+            self._connect(wire)
         wire.sock.settimeout(read_seconds)
         content: bytes | memoryview | Iterator[memoryview] | None = body
         if body is not None and self._throttle is not None:
             headers["Content-Length"] = str(len(body))
             content = self._throttle.pieces(body)
         try:
-            wire.request(method, self._prefix + path, body=content, headers=headers)
+            wire.request(method, self._way.target(path), body=content, headers=headers)
         except (BrokenPipeError, ConnectionResetError):
             # A server that refuses a body answers before it has read all of it.
             return wire.getresponse()
@@ -189,16 +210,19 @@ class Connection:
     def _wire(self) -> Wire:
         wire: Wire | None = getattr(self._local, "wire", None)
         if wire is None:
-            if self._tls is None:
-                wire = Wire(self._host, self._port, timeout=CONNECT_SECONDS)
-            else:
-                wire = http.client.HTTPSConnection(
-                    self._host, self._port, timeout=CONNECT_SECONDS, context=self._tls
-                )
-            self._local.wire = wire
+            wire = self._local.wire = self._way.wire()
             with self._lock:
                 self._wires.add(wire)
         return wire
+
+    def _connect(self, wire: Wire) -> None:
+        try:
+            wire.connect()
+        except OSError as error:
+            proxy = self._way.proxy
+            if proxy is None or (another := between.of_tunnel(proxy.shown, error)) is None:
+                raise
+            raise another from error
 
     def _drop(self) -> None:
         wire: Wire | None = getattr(self._local, "wire", None)
@@ -209,9 +233,20 @@ class Connection:
             self._local.wire = None
 
     def _refuse_or_pause(
-        self, away: _Away, response: http.client.HTTPResponse, content: bytes
+        self,
+        away: _Away,
+        response: http.client.HTTPResponse,
+        content: bytes,
+        retry: bool = True,
     ) -> None:
-        problem = Problem(response.status, _document(content))
+        document = _document(content)
+        if not document:
+            another = between.refusal(self.url, response.status, response.headers, content)
+            if not retry:
+                raise Unreachable(away.why(another)) from another
+            away.pause(another, _seconds(response.headers.get("Retry-After")))
+            return
+        problem = Problem(response.status, document)
         if response.status == 500 and away.failures < TRIES_OF_SERVER_ERROR:
             away.pause(problem)
         elif response.status in RETRIED:
@@ -234,6 +269,8 @@ class _Away:
         if isinstance(error, ssl.SSLCertVerificationError):
             reason = Reason("certificate-untrusted", connection.url, detail=error.verify_message)
             raise Unreachable(reason) from error
+        if is_hopeless(error):
+            raise Unreachable(self.why(error)) from error
         moment = time.monotonic()
         if asked_seconds is not None and asked_seconds > connection.patience_seconds:
             raise error  # a day's allowance is used up, say: hours of waiting help nobody
@@ -244,20 +281,25 @@ class _Away:
         self.failures += 1
         left = connection.patience_seconds - (moment - self._since)
         if left <= 0:
-            raise Unreachable(self._why(error)) from error
+            raise Unreachable(self.why(error)) from error
         grown = min(LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(self.failures, 10))
         wanted = grown * random.uniform(0.7, 1.0) if asked_seconds is None else asked_seconds  # noqa: S311 - spreads retries, no secret
         if self.failures > 1 or wanted >= 1:
-            state = "asks to wait" if isinstance(error, Problem) else "does not answer"
+            is_answer = isinstance(error, (Problem, AnotherAnswered))
+            state = "asks to wait" if is_answer else "does not answer"
             connection.on_wait(
                 f"{connection.url} {state} ({_words(error)}); waiting up to {left:.0f} s"
             )
         if connection.stopping.wait(max(0.05, min(wanted, left))):
             raise Interrupted(Reason("interrupted")) from error
 
-    def _why(self, error: Exception) -> Reason:
-        """What it means that patience is at its end."""
+    def why(self, error: Exception) -> Reason:
+        """What it means that it isn't tried again."""
         url, limit = self.connection.url, round(self.connection.patience_seconds)
+        if isinstance(error, AnotherAnswered):
+            return error.reason
+        if is_hopeless(error):
+            return Reason("not-encrypted", url, detail=_words(error))
         if isinstance(error, Problem) and error.code == "storage-refused":
             return Reason("storage-refused", url, limit=limit, detail=error.detail)
         if isinstance(error, Problem):
@@ -281,13 +323,3 @@ def _document(content: bytes) -> dict[str, Any]:
 
 def _seconds(retry_after: str | None) -> float | None:
     return float(retry_after) if retry_after is not None and retry_after.isdigit() else None
-
-
-def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context()
-        if ca_file is not None:
-            context.load_verify_locations(ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"ca_file {ca_file} can't be read as certificates: {error}") from error
-    return context

@@ -43,7 +43,7 @@ def identity_file(token_file: Path) -> Path:
 def enrol(config: Config, server: str, code: str) -> Identity:
     """Exchange a one-time code for a token and keep both files readable by us alone."""
     check_writable(config.token_file)
-    connection = Connection(server, ca_file=config.ca_file, patience_seconds=60)
+    connection = Connection(server, ca_file=config.ca_file, proxy=config.proxy, patience_seconds=60)
     request = {
         "code": code.strip(),
         "hostname": socket.gethostname(),

@@ -14,7 +14,7 @@ from typing import Any
 from agent.platforms import SYSTEM, paths
 from agent.telling.counters import Counters
 from agent.telling.results import Restored
-from libs.shared.words.plain import duration_text, size_text
+from libs.shared.words.plain import count_text, duration_text, size_text
 
 # What a small file costs beside its bytes, so that both can be added up to work done.
 FILE_WEIGHT_BYTES = 20_000
@@ -63,7 +63,7 @@ class Snapshot:
     def words(self) -> str:
         """In a few words."""
         totals = self.done.totals
-        words = f"{totals.files} files, {size_text(totals.size_bytes)}"
+        words = f"{count_text(totals.files, 'file')}, {size_text(totals.size_bytes)}"
         if self.bytes_total is not None:
             words += f" of {size_text(self.bytes_total)}"
         words += f" {self.done.verb}"

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
+from agent.telling import output
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -111,9 +113,14 @@ class Teller:
             print(sentence, file=sys.stderr, flush=True)
 
     def emit(self, document: dict[str, Any]) -> None:
-        """One JSON line on standard output."""
+        """One JSON line on standard output; where that is full, the command goes on without."""
         with self._lock:
-            print(json.dumps(document), flush=True)
+            try:
+                print(json.dumps(document), flush=True)
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                output.give_up(error)
 
     def log_tail(self) -> str:
         """The last lines that were said."""

@@ -144,6 +144,12 @@ CODES: dict[str, Meaning] = {
     "storage-refused": Meaning(
         _BOTH, "its address", limit="for how long", unit="seconds", detail=_SERVER
     ),
+    "answered-by-another": Meaning(
+        _BOTH, "its address", amount="the HTTP status", unit="status", detail=_SERVER
+    ),
+    "server-moved": Meaning(_BOTH, "its address", detail=_SERVER),
+    "proxy-sign-in": Meaning(_BOTH, "the proxy's address", detail=_SERVER),
+    "not-encrypted": Meaning(_BOTH, "its address", detail=_SYSTEM),
     "certificate-untrusted": Meaning(_BOTH, "its address", detail=_SYSTEM),
     "not-authorised": Meaning(_BOTH, detail=_SERVER),
     "already-running": Meaning(_RUN),

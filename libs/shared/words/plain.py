@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def count_text(number: int, one: str, many: str = "") -> str:
+    """A number of things: 1 file, 3 files; many: where an s does not make it of one."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def size_text(size_bytes: float) -> str:
     """A size in decimal units, as contracts count: 1.2 GB."""
     for unit in ("B", "kB", "MB", "GB"):
@@ -17,7 +22,7 @@ def span_text(seconds: float) -> str:
     for unit, length in (("year", 31_556_952), ("day", 86_400), ("hour", 3_600)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}s"
-    return f"{seconds / 60:.0f} minutes"
+    return count_text(round(seconds / 60), "minute")
 
 
 def duration_text(seconds: float) -> str:

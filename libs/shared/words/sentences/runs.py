@@ -22,6 +22,10 @@ _CALL_IF_AGAIN = "Nothing is lost of the earlier restore points. Call us if the 
 _TWO_MACHINES = "See whether two machines use the same configuration."
 _OURS = "Nothing to do for you: the next run goes on where it was. Call us if it fails too."
 _AGAIN_HOTLINE = "Run the plan again; if it comes again, read the log of ingest."
+_BETWEEN_HOTLINE = (
+    "Check the address in the configuration, and the proxy or firewall of the client: what it must"
+    " let pass stands in the manual."
+)
 
 RUNS: dict[str, Explanation] = {
     "folder-missing": Explanation(
@@ -221,6 +225,34 @@ RUNS: dict[str, Explanation] = {
         _GOES_ON,
         _OURS,
         "Check the store: is it up, is a disk full?",
+    ),
+    "answered-by-another": Explanation(
+        "Something other than the server answers at {subject}[ ({amount})][: {detail}].",
+        "Check the address, and what stands between: a sign-in page of the network, a proxy or a"
+        " firewall. It must let all requests of the agent pass, of up to 20 MB each.",
+        "Check the machine's way to the Internet: does its network want a sign-in, or does a proxy"
+        " or firewall stop the copy?",
+        _BETWEEN_HOTLINE,
+    ),
+    "server-moved": Explanation(
+        "Whoever asks at {subject} is sent elsewhere[, to {detail}].",
+        "If that is your provider's new address, write it as server in the configuration; else a"
+        " proxy or a sign-in page of the network stands between.",
+        "Check the machine's way to the Internet: does its network want a sign-in? Else ask us for"
+        " the right address.",
+        _BETWEEN_HOTLINE,
+    ),
+    "proxy-sign-in": Explanation(
+        "The proxy {subject} wants a sign-in[ ({detail})].",
+        'Write it in the configuration: proxy = "http://user:password@proxy.example:3128".',
+        "Have user and password of the network's proxy put into the configuration of the machine.",
+        "The client's proxy wants user and password: proxy in the configuration of the agent.",
+    ),
+    "not-encrypted": Explanation(
+        "No encrypted connection to {subject} can be made[: {detail}].",
+        "Check the address: does it begin with http://, has it another port?",
+        "Have the server's address in the configuration looked at; ask us for the right one.",
+        "Check the address in the configuration of the agent: scheme and port.",
     ),
     "certificate-untrusted": Explanation(
         "The certificate of the server {subject} can't be trusted[: {detail}].",

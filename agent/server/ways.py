@@ -1,0 +1,117 @@
+"""The way to a server: directly or through a proxy, encrypted or not."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import os
+import ssl
+from pathlib import Path
+
+from agent.config.addresses import Address, proxy_of, server_of
+from agent.telling.failures import UsageError
+
+Wire = http.client.HTTPConnection
+
+CONNECT_SECONDS = 10.0
+NO_PROXY = "none"
+# What OpenSSL says where no later try can end better: no TLS there, or none that both speak.
+_HOPELESS = frozenset(
+    {
+        "WRONG_VERSION_NUMBER",
+        "HTTP_REQUEST",
+        "HTTPS_PROXY_REQUEST",
+        "UNKNOWN_PROTOCOL",
+        "UNSUPPORTED_PROTOCOL",
+        "NO_PROTOCOLS_AVAILABLE",
+        "PACKET_LENGTH_TOO_LONG",
+        "RECORD_LAYER_FAILURE",
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+    }
+)
+
+
+def is_hopeless(error: Exception) -> bool:
+    """Can an encrypted connection to the address never be made?"""
+    return isinstance(error, ssl.SSLError) and error.reason in _HOPELESS
+
+
+class Way:
+    """How wires to one server are made; UsageError where its address is none."""
+
+    def __init__(self, url: str, ca_file: Path | None, proxy: str | None) -> None:
+        try:
+            self.server = server_of(url)
+        except ValueError as error:
+            raise UsageError(f"The server's address {error}, and is {url!r}.") from error
+        self.proxy = _proxy_for(self.server, proxy)
+        self._tls = _tls_context(ca_file) if self.server.is_tls else None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What each request needs besides its own."""
+        if self.proxy is None or self.server.is_tls:
+            return {}
+        return _sign_in(self.proxy)
+
+    def target(self, path: str) -> str:
+        """What a request asks for: a path, or of a proxy the whole address."""
+        if self.proxy is None or self.server.is_tls:
+            return self.server.path + path
+        return self.server.shown + path
+
+    def wire(self) -> Wire:
+        """A new wire, not yet connected."""
+        near = self.proxy or self.server
+        if self._tls is None:
+            return Wire(near.host, near.port, timeout=CONNECT_SECONDS)
+        wire = http.client.HTTPSConnection(
+            near.host, near.port, timeout=CONNECT_SECONDS, context=self._tls
+        )
+        if self.proxy is not None:
+            wire.set_tunnel(self.server.host, self.server.port, _sign_in(self.proxy))
+        return wire
+
+
+def _proxy_for(server: Address, wanted: str | None) -> Address | None:
+    """The proxy that the configuration names, else the environment for this server."""
+    if wanted == NO_PROXY:
+        return None
+    text = wanted or _of_environment(server)
+    if text is None:
+        return None
+    try:
+        return proxy_of(text)
+    except ValueError as error:
+        place = "proxy" if wanted else "The proxy of the environment"
+        raise UsageError(f"{place} {error}.") from error
+
+
+def _of_environment(server: Address) -> str | None:
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    if server.host in ("localhost", "::1") or server.host.startswith("127."):
+        return None
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - costs start-up time
+
+    if proxy_bypass(f"{server.host}:{server.port}"):
+        return None
+    return getproxies().get(server.scheme)
+
+
+def _sign_in(proxy: Address) -> dict[str, str]:
+    if proxy.sign_in is None:
+        return {}
+    told = base64.b64encode(":".join(proxy.sign_in).encode()).decode()
+    return {"Proxy-Authorization": f"Basic {told}"}
+
+
+def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context()
+        if ca_file is not None:
+            context.load_verify_locations(ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"ca_file {ca_file} can't be read as certificates: {error}") from error
+    return context

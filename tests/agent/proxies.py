@@ -1,0 +1,127 @@
+"""What stands between an agent and its server: pages of others, and proxies with a sign-in."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+PAGE = b"<html><head><title>Welcome to\n H&ocirc;tel Bellevue</title></head><body>...</body>"
+
+
+@contextmanager
+def another(
+    *answers: tuple[int, dict[str, str], bytes], host: str = "127.0.0.1"
+) -> Iterator[tuple[str, list[str]]]:
+    """Something else at the server's address: (its address, what was asked of it).
+
+    It gives one answer after the other, the last one again and again.
+    """
+    asked: list[str] = []
+
+    class Answers(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status, headers, body = answers[min(len(asked), len(answers) - 1)]
+            asked.append(f"{self.command} {self.path}")
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = answer  # noqa: N815 - so http.server calls it
+        do_POST = answer  # noqa: N815 - the same
+
+        def log_message(self, *_: object) -> None: ...
+
+    class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        daemon_threads = True
+
+    server = Server((host, 0), Answers)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        yield f"http://{shown}:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class Proxy:
+    """A forward proxy that wants a sign-in; whatever is asked for, it leads to one target.
+
+    asked: the first lines of what it let through, or sent away (`407 …`).
+    """
+
+    def __init__(self, target: str, sign_in: str) -> None:
+        self._target = urlsplit(target)
+        self._wanted = f"Basic {base64.b64encode(sign_in.encode()).decode()}"
+        self.asked: list[str] = []
+        self._sockets: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Ends everything."""
+        for each in (self._listener, *self._sockets):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                self._sockets.append(near)
+                threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+
+    def _serve(self, near: socket.socket) -> None:
+        with suppress(OSError, ValueError):
+            head = b""
+            while b"\r\n\r\n" not in head and (piece := near.recv(65_536)):
+                head += piece
+            first = head.partition(b"\r\n")[0].decode()
+            if f"Proxy-Authorization: {self._wanted}".encode() not in head:
+                self.asked.append(f"407 {first}")
+                near.sendall(
+                    b"HTTP/1.1 407 Sign in\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                )
+                near.close()
+                return
+            self.asked.append(first)
+            far = socket.create_connection((self._target.hostname, self._target.port))
+            self._sockets.append(far)
+            if first.startswith("CONNECT "):
+                near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            else:
+                far.sendall(head)
+            threading.Thread(target=_copy, args=(far, near), daemon=True).start()
+            _copy(near, far)
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while piece := source.recv(65_536):
+            target.sendall(piece)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def proxy_to(target: str, sign_in: str) -> Iterator[Proxy]:
+    """A proxy for as long as this lasts."""
+    proxy = Proxy(target, sign_in)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
