@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from libs.shared import bucket, clock, database
+from libs.shared.shares import Shares
 from services.ingest import actions as ingest_actions
 from services.ingest import rules as ingest_rules
 from services.retention import actions, jobs, rules
@@ -188,7 +189,9 @@ async def test_a_commit_that_comes_after_the_sweep_brings_nothing_back(
     """Its head was put, its run was given up, its parts went, and only then it goes on."""
     plan = await client.plan()
     await client.copy(plan, {b"a": [b"one"]})
-    slow = replace(house.ingest, deltas=asyncio.Semaphore(0))  # all its turns are taken
+    slow = replace(house.ingest, batches=Shares("catalogue", most=1, total=1))
+    turn = AsyncExitStack()
+    await turn.enter_async_context(slow.batches.hold(uuid4(), 1, 60))  # all its turns are taken
     run = await client.start(plan)
     await client.batch(run, {b"b": [b"one"]})
     said = ingest_rules.reported.Commit(batches=1, counters=ingest_rules.reported.Counters())
@@ -202,7 +205,7 @@ async def test_a_commit_that_comes_after_the_sweep_brings_nothing_back(
     await tell_ends(client)
     before = await rebuild_anew(client)
     assert await sweep(client, 2 * GRACE) == 1
-    slow.deltas.release()
+    await turn.aclose()
     with pytest.raises(ingest_rules.refusals.RunClosed):
         await commit
     assert await rebuild_anew(client) == before
