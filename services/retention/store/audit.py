@@ -114,6 +114,18 @@ async def list_wrong_points(
     return [(row[0], row[1], row[2], row[3], row[4], row[5]) for row in rows]
 
 
+async def list_plans(conn: Connection, tenant_id: UUID) -> list[UUID]:
+    """Returns the tenant's plans that have a restore point, or had one."""
+    rows = await conn.fetch(
+        """
+        SELECT plan_id FROM catalogue.plans WHERE tenant_id = $1 AND last_run IS NOT NULL
+        ORDER BY plan_id
+        """,
+        tenant_id,
+    )
+    return [row[0] for row in rows]
+
+
 async def list_digests(
     conn: Connection, tenant_id: UUID, plan_id: UUID
 ) -> list[tuple[int, int, bytes]]:

@@ -48,7 +48,7 @@ async def compare_points(
     names = [key async for key, _ in resources.objects.list(bucket.tallies_of(tenant_id))]
     tallies = [one for one in await read_all(resources, tenant_id, names, Tally) if one]
     async with database.acquire(resources.pool) as conn:
-        plans = await store.expiry.list_plans(conn, tenant_id)
+        plans = await store.audit.list_plans(conn, tenant_id)
         tenant = await store.tenants.find(conn, tenant_id)
     counted = {one.plan_id for tally in tallies for one in tally.plans}
     kept_days = tenant.retention_days if tenant else 1
