@@ -92,6 +92,17 @@ def check_operator(person: Person) -> None:
 
 
 @asynccontextmanager
+async def admit_person(request: Request) -> AsyncIterator[None]:
+    """Lets anybody in who is signed in."""
+    await find_signed_in(request, find_resources(request))
+    yield
+
+
+PersonFirst = web.behind(admit_person)
+"""The class of routes that read no body before it is known who sends it."""
+
+
+@asynccontextmanager
 async def admit_operator(request: Request) -> AsyncIterator[None]:
     """Lets an operator in."""
     check_operator(await find_signed_in(request, find_resources(request)))

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from libs.shared import errors
 from services.portal.actions import recipients
-from services.portal.api.access import Client, ResourcesOf, SignedIn
+from services.portal.api.access import Client, PersonFirst, ResourcesOf, SignedIn
 from services.portal.rules.log.chain import Actor
 
-router = APIRouter(tags=["recipients"])
+router = APIRouter(tags=["recipients"], route_class=PersonFirst)
 
 
 async def find_administrator(person: SignedIn, actor: Client) -> Actor:
