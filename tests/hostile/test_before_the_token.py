@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -66,9 +67,9 @@ async def connect(house: House, service: str) -> tuple[asyncio.StreamReader, asy
 
 
 def head(method: str, path: str, declared: int, token: str = "") -> bytes:
-    filled = path.replace("{tenant_id}", "0" * 32).replace("{run_id}", "0" * 32)
+    filled = re.sub("{[^}]+}", "0" * 32, path.replace("{pack}", "0" * 64))
     lines = [
-        f"{method} {filled.replace('{pack}', '0' * 64).replace('{path:anything}', 'a')} HTTP/1.1",
+        f"{method} {filled} HTTP/1.1",
         "Host: x",
         f"Content-Type: application/{'json' if '/v1/' in path else 'x-www-form-urlencoded'}",
         f"Content-Length: {declared}",

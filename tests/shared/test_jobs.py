@@ -28,6 +28,7 @@ from services.reporting import jobs as reporting
 from services.retention import jobs as retention
 from tests.shared.conftest import until
 from tests.shared.gate import Gate
+from tests.world.senders import write_keys
 
 OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
 SERVICES = Path(__file__).parents[2] / "services"
@@ -294,11 +295,14 @@ async def test_a_notification_brings_the_next_turn_at_once(start: Start, admin: 
         Job("deaf", NEVER, count, wake="quota_test")
 
 
-async def test_a_name_is_one_jobs_own(database: Any, amqp_url: str) -> None:
+async def test_a_name_is_one_jobs_own(database: Any, amqp_url: str, tmp_path: Path) -> None:
+    write_keys(tmp_path)
     settings = ServiceSettings.model_validate(
         {
             "database_url": database.dsn("quota"),
             "amqp_url": amqp_url,
+            "event_key_file": tmp_path / "event-key-quota",
+            "event_senders_dir": tmp_path,
             "listen": "127.0.0.1:0",
             "monitor_listen": "127.0.0.1:0",
         }

@@ -7,6 +7,7 @@ from libs.shared.web import Limit, Limits
 
 # Passwords may have 4,096 characters, each escaped to twelve bytes at most.
 _OPEN = Limit(160 << 10, seconds=15, pause_seconds=5, most_values=20)  # anybody may send it
+_ANSWER = Limit(4 << 10, seconds=10, pause_seconds=5)  # whoever has a link of a mail
 _JSON = Limit(64 << 10, seconds=30, most_values=100)
 _FORM = Limit(64 << 10, seconds=30)
 
@@ -27,7 +28,7 @@ BODIES: Limits = {
     ("POST", "/sign-out"): _FORM,
     ("POST", "/account"): _FORM,
     ("POST", "/plans/{plan}/recipients"): _FORM,
-    ("POST", "/invitations/{token}"): _OPEN,
+    ("POST", "/invitations/{token}"): _ANSWER,
     ("POST", "/clients/{tenant_id}/enrolments"): _FORM,
     ("POST", "/clients/{tenant_id}/agents/{agent_id}/revoke"): _FORM,
     ("POST", "/clients/{tenant_id}/{step}"): _FORM,
