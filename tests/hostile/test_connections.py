@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
 
-from libs.shared.runtime import connections
+from libs.shared.runtime import connections, http
 from libs.shared.runtime.connections import MOST_HEAD_BYTES, MOST_HEADERS, BoundedProtocol
 from tests.hostile.counting import Campaign
-from tests.shared.site import Client, open_site
+from tests.shared.site import LARGE_BYTES, Client, open_site
 
 GET = b"GET /things/one HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = b"PUT /streams/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -112,6 +113,35 @@ async def test_an_answer_under_way_is_not_cut_for_what_comes_meanwhile(
     slow = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
     answer = await client.raw(slow, pause=0.05, rest=b"\r\nGET /thi")
     assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_who_takes_nothing_of_an_answer_is_cut_off(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "UNSENT_SECONDS", 1)
+    async with open_site() as client:
+        wires = []
+        for _ in range(10):
+            wire = socket.socket()
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            wire.connect(("127.0.0.1", client.port))
+            wire.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            wires.append(wire)
+        await asyncio.sleep(4)
+        for wire in wires:
+            wire.setblocking(False)
+            received, is_cut = 0, False
+            try:
+                while piece := wire.recv(1 << 20):
+                    received += len(piece)
+            except ConnectionError:
+                is_cut = True
+            wire.close()
+            assert is_cut
+            assert received < LARGE_BYTES // 2
+        await asyncio.sleep(0.1)
+        assert (await client.http.get("/things/one")).status_code == 200
+        campaign.tried("answers that nobody takes", len(wires))
 
 
 async def test_where_connections_are_too_many_the_useless_ones_go(

@@ -17,6 +17,9 @@ from libs.shared.errors import NotFound, Unavailable
 from libs.shared.runtime import http
 from tests.servers import free_port
 
+LARGE_BYTES = 32 << 20
+"""More than sockets hold on their way."""
+
 
 class Order(BaseModel):
     """What a route of the site takes."""
@@ -67,6 +70,10 @@ def routes() -> APIRouter:
     async def slow() -> Response:
         await asyncio.sleep(0.8)
         return Response("slow", headers={"Connection": "close"})
+
+    @router.get("/large")
+    async def large() -> Response:
+        return Response(bytes(LARGE_BYTES))
 
     @router.get("/page")
     async def page() -> Response:
