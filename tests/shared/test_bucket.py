@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from libs.shared import bucket
-from libs.shared.bucket import KeysObject, PackObject, RunObject, RunObjects
+from libs.shared.bucket import KeysObject, PackObject, RunObject, RunObjects, TallyObject
 
 TENANT = UUID("6f0c3a52-58a3-4a4e-9a0e-2f5a3c1b7d10")
 STRANGER = UUID("6f0c3a52-58a3-4a4e-9a0e-2f5a3c1b7d11")
@@ -32,6 +32,7 @@ MAKERS: dict[Callable[..., str], tuple[st.SearchStrategy[Any], ...]] = {
     bucket.key_of_end: RUN,
     bucket.key_of_list: RUN,
     bucket.key_of_list_part: (*RUN, PLACE, HEX),
+    bucket.key_of_tally: (st.uuids(), st.integers(1, 10**18 - 1)),
 }
 
 
@@ -43,12 +44,14 @@ def keys_of_all_kinds(draw: st.DrawFn) -> tuple[UUID, str]:
     return arguments[0], maker(*arguments)
 
 
-def make(found: KeysObject | PackObject | RunObject) -> str:
+def make(found: KeysObject | PackObject | RunObject | TallyObject) -> str:
     """The key that what was read from one stands for."""
     if isinstance(found, KeysObject):
         return bucket.key_of_keys(found.tenant_id)
     if isinstance(found, PackObject):
         return bucket.key_of_pack(found.tenant_id, found.pack_id)
+    if isinstance(found, TallyObject):
+        return bucket.key_of_tally(found.tenant_id, found.sequence)
     run = found.tenant_id, found.plan_id, found.number
     assert (found.place is None) == (found.kind not in {"part", "list-part"})
     place = found.place or 0
@@ -71,6 +74,7 @@ def test_names_are_those_of_the_protocol() -> None:
             bucket.key_of_pack(TENANT, pack_id),
             PackObject(TENANT, pack_id),
         ),
+        f"t/{TENANT}/tallies/57": (bucket.key_of_tally(TENANT, 57), TallyObject(TENANT, 57)),
         f"{RUNS}/7.12.{digest}": (
             bucket.key_of_part(*run, 12, SHA256),
             RunObject(*run, "part", 12, digest),
