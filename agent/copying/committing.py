@@ -101,8 +101,8 @@ def _heal(job: Job, started: StartedRun, writer: Writer) -> None:
         job.teller.say(f"Damaged chunks could not be sent again: {problem.detail}", "notice")
         return
     if sent:
-        damaged = count_text(sent, "damaged chunk")
-        job.teller.say(f"Sent again, as the store lacked them: {damaged}.", "notice")
+        chunks = count_text(sent, "chunk")
+        job.teller.say(f"Sent again, for the store had them damaged: {chunks}.", "notice")
 
 
 def _send_again(

@@ -40,7 +40,7 @@ def test_an_unchanged_run_heals_what_was_damaged(
 
     ended = machine.agent("run", "papers")
     assert ended.returncode == 0, ended.stderr
-    assert "2 chunks that were damaged in the store were sent again" in ended.stdout + ended.stderr
+    assert "Sent again, for the store had them damaged: 2 chunks" in ended.stdout + ended.stderr
     client.restore(machine, tmp_path / "back")
     assert compare_trees(papers, Path(f"{tmp_path}/back{papers}")) == []
     # What nobody has any more is asked for again, and costs nothing.
