@@ -158,14 +158,16 @@ async def _watch_unrouted(publisher: bus.Publisher) -> None:
 
 
 async def _numbered(connection: Connection) -> list[Record]:
-    """The oldest unpublished rows, each with its number; new numbers are committed here.
+    """Unpublished rows in the order of their numbers; new numbers are committed here.
 
-    The counter's row is locked before the rows are looked at, so that two relays that both
-    believe themselves active can't give two numbers to one row.
+    None is given while one that was given is not yet out: a transaction that began earlier and
+    committed later must not overtake. The counter's row is locked before the rows are looked at,
+    so that two relays that both believe themselves active can't give two numbers to one row.
     """
     rows = await _unpublished(connection)
-    if all(row["sequence"] is not None for row in rows):
-        return rows
+    numbered = _in_order(rows)
+    if numbered or not rows:
+        return numbered
     async with connection.transaction():
         last = await connection.fetchval("SELECT last_sequence FROM outbox_counter FOR UPDATE")
         given = await connection.fetchval(
@@ -187,7 +189,14 @@ async def _numbered(connection: Connection) -> list[Record]:
         )
         await connection.execute("UPDATE outbox_counter SET last_sequence = $1", last + given)
     # A row committed since has no number yet, and waits for the next batch.
-    return [row for row in await _unpublished(connection) if row["sequence"] is not None]
+    return _in_order(await _unpublished(connection))
+
+
+def _in_order(rows: Sequence[Record]) -> list[Record]:
+    """Those of the rows that have a number, by their numbers."""
+    return sorted(
+        [row for row in rows if row["sequence"] is not None], key=lambda row: row["sequence"]
+    )
 
 
 async def _unpublished(connection: Connection) -> list[Record]:

@@ -53,12 +53,12 @@ async def on_agent_revoked(conn: Connection, event: AgentRevoked) -> None:
 
 async def on_allowance_changed(conn: Connection, event: AllowanceChanged) -> None:
     """Keeps the ceiling: where growth is blocked, what is held at this moment."""
-    version, held_bytes = await store.agents.lock_allowance(conn, event.tenant_id)
-    if version >= event.version:
+    held = await store.agents.lock_allowance(conn, event.tenant_id)
+    if held.version >= event.version:
         return
     volume = await volumes.read(conn, event.tenant_id)
     ceiling_bytes = rules.agents.decide_ceiling(
-        event.blocked, event.ceiling_bytes, volume.stored_bytes, held_bytes
+        event.blocked, event.ceiling_bytes, volume.stored_bytes, held.ceiling_bytes
     )
     await store.agents.put_allowance(
         conn, event.tenant_id, event.version, ceiling_bytes, event.reason

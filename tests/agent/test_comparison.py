@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.copying import fetched
@@ -63,6 +63,15 @@ def build(root: Path, tree: dict[bytes, bytes | str | None]) -> None:
                 full.write_bytes(content)
         except (FileExistsError, NotADirectoryError, IsADirectoryError, FileNotFoundError):
             continue
+
+
+def wait_for_a_tick(place: Path) -> None:
+    """Returns once what changes gets another time than what was there."""
+    probe = place / "probe"
+    probe.touch()
+    begun = probe.stat().st_mtime_ns
+    while probe.stat().st_mtime_ns == begun:
+        probe.touch()
 
 
 def compare(root: Path, known: Path | None, new: Path) -> tuple[list[FolderDelta], Counters, bool]:
@@ -126,7 +135,7 @@ def as_batches(model: Model) -> list[list[FolderDelta]]:
     ]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(TREES, TREES, st.sets(PATHS, max_size=4))
 def test_a_delta_leads_from_one_tree_to_the_next(
     first: dict[bytes, bytes | str | None],
@@ -138,6 +147,7 @@ def test_a_delta_leads_from_one_tree_to_the_next(
         root.mkdir()
         build(root, first)
         deltas, counters, _ = compare(root, None, place / "one")
+        wait_for_a_tick(place)
         model = apply({}, deltas)
 
         same, _, has_begun = compare(root, place / "one", place / "unused")
@@ -166,7 +176,7 @@ def test_a_delta_leads_from_one_tree_to_the_next(
         assert counted.bytes_read == 0
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(PATHS, unique=True))
 def test_paths_sort_as_they_are_walked(paths: list[bytes]) -> None:
     by_components = sorted(paths, key=lambda path: path.split(b"/"))

@@ -163,7 +163,7 @@ async def open_portal(
     app = build(parts, trusted_proxies=trusted_proxies)
     serving = asyncio.create_task(http.serve(app, f"127.0.0.1:{port}", stop))
     admin = await asyncpg.connect(database.admin_dsn)
-    await _answers(port)
+    await _answers(port, serving)
     url = f"http://127.0.0.1:{port}"
     served = Portal(url, parts, token, admin, database.dsn("ingest"), MASTER_KEY)
     try:
@@ -178,12 +178,14 @@ async def open_portal(
         await pool.close()
 
 
-async def _answers(port: int) -> None:
-    for _ in range(200):
+async def _answers(port: int, serving: asyncio.Task[None]) -> None:
+    """Waits for as long as it begins to serve; raises what kept it from that."""
+    while not serving.done():
         with suppress(OSError):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.close()
             await writer.wait_closed()
             return
         await asyncio.sleep(0.02)
-    raise AssertionError("the portal does not answer")
+    await serving
+    raise AssertionError("the portal ended before it answered")

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from libs.shared import database
 from libs.shared.database import Connection
 from services.ingest import rules
+
+
+class Allowance(NamedTuple):
+    """What quota allows a tenant: a ceiling in bytes, None for none, and why."""
+
+    version: int
+    ceiling_bytes: int | None
+    reason: str
 
 
 async def put_subscription(
@@ -27,15 +36,15 @@ async def put_subscription(
     )
 
 
-async def lock_allowance(conn: Connection, tenant_id: UUID) -> tuple[int, int | None]:
-    """Returns (version, ceiling in bytes or None) of what quota allows; version -1 if unknown."""
+async def lock_allowance(conn: Connection, tenant_id: UUID) -> Allowance:
+    """Returns what quota allows at this moment; version -1 if it is unknown."""
     row = await conn.fetchrow(
         """
-        SELECT version, ceiling_bytes FROM allowances WHERE tenant_id = $1 FOR UPDATE
+        SELECT version, ceiling_bytes, reason FROM allowances WHERE tenant_id = $1 FOR UPDATE
         """,
         tenant_id,
     )
-    return (row["version"], row["ceiling_bytes"]) if row else (-1, None)
+    return Allowance(*row) if row else Allowance(-1, None, "")
 
 
 async def put_allowance(

@@ -15,7 +15,10 @@ async def grow(conn: Connection, agent: rules.agents.Agent, added_bytes: int) ->
     what comes at once can't pass the ceiling together.
     """
     volume = await volumes.change(conn, agent.tenant_id, added_bytes, 0)
-    _, ceiling_bytes = await store.agents.lock_allowance(conn, agent.tenant_id)
+    allowance = await store.agents.lock_allowance(conn, agent.tenant_id)
     rules.agents.check_growth(
-        ceiling_bytes, agent.ceiling_reason, volume.stored_bytes - added_bytes, added_bytes
+        allowance.ceiling_bytes,
+        allowance.reason,
+        volume.stored_bytes - added_bytes,
+        added_bytes,
     )

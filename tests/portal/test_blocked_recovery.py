@@ -1,0 +1,181 @@
+"""Whoever may not recover reads no file and no name: every route, in every state."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import httpx2
+import pytest
+
+from services.portal.__main__ import build
+from tests.portal import builder
+from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD, PASSWORD, Portal
+from tests.portal.test_pages import browser, sign_in
+from tests.portal.test_search import Settle, settle
+from tests.routes import Route, list_routes
+
+__all__ = ["settle"]
+
+NAME, CONTENT = b"salaires-2026", b"quatre mille deux cents euros"
+MARKS = (NAME, CONTENT)
+API = "/api/v1/plans/{plan}"
+
+READING: dict[Route, str] = {
+    ("GET", "/plans/{plan}/files"): "?path=srv",
+    ("GET", "/plans/{plan}/versions"): "?path=srv/" + NAME.decode(),
+    ("GET", "/search"): "?q=salaires",
+    ("GET", "/api/v1/search"): "?q=salaires",
+    ("GET", API + "/entries"): "?path=srv",
+    ("GET", API + "/history"): "?path=srv/" + NAME.decode(),
+    ("GET", API + "/file"): "?path=srv/" + NAME.decode(),
+    ("GET", API + "/archive"): "?path=srv",
+    ("GET", API + "/manifest"): "",
+    ("POST", API + "/chunks"): "",
+}
+"""What reads files or their names, each with what it is asked for."""
+
+ELSEWHERE = """
+* /static
+GET /health/live
+GET /health/ready
+GET /sign-in
+POST /sign-in
+POST /sign-out
+GET /password
+POST /password
+GET /account
+POST /account
+GET /
+GET /plans/{plan}
+GET /plans/{plan}/runs/{number}
+GET /plans/{plan}/recipients
+POST /plans/{plan}/recipients
+GET /invitations/{token}
+POST /invitations/{token}
+GET /clients
+GET /clients/{tenant_id}
+POST /clients/{tenant_id}/{step}
+POST /clients/{tenant_id}/enrolments
+POST /clients/{tenant_id}/agents/{agent_id}/revoke
+GET /api/v1/plans
+GET /api/v1/plans/{plan}/runs
+GET /api/v1/plans/{plan}/recipients
+POST /api/v1/plans/{plan}/recipients
+DELETE /api/v1/plans/{plan}/recipients/{email}
+POST /api/v1/tokens
+DELETE /api/v1/tokens
+POST /api/v1/password
+POST /api/v1/administrators/reset
+GET /api/v1/tenants
+POST /api/v1/tenants
+POST /api/v1/tenants/{tenant_id}/suspend
+POST /api/v1/tenants/{tenant_id}/resume
+POST /api/v1/tenants/{tenant_id}/end
+POST /api/v1/tenants/{tenant_id}/reinstate
+POST /api/v1/tenants/{tenant_id}/enrolments
+POST /api/v1/agents/{agent_id}/revoke
+"""
+"""What works in every state, as it names no file that is kept."""
+
+STATES: dict[str, str] = {
+    "active": "",
+    "ending": "",
+    "suspended": "subscription-suspended",
+    "ended": "subscription-ended",
+    "destroyed": "subscription-destroyed",
+}
+"""Each state with the code of the refusal, empty where recovery is allowed."""
+
+
+@dataclass
+class Readers:
+    """A client with one restore point, and who of its people may ask how."""
+
+    portal: Portal
+    client: builder.Client
+    chunks: bytes
+    api: httpx2.AsyncClient
+    page: httpx2.AsyncClient
+    operator: httpx2.AsyncClient
+    desk: httpx2.AsyncClient
+
+    async def becomes(self, state: str) -> None:
+        await self.portal.admin.execute(
+            "UPDATE portal.tenants SET subscription = $2, subscription_reason = 'unpaid'"
+            " WHERE tenant_id = $1",
+            self.client.tenant_id,
+            state,
+        )
+
+    async def ask(self, route: Route, query: str = "") -> httpx2.Response:
+        method, path = route
+        if path.startswith(("/clients", "/api/v1/tenants")):
+            who = self.desk if path.startswith("/clients") else self.operator
+        else:
+            who = self.api if path.startswith("/api/") else self.page
+        address = path.format(
+            plan=self.client.plan_id,
+            tenant_id=self.client.tenant_id,
+            number=1,
+            token="x",
+        )
+        return await who.request(
+            method, address + query, content=self.chunks if method == "POST" else None
+        )
+
+
+@pytest.fixture
+async def readers(portal: Portal, settle: Settle) -> AsyncIterator[Readers]:
+    client = await builder.open_client(portal)
+    await client.commit({b"srv/" + NAME: builder.text(CONTENT)})
+    await client.add_run(1)
+    await settle()
+    rows = await portal.admin.fetch(
+        'SELECT chunk_id, pack_no, "offset", length, size, encoding FROM catalogue.chunks'
+    )
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(portal.client(client.token))
+        page = await stack.enter_async_context(browser(portal))
+        operator = await stack.enter_async_context(portal.operator())
+        desk = await stack.enter_async_context(browser(portal))
+        await sign_in(page, client.email, PASSWORD)
+        await sign_in(desk, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+        yield Readers(portal, client, builder.asked(rows), api, page, operator, desk)
+
+
+async def test_every_route_that_reads_asks_whether_it_may(readers: Readers) -> None:
+    routes = list_routes(build(readers.portal.parts))
+    heads = {("HEAD", path): READING.get(("GET", path)) for _, path in routes}
+    asked = {route: query for route, query in heads.items() if query is not None}
+    reading = READING | {route: query for route, query in asked.items() if route in routes}
+    assert ("HEAD", API + "/file") in reading
+    for state, code in STATES.items():
+        await readers.becomes(state)
+        for route, query in reading.items():
+            answer = await readers.ask(route, query)
+            told = f"{' '.join(route)} of a client that is {state}: {answer.status_code}"
+            if not code:
+                assert answer.status_code == 200, told
+                if route[0] != "HEAD":
+                    assert any(mark in answer.content for mark in MARKS), f"{told}, and no file"
+                continue
+            assert answer.status_code == 403, f"{told}; it is to be refused with {code}"
+            assert not any(mark in answer.content for mark in MARKS), told
+            if route[0] != "HEAD" and route[1].startswith("/api/"):
+                assert answer.json()["type"] == f"urn:coffre:problem:{code}", told
+
+
+async def test_no_other_route_tells_of_a_file(readers: Readers) -> None:
+    """Every route, asked as it stands: a new one has to be put in one of the tables."""
+    elsewhere = {(method, path) for method, path in map(str.split, ELSEWHERE.strip().splitlines())}
+    told = "does it read files or their names? Then READING is its table"
+    routes = {route for route in list_routes(build(readers.portal.parts)) if route[0] != "HEAD"}
+    assert routes == READING.keys() | elsewhere, told
+    for state in STATES:
+        await readers.becomes(state)
+        for route in sorted(elsewhere):
+            if route[0] == "GET":
+                answer = await readers.ask(route)
+                assert not any(mark in answer.content for mark in MARKS), (route, state)
