@@ -197,6 +197,28 @@ async def test_whatever_the_broker_makes_up_is_parked_and_told(
         assert all(row["raw"] and row["error"].startswith("refused: ") for row in rows)
 
 
+async def test_a_flood_of_forgeries_fills_no_disk_and_hides_no_event(
+    side: Sides, campaign: Campaign
+) -> None:
+    quota = await side("quota")
+    await quota.pool.execute(
+        """
+        INSERT INTO inbox (event_id, source, type, raw, received_at, state, next_at, error)
+        SELECT gen_random_uuid(), '', 'x', 'x', $1, 'parked', $1, 'refused: before'
+        FROM generate_series(1, $2)
+        """,
+        clock.now(),
+        consumer.MOST_REFUSED - 3,
+    )
+    good = delivery(volume(1))
+    await store(quota, *(replace(good, body=b"%d" % number) for number in range(200)), good)
+    campaign.tried("events made up, beyond the room for them", 200)
+    assert await quota.value("SELECT count(*) FROM inbox WHERE state = 'parked'") == (
+        consumer.MOST_REFUSED
+    )
+    assert await quota.value("SELECT count(*) FROM inbox WHERE state = 'pending'") == 1
+
+
 async def test_what_was_said_once_counts_once_wherever_it_is_put(
     ears: Ears, amqp_url: str, campaign: Campaign
 ) -> None:

@@ -23,6 +23,8 @@ from libs.shared.inbox import table
 from libs.shared.signatures import Refused, Senders
 
 BATCH = 500
+MOST_REFUSED = 10_000
+MOST_REFUSED_BYTES = 256 * 1024 * 1024
 _PAUSE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 _REFUSED = Counter("coffre_events_refused", "Messages that no sender has signed", ["reason"])
@@ -84,12 +86,13 @@ class Consumer:
 async def store(pool: Pool, senders: Senders, deliveries: Sequence[bus.Delivery]) -> None:
     """Stores deliveries in one transaction; those already there change nothing.
 
-    What isn't signed by a sender who may say it is parked as it came, and told.
+    What isn't signed by a sender who may say it is parked as it came, and told; there is room for
+    MOST_REFUSED of them: whoever floods the queue fills no disk, and what was kept stays.
     """
     now = clock.now()
     arrivals = await asyncio.to_thread(arrivals_of, senders, deliveries, now)
     async with database.transaction(pool) as conn:
-        await table.insert(conn, arrivals, now)
+        await table.insert(conn, await _fit(conn, arrivals), now)
     for arrival in arrivals:
         if arrival.refused:
             _REFUSED.labels(arrival.refused).inc()
@@ -98,6 +101,24 @@ async def store(pool: Pool, senders: Senders, deliveries: Sequence[bus.Delivery]
             logs.get().error("event.unreadable", event_id=str(arrival.event_id), why=arrival.error)
         elif arrival.parked:
             logs.get().error("event.late", event_id=str(arrival.event_id), why=arrival.error)
+
+
+async def _fit(conn: database.Connection, arrivals: list[table.Arrival]) -> list[table.Arrival]:
+    """All arrivals but the refused ones that find no room any more."""
+    if not any(arrival.refused for arrival in arrivals):
+        return arrivals
+    count, size_bytes = await table.count_raw(conn)
+    kept = []
+    for arrival in arrivals:
+        if arrival.refused:
+            if count >= MOST_REFUSED or size_bytes >= MOST_REFUSED_BYTES:
+                continue
+            count += 1
+            size_bytes += len(arrival.raw or b"")
+        kept.append(arrival)
+    if len(kept) < len(arrivals):
+        logs.get().error("event.refused_dropped", dropped=len(arrivals) - len(kept))
+    return kept
 
 
 def arrivals_of(

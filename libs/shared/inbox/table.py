@@ -68,6 +68,18 @@ async def insert(conn: Connection, arrivals: Sequence[Arrival], now: datetime) -
     )
 
 
+async def count_raw(conn: Connection) -> tuple[int, int]:
+    """How many messages are kept as they came, and their bytes in all."""
+    row = await conn.fetchrow(
+        """
+        SELECT count(*), coalesce(sum(octet_length(raw)), 0)::bigint FROM inbox
+        WHERE state = 'parked' AND raw IS NOT NULL
+        """
+    )
+    assert row is not None
+    return row[0], row[1]
+
+
 async def take(conn: Connection, now: datetime) -> Record | None:
     """Locks the next due event that no other worker holds, until the transaction ends."""
     return await conn.fetchrow(
