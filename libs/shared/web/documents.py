@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
@@ -16,12 +17,17 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from libs.shared.errors import InvalidRequest
-from libs.shared.web.bodies import UNREAD, Limit
+from libs.shared.shares import Shares
+from libs.shared.web.bodies import UNREAD, Limit, declared_bytes
 
 LARGE_BYTES = 32 * 1024
 """What is larger is parsed beside the loop, one after the other with others of its size."""
+LARGE_AT_ONCE = 4
+"""How many of these one sender may have here; the next come when they are parsed."""
 
 _BESIDE = ThreadPoolExecutor(1, thread_name_prefix="json")
+_received = Shares("intake", most=LARGE_AT_ONCE)
+_parsed = Shares("processor", most=1)
 
 Door = Callable[[Request], AbstractAsyncContextManager[object]]
 """Entered with the head of a request alone, and left when it is answered.
@@ -77,11 +83,21 @@ class _Judged(Request):
 
     async def json(self) -> Any:
         """The document; raises InvalidRequest."""
-        body = await self.body()
         limit = self.scope["state"].get("body_limit", UNREAD)
-        if len(body) <= LARGE_BYTES:
-            return parse(body, limit)
-        return await asyncio.get_running_loop().run_in_executor(_BESIDE, parse, body, limit)
+        declared = declared_bytes(self.headers)
+        if declared is not None and declared <= LARGE_BYTES:
+            return parse(await self.body(), limit)
+        who = known_sender(self.scope)
+        async with _received.hold(who):
+            body = await self.body()
+            async with _parsed.hold(who):
+                began = time.monotonic()
+                try:
+                    loop = asyncio.get_running_loop()
+                    return await loop.run_in_executor(_BESIDE, parse, body, limit)
+                finally:
+                    # Half of the time is left to others, however much one sends.
+                    await asyncio.sleep(time.monotonic() - began)
 
 
 def parse(body: bytes, limit: Limit) -> Any:
@@ -130,11 +146,20 @@ def _count_values(text: bytes) -> int:
     return 1 + _count_openings(text) + text.count(b",")
 
 
-def note_known(scope: Scope) -> None:
-    """Notes that it is known who sends a request: its connection is kept where room is short."""
-    scope.setdefault("state", {})["is_known"] = True
+def note_known(scope: Scope, who: Hashable) -> None:
+    """Notes who sends a request, a client or a person of none.
+
+    Its connection is kept where room is short, and what it sends takes from its own share.
+    """
+    scope.setdefault("state", {})["known_sender"] = who
+
+
+def known_sender(scope: Scope) -> Hashable:
+    """Whoever was noted to send a request; None while it is not known."""
+    who: Hashable = scope.get("state", {}).get("known_sender")
+    return who
 
 
 def is_known(scope: Scope) -> bool:
     """Is it known who sends a request?"""
-    return bool(scope.get("state", {}).get("is_known"))
+    return known_sender(scope) is not None

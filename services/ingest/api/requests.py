@@ -39,7 +39,7 @@ async def admit_agent(request: Request) -> AsyncIterator[None]:
         raise Unauthenticated
     resources = await resources_of(request)
     agent = await actions.agents.authenticate(resources, credentials.credentials)
-    web.note_known(request.scope)
+    web.note_known(request.scope, agent.tenant_id)
     async with (
         actions.agents.taking_in(resources, agent) as incoming,
         resources.requests.hold(agent.tenant_id),

@@ -46,7 +46,7 @@ async def find_signed_in(request: Request, resources: ResourcesOf) -> Person:
     found: Person | None = getattr(request.state, "signed_in", None)
     if found is None:
         found = request.state.signed_in = await _find_bearer(request, resources)
-        web.note_known(request.scope)
+        web.note_known(request.scope, found.tenant_id or found.user_id)
     return found
 
 

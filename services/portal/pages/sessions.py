@@ -40,7 +40,7 @@ async def find_reader(request: Request, resources: ResourcesOf) -> Person | None
     token = request.cookies.get(resources.cookie_name, "")
     person = await signing.find_person(resources.pool, token, kinds=("session",)) if token else None
     if person is not None:
-        web.note_known(request.scope)
+        web.note_known(request.scope, person.tenant_id or person.user_id)
         request.state.session = token
         request.state.person = person
     return person
