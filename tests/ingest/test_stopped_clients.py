@@ -114,10 +114,11 @@ async def test_every_route_asks_how_the_subscription_stands(
     await agent.tenant.becomes(state, subscription_reason="unpaid")  # type: ignore[arg-type]
     for route, call in CALLS.items():
         answer = await call(machine)
-        told = f"{' '.join(route)} of a client that is {state}"
-        assert NAME not in answer.content or not code, f"{told} names a file"
+        told = f"{' '.join(route)} of a client that is {state}: {answer.status_code}"
         if code:
+            assert answer.status_code == 403, f"{told}; it is to be refused with {code}"
             assert problem_of(answer) == (403, code), told
+            assert NAME not in answer.content, f"{told}, and a file's name"
         else:
             assert answer.is_success, (told, answer.text)
     if code:

@@ -165,6 +165,8 @@ async def test_every_route_that_reads_asks_whether_it_may(readers: Readers) -> N
             assert not any(mark in answer.content for mark in MARKS), told
             if route[0] != "HEAD" and route[1].startswith("/api/"):
                 assert answer.json()["type"] == f"urn:coffre:problem:{code}", told
+        form = await readers.page.get("/search")
+        assert form.status_code == (403 if code else 200), f"the form of a search, {state}"
 
 
 async def test_no_other_route_tells_of_a_file(readers: Readers) -> None:
