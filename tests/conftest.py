@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
@@ -31,7 +31,7 @@ from devstack.servers import Mailbox as MailServer
 from devstack.servers import Servers
 from libs.shared import database as databases
 from libs.shared.objects import ObjectStore
-from tests.hostile.counting import HOSTILE, summarize
+from tests.hostile.counting import HOSTILE, Campaign, summarize
 from tests.servers import cloned_database, execute, in_thread, made_vhost, make_bucket
 from tests.world.running import Installation
 
@@ -227,6 +227,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "installation" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("installation"))
+
+
+@pytest.fixture
+def campaign(record_property: Callable[[str, object], None]) -> Campaign:
+    """What an attack counts its requests with; the sums are printed at the end of a run."""
+    return Campaign(record_property)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -11,6 +11,7 @@ import pytest
 from libs.shared import clock
 from libs.shared.entries import FolderDelta
 from libs.shared.events import AgentRevoked, SubscriptionEnded, SubscriptionReinstated
+from tests.hostile.counting import Campaign
 from tests.world.agents import Agent, codes_of, folder, problem_of
 from tests.world.house import House
 from tests.world.tenants import Tenant
@@ -30,7 +31,7 @@ def routes(plan: str, run: str) -> list[tuple[str, str, dict[str, object]]]:
     ]
 
 
-async def test_a_stranger_finds_nothing(agent: Agent, stranger: Agent, ingest: House) -> None:
+async def test_a_stranger_finds_nothing(agent: Agent, stranger: Agent, campaign: Campaign) -> None:
     plan = await agent.declare()
     run = await agent.start(plan)
     own_pack = agent.pack(b"ours")
@@ -38,6 +39,7 @@ async def test_a_stranger_finds_nothing(agent: Agent, stranger: Agent, ingest: H
     for ids in ((plan, run), (str(uuid.uuid4()), str(uuid.uuid4()))):
         for method, route, body in routes(*ids):
             answer = await stranger.client.request(method, route, **body)
+            campaign.tried("requests of strangers")
             assert problem_of(answer)[0] == 404, route
     # A colleague of the same client is another machine: its runs are not ours either.
     colleague = await agent.tenant.enrol()

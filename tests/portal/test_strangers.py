@@ -7,6 +7,7 @@ from typing import Any
 from fastapi.routing import APIRoute
 
 from services.portal import api, pages
+from tests.hostile.counting import Campaign
 from tests.portal import builder
 from tests.portal.test_pages import PASSWORD, browser, sign_in
 
@@ -72,7 +73,7 @@ def test_every_route_is_known_here() -> None:
     assert known == TENANT_ROUTES | OTHERS
 
 
-async def test_a_stranger_finds_nothing(portal: Any) -> None:
+async def test_a_stranger_finds_nothing(portal: Any, campaign: Campaign) -> None:
     owner = await builder.open_client(portal)
     await owner.commit({b"srv/secret": builder.text(b"secret of the owner")})
     await owner.add_run(1)
@@ -94,6 +95,7 @@ async def test_a_stranger_finds_nothing(portal: Any) -> None:
                 client = api_client if path.startswith("/api") else page
                 content = {"content": asked} if method == "POST" else {}
                 answer = await client.request(method, url, **content)
+                campaign.tried("requests of strangers")
                 assert answer.status_code == 404, (method, url)
                 assert b"secret of" not in answer.content
         # One's own plan, another's chunks: as if they didn't exist.
