@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -18,12 +19,20 @@ from libs.shared import bus, database
 AMQP_PASSWORDS = {service: bus.account_of(service) for service in database.SERVICES}
 """All virtual hosts of a broker share its accounts."""
 
+_PORTS = range(12_000, 32_000)  # no system gives these to connections of its own choice
+_given: set[int] = set()
+
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that is given once: it may be long until it is used."""
+    while True:
+        port = secrets.choice(_PORTS)
+        if port in _given:
+            continue
+        _given.add(port)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def in_thread(work: Callable[[], Awaitable[None]]) -> None:

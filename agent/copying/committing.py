@@ -112,7 +112,7 @@ def _send_again(
     try:
         return resending.resend(
             sender,
-            job.identity.chunk_key_bytes,
+            job.identity.chunk_keys,
             wanted,
             job.records(writer),
             dumps_too=dumps_too,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,10 +19,16 @@ from libs.shared.reasons import Reason
 
 
 def resend(
-    sender: Sender, chunk_key: bytes, wanted: set[bytes], file: Path, *, dumps_too: bool = True
+    sender: Sender,
+    chunk_keys: Sequence[bytes],
+    wanted: set[bytes],
+    file: Path,
+    *,
+    dumps_too: bool = True,
 ) -> int:
     """Send the wanted chunks of the files that a file of records names; returns how many.
 
+    chunk_keys: all by which chunks were named and cut, the present one first.
     dumps_too: a wanted chunk of a dump is an AgentError, as it can't be read again.
     """
     left = set(wanted)
@@ -32,7 +38,7 @@ def resend(
             left.discard(chunk_id)
             sender.offer(chunk_id, content)
 
-    reader = FileReader(chunk_key, offer)
+    readers = [FileReader(key, offer) for key in chunk_keys]
     with_wanted = records.Reader(file)
     try:
         for record in with_wanted:
@@ -41,7 +47,7 @@ def resend(
                 if dumps_too:
                     raise AgentError(Reason("dump-lost", shown(rows[0][0])))
             elif rows:
-                _read_again(reader, record.path, rows)
+                _read_again(readers, record.path, rows, left)
     finally:
         with_wanted.close()
     sender.finish()
@@ -54,12 +60,15 @@ def _needs(row: Row, content: bytes, wanted: set[bytes]) -> bool:
     )
 
 
-def _read_again(reader: FileReader, path: bytes, rows: Iterable[Row]) -> None:
+def _read_again(
+    readers: Iterable[FileReader], path: bytes, rows: Iterable[Row], left: set[bytes]
+) -> None:
     with suppress(OSError):
         folder = folders.open_absolute(path)
         try:
             for row in rows:
-                with suppress(OSError, FileGone):
-                    reader.read(folder, row)
+                for reader in readers if left else ():
+                    with suppress(OSError, FileGone):
+                        reader.read(folder, row)
         finally:
             folders.close(folder)

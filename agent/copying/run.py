@@ -55,7 +55,7 @@ def ingest_of(config: Config, identity: Identity, teller: Teller) -> Ingest:
         on_wait=lambda sentence: teller.say(sentence, "waiting"),
         throttle=Throttle(config.bandwidth),
     )
-    return Ingest(connection)
+    return Ingest(connection, identity.chunk_key_bytes)
 
 
 def run_plan(

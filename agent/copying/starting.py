@@ -8,6 +8,7 @@ from pathlib import Path
 from agent.copying import fetched
 from agent.copying.job import Job
 from agent.copying.state import DAMAGED, FOREIGN
+from agent.server import identity
 from agent.server.connection import StreamCut
 from agent.server.ingest import Ingest, StartedRun
 from agent.telling import failures
@@ -28,6 +29,8 @@ def start(job: Job) -> Path | None:
     parent = job.remembered.run if known_file is not None else None
     started = job.started = _open(job, parent)
     _check_clock(job, started)
+    if started.chunk_key is not None:
+        _take_up(job, started.chunk_key)
     if started.parent is None:
         return None
     if known_file is not None and started.parent == parent:
@@ -40,6 +43,13 @@ def start(job: Job) -> Path | None:
             f"run {parent}: a run was cut at its end, or two machines use the same token."
         )
     return fetch(job)
+
+
+def _take_up(job: Job, chunk_key: str) -> None:
+    """Name new chunks by the key that the server gave us; those from before keep their names."""
+    job.identity = identity.renew(job.config, job.identity, chunk_key)
+    job.ingest.chunk_key = job.identity.chunk_key_bytes
+    job.teller.say("The server gave this machine a new key for what it copies from now on.")
 
 
 def _check_clock(job: Job, started: StartedRun) -> None:

@@ -27,7 +27,7 @@ class Setup(msgspec.Struct, array_like=True):
     ca_file: str | None
     patience_seconds: float
     plan: str
-    chunk_key: bytes
+    chunk_keys: tuple[bytes, ...]
     root: int | str
     overwrite: bool
 

@@ -104,7 +104,7 @@ class Restore:
                 ca_file=str(wish.ca_file.absolute()) if wish.ca_file else None,
                 patience_seconds=connection.patience_seconds,
                 plan=wish.plan,
-                chunk_key=manifest.chunk_key,
+                chunk_keys=manifest.chunk_keys,
                 root=self._handle,
                 overwrite=wish.overwrite,
             )

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from blake3 import blake3
 
 from agent.platforms import folders, memory
 from agent.restore.collisions import FATAL, InTheWay, NotRestored, reason_of
@@ -26,7 +25,7 @@ from agent.server.connection import Connection, StreamCut
 from agent.server.portal import Portal
 from agent.telling import failures
 from agent.telling.failures import AgentError
-from libs.shared.packs import PayloadInvalid, unpack
+from libs.shared.packs import PayloadInvalid, is_named, unpack
 from libs.shared.reasons import Reason
 from libs.shared.restores import PlacedChunk
 
@@ -108,7 +107,7 @@ class Worker:
             content = unpack(payload, encoding, place.size)
         except PayloadInvalid:
             content = b""
-        if blake3(content, key=self._setup.chunk_key).digest() != place.chunk_id:
+        if not is_named(content, place.chunk_id, self._setup.chunk_keys):
             self._give_up(chunk, Reason("content-damaged"))
             return
         for index, offset in chunk.uses:
@@ -159,7 +158,7 @@ class Worker:
             content = folders.read_at(self._descriptor(file), place.size, offset)
         except OSError:
             return False
-        return blake3(content, key=self._setup.chunk_key).digest() == place.chunk_id
+        return is_named(content, place.chunk_id, self._setup.chunk_keys)
 
     def _give_up(self, chunk: Chunk, reason: Reason) -> None:
         for index, _ in chunk.uses:

@@ -9,7 +9,7 @@ import socket
 import stat
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from agent import __version__
@@ -28,11 +28,17 @@ class Identity:
     tenant_id: str
     chunk_key: str
     token: str
+    former_chunk_keys: tuple[str, ...] = ()
 
     @property
     def chunk_key_bytes(self) -> bytes:
-        """The 32 bytes that name and cut this tenant's chunks."""
+        """The 32 bytes that name and cut this tenant's new chunks."""
         return bytes.fromhex(self.chunk_key)
+
+    @property
+    def chunk_keys(self) -> list[bytes]:
+        """All that ever named chunks of ours, the present one first."""
+        return [bytes.fromhex(key) for key in (self.chunk_key, *self.former_chunk_keys)]
 
 
 def identity_file(token_file: Path) -> Path:
@@ -64,11 +70,24 @@ def enrol(config: Config, server: str, code: str) -> Identity:
         chunk_key=answer["chunk_key"],
         token=answer["token"],
     )
+    _keep(config, identity)
+    write_private(config.token_file, identity.token + "\n")
+    return identity
+
+
+def renew(config: Config, identity: Identity, chunk_key: str) -> Identity:
+    """Keep another chunk key that the server gave, and those from before beside it."""
+    bytes.fromhex(chunk_key)
+    former = [key for key in (identity.chunk_key, *identity.former_chunk_keys) if key != chunk_key]
+    renewed = replace(identity, chunk_key=chunk_key, former_chunk_keys=tuple(former))
+    _keep(config, renewed)
+    return renewed
+
+
+def _keep(config: Config, identity: Identity) -> None:
     kept = asdict(identity)
     del kept["token"]
     write_private(identity_file(config.token_file), json.dumps(kept, indent=2) + "\n")
-    write_private(config.token_file, identity.token + "\n")
-    return identity
 
 
 def _say_aloud(sentence: str) -> None:
@@ -87,7 +106,7 @@ def load(config: Config, say: Callable[[str], None] = _say_aloud) -> Identity:
         token = config.token_file.read_text().strip()
         kept = json.loads(file.read_text())
         identity = Identity(token=token, **kept)
-        bytes.fromhex(identity.chunk_key)
+        assert all(identity.chunk_keys)
     except FileNotFoundError as error:
         raise NotAuthorised(f"This machine is not enrolled. {ENROL_FIRST}") from error
     except PermissionError as error:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from agent.config import Plan
 from agent.server.connection import Connection
 from agent.telling.failures import Problem
-from libs.shared import frames
+from libs.shared import frames, protocol
 from libs.shared.entries import MAX_BATCH_BYTES, FolderDelta, decode_batch
 
 MAX_IDS_ASKED = 16_384
@@ -38,6 +38,7 @@ class StartedRun:
     growth_left_bytes: how much more the tenant may store; None where nothing limits it.
     parent_run_id: the id of the parent; None where the server does not tell.
     clock_ahead_seconds: how far our clock is before the server's; None where it does not tell.
+    chunk_key: the tenant's present one in hexadecimal, where ours is another; else None.
     wanted_chunks: chunks that were damaged in the store; whoever has some sends them again.
     """
 
@@ -50,13 +51,15 @@ class StartedRun:
     parent_run_id: str | None = None
     clock_ahead_seconds: float | None = None
     wanted_chunks: tuple[bytes, ...] = ()
+    chunk_key: str | None = None
 
 
 class Ingest:
     """An enrolled agent's side of the protocol."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, chunk_key: bytes) -> None:
         self.connection = connection
+        self.chunk_key = chunk_key
 
     def declare_plan(self, plan: Plan) -> DeclaredPlan:
         """Tell the server what the plan copies, how often, and who reads the reports."""
@@ -90,6 +93,7 @@ class Ingest:
             "parent": parent,
             "estimated_new_bytes": estimated_new_bytes,
             "run_key": run_key or str(uuid.uuid4()),
+            "chunk_key_id": protocol.chunk_key_id(self.chunk_key),
         }
         answer = self.connection.call_json("POST", "/v1/runs", request)
         told = answer.json()
@@ -103,6 +107,7 @@ class Ingest:
             told.get("parent_run_id"),
             _clock_ahead_seconds(answer.headers.get("Date")),
             tuple(map(bytes.fromhex, told.get("wanted_chunks", ()))),
+            told.get("chunk_key"),
         )
 
     def missing(self, run_id: str, chunk_ids: list[bytes]) -> list[bool]:

@@ -28,7 +28,7 @@ class Manifest:
     run_at: datetime
     files: int
     size_bytes: int
-    chunk_key: bytes
+    chunk_keys: tuple[bytes, ...]
     parts: Iterator[Part]
 
 
@@ -84,7 +84,7 @@ class Portal:
                 datetime.fromisoformat(headers["X-Coffre-Run-At"]),
                 int(headers["X-Coffre-Files"]),
                 int(headers["X-Coffre-Bytes"]),
-                bytes.fromhex(headers["X-Coffre-Chunk-Key"]),
+                tuple(map(bytes.fromhex, headers["X-Coffre-Chunk-Keys"].split(","))),
                 _parts(_buffered(response)),
             )
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -22,13 +23,16 @@ from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from libs.shared import bucket, errors, secret_files
+from libs.shared import bucket, clock, errors, secret_files
 from libs.shared.crashpoints import crashpoint
 from libs.shared.objects import ObjectMissing, ObjectStore
 from libs.shared.settings import BucketSettings
 
 KEY_BYTES = 32
 CACHE_SECONDS = 60.0
+BEGINS_AFTER = timedelta(minutes=10)
+"""After which new keys are used: until then every process has read them, also one whose clock is
+some minutes behind, and can open what others seal."""
 
 _NONCE_BYTES = 12
 
@@ -55,15 +59,32 @@ class KeysUnreadable(Exception):  # noqa: N818 - named after what happened
 
 @dataclass(frozen=True)
 class TenantKeys:
-    """A tenant's unwrapped keys, 32 bytes each; never shown, never written down."""
+    """A tenant's unwrapped keys, 32 bytes each; never shown, never written down.
+
+    data_key, chunk_key: what new chunks are sealed under and named by.
+    others: pairs of such keys from before, or from soon on, that open and name what is stored.
+    first_data_key: of the oldest pair, where that is another one.
+    """
 
     data_key: bytes = field(repr=False)
     chunk_key: bytes = field(repr=False)
+    others: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
+    first_data_key: bytes = field(default=b"", repr=False)
 
     @cached_property
     def cipher(self) -> AESGCM:
-        """Seals and opens under the data key."""
+        """Seals under the data key."""
         return AESGCM(self.data_key)
+
+    @cached_property
+    def ciphers(self) -> tuple[AESGCM, ...]:
+        """Open what was ever sealed, the present one first."""
+        return (self.cipher, *(AESGCM(data_key) for data_key, _ in self.others))
+
+    @property
+    def chunk_keys(self) -> tuple[bytes, ...]:
+        """What chunks were ever named by, the present one first."""
+        return (self.chunk_key, *(chunk_key for _, chunk_key in self.others))
 
     @cached_property
     def nonce_key(self) -> bytes:
@@ -73,12 +94,17 @@ class TenantKeys:
     @cached_property
     def sum_key(self) -> bytes:
         """Masks the check sums of contents (libs.shared.sealing)."""
-        return blake3(self.data_key, derive_key_context="coffre 2026 sum").digest()
+        return blake3(self._lasting_key, derive_key_context="coffre 2026 sum").digest()
 
     @cached_property
     def tree_key(self) -> bytes:
         """Keys the digests of folders (docs/decisions/0037)."""
-        return blake3(self.data_key, derive_key_context="coffre 2026 tree").digest()
+        return blake3(self._lasting_key, derive_key_context="coffre 2026 tree").digest()
+
+    @property
+    def _lasting_key(self) -> bytes:
+        """For what is kept in the database and never leaves the servers: it is no machine's."""
+        return self.first_data_key or self.data_key
 
 
 class _KeysObject(msgspec.Struct, forbid_unknown_fields=True):
@@ -87,9 +113,13 @@ class _KeysObject(msgspec.Struct, forbid_unknown_fields=True):
     wrapped: bytes
 
 
-class _Unwrapped(msgspec.Struct, forbid_unknown_fields=True):
+class _Pair(msgspec.Struct, forbid_unknown_fields=True):
     data_key: bytes
     chunk_key: bytes
+    begins_at: datetime
+
+
+_Pairs = list[_Pair]  # oldest first
 
 
 def read_key(path: Path) -> bytes:
@@ -167,10 +197,28 @@ class KeyRing:
         try:
             return await self.get(tenant_id)
         except KeysDestroyed:
-            keys = TenantKeys(os.urandom(KEY_BYTES), os.urandom(KEY_BYTES))
-            wrapped = _wrap(self._master, tenant_id, keys)
+            pairs = [_new_pair(clock.now())]
+            wrapped = _wrap(self._master, tenant_id, pairs)
             await self._objects.put(bucket.key_of_keys(tenant_id), wrapped)
-            return self._remember(tenant_id, keys)
+            return self._remember(tenant_id, pairs)
+
+    async def renew(self, tenant_id: UUID) -> datetime:
+        """Gives a tenant new keys beside the old ones; returns from when on they are used.
+
+        Asked again before that moment it changes nothing. Two callers at once could lose a pair:
+        hold a lock on the tenant around this. Raises KeysDestroyed, and KeysUnreadable where what
+        was written does not come back; what was there before is then put back.
+        """
+        name = bucket.key_of_keys(tenant_id)
+        try:
+            stored = await self._objects.get(name)
+        except ObjectMissing:
+            raise KeysDestroyed from None
+        pairs, now = self._unwrap(tenant_id, stored), clock.now()
+        if pairs[-1].begins_at <= now:
+            pairs.append(_new_pair(now + BEGINS_AFTER))
+            await self._replace(tenant_id, name, stored, pairs)
+        return pairs[-1].begins_at
 
     async def rewrap(self, tenant_id: UUID) -> bool:
         """Wraps a tenant's keys under the master key where they are under the previous one.
@@ -186,21 +234,24 @@ class KeyRing:
         try:
             _unwrap(self._master, tenant_id, stored)
         except KeysUnreadable:
-            keys = self._unwrap(tenant_id, stored)
+            pairs = self._unwrap(tenant_id, stored)
         else:
             return False
-        await self._objects.put(name, _wrap(self._master, tenant_id, keys))
+        await self._replace(tenant_id, name, stored, pairs)
+        return True
+
+    async def _replace(self, tenant_id: UUID, name: str, stored: bytes, pairs: _Pairs) -> None:
+        await self._objects.put(name, _wrap(self._master, tenant_id, pairs))
         crashpoint("keys.after_rewrap")
         try:
-            is_good = _unwrap(self._master, tenant_id, await self._objects.get(name)) == keys
+            is_good = _unwrap(self._master, tenant_id, await self._objects.get(name)) == pairs
         except (KeysUnreadable, ObjectMissing):
             is_good = False
         if not is_good:
             await self._objects.put(name, stored)
             raise KeysUnreadable(f"the keys of tenant {tenant_id} did not come back as written")
-        return True
 
-    def _unwrap(self, tenant_id: UUID, stored: bytes) -> TenantKeys:
+    def _unwrap(self, tenant_id: UUID, stored: bytes) -> _Pairs:
         try:
             return _unwrap(self._master, tenant_id, stored)
         except KeysUnreadable:
@@ -212,7 +263,8 @@ class KeyRing:
         """Drop the tenant's keys from memory at once."""
         self._cache.pop(tenant_id, None)
 
-    def _remember(self, tenant_id: UUID, keys: TenantKeys) -> TenantKeys:
+    def _remember(self, tenant_id: UUID, pairs: _Pairs) -> TenantKeys:
+        keys = _keys_of(pairs, clock.now())
         self._cache[tenant_id] = (self._monotonic() + CACHE_SECONDS, keys)
         return keys
 
@@ -226,23 +278,37 @@ def _aad(tenant_id: UUID) -> bytes:
     return f"coffre/keys/v1/{tenant_id}".encode()
 
 
-def _wrap(master: AESGCM, tenant_id: UUID, keys: TenantKeys) -> bytes:
-    plain = msgspec.json.encode(_Unwrapped(keys.data_key, keys.chunk_key))
+def _new_pair(begins_at: datetime) -> _Pair:
+    return _Pair(os.urandom(KEY_BYTES), os.urandom(KEY_BYTES), begins_at)
+
+
+def _keys_of(pairs: _Pairs, now: datetime) -> TenantKeys:
+    """The newest pair that has begun, and beside it all others."""
+    present = next((pair for pair in reversed(pairs) if pair.begins_at <= now), pairs[0])
+    others = [(one.data_key, one.chunk_key) for one in reversed(pairs) if one is not present]
+    first = b"" if present is pairs[0] else pairs[0].data_key
+    return TenantKeys(present.data_key, present.chunk_key, tuple(others), first)
+
+
+def _wrap(master: AESGCM, tenant_id: UUID, pairs: _Pairs) -> bytes:
+    plain = msgspec.json.encode(pairs)
     nonce = os.urandom(_NONCE_BYTES)
     wrapped = nonce + master.encrypt(nonce, plain, _aad(tenant_id))
     return msgspec.json.encode(_KeysObject(1, tenant_id, wrapped))
 
 
-def _unwrap(master: AESGCM, tenant_id: UUID, stored: bytes) -> TenantKeys:
+def _unwrap(master: AESGCM, tenant_id: UUID, stored: bytes) -> _Pairs:
     try:
         wrapped = msgspec.json.decode(stored, type=_KeysObject).wrapped
         plain = master.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], _aad(tenant_id))
-        keys = msgspec.json.decode(plain, type=_Unwrapped)
+        pairs = msgspec.json.decode(plain, type=_Pairs)
     except (msgspec.MsgspecError, InvalidTag, ValueError) as error:
         raise KeysUnreadable(f"the keys of tenant {tenant_id} do not open") from error
-    if len(keys.data_key) != KEY_BYTES or len(keys.chunk_key) != KEY_BYTES:
+    if not pairs or {len(key) for one in pairs for key in (one.data_key, one.chunk_key)} != {
+        KEY_BYTES
+    }:
         raise KeysUnreadable(f"the keys of tenant {tenant_id} are no keys")
-    return TenantKeys(keys.data_key, keys.chunk_key)
+    return pairs
 
 
 def seal_text(key: bytes, text: str, aad: str) -> str:

@@ -7,6 +7,7 @@ names in RELEASE the first coffre-agent that speaks so.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from libs.shared.errors import Refusal
@@ -38,6 +39,11 @@ class ProtocolVersion(Refusal):
 
     def extra(self) -> dict[str, Any]:
         return {"yours": self.yours, "ours": VERSION}
+
+
+def chunk_key_id(chunk_key: bytes) -> str:
+    """How a start of a run names a chunk key: 16 hexadecimal digits that tell nothing of it."""
+    return hashlib.sha256(b"coffre/chunk-key-id/v1" + chunk_key).hexdigest()[:16]
 
 
 def check(yours: str | None) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 from uuid import UUID
 
@@ -39,9 +40,9 @@ class SealingKeys(Protocol):
     """What sealing needs of a tenant's keys (libs.shared.keys.TenantKeys)."""
 
     @property
-    def chunk_key(self) -> bytes: ...
-    @property
     def cipher(self) -> AESGCM: ...
+    @property
+    def ciphers(self) -> tuple[AESGCM, ...]: ...
     @property
     def nonce_key(self) -> bytes: ...
     @property
@@ -166,10 +167,11 @@ def open_chunk_into(
 ) -> None:
     """Opens a sealed chunk into a buffer that is SEAL_OVERHEAD_BYTES shorter than `sealed`."""
     aad = _chunk_aad(tenant_id, chunk)
-    try:
-        keys.cipher.decrypt_into(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], aad, out)
-    except InvalidTag:
-        raise SealBroken(f"The seal of chunk {chunk.chunk_id.hex()} does not open.") from None
+    for cipher in keys.ciphers:
+        with suppress(InvalidTag):
+            cipher.decrypt_into(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], aad, out)
+            return
+    raise SealBroken(f"The seal of chunk {chunk.chunk_id.hex()} does not open.")
 
 
 def _chunk_aad(tenant_id: UUID, chunk: ChunkIdentity) -> bytes:
@@ -181,10 +183,10 @@ def _open(sealed: Bytes, keys: SealingKeys, aad: bytes, what: str) -> bytes:
     view = memoryview(sealed)
     if len(view) <= SEAL_OVERHEAD_BYTES:
         raise SealBroken(f"The seal of {what} is cut short.")
-    try:
-        return keys.cipher.decrypt(view[:_NONCE_BYTES], view[_NONCE_BYTES:], aad)
-    except InvalidTag:
-        raise SealBroken(f"The seal of {what} does not open.") from None
+    for cipher in keys.ciphers:
+        with suppress(InvalidTag):
+            return cipher.decrypt(view[:_NONCE_BYTES], view[_NONCE_BYTES:], aad)
+    raise SealBroken(f"The seal of {what} does not open.")
 
 
 def open_index(

@@ -68,6 +68,27 @@ async def rotate_master_key(_arguments: Namespace) -> int:
     return TROUBLES if rotated.troubles else 0
 
 
+def describe_tenant(parser: ArgumentParser) -> None:
+    """Whose keys."""
+    parser.add_argument("tenant", type=UUID, help="the client whose machine was taken over")
+
+
+async def rotate_tenant_keys(arguments: Namespace) -> int:
+    """Gives a tenant new chunk and data keys; 1 where it has none, or they can't be read."""
+    async with _open_ingest() as resources:
+        try:
+            begins_at = await actions.agents.renew_keys(resources, arguments.tenant)
+        except (keys.KeysDestroyed, keys.KeysUnreadable) as trouble:
+            print(f"Nothing was changed: {trouble}", file=sys.stderr)
+            return 1
+    print(
+        f"New keys are used from {begins_at:%Y-%m-%d %H:%M:%S} UTC on; the old ones go on reading"
+        " what they sealed.\nMachines take them up with the next run that they begin then: revoke"
+        " the one that was taken over."
+    )
+    return 0
+
+
 def describe_fingerprint(parser: ArgumentParser) -> None:
     """Which tenants."""
     parser.add_argument("--tenant", type=UUID, help="this tenant only; default: all")
@@ -106,6 +127,12 @@ COMMANDS: Commands = [
     ),
     Command(
         "rotate-master-key", "wrap all tenants' keys under a new master key", rotate_master_key
+    ),
+    Command(
+        "rotate-tenant-keys",
+        "give a client new keys for what it copies from now on",
+        rotate_tenant_keys,
+        describe_tenant,
     ),
     Command(
         "fingerprint",

@@ -74,7 +74,7 @@ def sender(slow: Slow) -> Iterator[Sender]:
     connection = Connection(
         f"http://127.0.0.1:{slow.server_port}", "token", ca_file=None, patience_seconds=30
     )
-    yield Sender(Ingest(connection), "5f0c7a3e-1c55-4d7b-9d7e-5c1b1a6c0001", Counters())
+    yield Sender(Ingest(connection, bytes(32)), "5f0c7a3e-1c55-4d7b-9d7e-5c1b1a6c0001", Counters())
     connection.cut()
 
 

@@ -218,7 +218,7 @@ async def test_the_manifest_and_the_chunks_bring_back_a_tree(portal: Any, client
     async with portal.client(client.token) as api:
         answer = await api.get("/api/v1/plans/documents/manifest")
         assert answer.headers["x-coffre-run"] == "1"
-        assert answer.headers["x-coffre-chunk-key"] == key.hex()
+        assert answer.headers["x-coffre-chunk-keys"] == key.hex()
         deltas, places = read_manifest(answer.content)
         files = {
             b"/".join(filter(None, (delta.folder, entry.name))): entry

@@ -44,12 +44,12 @@ def frame_one(
 
 
 def verify(body: bytes) -> list[packs.VerifiedChunk]:
-    return packs.verify(body, hashlib.sha256(body).hexdigest(), KEY)
+    return packs.verify(body, hashlib.sha256(body).hexdigest(), [KEY])
 
 
 def refusal_of(body: bytes, sha256_hex: str | None = None) -> str:
     with pytest.raises(packs.PackRejected) as refused:
-        packs.verify(body, sha256_hex or hashlib.sha256(body).hexdigest(), KEY)
+        packs.verify(body, sha256_hex or hashlib.sha256(body).hexdigest(), [KEY])
     problem = refused.value.problem()
     assert problem["status"] == 422
     assert len(problem["detail"]) > 20
@@ -83,7 +83,7 @@ def test_a_pack_has_exactly_these_bytes() -> None:
 @given(st.lists(st.binary(min_size=1, max_size=3000), min_size=1, max_size=20, unique=True))
 def test_what_is_packed_is_what_is_verified(contents: list[bytes]) -> None:
     pack = build(*contents)
-    verified = packs.verify(pack.body, pack.id, KEY)
+    verified = packs.verify(pack.body, pack.id, [KEY])
     assert [chunk.chunk_id for chunk in verified] == [packs.chunk_id(c, KEY) for c in contents]
     for chunk, content in zip(verified, contents, strict=True):
         payload = pack.body[chunk.offset : chunk.offset + chunk.length]
@@ -102,7 +102,7 @@ def test_memory_of_an_earlier_pack_leaves_no_trace_in_the_next_one() -> None:
             fresh = build(*after)
             again = build(*after, buffer=buffer)
             assert (again.id, bytes(again.body)) == (fresh.id, bytes(fresh.body))
-            assert packs.verify(again.body, again.id, KEY)
+            assert packs.verify(again.body, again.id, [KEY])
             buffer = again.reclaim()
             with pytest.raises(ValueError, match="released"):
                 bytes(again.body)

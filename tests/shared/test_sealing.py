@@ -30,7 +30,7 @@ def build(contents: list[bytes]) -> packs.Pack:
 def seal(
     pack: packs.Pack, keys: TenantKeys = KEYS, tenant_id: uuid.UUID = TENANT
 ) -> sealing.SealedPack:
-    chunks = packs.verify(pack.body, pack.id, keys.chunk_key)
+    chunks = packs.verify(pack.body, pack.id, keys.chunk_keys)
     return sealing.seal(pack.body, chunks, keys, tenant_id, bytes.fromhex(pack.id))
 
 
@@ -153,7 +153,7 @@ def test_equal_content_in_two_tenants_has_unequal_ids() -> None:
 def test_no_two_seals_that_differ_in_anything_share_a_nonce() -> None:
     """The same payload under another size, encoding, id or tenant is another message."""
     body = b"payload of some bytes"
-    chunk = packs.verify(build([body]).body, build([body]).id, KEYS.chunk_key)[0]
+    chunk = packs.verify(build([body]).body, build([body]).id, KEYS.chunk_keys)[0]
     others = [
         (chunk, TENANT),
         (msgspec.structs.replace(chunk, size=chunk.size + 1), TENANT),

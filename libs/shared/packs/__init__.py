@@ -13,6 +13,7 @@ from libs.shared.packs.codec import (
     PayloadInvalid,
     chunk_id,
     compress,
+    is_named,
     unpack,
 )
 from libs.shared.packs.cutting import (
@@ -75,6 +76,7 @@ __all__ = [
     "chunk_id",
     "compress",
     "cut_seed",
+    "is_named",
     "parse",
     "unpack",
     "verify",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from enum import Enum
 
 import zstandard
@@ -46,6 +47,11 @@ class _Codecs(threading.local):
 
 
 _codecs = _Codecs()
+
+
+def is_named(content: Bytes, chunk_id: bytes, chunk_keys: Iterable[bytes]) -> bool:
+    """Whether an id is that of a content, under one of a tenant's chunk keys."""
+    return any(blake3(content, key=key).digest() == chunk_id for key in chunk_keys)
 
 
 def chunk_id(content: Bytes, chunk_key: bytes) -> bytes:

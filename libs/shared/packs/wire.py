@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Sequence
 
 import msgspec
-from blake3 import blake3
 from isal import isal_zlib
 
 from libs.shared import errors
@@ -18,6 +18,7 @@ from libs.shared.packs.codec import (
     Fault,
     PayloadInvalid,
     decompress,
+    is_named,
 )
 
 MAGIC = b"CFPACK1\n"
@@ -221,12 +222,12 @@ def _find_index(
     return count, index_start, index_end
 
 
-def verify(body: Bytes, sha256_hex: str, chunk_key: bytes) -> list[VerifiedChunk]:
+def verify(body: Bytes, sha256_hex: str, chunk_keys: Sequence[bytes]) -> list[VerifiedChunk]:
     """Check a received pack to its last byte: its hash, its form, each chunk's content.
 
     Raises the PackRejected that says what is wrong first.
     """
-    verification = Verification(body, sha256_hex, chunk_key)
+    verification = Verification(body, sha256_hex, chunk_keys)
     verification.begin()
     while not verification.is_done:
         verification.go_on()
@@ -236,11 +237,11 @@ def verify(body: Bytes, sha256_hex: str, chunk_key: bytes) -> list[VerifiedChunk
 class Verification:
     """As `verify`, in steps of some tens of milliseconds each, so that others get their turn."""
 
-    def __init__(self, body: Bytes, sha256_hex: str, chunk_key: bytes) -> None:
+    def __init__(self, body: Bytes, sha256_hex: str, chunk_keys: Sequence[bytes]) -> None:
         self.chunks: list[VerifiedChunk] = []
         self._body = memoryview(body)
         self._sha256_hex = sha256_hex
-        self._chunk_key = chunk_key
+        self._chunk_keys = chunk_keys
         self._packed: list[PackedChunk] = []
 
     def begin(self) -> None:
@@ -265,13 +266,15 @@ class Verification:
         """The next chunks, some 32 MiB of content."""
         plain_bytes = 0
         for chunk in self._packed[len(self.chunks) :]:
-            self.chunks.append(_verify_chunk(self._body, chunk, self._chunk_key))
+            self.chunks.append(_verify_chunk(self._body, chunk, self._chunk_keys))
             plain_bytes += chunk.size
             if plain_bytes >= SLICE_PLAIN_BYTES:
                 break
 
 
-def _verify_chunk(view: memoryview, chunk: PackedChunk, chunk_key: bytes) -> VerifiedChunk:
+def _verify_chunk(
+    view: memoryview, chunk: PackedChunk, chunk_keys: Sequence[bytes]
+) -> VerifiedChunk:
     chunk_id, offset, length = chunk.chunk_id, chunk.offset, chunk.length
     payload = view[offset : offset + length]
     plain: Bytes = payload
@@ -280,7 +283,7 @@ def _verify_chunk(view: memoryview, chunk: PackedChunk, chunk_key: bytes) -> Ver
             plain = decompress(payload, chunk.size)
         except PayloadInvalid as error:
             raise _REFUSALS[error.fault](f"Chunk {chunk_id.hex()}: {error}.") from error
-    if blake3(plain, key=chunk_key).digest() != chunk_id:
+    if not is_named(plain, chunk_id, chunk_keys):
         raise ChunkHashMismatch(f"Chunk {chunk_id.hex()} has another content.")
     crc32 = isal_zlib.crc32(plain)
     return VerifiedChunk(chunk_id, offset, length, chunk.size, chunk.encoding, crc32)

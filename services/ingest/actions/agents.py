@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from libs.shared import clock, database, logs, outbox
@@ -123,3 +124,18 @@ async def _ensure_keys(resources: Resources, tenant_id: UUID) -> TenantKeys:
     ):
         await store.agents.lock_keys(conn, tenant_id)
         return await resources.keys.create(tenant_id)
+
+
+async def renew_keys(resources: Resources, tenant_id: UUID) -> datetime:
+    """Gives a tenant new chunk and data keys; returns from when on they are used.
+
+    What is stored stays as it is, and can be read; machines get the new chunk key with the first
+    run that they begin then. Raises KeysDestroyed, KeysUnreadable.
+    """
+    async with database.session(resources.pool) as conn:
+        await store.agents.lock_keys(conn, tenant_id)
+        begins_at = await resources.keys.renew(tenant_id)
+    logs.get().warning(
+        "tenant_keys.renewed", tenant_id=str(tenant_id), begins_at=begins_at.isoformat()
+    )
+    return begins_at

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from libs.shared import clock, database, logs, outbox, reasons, timekeeping
+from libs.shared import clock, database, logs, outbox, protocol, reasons, timekeeping
 from libs.shared.catalogue import volumes
 from libs.shared.database import Connection
 from libs.shared.errors import Conflict, NotFound, Refusal, ShareUsed
@@ -31,7 +30,10 @@ _BUSY_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What an agent is told of its new run."""
+    """What an agent is told of its new run.
+
+    chunk_key: that of its client, in hexadecimal, where the agent named another one; else None.
+    """
 
     run_id: UUID
     number: int
@@ -39,6 +41,7 @@ class Started:
     parent_run_id: UUID | None
     lease_seconds: int
     chunk_key_id: str
+    chunk_key: str | None
     growth_left_bytes: int | None
     wanted_chunks: list[str]
 
@@ -49,8 +52,11 @@ async def start_run(
     plan_id: UUID,
     run_key: UUID,
     estimated_new_bytes: int,
+    chunk_key_id: str | None,
 ) -> Started:
     """Opens a run of a plan; the same key again gives the same run.
+
+    chunk_key_id: of the key that the agent has, None where it doesn't say.
 
     A run that may not start is written down as failed and reported, then refused; so is an open
     one that is started again with an estimate that does not fit any more.
@@ -76,6 +82,7 @@ async def start_run(
         )
     if refusal is not None:
         raise refusal
+    key_id = protocol.chunk_key_id(keys.chunk_key)
     logs.get().info("run.started", tenant_id=str(agent.tenant_id), run_id=str(run.run_id))
     return Started(
         run.run_id,
@@ -83,7 +90,8 @@ async def start_run(
         run.parent,
         last_run_id if last_run == run.parent else None,
         int(resources.lease.total_seconds()),
-        hashlib.sha256(b"coffre/chunk-key-id/v1" + keys.chunk_key).hexdigest()[:16],
+        key_id,
+        keys.chunk_key.hex() if chunk_key_id not in (None, key_id) else None,
         rules.agents.growth_left(agent.ceiling_bytes, volume.stored_bytes),
         [chunk_id.hex() for chunk_id in wanted],
     )

@@ -29,6 +29,7 @@ class Start(BaseModel):
     parent: int | None = None
     estimated_new_bytes: Annotated[int, Field(ge=0, lt=2**62)] = 0
     run_key: UUID
+    chunk_key_id: Annotated[str, Field(max_length=16)] | None = None
 
 
 class Started(BaseModel):
@@ -37,6 +38,8 @@ class Started(BaseModel):
     `parent_run_id` is its run: a number may come twice where an old database was put back.
 
     `growth_left_bytes` is how much more the tenant may store, null where nothing limits it.
+
+    `chunk_key` is null unless the request named another key than that of `chunk_key_id`.
 
     `wanted_chunks` were damaged in the store: an agent that still has some sends them again.
     """
@@ -47,6 +50,7 @@ class Started(BaseModel):
     parent_run_id: UUID | None
     lease_seconds: int
     chunk_key_id: str
+    chunk_key: str | None
     growth_left_bytes: int | None
     wanted_chunks: list[str]
 
@@ -81,7 +85,12 @@ class Aborted(BaseModel):
 async def start_run(start: Start, agent: Agent, resources: Resources) -> Started:
     """Begins a run of a plan; an open one of the same plan is closed as abandoned."""
     started = await actions.runs.start_run(
-        resources, agent, start.plan_id, start.run_key, start.estimated_new_bytes
+        resources,
+        agent,
+        start.plan_id,
+        start.run_key,
+        start.estimated_new_bytes,
+        start.chunk_key_id,
     )
     return Started(**asdict(started))
 

@@ -27,7 +27,7 @@ async def list_manifest(asked: AtPoint, resources: ResourcesOf) -> Response:
         "X-Coffre-Run-At": place.run.committed_at.isoformat(),
         "X-Coffre-Files": str(place.run.files_total),
         "X-Coffre-Bytes": str(place.run.bytes_protected),
-        "X-Coffre-Chunk-Key": reader.keys.chunk_key.hex(),
+        "X-Coffre-Chunk-Keys": ",".join(key.hex() for key in reader.keys.chunk_keys),
         "Cache-Control": "private, no-store",
     }
     return Stream(body, 200, headers, _OCTETS)

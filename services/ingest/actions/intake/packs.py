@@ -105,7 +105,7 @@ async def _verify(
 
     Packs that swell cost much and say little; all of them together have half a processor.
     """
-    verification = packs.Verification(body, pack_hex, keys.chunk_key)
+    verification = packs.Verification(body, pack_hex, keys.chunk_keys)
     await resources.in_thread(tenant_id, verification.begin)
     swells = verification.swells
     async with resources.swelling.hold(tenant_id) if swells else nullcontext():

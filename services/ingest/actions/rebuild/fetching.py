@@ -165,7 +165,7 @@ def _verify(
             sealed = view[chunk.offset : chunk.offset + chunk.length]
             payload = sealing.open_chunk(sealed, keys, tenant_id, chunk)
             content = packs.unpack(payload, chunk.encoding, chunk.size)
-            if packs.chunk_id(content, keys.chunk_key) != chunk.chunk_id:
+            if not packs.is_named(content, chunk.chunk_id, keys.chunk_keys):
                 return False
     except (sealing.SealBroken, packs.PayloadInvalid):
         return False

@@ -128,7 +128,7 @@ def _open(reader: Reader, span: list[ChunkPlace], sealed: bytes) -> dict[bytes, 
             content = packs.unpack(payload, place.encoding, place.size)
         except packs.PayloadInvalid as error:
             raise Damaged(place.chunk_id) from error
-        if packs.chunk_id(content, reader.keys.chunk_key) != place.chunk_id:
+        if not packs.is_named(content, place.chunk_id, reader.keys.chunk_keys):
             raise Damaged(place.chunk_id)
         contents[place.chunk_id] = content
     return contents

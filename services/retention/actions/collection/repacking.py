@@ -117,9 +117,10 @@ def _seal(
 ) -> tuple[bytes, sealing.SealedPack]:
     """Finishes the pack that an agent would have sent with these chunks, as ingest does.
 
-    Each content is compared with its id; sealed chunks come out as the same bytes they were.
+    Each content is compared with its id; sealed chunks come out as the same bytes
+    they were, unless the client has other keys since.
     """
     pack = builder.finish()
-    chunks = packs.verify(pack.body, pack.id, keys.chunk_key)
+    chunks = packs.verify(pack.body, pack.id, keys.chunk_keys)
     pack_id = bytes.fromhex(pack.id)
     return pack_id, sealing.seal(pack.body, chunks, keys, tenant_id, pack_id)
