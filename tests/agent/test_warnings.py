@@ -74,7 +74,7 @@ def test_a_hook_and_a_monitor_that_fail_are_reported(
     assert len(machine.run(expect=3)["warnings"]) == 2
     ((_, text),) = client.reports(1)
     assert f"{sys.executable} s’est terminé avec le code d’erreur 5." in text
-    assert "Le service de supervision 127.0.0.1 n’a pas pu être averti de la sauvegarde." in text
+    assert "Le service de supervision 127.0.0[.]1 n’a pas pu être averti de la sauvegarde." in text
     assert "HTTP Error 404: Not Found" in text
     assert "secret" not in text
 
