@@ -175,7 +175,8 @@ def test_a_part_of_a_dump_that_the_server_lost_is_asked_for_in_vain(
 
 def test_a_slow_dump_keeps_its_run_alive(house: House, client: Client, tmp_path: Path) -> None:
     listens = {**house.place.listens, "ingest": free_port()}
-    hurried = House(replace(house.place, listens=listens))
+    monitors = {**house.place.monitors, "ingest": free_port()}
+    hurried = House(replace(house.place, listens=listens, monitors=monitors))
     hurried.start("ingest", COFFRE_LEASE_SECONDS="2")
     try:
         slow = command("import time; time.sleep(4); print('-- the end')")

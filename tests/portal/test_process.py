@@ -24,6 +24,7 @@ def test_it_starts_serves_publishes_and_ends(
             assert set(web.get(f"{monitor}/health/ready").json()["checks"]) == {
                 "database",
                 "broker",
+                "time",
             }
             assert web.get(f"{house.url('portal')}/metrics").status_code == 404
             ready = web.get(f"{house.url('portal')}/health/ready")

@@ -56,7 +56,7 @@ def test_each_number_has_a_unit() -> None:
 
 def test_the_protocol_lists_every_code_with_its_fields() -> None:
     page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
-    section = page[page.index("## 9. Reasons") :]
+    section = page[page.index("## 9. Reasons") : page.index("## 10. ")]
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in section.splitlines()

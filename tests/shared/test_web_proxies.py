@@ -91,7 +91,10 @@ async def test_without_trusted_proxies_nobody_is_believed() -> None:
 
 
 def test_trusted_proxies_are_networks_with_commas_between() -> None:
-    told = {"COFFRE_DATABASE_URL": "x", "COFFRE_AMQP_URL": "x"}
+    told = dict.fromkeys(
+        ("COFFRE_DATABASE_URL", "COFFRE_AMQP_URL", "COFFRE_EVENT_KEY_FILE",
+         "COFFRE_EVENT_SENDERS_DIR"), "x"
+    )  # fmt: skip
     assert read(PublicSettings, told).trusted_proxies == ()
     told["COFFRE_TRUSTED_PROXIES"] = "10.0.0.0/8, 192.0.2.1 ,fd00::/8"
     assert [str(network) for network in read(PublicSettings, told).trusted_proxies] == [
