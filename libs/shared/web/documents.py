@@ -22,11 +22,8 @@ from libs.shared.web.bodies import UNREAD, Limit, declared_bytes
 
 LARGE_BYTES = 32 * 1024
 """What is larger is parsed beside the loop, one after the other with others of its size."""
-LARGE_AT_ONCE = 4
-"""How many of these one sender may have here; the next come when they are parsed."""
 
 _BESIDE = ThreadPoolExecutor(1, thread_name_prefix="json")
-_received = Shares("intake", most=LARGE_AT_ONCE)
 _parsed = Shares("processor", most=1)
 
 Door = Callable[[Request], AbstractAsyncContextManager[object]]
@@ -87,17 +84,17 @@ class _Judged(Request):
         declared = declared_bytes(self.headers)
         if declared is not None and declared <= LARGE_BYTES:
             return parse(await self.body(), limit)
-        who = known_sender(self.scope)
-        async with _received.hold(who):
-            body = await self.body()
-            async with _parsed.hold(who):
-                began = time.monotonic()
-                try:
-                    loop = asyncio.get_running_loop()
-                    return await loop.run_in_executor(_BESIDE, parse, body, limit)
-                finally:
-                    # Half of the time is left to others, however much one sends.
-                    await asyncio.sleep(time.monotonic() - began)
+        body = await self.body()
+        # Where nobody is known yet, strangers share by address, and not all one turn.
+        who = known_sender(self.scope) or (self.client and self.client.host)
+        async with _parsed.hold(who):
+            began = time.monotonic()
+            try:
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(_BESIDE, parse, body, limit)
+            finally:
+                # Half of the time is left to others, however much one sends.
+                await asyncio.sleep(time.monotonic() - began)
 
 
 def parse(body: bytes, limit: Limit) -> Any:
