@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from libs.shared.web.documents import LARGE_BYTES, MEMORY_BYTES
 from services.ingest import api
 from services.portal.api.bodies import BODIES
 from tests.hostile.counting import Campaign
@@ -61,9 +63,11 @@ async def agent(house: House) -> AsyncIterator[Agent]:
     await agent.client.aclose()
 
 
-async def connect(house: House, service: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def connect(
+    house: House, service: str, source: str = "127.0.0.1"
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     address = urlsplit(house.url(service))
-    return await asyncio.open_connection(address.hostname, address.port)
+    return await asyncio.open_connection(address.hostname, address.port, local_addr=(source, 0))
 
 
 def head(method: str, path: str, declared: int, token: str = "") -> bytes:
@@ -199,6 +203,98 @@ async def test_floods_of_lists_stop_nobody(house: House, agent: Agent, campaign:
         campaign.tried("bodies of empty lists", 24 * 5)
         assert max(meanwhile) < 5
     await machine.client.aclose()
+
+
+BODY_BYTES = 8 << 20
+"""What the end of a run may take, and what a batch of entries may."""
+HOARDERS = 40
+"""Five times as many as fit into one client's share."""
+
+
+@pytest.mark.parametrize("call", ["commit", "abort", "entries?batch=0"])
+async def test_bodies_that_never_end_take_a_share_of_memory(
+    house: House, agent: Agent, campaign: Campaign, call: str
+) -> None:
+    victim = Tenant(house)
+    await victim.becomes("active")
+    machine = await victim.enrol()
+    plan = await machine.declare()
+    run = await agent.start(await agent.declare())
+    came = 0
+
+    async def hoard() -> asyncio.StreamWriter:
+        """Sends all of a body but its last byte."""
+        nonlocal came
+        _, writer = await connect(house, "ingest")
+        # So that what was sent was received, and does not wait in the kernel.
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        writers.append(writer)
+        writer.write(head("POST", f"/v1/runs/{run}/{call}", BODY_BYTES, agent.token) + b'{"a":"')
+        for _ in range(BODY_BYTES // 65_536 - 1):
+            writer.write(bytes(65_536))
+            await writer.drain()
+        came += 1
+        return writer
+
+    async def end_a_run() -> list[float]:
+        """The victim's runs end with a long tail of their log, and one after the other."""
+        took = []
+        for _ in range(10):
+            started, began = await machine.start(plan), time.monotonic()
+            answer = await machine.commit(started, batches=0, log_tail="a" * 60_000)
+            assert answer.status_code == 200, answer.text
+            took.append(time.monotonic() - began)
+        return took
+
+    alone = await end_a_run()
+    before = memory_of(house, "ingest")
+    writers: list[asyncio.StreamWriter] = []
+    hoarders = [asyncio.ensure_future(hoard()) for _ in range(HOARDERS)]
+    try:
+        async with asyncio.timeout(60):
+            while came < MEMORY_BYTES // BODY_BYTES:
+                await asyncio.sleep(0.01)
+        meanwhile = await end_a_run()
+        held = memory_of(house, "ingest") - before
+        campaign.tried("bodies of 8 MiB that never end", HOARDERS)
+        campaign.felt(f"bodies of 8 MiB that never end, for {call}", alone, meanwhile)
+        assert came == MEMORY_BYTES // BODY_BYTES
+        assert held < MEMORY_BYTES + MUCH_BYTES, held
+    finally:
+        for hoarder in hoarders:
+            hoarder.cancel()
+        for writer in writers:
+            writer.transport.abort()
+    # What a cut body took is given back.
+    again = await agent.start(await agent.declare())
+    assert (await agent.commit(again, batches=0, log_tail="a" * 60_000)).status_code == 200
+    await machine.client.aclose()
+
+
+async def test_slow_strangers_take_of_the_share_of_their_own_address(
+    house: House, campaign: Campaign
+) -> None:
+    body = json.dumps({"email": "a@b.example", "password": "\U0001f600" * 4_000}).encode()
+    assert len(body) > LARGE_BYTES
+    most = 160 << 10
+    slow = []
+    for _ in range(MEMORY_BYTES // most + CROWD):
+        reader, writer = await connect(house, "portal", "127.0.0.2")
+        writer.write(head("POST", "/api/v1/tokens", most) + b'{"email":"')
+        slow.append((asyncio.ensure_future(reader.read(1)), writer))
+    campaign.tried("slow strangers with a large body", len(slow))
+    try:
+        async with house.http("portal") as client:
+            answer = await client.post(
+                "/api/v1/tokens", content=body, headers={"Content-Type": "application/json"}
+            )
+        assert answer.status_code == 401, answer.text
+        # It was not their giving up that made room.
+        assert not any(answered.done() for answered, _ in slow)
+    finally:
+        for answered, writer in slow:
+            answered.cancel()
+            writer.transport.abort()
 
 
 HALVES = (r"\ud800", r"\udfff", r"\ud83d\u0041", r"a\udc80z")

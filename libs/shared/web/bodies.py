@@ -24,6 +24,7 @@ class Limit:
     least_rate: bytes a second that win waiting time back, up to `seconds`, so that a long body
     may take as long as it needs while it comes; 0: nothing is won back.
     most_values, most_depth: of a body that is JSON.
+    in_pieces: it is never whole in memory, or takes that of a budget of its own.
     """
 
     most_bytes: int
@@ -32,9 +33,10 @@ class Limit:
     least_rate: int = 0
     most_values: int = 1_000
     most_depth: int = 8
+    in_pieces: bool = False
 
 
-UNREAD = Limit(1 << 20, 60.0)
+UNREAD = Limit(1 << 20, 60.0, in_pieces=True)
 """For what no table names: a body that nobody asked for is read away, and never handed on."""
 
 Limits = Mapping[tuple[str, str], Limit]

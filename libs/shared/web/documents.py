@@ -18,11 +18,16 @@ from starlette.types import Receive, Scope, Send
 
 from libs.shared.errors import InvalidRequest
 from libs.shared.shares import Shares
-from libs.shared.web.bodies import UNREAD, Limit, declared_bytes
+from libs.shared.web.bodies import UNREAD, Limit, declared_bytes, most_bytes
 
 LARGE_BYTES = 32 * 1024
-"""What is larger is parsed beside the loop, one after the other with others of its size."""
+"""What is larger takes of its sender's memory, and is parsed beside the loop, each in its turn."""
+MEMORY_BYTES = 64 * 1024 * 1024
+"""What the large bodies of one sender may take at once: those of ten slow machines fit."""
+WAIT_SECONDS = 60.0
+"""For others of one's own: the agent gives up waiting for any answer after 120."""
 
+_memory = Shares("intake", most=MEMORY_BYTES)
 _BESIDE = ThreadPoolExecutor(1, thread_name_prefix="json")
 _parsed = Shares("processor", most=1)
 
@@ -57,7 +62,8 @@ class _Route(APIRoute):
         if scope["method"] not in (self.methods or ()):  # which is said to anybody
             await super().handle(scope, receive, send)
             return
-        async with self.enter(Request(scope, receive)):
+        request = Request(scope, receive)
+        async with self.enter(request), _room_for(request):
             await super().handle(scope, receive, send)
 
     def get_route_handler(self) -> Callable[[Request], Any]:
@@ -85,9 +91,7 @@ class _Judged(Request):
         if declared is not None and declared <= LARGE_BYTES:
             return parse(await self.body(), limit)
         body = await self.body()
-        # Where nobody is known yet, strangers share by address, and not all one turn.
-        who = known_sender(self.scope) or (self.client and self.client.host)
-        async with _parsed.hold(who):
+        async with _parsed.hold(_sharer(self)):
             began = time.monotonic()
             try:
                 loop = asyncio.get_running_loop()
@@ -95,6 +99,23 @@ class _Judged(Request):
             finally:
                 # Half of the time is left to others, however much one sends.
                 await asyncio.sleep(time.monotonic() - began)
+
+
+def _room_for(request: Request) -> AbstractAsyncContextManager[None]:
+    """Memory for a large body, from before its first byte until the request is answered.
+
+    It is by the length that is declared: whoever is slow keeps out others of its own client.
+    """
+    limit: Limit = request.scope["state"].get("body_limit", UNREAD)
+    room_bytes = 0 if limit.in_pieces else most_bytes(request)
+    if room_bytes <= LARGE_BYTES:
+        return nullcontext()
+    return _memory.hold(_sharer(request), room_bytes, WAIT_SECONDS)
+
+
+def _sharer(request: Request) -> Hashable:
+    """Of whose share a body takes: where nobody is known yet, strangers share by address."""
+    return known_sender(request.scope) or (request.client and request.client.host)
 
 
 def parse(body: bytes, limit: Limit) -> Any:

@@ -12,7 +12,7 @@ _START = Limit(16 << 10, seconds=60)
 _ENDING = Limit(8 << 20, seconds=60, most_values=20_000)  # may name a thousand long paths
 _IDS = Limit(MAX_IDS * 32, seconds=60)
 _BATCH = Limit(entries.MAX_BATCH_BYTES, seconds=120)
-_PACK = Limit(packs.MAX_PACK_BYTES, seconds=600)
+_PACK = Limit(packs.MAX_PACK_BYTES, seconds=600, in_pieces=True)
 
 
 def limit_bodies(max_file_bytes: int) -> Limits:
@@ -25,7 +25,7 @@ def limit_bodies(max_file_bytes: int) -> Limits:
         ("PUT", "/v1/runs/{run_id}/packs/{pack}"): _PACK,
         ("POST", "/v1/runs/{run_id}/entries"): _BATCH,
         ("PUT", "/v1/runs/{run_id}/files/{path:anything}"): Limit(
-            max_file_bytes, seconds=300, pause_seconds=300, least_rate=10_000
+            max_file_bytes, seconds=300, pause_seconds=300, least_rate=10_000, in_pieces=True
         ),
         ("POST", "/v1/runs/{run_id}/commit"): _ENDING,
         ("POST", "/v1/runs/{run_id}/abort"): _ENDING,
