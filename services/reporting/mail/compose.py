@@ -6,7 +6,7 @@ import email
 import re
 from datetime import datetime
 from email.header import Header
-from email.headerregistry import Address
+from email.headerregistry import Address, AddressHeader, SingleAddressHeader
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
@@ -16,14 +16,39 @@ from libs.shared.words.foreign import plain
 from services.reporting.mail.rendering import Rendered
 
 
+_LINE = 76  # RFC 2047, 2: a line with an encoded word
+
+
 class _Policy(EmailPolicy):
-    """SMTP's, with subjects folded such that no blank beside an encoded word is lost."""
+    """SMTP's, with names folded such that no blank beside an encoded word is lost."""
 
     def fold_binary(self, name: str, value: str) -> bytes:
-        if name.lower() != "subject":
+        if name.lower() == "subject":
+            folded = self._fold_words(name, str(value))
+        elif isinstance(value, SingleAddressHeader | AddressHeader):
+            folded = self._fold_address(name, *value.addresses)
+        else:
             return super().fold_binary(name, value)
-        folded = Header(str(value), "utf-8", header_name=name).encode(linesep=self.linesep)
         return f"{name}: {folded}{self.linesep}".encode("ascii")
+
+    def _fold_words(self, name: str, text: str) -> str:
+        if _fits(name, text):
+            return text
+        return Header(text, "utf-8", _LINE, header_name=name).encode(linesep=self.linesep)
+
+    def _fold_address(self, name: str, address: Address) -> str:
+        if not address.display_name or _fits(name, str(address)):
+            return str(address)
+        words = Header(address.display_name, "utf-8", _LINE, header_name=name).encode(
+            linesep=self.linesep
+        )
+        ending = f" <{address.addr_spec}>"
+        last = f"{name}: {words}".rpartition(self.linesep)[2] + ending
+        return words + (ending if len(last) <= _LINE else self.linesep + ending)
+
+
+def _fits(name: str, text: str) -> bool:
+    return text.isascii() and len(f"{name}: {text}") <= _LINE
 
 
 _POLICY = _Policy(linesep="\r\n")
@@ -77,24 +102,20 @@ def shorten(body: bytes, note: str, longest: int) -> bytes:
     part = message.get_body(("plain",))
     text = "\n".join(part.get_content().splitlines()) if part is not None else ""
     cut = text[:longest].rpartition("\n")[0] if len(text) > longest else text
-    for name in [name for name in message if name.lower().startswith(("content-", "mime-"))]:
-        del message[name]
-    head = EmailMessage(policy=_POLICY)
-    for name, value in message.items():
-        head[name] = value
-    head.set_content(f"{cut}\n\n{note}\n", cte="quoted-printable")
-    return head.as_bytes()
+    # As they are: what email makes of names on several lines has blanks too many.
+    headers = re.split(rb"\r\n(?![ \t])", body.partition(b"\r\n\r\n")[0])
+    ours = [each for each in headers if not each.lower().startswith((b"content-", b"mime-"))]
+    short = EmailMessage(policy=_POLICY)
+    short.set_content(f"{cut}\n\n{note}\n", cte="quoted-printable")
+    return b"\r\n".join([*ours, short.as_bytes()])
 
 
-_SPECIALS = re.compile(r"""[<>()\[\]\\,;:@"=?]""")
+_SPECIALS = re.compile(r"""[<>\[\]\\;:@"=?]""")
 
 
 def _tidy(name: str) -> str:
-    """Leaves of a person's name what no reader of headers can misunderstand.
-
-    email's own folding writes long names of special signs such that they parse as addresses.
-    """
-    return " ".join(_SPECIALS.sub(" ", plain(name)).split())[:80]
+    """Leaves of a person's name what no reader can take for an address, also if badly decoded."""
+    return re.sub(" +", " ", _SPECIALS.sub(" ", plain(name))).strip()[:80]
 
 
 def sender_domain(sender: str) -> str:
