@@ -26,6 +26,7 @@ async def serve() -> None:
         settings.smtp_security,
         settings.smtp_username,
         settings.read_smtp_password(),
+        settings.smtp_greeting,
     )
     async with runtime.Service("reporting", settings) as service:
         sender = jobs.Sender(service.pool, server, resources)

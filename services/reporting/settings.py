@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,8 @@ from pydantic import Field, field_validator
 
 from libs.shared import secret_files
 from libs.shared.settings import ServiceSettings
+
+_GREETING = re.compile(r"(?!-)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|\[[0-9A-Za-z.:]+\]")
 
 
 class Settings(ServiceSettings):
@@ -22,6 +25,7 @@ class Settings(ServiceSettings):
     smtp_security: Literal["auto", "none", "starttls", "tls"] = "auto"
     smtp_username: str | None = None
     smtp_password_file: Path | None = None
+    smtp_greeting: str = ""
     mail_from: str
     mail_key_file: Path
     hotline: tuple[str, ...]
@@ -33,6 +37,14 @@ class Settings(ServiceSettings):
         """Several addresses stand in one variable, with commas between."""
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("smtp_greeting")
+    @classmethod
+    def check_greeting(cls, value: str) -> str:
+        """A host's full name, or its address in brackets (RFC 5321, 4.1.4)."""
+        if value and not _GREETING.fullmatch(value):
+            raise ValueError("this must be a full name, such as coffre.provider.example")
         return value
 
     @field_validator("mail_from")

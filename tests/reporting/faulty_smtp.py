@@ -18,6 +18,8 @@ Fault = Literal[
     "sender-sign-in",
     "person-later",
     "person-unknown",
+    "our-name",
+    "our-name-refused",
     "cut-at-person",
     "text-later",
     "text-refused",
@@ -50,6 +52,7 @@ class FaultySMTP:
         self.taken: list[Taken] = []
         self.told: list[Taken] = []
         self.connections = 0
+        self.greetings: list[str] = []
         self.tries: Counter[str] = Counter()
         self.port = 0
         self._server: asyncio.Server | None = None
@@ -96,6 +99,7 @@ class FaultySMTP:
         while line := await reader.readline():
             verb = line[:4].upper()
             if verb in {b"EHLO", b"HELO"}:
+                self.greetings.append(line.decode().split()[1])
                 writer.write(b"250-faulty.example\r\n250 8BITMIME\r\n")
             elif verb == b"QUIT":
                 writer.write(b"221 bye\r\n")
@@ -149,6 +153,8 @@ class FaultySMTP:
 _PERSON: dict[str, bytes] = {
     "person-later": b"450 4.2.0 greylisted\r\n",
     "sender-sign-in": b"530 5.7.0 sign in first\r\n",
+    "our-name": b"504 5.5.2 <srv>: Helo command rejected: need fully-qualified hostname\r\n",
+    "our-name-refused": b"550 5.7.1 <srv>: Helo command rejected: Host not found\r\n",
     "person-unknown": b"550 5.1.1 no such user\r\n",
     "shut-down": b"421 4.3.2 going down\r\n",
 }

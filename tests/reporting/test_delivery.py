@@ -26,6 +26,8 @@ SURE_FAULTS: list[Fault] = [
     "shut-down",
     "person-later",
     "sender-sign-in",
+    "our-name",
+    "our-name-refused",
     "cut-at-person",
     "text-later",
 ]

@@ -15,11 +15,15 @@ from libs.shared.words.tongue import NBSP
 from services.reporting.mail import compose
 from services.reporting.mail.rendering import Rendered
 
-FIRST = "Zoé|Jean-Loup|Anne‑Maëlle|Éloïse|O'Neil|D’Arcy|Noël|J. P.|Ælfric|Siân|Léa-Œnone|William"
+FIRST = (
+    "Zoé|Jean-Loup|Anne\u2011Maëlle|Éloïse|O'Neil|D’Arcy|Noël|J. P.|Ælfric|Siân|Léa-Œnone|William"
+)
 LAST = "Lefèvre|de La Tour-d’Auvergne|Nguyễn|Øster|Smith-Jones|Gößwein|St. John|Çelik|Brown, Jr."
 KIND = "Société|Étude|SARL|Cabinet d'Électricité|Bros.|Ltd|& Associés|(Île-de-France)|n° 4|Cie +"
 FIRM = "Générale|Martin & Fils|Pâtisserie «\u00a0L’Œuf\u00a0»|Hôtel Àcôté|Baker's|100 % Vélo|A/B"
-PLAN = "documents|Comptabilité|Vidéos de l’été|pièces jointes 2026|srv=data|mails?|Œuvres|_tmp_|a  b"
+PLAN = (
+    "documents|Comptabilité|Vidéos de l’été|pièces jointes 2026|srv=data|mails?|Œuvres|_tmp_|a  b"
+)
 WORDS = "REUSSIE - sauvegarde|SUCCEEDED: backup of|ECHEC - sauvegarde|[Hotline] ECHEC -|FAILED"
 
 CONTENT = compose.encode(Rendered("text", "<p>text</p>"))

@@ -165,6 +165,8 @@ def test_next_report(schedule: str, timezone: str, after: str, expected: str | N
         ("sender", 503, "later"),
         ("sender", 530, "later"),
         ("recipient", 535, "later"),
+        ("recipient", 504, "later"),
+        ("text", 504, "later"),
         ("text", 250 + 1, "later"),
         ("text", -1, "later"),
         ("text", 552, "too-large"),
@@ -191,6 +193,19 @@ def test_refusals_of_a_size(
     stage: rules.mails.Stage, code: int, answer: str, judgement: rules.mails.Judgement
 ) -> None:
     assert rules.mails.judge_refusal(stage, code, answer) == judgement
+
+
+@pytest.mark.parametrize(
+    ("code", "answer", "judgement"),
+    [
+        (550, "5.7.1 <srv>: Helo command rejected: Host not found", "later"),
+        (501, "5.5.4 Invalid EHLO name", "later"),
+        (550, "5.1.1 <helo.martin@x.example>: unknown", "refused"),
+        (550, "5.1.1 no Helot lives here", "refused"),
+    ],
+)
+def test_refusals_of_our_own_name(code: int, answer: str, judgement: rules.mails.Judgement) -> None:
+    assert rules.mails.judge_refusal("recipient", code, answer) == judgement
 
 
 @pytest.mark.parametrize(

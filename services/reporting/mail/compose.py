@@ -15,7 +15,6 @@ from typing import cast
 from libs.shared.words.foreign import plain
 from services.reporting.mail.rendering import Rendered
 
-
 _LINE = 76  # RFC 2047, 2: a line with an encoded word
 
 

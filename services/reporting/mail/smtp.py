@@ -52,6 +52,7 @@ class MailServer:
 
     `auto`: TLS from the first byte on port 465, else STARTTLS, without which nothing is said but
     within this machine and without a password. `none` is the one word that does without.
+    greeting: the name that we say is ours; empty, the machine's own.
     """
 
     host: str
@@ -60,6 +61,7 @@ class MailServer:
     security: Security = "auto"
     username: str | None = None
     password: str | None = None
+    greeting: str = ""
 
     @property
     def _begins_encrypted(self) -> bool:
@@ -81,7 +83,7 @@ class MailServer:
             port=self.port,
             username=self.username,
             password=self.password,
-            local_hostname=socket.gethostname(),
+            local_hostname=self.greeting or socket.gethostname(),
             timeout=COMMAND_SECONDS,
             use_tls=self._begins_encrypted,
             start_tls=self._starts_tls,

@@ -27,6 +27,7 @@ MOST_BYTES = 100_000
 HEAD_BYTES = 4_000
 SHOWN = (300, 150, 75, 30, 10, 0)
 """How many lines each list of a mail has: as many as fit."""
+_OF_GREETING = re.compile(r"(?<![\w.<@+-])(HELO|EHLO)(?![\w.@+-])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,9 @@ def judge_refusal(stage: Stage, code: int, answer: str = "") -> Judgement:
     """Says whether an SMTP reply other than success is for good.
 
     5xx is, except where it speaks of us and not of this mail: 53x (sign in first, encrypt first)
-    is mended by the operator, and no report may be lost over it. A size that is refused may pass
+    is mended by the operator, and no report may be lost over it; so is a name that we greet with,
+    of which many servers speak only once they know for whom a mail is: 504 (RFC 5321, 4.2.2, and
+    Postfix), or another reply that names EHLO. A size that is refused may pass
     when it is smaller; 552 says so, unless its extended code (RFC 3463) speaks of a full mailbox.
     """
     extended = re.match(r"5\.\d{1,3}\.\d{1,3}(?!\d)", answer.strip())
@@ -135,9 +138,9 @@ def judge_refusal(stage: Stage, code: int, answer: str = "") -> Judgement:
         return "too-large"
     if code == 552 and stage == "text" and not extended:
         return "too-large"
-    if not 500 <= code < 600 or 530 <= code < 540:
+    if not 500 <= code < 600 or 530 <= code < 540 or code == 504 or _OF_GREETING.search(answer):
         return "later"
-    return "later" if stage == "sender" and code in {500, 501, 502, 503, 504} else "refused"
+    return "later" if stage == "sender" and code in {500, 501, 502, 503} else "refused"
 
 
 def find_next_try(tries: int, now: datetime, give_up_at: datetime) -> datetime | None:

@@ -1,0 +1,29 @@
+"""The name that we greet mail servers with."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from pydantic import ValidationError
+
+from services.reporting.mail.smtp import MailServer
+from services.reporting.settings import Settings
+from tests.reporting.faulty_smtp import FaultySMTP
+
+SENDER = "coffre@provider.example"
+
+
+@pytest.mark.parametrize("name", ["coffre.provider.example", "[192.0.2.7]", ""])
+async def test_a_mail_server_is_greeted_with_the_name_that_is_set(name: str) -> None:
+    async with FaultySMTP() as smtp:
+        server = MailServer("127.0.0.1", smtp.port, SENDER, "none", greeting=name)
+        async with server.connect() as line:
+            assert (await line.deliver("jeanne@martin.example", b"Subject: x\r\n")).outcome
+    assert set(smtp.greetings) == {name or socket.gethostname()}
+
+
+@pytest.mark.parametrize("name", ["srv", "a b.example", "-a.example", "x.example\r\nRSET", "[::1"])
+def test_a_name_that_no_server_takes_is_refused_at_start(name: str) -> None:
+    with pytest.raises(ValidationError, match="this must be a full name"):
+        Settings.model_validate({"smtp_greeting": name})
