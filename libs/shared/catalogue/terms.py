@@ -25,6 +25,24 @@ UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f"
     "\ufeff\ufff0-\ufffb\U000e0000-\U000e0fff\udc80-\udcff]"
 )
+# What Unicode holds for letters and signs of their own, and people's keyboards don't have.
+_TYPED = str.maketrans(
+    {
+        "œ": "oe",
+        "æ": "ae",
+        "ø": "o",
+        "đ": "d",
+        "ð": "d",
+        "ħ": "h",
+        "ı": "i",
+        "ł": "l",
+        "ŧ": "t",
+        "þ": "th",
+        **dict.fromkeys("\u2018\u2019\u02bc", "'"),
+        **dict.fromkeys("\u201c\u201d", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"),
+    }
+)
 _PLAIN = re.compile(rb"[\0 -~]*")
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
@@ -47,11 +65,11 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def fold(name: bytes) -> str:
-    """A name as it is compared: as it is shown, without case, accents and other dress."""
+    """A name as it is compared: as it is shown, without case, accents and ligatures."""
     if name.isascii():
         text = name.decode("ascii")
         return text.lower() if text.isprintable() else display(name).lower()
-    text = unicodedata.normalize("NFKD", display(name)).casefold()
+    text = unicodedata.normalize("NFKD", display(name)).casefold().translate(_TYPED)
     return "".join(filter(_is_no_mark, text))
 
 
