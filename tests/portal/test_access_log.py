@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,6 +15,7 @@ import pytest
 
 from libs.shared import invitations
 from services.portal.__main__ import build
+from services.portal.actions.resources import DOWNLOADS_OF_USER
 from services.portal.rules.log import acts
 from services.portal.rules.log.acts import ACTS, Act
 from services.portal.rules.log.chain import NOBODY
@@ -56,6 +57,7 @@ class World:
     visitor: httpx2.AsyncClient
     program: httpx2.AsyncClient
     forms: dict[httpx2.AsyncClient, str]
+    reads_by: str = "GET"
 
     def at(self, path: str, agent: str = "") -> str:
         """An address of the client's own."""
@@ -69,7 +71,7 @@ class World:
 
     async def get(self, who: httpx2.AsyncClient, path: str, **more: Any) -> Any:
         """A page, or an answer of the API."""
-        return await who.get(self.at(path), **more)
+        return await who.request(self.reads_by, self.at(path), **more)
 
     async def send(self, who: httpx2.AsyncClient, path: str, **values: str) -> Any:
         """A form, as the page shows it."""
@@ -125,7 +127,7 @@ async def invitation(world: World) -> str:
 
 
 async def follow(world: World) -> Any:
-    return await world.visitor.get(await invitation(world))
+    return await world.get(world.visitor, await invitation(world))
 
 
 async def accept(world: World) -> Any:
@@ -208,10 +210,6 @@ ACTING: dict[Route, tuple[Call, list[Left]]] = {
     ("GET", "/api/v1/search"): (
         lambda w: w.get(w.api, "/api/v1/search?q=srv"),
         own(acts.Searched),
-    ),
-    ("HEAD", PLAN + "/file"): (
-        lambda w: w.api.head(w.at(PLAN + "/file?path=srv/a")),
-        own(acts.FileViewed),
     ),
     ("GET", PLAN + "/file"): (
         lambda w: w.get(w.api, PLAN + "/file?path=srv/a"),
@@ -318,6 +316,8 @@ async def test_every_route_leaves_its_act(world: World) -> None:
 
 
 ELSEWHERE = {
+    acts.FileViewed,  # of a HEAD, below
+    acts.FolderViewed,
     acts.SignInRefused,  # below
     acts.SubscriptionEndAnnounced,  # the same route with a day
     acts.OperatorTokenInstalled,  # at the start of the process
@@ -346,14 +346,30 @@ async def test_routes_that_are_of_nobody_leave_nothing(world: World) -> None:
     assert await left(world, before) == []
 
 
-async def test_what_answers_to_get_answers_to_head_only_where_that_is_noted(world: World) -> None:
-    before = await world.heads()
-    for method, path in (*ACTING, *NOTHING_OF_ANYBODY):
-        if method == "GET" and ("HEAD", path) not in ACTING:
-            address = world.at(path.replace("{tenant_id}", "{tenant}").replace("{number}", "1"))
-            for who in (world.page, world.api, world.operator, world.desk):
-                assert (await who.head(address)).status_code in (404, 405), path
-    assert await left(world, before) == []
+async def test_what_answers_to_get_answers_to_head_and_leaves_its_act(world: World) -> None:
+    for path in ("/account", "/static/coffre.css", "/health/live"):
+        assert (await world.page.head(path)).status_code == 200, path
+    assert (await world.api.head("/api/v1/tokens")).status_code == 405
+    assert (await world.api.head(world.at(f"{PLAN}/archive?path=nowhere"))).status_code == 404
+    assert (await world.program.head(world.at(f"{PLAN}/archive"))).status_code == 401
+    # Nothing is held by what nobody read.
+    for _ in range(2 * DOWNLOADS_OF_USER):
+        for read in ("file?path=srv/a", "archive", "manifest"):
+            assert (await world.api.head(world.at(f"{PLAN}/{read}"))).status_code == 200
+    for (method, path), (call, expected) in ACTING.items():
+        whole = await call(world)
+        if method != "GET":
+            continue
+        before = await world.heads()
+        head = await call(replace(world, reads_by="HEAD"))
+        assert (head.status_code, head.content) == (200, b""), path
+        for name in ("content-type", "content-length", "content-disposition"):
+            assert head.headers.get(name) == whole.headers.get(name), (path, name)
+        assert await left(world, before) == VIEWED.get(path, expected), path
+
+
+VIEWED = {PLAN + "/file": own(acts.FileViewed), PLAN + "/archive": own(acts.FolderViewed)}
+"""What is noted otherwise where nothing was handed over."""
 
 
 async def test_a_restore_is_in_the_log_once_and_not_with_each_of_its_requests(

@@ -16,7 +16,6 @@ TENANT_ROUTES = {
     ("GET", "/api/v1/plans/{plan}/entries"),
     ("GET", "/api/v1/plans/{plan}/history"),
     ("GET", "/api/v1/plans/{plan}/file"),
-    ("HEAD", "/api/v1/plans/{plan}/file"),
     ("GET", "/api/v1/plans/{plan}/archive"),
     ("GET", "/api/v1/plans/{plan}/manifest"),
     ("POST", "/api/v1/plans/{plan}/chunks"),

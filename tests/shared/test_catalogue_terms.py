@@ -72,7 +72,7 @@ def test_what_is_shown_of_a_name_finds_it(name: bytes) -> None:
         ("GROẞ", "gross"),
         ("ﬂux e\ufb03cace", "flux efficace"),
         ("Ĳssel", "ijssel"),
-        ("L’été d‘avant", "l'été d'avant"),
+        ("L’été d\u2018avant", "l'été d'avant"),
         ("l'hiver", "l\u2019hiver"),
         ("2024\u20132026 bilan", "2024-2026 bilan"),
         ("anne\u2011lise", "anne-lise"),

@@ -34,7 +34,7 @@ _TYPED = str.maketrans(
         "đ": "d",
         "ð": "d",
         "ħ": "h",
-        "ı": "i",
+        "\u0131": "i",  # without its dot
         "ł": "l",
         "ŧ": "t",
         "þ": "th",

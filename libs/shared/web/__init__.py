@@ -5,6 +5,7 @@ from __future__ import annotations
 from libs.shared.web.app import Check, create_app, create_monitor
 from libs.shared.web.bodies import Limit, Limits, most_bytes, pieces_of, read_body
 from libs.shared.web.documents import Open, behind, is_known, note_known
+from libs.shared.web.heads import is_head
 from libs.shared.web.problems import problem_response
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "behind",
     "create_app",
     "create_monitor",
+    "is_head",
     "is_known",
     "most_bytes",
     "note_known",

@@ -18,6 +18,7 @@ from libs.shared.settings import Network
 from libs.shared.web import problems
 from libs.shared.web.admission import Admission
 from libs.shared.web.bodies import Limits
+from libs.shared.web.heads import Heads
 from libs.shared.web.proxies import Proxies
 from libs.shared.web.requests import Surroundings
 
@@ -66,6 +67,7 @@ def create_app(
     )
     problems.install(app)
     app.state.ready = ready
+    app.add_middleware(Heads)
     app.add_middleware(Admission, limits=bodies, agents_at=agents_at)
     app.add_middleware(Surroundings, service=service, headers=headers or {})
     app.add_middleware(Proxies, trusted=trusted_proxies)

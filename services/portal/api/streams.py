@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from libs.shared import errors, logs
+from libs.shared import errors, logs, web
 
 Piece = TypeVar("Piece", bytes, memoryview)
 
@@ -35,7 +35,10 @@ class Stream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves the answer; what can't be read on is left unfinished, which readers notice."""
-        async with aclosing(cast("AsyncGenerator[bytes, None]", self.body_iterator)):
+        async with aclosing(cast("AsyncGenerator[bytes, None]", self.body_iterator)) as body:
+            if web.is_head(scope):
+                await anext(body, None)  # only what was begun closes what it reads from
+                self.body_iterator = _nothing()
             try:
                 await super().__call__(scope, receive, send)
             except errors.Refusal as refusal:
@@ -55,6 +58,11 @@ async def primed(stream: AsyncGenerator[Piece, None]) -> AsyncIterator[Piece]:
                 yield piece
 
     return rest()
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
 
 
 async def _one(stream: AsyncGenerator[Piece, None]) -> AsyncIterator[Piece]:

@@ -72,6 +72,11 @@ async def write(
             yield piece
 
 
+async def view(pool: Pool, place: Place) -> None:
+    """Somebody sees how large an archive is, and nothing of what is in it."""
+    await log.note_alone(pool, place.actor, acts.FolderViewed(*place.shown))
+
+
 async def measure(pool: Pool, place: Place, archive: Archive) -> int | None:
     """How many bytes `write` will yield, told by the catalogue alone.
 

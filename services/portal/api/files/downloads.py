@@ -7,6 +7,7 @@ from email.utils import format_datetime
 
 from fastapi import APIRouter, Request, Response
 
+from libs.shared import web
 from services.portal.actions.files import archives, browsing, downloads, spans
 from services.portal.actions.files.archives import Format
 from services.portal.actions.files.browsing import Place
@@ -26,14 +27,14 @@ _INERT = {
 }
 
 
-@router.api_route("/plans/{plan}/file", methods=["GET", "HEAD"], dependencies=[Downloading])
+@router.get("/plans/{plan}/file", dependencies=[Downloading])
 async def download_file(request: Request, asked: AtPoint, resources: ResourcesOf) -> Response:
     """One file, or a part of it."""
     place = await browsing.find_place(resources.pool, asked)
     wanted = request.headers.get("range"), request.headers.get("if-range")
     part = downloads.choose_part(place, *wanted)
     status, headers = _describe(place, part)
-    if request.method == "HEAD":
+    if web.is_head(request.scope):
         await downloads.view(resources.pool, place)
         return Response(None, status, headers, _OCTETS)
     reader = await spans.open_reader(resources, place.tenant_id)
@@ -61,16 +62,15 @@ def _describe(place: Place, part: ByteRange) -> tuple[int, dict[str, str]]:
 
 @router.get("/plans/{plan}/archive", dependencies=[Downloading])
 async def download_archive(
+    request: Request,
     asked: AtPoint,
     resources: ResourcesOf,
     format: Format = "zip",  # noqa: A002 - the query's own name
 ) -> Response:
     """A folder with all that lies below it."""
     place = await browsing.find_place(resources.pool, asked)
-    reader = await spans.open_reader(resources, place.tenant_id)
-    length = await archives.measure(resources.pool, place, archives.ARCHIVES[format]())
-    archive = archives.ARCHIVES[format]()
-    body = await primed(archives.write(resources.pool, reader, place, archive))
+    kind = archives.ARCHIVES[format]
+    length = await archives.measure(resources.pool, place, kind())
     name = place.entry.name or place.plan.name.encode()
     headers = {
         **_INERT,
@@ -79,7 +79,12 @@ async def download_archive(
     }
     if length is not None:
         headers["Content-Length"] = str(length)
-    return Stream(body, 200, headers, archive.media_type)
+    if web.is_head(request.scope):
+        await archives.view(resources.pool, place)
+        return Response(None, 200, headers, kind.media_type)
+    reader = await spans.open_reader(resources, place.tenant_id)
+    body = await primed(archives.write(resources.pool, reader, place, kind()))
+    return Stream(body, 200, headers, kind.media_type)
 
 
 def _http_date(mtime_ns: int) -> str:

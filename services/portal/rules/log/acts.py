@@ -161,6 +161,13 @@ class FolderDownloaded(_AtAPlace):
 
 
 @dataclass(frozen=True)
+class FolderViewed(_AtAPlace):
+    """How large an archive of a path would be: without its content."""
+
+    code = "folder-viewed"
+
+
+@dataclass(frozen=True)
 class RestoreListed(_AtAPlace):
     """The list of files and chunks that a restore begins with."""
 
@@ -338,6 +345,7 @@ ACTS: tuple[type[Act], ...] = (
     FileViewed,
     FileDownloaded,
     FolderDownloaded,
+    FolderViewed,
     RestoreListed,
     RestoreRead,
     TenantsListed,
