@@ -1,0 +1,1 @@
+"""Builds what clients' machines get, into `dist/`: `./run package`."""
