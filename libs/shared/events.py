@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar, Literal, TypeVar
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from libs.shared.reasons import Reason
 Locale = Literal["fr", "en"]
 Outcome = Literal["succeeded", "succeeded_with_warnings", "failed"]
 SubscriptionState = Literal["active", "ending", "ended", "suspended", "destroyed"]
+What = Literal["storage", "seats"]
+"""What is ordered: bytes, or how many people may have an account."""
 
 
 class Part(BaseModel):
@@ -135,6 +138,59 @@ class PasswordIssued(Event):
     def beside(self) -> str:
         """All that stands beside the sealed password: the seal opens with nothing else."""
         return f"coffre/password/v1 {self.model_dump_json(exclude={'sealed_password'})}"
+
+
+class Offer(Part):
+    """A size of storage that can be ordered, and what it costs a month before tax."""
+
+    storage_bytes: int
+    monthly: Decimal
+
+
+@event("offers.changed.v1")
+class OffersChanged(Event):
+    """The next sizes of storage that a client could order, and their prices."""
+
+    version: int
+    currency: str
+    offers: tuple[Offer, ...]
+
+
+class OrderLine(Part):
+    """What is due for a month by an order, before tax; month: such as `2026-11`.
+
+    quantity: bytes or seats."""
+
+    rule: Literal["storage-month", "seats-month", "seats-entry"]
+    month: str
+    quantity: int
+    amount: Decimal
+    currency: str
+    vat_percent: Decimal
+
+
+@event("order.confirmed.v1")
+class OrderConfirmed(Event):
+    """More or less storage, or seats, were ordered; or less could not take effect.
+
+    lines: what is due for the month of the order and for the next one. monthly: as soon as it has
+    taken effect. is_kept: less was ordered before, and could not take effect, as more was in use.
+    """
+
+    order_id: UUID
+    what: What
+    before: int
+    after: int
+    ordered_at: datetime
+    effective_at: datetime
+    lines: tuple[OrderLine, ...]
+    monthly: Decimal
+    currency: str
+    by: str
+    in_provider_name: bool
+    reason: str
+    clause: str
+    is_kept: bool = False
 
 
 @event("recipients.changed.v1")

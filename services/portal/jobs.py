@@ -9,6 +9,7 @@ from libs.shared.database import transaction
 from libs.shared.runtime import Job, Jobs
 from services.portal import store
 from services.portal.actions.clients import subscription
+from services.portal.actions.orders import effects, offers
 from services.portal.actions.resources import Resources
 from services.portal.rules import guesses, people
 from services.portal.rules.log.chain import COFFRE
@@ -46,7 +47,19 @@ async def prune_credentials(resources: Resources) -> None:
         await store.log.forget_restores(conn, now - people.TOKEN_LIFE)
 
 
+async def take_orders_effect(resources: Resources) -> int:
+    """Gives clients less where its month has begun; returns how often."""
+    return await effects.take_due_effects(resources.pool)
+
+
+async def tell_offers(resources: Resources) -> int:
+    """Tells reporting of new prices, clients and months; returns of how many clients."""
+    return await offers.tell_all(resources.pool)
+
+
 JOBS: Jobs[Resources] = [
     Job("end_subscriptions", timedelta(seconds=30), end_subscriptions),
+    Job("take_orders_effect", timedelta(seconds=30), take_orders_effect),
+    Job("tell_offers", timedelta(minutes=1), tell_offers),
     Job("prune_credentials", timedelta(seconds=30), prune_credentials),
 ]

@@ -8,6 +8,8 @@ from libs.shared import clock
 from libs.shared.database import Connection
 from libs.shared.events import (
     ExpiryHeld,
+    OffersChanged,
+    OrderConfirmed,
     PasswordIssued,
     PlanDeclared,
     RecipientInvited,
@@ -32,6 +34,8 @@ def handlers(resources: Resources) -> Handlers:
         RecipientInvited: partial(on_recipient_invited, resources),
         ExpiryHeld: partial(on_expiry_held, resources),
         StorageDamaged: partial(on_storage_damaged, resources),
+        OffersChanged: on_offers_changed,
+        OrderConfirmed: partial(on_order_confirmed, resources),
     }
 
 
@@ -89,3 +93,14 @@ async def on_storage_damaged(resources: Resources, conn: Connection, event: Stor
     """Tells the hotline of damaged storage."""
     await store.clients.lock(conn, event.tenant_id)
     await actions.damage.report_damage(conn, resources, event)
+
+
+async def on_offers_changed(conn: Connection, event: OffersChanged) -> None:
+    """Keeps what the client could order next."""
+    await store.offers.put(conn, event.tenant_id, event)
+
+
+async def on_order_confirmed(resources: Resources, conn: Connection, event: OrderConfirmed) -> None:
+    """Mails what was ordered."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.orders.confirm(conn, resources, event)

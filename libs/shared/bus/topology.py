@@ -41,6 +41,8 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.PasswordIssued,
         events.RecipientsChanged,
         events.RecipientInvited,
+        events.OffersChanged,
+        events.OrderConfirmed,
     ),
 }
 
@@ -66,6 +68,8 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.PasswordIssued,
         events.RecipientsChanged,
         events.RecipientInvited,
+        events.OffersChanged,
+        events.OrderConfirmed,
         events.ExpiryHeld,
         events.StorageDamaged,
     ),

@@ -7,12 +7,13 @@ which old mail readers show as a box.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime, format_timedelta
-from babel.numbers import format_decimal, format_percent
+from babel.dates import format_date, format_datetime, format_timedelta
+from babel.numbers import format_currency, format_decimal, format_percent
 
 from libs.shared.events import Locale, Outcome
 from libs.shared.reasons import Reason
@@ -151,6 +152,22 @@ class Tongue:
     def percent(self, part: int, whole: int) -> str:
         """Writes a share in whole percent: `19 %`, `19%`; `whole` is more than 0."""
         return _wide(format_percent(part / whole, locale=self.locale))
+
+    def money(self, amount: Decimal, currency: str) -> str:
+        """Writes an amount to the cent: `12,00 €`, `€12.00`."""
+        digits = format_currency(amount, currency, locale=self.locale, currency_digits=False)
+        return _wide(digits)
+
+    def month(self, day: date) -> str:
+        """Writes the month of a day: `novembre 2026`, `November 2026`."""
+        return _wide(format_date(day, "MMMM y", locale=self.locale))
+
+    def of_month(self, day: date) -> str:
+        """Writes the month of a day after a noun: `d’avril 2026`, `of April 2026`."""
+        said = self.month(day)
+        if self.locale == "en":
+            return f"of {said}"
+        return f"d’{said}" if said[0] in "ao" else f"de {said}"
 
     def moment(self, at: datetime | None) -> str:
         """Writes a date and time as read on the reader's clock: `22/11/2026 02:14`."""

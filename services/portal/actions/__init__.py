@@ -7,11 +7,13 @@ from services.portal.actions import (
     files,
     log,
     machines,
+    orders,
     people,
     recipients,
     resources,
     restore,
     runs,
+    users,
 )
 
 __all__ = [
@@ -19,9 +21,11 @@ __all__ = [
     "files",
     "log",
     "machines",
+    "orders",
     "people",
     "recipients",
     "resources",
     "restore",
     "runs",
+    "users",
 ]

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.portal.api import clients, people, recipients, restore, runs
+from services.portal.api import clients, orders, people, recipients, restore, runs, users
 from services.portal.api.bodies import BODIES
 from services.portal.api.files import browsing, downloads, searching
 
 __all__ = ["BODIES", "router"]
 
 router = APIRouter(prefix="/api/v1")
-for part in (people, clients, runs, recipients, browsing, downloads, restore, searching):
+for part in (
+    people,
+    clients,
+    runs,
+    recipients,
+    orders.clients,
+    orders.operators,
+    users,
+    browsing,
+    downloads,
+    restore,
+    searching,
+):
     router.include_router(part.router)

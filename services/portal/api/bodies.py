@@ -9,6 +9,7 @@ from libs.shared.web import Limit, Limits
 _OPEN = Limit(160 << 10, seconds=15, pause_seconds=5, most_values=20)  # anybody may send it
 _ANSWER = Limit(4 << 10, seconds=10, pause_seconds=5)  # whoever has a link of a mail
 _JSON = Limit(64 << 10, seconds=30, most_values=100)
+_PRICES = Limit(256 << 10, seconds=30, most_values=10_000)
 _FORM = Limit(64 << 10, seconds=30)
 
 BODIES: Limits = {
@@ -23,11 +24,21 @@ BODIES: Limits = {
     ("POST", "/api/v1/administrators/reset"): _JSON,
     ("POST", "/api/v1/plans/{plan}/recipients"): _JSON,
     ("POST", "/api/v1/plans/{plan}/chunks"): Limit(restores.MAX_REQUEST_BYTES, seconds=60),
+    ("POST", "/api/v1/tenants/{tenant_id}/orders/preview"): _JSON,
+    ("POST", "/api/v1/tenants/{tenant_id}/orders"): _JSON,
+    ("PUT", "/api/v1/tenants/{tenant_id}/orders/allowed"): _JSON,
+    ("POST", "/api/v1/tenants/{tenant_id}/quota/revise"): _JSON,
+    ("PUT", "/api/v1/prices"): _PRICES,
+    ("POST", "/api/v1/orders/preview"): _JSON,
+    ("POST", "/api/v1/orders"): _JSON,
+    ("POST", "/api/v1/users"): _JSON,
+    ("PATCH", "/api/v1/users/{user_id}"): _JSON,
     ("POST", "/sign-in"): _OPEN,
     ("POST", "/password"): _OPEN,
     ("POST", "/sign-out"): _FORM,
     ("POST", "/account"): _FORM,
     ("POST", "/plans/{plan}/recipients"): _FORM,
+    ("POST", "/orders"): _FORM,
     ("POST", "/invitations/{token}"): _ANSWER,
     ("POST", "/clients/{tenant_id}/enrolments"): _FORM,
     ("POST", "/clients/{tenant_id}/agents/{agent_id}/revoke"): _FORM,

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.portal.rules import clients, files, guesses, log, people, recipients
+from services.portal.rules import clients, files, guesses, log, orders, people, recipients, users
 
-__all__ = ["clients", "files", "guesses", "log", "people", "recipients"]
+__all__ = ["clients", "files", "guesses", "log", "orders", "people", "recipients", "users"]

@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from services.portal.store import clients, files, guesses, log, machines, people, recipients, runs
+from services.portal.store import (
+    clients,
+    files,
+    guesses,
+    log,
+    machines,
+    orders,
+    people,
+    recipients,
+    runs,
+)
 
-__all__ = ["clients", "files", "guesses", "log", "machines", "people", "recipients", "runs"]
+__all__ = [
+    "clients",
+    "files",
+    "guesses",
+    "log",
+    "machines",
+    "orders",
+    "people",
+    "recipients",
+    "runs",
+]

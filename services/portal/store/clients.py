@@ -167,6 +167,17 @@ async def set_subscription(
     return version
 
 
+async def renew(conn: Connection, tenant_id: UUID) -> int:
+    """Counts that something else about a client changed; returns its new version."""
+    version: int = await conn.fetchval(
+        """
+        UPDATE tenants SET version = version + 1 WHERE tenant_id = $1 RETURNING version
+        """,
+        tenant_id,
+    )
+    return version
+
+
 async def tell_ingest(conn: Connection, tenant: Tenant) -> None:
     """Writes where ingest reads it how a subscription stands (docs/decisions/0036)."""
     await conn.execute(

@@ -76,6 +76,16 @@ async def remember(conn: Connection, user_id: UUID, source_sha256: bytes, now: d
     )
 
 
+async def forget(conn: Connection, user_id: UUID) -> None:
+    """Forgets from where a person was signed in."""
+    await conn.execute(
+        """
+        DELETE FROM known_sources WHERE user_id = $1
+        """,
+        user_id,
+    )
+
+
 async def prune(conn: Connection, counted_before: datetime, known_before: datetime) -> None:
     """Removes guesses that weigh nothing any more, and from where nobody came for long."""
     await conn.execute(

@@ -155,6 +155,41 @@ async def set_locale(conn: Connection, user_id: UUID, locale: Locale) -> None:
     )
 
 
+async def lock(conn: Connection, tenant_id: UUID, user_id: UUID) -> Person | None:
+    """A user of a tenant, who can't sign in until the transaction ends."""
+    row = await conn.fetchrow(
+        """
+        SELECT user_id, tenant_id, role, name, email, locale FROM users
+        WHERE tenant_id = $1 AND user_id = $2 FOR UPDATE
+        """,
+        tenant_id,
+        user_id,
+    )
+    return Person(*row) if row else None
+
+
+async def change(conn: Connection, person: Person) -> None:
+    """Sets a user's name and role."""
+    await conn.execute(
+        """
+        UPDATE users SET name = $2, role = $3 WHERE user_id = $1
+        """,
+        person.user_id,
+        person.name,
+        person.role,
+    )
+
+
+async def remove(conn: Connection, user_id: UUID) -> None:
+    """Removes a user who is signed in nowhere, and is known from nowhere."""
+    await conn.execute(
+        """
+        DELETE FROM users WHERE user_id = $1
+        """,
+        user_id,
+    )
+
+
 async def add_credential(
     conn: Connection,
     user_id: UUID,

@@ -7,10 +7,21 @@ from services.reporting.actions import (
     digests,
     holds,
     mails,
+    orders,
     passwords,
     recipients,
     resources,
     runs,
 )
 
-__all__ = ["damage", "digests", "holds", "mails", "passwords", "recipients", "resources", "runs"]
+__all__ = [
+    "damage",
+    "digests",
+    "holds",
+    "mails",
+    "orders",
+    "passwords",
+    "recipients",
+    "resources",
+    "runs",
+]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.portal.actions.clients import opening, subscription, telling
+from services.portal.actions.clients import contracts, opening, subscription, telling
 
-__all__ = ["opening", "subscription", "telling"]
+__all__ = ["contracts", "opening", "subscription", "telling"]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID, uuid4
 
 import asyncpg
 
-from libs.shared import clock, errors, keys, outbox
-from libs.shared.database import Connection, Pool, transaction
-from libs.shared.events import Locale, PasswordIssued
+from libs.shared import clock, errors
+from libs.shared.database import Pool, transaction
+from libs.shared.events import Locale
 from services.portal import store
 from services.portal.actions import log
-from services.portal.actions.clients import telling
+from services.portal.actions.clients import contracts, telling
+from services.portal.actions.people import issuing
 from services.portal.actions.people.passwords import Passwords
 from services.portal.rules import people
 from services.portal.rules.log import acts
@@ -79,7 +79,7 @@ async def open_tenant(
 ) -> UUID:
     """Creates a client company; its administrator is mailed a one-time password.
 
-    Raises EmailTaken, TenantKnown.
+    Raises EmailTaken, TenantKnown, NoPrice, SizeNotOffered.
     """
     now = clock.now()
     tenant = Tenant(
@@ -116,8 +116,11 @@ async def open_tenant(
             await store.people.add(
                 conn, administrator, hashed, password_expires_at=expires_at, now=now
             )
+            await contracts.open_contract(conn, operator, tenant, now)
             await telling.publish_tenant(conn, tenant)
-            await _issue_password(conn, mail_key, administrator, password, expires_at, first=True)
+            await issuing.issue_password(
+                conn, mail_key, administrator, password, expires_at, first=True
+            )
             await log.note(conn, operator, acts.TenantOpened(tenant.name), tenant.tenant_id)
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name == "users_email":
@@ -183,32 +186,5 @@ async def reset_password(
         ):
             raise errors.Conflict("The password was changed at this moment; try again.")
         await store.people.drop_credentials(conn, person.user_id)
-        await _issue_password(conn, mail_key, person, password, expires_at, first=False)
+        await issuing.issue_password(conn, mail_key, person, password, expires_at, first=False)
         await log.note(conn, operator, acts.PasswordReset(person.email), person.tenant_id)
-
-
-async def _issue_password(
-    conn: Connection,
-    mail_key: bytes,
-    person: Person,
-    password: str,
-    expires_at: datetime,
-    *,
-    first: bool,
-) -> None:
-    """Sends a one-time password to reporting, sealed; the outbox forgets it once delivered."""
-    if person.tenant_id is None:
-        raise RuntimeError("operators get no password by mail")
-    issued = PasswordIssued(
-        tenant_id=person.tenant_id,
-        password_id=uuid4(),
-        user_id=person.user_id,
-        name=person.name,
-        email=person.email,
-        locale=person.locale,
-        sealed_password="",
-        expires_at=expires_at,
-        first=first,
-    )
-    sealed = keys.seal_text(mail_key, password, issued.beside)
-    await outbox.add(conn, issued.model_copy(update={"sealed_password": sealed}))

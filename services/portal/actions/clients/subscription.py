@@ -12,7 +12,7 @@ from libs.shared.database import Connection, Pool, transaction
 from libs.shared.events import Event, SubscriptionEnded, SubscriptionReinstated
 from services.portal import store
 from services.portal.actions import log
-from services.portal.actions.clients import telling
+from services.portal.actions.clients import contracts, telling
 from services.portal.rules import clients
 from services.portal.rules.clients import Step
 from services.portal.rules.log import acts
@@ -72,6 +72,7 @@ async def move_subscription(
         destruction_due_at=None,
         version=version,
     )
+    await contracts.follow_subscription(conn, operator, before, step, now)
     await store.clients.tell_ingest(conn, after)
     await telling.publish_tenant(conn, after)
     event: Event | None = None

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.portal.actions.people import passwords, signing
+from services.portal.actions.people import issuing, passwords, signing
 
-__all__ = ["passwords", "signing"]
+__all__ = ["issuing", "passwords", "signing"]

@@ -324,6 +324,136 @@ class SubscriptionReinstated(_SubscriptionMoved):
 
 
 @dataclass(frozen=True)
+class OrdersListed(Act):
+    """A client's contract and its orders."""
+
+    code = "orders-listed"
+
+
+@dataclass(frozen=True)
+class OrderPreviewed(Act):
+    """What an order would cost."""
+
+    code = "order-previewed"
+    what: str
+    after: int
+
+
+@dataclass(frozen=True)
+class _Ordered(Act):
+    """A change of what a client has, in bytes or seats."""
+
+    what: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class OrderPlaced(_Ordered):
+    """More or less was ordered; `reason`: where the provider did so by itself."""
+
+    code = "order-placed"
+    reason: str
+
+
+@dataclass(frozen=True)
+class OrderTookEffect(_Ordered):
+    """The month began for which less was ordered."""
+
+    code = "order-took-effect"
+
+
+@dataclass(frozen=True)
+class OrderKept(Act):
+    """Less was ordered, and could not take effect: all stays as it was."""
+
+    code = "order-kept"
+    what: str
+    ordered: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class OrdersAllowed(Act):
+    """An operator lets a client's administrators order, or keeps them from it."""
+
+    code = "orders-allowed"
+    allowed: bool
+
+
+@dataclass(frozen=True)
+class PricesViewed(Act):
+    """The price lists."""
+
+    code = "prices-viewed"
+
+
+@dataclass(frozen=True)
+class PricesPut(Act):
+    """The price lists were replaced."""
+
+    code = "prices-put"
+    version: int
+    lists: int
+
+
+@dataclass(frozen=True)
+class MonthClosed(Act):
+    """A month of all clients was closed: of how many, with how many lines."""
+
+    code = "month-closed"
+    month: str
+    clients: int
+    lines: int
+
+
+@dataclass(frozen=True)
+class BillingExported(Act):
+    """What is due for a month, of one client or of all."""
+
+    code = "billing-exported"
+    month: str
+
+
+@dataclass(frozen=True)
+class UsersListed(Act):
+    """A client's people with an account."""
+
+    code = "users-listed"
+
+
+@dataclass(frozen=True)
+class _OfUser(Act):
+    """Something about a person with an account."""
+
+    email: str
+
+
+@dataclass(frozen=True)
+class UserOpened(_OfUser):
+    """An administrator gave somebody an account; a one-time password was mailed."""
+
+    code = "user-opened"
+    role: str
+
+
+@dataclass(frozen=True)
+class UserChanged(_OfUser):
+    """An administrator set somebody's name and role."""
+
+    code = "user-changed"
+    name: str
+    role: str
+
+
+@dataclass(frozen=True)
+class UserClosed(_OfUser):
+    """An administrator took somebody's account away."""
+
+    code = "user-closed"
+
+
+@dataclass(frozen=True)
 class OperatorTokenInstalled(Act):
     """The installation named another bearer token of its first operator."""
 
@@ -365,6 +495,20 @@ ACTS: tuple[type[Act], ...] = (
     SubscriptionSuspended,
     SubscriptionResumed,
     SubscriptionReinstated,
+    OrdersListed,
+    OrderPreviewed,
+    OrderPlaced,
+    OrderTookEffect,
+    OrderKept,
+    OrdersAllowed,
+    PricesViewed,
+    PricesPut,
+    MonthClosed,
+    BillingExported,
+    UsersListed,
+    UserOpened,
+    UserChanged,
+    UserClosed,
     OperatorTokenInstalled,
 )
 """Every act there is; pages and exports have a sentence for each."""

@@ -11,6 +11,7 @@ from services.reporting.mail.letters import (
     hotline,
     invitation,
     links,
+    order,
     password,
     recipients,
     report,
@@ -28,6 +29,7 @@ __all__ = [
     "hotline",
     "invitation",
     "links",
+    "order",
     "password",
     "recipients",
     "report",
@@ -46,5 +48,6 @@ KINDS: dict[str, Kind[Any]] = {
         invitation.KIND,
         digest.KIND,
         held.KIND,
+        order.KIND,
     )
 }

@@ -18,3 +18,8 @@ def link_recipients(portal_url: str, plan_id: UUID) -> str:
 def link_invitation(portal_url: str, token: str) -> str:
     """Returns where somebody accepts a client's reports, or declines them."""
     return f"{portal_url.rstrip('/')}/invitations/{token}"
+
+
+def link_orders(portal_url: str) -> str:
+    """Returns where an administrator sees the contract, and orders."""
+    return f"{portal_url.rstrip('/')}/orders"

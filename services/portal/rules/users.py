@@ -1,0 +1,47 @@
+"""Who may have an account at a client's, and what its administrators may do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from libs.shared import errors
+from services.portal.rules.people import Person
+
+
+def check_administered(people: Iterable[Person]) -> None:
+    """Raises LastAdministrator unless somebody of a client remains who administers it."""
+    if not any(one.role == "administrator" for one in people):
+        raise LastAdministrator
+
+
+class LastAdministrator(errors.Refusal):
+    """A client always has somebody who may order, answer and let others in."""
+
+    code = "last-administrator"
+    status = 409
+    title = "This is the last administrator"
+
+    @property
+    def detail(self) -> str:
+        return "Make somebody else an administrator first."
+
+
+class SeatsUsed(errors.Refusal):
+    """Everybody with an account needs a seat; `order`: what one more would cost, if it can be."""
+
+    code = "seats-used"
+    status = 409
+    title = "All seats are taken"
+
+    def __init__(self, seats: int, order: dict[str, Any] | None) -> None:
+        super().__init__(seats)
+        self.seats = seats
+        self.order = order
+
+    @property
+    def detail(self) -> str:
+        return f"All {self.seats} seats of the contract are taken; order one more, or close a user."
+
+    def extra(self) -> dict[str, Any]:
+        return {"order": self.order}
