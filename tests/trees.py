@@ -135,11 +135,9 @@ def _build_specials(root: Path, top: int) -> list[bytes]:
     finally:
         os.fchdir(here)
         os.close(here)
-    specials = [b"fifo", b"socket"]
     if os.geteuid() == 0:
         os.mknod(root / "device", stat.S_IFCHR | 0o600, os.makedev(1, 3))
-        specials.append(b"device")
-    return specials
+    return [b"socket"]
 
 
 def _write(folder: int, name: bytes, content: bytes, mode: int) -> None:
@@ -197,6 +195,10 @@ def _compare(
         differences.append(f"{path!r} is of {b.st_mtime_ns}, not {a.st_mtime_ns}")
     if owners and (a.st_uid, a.st_gid) != (b.st_uid, b.st_gid):
         differences.append(f"{path!r} belongs to {b.st_uid}:{b.st_gid}")
+    if a.st_rdev != b.st_rdev:
+        differences.append(f"{path!r} is device {b.st_rdev}, not {a.st_rdev}")
+    if (a.st_nlink > 1) != (b.st_nlink > 1) and kind == stat.S_IFREG:
+        differences.append(f"{path!r} has {b.st_nlink} names, not {a.st_nlink}")
     if kind == stat.S_IFLNK:
         if os.readlink(name, dir_fd=one) != os.readlink(name, dir_fd=other):
             differences.append(f"{path!r} points elsewhere")

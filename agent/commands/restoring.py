@@ -137,6 +137,11 @@ def _restore(portal: Portal, wish: Wish, teller: Teller) -> int:
             f"{duration_text(result.duration_seconds)}. {count_text(result.files, 'file')}, "
             f"{size_text(result.bytes_written)}; {result.files_already_there} were there already, "
             f"{len(result.not_restored)} not restored."
+            + (
+                " Contents of those that were there were not compared: --overwrite does."
+                if result.files_already_there and not wish.overwrite
+                else ""
+            )
             + (f" {result.renamed} have another name here." if result.renamed else "")
         )
     return result.exit_code

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from agent.config import globs
-from agent.config.settings import Dump, DumpKind, Hooks, Plan, Profile
+from agent.config.settings import LABELS, Dump, DumpKind, Hooks, Plan, Profile
 from agent.config.tables import Table
 from agent.platforms import SYSTEM, paths
 
@@ -51,6 +51,7 @@ def _plan(table: Table) -> Plan:
         profile=cast("Profile", table.choice("profile", PROFILES) or SYSTEM),
         exclude_caches=table.switch("exclude_caches", True),
         exclude_if_present=_file_names(table, "exclude_if_present", (".nobackup",)),
+        exclude_attributes=table.texts("exclude_attributes", LABELS),
         one_file_system=table.switch("one_file_system", False),
         max_file_size_bytes=table.size("max_file_size"),
         min_files=table.number("min_files", 0, 10**12),

@@ -90,11 +90,16 @@ class Bandwidth:
         return self.limit_bytes
 
 
+LABELS = ("security.selinux",)
+"""Attributes that a system gives by its own rules, and another by others."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is copied, how often, and who reads the reports.
 
     exclude: gitignore patterns, those of the exclude files included, the shipped list not.
+    exclude_attributes: patterns of extended attributes that are not copied.
     min_files, min_size_bytes: less than that found makes the run fail; None for no such check.
     """
 
@@ -109,6 +114,7 @@ class Plan:
     profile: Profile = "none"
     exclude_caches: bool = True
     exclude_if_present: tuple[str, ...] = (".nobackup",)
+    exclude_attributes: tuple[str, ...] = LABELS
     one_file_system: bool = False
     max_file_size_bytes: int | None = None
     min_files: int | None = None

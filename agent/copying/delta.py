@@ -8,17 +8,32 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from agent.platforms import folders
+from agent.platforms.attributes import number_of
 from agent.telling import oserrors
 from agent.telling.counters import Counters, Missed
 from agent.walking import records
-from agent.walking.reading import LARGEST_CHUNK_LIST_BYTES, FileGone, FileReader, settled
-from agent.walking.records import Reader, Record
-from agent.walking.tree import FILE, FOLDER, LINK, Listing, Row
-from libs.shared.entries import Entry, FolderDelta
+from agent.walking.beside import Beside
+from agent.walking.reading import (
+    LARGEST_CHUNK_LIST_BYTES,
+    READ_AGAIN,
+    FileGone,
+    FileReader,
+    settled,
+)
+from agent.walking.records import Held, Reader, Record
+from agent.walking.tree import FILE, FOLDER, LINK, Listing, Row, row_of
+from libs.shared.entries import Entry, FolderDelta, find_fault
 from libs.shared.reasons import Reason
 
 REMOVED_AT_ONCE = 5_000
 CHANGED_WHILE_READ = Reason("changed-while-read")
+COPIED_ALL_THE_SAME = frozenset(
+    {CHANGED_WHILE_READ.code, "attributes-unread", "attributes-too-long"}
+)
+"""What is said of files that were copied, if not as well as they should be."""
+
+Known = tuple[Row, Held]
+"""What is remembered of an entry."""
 
 _GONE = frozenset({errno.ENOENT, errno.ELOOP, errno.ENXIO})
 
@@ -48,14 +63,16 @@ class Comparison:
         emit: Emit,
         counters: Counters,
         on_missed: Callable[[bytes, Missed], None],
+        beside: Beside,
     ) -> None:
+        self._beside = beside
         self._known = known
         self._writer = writer
         self._files = files
         self._emit = emit
         self._counters = counters
         self._on_missed = on_missed
-        self._held: dict[bytes, tuple[Row, bytes]] = {}
+        self._held: dict[bytes, Known] = {}
 
     def compare(self, listings: Iterable[Listing]) -> None:
         """Emit every difference and write the new records."""
@@ -118,7 +135,7 @@ class Comparison:
     def _compare_folder(self, listing: Listing, old: Record | None) -> None:
         self._writer.begin(self._known)
         before = self._known_of(listing, old)
-        now: list[tuple[Row, bytes]] = []
+        now: list[Known] = []
         upserts: list[Entry] = []
         for row in listing.rows:
             known = before.pop(row[0], None)
@@ -126,10 +143,10 @@ class Comparison:
                 now.append(known)
                 continue
             taken = self._take(listing, row, known)
-            if taken is None:
-                continue
-            now.append(taken)
-            self._add_upsert(upserts, taken, known)
+            if taken is not None:
+                taken = self._add_upsert(listing, upserts, taken, known)
+            if taken is not None:
+                now.append(taken)
         for name, reason in listing.unseen.items():
             self._on_missed(join(listing.path, name), Missed(reason))
             if (known := before.pop(name, None)) is not None:
@@ -141,19 +158,20 @@ class Comparison:
         if upserts or removed:
             self._emit(FolderDelta(listing.path, upserts, removed))
         more = listing.up_to is not None
-        record = records.record_of(listing.path, [row for row, _ in now], [c for _, c in now], more)
+        rows, held = [row for row, _ in now], [one for _, one in now]
+        record = records.record_of(listing.path, rows, held, more)
         self._count(record)
         self._counters.files_in_hand = self._counters.bytes_in_hand = 0
         self._writer.add(record)
 
-    def _known_of(self, listing: Listing, old: Record | None) -> dict[bytes, tuple[Row, bytes]]:
+    def _known_of(self, listing: Listing, old: Record | None) -> dict[bytes, Known]:
         """What was known of a folder, of a large one up to the last name of this part."""
         before, self._held = self._held, {}
         names: set[bytes] | None = None
         while old is not None:
             last = b""
-            for row, content in records.unpack_record(old):
-                before[row[0]] = row, content
+            for row, held in records.unpack_record(old):
+                before[row[0]] = row, held
                 last = row[0]
             has_more = old.more
             self._known.advance()
@@ -171,7 +189,7 @@ class Comparison:
                 del before[name]
         return before
 
-    def _remove_all_but_few(self, path: bytes, gone: dict[bytes, tuple[Row, bytes]]) -> list[bytes]:
+    def _remove_all_but_few(self, path: bytes, gone: dict[bytes, Known]) -> list[bytes]:
         """Count what is gone and emit most of it; returns the names that are left to emit."""
         self._counters.files_removed += sum(row[1] >> 12 == FILE for row, _ in gone.values())
         removed = list(gone)
@@ -181,14 +199,20 @@ class Comparison:
         return removed
 
     def _add_upsert(
-        self, upserts: list[Entry], taken: tuple[Row, bytes], known: tuple[Row, bytes] | None
-    ) -> None:
+        self, listing: Listing, upserts: list[Entry], taken: Known, known: Known | None
+    ) -> Known | None:
+        """Have an entry sent that isn't what it was; returns what to remember of it."""
         if known is not None and taken is known:
-            return
+            return taken
         entry = records.entry_of(*taken)
         was_file = known is not None and known[0][1] >> 12 == FILE
         if known is not None and records.entry_of(*known) == entry:
-            return
+            return taken
+        if (fault := find_fault(entry)) is not None:
+            # The server refuses the batch that it is in, and with it the whole run.
+            reason = Reason("entry-over-limit", detail=fault)
+            self._on_missed(join(listing.path, entry.name), Missed(reason))
+            return known
         upserts.append(entry)
         if entry.kind == "f":
             if was_file:
@@ -197,20 +221,14 @@ class Comparison:
                 self._counters.files_new += 1
         elif was_file:
             self._counters.files_removed += 1
+        return taken
 
-    def _take(
-        self, listing: Listing, row: Row, known: tuple[Row, bytes] | None
-    ) -> tuple[Row, bytes] | None:
+    def _take(self, listing: Listing, row: Row, known: Known | None) -> Known | None:
         """The entry as it is now; as it was if it can't be read; None if it isn't there."""
-        kind = row[1] >> 12
-        if kind == FOLDER:
-            return row, b""
         try:
-            if kind == LINK:
-                read_ns = time.time_ns()
-                target = folders.read_link(row[0], listing.descriptor)
-                return settled(row, read_ns), target
-            return self._take_file(listing, row, known)
+            if row[1] >> 12 == FILE:
+                return self._take_file(listing, row, known)
+            return self._take_other(listing, row)
         except FileGone:
             return None
         except OSError as error:
@@ -219,16 +237,24 @@ class Comparison:
             self._on_missed(join(listing.path, row[0]), Missed(oserrors.reason_of(error)))
             return known
 
-    def _take_file(
-        self, listing: Listing, row: Row, known: tuple[Row, bytes] | None
-    ) -> tuple[Row, bytes] | None:
+    def _take_other(self, listing: Listing, row: Row) -> Known:
+        kind, read_ns = row[1] >> 12, time.time_ns()
+        if kind == FOLDER:
+            return row, self._beside.marked(listing, row, b"")
+        status = folders.status_in(row[0], listing.descriptor)
+        content = number_of(status)
+        if kind == LINK:
+            content = folders.read_link(row[0], listing.descriptor)
+        return settled(row, read_ns), self._beside.marked(listing, row, content)
+
+    def _take_file(self, listing: Listing, row: Row, known: Known | None) -> Known | None:
         if listing.contents:
             self._counters.bytes_read += row[3]
             return row, listing.contents[row[0]]
-        if known is not None and _is_known_by_server_only(known[0], row):
-            return row, known[1]
+        if known is not None and (marked := self._take_marks(listing, row, known)) is not None:
+            return marked
         self._counters.files_in_hand += 1
-        taken, content, has_changed = self._files.read(listing.descriptor, row)
+        taken, content, has_changed, status = self._files.read(listing.descriptor, row)
         self._counters.bytes_read += taken[3]
         path = join(listing.path, row[0])
         if len(content) > LARGEST_CHUNK_LIST_BYTES:
@@ -236,7 +262,25 @@ class Comparison:
             return known
         if has_changed:
             self._on_missed(path, Missed(CHANGED_WHILE_READ))
-        return taken, content
+        return taken, self._beside.held(listing, taken, content, status)
+
+    def _take_marks(self, listing: Listing, row: Row, known: Known) -> Known | None:
+        """A file of which all but the content is looked at; None where it must be read.
+
+        What changed without its size and time must be explained by mode, owner, attributes or
+        names: else only ctime tells that its content may be another.
+        """
+        is_told_by_server = _is_known_by_server_only(known[0], row)
+        if not is_told_by_server and not _has_same_content(known[0], row):
+            return None
+        read_ns = time.time_ns()
+        status = folders.status_in(row[0], listing.descriptor)
+        if row_of(row[0], status)[1:6] != row[1:6]:
+            return None
+        held = self._beside.held(listing, row, records.content_of(known[1]), status)
+        if is_told_by_server or held != known[1] or _marks_of(known[0]) != _marks_of(row):
+            return settled(row, read_ns), held
+        return None
 
 
 def _overlook_times(listing: Listing, old: Record) -> None:
@@ -248,6 +292,15 @@ def _overlook_times(listing: Listing, old: Record) -> None:
 def _is_known_by_server_only(known: Row, now: Row) -> bool:
     """The same file as far as the server's list tells: size and time, without inode and ctime."""
     return known[1] >> 12 == FILE and known[2:6] == (0, now[3], now[4], 0)
+
+
+def _has_same_content(known: Row, now: Row) -> bool:
+    """The same file but for ctime, mode and owner, as far as that may be believed at all."""
+    return known[1] >> 12 == FILE and known[2:5] == now[2:5] and known[5] not in (0, READ_AGAIN)
+
+
+def _marks_of(row: Row) -> tuple[int, int, int]:
+    return row[1], row[6], row[7]
 
 
 def join(folder: bytes, name: bytes) -> bytes:

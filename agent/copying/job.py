@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import Config, Plan
-from agent.copying.delta import CHANGED_WHILE_READ
+from agent.copying.delta import COPIED_ALL_THE_SAME
 from agent.copying.state import PlanState, Remembered
 from agent.dumps.taking import Taken
 from agent.programs.hooks import Hooks
@@ -93,13 +93,17 @@ class Job:
             sentence = f"{shown_absolute(path)}: {missed.sentence}"
             self.teller.say(sentence, "warning", **missed_shown(path, missed))
 
+    def lose_attributes(self, path: bytes, reason: Reason) -> None:
+        """Note a path that is copied without some of its attributes."""
+        self.miss(path, Missed(reason))
+
     def missed_in_a_row(self) -> dict[str, int]:
         """For each file that could not be read now: in how many runs in a row."""
         before = self.remembered.missed
         return {
             path.hex(): before.get(path.hex(), 0) + 1
             for path, missed in self.not_copied.items()
-            if missed.reason != CHANGED_WHILE_READ
+            if missed.reason.code not in COPIED_ALL_THE_SAME
         }
 
     def records(self, writer: Writer) -> Path:

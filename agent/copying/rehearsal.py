@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.config import Dump
-from agent.copying.delta import Comparison, join
+from agent.copying.delta import Comparison, Known, join
 from agent.dumps.folder import as_before, with_dumps
 from agent.server.ingest import MAX_IDS_ASKED, Ingest
 from agent.telling.counters import Counters, Missed
+from agent.walking.beside import Beside
 from agent.walking.reading import FileReader
 from agent.walking.records import Reader, Record
 from agent.walking.tree import Listing, Row, Tree
@@ -51,17 +52,17 @@ class Found:
 class Rehearsal(Comparison):
     """A comparison that opens no file."""
 
-    def __init__(self, known: Reader, found: Found) -> None:
+    def __init__(self, known: Reader, found: Found, beside: Beside) -> None:
         reader = FileReader(bytes(32), _pass_over)
-        super().__init__(known, Nowhere(), reader, _emit_nothing, found.counters, self._miss)
+        super().__init__(
+            known, Nowhere(), reader, _emit_nothing, found.counters, self._miss, beside
+        )
         self._found = found
 
     def _miss(self, path: bytes, missed: Missed) -> None:
         self._found.unreadable[path] = missed
 
-    def _take_file(
-        self, listing: Listing, row: Row, known: tuple[Row, bytes] | None
-    ) -> tuple[Row, bytes] | None:
+    def _take_file(self, listing: Listing, row: Row, known: Known | None) -> Known | None:
         if known is not None and (known[0][3], known[0][4]) == (row[3], row[4]):
             # Its owner or another name of it changed; what it holds most likely not.
             return row, known[1]
@@ -85,7 +86,7 @@ def rehearse(tree: Tree, known_file: Path | None, dumps: Sequence[Dump] = ()) ->
         walk = tree.walk()
         if dumps:
             walk = with_dumps(walk, as_before(dumps), found.unreadable.__setitem__)
-        Rehearsal(known, found).compare(walk)
+        Rehearsal(known, found, Beside((), _pass_over)).compare(walk)
     finally:
         known.close()
     found.largest.sort(reverse=True)
@@ -114,7 +115,7 @@ def growth_of(
     known = Reader(known_file)
     reader = FileReader(chunk_key, growth.offer)
     comparison = Comparison(
-        known, Nowhere(), reader, _emit_nothing, Counters(), lambda path, missed: None
+        known, Nowhere(), reader, _emit_nothing, Counters(), _pass_over, Beside((), _pass_over)
     )
     try:
         comparison.compare(tree.walk())
@@ -162,7 +163,7 @@ class _Growth:
         self._window, self._window_bytes = [], 0
 
 
-def _pass_over(chunk_id: bytes, content: bytes | memoryview) -> None:
+def _pass_over(_subject: bytes, _told: object) -> None:
     return None
 
 

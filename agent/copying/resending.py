@@ -54,7 +54,8 @@ def resend(
     return len(wanted) - len(left)
 
 
-def _needs(row: Row, content: bytes, wanted: set[bytes]) -> bool:
+def _needs(row: Row, held: records.Held, wanted: set[bytes]) -> bool:
+    content = records.content_of(held)
     return row[1] >> 12 == FILE and any(
         content[at : at + CHUNK_ID_BYTES] in wanted for at in range(0, len(content), CHUNK_ID_BYTES)
     )

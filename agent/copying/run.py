@@ -27,6 +27,7 @@ from agent.telling.failures import ENROL_FIRST, AgentError, Problem
 from agent.telling.progress import Totals, copying, counted
 from agent.telling.results import Result, shown
 from agent.telling.teller import Teller
+from agent.walking.beside import Beside
 from agent.walking.opening import outermost
 from agent.walking.reading import FileReader
 from agent.walking.records import Reader, RecordsDamaged, Writer
@@ -180,7 +181,8 @@ def _copy(job: Job, started: StartedRun, tree: Tree, known_file: Path | None) ->
         sender.emit(delta)
 
     too_large = TooLarge(job.teller, job.plan.max_file_size_bytes)
-    comparison = Comparison(known, writer, files, emit, job.counters, job.miss)
+    beside = Beside(job.plan.exclude_attributes, job.lose_attributes)
+    comparison = Comparison(known, writer, files, emit, job.counters, job.miss, beside)
     try:
         walk = job.sources.watch(too_large.watch(tree.walk()))
         comparison.compare(_with_dumps(job, files, walk))

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from agent.server.ingest import MAX_IDS_ASKED, Ingest
 from agent.telling.counters import Counters
-from libs.shared.entries import Entry, FolderDelta, encode_batch
+from libs.shared.entries import Entry, FolderDelta, encode_batch, weight_of
 from libs.shared.packs import MAX_CUT_BYTES, Pack, PackBuilder, compress
 
 WINDOW_BYTES = 3 * 1024 * 1024
@@ -32,7 +32,6 @@ BATCHES_FOR_A_PACK = 3
 MAX_REMEMBERED_IDS = 100_000
 BATCH_ENTRIES = 10_000
 BATCH_BYTES = 6 * 1024 * 1024
-_ENTRY_BYTES = 80
 
 T = TypeVar("T")
 
@@ -179,18 +178,17 @@ class Sender:
         part: list[Entry] = []
         part_bytes = 0
         for entry in entries:
-            if part and part_bytes + len(entry.chunks) > BATCH_BYTES:
+            weight = len(entry.chunks) + len(entry.attributes)
+            if part and part_bytes + weight > BATCH_BYTES:
                 self._add_part(FolderDelta(folder, part, removed))
                 part, part_bytes, removed = [], 0, []
             part.append(entry)
-            part_bytes += len(entry.chunks)
+            part_bytes += weight
         self._add_part(FolderDelta(folder, part, removed))
 
     def _add_part(self, delta: FolderDelta) -> None:
         count = len(delta.upserts) + len(delta.removed)
-        weight = len(delta.folder) + sum(
-            _ENTRY_BYTES + len(entry.name) + len(entry.chunks) for entry in delta.upserts
-        )
+        weight = len(delta.folder) + sum(weight_of(entry) for entry in delta.upserts)
         if self._deltas and (
             self._deltas_entries + count > BATCH_ENTRIES
             or self._deltas_bytes + weight > BATCH_BYTES

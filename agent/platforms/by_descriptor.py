@@ -6,10 +6,11 @@ import operator
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 
-from agent.platforms import attributes, locks
+from agent.platforms import attributes, extended, locks
+from agent.platforms.attributes import Marks
 
 assert sys.platform != "win32"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -151,28 +152,69 @@ def finish_file(
     descriptor: int,
     _name: bytes,
     _folder: int,
-    mode: int,
-    mtime_ns: int,
-    owner: tuple[int, int] | None,
-) -> int:
-    """Give a file its owner, time and mode, and close it; how many were refused."""
+    marks: Marks,
+) -> Collection[str]:
+    """Give a file its marks, and close it; which of them were refused."""
     try:
-        return attributes.give(descriptor, mode, mtime_ns, owner)
+        return attributes.give(descriptor, marks)
     finally:
         os.close(descriptor)
 
 
-def finish_folder(folder: int, mode: int, mtime_ns: int, owner: tuple[int, int]) -> int:
-    """Give a folder its owner, time and mode; how many were refused."""
-    return attributes.give(folder, mode, mtime_ns, owner)
+def mend_file(name: bytes, folder: int, marks: Marks) -> Collection[str]:
+    """Give a file that is there its marks; which of them were refused."""
+    try:
+        descriptor = open_file(name, folder)
+    except PermissionError:
+        return {attributes.MODES}
+    return finish_file(descriptor, name, folder, marks)
 
 
-def make_link(
-    target: bytes, name: bytes, folder: int, mtime_ns: int, owner: tuple[int, int]
-) -> int:
-    """Make a symlink with its owner and time; how many were refused."""
+def mend_link(name: bytes, folder: int, marks: Marks) -> Collection[str]:
+    """Give a symlink, a FIFO or a device that is there its marks; which of them were refused."""
+    return attributes.give_link(name, _path(name, folder), marks, folder)
+
+
+def finish_folder(folder: int, marks: Marks) -> Collection[str]:
+    """Give a folder its marks; which of them were refused."""
+    return attributes.give(folder, marks)
+
+
+def make_link(target: bytes, name: bytes, folder: int, marks: Marks) -> Collection[str]:
+    """Make a symlink with its marks; which of them were refused."""
     os.symlink(target, name, dir_fd=folder)
-    return attributes.give_link(name, mtime_ns, owner, folder)
+    return attributes.give_link(name, _path(name, folder), marks, folder)
+
+
+def make_special(
+    kind: int, device: tuple[int, int], name: bytes, folder: int, marks: Marks
+) -> Collection[str]:
+    """Make a FIFO or a device with its marks; which of them were refused."""
+    os.mknod(name, kind | 0o600, os.makedev(*device), dir_fd=folder)
+    # Nobody is in its way: it was made a moment ago, and in place of it no link would be followed.
+    refused = attributes.give_link(name, _path(name, folder), marks, folder)
+    os.chmod(name, marks.mode, dir_fd=folder)
+    return refused
+
+
+def link_file(name: bytes, folder: int, new: bytes, other: int) -> None:
+    """Give a file one more name, in another folder maybe."""
+    os.link(name, new, src_dir_fd=folder, dst_dir_fd=other, follow_symlinks=False)
+
+
+def attributes_of(name: bytes, folder: int) -> dict[bytes, bytes]:
+    """The attributes of what is in it, a symlink's own; of the folder itself for no name."""
+    return extended.read(_path(name, folder) if name else folder)
+
+
+def attributes_at(path: bytes) -> dict[bytes, bytes]:
+    """The attributes of what lies at a path of the tree, symlinks followed."""
+    return extended.read(os.path.realpath(b"/" + path))
+
+
+def _path(name: bytes, folder: int) -> bytes:
+    """What an entry of an open folder is called where no descriptor is taken."""
+    return b"/proc/self/fd/%d/%s" % (folder, name)
 
 
 def open_up(folder: int) -> None:

@@ -11,10 +11,11 @@ import errno
 import itertools
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, suppress
 
-from agent.platforms import attributes, locks, paths
+from agent.platforms import attributes, extended, locks, paths
+from agent.platforms.attributes import Marks
 
 _SYSTEM = "windows" if os.name == "nt" else "linux"
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
@@ -210,28 +211,64 @@ def finish_file(
     descriptor: int,
     name: bytes,
     folder: int,
-    mode: int,
-    mtime_ns: int,
-    owner: tuple[int, int] | None,
-) -> int:
-    """Give a file its owner, time and mode, and close it; how many were refused."""
+    marks: Marks,
+) -> Collection[str]:
+    """Give a file its marks, and close it; which of them were refused."""
     # First: what is written last is the time, and it is written when the file is closed.
     os.close(descriptor)
-    return attributes.give(_at(name, folder), mode, mtime_ns, owner)
+    return mend_file(name, folder, marks)
 
 
-def finish_folder(folder: int, mode: int, mtime_ns: int, owner: tuple[int, int]) -> int:
-    """Give a folder its owner, time and mode; how many were refused."""
-    return attributes.give(_open[folder], mode, mtime_ns, owner)
+def mend_file(name: bytes, folder: int, marks: Marks) -> Collection[str]:
+    """Give a file that is there its marks; which of them were refused."""
+    return attributes.give(_at(name, folder), marks)
 
 
-def make_link(
-    target: bytes, name: bytes, folder: int, mtime_ns: int, owner: tuple[int, int]
-) -> int:
-    """Make a symlink, with its owner and time where symlinks have any; how many were refused."""
+def mend_link(name: bytes, folder: int, marks: Marks) -> Collection[str]:
+    """Give a symlink, a FIFO or a device that is there its marks; which of them were refused."""
+    path = _at(name, folder)
+    return attributes.give_link(path, path, marks)
+
+
+def finish_folder(folder: int, marks: Marks) -> Collection[str]:
+    """Give a folder its marks; which of them were refused."""
+    return attributes.give(_open[folder], marks)
+
+
+def make_link(target: bytes, name: bytes, folder: int, marks: Marks) -> Collection[str]:
+    """Make a symlink, with its marks where symlinks have any; which of them were refused."""
     path = _at(name, folder)
     os.symlink(_text(target), path)
-    return attributes.give_link(path, mtime_ns, owner)
+    return attributes.give_link(path, path, marks)
+
+
+def make_special(
+    kind: int, device: tuple[int, int], name: bytes, folder: int, marks: Marks
+) -> Collection[str]:
+    """Make a FIFO or a device with its marks; which of them were refused."""
+    path = _at(name, folder)
+    if not hasattr(os, "mknod"):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+    os.mknod(path, kind | 0o600, os.makedev(*device))
+    refused = attributes.give_link(path, path, marks)
+    os.chmod(path, marks.mode)
+    return refused
+
+
+def link_file(name: bytes, folder: int, new: bytes, other: int) -> None:
+    """Give a file one more name, in another folder maybe."""
+    os.link(_at(name, folder), _at(new, other))
+
+
+def attributes_of(name: bytes, folder: int) -> dict[bytes, bytes]:
+    """The attributes of what is in it, a symlink's own; of the folder itself for no name."""
+    return extended.read(_at(name, folder) if name else _open[folder])
+
+
+def attributes_at(path: bytes) -> dict[bytes, bytes]:
+    """The attributes of what lies at a path of the tree, symlinks followed."""
+    real = os.path.realpath(paths.system_path(os.fsdecode(path), _SYSTEM))
+    return extended.read(real)
 
 
 def open_up(folder: int) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import errno
 import stat
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 
 from agent.platforms import folders
 from agent.restore.collisions import NO_FOLDER, InTheWay, is_folded, taken_for_another
+from libs.shared.attributes import ACL_DEFAULT
 
 MAX_OPEN_FOLDERS = 128
+
+OnReplaced = Callable[[bytes, bytes], None]
+"""Takes the path of what a folder is put in the place of, and where it led if it was a symlink."""
 
 
 class Folder:
@@ -20,13 +25,21 @@ class Folder:
     `keeps_modes` whether its file system does, both unknown before the first.
     """
 
-    __slots__ = ("is_fresh", "keeps_modes", "number", "owner")
+    __slots__ = ("_heir", "is_fresh", "keeps_modes", "number", "owner")
 
     def __init__(self, number: int, is_fresh: bool) -> None:
         self.number = number
         self.is_fresh = is_fresh
         self.keeps_modes: bool | None = None
         self.owner = (-1, -1)
+        self._heir: bool | None = None
+
+    @property
+    def is_heir(self) -> bool:
+        """Does it give ACLs of its own to what is made in it?"""
+        if self._heir is None:
+            self._heir = ACL_DEFAULT in folders.attributes_of(b"", self.number)
+        return self._heir
 
     def __del__(self) -> None:
         with suppress(OSError):
@@ -34,9 +47,20 @@ class Folder:
 
 
 class Folders:
-    """Folders by path, the last used ones open; makes_folders: make those that aren't there."""
+    """Folders by path, the last used ones open; makes_folders: make those that aren't there.
 
-    def __init__(self, root: int, *, overwrite: bool, makes_folders: bool) -> None:
+    on_replaced: told of the path of what stood in the place of a folder, before it is removed.
+    """
+
+    def __init__(
+        self,
+        root: int,
+        *,
+        overwrite: bool,
+        makes_folders: bool,
+        on_replaced: OnReplaced | None = None,
+    ) -> None:
+        self._on_replaced = on_replaced
         self._root = Folder(folders.again(root), False)
         self._overwrite = overwrite
         self._makes_folders = makes_folders
@@ -107,6 +131,9 @@ class Folders:
                 return False
             if not self._overwrite:
                 raise _no_folder() from None
+            if self._on_replaced is not None:
+                is_link = stat.S_ISLNK(status.st_mode)
+                self._on_replaced(path, folders.read_link(name, place) if is_link else b"")
             folders.remove(name, place)
             folders.make_folder(name, place)
         self._made.add(path)

@@ -7,32 +7,61 @@ are written under a passing name and renamed.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from blake3 import blake3
 
 from agent.platforms import ME, folders
+from agent.platforms.attributes import marks_of
 from agent.restore.collisions import InTheWay, is_folded, taken_for_another
-from agent.restore.folders import Folder, Folders
+from agent.restore.folders import Folder, Folders, OnReplaced
+from agent.restore.sameness import (
+    SPECIALS,
+    UNFINISHED_MODE,
+    check_replaceable,
+    has_attributes,
+    is_same,
+    is_unfinished,
+)
+from agent.restore.writing import fill, write_all
 from libs.shared.entries import Entry
-from libs.shared.reasons import Reason
+from libs.shared.packs import is_named
+from libs.shared.restores import PlacedChunk
 
-UNFINISHED_MODE = 0o200
+LINKS = "names of one file"
+
+_COPIED_BYTES = 1024 * 1024
+_NO_LINKS = frozenset(
+    {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.EACCES}
+)
 
 
 class Landing:
     """The folder restored into; `root` stays the caller's.
 
-    makes_folders: make those that aren't there. `refused` counts what could not be given its
-    owner, as only root may, or its mode, as not all file systems keep.
+    makes_folders: make those that aren't there. on_replaced: told of the path of what was there
+    in the place of a folder, and is gone. `refused` counts, for each kind of marks, what could not
+    be given them: only root may give owners, and not all file systems keep all.
     """
 
-    def __init__(self, root: int, *, overwrite: bool, makes_folders: bool = True) -> None:
-        self._folders = Folders(root, overwrite=overwrite, makes_folders=makes_folders)
+    def __init__(
+        self,
+        root: int,
+        *,
+        overwrite: bool,
+        makes_folders: bool = True,
+        on_replaced: OnReplaced | None = None,
+    ) -> None:
+        self._folders = Folders(
+            root, overwrite=overwrite, makes_folders=makes_folders, on_replaced=on_replaced
+        )
         self._overwrite = overwrite
-        self.refused = 0
+        self.refused: Counter[str] = Counter()
 
     def folder(self, path: bytes, *, is_fresh: bool = False) -> Folder:
         """A folder below the root; InTheWay where it can't be one.
@@ -52,7 +81,10 @@ class Landing:
         return self._folders.has_made(path)
 
     def is_there(self, folder: Folder, entry: Entry) -> bool:
-        """Is this very entry there already? InTheWay if another one is, unless we overwrite."""
+        """Is this very entry there already? InTheWay if another one is, unless we overwrite.
+
+        One that is there gets its owner, mode and attributes, should it have others.
+        """
         try:
             status = folders.status_in(entry.name, folder.number)
         except FileNotFoundError:
@@ -60,6 +92,7 @@ class Landing:
         if is_folded(folder.number, entry.name, status):
             raise taken_for_another()
         if is_same(folder.number, entry, status):
+            self._mend(folder, entry, status)
             return True
         if is_unfinished(status):
             folders.remove(entry.name, folder.number)
@@ -67,20 +100,43 @@ class Landing:
         check_replaceable(status, self._overwrite)
         return False
 
+    def _mend(self, folder: Folder, entry: Entry, status: os.stat_result) -> None:
+        place, is_owned = folder.number, (status.st_uid, status.st_gid) == (entry.uid, entry.gid)
+        marks = marks_of(entry, owned=is_owned, heir=True)
+        if entry.kind == "f":
+            is_marked = is_owned and stat.S_IMODE(status.st_mode) == entry.mode
+            if not is_marked or not has_attributes(entry, folders.attributes_of(entry.name, place)):
+                self.refused.update(folders.mend_file(entry.name, place, marks))
+        elif not is_owned:
+            self.refused.update(folders.mend_link(entry.name, place, marks))
+
+    def holds(
+        self, folder: Folder, entry: Entry, found: Iterable[PlacedChunk], keys: Sequence[bytes]
+    ) -> bool:
+        """Does the file that is there consist of these chunks?"""
+        try:
+            descriptor = folders.open_file(entry.name, folder.number)
+        except PermissionError:
+            return False
+        try:
+            offset = 0
+            for place in found:
+                content = folders.read_at(descriptor, place.size, offset)
+                if not is_named(content, place.chunk_id, keys):
+                    return False
+                offset += place.size
+            return True
+        finally:
+            os.close(descriptor)
+
     def write_whole(self, folder: Folder, entry: Entry, content: bytes) -> None:
         """Write a file of which this is all."""
         name, descriptor = self._begin(folder, entry.name)
         try:
-            _fill(descriptor, content)
-            owner = (entry.uid, entry.gid)
-            self.refused += folders.finish_file(
-                descriptor,
-                name,
-                folder.number,
-                entry.mode,
-                entry.mtime_ns,
-                None if folder.owner == owner else owner,
-            )
+            fill(descriptor, content)
+            is_owned = folder.owner == (entry.uid, entry.gid)
+            marks = marks_of(entry, owned=is_owned, heir=folder.is_heir)
+            self.refused.update(folders.finish_file(descriptor, name, folder.number, marks))
         except OSError:
             with suppress(OSError):
                 folders.remove(name, folder.number)
@@ -114,14 +170,10 @@ class Landing:
 
     def end_growing(self, folder: Folder, entry: Entry) -> None:
         """Give a large file that is whole its owner, mode, time and name."""
-        self.refused += folders.finish_file(
-            self.open_growing(folder, entry.name),
-            passing_name(entry.name),
-            folder.number,
-            entry.mode,
-            entry.mtime_ns,
-            (entry.uid, entry.gid),
-        )
+        descriptor = self.open_growing(folder, entry.name)
+        marks = marks_of(entry, heir=folder.is_heir)
+        passing = passing_name(entry.name)
+        self.refused.update(folders.finish_file(descriptor, passing, folder.number, marks))
         self._rename(folder, entry)
 
     def drop_growing(self, folder: Folder, name: bytes) -> None:
@@ -129,26 +181,83 @@ class Landing:
         with suppress(OSError):
             folders.remove(passing_name(name), folder.number)
 
-    def make_symlink(self, folder: Folder, entry: Entry) -> None:
-        """Make a symlink with its owner and time; its target is not looked at."""
+    def make(self, folder: Folder, entry: Entry) -> None:
+        """Make a symlink, whose target is not looked at, a FIFO or a device."""
         place = folder.number
         name = entry.name if folder.is_fresh else passing_name(entry.name)
         if not folder.is_fresh:
             with suppress(FileNotFoundError):
                 folders.remove(name, place)
-        owner = (entry.uid, entry.gid)
         try:
-            self.refused += folders.make_link(entry.target, name, place, entry.mtime_ns, owner)
+            self.refused.update(self._make(entry, name, place))
         except FileExistsError:
             raise taken_for_another() from None
         if name != entry.name:
             self._rename(folder, entry)
 
+    def _make(self, entry: Entry, name: bytes, place: int) -> Iterable[str]:
+        marks = marks_of(entry)
+        if entry.kind == "l":
+            return folders.make_link(entry.target, name, place, marks)
+        major, _, minor = (entry.target or b"0:0").partition(b":")
+        return folders.make_special(
+            SPECIALS[entry.kind], (int(major), int(minor)), name, place, marks
+        )
+
+    def link(self, first: bytes, folder: Folder, entry: Entry) -> bool:
+        """Make a further name of a file that was restored; False if it is there already.
+
+        Where the target knows no such names, it becomes a copy, which counts as refused.
+        """
+        parent, _, name = first.rpartition(b"/")
+        source = self.folder(parent)
+        status = folders.status_in(name, source.number)
+        try:
+            found = folders.status_in(entry.name, folder.number)
+        except FileNotFoundError:
+            pass
+        else:
+            if (found.st_ino, found.st_dev) == (status.st_ino, status.st_dev):
+                return False
+            if is_folded(folder.number, entry.name, found):
+                raise taken_for_another()
+            if is_same(folder.number, entry, found) and not self._overwrite:
+                self.refused[LINKS] += 1
+                return False
+            if not is_unfinished(found):
+                check_replaceable(found, self._overwrite)
+        passing = passing_name(entry.name)
+        with suppress(FileNotFoundError):
+            folders.remove(passing, folder.number)
+        try:
+            folders.link_file(name, source.number, passing, folder.number)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            self.refused[LINKS] += 1
+            self._copy(name, source, passing, folder, entry)
+        folders.rename(passing, entry.name, folder.number)
+        return True
+
+    def _copy(
+        self, name: bytes, source: Folder, passing: bytes, folder: Folder, entry: Entry
+    ) -> None:
+        descriptor = folders.open_file(name, source.number)
+        try:
+            copy = folders.new_file(passing, folder.number)
+            offset = 0
+            while piece := folders.read_at(descriptor, _COPIED_BYTES, offset):
+                write_all(copy, piece, offset)
+                offset += len(piece)
+        finally:
+            os.close(descriptor)
+        marks = marks_of(entry, heir=folder.is_heir)
+        self.refused.update(folders.finish_file(copy, passing, folder.number, marks))
+
     def finish_folder(self, path: bytes, entry: Entry) -> None:
         """Give a folder its owner, mode and time, once nothing more is written in it."""
-        owner = (entry.uid, entry.gid)
         place = self.folder(path).number
-        self.refused += folders.finish_folder(place, entry.mode, entry.mtime_ns, owner)
+        self.refused.update(folders.finish_folder(place, marks_of(entry, heir=True)))
 
     def _begin(self, folder: Folder, name: bytes) -> tuple[bytes, int]:
         """(name for now, descriptor) of a new file."""
@@ -197,57 +306,6 @@ class Landing:
             check_replaceable(status, self._overwrite)
 
 
-def is_same(folder: int, entry: Entry, status: os.stat_result) -> bool:
-    """Is what was found in a folder under its name this very entry?"""
-    if entry.kind == "f" and stat.S_ISREG(status.st_mode):
-        lag_ns = entry.mtime_ns - status.st_mtime_ns
-        is_alike = status.st_size == entry.size and 0 <= lag_ns < folders.TICK_NS
-        return is_alike and (entry.mode == UNFINISHED_MODE or not is_unfinished(status))
-    return (
-        entry.kind == "l"
-        and stat.S_ISLNK(status.st_mode)
-        and folders.read_link(entry.name, folder) == entry.target
-    )
-
-
-def is_unfinished(status: os.stat_result) -> bool:
-    """Is this a file that a cut restore was about to write?"""
-    return (
-        stat.S_ISREG(status.st_mode)
-        and stat.S_IMODE(status.st_mode) == UNFINISHED_MODE
-        and status.st_nlink == 1
-        and status.st_uid == ME
-    )
-
-
-def check_replaceable(status: os.stat_result, overwrite: bool) -> None:
-    """InTheWay if what was found stays."""
-    if stat.S_ISDIR(status.st_mode):
-        raise InTheWay(Reason("folder-in-the-way"))
-    if not overwrite:
-        raise InTheWay(Reason("something-there"))
-
-
 def passing_name(name: bytes) -> bytes:
     """The name of a file while it is written: short, and the same at each try."""
     return b".coffre-restore-" + blake3(name).hexdigest(length=8).encode()
-
-
-def write_all(descriptor: int, content: bytes, offset: int) -> None:
-    """Write at a place, however often the system wants to be asked."""
-    written = folders.write_at(descriptor, content, offset)
-    while written < len(content):
-        rest = memoryview(content)[written:]
-        written += folders.write_at(descriptor, rest, offset + written)
-
-
-def _fill(descriptor: int, content: bytes) -> None:
-    """Write all of a new file; closes it if that can't be."""
-    try:
-        if content.lstrip(b"\0"):
-            write_all(descriptor, content, 0)
-        else:
-            os.ftruncate(descriptor, len(content))
-    except OSError:
-        os.close(descriptor)
-        raise

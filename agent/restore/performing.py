@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from agent.platforms import folders
+from agent.platforms import attributes, folders
 from agent.programs.stopping import stoppable
 from agent.restore import roots
 from agent.restore.collisions import NotRestored, reason_of
 from agent.restore.crew import Crew
-from agent.restore.landing import Landing
+from agent.restore.folders import Folder
+from agent.restore.landing import LINKS, Landing
+from agent.restore.links import Links
 from agent.restore.naming import landed
 from agent.restore.orders import Report, Setup
 from agent.restore.windows import Planned, Window
@@ -32,6 +34,24 @@ from agent.telling.teller import Teller
 from libs.shared.entries import CHUNK_ID_BYTES, Entry, FolderDelta
 from libs.shared.reasons import Reason
 from libs.shared.restores import PlacedChunk
+
+SPECIALS = "FIFOs and devices"
+_NOT_GIVEN = (
+    "{count} of what was restored could not be given {kind}: the target can't hold them, or you "
+    "may not set them."
+)
+_REFUSALS = {
+    attributes.OWNERS: "{count} of what was restored could not be given its owner, as only root "
+    "may; it belongs to you.",
+    attributes.MODES: "{count} of what was restored could not be given its mode: the target's file "
+    "system keeps none, or it is somebody else's.",
+    attributes.TIMES: "{count} of what was restored could not be given its time: the target's file "
+    "system has no such dates.",
+    SPECIALS: "{count} FIFOs and devices were not made: only root may make devices, and not on "
+    "each file system.",
+    LINKS: "{count} further names of files came back as files of their own: the target's file "
+    "system has no hard links.",
+}
 
 
 @dataclass(slots=True)
@@ -63,7 +83,9 @@ class Restore:
     def __init__(self, portal: Portal, wish: Wish, root: int, teller: Teller) -> None:
         self._portal, self._wish, self._teller = portal, wish, teller
         self._handle, inherited = folders.handed(root)
-        self._landing = Landing(root, overwrite=wish.overwrite)
+        self._landing = Landing(root, overwrite=wish.overwrite, on_replaced=self._note_replaced)
+        self._links = Links(self._landing)
+        self._chunk_keys: tuple[bytes, ...] = ()
         self.restored = Restored()
         self.progress = restoring(self.restored)
         self._window = Window()
@@ -83,6 +105,7 @@ class Restore:
         except BaseException:
             self._crew.stop()
             raise
+        self._link()
         self._finish_folders()
         self.restored.duration_seconds = time.monotonic() - began
         self._tell_refusals()
@@ -109,6 +132,7 @@ class Restore:
                 overwrite=wish.overwrite,
             )
             self._crew.brief(setup)
+            self._chunk_keys = manifest.chunk_keys
             places: dict[bytes, PlacedChunk] = {}
             for deltas, new_places in manifest.parts:
                 places.update((place.chunk_id, place) for place in new_places)
@@ -137,18 +161,44 @@ class Restore:
             landing.make_folder(path)
             self._folders.append((path, entry))
             self.restored.folders += 1
-        elif not is_fresh and landing.is_there(landing.folder(parent), entry):
+        elif self._links.is_further_name(path, entry):
+            pass
+        elif not is_fresh and self._is_there(parent, entry, places):
             if entry.kind == "f":
                 self.restored.files_already_there += 1
                 self.restored.bytes_already_there += entry.size
         elif entry.kind == "l":
-            landing.make_symlink(landing.folder(parent), entry)
+            landing.make(landing.folder(parent), entry)
             self.restored.symlinks += 1
+        elif entry.kind != "f":
+            self._make_special(landing.folder(parent), entry)
         elif entry.size == 0:
             landing.write_whole(landing.folder(parent), entry, b"")
             self.restored.files += 1
         else:
             self._plan_file(Planned(parent, is_fresh, entry), _find(entry, places))
+
+    def _is_there(self, parent: bytes, entry: Entry, places: dict[bytes, PlacedChunk]) -> bool:
+        """Is the entry there already? Its content is compared only if others are replaced."""
+        folder = self._landing.folder(parent)
+        if not self._landing.is_there(folder, entry):
+            return False
+        if entry.size == 0 or not self._wish.overwrite:
+            return True
+        return self._landing.holds(folder, entry, _find(entry, places), self._chunk_keys)
+
+    def _make_special(self, folder: Folder, entry: Entry) -> None:
+        try:
+            self._landing.make(folder, entry)
+        except PermissionError:
+            self._landing.refused[SPECIALS] += 1
+        else:
+            self.restored.specials += 1
+
+    def _link(self) -> None:
+        made, there = self._links.make_all(self.restored.not_restored, self._not_restored)
+        self.restored.files += made
+        self.restored.files_already_there += there
 
     def _plan_file(self, file: Planned, found: list[PlacedChunk]) -> None:
         if len(found) > 1:
@@ -174,7 +224,7 @@ class Restore:
         restored.bytes_written += report.bytes_written
         restored.bytes_fetched += report.bytes_fetched
         restored.bytes_already_there += report.bytes_kept
-        restored.owners_refused += report.refused
+        self._landing.refused.update(report.refused)
         for sentence in report.said:
             self._teller.say(sentence)
         for failed in report.failed:
@@ -229,15 +279,17 @@ class Restore:
             except (OSError, NotRestored) as error:
                 self._not_restored(path, error)
 
+    def _note_replaced(self, path: bytes, target: bytes) -> None:
+        place = shown_absolute(path)
+        was = f"a symlink to {shown(target)}" if target else "no folder"
+        self._teller.say(f"{place}: what was there, {was}, is replaced by a folder.", path=place)
+
     def _tell_refusals(self) -> None:
-        refused = self.restored.owners_refused + self._landing.refused
-        self.restored.owners_refused = refused
-        if refused:
-            self._teller.say(
-                f"{refused} files and folders could not be given their owner or mode, as only "
-                "root may on a file system that keeps them; they belong to you.",
-                "warning",
-            )
+        """Once for each kind of what the target can't hold, or we may not set."""
+        self.restored.refused = dict(sorted(self._landing.refused.items()))
+        for kind, count in self.restored.refused.items():
+            sentence = _REFUSALS.get(kind, _NOT_GIVEN).format(kind=kind, count=count)
+            self._teller.say(sentence, "warning", refused=kind, count=count)
 
 
 def _find(entry: Entry, places: dict[bytes, PlacedChunk]) -> list[PlacedChunk]:

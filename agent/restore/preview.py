@@ -10,9 +10,9 @@ from typing import Any
 from agent.platforms import folders
 from agent.restore.collisions import NO_FOLDER, InTheWay
 from agent.restore.folders import Folder, Folders
-from agent.restore.landing import check_replaceable, is_same, is_unfinished
 from agent.restore.naming import landed
 from agent.restore.performing import Wish
+from agent.restore.sameness import check_replaceable, is_same, is_unfinished
 from agent.server.connection import StreamCut
 from agent.server.portal import Portal
 from agent.telling import failures
@@ -33,6 +33,7 @@ class Previewed:
     size_bytes: int = 0
     folders: int = 0
     symlinks: int = 0
+    specials: int = 0
     files_already_there: int = 0
     bytes_already_there: int = 0
     replaced: int = 0
@@ -56,6 +57,7 @@ class Previewed:
             "bytes_to_restore": self.size_bytes,
             "folders_to_make": self.folders,
             "symlinks_to_make": self.symlinks,
+            "specials_to_make": self.specials,
             "files_already_there": self.files_already_there,
             "bytes_already_there": self.bytes_already_there,
             "entries_to_replace": self.replaced,
@@ -110,7 +112,7 @@ class _Preview:
     def _is_there(self, folder: Folder, entry: Entry, status: os.stat_result | None) -> bool:
         if status is None or is_unfinished(status):
             return False
-        if is_same(folder.number, entry, status):
+        if is_same(folder.number, entry, status, may_try=False):
             if entry.kind == "f":
                 self.found.files_already_there += 1
                 self.found.bytes_already_there += entry.size
@@ -122,6 +124,8 @@ class _Preview:
     def _count(self, entry: Entry) -> None:
         if entry.kind == "l":
             self.found.symlinks += 1
+        elif entry.kind != "f":
+            self.found.specials += 1
         else:
             self.found.files += 1
             self.found.size_bytes += entry.size

@@ -109,7 +109,7 @@ def _order(part: list[_Wanted]) -> Order:
                 entry = file.entry
                 # A huge file's list of chunks would go along with each of its pieces.
                 bare = Entry(entry.name, "f", entry.mode, entry.mtime_ns, entry.uid, entry.gid,
-                             entry.size, b"", b"")  # fmt: skip
+                             entry.size, b"", b"", entry.attributes)  # fmt: skip
                 files.append(Target(folder, bare, file.number, file.is_kept))
             found.append((number, offset))
         chunks.append(Chunk(place, found))

@@ -19,8 +19,9 @@ import msgspec
 
 from agent.platforms import folders, memory
 from agent.restore.collisions import FATAL, InTheWay, NotRestored, reason_of
-from agent.restore.landing import Landing, write_all
+from agent.restore.landing import Landing
 from agent.restore.orders import Chunk, Failed, Fatal, Order, Report, Setup, Target, receive, send
+from agent.restore.writing import write_all, write_data
 from agent.server.connection import Connection, StreamCut
 from agent.server.portal import Portal
 from agent.telling import failures
@@ -125,8 +126,10 @@ class Worker:
                 self._fail(file, error)
 
     def _write_piece(self, file: Target, offset: int, content: bytes) -> None:
-        if file.is_kept or content.lstrip(b"\0"):
+        if file.is_kept:
             write_all(self._descriptor(file), content, offset)
+        elif content.lstrip(b"\0"):
+            write_data(self._descriptor(file), content, offset)
         self._count_piece(file)
 
     def _count_piece(self, file: Target) -> None:
@@ -189,7 +192,8 @@ class Worker:
         report = self._report
         report.is_last = is_last
         report.pieces = list(self._pieces.items())
-        report.refused, self._landing.refused = self._landing.refused, 0
+        report.refused = dict(self._landing.refused)
+        self._landing.refused.clear()
         send(sys.stdout.buffer, msgspec.msgpack.encode(report))
         self._pieces.clear()
         self._report = Report(pieces=[], failed=[], said=[])

@@ -106,7 +106,10 @@ def _error_shown(failure: AgentError | None) -> dict[str, Any] | None:
 
 @dataclass
 class Restored:
-    """What a restore came to; `as_summary` is the last line of `restore --json`."""
+    """What a restore came to; `as_summary` is the last line of `restore --json`.
+
+    refused: how many could not be given what they had, by kind: owner, mode, ACLs...
+    """
 
     run: int | None = None
     run_at: str | None = None
@@ -117,7 +120,8 @@ class Restored:
     bytes_written: int = 0
     bytes_already_there: int = 0
     bytes_fetched: int = 0
-    owners_refused: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    specials: int = 0
     renamed: int = 0
     duration_seconds: float = 0.0
     not_restored: dict[bytes, Reason] = field(default_factory=dict)
@@ -134,7 +138,7 @@ class Restored:
     @property
     def has_warnings(self) -> bool:
         """Is anything not as it was?"""
-        return bool(self.not_restored or self.owners_refused or self.renamed)
+        return bool(self.not_restored or self.refused or self.renamed)
 
     def as_summary(self, plan: str) -> dict[str, Any]:
         """All members, in JSON types."""
@@ -149,11 +153,12 @@ class Restored:
             "files_already_there": self.files_already_there,
             "folders_restored": self.folders,
             "symlinks_restored": self.symlinks,
+            "specials_restored": self.specials,
             "files_not_restored": len(self.not_restored),
             "bytes_restored": self.bytes_written,
             "bytes_already_there": self.bytes_already_there,
             "bytes_fetched": self.bytes_fetched,
-            "owners_refused": self.owners_refused,
+            "refused": self.refused,
             "entries_renamed": self.renamed,
             "duration_seconds": round(self.duration_seconds, 3),
             "not_restored": [

@@ -7,13 +7,15 @@ import os
 import stat
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from blake3 import blake3
 
 from agent.platforms import folders
+from agent.walking import holes
 from agent.walking.tree import Row, row_of
 from libs.shared.entries import MAX_BATCH_BYTES
-from libs.shared.packs import WHOLE_BELOW_BYTES, Chunker
+from libs.shared.packs import MAX_CUT_BYTES, WHOLE_BELOW_BYTES, Chunker
 from libs.shared.packs.cutting import Readable
 
 LARGEST_CHUNK_LIST_BYTES = MAX_BATCH_BYTES - 1024 * 1024
@@ -52,6 +54,18 @@ def _is_fresh(changed_ns: int, read_ns: int) -> bool:
     return read_ns - tick_ns < changed_ns < read_ns + _MOST_AHEAD_NS
 
 
+class ReadFile(NamedTuple):
+    """A file that was read: the row to remember, its chunk ids, its state after the reading.
+
+    has_changed: while it was read, twice.
+    """
+
+    row: Row
+    chunks: bytes
+    has_changed: bool
+    status: os.stat_result
+
+
 class FileReader:
     """Reads files below a folder's descriptor and offers their chunks.
 
@@ -63,9 +77,10 @@ class FileReader:
         self._key = chunk_key
         self._chunker = Chunker(chunk_key)
         self._offer = offer
+        self._zeros: dict[int, bytes] = {}
 
-    def read(self, folder: int, row: Row) -> tuple[Row, bytes, bool]:
-        """(row to remember, chunk ids, whether it changed while it was read, twice).
+    def read(self, folder: int, row: Row) -> ReadFile:
+        """Read it up to the size that it has; twice if it changed meanwhile.
 
         Raises FileGone, or OSError when it can't be read.
         """
@@ -81,16 +96,16 @@ class FileReader:
                     and status.st_mtime_ns == mtime_ns
                     and status.st_ino == inode
                 ):
-                    if not content:
-                        return settled(row, read_ns), b"", False
-                    digest = blake3(content, key=self._key).digest()
-                    self._offer(digest, content)
-                    return settled(row, read_ns), digest, False
+                    digest = b""
+                    if content:
+                        digest = blake3(content, key=self._key).digest()
+                        self._offer(digest, content)
+                    return ReadFile(settled(row, read_ns), digest, False, status)
             return self._read_carefully(descriptor, row[0])
         finally:
             os.close(descriptor)
 
-    def _read_carefully(self, descriptor: int, name: bytes) -> tuple[Row, bytes, bool]:
+    def _read_carefully(self, descriptor: int, name: bytes) -> ReadFile:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             raise FileGone
@@ -99,16 +114,17 @@ class FileReader:
         for _ in range(2):
             read_ns = time.time_ns()
             os.lseek(descriptor, 0, os.SEEK_SET)
-            ids, held = self._read_chunks(descriptor, row[3])
+            ids, held = self._read_chunks(descriptor, row[3], holes.may_have(before))
             after = os.fstat(descriptor)
-            if row[4] == after.st_mtime_ns and row[3] == after.st_size:
+            if row[3:5] == row_of(name, after)[3:5]:
                 if held == row[3]:
-                    return settled(row, read_ns), ids, False
+                    return ReadFile(settled(row, read_ns), ids, False, after)
                 if row[3] == 0:
                     is_cut = held == MOST_UNTOLD_BYTES
-                    return (*row[:3], held, row[4], READ_AGAIN, *row[6:]), ids, is_cut
+                    row = (*row[:3], held, row[4], READ_AGAIN, *row[6:])
+                    return ReadFile(row, ids, is_cut, after)
             row = row_of(name, after)
-        return (*row[:3], held, row[4], READ_AGAIN, *row[6:]), ids, True
+        return ReadFile((*row[:3], held, row[4], READ_AGAIN, *row[6:]), ids, True, after)
 
     def read_stream(self, file: Readable) -> tuple[bytes, int]:
         """Cut and offer whatever gives bytes: (chunk ids, size)."""
@@ -121,10 +137,34 @@ class FileReader:
             held += len(chunk)
         return b"".join(ids), held
 
-    def _read_chunks(self, descriptor: int, size: int) -> tuple[bytes, int]:
+    def _read_chunks(self, descriptor: int, size: int, has_holes: bool) -> tuple[bytes, int]:
         """A file up to the size that it had: one that grows as it is read has no end."""
         with io.FileIO(descriptor, closefd=False) as file:
-            return self.read_stream(_UpTo(file, size or MOST_UNTOLD_BYTES))
+            if not has_holes:
+                return self.read_stream(_UpTo(file, size or MOST_UNTOLD_BYTES))
+            ids, held = b"", 0
+            for start, end, is_hole in holes.pieces(descriptor, size):
+                if is_hole:
+                    more, length = self._name_zeros(end - start), end - start
+                else:
+                    os.lseek(descriptor, start, os.SEEK_SET)
+                    more, length = self.read_stream(_UpTo(file, end - start))
+                ids, held = ids + more, held + length
+                if held < end:
+                    break  # it became shorter
+            return ids, held
+
+    def _name_zeros(self, size: int) -> bytes:
+        """The chunks of a hole, which is not read."""
+        ids = []
+        for length in (*[MAX_CUT_BYTES] * (size // MAX_CUT_BYTES), size % MAX_CUT_BYTES):
+            if length and length not in self._zeros:
+                zeros = bytes(length)
+                self._zeros[length] = blake3(zeros, key=self._key).digest()
+                self._offer(self._zeros[length], zeros)
+            if length:
+                ids.append(self._zeros[length])
+        return b"".join(ids)
 
 
 class _UpTo:

@@ -15,23 +15,46 @@ import msgspec
 import zstandard
 from blake3 import blake3
 
-from agent.walking.tree import FILE, FOLDER, LINK, Row
+from agent.walking.tree import BLOCK, CHARACTER, FIFO, FILE, FOLDER, LINK, Row
 from libs.shared import frames
 from libs.shared.entries import Entry, Kind
 from libs.shared.frames import FrameBroken
 
-MAGIC = b"CFSTATE1"
+MAGIC = b"CFSTATE2"
 FRAME_BYTES = 256 * 1024
 MAX_FRAME_BYTES = 1 << 31
-_KIND_LETTERS: dict[int, Kind] = {FILE: "f", FOLDER: "d", LINK: "l"}
+_KIND_LETTERS: dict[int, Kind] = {
+    FILE: "f",
+    FOLDER: "d",
+    LINK: "l",
+    FIFO: "p",
+    BLOCK: "b",
+    CHARACTER: "c",
+}
+_KINDS = {letter: kind for kind, letter in _KIND_LETTERS.items()}
 
 
 class RecordsDamaged(Exception):
     """The file is not what was written; compare with the server's list instead."""
 
 
+class More(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What is held of an entry that has more than most.
+
+    content: as of any other. shared: the path of the first of a file's several names.
+    """
+
+    content: bytes
+    shared: bytes
+    attributes: bytes
+
+
+Held = bytes | More
+"""A file's chunk ids, a symlink's target, a device's number; what else there is beside it."""
+
+
 class Record(msgspec.Struct, array_like=True, gc=False):
-    """One folder: its rows and, in the same order, each file's chunk ids or symlink's target.
+    """One folder: its rows and, in the same order, what is held of each.
 
     Both are kept encoded, so that an unchanged folder costs one comparison of bytes.
     A large folder has several records, one after the other by name; `more` follow all but the last.
@@ -47,7 +70,7 @@ class Record(msgspec.Struct, array_like=True, gc=False):
 
 _encode = msgspec.msgpack.Encoder().encode
 _rows_decoder = msgspec.msgpack.Decoder(list[Row])
-_contents_decoder = msgspec.msgpack.Decoder(list[bytes])
+_contents_decoder = msgspec.msgpack.Decoder(list[Held])
 _frame_decoder = msgspec.msgpack.Decoder(list[Record])
 
 
@@ -56,34 +79,49 @@ def encode_rows(rows: Sequence[Row]) -> bytes:
     return _encode(rows)
 
 
-def record_of(path: bytes, rows: list[Row], contents: list[bytes], more: bool = False) -> Record:
+def record_of(path: bytes, rows: list[Row], contents: list[Held], more: bool = False) -> Record:
     """The record of a folder, or of a part of it, whose rows are sorted by name."""
     files = [row[3] for row in rows if row[1] >> 12 == FILE]
     return Record(path, _encode(rows), _encode(contents), len(files), sum(files), more)
 
 
-def unpack_record(record: Record) -> Iterator[tuple[Row, bytes]]:
-    """(row, content) of each entry of a folder."""
+def unpack_record(record: Record) -> Iterator[tuple[Row, Held]]:
+    """(row, what is held) of each entry of a folder."""
     return zip(
         _rows_decoder.decode(record.rows), _contents_decoder.decode(record.contents), strict=True
     )
 
 
-def entry_of(row: Row, content: bytes) -> Entry:
+def content_of(held: Held) -> bytes:
+    """A file's chunk ids, a symlink's target, a device's number."""
+    return held if isinstance(held, bytes) else held.content
+
+
+def hold(content: bytes, shared: bytes, attributes: bytes) -> Held:
+    """What is held of an entry: of most the content alone."""
+    return More(content, shared, attributes) if shared or attributes else content
+
+
+def entry_of(row: Row, held: Held) -> Entry:
     """An entry as the server keeps it."""
     name, mode, _, size, mtime_ns, _, uid, gid = row
     kind = _KIND_LETTERS[mode >> 12]
-    if kind == "f":
-        return Entry(name, kind, mode & 0o7777, mtime_ns, uid, gid, size, b"", content)
-    return Entry(name, kind, mode & 0o7777, mtime_ns, uid, gid, 0, content, b"")
+    content, target, attributes = content_of(held), b"", b""
+    if isinstance(held, More):
+        target, attributes = held.shared, held.attributes
+    if kind != "f":
+        size, target, content = 0, content, b""
+    return Entry(name, kind, mode & 0o7777, mtime_ns, uid, gid, size, target, content, attributes)
 
 
-def row_of_entry(entry: Entry) -> tuple[Row, bytes]:
+def row_of_entry(entry: Entry) -> tuple[Row, Held]:
     """The row of an entry of which only the server knows: without inode and ctime."""
-    kind = {"f": FILE, "d": FOLDER, "l": LINK}[entry.kind]
+    mode = _KINDS[entry.kind] << 12 | entry.mode
     size = len(entry.target) if entry.kind == "l" else entry.size
-    row = (entry.name, kind << 12 | entry.mode, 0, size, entry.mtime_ns, 0, entry.uid, entry.gid)
-    return row, entry.target if entry.kind == "l" else entry.chunks
+    row = (entry.name, mode, 0, size, entry.mtime_ns, 0, entry.uid, entry.gid)
+    if entry.kind == "f":
+        return row, hold(entry.chunks, entry.target, entry.attributes)
+    return row, hold(entry.target, b"", entry.attributes)
 
 
 def order_of(path: bytes) -> bytes:

@@ -23,10 +23,15 @@ from agent.platforms import SYSTEM, fold, folders, paths
 from agent.telling import oserrors
 from agent.walking import opening
 from agent.walking.large import LARGE_FOLDER_ENTRIES, SortedNames
+from libs.shared.entries import MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_TIME_NS
 from libs.shared.reasons import Reason
 
 FILE, FOLDER, LINK = stat.S_IFREG >> 12, stat.S_IFDIR >> 12, stat.S_IFLNK >> 12
-KINDS = frozenset({FILE, FOLDER, LINK})
+FIFO, BLOCK, CHARACTER = stat.S_IFIFO >> 12, stat.S_IFBLK >> 12, stat.S_IFCHR >> 12
+KINDS = frozenset({FILE, FOLDER, LINK, FIFO, BLOCK, CHARACTER})
+
+NAME_TOO_LONG = Reason("name-over-limit")
+_HAVE_SIZES = frozenset({FILE, LINK})
 
 # name, st_mode, inode, size, mtime in ns, ctime in ns, uid, gid
 Row = tuple[bytes, int, int, int, int, int, int, int]
@@ -37,13 +42,15 @@ _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors(
 
 def row_of(name: bytes, status: os.stat_result) -> Row:
     """What is remembered of an entry to see whether it changed."""
-    return (name, *_fields(status))
+    mode, inode, size, mtime_ns, ctime_ns, uid, gid = _fields(status)
+    return name, mode, inode, size, _within(mtime_ns), _within(ctime_ns), uid, gid
 
 
 class Listing(msgspec.Struct):
     """One folder as it is now.
 
-    rows: sorted by name, without what is excluded or special; a folder's size is 0.
+    rows: sorted by name, without what is excluded and without sockets; only files and symlinks
+    have a size. A time that the wire can't hold stands at its border.
     unseen: names whose state could not be read, with the reason.
     unreadable: why the folder itself could not be listed, else None.
     too_large: files that are left out for their size alone.
@@ -257,8 +264,9 @@ def _kept(listing: Listing, rows: list[Row], exclusions: Exclusions) -> list[Row
     if not kinds <= KINDS:
         listing.specials = sum(row[1] >> 12 not in KINDS for row in rows)
         rows = [row for row in rows if row[1] >> 12 in KINDS]
-    if FOLDER in kinds:
-        rows = [(*row[:3], 0, *row[4:]) if row[1] >> 12 == FOLDER else row for row in rows]
+    if not kinds <= _HAVE_SIZES:
+        rows = [row if row[1] >> 12 in _HAVE_SIZES else (*row[:3], 0, *row[4:]) for row in rows]
+    rows = _within_limits(listing, rows)
     if exclusions.any_in(listing.path, [row[0] for row in rows]):
         rows = [
             row
@@ -270,6 +278,26 @@ def _kept(listing: Listing, rows: list[Row], exclusions: Exclusions) -> list[Row
             del listing.unseen[name]
     rows.sort()
     return rows
+
+
+def _within_limits(listing: Listing, rows: list[Row]) -> list[Row]:
+    """Without names that the service can't keep, and with no time beyond its borders."""
+    if not rows:
+        return rows
+    if max([row[4] for row in rows]) > MAX_TIME_NS or min([row[4] for row in rows]) < -MAX_TIME_NS:
+        rows = [(*row[:4], _within(row[4]), *row[5:]) for row in rows]
+    if max([row[5] for row in rows]) > MAX_TIME_NS or min([row[5] for row in rows]) < -MAX_TIME_NS:
+        rows = [(*row[:5], _within(row[5]), *row[6:]) for row in rows]
+    room = min(MAX_NAME_BYTES, MAX_PATH_BYTES - len(listing.path) - bool(listing.path))
+    if max([len(row[0]) for row in rows]) > room:
+        too_long = {row[0] for row in rows if len(row[0]) > room}
+        listing.unseen |= dict.fromkeys(too_long, NAME_TOO_LONG)
+        rows = [row for row in rows if row[0] not in too_long]
+    return rows
+
+
+def _within(time_ns: int) -> int:
+    return min(max(time_ns, -MAX_TIME_NS), MAX_TIME_NS)
 
 
 def _find(rows: list[Row], name: bytes) -> Row | None:

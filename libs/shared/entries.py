@@ -5,13 +5,15 @@ A batch on the wire is one zstd frame of MessagePack (docs/protocol.md, section 
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import zstandard
 
+from libs.shared import attributes as sets
 from libs.shared import errors, packs
 
 MAX_BATCH_BYTES = 8 * 1024 * 1024
@@ -25,15 +27,31 @@ _MAX_WINDOW_BYTES = 8 * 1024 * 1024
 # What an entry takes beside its name, target and chunks: seven short members.
 _ENTRY_BYTES = 64
 _MAX_I64 = 2**63 - 1
+MAX_TIME_NS = _MAX_I64
+"""The border of an entry's time, also before 1970; what lies beyond is told by an attribute."""
 _NO_NAMES = frozenset({b"", b".", b".."})
+_NEEDS_TARGET = frozenset("lbc")
+_TARGETS = {
+    "l": f"a symlink has a target of 1 to {MAX_PATH_BYTES} bytes without NUL",
+    "f": "what a file has for a target is a path from the plan's root",
+    "b": "a device has a number such as 8:1",
+    "c": "a device has a number such as 8:1",
+    "d": "a folder has no target",
+    "p": "a FIFO has no target",
+}
+_DEVICE = re.compile(rb"[0-9]{1,10}:[0-9]{1,10}")
 
-Kind = Literal["f", "d", "l"]
+Kind = Literal["f", "d", "l", "p", "b", "c"]
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
-    """One path: a file ("f"), a folder ("d") or a symlink ("l").
+    """One path: a file, a folder, a symlink, a FIFO ("p"), a block or a character device.
 
+    target: where a symlink leads; a device's number (`8:1`); of a file with several names the path
+    of the first from the plan's root, which is equal for all of them.
     chunks: the 32-byte ids of a file's chunks one after the other.
+    attributes: what it has beside its mode, as `libs.shared.attributes` writes it; most have
+    nothing, and on the wire no such member.
     """
 
     name: bytes
@@ -45,6 +63,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=
     size: int
     target: bytes
     chunks: bytes
+    attributes: bytes = b""
 
 
 class FolderDelta(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -115,7 +134,18 @@ _codecs = _Codecs()
 
 def encode_batch(deltas: Sequence[FolderDelta]) -> bytes:
     """A batch as it travels."""
-    return _codecs.compressor.compress(_codecs.encoder.encode(deltas))
+    return _codecs.compressor.compress(_codecs.encoder.encode(on_wire(deltas)))
+
+
+def on_wire(deltas: Iterable[FolderDelta]) -> list[tuple[Any, ...]]:
+    """Deltas as they are encoded."""
+    return [(one.folder, list_members(one.upserts), one.removed) for one in deltas]
+
+
+def list_members(found: Iterable[Entry]) -> list[tuple[Any, ...]]:
+    """The members that each entry has on the wire."""
+    as_tuple = msgspec.structs.astuple
+    return [as_tuple(one) if one.attributes else as_tuple(one)[:-1] for one in found]
 
 
 def decode_batch(body: bytes | bytearray | memoryview) -> list[FolderDelta]:
@@ -173,7 +203,7 @@ def cut_deltas(
         begin = 0
         filled += len(folder)
         for place, entry in enumerate(entries):
-            weight = _ENTRY_BYTES + len(entry.name) + len(entry.target) + len(entry.chunks)
+            weight = weight_of(entry)
             if filled + weight > most_bytes and (part or place > begin):
                 if place > begin:
                     part.append(FolderDelta(folder, entries[begin:place], []))
@@ -183,6 +213,12 @@ def cut_deltas(
         part.append(FolderDelta(folder, entries[begin:], []))
     if part:
         yield part
+
+
+def weight_of(entry: Entry) -> int:
+    """About how many bytes an entry takes before it is compressed."""
+    weight = _ENTRY_BYTES + len(entry.name) + len(entry.target) + len(entry.chunks)
+    return weight + len(entry.attributes)
 
 
 def check_batch(deltas: Sequence[FolderDelta]) -> int:
@@ -204,7 +240,7 @@ def check_batch(deltas: Sequence[FolderDelta]) -> int:
         if bad is not None:
             raise EntryRejected(_join(delta.folder, bad), "this is no name of a file")
         for entry in delta.upserts:
-            fault = _find_fault(entry)
+            fault = find_fault(entry)
             if fault is not None:
                 raise EntryRejected(_join(delta.folder, entry.name), fault)
     return count
@@ -240,21 +276,20 @@ def _join(folder: bytes, name: bytes) -> bytes:
     return folder + b"/" + name if folder else name
 
 
-def _find_fault(entry: Entry) -> str | None:
-    """What is wrong with an entry beside its name."""
+def find_fault(entry: Entry) -> str | None:
+    """What is wrong with an entry beside its name; None for nothing."""
     if not (
         0 <= entry.mode <= 0o7777
         and 0 <= entry.size <= _MAX_I64
         and 0 <= entry.uid <= _MAX_I64
         and 0 <= entry.gid <= _MAX_I64
-        and -_MAX_I64 <= entry.mtime_ns <= _MAX_I64
+        and -MAX_TIME_NS <= entry.mtime_ns <= MAX_TIME_NS
     ):
         return "mode, size, owner or time is out of range"
-    if entry.kind == "l":
-        if not 1 <= len(entry.target) <= MAX_PATH_BYTES or b"\0" in entry.target:
-            return f"a symlink has a target of 1 to {MAX_PATH_BYTES} bytes without NUL"
-    elif entry.target:
-        return "only a symlink has a target"
+    if (entry.target or entry.kind in _NEEDS_TARGET) and not _is_target(entry):
+        return _TARGETS[entry.kind]
+    if entry.attributes and (fault := sets.find_fault(entry.attributes)) is not None:
+        return fault
     chunk_bytes = len(entry.chunks)
     if entry.kind != "f":
         return "only a file has a size and chunks" if entry.size or chunk_bytes else None
@@ -265,6 +300,17 @@ def _find_fault(entry: Entry) -> str | None:
     ):
         return f"{chunk_bytes} bytes of chunk ids for a file of {entry.size} bytes"
     return None
+
+
+def _is_target(entry: Entry) -> bool:
+    target = entry.target
+    if entry.kind in "bc":
+        return _DEVICE.fullmatch(target) is not None
+    if not 1 <= len(target) <= MAX_PATH_BYTES:
+        return False
+    if entry.kind == "f":
+        return _find_bad_name(target.split(b"/")) is None
+    return entry.kind == "l" and b"\0" not in target
 
 
 def most_chunks(size: int) -> int:

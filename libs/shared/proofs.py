@@ -18,12 +18,12 @@ import msgspec
 from blake3 import blake3
 
 from libs.shared import errors, sealing
-from libs.shared.entries import Entry
 from libs.shared.sealing import SealingKeys
 
 MODULUS = 1 << 256
-ENTRY_FIELDS = 9
-"""What of an entry is proven: name, kind, mode, mtime, uid, gid, size, target, chunk ids."""
+ENTRY_FIELDS = 10
+"""What is proven of an entry: name, kind, mode, mtime, uid, gid, size, target, chunk ids, and its
+attributes, which are left out where there are none."""
 
 _NONCE_BYTES = 16
 _DIGEST_BYTES = 32
@@ -82,8 +82,10 @@ class Prover:
         self._hiding_key = _derive(keys, "hiding")
         self._chain_key = _derive(keys, "chain")
 
-    def entry(self, fields: Sequence[Any] | Entry) -> int:
+    def entry(self, fields: Sequence[Any]) -> int:
         """What an entry adds to its folder's digest; `fields` are the ENTRY_FIELDS in order."""
+        if not fields[-1]:
+            fields = fields[:-1]
         return _from_bytes(blake3(_encode(fields), key=self._entry_key).digest(), "big")
 
     def folder(self, name: bytes, digest: int) -> int:

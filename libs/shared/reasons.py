@@ -217,6 +217,10 @@ CODES: dict[str, Meaning] = {
     "too-large": Meaning(_FILE, amount="bytes", unit="bytes"),
     "emptied": Meaning(_FILE, amount="files at the last run", unit="number"),
     "name-of-dumps": Meaning(_FILE),
+    "name-over-limit": Meaning(_FILE),
+    "entry-over-limit": Meaning(_FILE, detail="which limit"),
+    "attributes-unread": Meaning(_FILE, detail=_SYSTEM),
+    "attributes-too-long": Meaning(_FILE, "the attribute's name"),
     # What else a restore can't do.
     "name-too-long": Meaning(_UNRESTORED),
     "name-unsupported": Meaning(_UNRESTORED),

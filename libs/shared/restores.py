@@ -15,7 +15,7 @@ import msgspec
 import zstandard
 
 from libs.shared import errors, frames
-from libs.shared.entries import FolderDelta, check_batch, decompress
+from libs.shared.entries import FolderDelta, check_batch, decompress, on_wire
 from libs.shared.frames import Source
 from libs.shared.packs import MAX_CHUNK_BYTES
 
@@ -74,7 +74,8 @@ _codecs = _Codecs()
 
 def encode_part(part: Part) -> bytes:
     """A part as a frame of the list, which `frames.END` ends."""
-    return frames.frame(_codecs.compressor.compress(_codecs.encoder.encode(part)))
+    plain = _codecs.encoder.encode((on_wire(part.deltas), part.places))
+    return frames.frame(_codecs.compressor.compress(plain))
 
 
 def read_parts(source: Source) -> Iterator[Part]:

@@ -16,6 +16,7 @@ from agent.copying.delta import Comparison
 from agent.exclusions import Rules
 from agent.telling.counters import Counters, Missed
 from agent.walking import reading
+from agent.walking.beside import Beside
 from agent.walking.reading import COARSE_TICK_NS, READ_AGAIN, TICK_NS, FileReader, settled
 from agent.walking.records import (
     Reader,
@@ -39,6 +40,7 @@ class Copied:
     entries: dict[str, Entry] = field(default_factory=dict)
     contents: dict[bytes, bytes] = field(default_factory=dict)
     missed: dict[str, Missed] = field(default_factory=dict)
+    lost: dict[bytes, object] = field(default_factory=dict)
     bytes_read: int = 0
 
     def content(self, name: str) -> bytes:
@@ -73,6 +75,7 @@ class Copies:
             lambda delta: copied.entries.update({os.fsdecode(e.name): e for e in delta.upserts}),
             counters,
             lambda path, missed: copied.missed.__setitem__(Path(os.fsdecode(path)).name, missed),
+            Beside((), copied.lost.__setitem__),
         )
         comparison.compare(Tree([str(self._root)], Rules(), []).walk())
         writer.finish()

@@ -18,6 +18,7 @@ from agent.copying.delta import Comparison
 from agent.exclusions import Rules
 from agent.telling.counters import Counters
 from agent.walking import reading, records
+from agent.walking.beside import Beside
 from agent.walking.reading import FileReader
 from agent.walking.records import Reader, Writer
 from agent.walking.tree import Tree
@@ -83,7 +84,13 @@ def compare(root: Path, known: Path | None, new: Path) -> tuple[list[FolderDelta
     files = FileReader(KEY, lambda _id, _content: None)
     missed: list[bytes] = []
     comparison = Comparison(
-        reader, writer, files, emitted.append, counters, lambda path, _: missed.append(path)
+        reader,
+        writer,
+        files,
+        emitted.append,
+        counters,
+        lambda path, _: missed.append(path),
+        Beside((), lambda path, _: missed.append(path)),
     )
     comparison.compare(Tree([str(root)], Rules(), []).walk())
     writer.finish()

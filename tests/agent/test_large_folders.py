@@ -16,6 +16,7 @@ from agent.copying.delta import REMOVED_AT_ONCE, Comparison
 from agent.exclusions import Rules
 from agent.telling.counters import Counters
 from agent.walking import large, records
+from agent.walking.beside import Beside
 from agent.walking.large import SortedNames
 from agent.walking.reading import FileReader
 from agent.walking.records import Reader, Writer
@@ -61,8 +62,15 @@ def compare(
     counters = Counters()
     files = FileReader(bytes(32), lambda chunk_id, content: None)
     reader = Reader(known)
+    lost: list[object] = []
     comparison = Comparison(
-        reader, writer, files, deltas.append, counters, lambda path, reason: None
+        reader,
+        writer,
+        files,
+        deltas.append,
+        counters,
+        lambda *missed: lost.append(missed),
+        Beside((), lambda *missed: lost.append(missed)),
     )
     comparison.compare(listings(times, cuts))
     reader.close()

@@ -12,6 +12,7 @@ import pytest
 
 from agent.exclusions import Exclusions, Rules
 from agent.platforms import by_descriptor, by_path, paths, places_of
+from agent.platforms.attributes import Marks
 from agent.platforms.locks import try_lock
 from agent.restore.naming import landed
 from libs.shared.entries import Entry, FolderDelta
@@ -166,13 +167,13 @@ def test_folders_are_reached_without_following_symlinks(tmp_path: Path, folders:
     descriptor = reach.new_file(b".b", new)
     assert reach.write_at(descriptor, b"yz", 1) == 2
     assert reach.write_at(descriptor, b"x", 0) == 1
-    assert reach.finish_file(descriptor, b".b", new, 0o640, 10**18, mine) == 0
+    assert not reach.finish_file(descriptor, b".b", new, Marks(0o640, 10**18, mine))
     descriptor = reach.open_unfinished(b".b", new)
     assert reach.read_at(descriptor, 10, 1) == b"yz"
     os.close(descriptor)
     reach.rename(b".b", b"b", new)
-    assert reach.make_link(b"b", b"c", new, 10**18, mine) == 0
-    assert reach.finish_folder(new, 0o750, 10**18, mine) == 0
+    assert not reach.make_link(b"b", b"c", new, Marks(0o777, 10**18, mine))
+    assert not reach.finish_folder(new, Marks(0o750, 10**18, mine))
     made = tmp_path / "real" / "new"
     assert (made / "c").read_bytes() == b"xyz"
     assert [path.lstat().st_mtime_ns for path in (made, made / "b", made / "c")] == [10**18] * 3

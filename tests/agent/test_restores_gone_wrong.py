@@ -119,7 +119,7 @@ def test_a_mere_user_gets_the_files_as_theirs(
         "--to", str(tmp_path / "mere"), COFFRE_PASSWORD=PASSWORD, mere_user=True,
     )  # fmt: skip
     assert mere.returncode == 3
-    assert mere.stderr.count("could not be given their owner") == 1
+    assert mere.stderr.count("could not be given its owner") == 1
     letter = Path(f"{tmp_path}/mere{papers}/letter.txt").stat()
     assert (letter.st_uid, stat.S_IMODE(letter.st_mode)) == (0, 0o755)
     client.restore(machine, tmp_path / "back")

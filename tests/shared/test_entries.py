@@ -12,7 +12,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.shared import entries
+from libs.shared import attributes, entries
 from libs.shared.entries import Entry, FolderDelta
 
 ID = bytes(range(32))
@@ -28,6 +28,10 @@ def a_folder(name: bytes = b"sub") -> Entry:
 
 def a_symlink(name: bytes = b"link", target: bytes = b"../gone") -> Entry:
     return Entry(name, "l", 0o777, 0, 0, 0, 0, target, b"")
+
+
+def a_device(name: bytes = b"disk") -> Entry:
+    return Entry(name, "b", 0o660, 0, 0, 6, 0, b"8:1", b"")
 
 
 def check(entry: Entry, folder: bytes = b"srv/data") -> int:
@@ -68,7 +72,13 @@ deltas = st.builds(
     FolderDelta,
     st.lists(names, max_size=5).map(b"/".join),
     st.lists(
-        st.one_of(file_entries, symlinks, st.builds(a_folder, names)),
+        st.builds(
+            lambda entry, found: msgspec.structs.replace(entry, attributes=attributes.write(found)),
+            st.one_of(
+                file_entries, symlinks, st.builds(a_folder, names), st.builds(a_device, names)
+            ),
+            st.dictionaries(st.sampled_from([b"user.a", b"security.x"]), st.binary(max_size=9)),
+        ),
         max_size=4,
         unique_by=lambda entry: entry.name,
     ),
@@ -93,6 +103,29 @@ def test_a_batch_has_exactly_this_form() -> None:
     )
 
 
+def test_attributes_cost_only_entries_that_have_some() -> None:
+    """Whoever has none is on the wire what it was before there were any."""
+    with_some = msgspec.structs.replace(
+        a_file(b"b", 1), attributes=attributes.write({b"user.x": b"1"})
+    )
+    batch = [FolderDelta(b"srv", [a_file(b"a", 1), with_some], [])]
+    ((_, (plain, more), _),) = msgspec.msgpack.decode(
+        zstandard.decompress(entries.encode_batch(batch))
+    )
+    assert len(plain) == 9
+    assert more[9:] == [msgspec.msgpack.encode([[b"user.x", b"1"]])]
+
+
+def test_times_from_year_1_to_year_30828_keep_each_nanosecond() -> None:
+    """What the wire's 64 bits can't hold is told beside them."""
+    for time_ns in (-62_135_596_800 * 10**9, 910_692_730_085 * 10**9 + 999_999_999, -(2**63) - 1):
+        kept = attributes.write({attributes.TIME: attributes.write_time(time_ns)})
+        assert check(msgspec.structs.replace(a_file(), attributes=kept)) == 1
+        assert attributes.time_of(entries.MAX_TIME_NS, kept) == time_ns
+    far = attributes.write({attributes.TIME: attributes.write_time(10**30)})
+    assert attributes.time_of(0, far) == 910_692_730_085 * 10**9
+
+
 @pytest.mark.parametrize(
     "entry",
     [
@@ -107,6 +140,13 @@ def test_a_batch_has_exactly_this_form() -> None:
         a_symlink(),
         a_symlink(target=b"/etc/passwd"),
         a_symlink(target=b"t" * 4096),
+        a_device(),
+        msgspec.structs.replace(a_device(), kind="p", target=b""),
+        msgspec.structs.replace(a_file(), target=b"srv/first name"),
+        msgspec.structs.replace(a_file(), attributes=attributes.write({b"user.x": b""})),
+        msgspec.structs.replace(
+            a_file(), attributes=attributes.write({b"time": attributes.write_time(10**22)})
+        ),
     ],
 )
 def test_what_a_file_system_can_hold_is_accepted(entry: Entry) -> None:
@@ -149,7 +189,24 @@ def test_a_folder_outside_the_root_is_refused(folder: bytes) -> None:
         a_file(chunks=ID + b"x"),
         a_file(size=-1),
         a_file(size=2**63),
-        msgspec.structs.replace(a_file(), target=b"x"),
+        msgspec.structs.replace(a_file(), target=b"/x"),
+        msgspec.structs.replace(a_file(), target=b"a/../x"),
+        msgspec.structs.replace(a_file(), attributes=b"x"),
+        msgspec.structs.replace(a_file(), attributes=attributes.write({b"": b"x"})),
+        msgspec.structs.replace(a_file(), attributes=attributes.write({b"time": b"1"})),
+        msgspec.structs.replace(
+            a_file(), attributes=attributes.write({b"system.posix_acl_access": b"x"})
+        ),
+        msgspec.structs.replace(
+            a_file(), attributes=attributes.write({b"user.x": bytes(attributes.MAX_BYTES)})
+        ),
+        msgspec.structs.replace(
+            a_file(), attributes=b"\x92\x92\xc4\x01b\xc4\x00\x92\xc4\x01a\xc4\x00"
+        ),
+        msgspec.structs.replace(a_device(), target=b""),
+        msgspec.structs.replace(a_device(), target=b"8"),
+        msgspec.structs.replace(a_device(), size=1),
+        msgspec.structs.replace(a_device(), kind="p"),
         msgspec.structs.replace(a_file(), mode=0o10000),
         msgspec.structs.replace(a_file(), mode=-1),
         msgspec.structs.replace(a_file(), uid=-1),

@@ -17,7 +17,7 @@ import zstandard
 
 from libs.shared import sealing
 from libs.shared.bucket.places import key_of_end, key_of_head, key_of_list, key_of_tally
-from libs.shared.entries import Entry
+from libs.shared.entries import Entry, list_members
 from libs.shared.events import Outcome
 from libs.shared.reasons import Reason
 from libs.shared.sealing import SealingKeys
@@ -225,7 +225,10 @@ def open_part(sealed: bytes, keys: SealingKeys, part: StoredPart) -> bytes:
 
 def encode_folders(folders: Sequence[ListedFolder]) -> bytes:
     """The content of a whole list's part."""
-    return zstandard.ZstdCompressor(level=3).compress(_folders_encoder.encode(folders))
+    plain = [
+        (one.folder, list_members(one.entries), one.first_runs, one.last_runs) for one in folders
+    ]
+    return zstandard.ZstdCompressor(level=3).compress(_folders_encoder.encode(plain))
 
 
 def decode_folders(body: bytes) -> list[ListedFolder]:

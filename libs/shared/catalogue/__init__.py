@@ -24,6 +24,8 @@ from libs.shared.catalogue.reading import (
     resolve_run_at,
 )
 from libs.shared.catalogue.rows import (
+    ATTRIBUTES,
+    PROVEN_COLUMNS,
     ROOT,
     ChunkPlace,
     EntryRow,
@@ -46,9 +48,11 @@ from libs.shared.catalogue.walking import (
 )
 
 __all__ = [
+    "ATTRIBUTES",
     "ENTRIES",
     "LISTED",
     "NEWEST",
+    "PROVEN_COLUMNS",
     "ROOT",
     "ROWS",
     "ChunkPlace",

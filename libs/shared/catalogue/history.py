@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from libs.shared.catalogue.reading import find_folder
-from libs.shared.catalogue.rows import LISTED_COLUMNS, EntryRow, split_path
+from libs.shared.catalogue.rows import LISTED_COLUMNS, ROW_FIELDS, EntryRow, split_path
 
 if TYPE_CHECKING:
     from libs.shared.catalogue.rows import Link
@@ -84,7 +84,7 @@ async def list_versions(
         before,
         limit,
     )
-    return [Version(EntryRow(*row[:12]), *row[12:]) for row in rows]
+    return [Version(EntryRow(*row[:ROW_FIELDS]), *row[ROW_FIELDS:]) for row in rows]
 
 
 async def list_folder_with_deleted(
@@ -110,4 +110,4 @@ async def list_folder_with_deleted(
         folder_id,
         run_number,
     )
-    return [FolderEntry(EntryRow(*row[:12]), *row[12:]) for row in rows]
+    return [FolderEntry(EntryRow(*row[:ROW_FIELDS]), *row[ROW_FIELDS:]) for row in rows]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Link: TypeAlias = Connection[Record] | PoolConnectionProxy[Record]
 
-Kind = Literal["f", "d", "l"]
+Kind = Literal["f", "d", "l", "p", "b", "c"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class EntryRow(NamedTuple):
     size: int
     target: bytes
     chunk_ids: bytes
+    attributes: bytes
     crc32: int
     first_run: int
     last_run: int | None
@@ -77,13 +78,23 @@ class ChunkPlace(NamedTuple):
     crc32: int
 
 
-ROOT = EntryRow(b"", "d", 0o755, 0, 0, 0, 0, b"", b"", 0, 0, None)
+ROOT = EntryRow(b"", "d", 0o755, 0, 0, 0, 0, b"", b"", b"", 0, 0, None)
 """The plan's root, which no run records."""
 
-ENTRY_COLUMNS = (
-    "v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.target, v.chunk_ids,"
-    " v.crc32, v.first_run, v.last_run"
+ATTRIBUTES = (
+    "CASE WHEN v.attributes_id IS NULL THEN ''::bytea ELSE (SELECT a.content"
+    " FROM catalogue.attribute_sets a WHERE a.tenant_id = $1"
+    " AND a.attributes_id = v.attributes_id) END AS attributes"
 )
+"""SQL for the attributes of a version `v`; tenant is $1."""
+PROVEN_COLUMNS = (
+    "v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.target, v.chunk_ids,"
+    f" {ATTRIBUTES}"
+)
+"""What of a version `v` makes an entry, and is proven."""
+ENTRY_COLUMNS = f"{PROVEN_COLUMNS}, v.crc32, v.first_run, v.last_run"
+ROW_FIELDS = 13
+"""How many columns ENTRY_COLUMNS are."""
 LISTED_COLUMNS = ENTRY_COLUMNS.replace("v.chunk_ids", "''::bytea AS chunk_ids")
 
 

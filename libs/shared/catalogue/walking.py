@@ -18,6 +18,7 @@ from libs.shared.catalogue.reading import find_folder, resolve_run
 from libs.shared.catalogue.rows import (
     ENTRY_COLUMNS,
     LISTED_COLUMNS,
+    PROVEN_COLUMNS,
     EntryRow,
     join_path,
     split_path,
@@ -90,9 +91,7 @@ ROWS = Columns(ENTRY_COLUMNS, EntryRow)
 LISTED = Columns(LISTED_COLUMNS, EntryRow)
 """Rows without the ids of their chunks: to be counted, not to be proven."""
 
-ENTRIES = Columns(
-    "v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.target, v.chunk_ids", Entry
-)
+ENTRIES = Columns(PROVEN_COLUMNS, Entry)
 """Entries as they travel."""
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from msgspec.structs import astuple
+
 from libs.shared import catalogue, proofs
 from libs.shared.database import Connection
 from libs.shared.entries import Entry
@@ -25,7 +27,7 @@ class Changes:
 
     def measure(self, entries: Sequence[Entry]) -> list[int]:
         """What each entry adds to its folder's digest."""
-        return [self._prover.entry(entry) for entry in entries]
+        return [self._prover.entry(astuple(entry)) for entry in entries]
 
     def add(
         self,

@@ -134,6 +134,7 @@ def _listed(entry: Entry, crc32: int, first: int, last: int | None) -> Listed:
         crc32,
         first,
         last,
+        entry.attributes,
     )
 
 

@@ -6,7 +6,8 @@ the order of a delta's batches does not matter.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -92,13 +93,14 @@ async def close_replaced(
         """
         UPDATE catalogue.versions v SET last_run = $2 - 1
         FROM unnest($3::bigint[], $4::bytea[], $5::text[], $6::integer[], $7::bigint[],
-            $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bytea[])
-            AS d (folder_id, name, kind, mode, mtime_ns, uid, gid, size, target, chunk_ids)
+            $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bytea[], $13::bytea[])
+            AS d (folder_id, name, kind, mode, mtime_ns, uid, gid, size, target, chunk_ids,
+            attributes_id)
         WHERE v.tenant_id = $1 AND v.folder_id = d.folder_id AND v.name = d.name
         AND v.last_run IS NULL AND v.first_run < $2
-        AND (v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.target, v.chunk_ids)
-            IS DISTINCT FROM
-            (d.kind, d.mode, d.mtime_ns, d.uid, d.gid, d.size, d.target, d.chunk_ids)
+        AND (v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.target, v.chunk_ids,
+            v.attributes_id) IS DISTINCT FROM (d.kind, d.mode, d.mtime_ns, d.uid, d.gid, d.size,
+            d.target, d.chunk_ids, d.attributes_id)
         RETURNING v.kind::text, v.size, v.folder_id, v.name, d.kind
         """,
         place.tenant_id,
@@ -171,13 +173,15 @@ async def reopen_same(
         """
         UPDATE catalogue.versions v SET last_run = NULL WHERE v.ctid = ANY(ARRAY(
         SELECT o.ctid FROM unnest($3::bigint[], $4::bytea[], $5::text[], $6::integer[],
-            $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bytea[])
-            AS d (folder_id, name, kind, mode, mtime_ns, uid, gid, size, target, chunk_ids)
+            $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bytea[],
+            $13::bytea[]) AS d (folder_id, name, kind, mode, mtime_ns, uid, gid, size, target,
+            chunk_ids, attributes_id)
         CROSS JOIN LATERAL (SELECT n.ctid, n.* FROM catalogue.versions n
         WHERE n.tenant_id = $1 AND n.folder_id = d.folder_id AND n.name = d.name
         AND n.first_run < $2 ORDER BY n.first_run DESC LIMIT 1) o WHERE o.last_run = $2 - 1
         AND (o.kind::text, o.mode, o.mtime_ns, o.uid, o.gid, o.size, o.target, o.chunk_ids)
-            = (d.kind, d.mode, d.mtime_ns, d.uid, d.gid, d.size, d.target, d.chunk_ids)))
+            = (d.kind, d.mode, d.mtime_ns, d.uid, d.gid, d.size, d.target, d.chunk_ids)
+        AND o.attributes_id IS NOT DISTINCT FROM d.attributes_id))
         RETURNING v.kind::text, v.size
         """,
         place.tenant_id,
@@ -206,13 +210,13 @@ async def add_versions(
         """
         WITH added AS (
         INSERT INTO catalogue.versions (tenant_id, plan_id, first_run, received_at, folder_id,
-            name, kind, mode, mtime_ns, uid, gid, size, target, chunk_ids, crc32)
+            name, kind, mode, mtime_ns, uid, gid, size, target, chunk_ids, attributes_id, crc32)
         SELECT $1, $2, $3, $4, d.folder_id, d.name, d.kind::"char", d.mode, d.mtime_ns, d.uid,
-            d.gid, d.size, d.target, d.chunk_ids, d.crc32
+            d.gid, d.size, d.target, d.chunk_ids, d.attributes_id, d.crc32
         FROM unnest($5::bigint[], $6::bytea[], $7::text[], $8::integer[], $9::bigint[],
-            $10::bigint[], $11::bigint[], $12::bigint[], $13::bytea[], $14::bytea[],
-            $15::bigint[]) AS d (folder_id, name, kind, mode, mtime_ns, uid, gid, size, target,
-            chunk_ids, crc32)
+            $10::bigint[], $11::bigint[], $12::bigint[], $13::bytea[], $14::bytea[], $15::bytea[],
+            $16::bigint[]) AS d (folder_id, name, kind, mode, mtime_ns, uid, gid, size, target,
+            chunk_ids, attributes_id, crc32)
         WHERE NOT EXISTS (SELECT FROM catalogue.versions v WHERE v.tenant_id = $1
         AND v.folder_id = d.folder_id AND v.name = d.name AND v.last_run IS NULL
         AND v.first_run < $3)
@@ -235,6 +239,26 @@ async def add_versions(
     if row[2] == len(entries):
         return added, None
     return added, list(zip(row[3] or (), row[4] or (), strict=True))
+
+
+async def put_attribute_sets(
+    conn: Connection, tenant_id: UUID, sets: Collection[bytes], now: datetime
+) -> None:
+    """Keeps these sets of attributes, each once, before the versions that have them."""
+    await conn.execute(
+        # In one order: two commits that bring the same ones would wait for each other else.
+        """
+        INSERT INTO catalogue.attribute_sets AS s (tenant_id, attributes_id, content, used_at)
+        SELECT $1, d.attributes_id, d.content, $4 FROM unnest($2::bytea[], $3::bytea[])
+            AS d (attributes_id, content) ORDER BY d.attributes_id
+        ON CONFLICT (tenant_id, attributes_id)
+        DO UPDATE SET used_at = greatest(s.used_at, EXCLUDED.used_at)
+        """,
+        tenant_id,
+        [name_set(one) for one in sets],
+        list(sets),
+        now,
+    )
 
 
 async def find_orphan(conn: Connection, place: Place, folder_ids: Sequence[int]) -> bytes | None:
@@ -314,4 +338,10 @@ def _columns(entries: Sequence[Entry]) -> tuple[list[object], ...]:
         [entry.size for entry in entries],
         [entry.target for entry in entries],
         [entry.chunks for entry in entries],
+        [name_set(entry.attributes) for entry in entries],
     )
+
+
+def name_set(attributes: bytes) -> bytes | None:
+    """How the catalogue calls a set of attributes; None for none."""
+    return hashlib.sha256(attributes).digest() if attributes else None

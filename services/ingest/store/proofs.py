@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from libs.shared import catalogue
 from libs.shared.database import Connection
 from services.ingest.store.plans import Place
 from services.ingest.store.sessions import LONG_SECONDS
@@ -73,9 +74,9 @@ async def list_above(
 async def list_closed(conn: Connection, place: Place) -> AsyncIterator[tuple[int, tuple[Any, ...]]]:
     """Yields (folder, what is proven of an entry) of the versions that this run closed."""
     rows = conn.cursor(
-        """
-        SELECT name, kind::text, mode, mtime_ns, uid, gid, size, target, chunk_ids, folder_id
-        FROM catalogue.versions WHERE tenant_id = $1 AND plan_id = $2 AND last_run = $3
+        f"""
+        SELECT {catalogue.PROVEN_COLUMNS}, v.folder_id
+        FROM catalogue.versions v WHERE tenant_id = $1 AND plan_id = $2 AND last_run = $3
         """,
         place.tenant_id,
         place.plan_id,

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from libs.shared import bucket, database, reasons
 from libs.shared.database import Connection
 from services.ingest import rules
+from services.ingest.store.commits import name_set
 from services.ingest.store.plans import Place
 from services.ingest.store.sessions import LONG_SECONDS
 
@@ -165,18 +166,22 @@ async def add_listed(
     await conn.execute(
         """
         INSERT INTO catalogue.versions (tenant_id, plan_id, folder_id, name, kind, mode, mtime_ns,
-            uid, gid, size, target, chunk_ids, crc32, first_run, last_run, received_at)
+            uid, gid, size, target, chunk_ids, crc32, first_run, last_run, attributes_id,
+            received_at)
         SELECT $1, $2, d.folder_id, d.name, d.kind::"char", d.mode, d.mtime_ns, d.uid, d.gid,
-            d.size, d.target, d.chunk_ids, d.crc32, d.first_run, d.last_run, d.received_at
+            d.size, d.target, d.chunk_ids, d.crc32, d.first_run, d.last_run, d.attributes_id,
+            d.received_at
         FROM unnest($3::bigint[], $4::bytea[], $5::text[], $6::integer[], $7::bigint[],
             $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bytea[], $13::bigint[],
-            $14::integer[], $15::integer[], $16::timestamptz[]) AS d (folder_id, name, kind, mode,
-            mtime_ns, uid, gid, size, target, chunk_ids, crc32, first_run, last_run, received_at)
+            $14::integer[], $15::integer[], $16::bytea[], $17::timestamptz[]) AS d (folder_id, name,
+            kind, mode, mtime_ns, uid, gid, size, target, chunk_ids, crc32, first_run, last_run,
+            attributes_id, received_at)
         """,
         place.tenant_id,
         place.plan_id,
         folder_ids,
         *([version[column] for version in versions] for column in range(12)),
+        [name_set(version.attributes) for version in versions],
         [received[version.first_run] for version in versions],
     )
 

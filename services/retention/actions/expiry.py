@@ -135,9 +135,15 @@ async def expire_tenant(resources: Resources, tenant: store.tenants.Tenant, now:
     window = rules.expiry.find_window(now, tenant.retention_days)
     async with database.acquire(resources.pool) as conn:
         plans = await store.expiry.list_plans(conn, tenant.tenant_id)
-    return sum(
+    total = sum(
         [await expire_plan(resources, tenant.tenant_id, plan, window, now) for plan in plans]
     )
+    if total:
+        async with database.transaction(resources.pool) as conn:
+            await store.sessions.allow_long_statements(conn)
+            used_before = now - rules.expiry.SETS_GRACE
+            await store.expiry.remove_attribute_sets(conn, tenant.tenant_id, used_before)
+    return total
 
 
 async def expire_plan(

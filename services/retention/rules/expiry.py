@@ -19,6 +19,9 @@ SETTLED_WINDOWS = 2
 SPREAD_SHARE = 2 / 3
 """What dies all along: no quarter of a window saw a larger share of it go."""
 
+SETS_GRACE = timedelta(days=7)
+"""How long a set of attributes stays that no version has: no commit takes nearly as long."""
+
 
 def is_alive(subscription: str) -> bool:
     """Whether versions of a tenant may expire: a suspended or ended one keeps all it has."""

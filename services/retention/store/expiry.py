@@ -375,3 +375,21 @@ async def remove_versions(
     )
     assert row is not None
     return row[0], row[1]
+
+
+async def remove_attribute_sets(conn: Connection, tenant_id: UUID, used_before: datetime) -> int:
+    """Deletes sets of attributes that no version has any more; returns how many.
+
+    A commit that brings one again moves its `used_at` under the row's lock, and this looks again.
+    """
+    status = await conn.execute(
+        """
+        DELETE FROM catalogue.attribute_sets s WHERE s.tenant_id = $1 AND s.used_at < $2
+        AND NOT EXISTS (SELECT FROM catalogue.versions v WHERE v.tenant_id = $1
+            AND v.attributes_id = s.attributes_id)
+        """,
+        tenant_id,
+        used_before,
+        timeout=LONG_SECONDS,
+    )
+    return database.changed(status)

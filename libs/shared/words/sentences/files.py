@@ -7,6 +7,7 @@ from libs.shared.words.sentences import Explanation
 _RIGHTS_CLIENT = "Have the rights on these files looked at, or the files excluded."
 _DISK_CLIENT = "Have the disk checked soon: it may be dying."
 _DISK_HOTLINE = "Have the client's disk checked soon; more files may be lost there."
+_SHORTER_CLIENT = "Have these files and folders given shorter names."
 _SYSTEM_CLIENT = "Have these files looked at by whoever looks after the machine."
 
 FILES: dict[str, Explanation] = {
@@ -76,5 +77,29 @@ FILES: dict[str, Explanation] = {
         "",
         "Have this folder given another name.",
         "Have this folder given another name.",
+    ),
+    "name-over-limit": Explanation(
+        "its name or its path is longer than the service keeps",
+        "",
+        _SHORTER_CLIENT,
+        _SHORTER_CLIENT,
+    ),
+    "entry-over-limit": Explanation(
+        "it is beyond what the service keeps[: {detail}]",
+        "",
+        "Call us: these files can't be copied as they are.",
+        "Read the technical detail; have the files changed, or exclude them.",
+    ),
+    "attributes-unread": Explanation(
+        "copied without its extended attributes and ACLs[: {detail}]",
+        "",
+        _SYSTEM_CLIENT,
+        "Read the technical detail; have the files looked at on the machine.",
+    ),
+    "attributes-too-long": Explanation(
+        "copied without an attribute that is longer than the service keeps[: {subject}]",
+        "",
+        "Nothing, if no program needs this attribute; else call us.",
+        "Exclude the attribute by exclude_attributes if nobody needs it.",
     ),
 }

@@ -111,6 +111,11 @@ class Application:
                     else:
                         folder_ids.append(self._known[folder])
                         kept.append(version)
+            sets = {version.attributes for version in kept if version.attributes}
+            if sets:
+                await store.commits.put_attribute_sets(
+                    self._conn, self._place.tenant_id, sets, self._now
+                )
             await store.rebuild.add_listed(self._conn, self._place, folder_ids, kept, received)
         return expired
 
@@ -139,6 +144,11 @@ class Application:
         elif self._run.parent is not None:
             await self._close(
                 await store.commits.close_replaced(self._conn, self._place, folder_ids, upserts)
+            )
+        sets = {entry.attributes for entry in upserts if entry.attributes}
+        if sets:
+            await store.commits.put_attribute_sets(
+                self._conn, self._place.tenant_id, sets, self._now
             )
         # While the database is busy: it takes no longer.
         measuring = asyncio.ensure_future(

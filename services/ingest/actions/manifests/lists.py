@@ -112,7 +112,9 @@ async def _spool(
         received |= {version.content.first_run: version.received_at for version in versions}
         folders.append(list_folder(folder, listed))
         count += len(versions)
-        size_bytes += len(folder) + sum(120 + len(one.chunk_ids) for one in listed)
+        size_bytes += len(folder) + sum(
+            120 + len(one.chunk_ids) + len(one.attributes) for one in listed
+        )
         await resources.in_thread(None, content.add, folder, listed)
         if count >= _PART_VERSIONS or size_bytes >= _PART_BYTES:
             await resources.in_thread(None, _append, file, folders)
@@ -138,7 +140,7 @@ def list_folder(
 ) -> bucket.ListedFolder:
     """Versions in one folder as a part holds them."""
     entries = [
-        Entry(v.name, v.kind, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.target, v.chunk_ids)  # type: ignore[arg-type]  # checked by the table
+        Entry(*v[:9], v.attributes)  # type: ignore[arg-type]  # checked by the table
         for v in versions
     ]
     return bucket.ListedFolder(

@@ -27,6 +27,7 @@ class Listed(NamedTuple):
     crc32: int
     first_run: int
     last_run: int | None
+    attributes: bytes = b""
 
 
 class Content:
@@ -39,7 +40,8 @@ class Content:
     def add(self, folder: bytes, versions: Iterable[Listed]) -> None:
         """Adds versions that lie directly in a folder."""
         for version in versions:
-            digest = blake3(_encode((folder, *version))).digest()
+            fields = version if version.attributes else version[:-1]
+            digest = blake3(_encode((folder, *fields))).digest()
             self._sum = (self._sum + int.from_bytes(digest, "big")) % _MODULUS
             self.versions += 1
 

@@ -26,7 +26,7 @@ def _version(received_at: datetime, *columns: Any) -> Version:
 
 _VERSIONS = catalogue.Columns(
     "v.received_at, v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.target,"
-    " v.chunk_ids, v.crc32, v.first_run, v.last_run",
+    f" v.chunk_ids, v.crc32, v.first_run, v.last_run, {catalogue.ATTRIBUTES}",
     _version,
 )
 
