@@ -13,12 +13,13 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from agent.config import globs
-from agent.config.settings import LABELS, Dump, DumpKind, Hooks, Plan, Profile
+from agent.config.settings import LABELS, Dump, DumpKind, Hooks, Plan, Profile, Snapshot
 from agent.config.tables import Table
 from agent.platforms import SYSTEM, paths
 
 DUMPS_FOLDER = "@dumps"
 PROFILES = ("linux", "windows", "macos", "none")
+SNAPSHOTS = ("auto", "required", "off")
 DUMP_KINDS = ("postgresql", "mysql", "sqlite", "command")
 MOST_RECIPIENTS = 100
 MOST_PATTERNS = 9_900  # with the shipped list, no more than the server takes
@@ -53,6 +54,7 @@ def _plan(table: Table) -> Plan:
         exclude_if_present=_file_names(table, "exclude_if_present", (".nobackup",)),
         exclude_attributes=table.texts("exclude_attributes", LABELS),
         one_file_system=table.switch("one_file_system", False),
+        snapshot=_snapshot(table),
         max_file_size_bytes=table.size("max_file_size"),
         min_files=table.number("min_files", 0, 10**12),
         min_size_bytes=table.size("min_size"),
@@ -147,6 +149,13 @@ def _recipients(table: Table) -> tuple[str, ...]:
     if len(recipients) > MOST_RECIPIENTS:
         table.fault("recipients", f"holds more than {MOST_RECIPIENTS} addresses.")
     return recipients
+
+
+def _snapshot(table: Table) -> Snapshot:
+    chosen = table.choice("snapshot", SNAPSHOTS) or "auto"
+    if chosen == "required" and SYSTEM != "linux":
+        table.fault("snapshot", "can't be required here: snapshots are taken on Linux only.")
+    return cast("Snapshot", chosen)
 
 
 def _file_names(table: Table, key: str, default: tuple[str, ...]) -> tuple[str, ...]:

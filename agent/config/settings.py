@@ -13,6 +13,7 @@ from agent.telling.failures import UsageError
 
 DumpKind = Literal["postgresql", "mysql", "sqlite", "command"]
 Profile = Literal["linux", "windows", "macos", "none"]
+Snapshot = Literal["auto", "required", "off"]
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class Plan:
 
     exclude: gitignore patterns, those of the exclude files included, the shipped list not.
     exclude_attributes: patterns of extended attributes that are not copied.
+    snapshot: are the folders read from a snapshot of their file system?
     min_files, min_size_bytes: less than that found makes the run fail; None for no such check.
     """
 
@@ -116,6 +118,7 @@ class Plan:
     exclude_if_present: tuple[str, ...] = (".nobackup",)
     exclude_attributes: tuple[str, ...] = LABELS
     one_file_system: bool = False
+    snapshot: Snapshot = "auto"
     max_file_size_bytes: int | None = None
     min_files: int | None = None
     min_size_bytes: int | None = None

@@ -115,6 +115,7 @@ def _send_again(
             job.identity.chunk_keys,
             wanted,
             job.records(writer),
+            job.views,
             dumps_too=dumps_too,
         )
     except BaseException:

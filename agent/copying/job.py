@@ -24,6 +24,7 @@ from agent.telling.teller import Teller
 from agent.walking.hot import HotFiles
 from agent.walking.records import Writer
 from agent.walking.sources import Sources
+from agent.walking.views import IN_PLACE, Views
 from libs.shared.reasons import Reason
 
 MAX_DUMPS_TOLD = 100
@@ -40,7 +41,7 @@ class Job:
     not_copied: paths that were not copied as they should, each with the reason.
     dumps: what became of each dump; hot: the database files among those copied.
     warnings: what else went wrong without making the run fail.
-    sources: what was found below the plan's folders.
+    sources: what was found below the plan's folders. views: from where they are read.
     """
 
     config: Config
@@ -61,6 +62,7 @@ class Job:
     started: StartedRun | None = None
     accept_empty: bool = False
     sources: Sources | None = None
+    views: Views = IN_PLACE
 
     def __post_init__(self) -> None:
         self.hooks = Hooks(self.plan.hooks, self.plan.name, self.teller)

@@ -14,6 +14,7 @@ from agent.telling.names import shown
 from agent.walking import records
 from agent.walking.reading import FileGone, FileReader
 from agent.walking.tree import FILE, Row
+from agent.walking.views import Views
 from libs.shared.entries import CHUNK_ID_BYTES
 from libs.shared.reasons import Reason
 
@@ -23,12 +24,14 @@ def resend(
     chunk_keys: Sequence[bytes],
     wanted: set[bytes],
     file: Path,
+    views: Views,
     *,
     dumps_too: bool = True,
 ) -> int:
     """Send the wanted chunks of the files that a file of records names; returns how many.
 
     chunk_keys: all by which chunks were named and cut, the present one first.
+    views: from where the plan's folders are read.
     dumps_too: a wanted chunk of a dump is an AgentError, as it can't be read again.
     """
     left = set(wanted)
@@ -47,7 +50,7 @@ def resend(
                 if dumps_too:
                     raise AgentError(Reason("dump-lost", shown(rows[0][0])))
             elif rows:
-                _read_again(readers, record.path, rows, left)
+                _read_again(readers, views.actual(record.path), rows, left)
     finally:
         with_wanted.close()
     sender.finish()

@@ -22,6 +22,7 @@ from agent.server.bandwidth import Throttle
 from agent.server.connection import Connection
 from agent.server.identity import Identity
 from agent.server.ingest import Ingest, StartedRun
+from agent.snapshots.taking import snapshots
 from agent.telling import failures
 from agent.telling.failures import ENROL_FIRST, AgentError, Problem
 from agent.telling.progress import Totals, copying, counted
@@ -127,12 +128,14 @@ def _copy_or_start_again(job: Job, started: StartedRun, known_file: Path | None)
     job.hooks.about(started.run_id, started.number)
     job.hooks.before()
     own = [str(job.config.state_dir.absolute())]
-    tree = Tree(job.plan.folders, rules_of(job.plan), own)
     try:
-        if started.growth_left_bytes is not None:
-            _check_growth(job, started, tree, known_file, started.growth_left_bytes)
-        with _followed(job, tree):
-            return _copy(job, started, tree, known_file)
+        with snapshots(job.plan, job.config.state_dir, job.teller.say, job.warn) as taken:
+            job.views = taken.views
+            tree = Tree(job.plan.folders, rules_of(job.plan), own + taken.own_folders, job.views)
+            if started.growth_left_bytes is not None:
+                _check_growth(job, started, tree, known_file, started.growth_left_bytes)
+            with _followed(job, tree):
+                return _copy(job, started, tree, known_file)
     except RecordsDamaged as error:
         job.remembered.run = None
         job.warn(DAMAGED)

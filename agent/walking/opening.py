@@ -11,14 +11,18 @@ from agent.platforms import folders
 from agent.telling import oserrors
 from agent.telling.failures import AgentError
 from agent.telling.names import shown_absolute
+from agent.walking.views import Views
 from libs.shared.reasons import Reason
 
 GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
-def open_folder(path: bytes, inode: int | None) -> int:
+def open_folder(path: bytes, inode: int | None, views: Views) -> int:
     """Open the folder that a listing named, and no other; OSError where it isn't there any more."""
-    descriptor = folders.open_absolute(path)
+    views.enter(path, inode)
+    if views.begins_at(path):
+        inode = None
+    descriptor = folders.open_absolute(views.actual(path))
     # Windows' listings name no inodes.
     if inode and folders.status(descriptor).st_ino != inode:
         folders.close(descriptor)
@@ -26,10 +30,10 @@ def open_folder(path: bytes, inode: int | None) -> int:
     return descriptor
 
 
-def open_root(root: bytes, close: bool = False) -> int:
+def open_root(root: bytes, views: Views, close: bool = False) -> int:
     """Open a folder that the plan names; close: only to see that it can be. AgentError if not."""
     try:
-        descriptor = folders.open_named(root)
+        descriptor = folders.open_named(views.actual(root))
         if close:
             with folders.scan(descriptor):
                 pass

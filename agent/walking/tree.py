@@ -23,6 +23,7 @@ from agent.platforms import SYSTEM, fold, folders, paths
 from agent.telling import oserrors
 from agent.walking import opening
 from agent.walking.large import LARGE_FOLDER_ENTRIES, SortedNames
+from agent.walking.views import IN_PLACE, Views
 from libs.shared.entries import MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_TIME_NS
 from libs.shared.reasons import Reason
 
@@ -89,15 +90,22 @@ class _Step(NamedTuple):
 class Tree:
     """A plan's folders, checked to be there."""
 
-    def __init__(self, named: Sequence[str], rules: Rules, own_folders: Sequence[str]) -> None:
+    def __init__(
+        self,
+        named: Sequence[str],
+        rules: Rules,
+        own_folders: Sequence[str],
+        views: Views = IN_PLACE,
+    ) -> None:
         self._rules = rules
+        self._views = views
         self._devices: dict[bytes, int] = {}
         self.roots = sorted({os.fsencode(folder).lstrip(b"/") for folder in named})
         own = [os.fsencode(paths.plan_folder(folder, SYSTEM)) for folder in own_folders]
         self._exclusions = {root: Exclusions(root, self._rules, own, fold) for root in self.roots}
         self._leading: dict[bytes, frozenset[bytes]] = {}
         for root in self.roots:
-            opening.open_root(root, close=True)
+            opening.open_root(root, views, close=True)
             parts = root.split(b"/") if root else []
             for depth, part in enumerate(parts):
                 above = b"/".join(parts[:depth])
@@ -157,9 +165,9 @@ class Tree:
         listing = Listing(step.path, base=step.base)
         try:
             if step.path in self._exclusions:
-                listing.descriptor = opening.open_root(step.path)
+                listing.descriptor = opening.open_root(step.path, self._views)
             else:
-                listing.descriptor = opening.open_folder(step.path, step.inode)
+                listing.descriptor = opening.open_folder(step.path, step.inode, self._views)
             if self._rules.one_file_system and self._is_elsewhere(listing, step):
                 return listing
             rows = _scan(listing)

@@ -107,6 +107,7 @@ CODES: dict[str, Meaning] = {
     "source-small": Meaning(
         _RUN, "its folders", amount="bytes found", limit="bytes expected", unit="bytes"
     ),
+    "snapshot-not-taken": Meaning(_RUN, "the file system's place", detail=_SYSTEM),
     "hook-failed": Meaning(_RUN, "the program", amount="its status", unit="status"),
     "hook-timed-out": Meaning(_RUN, "the program", limit="the time it had", unit="seconds"),
     "hook-not-started": Meaning(_RUN, "the program", detail=_SYSTEM),
@@ -165,6 +166,7 @@ CODES: dict[str, Meaning] = {
     "state-not-kept": Meaning(_WARNING, "the state folder", detail=_SYSTEM),
     "state-damaged": Meaning(_WARNING),
     "state-foreign": Meaning(_WARNING),
+    "snapshot-not-removed": Meaning(_WARNING, "the file system's place", detail=_SYSTEM),
     "after-hook-failed": Meaning(_WARNING, "the program", amount="its status", unit="status"),
     "after-hook-timed-out": Meaning(
         _WARNING, "the program", limit="the time it had", unit="seconds"

@@ -64,6 +64,14 @@ RUNS: dict[str, Explanation] = {
         _FEWER_CLIENT,
         _FEWER_HOTLINE,
     ),
+    "snapshot-not-taken": Explanation(
+        "No snapshot of {subject} could be taken[: {detail}].",
+        'Nothing was copied, as the plan requires one; mend it, or write snapshot = "auto".',
+        "Nothing was copied. Have the file system looked at by whoever looks after the machine,"
+        " then run again.",
+        "Check that the file system has snapshots, has room for one, and that the agent may take"
+        " it; then run the plan again.",
+    ),
     "hook-failed": Explanation(
         "The program to run before the copy failed: {subject} ended with status {amount}.",
         _HOOK,

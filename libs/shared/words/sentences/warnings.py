@@ -74,6 +74,13 @@ WARNINGS: dict[str, Explanation] = {
         "Nothing is lost. After a machine was enrolled again that is normal; else call us.",
         "Normal once after an enrolment; else see whether two machines share a configuration.",
     ),
+    "snapshot-not-removed": Explanation(
+        "The snapshot of {subject} could not be removed[: {detail}].",
+        "Everything was copied. The next run tries again; remove it by hand if it stays.",
+        "Everything was copied. A snapshot that stays takes room on the disk: if this comes again,"
+        " have it removed by whoever looks after the machine.",
+        "If it comes again, remove the snapshot by hand: it takes room on the client's disk.",
+    ),
     "after-hook-failed": Explanation(
         "The program to run after the copy failed: {subject} ended with status {amount}.",
         _LOOK,
