@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import struct
 import subprocess
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -134,3 +137,55 @@ def test_a_share_comes_back_equal(
         assert allocated(back / name) <= allocated(share / name) + 16_384
     first = (back / "a first name").stat()
     assert (first.st_nlink, first.st_ino) == (3, (back / "Éléments/a second name").stat().st_ino)
+
+
+@pytest.mark.parametrize(
+    "unpacking",
+    [
+        ["tar", "--acls", "--xattrs", "--xattrs-include=*", "--numeric-owner", "-xpf", "-"],
+        ["bsdtar", "--numeric-owner", "-xpf", "-"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_share_comes_back_equal_by_tar(
+    server: Machine, client: Client, share: Path, tmp_path: Path, unpacking: Sequence[str]
+) -> None:
+    server.run("share")
+    with client.sign_in() as api:
+        answer = api.get("plans/share/archive", params={"format": "tar", "path": str(share)})
+    assert answer.status_code == 200
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    back = tmp_path / "tar"
+    back.mkdir()
+    subprocess.run(unpacking, input=answer.content, cwd=back, check=True)
+    assert differences(share, back / "share") == []
+
+
+def test_a_tar_that_is_unpacked_without_acls_widens_no_rights(
+    server: Machine, client: Client, share: Path, tmp_path: Path
+) -> None:
+    server.run("share")
+    with client.sign_in() as api:
+        path = str(share / "archive")
+        answer = api.get("plans/share/archive", params={"format": "tar", "path": path})
+    subprocess.run(["tar", "-xpf", "-"], input=answer.content, cwd=tmp_path, check=True)
+    assert stat.S_IMODE((share / "archive" / "secret").stat().st_mode) == 0o660
+    assert stat.S_IMODE((tmp_path / "archive" / "secret").stat().st_mode) == 0o600
+
+
+def test_a_zip_says_what_it_can_not_hold(server: Machine, client: Client, share: Path) -> None:
+    server.run("share")
+    with client.sign_in() as api:
+        answer = api.get("plans/share/archive", params={"format": "zip", "path": str(share)})
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.testzip() is None
+    assert not {"share/pipe", "share/disk", "share/console"} & set(archive.namelist())
+    assert archive.read("share/a first name") == archive.read("share/Buchhaltung/a third name")
+    told = archive.read("_coffre-names.txt").decode()
+    assert "FIFOs and devices, which a zip can't hold, were left out: 3.\r\n" in told
+    assert "share/pipe\r\n" in told
+    assert "Files with several names are in this archive once for each name: 5.\r\n" in told
+    assert "Extended attributes and ACLs, which a zip can't hold, were left out of: " in told
+    secret = archive.getinfo("share/archive/secret").external_attr >> 16
+    assert stat.S_IMODE(secret) == 0o600
