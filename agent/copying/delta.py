@@ -239,13 +239,14 @@ class Comparison:
 
     def _take_other(self, listing: Listing, row: Row) -> Known:
         kind, read_ns = row[1] >> 12, time.time_ns()
+        found = self._beside.look(listing, row)
         if kind == FOLDER:
-            return row, self._beside.marked(listing, row, b"")
-        status = folders.status_in(row[0], listing.descriptor)
-        content = number_of(status)
+            return row, self._beside.hold(listing, row, b"", found)
         if kind == LINK:
             content = folders.read_link(row[0], listing.descriptor)
-        return settled(row, read_ns), self._beside.marked(listing, row, content)
+        else:
+            content = number_of(folders.status_in(row[0], listing.descriptor))
+        return settled(row, read_ns), self._beside.hold(listing, row, content, found)
 
     def _take_file(self, listing: Listing, row: Row, known: Known | None) -> Known | None:
         if listing.contents:
@@ -254,7 +255,7 @@ class Comparison:
         if known is not None and (marked := self._take_marks(listing, row, known)) is not None:
             return marked
         self._counters.files_in_hand += 1
-        taken, content, has_changed, status = self._files.read(listing.descriptor, row)
+        taken, content, has_changed, status, found = self._files.read(listing.descriptor, row)
         self._counters.bytes_read += taken[3]
         path = join(listing.path, row[0])
         if len(content) > LARGEST_CHUNK_LIST_BYTES:
@@ -262,7 +263,8 @@ class Comparison:
             return known
         if has_changed:
             self._on_missed(path, Missed(CHANGED_WHILE_READ))
-        return taken, self._beside.held(listing, taken, content, status)
+        shared = self._beside.shared(path, status)
+        return taken, self._beside.hold(listing, taken, content, found, shared)
 
     def _take_marks(self, listing: Listing, row: Row, known: Known) -> Known | None:
         """A file of which all but the content is looked at; None where it must be read.
@@ -277,7 +279,9 @@ class Comparison:
         status = folders.status_in(row[0], listing.descriptor)
         if row_of(row[0], status)[1:6] != row[1:6]:
             return None
-        held = self._beside.held(listing, row, records.content_of(known[1]), status)
+        shared = self._beside.shared(join(listing.path, row[0]), status)
+        found, content = self._beside.look(listing, row), records.content_of(known[1])
+        held = self._beside.hold(listing, row, content, found, shared)
         if is_told_by_server or held != known[1] or _marks_of(known[0]) != _marks_of(row):
             return settled(row, read_ns), held
         return None

@@ -45,6 +45,8 @@ def marks_of(entry: Entry, *, owned: bool = False, heir: bool = False) -> Marks:
 
 def number_of(status: os.stat_result) -> bytes:
     """How a device is called by number; empty for what is none."""
+    if sys.platform == "win32":
+        return b""
     if not (stat.S_ISBLK(status.st_mode) or stat.S_ISCHR(status.st_mode)):
         return b""
     return b"%d:%d" % (os.major(status.st_rdev), os.minor(status.st_rdev))

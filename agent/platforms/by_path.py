@@ -11,11 +11,13 @@ import errno
 import itertools
 import os
 import stat
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, suppress
 
 from agent.platforms import attributes, extended, locks, paths
 from agent.platforms.attributes import Marks
+from libs.shared.entries import MAX_TIME_NS
 
 _SYSTEM = "windows" if os.name == "nt" else "linux"
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
@@ -72,7 +74,8 @@ def fields(status: os.stat_result) -> tuple[int, int, int, int, int, int, int]:
         0 if _SYSTEM == "windows" else status.st_ino,
         status.st_size,
         status.st_mtime_ns,
-        status.st_ctime_ns,
+        # Windows' own year 30828 is more than the wire's 64 bits hold.
+        min(max(status.st_ctime_ns, -MAX_TIME_NS), MAX_TIME_NS),
         status.st_uid,
         status.st_gid,
     )
@@ -247,7 +250,7 @@ def make_special(
 ) -> Collection[str]:
     """Make a FIFO or a device with its marks; which of them were refused."""
     path = _at(name, folder)
-    if not hasattr(os, "mknod"):
+    if sys.platform == "win32":
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
     os.mknod(path, kind | 0o600, os.makedev(*device))
     refused = attributes.give_link(path, path, marks)

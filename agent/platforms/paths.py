@@ -12,15 +12,13 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from libs.shared.filenames import on_windows
+
 _DRIVE = re.compile(r"([A-Za-z]):(?:\\|$)")
 _DRIVE_NAME = re.compile(rb"[A-Za-z]:")
 _UNC = re.compile(r"\\\\([^\\?.][^\\]*)\\([^\\]+)(\\.*|$)")
 _LONG = "\\\\?\\"
 UNC = "UNC"
-_FORBIDDEN = re.compile(rb'[\x00-\x1f<>:"|?*\\]')
-_DEVICE = re.compile(
-    rb"(?i)(con|conin\$|conout\$|prn|aux|nul|(com|lpt)([0-9]|\xc2[\xb9\xb2\xb3])) *(\.|$)"
-)
 
 
 def plan_folder(text: str, system: str) -> str:
@@ -76,20 +74,8 @@ def landing_of(system: str) -> Callable[[bytes], bytes] | None:
 
 def _on_windows(path: bytes) -> bytes:
     first, *rest = path.split(b"/")
-    first = first[:1] if _DRIVE_NAME.fullmatch(first) else _windows_name(first)
-    return b"/".join([first, *map(_windows_name, rest)])
-
-
-def _windows_name(name: bytes) -> bytes:
-    try:
-        name.decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError:
-        # Of the names that aren't Unicode, most are of the time before it.
-        name = name.decode("latin-1").encode()
-    kept = _FORBIDDEN.sub(b"_", name)
-    if kept.endswith((b".", b" ")):
-        kept = kept[:-1] + b"_"
-    return b"_" + kept if _DEVICE.match(kept) else kept
+    first = first[:1] if _DRIVE_NAME.fullmatch(first) else on_windows(first)
+    return b"/".join([first, *map(on_windows, rest)])
 
 
 def fold_of(system: str) -> Callable[[str], str] | None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from fnmatch import translate
 
 from agent.platforms import extended, folders
 from agent.telling import oserrors
 from agent.walking.records import Held, hold
-from agent.walking.tree import FOLDER, Listing, Row
+from agent.walking.tree import Listing, Row
 from libs.shared import attributes
 from libs.shared.entries import MAX_TIME_NS
 from libs.shared.reasons import Reason
@@ -33,45 +34,61 @@ class Beside:
         self._on_lost = on_lost
         self._first_names: dict[tuple[int, int], bytes] = {}
 
-    def held(self, listing: Listing, row: Row, content: bytes, status: os.stat_result) -> Held:
-        """What is held of an entry whose content is known; status: as it is now."""
-        shared = b""
-        if status.st_nlink > 1 and row[1] >> 12 != FOLDER:
-            path = listing.path + b"/" + row[0] if listing.path else row[0]
-            shared = self._first_names.setdefault((status.st_dev, status.st_ino), path)
-        return self.marked(listing, row, content, shared)
+    def shared(self, path: bytes, status: os.stat_result) -> bytes:
+        """The path of the first of a file's names; empty where it has but one."""
+        if status.st_nlink < 2:
+            return b""
+        return self._first_names.setdefault((status.st_dev, status.st_ino), path)
 
-    def marked(self, listing: Listing, row: Row, content: bytes, shared: bytes = b"") -> Held:
-        """The same for an entry of which only its attributes are still to be looked at."""
-        return hold(content, shared, self._attributes(listing, row))
-
-    def _attributes(self, listing: Listing, row: Row) -> bytes:
-        name = row[0]
-        path = listing.path + b"/" + name if listing.path else name
+    def look(self, listing: Listing, row: Row) -> dict[bytes, bytes] | OSError:
+        """The attributes of an entry that is not open, or why they can't be had."""
         try:
             if listing.descriptor < 0:
-                found = folders.attributes_at(path)
-            else:
-                found = folders.attributes_of(name, listing.descriptor)
-            if abs(row[4]) == MAX_TIME_NS:
-                found[attributes.TIME] = attributes.write_time(_exact_time(listing, path, name))
+                return folders.attributes_at(_join(listing.path, row[0]))
+            return folders.attributes_of(row[0], listing.descriptor)
         except OSError as error:
-            self._on_lost(path, Reason("attributes-unread", detail=oserrors.words_of(error)))
-            return b""
-        kept = {name: value for name, value in found.items() if self._is_wanted(name)}
+            return error
+
+    def hold(
+        self,
+        listing: Listing,
+        row: Row,
+        content: bytes,
+        found: dict[bytes, bytes] | OSError,
+        shared: bytes = b"",
+    ) -> Held:
+        """What is held of an entry with this content and these attributes."""
+        if not found and not shared and abs(row[4]) != MAX_TIME_NS:
+            return content
+        path = _join(listing.path, row[0])
+        kept: dict[bytes, bytes] = {}
+        if isinstance(found, OSError):
+            reason = Reason("attributes-unread", detail=oserrors.words_of(found))
+            self._on_lost(path, reason)
+        else:
+            kept = {name: value for name, value in found.items() if self._is_wanted(name)}
+        if abs(row[4]) == MAX_TIME_NS:
+            kept[attributes.TIME] = attributes.write_time(_exact_time(listing, path, row))
         written = attributes.write(kept)
         while len(written) > attributes.MAX_BYTES:
             longest = max(kept, key=lambda one: len(kept[one]))
             self._on_lost(path, Reason("attributes-too-long", os.fsdecode(longest)))
             del kept[longest]
             written = attributes.write(kept)
-        return written
+        return hold(content, shared, written)
 
     def _is_wanted(self, name: bytes) -> bool:
         return name in extended.ACLS or not any(one.match(name) for one in self._excluded)
 
 
-def _exact_time(listing: Listing, path: bytes, name: bytes) -> int:
-    if listing.descriptor < 0:
-        return folders.status_at(path).st_mtime_ns
-    return folders.status_in(name, listing.descriptor).st_mtime_ns
+def _exact_time(listing: Listing, path: bytes, row: Row) -> int:
+    """The time that a row can't hold; the border where it is gone meanwhile."""
+    with suppress(OSError):
+        if listing.descriptor < 0:
+            return folders.status_at(path).st_mtime_ns
+        return folders.status_in(row[0], listing.descriptor).st_mtime_ns
+    return row[4]
+
+
+def _join(folder: bytes, name: bytes) -> bytes:
+    return folder + b"/" + name if folder else name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Iterator
 
 # Smaller ones are read as the zeros that they are: a piece of its own would cost more chunks
@@ -14,14 +15,15 @@ _BLOCK_BYTES = 512
 
 def may_have(status: os.stat_result) -> bool:
     """Does a file take so much less room than it is long that holes may be worth looking for?"""
-    blocks: int | None = getattr(status, "st_blocks", None)
-    if blocks is None or not hasattr(os, "SEEK_HOLE"):
+    if sys.platform == "win32":
         return False
-    return status.st_size - blocks * _BLOCK_BYTES >= LEAST_BYTES
+    return status.st_size - status.st_blocks * _BLOCK_BYTES >= LEAST_BYTES
 
 
 def pieces(descriptor: int, size: int) -> Iterator[tuple[int, int, bool]]:
     """(start, end, whether it is a hole) of the pieces of an open file, up to a size, in order."""
+    if sys.platform == "win32":
+        return
     start = at = 0
     while at < size:
         hole = min(_seek(descriptor, at, os.SEEK_HOLE, size), size)

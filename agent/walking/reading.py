@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from agent.platforms import folders
+from agent.platforms import extended, folders
 from agent.walking import holes
 from agent.walking.tree import Row, row_of
 from libs.shared.entries import MAX_BATCH_BYTES
@@ -57,13 +57,14 @@ def _is_fresh(changed_ns: int, read_ns: int) -> bool:
 class ReadFile(NamedTuple):
     """A file that was read: the row to remember, its chunk ids, its state after the reading.
 
-    has_changed: while it was read, twice.
+    has_changed: while it was read, twice. attributes: or why they can't be had.
     """
 
     row: Row
     chunks: bytes
     has_changed: bool
     status: os.stat_result
+    attributes: dict[bytes, bytes] | OSError
 
 
 class FileReader:
@@ -100,7 +101,9 @@ class FileReader:
                     if content:
                         digest = blake3(content, key=self._key).digest()
                         self._offer(digest, content)
-                    return ReadFile(settled(row, read_ns), digest, False, status)
+                    return ReadFile(
+                        settled(row, read_ns), digest, False, status, _attributes(descriptor)
+                    )
             return self._read_carefully(descriptor, row[0])
         finally:
             os.close(descriptor)
@@ -118,13 +121,16 @@ class FileReader:
             after = os.fstat(descriptor)
             if row[3:5] == row_of(name, after)[3:5]:
                 if held == row[3]:
-                    return ReadFile(settled(row, read_ns), ids, False, after)
+                    return ReadFile(
+                        settled(row, read_ns), ids, False, after, _attributes(descriptor)
+                    )
                 if row[3] == 0:
                     is_cut = held == MOST_UNTOLD_BYTES
                     row = (*row[:3], held, row[4], READ_AGAIN, *row[6:])
-                    return ReadFile(row, ids, is_cut, after)
+                    return ReadFile(row, ids, is_cut, after, _attributes(descriptor))
             row = row_of(name, after)
-        return ReadFile((*row[:3], held, row[4], READ_AGAIN, *row[6:]), ids, True, after)
+        row = (*row[:3], held, row[4], READ_AGAIN, *row[6:])
+        return ReadFile(row, ids, True, after, _attributes(descriptor))
 
     def read_stream(self, file: Readable) -> tuple[bytes, int]:
         """Cut and offer whatever gives bytes: (chunk ids, size)."""
@@ -165,6 +171,13 @@ class FileReader:
             if length:
                 ids.append(self._zeros[length])
         return b"".join(ids)
+
+
+def _attributes(descriptor: int) -> dict[bytes, bytes] | OSError:
+    try:
+        return extended.read(descriptor)
+    except OSError as error:
+        return error
 
 
 class _UpTo:

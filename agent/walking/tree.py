@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import operator
 import os
 import stat
 import sys
@@ -38,13 +39,14 @@ _HAVE_SIZES = frozenset({FILE, LINK})
 Row = tuple[bytes, int, int, int, int, int, int, int]
 
 _fields = folders.fields
+_mtime_of = operator.itemgetter(4)
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
 def row_of(name: bytes, status: os.stat_result) -> Row:
     """What is remembered of an entry to see whether it changed."""
     mode, inode, size, mtime_ns, ctime_ns, uid, gid = _fields(status)
-    return name, mode, inode, size, _within(mtime_ns), _within(ctime_ns), uid, gid
+    return name, mode, inode, size, _within(mtime_ns), ctime_ns, uid, gid
 
 
 class Listing(msgspec.Struct):
@@ -290,14 +292,13 @@ def _kept(listing: Listing, rows: list[Row], exclusions: Exclusions) -> list[Row
 
 def _within_limits(listing: Listing, rows: list[Row]) -> list[Row]:
     """Without names that the service can't keep, and with no time beyond its borders."""
-    if not rows:
-        return rows
-    if max([row[4] for row in rows]) > MAX_TIME_NS or min([row[4] for row in rows]) < -MAX_TIME_NS:
+    times = [*map(_mtime_of, rows), 0]
+    if min(times) < -MAX_TIME_NS or max(times) > MAX_TIME_NS:
         rows = [(*row[:4], _within(row[4]), *row[5:]) for row in rows]
-    if max([row[5] for row in rows]) > MAX_TIME_NS or min([row[5] for row in rows]) < -MAX_TIME_NS:
-        rows = [(*row[:5], _within(row[5]), *row[6:]) for row in rows]
-    room = min(MAX_NAME_BYTES, MAX_PATH_BYTES - len(listing.path) - bool(listing.path))
-    if max([len(row[0]) for row in rows]) > room:
+    room = MAX_PATH_BYTES - len(listing.path) - bool(listing.path)
+    # On Linux no name is longer, whatever the file system.
+    if room < MAX_NAME_BYTES or SYSTEM != "linux":
+        room = min(room, MAX_NAME_BYTES)
         too_long = {row[0] for row in rows if len(row[0]) > room}
         listing.unseen |= dict.fromkeys(too_long, NAME_TOO_LONG)
         rows = [row for row in rows if row[0] not in too_long]

@@ -95,6 +95,11 @@ def time_of(mtime_ns: int, written: bytes) -> int:
     return mtime_ns
 
 
+def has_more_than_time(written: bytes) -> bool:
+    """Whether there is more than a time that the wire could not hold."""
+    return bool(written) and read(written).keys() != {TIME}
+
+
 def mode_of(mode: int, written: bytes) -> int:
     """The mode to give where ACLs aren't kept: the group's own rights and not the ACL's mask."""
     acl = read(written).get(ACL_ACCESS) if written else None

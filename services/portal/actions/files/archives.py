@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, closing
 from typing import Literal, Protocol
+from zoneinfo import ZoneInfo
 
 from isal import isal_zlib
 
@@ -31,13 +32,14 @@ _ENTRIES_MEASURED = 50_000
 class Archive(Protocol):
     """Builds an archive piece by piece."""
 
-    media_type: str
+    def has_content(self, entry: EntryRow) -> bool:
+        """Whether the entry's content follows its beginning; asked of all, once, in their order."""
 
     def begin(self, path: bytes, entry: EntryRow) -> bytes:
         """What comes before an entry's content."""
 
-    def end(self, entry: EntryRow) -> bytes:
-        """What comes after an entry's content."""
+    def end(self, entry: EntryRow, size: int) -> bytes:
+        """What comes after an entry's content, of which so many bytes followed."""
 
     def finish(self) -> Iterator[bytes]:
         """What comes after the last entry."""
@@ -46,7 +48,12 @@ class Archive(Protocol):
         """Frees what was kept for the end."""
 
 
-ARCHIVES: dict[Format, type[Zip] | type[Tar]] = {"zip": Zip, "tar": Tar}
+MEDIA_TYPES: dict[Format, str] = {"zip": "application/zip", "tar": "application/x-tar"}
+
+
+def make(form: Format, timezone: str) -> Archive:
+    """An empty archive; timezone: of the times in it that have none."""
+    return Tar() if form == "tar" else Zip(ZoneInfo(timezone))
 
 
 async def write(
@@ -89,8 +96,9 @@ async def measure(pool: Pool, place: Place, archive: Archive) -> int | None:
                 if entries > _ENTRIES_MEASURED:
                     return None
                 for path, entry in part:
-                    length += len(archive.begin(path, entry)) + len(archive.end(entry))
-                    length += entry.size if entry.kind == "f" else 0
+                    size = entry.size if archive.has_content(entry) else 0
+                    length += len(archive.begin(path, entry)) + size
+                    length += len(archive.end(entry, size))
         return length + sum(map(len, archive.finish()))
 
 
@@ -124,20 +132,28 @@ async def _slices(
 async def _write_slice(
     reader: Reader, entries: list[tuple[bytes, EntryRow]], archive: Archive
 ) -> AsyncGenerator[bytes, None]:
-    ids = (one for _, entry in entries for one in split_ids(entry.chunk_ids))
+    plain = [(path, _unmasked(reader, entry)) for path, entry in entries]
+    wanted = [(path, entry, archive.has_content(entry)) for path, entry in plain]
+    ids = (one for _, entry, has in wanted if has for one in split_ids(entry.chunk_ids))
     async with aclosing(contents.read(reader, contents.locate(reader, ids))) as chunks:
-        for path, masked in entries:
-            plain = sealing.mask_crc32(reader.keys, masked.chunk_ids, masked.crc32)
-            entry = masked._replace(crc32=plain)
+        for path, entry, has_content in wanted:
             yield archive.begin(path, entry)
+            if not has_content:
+                yield archive.end(entry, 0)
+                continue
             crc32 = 0
             async with aclosing(_content(chunks, entry)) as content:
                 async for piece in content:
                     crc32 = isal_zlib.crc32(piece, crc32)
                     yield piece
-            if entry.kind == "f" and crc32 != entry.crc32:
+            if crc32 != entry.crc32:
                 raise Damaged(entry.chunk_ids[:32])
-            yield archive.end(entry)
+            yield archive.end(entry, entry.size)
+
+
+def _unmasked(reader: Reader, masked: EntryRow) -> EntryRow:
+    plain = sealing.mask_crc32(reader.keys, masked.chunk_ids, masked.crc32)
+    return masked._replace(crc32=plain)
 
 
 async def _content(

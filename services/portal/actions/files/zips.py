@@ -10,9 +10,11 @@ import stat
 import struct
 import zlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from tempfile import SpooledTemporaryFile
+from zoneinfo import ZoneInfo
 
+from libs.shared import attributes
 from libs.shared.catalogue import EntryRow
 from services.portal.actions.files.changed import SPOOL_BYTES, ChangedNames, read_back
 from services.portal.rules.files import names
@@ -33,17 +35,27 @@ _TYPES = {"f": stat.S_IFREG, "d": stat.S_IFDIR, "l": stat.S_IFLNK}
 class Zip:
     """Builds an archive piece by piece."""
 
-    media_type = "application/zip"
-
-    def __init__(self) -> None:
-        self._shown = names.Shown(names.zip_name)
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+        self._shown = names.Shown(names.zip_name, for_windows=True)
         self._central = SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115 - lives as long as this
         self._changed = ChangedNames()
         self._count = 0
         self._offset = 0
 
+    def has_content(self, entry: EntryRow) -> bool:
+        """Whether an entry's content follows its beginning: a file's always does."""
+        return entry.kind == "f"
+
     def begin(self, path: bytes, entry: EntryRow) -> bytes:
         """What comes before an entry's content; a symlink's target is in it."""
+        if entry.kind not in _TYPES:
+            self._changed.note_unheld("left out", path)
+            return b""
+        if entry.kind == "f" and entry.target:
+            self._changed.note_unheld("names", path)
+        if attributes.has_more_than_time(entry.attributes):
+            self._changed.note_unheld("attributes", path)
         name = self._shown.show(path, entry.kind)
         if name.encode() != path:
             self._changed.note(name, path)
@@ -53,16 +65,17 @@ class Zip:
             crc32, size = zlib.crc32(body), len(body)
         if entry.kind == "d":
             name += "/"
-        return (
-            self._header(name, _TYPES[entry.kind] | entry.mode, entry.mtime_ns, size, crc32) + body
-        )
+        mode = _TYPES[entry.kind] | attributes.mode_of(entry.mode, entry.attributes)
+        mtime_ns = attributes.time_of(entry.mtime_ns, entry.attributes)
+        return self._header(name, mode, mtime_ns, size, crc32) + body
 
-    def end(self, entry: EntryRow) -> bytes:  # the other format has something to say here
+    def end(self, entry: EntryRow, size: int) -> bytes:  # the other format has something to say
         """Nothing follows a content."""
         return b""
 
     def finish(self) -> Iterator[bytes]:
         """The list of changed names, if any, and the central directory."""
+        self._changed.end()
         if size := self._changed.size:
             crc32 = self._changed.crc32
             yield self._header(names.NAMES_LIST, stat.S_IFREG | 0o644, 0, size, crc32)
@@ -80,7 +93,7 @@ class Zip:
     def _header(self, name: str, mode: int, mtime_ns: int, size: int, crc32: int) -> bytes:
         """The entry's local header; its central one is kept for the end."""
         raw = name.encode()
-        day, time = _dos_time(mtime_ns)
+        day, time = _dos_time(mtime_ns, self._zone)
         # A size or place that 32 bits can't hold goes to an extra field, in both headers.
         large, far = size >= _FULL32, self._offset >= _FULL32
         needs = 45 if large or far else 20
@@ -122,10 +135,10 @@ def _end(count: int, start: int, size: int) -> bytes:
     )
 
 
-def _dos_time(mtime_ns: int) -> tuple[int, int]:
-    """(date, time) in MS-DOS form, UTC, which begins in 1980 and ends in 2107."""
-    seconds = min(max(mtime_ns // 10**9, 315_532_800), 4_354_819_198)
-    at = datetime.fromtimestamp(seconds, UTC)
+def _dos_time(mtime_ns: int, zone: ZoneInfo) -> tuple[int, int]:
+    """(date, time) in MS-DOS form, in the client's time, which begins in 1980 and ends in 2107."""
+    seconds = min(max(mtime_ns // 10**9, 315_619_200), 4_354_732_798)
+    at = datetime.fromtimestamp(seconds, zone)
     return (
         (at.year - 1980) << 9 | at.month << 5 | at.day,
         at.hour << 11 | at.minute << 5 | at.second // 2,

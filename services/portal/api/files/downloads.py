@@ -69,8 +69,9 @@ async def download_archive(
 ) -> Response:
     """A folder with all that lies below it."""
     place = await browsing.find_place(resources.pool, asked)
-    kind = archives.ARCHIVES[format]
-    length = await archives.measure(resources.pool, place, kind())
+    media_type = archives.MEDIA_TYPES[format]
+    measured = archives.make(format, place.timezone)
+    length = await archives.measure(resources.pool, place, measured)
     name = place.entry.name or place.plan.name.encode()
     headers = {
         **_INERT,
@@ -81,10 +82,11 @@ async def download_archive(
         headers["Content-Length"] = str(length)
     if web.is_head(request.scope):
         await archives.view(resources.pool, place)
-        return Response(None, 200, headers, kind.media_type)
+        return Response(None, 200, headers, media_type)
     reader = await spans.open_reader(resources, place.tenant_id)
-    body = await primed(archives.write(resources.pool, reader, place, kind()))
-    return Stream(body, 200, headers, kind.media_type)
+    archive = archives.make(format, place.timezone)
+    body = await primed(archives.write(resources.pool, reader, place, archive))
+    return Stream(body, 200, headers, media_type)
 
 
 def _http_date(mtime_ns: int) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
 
 from libs.shared.catalogue import terms
 from libs.shared.catalogue.terms import UNSEEN
+from libs.shared.filenames import on_windows
 
 display = terms.display
 fold = terms.fold
@@ -63,13 +64,16 @@ class Shown:
     """The paths of one archive, as an unpacker may safely be told them; two never become one.
 
     clean: makes a name of a name. What would meet a symlink where case doesn't count is called
-    otherwise, so that nothing is ever unpacked through a link."""
+    otherwise, so that nothing is ever unpacked through a link. for_windows: two names of a folder
+    are never one where case doesn't count."""
 
-    def __init__(self, clean: Callable[[bytes], str]) -> None:
+    def __init__(self, clean: Callable[[bytes], str], *, for_windows: bool = False) -> None:
         self._clean = clean
         self._links: set[int] = set()
         self._folders: set[int] = set()
         self._renamed: dict[bytes, str] = {}
+        # The names so far in the folders above what comes next, as each comes before what is in it.
+        self._taken: list[tuple[bytes, set[int]]] | None = [] if for_windows else None
 
     def show(self, path: bytes, kind: str = "f") -> str:
         """A path of the archive, folders before what is in them; as text, bytes in surrogates."""
@@ -81,6 +85,8 @@ class Shown:
             self._links.add(folded)
         elif kind == "d":
             self._folders.add(folded)
+        if self._taken is not None:
+            self._take_name(path, self._taken)
         parts = path.split(b"/")
         safe = [
             self._renamed.get(b"/".join(parts[: place + 1])) or self._clean(part)
@@ -88,9 +94,26 @@ class Shown:
             else self._clean(part)
             for place, part in enumerate(parts)
         ]
-        if safe[0] == NAMES_LIST:
+        if safe[0].casefold() == NAMES_LIST:
             safe[0] = "%5F" + NAMES_LIST[1:]
         return "/".join(safe)
+
+    def _take_name(self, path: bytes, taken: list[tuple[bytes, set[int]]]) -> None:
+        """Call what has another's name in its folder otherwise."""
+        folder = parent(path)
+        while taken and taken[-1][0] and not (folder + b"/").startswith(taken[-1][0] + b"/"):
+            taken.pop()
+        if not taken or taken[-1][0] != folder:
+            taken.append((folder, set()))
+        names = taken[-1][1]
+        name = plain = self._renamed.get(path) or self._clean(last(path))
+        tries = 0
+        while hash(_fold_case(name.encode("utf-8", "surrogateescape"))) in names:
+            tries += 1
+            digest = hashlib.sha256(b"%d/%s" % (tries, path)).hexdigest()[:16]
+            head = plain.encode("utf-8", "surrogateescape")[:_ZIP_CUT_BYTES]
+            name = self._renamed[path] = f"{head.decode('utf-8', 'ignore')}~{digest}"
+        names.add(hash(_fold_case(name.encode("utf-8", "surrogateescape"))))
 
     def _passes_link(self, path: bytes) -> bool:
         """Whether a name has a link before one of its backslashes, which separate on Windows."""
@@ -122,12 +145,13 @@ _ESCAPE = re.compile("|".join(_ESCAPES))
 def zip_name(name: bytes) -> str:
     """A name as a zip can hold it.
 
-    What is no UTF-8, can't be seen, or would mean something to an unpacker stands as `%XX`."""
+    What is no UTF-8, can't be seen, or would mean something to an unpacker stands as `%XX`; what
+    Windows can't hold is called as our own restore calls it there."""
     text = name.decode("utf-8", "surrogateescape")
     # Names that look like our own escapes are escaped too, or they could meet another.
     text = _LOOKS_CUT.sub("%7E", _LOOKS_ESCAPED.sub("%25", text))
     text = UNSEEN.sub(_percent, text).replace("\\", "%5C")
-    text = _DRIVE.sub(r"\1%3A", text)
+    text = on_windows(text.encode()).decode()
     if len(text.encode()) <= _ZIP_NAME_MAX_BYTES:
         return text
     head = text.encode()[:_ZIP_CUT_BYTES].decode("utf-8", "ignore")
