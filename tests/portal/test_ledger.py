@@ -122,7 +122,7 @@ def test_an_order_keeps_its_price_until_the_next_one() -> None:
     february = Month(2027, 2)
     client.order("seats", 4, datetime(2027, 2, 5, tzinfo=UTC))
     assert amounts(client.close(february)) == [
-        ("2027-02", "seats-month", "13.33"),  # 4 × 3.333, rounded once
+        ("2027-02", "seats-month", "13.33"),  # four times 3.333, rounded once
         ("2027-02", "seats-entry", "16.00"),
     ]
 
@@ -189,7 +189,9 @@ def test_a_preview_says_what_the_ledger_will() -> None:
 
 
 ZONES = st.sampled_from(["Europe/Paris", "America/Cayenne", "Pacific/Kiritimati", "UTC"])
-MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2027, 6, 30), timezones=st.just(UTC))
+MOMENTS = st.integers(0, 540 * 24).map(
+    lambda hours: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hours)
+)
 CHANGES = st.one_of(
     st.tuples(st.just("storage"), st.integers(0, 9).map(lambda n: n * 70 * GB)),
     st.tuples(st.just("seats"), st.integers(1, 9)),
