@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, fields, replace
@@ -14,6 +15,7 @@ import httpx2
 import pytest
 
 from libs.shared import invitations
+from libs.shared.events import VolumeChanged
 from services.portal.__main__ import build
 from services.portal.actions.resources import DOWNLOADS_OF_USER
 from services.portal.rules.log import acts
@@ -35,6 +37,7 @@ NOTHING_OF_ANYBODY = {
 PLAN = "/api/v1/plans/{plan}"
 CLIENT = "/clients/{tenant}"
 TENANT = "/api/v1/tenants/{tenant}"
+TENANTS = "/api/v1/tenants/{tenant_id}"
 TERMS = {
     "name": "Another",
     "contracted_bytes": 1,
@@ -67,6 +70,7 @@ class World:
             agent=agent,
             email=ASKED,
             token="none",
+            month="2024-01",
         )
 
     async def get(self, who: httpx2.AsyncClient, path: str, **more: Any) -> Any:
@@ -134,6 +138,40 @@ async def accept(world: World) -> Any:
     return await world.visitor.post(await invitation(world), data={"answer": "yes"})
 
 
+async def order_by_page(world: World) -> Any:
+    """The preview's form, sent."""
+    preview = await world.page.get("/orders/preview?seats=4")
+    fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', preview.text))
+    return await world.page.post("/orders", data=fields)
+
+
+async def change_user(world: World, method: str, **more: Any) -> Any:
+    user_id = await world.portal.admin.fetchval(
+        "SELECT user_id FROM portal.users WHERE email = $1", UGO
+    )
+    return await world.api.request(method, f"/api/v1/users/{user_id}", **more)
+
+
+async def revise(world: World) -> Any:
+    """More is stored than was contracted, and the provider raises that."""
+    await builder.hear(
+        world.portal,
+        VolumeChanged(
+            tenant_id=world.client.tenant_id, stored_bytes=2 * 10**12, protected_bytes=1,
+            sequence=1000,
+        ),
+    )  # fmt: skip
+    body = {"reason": "above", "clause": "7.3"}
+    return await world.operator.post(world.at(TENANT + "/quota/revise"), json=body)
+
+
+async def put_prices(world: World) -> Any:
+    lists = (await world.operator.get("/api/v1/prices")).json()["lists"]
+    return await world.operator.put("/api/v1/prices", json={"lists": lists})
+
+
+UGO = "ugo@dupre.example"
+KEY, OTHER_KEY = {"Idempotency-Key": "one"}, {"Idempotency-Key": "two"}
 ASKED = "paul@elsewhere.example"
 AGENTS = (str(uuid4()), str(uuid4()))
 Call = Callable[[World], Awaitable[Any]]
@@ -192,6 +230,37 @@ ACTING: dict[Route, tuple[Call, list[Left]]] = {
     ("DELETE", PLAN + "/recipients/{email}"): (
         lambda w: w.api.delete(w.at(PLAN + "/recipients/{email}")),
         own(acts.RecipientRemoved),
+    ),
+    ("GET", "/orders"): (lambda w: w.get(w.page, "/orders"), own(acts.OrdersListed)),
+    ("GET", "/orders/preview"): (
+        lambda w: w.get(w.page, "/orders/preview?seats=4"),
+        own(acts.OrderPreviewed),
+    ),
+    ("POST", "/orders"): (order_by_page, own(acts.OrderPreviewed, acts.OrderPlaced)),
+    ("GET", "/api/v1/orders"): (
+        lambda w: w.get(w.api, "/api/v1/orders"),
+        own(acts.OrdersListed),
+    ),
+    ("POST", "/api/v1/orders/preview"): (
+        lambda w: w.api.post("/api/v1/orders/preview", json={"seats": 9}),
+        own(acts.OrderPreviewed),
+    ),
+    ("POST", "/api/v1/orders"): (
+        lambda w: w.api.post("/api/v1/orders", json={"seats": 9}, headers=KEY),
+        own(acts.OrderPlaced),
+    ),
+    ("GET", "/api/v1/users"): (lambda w: w.get(w.api, "/api/v1/users"), own(acts.UsersListed)),
+    ("POST", "/api/v1/users"): (
+        lambda w: w.api.post("/api/v1/users", json={"name": "Ugo", "email": UGO}),
+        own(acts.UserOpened),
+    ),
+    ("PATCH", "/api/v1/users/{user_id}"): (
+        lambda w: change_user(w, "PATCH", json={"name": "Hugo"}),
+        own(acts.UserChanged),
+    ),
+    ("DELETE", "/api/v1/users/{user_id}"): (
+        lambda w: change_user(w, "DELETE"),
+        own(acts.UserClosed),
     ),
     ("POST", "/account"): (
         lambda w: w.send(w.page, "/account", locale="en"),
@@ -271,6 +340,36 @@ ACTING: dict[Route, tuple[Call, list[Left]]] = {
         lambda w: w.operator.post("/api/v1/administrators/reset", json={"email": w.other}),
         [("another", acts.PasswordReset)],
     ),
+    ("GET", TENANTS + "/orders"): (
+        lambda w: w.get(w.operator, TENANT + "/orders"),
+        own(acts.OrdersListed),
+    ),
+    ("POST", TENANTS + "/orders/preview"): (
+        lambda w: w.operator.post(w.at(TENANT + "/orders/preview"), json={"seats": 10}),
+        own(acts.OrderPreviewed),
+    ),
+    ("POST", TENANTS + "/orders"): (
+        lambda w: w.operator.post(w.at(TENANT + "/orders"), json={"seats": 10}, headers=OTHER_KEY),
+        own(acts.OrderPlaced),
+    ),
+    ("PUT", TENANTS + "/orders/allowed"): (
+        lambda w: w.operator.put(w.at(TENANT + "/orders/allowed"), json={"allowed": True}),
+        own(acts.OrdersAllowed),
+    ),
+    ("POST", TENANTS + "/quota/revise"): (revise, own(acts.OrderPlaced)),
+    ("GET", "/api/v1/prices"): (
+        lambda w: w.get(w.operator, "/api/v1/prices"),
+        nobody(acts.PricesViewed),
+    ),
+    ("PUT", "/api/v1/prices"): (put_prices, nobody(acts.PricesViewed, acts.PricesPut)),
+    ("POST", "/api/v1/billing/{month}/close"): (
+        lambda w: w.operator.post("/api/v1/billing/2024-01/close"),
+        nobody(acts.MonthClosed),
+    ),
+    ("GET", "/api/v1/billing/{month}"): (
+        lambda w: w.get(w.operator, "/api/v1/billing/2024-01"),
+        nobody(acts.BillingExported),
+    ),
     ("POST", "/api/v1/tenants/{tenant_id}/suspend"): (
         lambda w: w.operator.post(w.at(TENANT + "/suspend"), json={"reason": "unpaid"}),
         own(acts.SubscriptionSuspended),
@@ -319,6 +418,8 @@ ELSEWHERE = {
     acts.FileViewed,  # of a HEAD, below
     acts.FolderViewed,
     acts.SignInRefused,  # below
+    acts.OrderTookEffect,  # in a job, in test_orders
+    acts.OrderKept,
     acts.SubscriptionEndAnnounced,  # the same route with a day
     acts.OperatorTokenInstalled,  # at the start of the process
 }

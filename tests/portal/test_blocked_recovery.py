@@ -54,6 +54,9 @@ GET /plans/{plan}/recipients
 POST /plans/{plan}/recipients
 GET /invitations/{token}
 POST /invitations/{token}
+GET /orders
+GET /orders/preview
+POST /orders
 GET /clients
 GET /clients/{tenant_id}
 POST /clients/{tenant_id}/{step}
@@ -64,6 +67,22 @@ GET /api/v1/plans/{plan}/runs
 GET /api/v1/plans/{plan}/recipients
 POST /api/v1/plans/{plan}/recipients
 DELETE /api/v1/plans/{plan}/recipients/{email}
+GET /api/v1/orders
+POST /api/v1/orders
+POST /api/v1/orders/preview
+GET /api/v1/users
+POST /api/v1/users
+PATCH /api/v1/users/{user_id}
+DELETE /api/v1/users/{user_id}
+GET /api/v1/prices
+PUT /api/v1/prices
+POST /api/v1/billing/{month}/close
+GET /api/v1/billing/{month}
+GET /api/v1/tenants/{tenant_id}/orders
+POST /api/v1/tenants/{tenant_id}/orders
+POST /api/v1/tenants/{tenant_id}/orders/preview
+PUT /api/v1/tenants/{tenant_id}/orders/allowed
+POST /api/v1/tenants/{tenant_id}/quota/revise
 POST /api/v1/tokens
 DELETE /api/v1/tokens
 POST /api/v1/password
@@ -78,6 +97,8 @@ POST /api/v1/tenants/{tenant_id}/enrolments
 POST /api/v1/agents/{agent_id}/revoke
 """
 """What works in every state, as it names no file that is kept."""
+
+OPERATORS = ("/clients", "/api/v1/tenants", "/api/v1/prices", "/api/v1/billing")
 
 STATES: dict[str, str] = {
     "active": "",
@@ -111,7 +132,7 @@ class Readers:
 
     async def ask(self, route: Route, query: str = "") -> httpx2.Response:
         method, path = route
-        if path.startswith(("/clients", "/api/v1/tenants")):
+        if path.startswith(OPERATORS):
             who = self.desk if path.startswith("/clients") else self.operator
         else:
             who = self.api if path.startswith("/api/") else self.page
@@ -120,6 +141,8 @@ class Readers:
             tenant_id=self.client.tenant_id,
             number=1,
             token="x",
+            month="2026-10",
+            user_id="x",
         )
         return await who.request(
             method, address + query, content=self.chunks if method == "POST" else None

@@ -214,6 +214,15 @@ async def test_a_client_is_no_operator(portal: Any) -> None:
         ("POST", f"/api/v1/tenants/{tenant_id}/reinstate"),
         ("POST", f"/api/v1/agents/{uuid4()}/revoke"),
         ("POST", "/api/v1/administrators/reset"),
+        ("GET", f"/api/v1/tenants/{tenant_id}/orders"),
+        ("POST", f"/api/v1/tenants/{tenant_id}/orders"),
+        ("POST", f"/api/v1/tenants/{tenant_id}/orders/preview"),
+        ("PUT", f"/api/v1/tenants/{tenant_id}/orders/allowed"),
+        ("POST", f"/api/v1/tenants/{tenant_id}/quota/revise"),
+        ("GET", "/api/v1/prices"),
+        ("PUT", "/api/v1/prices"),
+        ("POST", "/api/v1/billing/2026-10/close"),
+        ("GET", "/api/v1/billing/2026-10"),
     ]
     for method, path in calls:
         async with portal.client(token) as api:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+from pydantic_core import to_jsonable_python
 
 from libs.shared import clock, errors
 from libs.shared.database import Connection, Pool, transaction
@@ -135,7 +136,7 @@ async def _preview_seat(
         _, shown = await ordering.draw_up(conn, tenant, administrator, Wish("seats", seats))
     except errors.Refusal:
         return None
-    return saying.preview_to_json(shown)
+    return dict(to_jsonable_python(saying.preview_to_json(shown)))
 
 
 async def _tell(conn: Connection, tenant: Tenant, *roles: Role) -> None:
