@@ -13,6 +13,8 @@ UNREAD = {
     ("DELETE", "/api/v1/tokens"),
     ("DELETE", "/api/v1/plans/{plan}/recipients/{email}"),
     ("POST", "/api/v1/agents/{agent_id}/revoke"),
+    ("POST", "/v1/{path:path}"),
+    ("PUT", "/v1/{path:path}"),
 }
 
 

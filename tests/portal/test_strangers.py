@@ -48,6 +48,9 @@ OTHERS = {
     ("POST", "/password"),
     ("GET", "/account"),
     ("POST", "/account"),
+    ("GET", "/agent"),  # these in test_packages
+    ("GET", "/agent/{name}"),
+    ("HEAD", "/agent/{name}"),
 }
 OPERATORS = ("/api/v1/tenants", "/api/v1/agents", "/api/v1/administrators", "/clients")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.portal.api import clients, people, recipients, restore, runs
+from services.portal.api import clients, machines, people, recipients, restore, runs
 from services.portal.api.bodies import BODIES
 from services.portal.api.files import browsing, downloads, searching
 
-__all__ = ["BODIES", "router"]
+__all__ = ["BODIES", "router", "strays"]
+
+strays = machines.strays
 
 router = APIRouter(prefix="/api/v1")
 for part in (people, clients, runs, recipients, browsing, downloads, restore, searching):
