@@ -10,10 +10,24 @@ from agent.commands import app
 
 def main() -> None:
     """Run the command line; never returns."""
+    if getattr(sys, "frozen", False):
+        _leave_the_bundle()
     _speak_utf8()
     _know_home()
-    # Without a name for its variable, click offers no completion for shells.
-    app(prog_name="coffre-agent", complete_var="")
+    app(prog_name="coffre-agent")
+
+
+def _leave_the_bundle() -> None:
+    """Do what a worker is started for, and keep the bundle's libraries from programs of others."""
+    before = os.environ.pop("LD_LIBRARY_PATH_ORIG", None)
+    os.environ.pop("LD_LIBRARY_PATH", None)
+    if before is not None:
+        os.environ["LD_LIBRARY_PATH"] = before
+    if sys.argv[1:2] == ["--worker"]:
+        from importlib import import_module  # noqa: PLC0415 - of a worker alone
+
+        import_module(sys.argv[2]).main()
+        sys.exit()
 
 
 def _speak_utf8() -> None:

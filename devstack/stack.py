@@ -150,6 +150,7 @@ class Stack:
         if service == "portal":
             settings |= {
                 "ingest_url": self.url("ingest"),
+                "agent_folder": str(ROOT / "dist"),
                 "operator_email": OPERATOR,
                 "operator_password_file": self._secret_file("operator-password"),
                 "operator_token_file": self._secret_file("operator-token"),

@@ -37,7 +37,7 @@ def check_token(config: Config) -> tuple[Finding, identity.Identity | None]:
         return Finding("wrong", "token", str(error)), None
     if told:
         return Finding("warning", "token", told[0]), known
-    return Finding("fine", "token", f"This machine is agent {known.agent_id}."), known
+    return Finding("fine", "token", "This machine is enrolled."), known
 
 
 def check_state_folder(config: Config) -> Finding:
@@ -110,7 +110,7 @@ def check_folders(config: Config, plan: Plan) -> Iterator[Finding]:
     if found.files_too_large:
         seen += f", and {found.files_too_large} larger than max_file_size"
     if found.unreadable:
-        yield Finding("wrong", "folders", f"{seen}; {found.told()}", plan.name)
+        yield Finding("warning", "folders", f"{seen}; {found.told()}", plan.name)
     elif ended and (sentence := _less_than_promised(plan, found)):
         yield Finding("wrong", "folders", f"{seen}; {sentence}", plan.name)
     elif ended and found.files == 0:
@@ -161,4 +161,7 @@ class _Found:
         named = ", ".join(self.unreadable[:MOST_NAMED])
         more = len(self.unreadable) - MOST_NAMED
         also = f" and {more} more" if more > 0 else ""
-        return f"can't be read: {named}{also}. Run as another user, or exclude them."
+        return (
+            f"can't be read: {named}{also}. All else is copied; the third night without them "
+            "fails. Run as another user, or exclude them."
+        )

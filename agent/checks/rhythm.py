@@ -19,7 +19,7 @@ def check_rhythm(plan: Plan, last: dict[str, Any] | None, now: datetime) -> Find
     now: an aware time.
     """
     zone = ZoneInfo(plan.timezone)
-    due = next(iter(CronSim(plan.schedule, now.astimezone(zone))))
+    due = due_next(plan, now)
     following = f"The next is due {due:%A %d %B %H:%M} ({plan.timezone})."
     if last is None or "started_at" not in last:
         return Finding("fine", "schedule", f"It never ran. {following}", plan.name)
@@ -34,6 +34,11 @@ def check_rhythm(plan: Plan, last: dict[str, Any] | None, now: datetime) -> Find
         why = (last.get("error") or {}).get("sentence", "")
         return Finding("warning", "schedule", f"{told} {why} {following}", plan.name)
     return Finding("fine", "schedule", f"{told} {following}", plan.name)
+
+
+def due_next(plan: Plan, now: datetime) -> datetime:
+    """When the plan is due the next time, in its own zone; now: an aware time."""
+    return next(iter(CronSim(plan.schedule, now.astimezone(ZoneInfo(plan.timezone)))))
 
 
 def _ended(words: str) -> str:

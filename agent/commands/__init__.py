@@ -6,8 +6,8 @@ Modules import what a command needs inside it, so that `coffre-agent --help` ans
 from __future__ import annotations
 
 # In the order in which `--help` lists the commands.
-from agent.commands import enrolling, checking, timing, copying  # isort: skip
-from agent.commands import showing, restoring, configuring  # isort: skip
+from agent.commands import setting_up, enrolling, checking, timing, copying  # isort: skip
+from agent.commands import showing, restoring, configuring, updating  # isort: skip
 from agent.commands.shell import app
 
 __all__ = [
@@ -17,6 +17,8 @@ __all__ = [
     "copying",
     "enrolling",
     "restoring",
+    "setting_up",
     "showing",
     "timing",
+    "updating",
 ]

@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 from click.exceptions import Exit
 
-from agent.commands.shell import EPILOG, app, configuration_file, end, json_option, print_table
+from agent.commands.shell import app, configuration_file, end, json_option, print_table
 from agent.telling import failures
 from agent.telling.failures import AgentError, UsageError
+from libs.shared.words.plain import count_text
 
 
 @app.group(
@@ -21,7 +22,7 @@ def commands() -> None:
     pass
 
 
-@commands.command(epilog=EPILOG)
+@commands.command()
 @click.option(
     "--output", type=Path, metavar="FILE", help="Write it there, if nothing is there yet."
 )
@@ -34,14 +35,14 @@ def commands() -> None:
 )
 def generate(output: Path | None, server: str) -> None:
     """Print a valid configuration with every key explained."""
-    from agent.config.example import example
+    from agent.config.example import First, example
 
-    text = example(server)
+    text = example(First(server))
     if output is None:
         click.echo(text, nl=False)
         return
     try:
-        _write_new(output, text)
+        write_new(output, text)
     except FileExistsError:
         end(UsageError(f"{output} is there already and stays as it is. Name another file."))
     except OSError as error:
@@ -49,14 +50,15 @@ def generate(output: Path | None, server: str) -> None:
     click.echo(f"Written to {output}. Change what it says, then: coffre-agent config validate")
 
 
-def _write_new(file: Path, text: str) -> None:
+def write_new(file: Path, text: str) -> None:
+    """Write a file that isn't there yet; FileExistsError, OSError."""
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as opened:
         opened.write(text)
 
 
-@commands.command(epilog=EPILOG)
+@commands.command()
 @json_option
 @click.pass_context
 def validate(context: click.Context, as_json: bool) -> None:
@@ -77,7 +79,7 @@ def validate(context: click.Context, as_json: bool) -> None:
     else:
         findings = list(doubts.doubts(settings))
         if not findings and not as_json:
-            click.echo(f"{file} is valid: {len(settings.plans)} plans.")
+            click.echo(f"{file} is valid: {count_text(len(settings.plans), 'plan')}.")
     is_wrong = any(finding.level == "wrong" for finding in findings)
     code = failures.USAGE if is_wrong else failures.WARNINGS if findings else failures.SUCCEEDED
     if as_json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from click.exceptions import Exit
 
-from agent.commands.shell import EPILOG, app, end, json_option, load
+from agent.commands.shell import app, complete_plan, end, json_option, load
 from agent.telling import failures
 from agent.telling.failures import ENROL_FIRST, AgentError
 from libs.shared.words.plain import count_text, duration_text, size_text
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from agent.telling.results import Result
 
 
-@app.command(epilog=EPILOG)
-@click.argument("plan", metavar="PLAN", help="The plan to copy now.")
+@app.command()
+@click.argument("plan", shell_complete=complete_plan, metavar="PLAN", help="The plan to copy now.")
 @json_option
 @click.option(
     "--dry-run", is_flag=True, help="Only say what would be sent; the server starts nothing."

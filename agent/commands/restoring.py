@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import click
 from click.exceptions import Exit
 
-from agent.commands.shell import EPILOG, app, end, json_option, print_table
+from agent.commands.shell import app, complete_plan, end, json_option, load, print_table
 from agent.telling import failures
-from agent.telling.failures import AgentError, UsageError
+from agent.telling.failures import AgentError, Problem, UsageError
+from agent.telling.moments import moment
 from agent.telling.names import shown_absolute
 from libs.shared.words.plain import count_text, duration_text, size_text
 
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 60
 
 
-@app.command(epilog=EPILOG)
-@click.argument("plan", metavar="PLAN", help="The plan's name or id.")
-@click.option("--portal", metavar="URL", required=True, help="The address of the portal.")
-@click.option("--email", metavar="E", required=True, help="Who signs in at the portal.")
+@app.command()
+@click.argument("plan", shell_complete=complete_plan, metavar="PLAN", help="The plan's name or id.")
+@click.option("--portal", metavar="URL", help="The portal's address; else the configuration's.")
+@click.option("--email", metavar="E", help="Who signs in there; else as the configuration says.")
 @click.option(
     "--to",
     type=Path,
@@ -65,10 +66,12 @@ PATIENCE_SECONDS = 60
     help="Certificates to trust, for a private authority.",
 )
 @json_option
+@click.pass_context
 def restore(
+    context: click.Context,
     plan: str,
-    portal: str,
-    email: str,
+    portal: str | None,
+    email: str | None,
     to: Path | None,
     run_number: int | None,
     at: str | None,
@@ -99,6 +102,8 @@ def restore(
         moment = None if at is None else points.last_moment(at)
     except UsageError as error:
         end(error)
+    if portal is None or email is None:
+        portal, email = _as_configured(context, portal, email)
     # Taken out, so that no program that we start can have it from us.
     password = os.environ.pop("COFFRE_PASSWORD", "") or _ask_password(email)
     memory.keep_small()
@@ -110,16 +115,38 @@ def restore(
             connection = Connection(
                 portal, ca_file=ca_file, patience_seconds=PATIENCE_SECONDS, on_wait=teller.say
             )
+            # Seconds may pass before there is anything to show.
+            teller.follow(lambda: (f"signing in at {connection.url}", 0, None))
             with Portal(connection).signed_in(email, password) as signed_in:
-                if only_list:
-                    status = _list(signed_in, plan, as_json)
-                elif dry_run:
-                    status = _preview(signed_in, wish, teller)
-                else:
-                    status = _restore(signed_in, wish, teller)
+                try:
+                    if only_list:
+                        status = _list(signed_in, plan, teller)
+                    elif dry_run:
+                        status = _preview(signed_in, wish, teller)
+                    else:
+                        status = _restore(signed_in, wish, teller)
+                except Problem as problem:
+                    raise _with_a_hint(problem, signed_in, plan) from problem
         except (AgentError, OSError) as error:
-            status = _fail(error, plan, teller)
+            status = _fail(error, plan, portal, teller)
     raise Exit(status)
+
+
+def _as_configured(
+    context: click.Context, portal: str | None, email: str | None
+) -> tuple[str, str]:
+    """Who is asked, and who asks, where the command line doesn't say."""
+    try:
+        settings = load(context)
+    except AgentError:
+        settings = None
+    portal = portal or (settings.portal if settings is not None else None)
+    email = email or (settings.email if settings is not None else None)
+    if portal is None or email is None:
+        end(
+            UsageError("Give --portal URL and --email E, or portal and email in the configuration.")
+        )
+    return portal, email
 
 
 def _restore(portal: Portal, wish: Wish, teller: Teller) -> int:
@@ -152,6 +179,7 @@ def _preview(portal: Portal, wish: Wish, teller: Teller) -> int:
     from libs.shared.words.explanations import say
 
     found = preview(portal, wish)
+    teller.stop()
     if teller.as_json:
         teller.emit(found.as_summary(wish.plan))
         return found.exit_code
@@ -170,20 +198,40 @@ def _preview(portal: Portal, wish: Wish, teller: Teller) -> int:
     return found.exit_code
 
 
-def _list(portal: Portal, plan: str, as_json: bool) -> int:
+def _with_a_hint(problem: Problem, portal: Portal, plan: str) -> AgentError:
+    """What there is, where what was asked for is not."""
+    from agent.restore import points
+
+    if problem.status != 404:
+        return problem
+    names = portal.plans()
+    if plan not in {text for name in names for text in name}:
+        known = ", ".join(sorted(name for name, _ in names)) or "none"
+        return AgentError(problem.reason, f"There is no such plan. Plans there: {known}.")
+    oldest = None
+    for oldest in points.each(portal, plan):  # noqa: B007 - the last one is wanted
+        pass
+    if oldest is None:
+        return AgentError(problem.reason, "This plan has no restore point yet.")
+    told = f"The oldest restore point is run {oldest.number}, {moment(oldest.finished_at)}."
+    return AgentError(problem.reason, f"{problem.detail} {told}")
+
+
+def _list(portal: Portal, plan: str, teller: Teller) -> int:
     from agent.restore import points
 
     found = list(points.each(portal, plan))
-    if as_json:
+    teller.stop()
+    if teller.as_json:
         for point in found:
             click.echo(json.dumps(point.as_line()))
         return failures.SUCCEEDED
     print_table(
-        ("run", "ended", "outcome", "files", "size"),
+        ("run", f"ended ({datetime.now().astimezone():%Z})", "outcome", "files", "size"),
         [
             (
                 str(point.number),
-                point.when,
+                moment(point.finished_at),
                 point.outcome.replace("_", " "),
                 str(point.files),
                 size_text(point.size_bytes),
@@ -196,16 +244,19 @@ def _list(portal: Portal, plan: str, as_json: bool) -> int:
 
 def _local(iso: str | None) -> str:
     """A moment in the time of this machine."""
-    return f"{datetime.fromisoformat(iso).astimezone():%Y-%m-%d %H:%M}" if iso else "?"
+    return moment(datetime.fromisoformat(iso)) if iso else "?"
 
 
-def _fail(error: AgentError | OSError, plan: str, teller: Teller) -> int:
+def _fail(error: AgentError | OSError, plan: str, portal: str, teller: Teller) -> int:
     from agent.telling.results import Restored
     from libs.shared.reasons import Reason
 
     if isinstance(error, OSError):
         error = AgentError(Reason("restore-failed", detail=str(error)))
     failure = failures.final(error, "Check the e-mail address and the password.")
+    if isinstance(error, Problem) and error.code == "password-change-required":
+        sentence = f"This is a one-time password. Choose your own first: {portal}/sign-in"
+        failure = AgentError(error.reason, sentence)
     result = Restored(failure=failure, exit_code=failure.exit_code)
     if teller.as_json:
         teller.emit(result.as_summary(plan))

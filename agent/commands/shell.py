@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +19,10 @@ from agent.telling.failures import ENROL_FIRST, AgentError
 if TYPE_CHECKING:
     from agent.config import Config
 
-EPILOG = (
-    "Exit codes: 0 succeeded, 3 succeeded with warnings, 1 failed, 2 usage or configuration, "
-    "20 growth blocked, 21 not authorised, 22 server unreachable, 23 already running, "
-    "24 interrupted."
+_EXIT_CODES = (
+    "Exit codes of all commands: 0 succeeded, 3 succeeded with warnings, 1 failed, "
+    "2 usage or configuration, 20 growth blocked, 21 not authorised, 22 server unreachable, "
+    "23 already running, 24 interrupted."
 )
 
 # What shells give for Ctrl-C, and for a reader that has gone, as after `… | head -1`.
@@ -36,6 +38,14 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names, in order."""
         return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, each with its whole first sentence."""
+        rows = [
+            (name, command.get_short_help_str(limit=200)) for name, command in self.commands.items()
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def make_context(self, *arguments: Any, **more: Any) -> click.Context:
         """Read the command line, which may show the help."""
@@ -69,7 +79,8 @@ def _ended_as_others_are() -> Iterator[None]:
     cls=Commands,
     name="coffre-agent",
     help="Copies chosen folders of this machine to Coffre, and brings them back.",
-    epilog=EPILOG,
+    epilog=_EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
 )
 @click.option(
@@ -90,6 +101,23 @@ def app(context: click.Context, config_file: Path | None) -> None:
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Write JSON lines, a summary last."
 )
+
+
+def complete_plan(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """The plans of the configuration that begin so, for the completion of shells."""
+    context.obj = (context.find_root().params or {}).get("config_file")
+    try:
+        return [plan.name for plan in load(context).plans if plan.name.startswith(begun)]
+    except AgentError:
+        return []
+
+
+def print_wrapped(first: str, text: str) -> None:
+    """A line that goes on below its text where it is longer than the terminal is wide."""
+    width = max(shutil.get_terminal_size().columns - len(first), 40)
+    # Paths are what people copy: they are never cut.
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    click.echo(first + f"\n{' ' * len(first)}".join(lines))
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

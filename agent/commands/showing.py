@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.commands.shell import EPILOG, app, end, json_option, load, print_table
+from agent.commands.shell import app, end, json_option, load, print_table, print_wrapped
 from agent.telling.failures import AgentError
+from agent.telling.moments import moment
+from libs.shared.words.plain import count_text, size_text
+
+if TYPE_CHECKING:
+    from agent.config import Plan
 
 
-@app.command(epilog=EPILOG)
+@app.command()
 @json_option
 @click.pass_context
 def plans(context: click.Context, as_json: bool) -> None:
@@ -38,7 +45,7 @@ def plans(context: click.Context, as_json: bool) -> None:
     )
 
 
-@app.command(epilog=EPILOG)
+@app.command()
 @json_option
 @click.pass_context
 def status(context: click.Context, as_json: bool) -> None:
@@ -61,19 +68,25 @@ def status(context: click.Context, as_json: bool) -> None:
             line = {"plan": name, "is_running": is_running, "last_run": remembered.last}
             click.echo(json.dumps({**line, "restore_point": remembered.run}))
         return
-    click.echo(f"Agent {known.agent_id} at {settings.server or known.server}")
-    rows = []
+    click.echo(f"Enrolled at {settings.server or known.server}. Times are this machine's.")
     for name, is_running, remembered in states:
-        last: dict[str, Any] = remembered.last or {}
-        ended = "running now" if is_running else last.get("outcome", "never ran").replace("_", " ")
-        files = str(last.get("files_total", ""))
-        rows.append(
-            (
-                name,
-                ended,
-                last.get("started_at", "")[:19],
-                files,
-                (last.get("error") or {}).get("sentence", ""),
-            )
-        )
-    print_table(("plan", "last run", "started (UTC)", "files", "why"), rows)
+        click.echo(f"\n{name}")
+        for title, text in _facts(settings.plan(name), is_running, remembered.last or {}):
+            print_wrapped(f"  {title:<9} ", text)
+
+
+def _facts(plan: Plan, is_running: bool, last: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    from agent.checks.rhythm import due_next
+
+    outcome = str(last.get("outcome", "never ran")).replace("_", " ")
+    started = last.get("started_at")
+    when = f", {moment(datetime.fromisoformat(started))}" if started else ""
+    yield "last run", "running now" if is_running else f"{outcome}{when}"
+    if "files_total" in last:
+        volume = size_text(last.get("bytes_protected") or 0)
+        yield "holds", f"{count_text(last['files_total'], 'file')}, {volume}"
+    if missed := len(last.get("not_copied") or ()):
+        yield "why", f"{count_text(missed, 'file')} not copied; the report names them."
+    for told in filter(None, [last.get("error"), *(last.get("warnings") or ())]):
+        yield "why", told.get("sentence", "")
+    yield "next run", moment(due_next(plan, datetime.now(UTC)))

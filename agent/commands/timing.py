@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.commands.shell import EPILOG, app, end, load
+from agent.commands.shell import app, complete_plan, end, load
 from agent.telling.failures import AgentError, UsageError
 
 if TYPE_CHECKING:
     from agent.config import Config, Plan
 
-MARK = "Written by `coffre-agent timer`"
 
-
-@app.command(epilog=EPILOG)
-@click.argument("plan", metavar="PLAN", help="The plan to start by itself.")
+@app.command()
+@click.argument(
+    "plan", shell_complete=complete_plan, metavar="PLAN", help="The plan to start by itself."
+)
 @click.option("--systemd", is_flag=True, help="A service and a timer.")
 @click.option("--cron", is_flag=True, help="A file for /etc/cron.d.")
 @click.option("--windows", is_flag=True, help="A task for schtasks.")
 @click.option("--output", type=Path, metavar="DIR", help="Write the files there; else print them.")
+@click.option("--install", is_flag=True, help="Let this machine start the plan from now on.")
+@click.option("--remove", is_flag=True, help="Take away what --install put there.")
 @click.option(
     "--due", type=int, metavar="MINUTES", help="Only say, by 0 or 1, if it was due just now."
 )
@@ -34,28 +36,58 @@ def timer(
     cron: bool,
     windows: bool,
     output: Path | None,
+    install: bool,
+    remove: bool,
     due: int | None,
 ) -> None:
-    """Print what starts a plan by its schedule: systemd units, a cron file or a Windows task.
+    """Start a plan by its schedule: by systemd, cron or a Windows task.
 
-    Nothing is installed: look at it, then put it where it belongs.
+    Without --install it is only printed: look at it, then put it where it belongs.
     """
+    if install + remove + (output is not None) + (due is not None) > 1:
+        end(UsageError("One at a time: --install, --remove, --output or --due."))
     try:
         settings = load(context)
+        chosen = settings.plan(plan)
         if due is not None:
             from agent.timers.changes import is_due
 
-            context.exit(0 if is_due(settings.plan(plan), datetime.now(UTC), due) else 1)
-        files = _files(settings, settings.plan(plan), _kind(systemd, cron, windows))
-        if output is not None:
-            _write(files, output)
+            context.exit(0 if is_due(chosen, datetime.now(UTC), due) else 1)
+        wanted = _wanted(systemd, cron, windows)
+        if remove:
+            _remove(settings, chosen)
+        elif install:
+            install_timer(settings, chosen, wanted)
+        else:
+            _show(_files(settings, chosen, wanted or _usual()), output)
     except AgentError as error:
         end(error)
+
+
+def install_timer(settings: Config, plan: Plan, wanted: str | None = None) -> None:
+    """Let the machine start a plan by itself; wanted: by what, else by what is usual here."""
+    from agent.timers import installed
+
+    by = installed.install(settings, plan, wanted or installed.kind_here())
+    click.echo(f"{plan.name}: started by itself from now on, by {by}.")
+
+
+def _remove(settings: Config, plan: Plan) -> None:
+    from agent.timers import installed
+
+    for each in installed.remove(settings, plan) or ["nothing, as nothing of ours was there"]:
+        click.echo(f"Taken away: {each}.")
+
+
+def _show(files: dict[str, str], output: Path | None) -> None:
+    from agent.timers import installed
+
     if output is None:
         for name, text in files.items():
             click.echo(f"# {name}" if len(files) > 1 else "", nl=len(files) > 1)
             click.echo(text, nl=len(files) > 1)
         return
+    installed.write(files, output)
     for name in files:
         click.echo(f"Written to {output / name}.")
     for name in files:
@@ -66,9 +98,7 @@ def timer(
             )
 
 
-def _kind(systemd: bool, cron: bool, windows: bool) -> str:
-    from agent.platforms import SYSTEM
-
+def _wanted(systemd: bool, cron: bool, windows: bool) -> str | None:
     wanted = [
         name
         for name, is_wanted in (("systemd", systemd), ("cron", cron), ("windows", windows))
@@ -76,11 +106,13 @@ def _kind(systemd: bool, cron: bool, windows: bool) -> str:
     ]
     if len(wanted) > 1:
         raise UsageError(f"One at a time: {' and '.join('--' + name for name in wanted)}.")
-    if wanted:
-        return wanted[0]
-    if SYSTEM == "windows":
-        return "windows"
-    return "cron" if SYSTEM == "macos" else "systemd"
+    return wanted[0] if wanted else None
+
+
+def _usual() -> str:
+    from agent.platforms import SYSTEM
+
+    return {"windows": "windows", "macos": "cron"}.get(SYSTEM, "systemd")
 
 
 def _files(settings: Config, plan: Plan, kind: str) -> dict[str, str]:
@@ -93,16 +125,3 @@ def _files(settings: Config, plan: Plan, kind: str) -> dict[str, str]:
         name = call.stem.replace(".", "_")
         return {name: cron.cron_file(call, plan.schedule, rhythm, None, now)}
     return {f"{call.stem}.xml": windows.task(call, rhythm, now.date())}
-
-
-def _write(files: dict[str, str], folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            file = folder / name
-            encoding = "utf-16" if name.endswith(".xml") else "utf-8"
-            if file.exists() and MARK not in file.read_text(encoding)[:200]:
-                raise UsageError(f"{file} is there already and is not ours: it stays as it is.")
-            file.write_text(text, encoding)
-    except (OSError, UnicodeError) as error:
-        raise UsageError(f"Nothing could be written to {folder}: {error}.") from error

@@ -57,6 +57,8 @@ def load(file: Path) -> Config:
         server=table.url("server", server_of),
         token_file=table.resolve(token_file),
         state_dir=table.resolve(state_dir),
+        portal=table.url("portal", server_of),
+        email=table.text("email"),
         ca_file=table.path("ca_file"),
         proxy=_proxy(table),
         patience_seconds=table.duration("patience", 900),

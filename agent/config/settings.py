@@ -154,6 +154,8 @@ class Config:
     server: str | None
     token_file: Path
     state_dir: Path
+    portal: str | None = None
+    email: str | None = None
     ca_file: Path | None = None
     proxy: str | None = None
     patience_seconds: float = 900

@@ -15,6 +15,11 @@ import agent
 from agent.platforms.places import neutral_folder
 from agent.platforms.signals import own_group
 
+# One program with its own Python, as packages bring it: it can't be asked to run other code.
+IS_BUNDLED = bool(getattr(sys, "frozen", False))
+# What such a program is told to be a process of ours: before the name of a module.
+WORKER = "--worker"
+
 # Names of files are UTF-8 whatever the locale, which an isolated Python is told here.
 ISOLATED = (sys.executable, "-I", "-X", "utf8")
 
@@ -39,9 +44,10 @@ def start(module: str, inherited: tuple[int, ...]) -> subprocess.Popen[bytes]:
 
     `inherited` are descriptors that it needs. Secrets go to it by its input alone.
     """
+    command = [sys.executable, WORKER] if IS_BUNDLED else [*ISOLATED, "-c", _START, _CODE]
     more: dict[str, Any] = own_group()  # Ctrl-C is for the one who was started: it ends us in order
     return subprocess.Popen(
-        [*ISOLATED, "-c", _START, _CODE, module],
+        [*command, module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=neutral_folder(),

@@ -25,11 +25,6 @@ class Point:
     files: int
     size_bytes: int
 
-    @property
-    def when(self) -> str:
-        """Its end, in the time of this machine."""
-        return f"{self.finished_at.astimezone():%Y-%m-%d %H:%M:%S}"
-
     def as_line(self) -> dict[str, Any]:
         """As a line of `--json`."""
         return {

@@ -16,7 +16,10 @@ from agent import __version__
 from agent.config import Config
 from agent.platforms import private
 from agent.server.connection import Connection
-from agent.telling.failures import ENROL_FIRST, NotAuthorised, Problem, UsageError
+from agent.telling.failures import ENROL_FIRST, NotAuthorised, Problem, Unreachable, UsageError
+from libs.shared.words import explanations
+
+PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -46,23 +49,35 @@ def identity_file(token_file: Path) -> Path:
     return token_file.with_name(token_file.name + ".identity.json")
 
 
-def enrol(config: Config, server: str, code: str) -> Identity:
-    """Exchange a one-time code for a token and keep both files readable by us alone."""
+def enrol(
+    config: Config, server: str, code: str, on_wait: Callable[[str], None] | None = None
+) -> Identity:
+    """Exchange a one-time code for a token and keep both files readable by us alone.
+
+    on_wait: is told of a server that doesn't answer; a person sits there, so not for long.
+    """
     check_writable(config.token_file)
-    connection = Connection(server, ca_file=config.ca_file, proxy=config.proxy, patience_seconds=60)
+    connection = Connection(
+        server,
+        ca_file=config.ca_file,
+        proxy=config.proxy,
+        patience_seconds=PATIENCE_SECONDS,
+        on_wait=on_wait or _say_aloud,
+    )
     request = {
         "code": code.strip(),
         "hostname": socket.gethostname(),
-        "platform": platform.platform(),
+        "platform": _system(),
         "agent_version": __version__,
     }
     try:
         answer = connection.call_json("POST", "/v1/enrolments", request, retry=False).json()
     except Problem as problem:
         if problem.status == 401:
-            sentence = f"{problem.detail} Ask your provider for a new enrolment code."
-            raise NotAuthorised(sentence, problem.detail) from problem
+            raise NotAuthorised(problem.detail, problem.detail) from problem
         raise
+    except Unreachable as error:
+        raise Unreachable(error.reason, explanations.say(error.reason)) from error
     identity = Identity(
         server=connection.url,
         agent_id=answer["agent_id"],
@@ -73,6 +88,15 @@ def enrol(config: Config, server: str, code: str) -> Identity:
     _keep(config, identity)
     write_private(config.token_file, identity.token + "\n")
     return identity
+
+
+def _system() -> str:
+    """What this machine runs, in a few words: Debian GNU/Linux 12 (bookworm), x86_64."""
+    try:
+        name = platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        name = " ".join(filter(None, (platform.system(), platform.release())))
+    return f"{name}, {platform.machine()}"[:200]
 
 
 def renew(config: Config, identity: Identity, chunk_key: str) -> Identity:

@@ -88,6 +88,11 @@ class Portal:
                 _parts(_buffered(response)),
             )
 
+    def plans(self) -> list[tuple[str, str]]:
+        """Name and id of each of the client's plans."""
+        found = self.connection.call("GET", "/api/v1/plans").json()["plans"]
+        return [(plan["name"], plan["plan_id"]) for plan in found]
+
     def runs(self, plan: str, before: int | None, limit: int) -> list[dict[str, Any]]:
         """Some of a plan's runs, newest first, before a number."""
         address = f"/api/v1/plans/{quote(plan, safe='')}/runs?limit={limit}"

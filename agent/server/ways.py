@@ -15,6 +15,13 @@ Wire = http.client.HTTPConnection
 
 CONNECT_SECONDS = 10.0
 NO_PROXY = "none"
+# Where systems keep the authorities that they trust: a bundled OpenSSL looks where it was built.
+_AUTHORITIES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
 # What OpenSSL says where no later try can end better: no TLS there, or none that both speak.
 _HOPELESS = frozenset(
     {
@@ -110,8 +117,18 @@ def _sign_in(proxy: Address) -> dict[str, str]:
 def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context()
+        _trust_the_system(context)
         if ca_file is not None:
             context.load_verify_locations(ca_file)
     except (OSError, ssl.SSLError) as error:
         raise UsageError(f"ca_file {ca_file} can't be read as certificates: {error}") from error
     return context
+
+
+def _trust_the_system(context: ssl.SSLContext) -> None:
+    """Where OpenSSL's own places are empty, take the authorities of the system."""
+    own = ssl.get_default_verify_paths()
+    if own.cafile is None and not context.cert_store_stats()["x509_ca"]:
+        for file in filter(os.path.isfile, _AUTHORITIES):
+            context.load_verify_locations(file)
+            return

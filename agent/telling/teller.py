@@ -145,7 +145,7 @@ class Teller:
 
         columns = (
             TextColumn("{task.fields[title]}", markup=False),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=20, complete_style="cyan", finished_style="green"),
             TaskProgressColumn(),
             TextColumn("{task.description}", markup=False),
         )

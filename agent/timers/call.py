@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import unicodedata
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,8 @@ def call_of(config: Config, plan: Plan) -> Call:
 
 
 def _program() -> tuple[str, ...]:
+    if ours.IS_BUNDLED:
+        return (_lasting(sys.executable),)
     beside = Path(sys.executable).with_name("coffre-agent" + (".exe" if os.name == "nt" else ""))
     if beside.is_file():
         return (str(beside),)
@@ -54,7 +57,20 @@ def _program() -> tuple[str, ...]:
     return (found,) if found else (*ours.ISOLATED, "-m", "agent")
 
 
+def _lasting(program: str) -> str:
+    """The name under which an update keeps a bundle's program, where it has one."""
+    found = processes.find("coffre-agent")
+    folder = os.path.dirname(program)
+    beside = os.path.join(os.path.dirname(folder), "current", os.path.basename(program))
+    for name in (found, beside):
+        if name is not None and os.path.realpath(name) == os.path.realpath(program):
+            return name
+    return program
+
+
 def _plain(name: str) -> str:
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")
+    letters = unicodedata.normalize("NFKD", name.replace("œ", "oe").replace("Œ", "OE"))
+    bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", bare).strip("-.")
     # Two plans must not share a name that lost its difference.
     return plain if plain == name else f"{plain or 'plan'}-{zlib.crc32(name.encode()):08x}"

@@ -193,3 +193,8 @@ def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     is_plain = all(character.isalnum() or character in "-_./:=+@,~%" for character in escaped)
     return escaped if is_plain else f'"{escaped}"'
+
+
+def unquoted(line: str) -> str:
+    """A command of a unit, as a shell would have it."""
+    return line.partition("=")[2].lstrip("-@:+!").replace("%%", "%").replace("$$", "$")

@@ -27,7 +27,7 @@ def build(
     app = web.create_app(
         "portal",
         ready=ready,
-        routers=[api.router, pages.router],
+        routers=[api.router, api.strays, pages.router],
         bodies=api.bodies.BODIES,
         agents_at="/api/v1/",
         headers=STRICT_TRANSPORT if resources.is_https else None,
@@ -53,6 +53,7 @@ async def serve() -> None:
             mail_key=mail_key,
             portal_url=s.portal_url,
             ingest_url=s.ingest_url,
+            agent_folder=s.agent_folder,
             passwords=Passwords(),
         )
         if resources.is_https and not s.trusted_proxies:

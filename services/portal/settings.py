@@ -18,6 +18,7 @@ class Settings(settings.BucketSettings, settings.PublicSettings):
     mail_key_file: Path
     portal_url: str
     ingest_url: str
+    agent_folder: Path | None = None
     operator_email: str
     operator_password_file: Path
     operator_token_file: Path

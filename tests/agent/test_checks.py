@@ -35,12 +35,17 @@ def look(machine: Machine, expect: int, mere_user: bool = False) -> dict[str, li
 
 def test_a_machine_that_is_ready_is_told_so(machine: Machine) -> None:
     machine.plans["papers"]["recipients"] = ["anne@menuiserie.example"]
-    found = look(machine, expect=0)
+    # Nothing starts it by itself, which is all that there is to say.
+    found = look(machine, expect=3)
+    assert [line["subject"] for lines in found.values() for line in lines
+            if line["level"] != "fine"] == ["timer"]  # fmt: skip
+    call = "coffre-agent timer papers --install"
+    assert found["timer"][0]["message"] == f"No timer starts this plan: {call}"
     assert "3 files with" in found["folders"][0]["message"]
     assert found["access"][0]["message"] == "The server knows this machine."
     assert "It never ran" in found["schedule"][0]["message"]
     machine.run()
-    assert "succeeded" in look(machine, expect=0)["schedule"][0]["message"]
+    assert "succeeded" in look(machine, expect=3)["schedule"][0]["message"]
     assert "WRONG" not in machine.agent("check").stdout
 
 
@@ -54,10 +59,14 @@ def test_what_would_make_the_night_fail_is_named(machine: Machine, papers: Path)
         found = look(machine, expect=1, mere_user=True)
     finally:
         (papers / "2026").chmod(0o700)
-    told = {line["plan"]: line["message"] for line in found["folders"] if line["level"] == "wrong"}
-    assert "papers/letter.txt (permission denied)" in told["papers"]
-    assert "papers/2026 (permission denied)" in told["papers"]
-    assert "is not there" in told["gone"]
+    told = {line["plan"]: (line["level"], line["message"]) for line in found["folders"]}
+    # A run would copy the rest, and end with 3; the third one fails.
+    assert told["papers"][0] == "warning"
+    assert "papers/letter.txt (permission denied)" in told["papers"][1]
+    assert "papers/2026 (permission denied)" in told["papers"][1]
+    assert "the third night without them fails" in told["papers"][1]
+    assert told["gone"][0] == "wrong"
+    assert "is not there" in told["gone"][1]
     assert (
         "min_files asks for 1000"
         in {line["plan"]: line["message"] for line in look(machine, 1)["folders"]}["huge"]

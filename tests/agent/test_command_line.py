@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from devstack.agents import write_configuration
 from tests.world.machines import ROOT, Machine
 
-COMMANDS = ["enrol", "check", "timer", "run", "plans", "status", "restore", "config"]
+COMMANDS = [
+    *("setup", "enrol", "check", "timer", "run", "plans", "status", "restore", "config", "update"),
+]
 LOADED = """
 import json, sys
 from agent.__main__ import main
@@ -39,9 +42,13 @@ def coffre_agent(*arguments: str, **environ: str) -> subprocess.CompletedProcess
 def test_help_lists_the_commands_in_order_and_the_exit_codes() -> None:
     told = coffre_agent("--help")
     assert told.returncode == 0
-    listed = told.stdout.partition("Commands:")[2].partition("Exit codes:")
+    listed = told.stdout.partition("Commands:")[2].partition("Exit codes")
     assert re.findall(r"^  (\w+) ", listed[0], re.MULTILINE) == COMMANDS
+    assert "..." not in listed[0]
     assert "24 interrupted" in listed[2]
+    assert coffre_agent("-h").stdout == told.stdout
+    # They are the same for all commands, and told once.
+    assert "24 interrupted" not in coffre_agent("run", "-h").stdout
 
 
 @pytest.mark.parametrize("arguments", [(), ("config",)])
@@ -55,12 +62,10 @@ def test_no_command_is_wrong_usage_that_shows_the_help(arguments: tuple[str, ...
     ("arguments", "sentence"),
     [
         (("fly",), "No such command 'fly'"),
-        (("-h",), "No such option"),
         (("run",), "Missing argument 'PLAN'"),
         (("run", "papers", "photos"), "unexpected extra argument"),
         (("run", "papers", "--dry"), "--dry-run"),
         (("--config",), "requires an argument"),
-        (("enrol", "--server", "http://127.0.0.1:9"), "Missing option '--code'"),
         (("restore", "papers", "--run", "0", "--portal", "x", "--email", "y"), "'--run'"),
         (("restore", "papers", "--run", "x", "--portal", "x", "--email", "y"), "'--run'"),
     ],
@@ -99,9 +104,21 @@ def test_version_goes_before_all_else() -> None:
     assert (told.returncode, told.stdout) == (0, "coffre-agent 0.1.0\n")
 
 
-def test_shells_are_not_helped_to_complete() -> None:
-    asked = coffre_agent("--version", _COFFRE_AGENT_COMPLETE="bash_source")
-    assert (asked.returncode, asked.stdout) == (0, "coffre-agent 0.1.0\n")
+def test_shells_complete_commands_and_plans(tmp_path: Path) -> None:
+    asked = coffre_agent(_COFFRE_AGENT_COMPLETE="bash_source")
+    assert "complete -o nosort -F _coffre_agent_completion coffre-agent" in asked.stdout
+    config = write_configuration(tmp_path, "http://127.0.0.1:9", {"papers": {"folders": ["/srv"]}})
+    for words, begun, offered in (
+        (f"coffre-agent --config {config}", "st", ["plain,status"]),
+        (f"coffre-agent --config {config} run", "", ["plain,papers"]),
+        (f"coffre-agent --config {config} timer", "x", []),
+    ):
+        told = coffre_agent(
+            _COFFRE_AGENT_COMPLETE="bash_complete",
+            COMP_WORDS=f"{words} {begun}",
+            COMP_CWORD=str(len(words.split())),
+        )
+        assert told.stdout.split() == offered, told.stderr
 
 
 def test_ctrl_c_ends_a_command_without_a_word(tmp_path: Path) -> None:

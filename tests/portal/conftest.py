@@ -132,6 +132,7 @@ async def open_portal(
     tmp_path: Path,
     *,
     portal_url: str = "",
+    agent_folder: Path | None = None,
     trusted_proxies: Sequence[Network] = (),
     hasher: argon2.PasswordHasher | None = None,
 ) -> AsyncIterator[Portal]:
@@ -147,6 +148,7 @@ async def open_portal(
         mail_key=secrets.token_bytes(32),
         portal_url=portal_url or f"http://127.0.0.1:{port}",
         ingest_url="http://127.0.0.1:1",
+        agent_folder=agent_folder,
         # As cheap as it gets: what a hash costs is measured in a test of its own.
         passwords=Passwords(hasher=hasher or argon2.PasswordHasher(1, 8, 1)),
     )

@@ -40,6 +40,11 @@ ELSEWHERE = """
 * /static
 GET /health/live
 GET /health/ready
+GET /agent
+GET /agent/{name}
+GET /v1/{path:path}
+POST /v1/{path:path}
+PUT /v1/{path:path}
 GET /sign-in
 POST /sign-in
 POST /sign-out
@@ -136,7 +141,8 @@ class Readers:
             who = self.desk if path.startswith("/clients") else self.operator
         else:
             who = self.api if path.startswith("/api/") else self.page
-        address = path.format(
+        address = path.replace("{path:path}", "x").format(
+            name="x",
             plan=self.client.plan_id,
             tenant_id=self.client.tenant_id,
             number=1,

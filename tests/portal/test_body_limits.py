@@ -15,6 +15,8 @@ UNREAD = {
     ("POST", "/api/v1/agents/{agent_id}/revoke"),
     ("POST", "/api/v1/billing/{month}/close"),
     ("DELETE", "/api/v1/users/{user_id}"),
+    ("POST", "/v1/{path:path}"),
+    ("PUT", "/v1/{path:path}"),
 }
 
 

@@ -57,6 +57,9 @@ OTHERS = {
     ("POST", "/password"),
     ("GET", "/account"),
     ("POST", "/account"),
+    ("GET", "/agent"),  # these in test_packages
+    ("GET", "/agent/{name}"),
+    ("HEAD", "/agent/{name}"),
 }
 OPERATORS = (
     "/api/v1/tenants",

@@ -76,7 +76,7 @@ async def enrol(
     Returns the agent, its token (of which only a hash is kept) and the tenant's keys.
     """
     now = clock.now()
-    code_sha256 = hashlib.sha256(code.strip().encode()).hexdigest()
+    code_sha256 = hashlib.sha256(rules.agents.spelled(code).encode()).hexdigest()
     async with database.acquire(resources.pool) as conn:
         found = await store.agents.find_enrolment(conn, code_sha256, now)
     if found is None:

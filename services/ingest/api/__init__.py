@@ -5,4 +5,4 @@ from services.ingest.api.bodies import limit_bodies
 
 __all__ = ["ROUTERS", "limit_bodies"]
 
-ROUTERS = (agents.entrance, agents.router, runs.router, files.router)
+ROUTERS = (agents.entrance, agents.strays, agents.router, runs.router, files.router)

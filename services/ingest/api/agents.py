@@ -18,6 +18,8 @@ from services.ingest.api.requests import Agent, AgentFirst, Resources
 entrance = APIRouter(prefix="/v1", route_class=web.Open)
 router = APIRouter(prefix="/v1", route_class=AgentFirst)
 
+strays = APIRouter(prefix="/api/v1", route_class=web.Open, include_in_schema=False)
+
 PlanName = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f/]+$")]
 
 
@@ -54,6 +56,12 @@ async def enrol(enrolment: Enrolment, resources: Resources) -> Enrolled:
         token=token,
         chunk_key=keys.chunk_key.hex(),
     )
+
+
+@strays.api_route("/{path:path}", methods=["GET", "POST"])
+async def lead_on(path: str) -> None:
+    """For who restores from the agents' address."""
+    raise rules.refusals.Misdirected
 
 
 @router.put("/plans/{name}", responses=problems(401, 403, 413))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,6 +10,11 @@ from libs.shared.errors import Unauthenticated, Unavailable
 from services.ingest.rules.refusals import GrowthBlocked, SubscriptionEnded, SubscriptionSuspended
 
 NOT_KNOWN = "The agent's token is wrong or was revoked; enrol the machine again."
+
+
+def spelled(code: str) -> str:
+    """An enrolment code as it was handed out, however it was written down or read aloud."""
+    return "-".join(re.findall(r"[^\W_]+", code.lower()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,18 @@ class EnrolmentCodeInvalid(Refusal):
         return "The code is wrong, used or expired; ask your provider for a new one."
 
 
+class Misdirected(Refusal):
+    """Somebody asks for what the portal does."""
+
+    code = "misdirected"
+    status = 421
+    title = "This is not the portal"
+
+    @property
+    def detail(self) -> str:
+        return "This is where agents send copies; the portal has another address."
+
+
 class RunRefused(Refusal):
     """A refusal that ends a run: `reason` is kept as the run's, and told with the problem."""
 

@@ -34,6 +34,22 @@ class NotEnrollable(errors.Refusal):
         return f"The subscription is {self.state}: machines can join only while it is active."
 
 
+class Misdirected(errors.Refusal):
+    """An agent asks the portal for what ingest does."""
+
+    code = "misdirected"
+    status = 421
+    title = "This is the portal"
+
+    def __init__(self, ingest_url: str) -> None:
+        super().__init__(ingest_url)
+        self.ingest_url = ingest_url
+
+    @property
+    def detail(self) -> str:
+        return f"This is the portal; the agent's address is {self.ingest_url}."
+
+
 @dataclass(frozen=True)
 class Enrolment:
     """A code with which one machine may join, shown once."""

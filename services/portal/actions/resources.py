@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from uuid import UUID
 
 from libs.shared.database import Pool
@@ -17,6 +18,8 @@ DOWNLOADS_OF_USER = 8
 """A browser has six at once, `coffre-agent restore` four."""
 DOWNLOADS_OF_CLIENT = 24
 DOWNLOADS = 64
+PACKAGES_OF_ADDRESS = 8
+PACKAGES = 64
 DOWNLOAD_WAIT_SECONDS = 10.0
 READS = 16
 
@@ -32,6 +35,8 @@ class Resources:
     portal_url: str
     ingest_url: str
     passwords: Passwords
+    agent_folder: Path | None = None
+    """Where `./run package` laid the agent's packages, if it did."""
     downloads_of_user: Shares = field(
         default_factory=lambda: Shares("downloads", most=DOWNLOADS_OF_USER)
     )
@@ -39,6 +44,10 @@ class Resources:
         default_factory=lambda: Shares("downloads", most=DOWNLOADS_OF_CLIENT, total=DOWNLOADS)
     )
     """Files, archives and restores that are being read; each holds some 20 MB."""
+    packages: Shares = field(
+        default_factory=lambda: Shares("packages", most=PACKAGES_OF_ADDRESS, total=PACKAGES)
+    )
+    """Packages of the agent that are being read, by anybody."""
     reads: Shares = field(default_factory=lambda: Shares("storage", most=READS - 4, total=READS))
     """Requests to the store for what is downloaded."""
 

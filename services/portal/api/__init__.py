@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.portal.api import clients, orders, people, recipients, restore, runs, users
+from services.portal.api import (
+    clients,
+    machines,
+    orders,
+    people,
+    recipients,
+    restore,
+    runs,
+    users,
+)
 from services.portal.api.bodies import BODIES
 from services.portal.api.files import browsing, downloads, searching
 
-__all__ = ["BODIES", "router"]
+__all__ = ["BODIES", "router", "strays"]
+
+strays = machines.strays
 
 router = APIRouter(prefix="/api/v1")
 for part in (

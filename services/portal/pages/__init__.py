@@ -7,10 +7,19 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI
 from starlette.staticfiles import StaticFiles
 
-from services.portal.pages import clients, failures, files, orders, people, recipients, runs
+from services.portal.pages import (
+    clients,
+    failures,
+    files,
+    orders,
+    packages,
+    people,
+    recipients,
+    runs,
+)
 
 router = APIRouter(include_in_schema=False)
-for part in (people, runs, recipients, orders, files, clients):
+for part in (people, runs, recipients, orders, files, clients, packages):
     router.include_router(part.router)
 
 _STATIC = Path(__file__).parents[1] / "static"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from libs.shared import errors
-from services.portal.actions import machines
+from services.portal.actions import machines, packages
 from services.portal.actions.clients import opening, subscription
 from services.portal.actions.machines import Enrolment
 from services.portal.actions.resources import Resources
@@ -17,6 +18,7 @@ from services.portal.pages import sessions
 from services.portal.pages.rendering import render
 from services.portal.pages.sessions import Operator, line
 from services.portal.rules.clients import STEPS, Step
+from services.portal.rules.packages import Block, blocks
 from services.portal.rules.people import Person
 
 router = APIRouter()
@@ -59,7 +61,20 @@ async def open_enrolment(
         )
     except machines.NotEnrollable as refusal:
         return await _show(request, operator, resources, address, tenant_id, problem=refusal)
-    return await _show(request, operator, resources, address, tenant_id, enrolment=enrolment)
+    release = await packages.find_release(resources)
+    pasted = []
+    if release is not None:
+        pasted = blocks(release, resources.portal_url, resources.ingest_url, enrolment.code)
+    return await _show(
+        request,
+        operator,
+        resources,
+        address,
+        tenant_id,
+        enrolment=enrolment,
+        label=label,
+        pasted=pasted,
+    )
 
 
 @router.post("/clients/{tenant_id}/agents/{agent_id}/revoke")
@@ -122,6 +137,8 @@ async def _show(
     tenant_id: UUID,
     *,
     enrolment: Enrolment | None = None,
+    label: str = "",
+    pasted: Sequence[Block] = (),
     problem: errors.Refusal | None = None,
 ) -> Response:
     found = await opening.view_tenant(resources.pool, operator.at(address), tenant_id)
@@ -138,6 +155,8 @@ async def _show(
         volume=found.volume,
         steps=possible,
         enrolment=enrolment,
+        label=label,
+        pasted=pasted,
         ingest_url=resources.ingest_url,
         problem=problem,
     )

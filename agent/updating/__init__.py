@@ -1,0 +1,1 @@
+"""A newer agent from the provider's portal, believed by the provider's signature alone."""
