@@ -116,6 +116,7 @@ async def open_tenant(
             await store.people.add(
                 conn, administrator, hashed, password_expires_at=expires_at, now=now
             )
+            await store.clients.tell_ingest(conn, tenant)
             await telling.publish_tenant(conn, tenant)
             await _issue_password(conn, mail_key, administrator, password, expires_at, first=True)
             await log.note(conn, operator, acts.TenantOpened(tenant.name), tenant.tenant_id)
