@@ -282,6 +282,32 @@ async def counts(database: Any) -> list[int]:
         await admin.close()
 
 
+async def test_a_code_works_from_the_moment_that_it_is_handed_out(client: Client) -> None:
+    await client.stop_broker()
+    portal, email = client.house.portal, f"{uuid.uuid4().hex}@client.example"
+    client.tenant_id = uuid.UUID(
+        await asyncio.to_thread(portal.open_client, "Martin", "Jeanne", email)
+    )
+    opened = [
+        (await client.ask("POST", f"/tenants/{client.tenant_id}/enrolments", {}))["code"]
+        for _ in range(2)
+    ]
+    async with client.house.http("ingest") as http:
+
+        async def enrol(code: str) -> httpx2.Response:
+            machine = {"code": code, "hostname": "caisse", "platform": "linux"}
+            return await http.post("/v1/enrolments", json=machine)
+
+        answer = await enrol(opened[0])
+        assert answer.status_code == 201, answer.text
+        http.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+        taken(await http.put("/v1/plans/docs", json=declaration()))
+        assert problem_of(await enrol(opened[0])) == (401, "enrolment-code-invalid")
+        await client.ask("POST", f"/tenants/{client.tenant_id}/suspend", {"reason": "unpaid"})
+        assert problem_of(await enrol(opened[1])) == SUSPENDED
+        assert problem_of(await http.put("/v1/plans/docs", json=declaration())) == SUSPENDED
+
+
 async def test_the_portal_may_withdraw_and_nothing_else_of_ingest(database: Any) -> None:
     portal = await asyncpg.connect(database.dsn("portal"))
     for statement in (
@@ -291,6 +317,9 @@ async def test_the_portal_may_withdraw_and_nothing_else_of_ingest(database: Any)
         "DELETE FROM ingest.portal_subscriptions",
         "SELECT * FROM ingest.agents",
         "UPDATE ingest.agents SET revoked_at = NULL",
+        "SELECT * FROM ingest.enrolments",
+        "UPDATE ingest.enrolments SET used_at = NULL",
+        "DELETE FROM ingest.enrolments",
         "SELECT * FROM ingest.tenants",
         "SELECT * FROM ingest.standings",
         "SELECT * FROM ingest.outbox",

@@ -60,7 +60,7 @@ class Enrolment:
 
 
 async def open_enrolment(pool: Pool, operator: Actor, tenant_id: UUID, label: str) -> Enrolment:
-    """Hands out a one-time code; raises NotFound, NotEnrollable."""
+    """Hands out a one-time code, good at once; raises NotFound, NotEnrollable."""
     if operator.user_id is None:
         raise RuntimeError("machines are let in by a person")
     now = clock.now()
@@ -78,16 +78,22 @@ async def open_enrolment(pool: Pool, operator: Actor, tenant_id: UUID, label: st
             now,
             enrolment.expires_at,
         )
-        await outbox.add(
-            conn,
-            EnrolmentOpened(
-                tenant_id=tenant_id,
-                enrolment_id=enrolment.enrolment_id,
-                code_sha256=hashlib.sha256(enrolment.code.encode()).hexdigest(),
-                label=label,
-                expires_at=enrolment.expires_at,
-            ),
+        opened = EnrolmentOpened(
+            tenant_id=tenant_id,
+            enrolment_id=enrolment.enrolment_id,
+            code_sha256=hashlib.sha256(enrolment.code.encode()).hexdigest(),
+            label=label,
+            expires_at=enrolment.expires_at,
         )
+        await store.machines.hand_to_ingest(
+            conn,
+            tenant_id,
+            opened.enrolment_id,
+            opened.code_sha256,
+            opened.label,
+            opened.expires_at,
+        )
+        await outbox.add(conn, opened)
         await log.note(conn, operator, acts.EnrolmentOpened(label), tenant_id)
     return enrolment
 

@@ -36,6 +36,28 @@ async def add_enrolment(
     )
 
 
+async def hand_to_ingest(
+    conn: Connection,
+    tenant_id: UUID,
+    enrolment_id: UUID,
+    code_sha256: str,
+    label: str,
+    expires_at: datetime,
+) -> None:
+    """Writes the hash of a code where ingest reads it (docs/decisions/0047)."""
+    await conn.execute(
+        """
+        INSERT INTO ingest.enrolments (enrolment_id, tenant_id, code_sha256, label, expires_at)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+        """,
+        enrolment_id,
+        tenant_id,
+        code_sha256,
+        label,
+        expires_at,
+    )
+
+
 async def find_agent_tenant(conn: Connection, agent_id: UUID) -> UUID | None:
     """Which tenant an enrolled machine belongs to."""
     tenant_id: UUID | None = await conn.fetchval(

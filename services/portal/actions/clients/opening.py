@@ -117,6 +117,7 @@ async def open_tenant(
                 conn, administrator, hashed, password_expires_at=expires_at, now=now
             )
             await contracts.open_contract(conn, operator, tenant, now)
+            await store.clients.tell_ingest(conn, tenant)
             await telling.publish_tenant(conn, tenant)
             await issuing.issue_password(
                 conn, mail_key, administrator, password, expires_at, first=True
