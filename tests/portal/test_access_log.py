@@ -479,6 +479,8 @@ async def test_what_answers_to_get_answers_to_head_and_leaves_its_act(world: Wor
 
 VIEWED = {PLAN + "/file": own(acts.FileViewed), PLAN + "/archive": own(acts.FolderViewed)}
 """What is noted otherwise where nothing was handed over."""
+
+
 async def test_what_answers_to_get_answers_to_head_only_where_that_is_noted(world: World) -> None:
     before = await world.heads()
     for method, path in (*ACTING, *NOTHING_OF_ANYBODY):

@@ -71,7 +71,8 @@ async def test_an_administrator_sees_the_price_and_orders_once(portal: Any) -> N
             ]  # fmt: skip
             assert seen["sentences"]["fr"] == (
                 f"Ouvert le 22{NBSP}: facturé pour tout le mois de novembre 2026{NBSP}:"
-                f" 27,00{NBSP}€, dont 15,00{NBSP}€ de frais d’entrée une seule fois, puis 12,00{NBSP}€ par mois,"
+                f" 27,00{NBSP}€, dont 15,00{NBSP}€ de frais d’entrée une seule fois,"
+                f" puis 12,00{NBSP}€ par mois,"
                 " hors taxes."
             )
             assert seen["sentences"]["en"].startswith("Opened on day 22: billed for the whole")
