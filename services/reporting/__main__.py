@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from libs.shared import keys, runtime, web
 from libs.shared.settings import load
-from services.reporting import consumers, jobs
+from services.reporting import commands, consumers, jobs
 from services.reporting.actions.resources import Resources
 from services.reporting.mail.smtp import MailServer
 from services.reporting.settings import Settings
@@ -41,4 +41,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    runtime.main("reporting", serve)
+    runtime.main("reporting", serve, commands.COMMANDS)

@@ -200,6 +200,11 @@ async def write_digests(sender: Sender) -> None:
     await actions.digests.write_digests(sender.pool, sender.resources)
 
 
+async def write_morning(sender: Sender) -> None:
+    """Tells the hotline each morning what is still open."""
+    await actions.incidents.write_morning(sender.pool, sender.resources)
+
+
 async def measure_queue(sender: Sender) -> None:
     """Tells how many mails are unfinished."""
     async with database.acquire(sender.pool) as conn:
@@ -218,5 +223,6 @@ JOBS: Jobs[Sender] = [
         wake=store.mails.QUEUE_CHANNEL,
     ),
     Job("write_digests", timedelta(minutes=1), write_digests, leader=True),
+    Job("write_morning", timedelta(minutes=1), write_morning, leader=True),
     Job("measure_queue", timedelta(seconds=15), measure_queue),
 ]

@@ -7,10 +7,11 @@ from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from libs.shared import secret_files
 from libs.shared.settings import ServiceSettings
+from libs.shared.settings import Settings as BareSettings
 
 _GREETING = re.compile(r"(?!-)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|\[[0-9A-Za-z.:]+\]")
 
@@ -63,3 +64,9 @@ class Settings(ServiceSettings):
     def read_smtp_password(self) -> str | None:
         """The password for the mail server, if it wants one."""
         return secret_files.read(self.smtp_password_file) if self.smtp_password_file else None
+
+
+class OperatorSettings(BareSettings):
+    """What the commands for operators need."""
+
+    database_url: SecretStr

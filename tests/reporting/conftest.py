@@ -34,10 +34,13 @@ from services.reporting import consumers, rules
 from services.reporting.actions.resources import Resources
 from services.reporting.jobs import JOBS, Sender
 from services.reporting.mail import letters
+from services.reporting.mail.letters.hotline import HotlineFacts
 from services.reporting.mail.letters.report import RunFacts
 from services.reporting.mail.smtp import MailServer
+from services.reporting.rules.incidents import Incident
 
 MAIL_KEY = bytes(range(32))
+INCIDENT_ID = UUID(int=7)
 ABOUT = f"sauvegarde «{NBSP}documents{NBSP}», Boulangerie Martin"
 
 
@@ -263,7 +266,12 @@ def write(
     audience = rules.plans.Audience()
     facts = RunFacts(run, tenant, plan, audience, history or [], "https://portal.example/")
     reader = rules.mails.Addressee(client.email, "Jeanne", locale)
-    return letters.KINDS[kind].write(facts, reader, rules.mails.SHOWN[0])
+    if kind == "report":
+        return letters.report.KIND.write(facts, reader, rules.mails.SHOWN[0])
+    ended = run.finished_at
+    incident = Incident(client.tenant_id, INCIDENT_ID, run.plan_id, "failed", ended, ended, 1, 1)
+    told = HotlineFacts(facts, incident, "opened", [], ("hotline@provider.example",))
+    return letters.hotline.KIND.write(told, reader, rules.mails.SHOWN[0])
 
 
 def is_finished(mails: list[dict[str, Any]]) -> bool:

@@ -46,19 +46,8 @@ def plan(reports: bool = True) -> rules.plans.Plan:
             [("report", "Jeanne@martin.example", "en"), ("report", "paul@x.example", "fr")],
         ),
         (plan(reports=False), Audience((PAUL,)), "succeeded", []),
-        (plan(reports=False), Audience(), "failed", [("hotline", "hot@p.example", "fr")]),
-        (
-            plan(),
-            Audience(),
-            "failed",
-            [("report", "Jeanne@martin.example", "en"), ("hotline", "hot@p.example", "fr")],
-        ),
-        (
-            plan(),
-            Audience((HOTLINE,)),
-            "failed",
-            [("report", "hot@p.example", "fr"), ("hotline", "hot@p.example", "fr")],
-        ),
+        (plan(reports=False), Audience(), "failed", []),
+        (plan(), Audience(), "failed", [("report", "Jeanne@martin.example", "en")]),
         (
             plan(),
             Audience(),
@@ -69,13 +58,8 @@ def plan(reports: bool = True) -> rules.plans.Plan:
 )
 def test_addressees(a_plan, audience, outcome, expected) -> None:
     run = Client().run(outcome=outcome)
-    hotline = ("hot@p.example", "HOT@p.example")
-    facts = RunFacts(run, TENANT, a_plan, audience, [], "https://portal.example", hotline)
-    chosen = [
-        (kind.name, one.email, one.locale)
-        for kind in (letters.report.KIND, letters.hotline.KIND)
-        for one in kind.choose(facts)
-    ]
+    facts = RunFacts(run, TENANT, a_plan, audience, [], "https://portal.example")
+    chosen = [("report", one.email, one.locale) for one in letters.report.KIND.choose(facts)]
     assert chosen == expected
 
 

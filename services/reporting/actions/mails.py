@@ -84,10 +84,13 @@ def _compose(
     """The mail as it goes out; without a body where its addressee has no address."""
     now, mail_id = clock.now(), uuid4()
     address = rules.mails.parse_address(addressee.email)
-    subject_id = kind.subject(facts)
-    message_id = rules.mails.make_message_id(
-        tenant_id, kind.name, subject_id, addressee.email, compose.sender_domain(resources.sender)
-    )
+    subject_id, first = kind.subject(facts), kind.thread(facts)
+
+    def name(kind_name: str, about: UUID) -> str:
+        domain = compose.sender_domain(resources.sender)
+        return rules.mails.make_message_id(tenant_id, kind_name, about, addressee.email, domain)
+
+    message_id = name(kind.name, subject_id)
     body = b""
     if address is not None:
         body = compose.compose(
@@ -99,6 +102,7 @@ def _compose(
             message_id=message_id,
             written_at=now,
             stop_link=_link_invitation(resources, tenant_id, addressee),
+            answers=name(*first) if first else "",
         )
     mail = Mail(
         mail_id=mail_id,

@@ -8,9 +8,10 @@ from libs.shared import clock, logs
 from libs.shared.database import Connection
 from libs.shared.events import RunFinished
 from services.reporting import rules, store
-from services.reporting.actions import mails
+from services.reporting.actions import incidents, mails
 from services.reporting.actions.resources import Resources
 from services.reporting.mail import letters
+from services.reporting.mail.letters.hotline import HotlineFacts
 from services.reporting.mail.letters.report import RunFacts
 
 
@@ -40,9 +41,12 @@ async def _report(
         conn, tenant_id, run.plan_id, run.number, rules.usual.HISTORY_LENGTH
     )
     audience = await store.plans.find_audience(conn, tenant_id, run.plan_id)
-    facts = RunFacts(run, tenant, plan, audience, history, resources.portal_url, resources.hotline)
+    facts = RunFacts(run, tenant, plan, audience, history, resources.portal_url)
     written = await mails.write(conn, resources, tenant_id, letters.report.KIND, facts)
-    written += await mails.write(conn, resources, tenant_id, letters.hotline.KIND, facts)
+    if run.outcome == "failed":
+        written += await _tell_hotline(conn, resources, facts)
+    else:
+        await incidents.note_success(conn, resources, tenant, plan, run)
     await store.runs.mark_reported(conn, tenant_id, run.run_id, clock.now())
     logs.get().info(
         "run.reported",
@@ -51,3 +55,22 @@ async def _report(
         outcome=run.outcome,
         mails=written,
     )
+
+
+async def _tell_hotline(conn: Connection, resources: Resources, facts: RunFacts) -> int:
+    """Writes to the hotline where an incident begins, or has gone on for long.
+
+    Nothing begins for a client whose subscription has ended: its machines can only fail.
+    """
+    run = facts.run
+    if facts.tenant.is_over:
+        return 0
+    noted = await incidents.note_failure(conn, run.tenant_id, run, clock.now())
+    incident, step = noted or (None, None)
+    if incident is None or step is None:
+        return 0
+    before = await store.runs.list_before(
+        conn, run.tenant_id, run.plan_id, run.number, rules.incidents.LISTED_BEFORE
+    )
+    told = HotlineFacts(facts, incident, step, before, resources.hotline)
+    return await mails.write(conn, resources, run.tenant_id, letters.hotline.KIND, told)

@@ -63,12 +63,14 @@ def compose(
     message_id: str,
     written_at: datetime,
     stop_link: str = "",
+    answers: str = "",
 ) -> bytes:
     """Returns the whole message, CRLF line ends, 7-bit: a head of one person's, a body of many.
 
     `content` is what `encode` made; `sender` may be `Name <address>`; `recipient` is an address as
     `rules.parse_address` gives it;
     names and subject may hold anything: they are made plain, so that no header can be smuggled in.
+    answers: the Message-ID of the mail that it goes on from.
     stop_link: where its reader wants no more of it, also by one click of their mail program.
     """
     message = EmailMessage(policy=_POLICY)
@@ -79,6 +81,9 @@ def compose(
     message["Subject"] = plain(subject).replace("=?", "= ?")[:250]
     message["Date"] = format_datetime(written_at)
     message["Message-ID"] = message_id
+    if answers:
+        message["In-Reply-To"] = answers
+        message["References"] = answers
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     if stop_link:

@@ -20,6 +20,7 @@ Stage = Literal["sender", "recipient", "text"]
 Judgement = Literal["later", "refused", "too-large"]
 
 REPORT_KEPT_TRYING = timedelta(days=5)  # RFC 5321, 4.5.4.1: give up after four or five days
+MORNING_KEPT_TRYING = timedelta(days=1)  # then there is the next one
 LONGEST_PAUSE = timedelta(minutes=15)
 HOTLINE_LOCALE: Locale = "fr"
 MOST_BYTES = 100_000

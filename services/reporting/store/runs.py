@@ -55,6 +55,37 @@ async def mark_reported(conn: Connection, tenant_id: UUID, run_id: UUID, now: da
     )
 
 
+async def is_made_good(conn: Connection, tenant_id: UUID, plan_id: UUID, number: int) -> bool:
+    """Did a later run of the plan go well?"""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM runs WHERE tenant_id = $1 AND plan_id = $2 AND number > $3
+                       AND outcome <> 'failed')
+        """,
+        tenant_id,
+        plan_id,
+        number,
+    )
+    return found
+
+
+async def list_before(
+    conn: Connection, tenant_id: UUID, plan_id: UUID, number: int, limit: int
+) -> list[RunFinished]:
+    """Returns the runs of a plan before a number, newest first."""
+    rows = await conn.fetch(
+        """
+        SELECT summary FROM runs WHERE tenant_id = $1 AND plan_id = $2 AND number < $3
+        ORDER BY number DESC LIMIT $4
+        """,
+        tenant_id,
+        plan_id,
+        number,
+        limit,
+    )
+    return [RunFinished.model_validate_json(row["summary"]) for row in rows]
+
+
 async def list_history(
     conn: Connection, tenant_id: UUID, plan_id: UUID, before: int, limit: int
 ) -> list[tuple[int, int]]:

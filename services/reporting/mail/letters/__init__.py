@@ -11,9 +11,11 @@ from services.reporting.mail.letters import (
     hotline,
     invitation,
     links,
+    morning,
     order,
     password,
     recipients,
+    recovered,
     report,
     undeliverable,
 )
@@ -29,9 +31,11 @@ __all__ = [
     "hotline",
     "invitation",
     "links",
+    "morning",
     "order",
     "password",
     "recipients",
+    "recovered",
     "report",
     "undeliverable",
 ]
@@ -41,6 +45,8 @@ KINDS: dict[str, Kind[Any]] = {
     for kind in (
         report.KIND,
         hotline.KIND,
+        recovered.KIND,
+        morning.KIND,
         password.KIND,
         undeliverable.KIND,
         damage.KIND,

@@ -1,32 +1,87 @@
-"""What the hotline gets of a run that failed, whether the client wants reports or not."""
+"""What the hotline gets of a plan that fails: at the beginning, and once more where it goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid5
 
+from libs.shared.events import RunFinished
+from libs.shared.words.tongue import N_
 from services.reporting import rules
-from services.reporting.mail.letters import report
+from services.reporting.mail.causes import Teller
+from services.reporting.mail.letters import report, tickets
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.letters.report import RunFacts
+from services.reporting.mail.letters.report import ForHotline, RunFacts
+from services.reporting.mail.rendering import speak, title
+from services.reporting.rules.incidents import Incident, Step
 from services.reporting.rules.mails import Addressee
 
 
-def choose(facts: RunFacts) -> Iterable[Addressee]:
-    """Each address of the hotline, once, where the run failed."""
-    return rules.mails.address_hotline(facts.hotline if facts.run.outcome == "failed" else ())
+@dataclass(frozen=True, slots=True)
+class HotlineFacts:
+    """A failed run, the incident that it began or belongs to, and the runs before, newest first."""
+
+    about: RunFacts
+    incident: Incident
+    step: Step
+    before: Sequence[RunFinished]
+    hotline: tuple[str, ...]
 
 
-def write(facts: RunFacts, addressee: Addressee, shown: int) -> Letter:
-    """The report with the end of the log, and the steps of those who help."""
-    return report.write(facts, addressee, shown, hotline=True)
+def choose(facts: HotlineFacts) -> Iterable[Addressee]:
+    """Each address of the hotline, once."""
+    return rules.mails.address_hotline(facts.hotline)
 
 
-KIND: Kind[RunFacts] = Kind(
+def write(facts: HotlineFacts, addressee: Addressee, shown: int) -> Letter:
+    """The report with the end of the log, the runs before, and the steps of those who help."""
+    about, incident = facts.about, facts.incident
+    tongue = speak(addressee.locale, about.tenant.timezone)
+    subject = (
+        N_("[Hotline] {outcome}: plan {plan} of {client} on {machine}")
+        if facts.step == "opened"
+        else N_("[Hotline] {outcome}, {n} times in a row: plan {plan} of {client} on {machine}")
+    )
+    more = ForHotline(
+        subject=tongue.say(
+            subject,
+            outcome=tongue.say(report.OUTCOMES[about.run.outcome]),
+            n=tongue.number(incident.times),
+            plan=title(about.plan.name),
+            client=title(about.tenant.name),
+            machine=title(about.run.hostname),
+        ),
+        ticket=tickets.head(about.tenant, about.plan, incident),
+        before=[
+            (
+                tongue.moment(run.finished_at),
+                tongue.say(report.OUTCOMES[run.outcome]),
+                told.cause if (told := Teller(tongue, hotline=True).explain_run(run)) else "",
+            )
+            for run in facts.before[:shown]
+        ],
+    )
+    return report.write(about, addressee, shown, more)
+
+
+def name(incident: Incident, step: Step) -> UUID:
+    """What a mail about an incident is about."""
+    return uuid5(incident.incident_id, step)
+
+
+def thread(incident: Incident) -> tuple[str, UUID]:
+    """The kind and subject of the mail that all others about an incident answer."""
+    return KIND.name, name(incident, "opened")
+
+
+KIND: Kind[HotlineFacts] = Kind(
     "hotline",
     choose,
     write,
-    subject=report.KIND.subject,
-    plan=report.KIND.plan,
-    give_up_at=report.KIND.give_up_at,
+    subject=lambda facts: name(facts.incident, facts.step),
+    plan=lambda facts: facts.about.run.plan_id,
+    give_up_at=lambda _facts, now: now + rules.mails.REPORT_KEPT_TRYING,
     by_client=lambda _facts: True,
+    thread=lambda facts: thread(facts.incident) if facts.step != "opened" else None,
 )

@@ -35,7 +35,8 @@ class Kind(Generic[F]):
     by_client: a client's machines cause it as often as they like, so it has its allowances, and
     nobody gets it once the subscription has ended.
     accepted, refused: what is published then, for the moment or the server's answer.
-    tells_hotline: the hotline is told where nobody will get it.
+    tells_hotline: the hotline is told where nobody will get it. thread: kind and subject of the
+    mail that it answers, so that readers show them together.
     """
 
     name: str
@@ -49,3 +50,4 @@ class Kind(Generic[F]):
     accepted: Callable[[Mail, datetime], Event] | None = None
     refused: Callable[[Mail, str], Event] | None = None
     tells_hotline: bool = True
+    thread: Callable[[F], tuple[str, UUID] | None] = lambda _facts: None

@@ -27,7 +27,7 @@ OUTCOMES: dict[Outcome, str] = {
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """All that the mails of a run tell of; hotline: whom to write to where it failed."""
+    """All that the mails of a run tell of."""
 
     run: RunFinished
     tenant: rules.clients.Tenant
@@ -35,7 +35,18 @@ class RunFacts:
     audience: rules.plans.Audience
     history: list[tuple[int, int]]
     portal_url: str
-    hotline: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ForHotline:
+    """What the hotline's has beside: its subject, lines for ticket systems, the runs before.
+
+    before: of each run when it ended, how, and why.
+    """
+
+    subject: str
+    ticket: list[tuple[str, str]]
+    before: list[tuple[str, str, str]]
 
 
 def choose(facts: RunFacts) -> Iterable[Addressee]:
@@ -48,21 +59,18 @@ def choose(facts: RunFacts) -> Iterable[Addressee]:
     ]
 
 
-def write(facts: RunFacts, addressee: Addressee, shown: int, *, hotline: bool = False) -> Letter:
+def write(
+    facts: RunFacts, addressee: Addressee, shown: int, hotline: ForHotline | None = None
+) -> Letter:
     """The report in its reader's language; the hotline's has the end of the log and its steps."""
     tongue = speak(addressee.locale, facts.tenant.timezone)
     run, plan, client = facts.run, title(facts.plan.name), title(facts.tenant.name)
     outcome = tongue.say(OUTCOMES[run.outcome])
     subject = tongue.say(
-        N_("[Hotline] {outcome}: plan {plan} of {client} on {machine}")
-        if hotline
-        else N_("{outcome}: backup of {plan}, {client}"),
-        outcome=outcome,
-        plan=plan,
-        client=client,
-        machine=title(run.hostname),
+        "{outcome}: backup of {plan}, {client}", outcome=outcome, plan=plan, client=client
     )
-    teller = Teller(tongue, hotline)
+    subject = hotline.subject if hotline else subject
+    teller = Teller(tongue, hotline is not None)
     content = render(
         tongue,
         "report",

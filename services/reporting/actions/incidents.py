@@ -1,0 +1,95 @@
+"""Incidents: opened by a failed run, counted while it goes on, closed by the next good one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID, uuid4, uuid5
+from zoneinfo import ZoneInfo
+
+from libs.shared import clock, database, logs
+from libs.shared.database import Connection, Pool
+from libs.shared.events import RunFinished
+from libs.shared.words.tongue import DEFAULT_TIMEZONE
+from services.reporting import rules, store
+from services.reporting.actions import mails
+from services.reporting.actions.resources import Resources
+from services.reporting.mail.letters import morning, recovered
+from services.reporting.mail.letters.morning import MorningFacts
+from services.reporting.mail.letters.recovered import RecoveredFacts
+from services.reporting.rules.incidents import Incident, Step
+
+EVERYBODY = UUID(int=0)
+"""In the place of a client: what is of all of them."""
+
+
+async def note_failure(
+    conn: Connection, tenant_id: UUID, run: RunFinished, now: datetime
+) -> tuple[Incident, Step | None] | None:
+    """Opens an incident, or counts it once more; and what the hotline is to be told.
+
+    None: a later run went well, and only this one's event came late.
+    """
+    if await store.runs.is_made_good(conn, tenant_id, run.plan_id, run.number):
+        return None
+    cause = rules.incidents.find_cause(run.reason)
+    known = await store.incidents.find_open(conn, tenant_id, run.plan_id, cause)
+    if known is None:
+        opened = Incident(
+            tenant_id, uuid4(), run.plan_id, cause, run.finished_at, run.finished_at, run.number, 1
+        )
+        await store.incidents.add(conn, tenant_id, opened)
+        return opened, "opened"
+    incident = replace(
+        known,
+        times=known.times + 1,
+        last_run=max(known.last_run, run.number),
+        last_at=max(known.last_at, run.finished_at),
+    )
+    step: Step | None = None
+    if rules.incidents.is_due_again(incident, now):
+        step, incident = "escalated", replace(incident, escalated_at=now)
+    await store.incidents.repeat(conn, tenant_id, incident)
+    return incident, step
+
+
+async def note_success(
+    conn: Connection,
+    resources: Resources,
+    tenant: rules.clients.Tenant,
+    plan: rules.plans.Plan,
+    run: RunFinished,
+) -> None:
+    """Closes what a good run ends, and writes that to the hotline."""
+    tenant_id = tenant.tenant_id
+    closed = await store.incidents.close_before(
+        conn, tenant_id, run.plan_id, run.number, clock.now()
+    )
+    for incident in closed:
+        facts = RecoveredFacts(incident, run, tenant, plan, resources.portal_url, resources.hotline)
+        await mails.write(conn, resources, tenant_id, recovered.KIND, facts)
+
+
+async def write_morning(pool: Pool, resources: Resources) -> None:
+    """Writes to the hotline, once a morning, what is still open."""
+    now, zone = clock.now(), ZoneInfo(DEFAULT_TIMEZONE)
+    morning_at = rules.incidents.find_digest(now, zone)
+    if morning_at is None:
+        return
+    digest_id = uuid5(EVERYBODY, f"morning {morning_at:%Y-%m-%d}")
+    async with database.transaction(pool) as conn:
+        await store.clients.lock(conn, EVERYBODY)
+        if await store.mails.is_known(conn, EVERYBODY, morning.KIND.name, digest_id):
+            return
+        incidents = await store.incidents.list_open(conn, now, morning_at)
+        if incidents:
+            facts = MorningFacts(
+                digest_id,
+                incidents,
+                morning_at,
+                DEFAULT_TIMEZONE,
+                resources.portal_url,
+                resources.hotline,
+            )
+            await mails.write(conn, resources, EVERYBODY, morning.KIND, facts)
+            logs.get().info("morning.written", incidents=len(incidents))

@@ -1,0 +1,84 @@
+"""What the hotline gets each morning: all that is still open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from libs.shared.words.tongue import N_
+from services.reporting import rules
+from services.reporting.mail.letters.kinds import Kind, Letter
+from services.reporting.mail.letters.links import link_plan
+from services.reporting.mail.rendering import render, speak, title
+from services.reporting.rules.incidents import Cause, Shown
+from services.reporting.rules.mails import Addressee
+
+CAUSES: dict[Cause, str] = {
+    "failed": N_("runs fail"),
+    "abandoned": N_("runs break off"),
+    "refused": N_("runs are refused"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MorningFacts:
+    """The open incidents of a morning, longest first."""
+
+    digest_id: UUID
+    incidents: Sequence[Shown]
+    at: datetime
+    timezone: str
+    portal_url: str
+    hotline: tuple[str, ...]
+
+
+def choose(facts: MorningFacts) -> Iterable[Addressee]:
+    """Each address of the hotline, once."""
+    return rules.mails.address_hotline(facts.hotline)
+
+
+def write(facts: MorningFacts, addressee: Addressee, shown: int) -> Letter:
+    """One line an incident: whose, what, since when, who has it in hand."""
+    tongue = speak(addressee.locale, facts.timezone)
+    subject = tongue.count(
+        "[Hotline] {n} incident is open",
+        "[Hotline] {n} incidents are open",
+        len(facts.incidents),
+    )
+    listed = facts.incidents[:shown]
+    content = render(
+        tongue,
+        "morning",
+        subject=subject,
+        lines=[
+            {
+                "client": title(one.client) or str(one.incident.tenant_id),
+                "plan": title(one.plan) or str(one.incident.plan_id),
+                "machine": title(one.machine),
+                "cause": tongue.say(CAUSES[one.incident.cause]),
+                "times": one.incident.times,
+                "since": tongue.moment(one.incident.opened_at),
+                "by": one.incident.acknowledged_by or "",
+                "note": one.incident.note,
+                "incident_id": one.incident.incident_id,
+                "link": link_plan(facts.portal_url, one.incident.plan_id),
+            }
+            for one in listed
+        ],
+        more=len(facts.incidents) - len(listed),
+        link=facts.portal_url,
+    )
+    return Letter(subject, content)
+
+
+KIND: Kind[MorningFacts] = Kind(
+    "morning",
+    choose,
+    write,
+    subject=lambda facts: facts.digest_id,
+    plan=lambda _facts: None,
+    give_up_at=lambda facts, _now: facts.at + rules.mails.MORNING_KEPT_TRYING,
+    tells_hotline=False,
+)
