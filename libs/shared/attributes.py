@@ -44,8 +44,11 @@ def write(found: Mapping[bytes, bytes]) -> bytes:
 
 
 def read(written: bytes) -> dict[bytes, bytes]:
-    """The attributes of a set that was checked before."""
-    return dict(_decoder.decode(written)) if written else {}
+    """The attributes of a set; none where it is no set, as only altered rows hold one."""
+    try:
+        return dict(_decoder.decode(written)) if written else {}
+    except msgspec.MsgspecError:
+        return {}
 
 
 def find_fault(written: bytes) -> str | None:

@@ -173,6 +173,18 @@ def test_a_tar_that_is_unpacked_without_acls_widens_no_rights(
     assert stat.S_IMODE((tmp_path / "archive" / "secret").stat().st_mode) == 0o600
 
 
+def test_each_kind_is_listed_by_its_name(server: Machine, client: Client, share: Path) -> None:
+    server.run("share")
+    with client.sign_in() as api:
+        answer = api.get("plans/share/entries", params={"path": str(share)})
+        assert answer.status_code == 200, answer.text
+    found = {one["name"]: (one["kind"], one.get("target")) for one in answer.json()["entries"]}
+    assert found["pipe"] == ("fifo", None)
+    assert found["disk"] == ("block_device", "8:17")
+    assert found["console"] == ("character_device", "5:1")
+    assert found["a first name"] == ("file", None)
+
+
 def test_a_zip_says_what_it_can_not_hold(server: Machine, client: Client, share: Path) -> None:
     server.run("share")
     with client.sign_in() as api:

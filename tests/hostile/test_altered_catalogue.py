@@ -16,7 +16,7 @@ import asyncpg
 import httpx2
 import pytest
 
-from libs.shared import clock, database
+from libs.shared import attributes, clock, database
 from services.retention import actions
 from services.retention.actions.resources import Resources
 from tests.hostile.counting import Campaign
@@ -31,12 +31,15 @@ FIRST = {
     b"a": text(b"the letter a"),
     b"b": text(b"the letter b"),
     b"link": link(b"a"),
-    b"sub/c": text(b"the letter c"),
+    b"sub/c": File([b"the letter c"], attributes=attributes.write({b"user.letter": b"c"})),
     b"sub/deep/d": text(b"the letter d"),
     b"sub/hollow": folder(),
 }
 SECOND = {b"a": text(b"a letter, later"), b"sub/e": text(b"the letter e")}
-TABLES = ("plans", "runs", "folders", "versions", "folder_digests", "chunks", "packs")
+TABLES = (
+    *("plans", "runs", "folders", "attribute_sets", "versions", "folder_digests"),
+    *("chunks", "packs"),
+)
 AT = "/api/v1/plans/documents"
 Tree = dict[bytes, File]
 
@@ -163,6 +166,7 @@ COLUMNS = {
     "gid": "gid + 1",
     "size": "size + 1",
     "target": "target || 'x'",
+    "attributes_id": "CASE WHEN attributes_id IS NULL THEN sha256('x') END",
     "chunk_ids": "chunk_ids || substr(chunk_ids || sha256('x'), 1, 32)",
     "first_run": "first_run + 1",
     "last_run": "coalesce(last_run + 1, 2)",
@@ -176,6 +180,8 @@ FACTS = {
     "run_id": "gen_random_uuid()",
 }
 ALTERATIONS = {
+    "a set of attributes altered": "UPDATE catalogue.attribute_sets SET content = content || 'x'",
+    "a set of attributes dropped": "DELETE FROM catalogue.attribute_sets",
     "two files' names swapped": SWAPPED.format("name"),
     "two files' contents swapped": SWAPPED.format("chunk_ids, size"),
     "all of two files swapped": SWAPPED.format("mode, mtime_ns, uid, gid, size, chunk_ids"),

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from libs.shared import bucket
-from libs.shared.entries import FolderDelta
+from msgspec.structs import replace as replace_in
+
+from libs.shared import attributes, bucket
+from libs.shared.entries import Entry, FolderDelta
 from libs.shared.keys import KeyRing
 from libs.shared.objects import ObjectStore
 from tests.ingest.lost import empty_database
@@ -19,6 +21,18 @@ from tests.world.house import House
 from tests.world.tenants import Tenant
 
 A, B, C = b"aaa" * 100_000, b"bbbb" * 70_000, b"ccccc"
+
+
+def with_more(agent: Agent) -> list[Entry]:
+    """What entries may have beside what most have."""
+    written = attributes.write({b"user.x": b"1", attributes.TIME: attributes.write_time(10**20)})
+    return [
+        replace_in(agent.file(b"marked", A), attributes=written),
+        replace_in(agent.file(b"first", A), target=b"srv/first"),
+        replace_in(agent.file(b"second", A), target=b"srv/first", attributes=written),
+        replace_in(folder(b"disk"), kind="b", target=b"8:1"),
+        replace_in(folder(b"pipe"), kind="p", attributes=written),
+    ]
 
 
 async def live_for_a_while(agent: Agent) -> str:
@@ -55,7 +69,7 @@ async def live_for_a_while(agent: Agent) -> str:
     run = await agent.start(plan)
     whole = [
         FolderDelta(b"", [folder(b"srv"), agent.file(b"f", B, A)], []),
-        FolderDelta(b"srv", [folder(b"e"), folder(b"d")], []),
+        FolderDelta(b"srv", [folder(b"e"), folder(b"d"), *with_more(agent)], []),
         FolderDelta(b"srv/d", [agent.file(b"1", A)], []),
     ]
     await agent.send(run, *whole)
@@ -70,8 +84,9 @@ CATALOGUE = {
     "chunks": 'SELECT chunk_id, p.pack_id, "offset", length, size, encoding, crc32'
     " FROM catalogue.chunks c JOIN catalogue.packs p USING (tenant_id, pack_no)",
     "versions": "SELECT v.plan_id, f.name AS folder, v.name, first_run, last_run, mode, kind,"
-    " mtime_ns, uid, gid, size, crc32, received_at, target, chunk_ids"
+    " mtime_ns, uid, gid, size, crc32, received_at, target, chunk_ids, attributes_id"
     " FROM catalogue.versions v JOIN catalogue.folders f USING (tenant_id, folder_id)",
+    "sets": "SELECT tenant_id, attributes_id, content FROM catalogue.attribute_sets",
     "volumes": "SELECT tenant_id, stored_bytes, protected_bytes FROM catalogue.volumes",
     "declared": "SELECT plan_id, agent_id, name, declaration::text FROM ingest.plans",
     "outcomes": "SELECT run_id, number, parent, outcome, reason::text, started_at, finished_at"

@@ -9,13 +9,14 @@ from uuid import UUID
 
 import pytest
 
-from libs.shared import catalogue, database, reasons
+from libs.shared import attributes, catalogue, database, reasons
 from libs.shared.errors import NotFound
 from libs.shared.events import RunFinished
 from libs.shared.reasons import Reason
 from services.retention import actions, consumers, rules, store
 from tests.retention.house import Client, House
 from tests.world.dates import date_point
+from tests.world.files import File
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Tree = dict[bytes, bytes]
@@ -69,6 +70,40 @@ async def test_only_what_was_superseded_long_ago_expires(house: House, client: C
     assert await expire(client, days=1) == 2
     assert await points(client, plan) == [4]
     assert set(await tree_at(client, plan, 4)) == {*keep, b"a"}
+
+
+async def test_a_set_of_attributes_goes_once_no_version_has_it(
+    house: House, client: Client
+) -> None:
+    """What many have is kept once, and stays while one has it or a commit may just bring it."""
+    plan = await client.plan()
+    names = [b"keep%d" % number for number in range(3)]
+    shared, own = (attributes.write({b"user.x": value}) for value in (b"shared", b"own"))
+
+    async def copy(of_a: bytes) -> None:
+        tree = {name: File([name], attributes=shared) for name in names}
+        await client.agent.store(str(plan), {**tree, b"a": File([b"a"], attributes=of_a)})
+
+    async def kept() -> set[bytes]:
+        rows = await house.fetch("SELECT content FROM catalogue.attribute_sets")
+        return {row[0] for row in rows}
+
+    await copy(own)
+    await copy(shared)
+    await copy(own)
+    assert await kept() == {shared, own}
+    await copy(shared)
+    for number, days_ago in enumerate((90, 80, 70, 60), start=1):
+        await date(client, plan, number, days_ago)
+    assert await expire(client) == 3
+    assert await kept() == {shared, own}, "a commit brought it a moment ago"
+    await copy(attributes.write({b"user.x": b"another"}))
+    await date(client, plan, 5, 50)
+    async with database.acquire(house.ingest.pool) as conn:
+        long_ago = NOW - timedelta(days=8)
+        await conn.execute("UPDATE catalogue.attribute_sets SET used_at = $1", long_ago)
+    assert await expire(client) == 1
+    assert await kept() == {shared, attributes.write({b"user.x": b"another"})}
 
 
 async def test_a_restore_point_that_loses_nothing_stays(house: House, client: Client) -> None:

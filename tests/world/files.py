@@ -23,6 +23,7 @@ class File:
     mtime_ns: int = MTIME_NS
     uid: int = 1000
     gid: int = 1000
+    attributes: bytes = b""
 
     @property
     def content(self) -> bytes:
@@ -41,6 +42,7 @@ class File:
             sum(map(len, self.chunks)),
             self.target or b"",
             b"".join(packs.chunk_id(chunk, chunk_key) for chunk in self.chunks),
+            self.attributes,
         )
 
 

@@ -82,11 +82,14 @@ ROOT = EntryRow(b"", "d", 0o755, 0, 0, 0, 0, b"", b"", b"", 0, 0, None)
 """The plan's root, which no run records."""
 
 ATTRIBUTES = (
-    "CASE WHEN v.attributes_id IS NULL THEN ''::bytea ELSE (SELECT a.content"
+    "CASE WHEN v.attributes_id IS NULL THEN ''::bytea ELSE coalesce((SELECT a.content"
     " FROM catalogue.attribute_sets a WHERE a.tenant_id = $1"
-    " AND a.attributes_id = v.attributes_id) END AS attributes"
+    " AND a.attributes_id = v.attributes_id), v.attributes_id) END AS attributes"
 )
-"""SQL for the attributes of a version `v`; tenant is $1."""
+"""SQL for the attributes of a version `v`; tenant is $1.
+
+A set that is gone reads as what proves nothing, never as none.
+"""
 PROVEN_COLUMNS = (
     "v.name, v.kind::text, v.mode, v.mtime_ns, v.uid, v.gid, v.size, v.target, v.chunk_ids,"
     f" {ATTRIBUTES}"

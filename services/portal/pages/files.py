@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from libs.shared import attributes
 from libs.shared.catalogue import NEWEST, EntryRow, FolderEntry, Found, Version, join_path
 from services.portal.actions.files import browsing, finding
 from services.portal.actions.files.browsing import Asked, Place
@@ -205,7 +206,7 @@ def _shown(entry: EntryRow, path: bytes) -> dict[str, Any]:
         "path": names.quoted(path),
         "kind": entry.kind,
         "size": entry.size,
-        "mtime": _moment(entry.mtime_ns),
+        "mtime": _moment(attributes.time_of(entry.mtime_ns, entry.attributes)),
         "target": names.display(entry.target),
     }
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+from libs.shared import attributes
 from libs.shared.catalogue import EntryRow, FolderEntry, join_path
 from services.portal.actions.files import browsing
 from services.portal.actions.files.browsing import Place
@@ -18,7 +19,14 @@ from services.portal.rules.files import names
 
 router = APIRouter(tags=["plans"])
 
-_KINDS = {"f": "file", "d": "folder", "l": "symlink"}
+_KINDS = {
+    "f": "file",
+    "d": "folder",
+    "l": "symlink",
+    "p": "fifo",
+    "b": "block_device",
+    "c": "character_device",
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -69,11 +77,11 @@ def show_entry(
         "path": names.display(path),
         "kind": _KINDS[entry.kind],
         "size": entry.size,
-        "mtime": _iso(entry.mtime_ns),
+        "mtime": _iso(attributes.time_of(entry.mtime_ns, entry.attributes)),
         "mode": stat.S_IMODE(entry.mode),
         "links": links,
     }
-    if entry.kind == "l":
+    if entry.kind in ("l", "b", "c"):
         shown["target"] = names.display(entry.target)
     return shown
 
