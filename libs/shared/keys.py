@@ -150,6 +150,8 @@ async def open_bucket(settings: BucketSettings) -> AsyncIterator[tuple[ObjectSto
         settings.s3_access_key,
         settings.s3_secret_key.get_secret_value(),
         settings.s3_bucket,
+        region=settings.s3_region,
+        addressing=settings.s3_addressing,
     )
     try:
         yield objects, KeyRing(objects, *master_keys)

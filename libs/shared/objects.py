@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import certifi
@@ -23,7 +22,7 @@ import urllib3
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
 from libs.shared import errors, logs
-from libs.shared.s3 import Bytes, Client, ObjectMissing, StoredObject, StoreLied, advise
+from libs.shared.s3 import Addressing, Bytes, Client, ObjectMissing, StoredObject, StoreLied, advise
 
 __all__ = ["BucketClosed", "Bytes", "ObjectMissing", "ObjectStore", "StoredObject"]
 
@@ -66,8 +65,9 @@ class ObjectStore:
         bucket: str,
         threads: int = 16,
         read_seconds: float = 30.0,
+        region: str | None = None,
+        addressing: Addressing = "auto",
     ) -> None:
-        address = urlsplit(endpoint)
         pool = urllib3.PoolManager(
             maxsize=threads,
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds),
@@ -76,12 +76,7 @@ class ObjectStore:
             ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
         )
         self._client = Client(
-            address.netloc,
-            access_key=access_key,
-            secret_key=secret_key,
-            secure=address.scheme == "https",
-            region="us-east-1",
-            http_client=pool,
+            endpoint, access_key, secret_key, pool, region=region, addressing=addressing
         )
         self._http = pool
         self._endpoint = endpoint

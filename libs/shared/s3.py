@@ -4,19 +4,38 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from datetime import datetime
-from typing import NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 from urllib.parse import unquote_plus, urlsplit
 from xml.etree import ElementTree
 
+import urllib3
 from minio import Minio
 from minio.credentials.credentials import Credentials
-from minio.error import S3Error
+from minio.error import InvalidResponseError, S3Error
 
 _Headers = dict[str, str | list[str] | tuple[str]]
 Bytes = bytes | bytearray | memoryview
 
+Addressing = Literal["auto", "path", "virtual"]
+
 _CHECKSUM = "x-amz-checksum-sha256"
+_USUAL_REGION = "us-east-1"
+_REGION_TOLD = re.compile(r"<Region>([a-z0-9-]+)</Region>|expecting '([a-z0-9-]+)'")
+_REGION_CODES = frozenset(
+    {
+        "AuthorizationHeaderMalformed",
+        "AuthorizationQueryParametersError",
+        "IllegalLocationConstraintException",
+        "InvalidRegion",
+        "PermanentRedirect",
+        "TemporaryRedirect",
+        "Redirect",
+        "BadRequest",
+    }
+)
+_MOVED = frozenset({301, 302, 303, 307, 308})
 
 
 class ObjectMissing(Exception):  # noqa: N818 - named after what happened
@@ -36,7 +55,36 @@ class StoredObject(NamedTuple):
 
 
 class Client(Minio):
-    """The SDK with plain PUT and GET of whole bodies, each hashed once, each answer checked."""
+    """The SDK with plain PUT and GET of whole bodies, each hashed once, each answer checked.
+
+    region: for which requests are signed; None: the usual one, until the store names another.
+    addressing: whether the bucket stands in the path or before the host; `auto` puts it before
+    the host at AWS, and into the path elsewhere.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        access_key: str,
+        secret_key: str,
+        http: urllib3.PoolManager,
+        *,
+        region: str | None = None,
+        addressing: Addressing = "auto",
+    ) -> None:
+        address = urlsplit(endpoint)
+        super().__init__(
+            address.netloc,
+            access_key=access_key,
+            secret_key=secret_key,
+            secure=address.scheme == "https",
+            region=region,
+            http_client=http,
+        )
+        if addressing != "auto":
+            self._base_url.virtual_style_flag = addressing == "virtual"
+        self._is_region_set = region is not None
+        self._region: str = self._base_url.region or _USUAL_REGION
 
     def put(self, bucket: str, key: str, body: Bytes) -> None:
         """One PUT; StoreLied unless the answer names the body's checksum, or else its MD5."""
@@ -126,11 +174,30 @@ class Client(Minio):
     def ensure_bucket(self, bucket: str) -> None:
         """Create the bucket; fine if it is there already."""
         try:
-            if not self.bucket_exists(bucket):
-                self.make_bucket(bucket)
-        except S3Error as error:
-            if error.code not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
+            self.look(bucket)
+        except S3Error as absent:
+            if absent.code != "NoSuchBucket":
                 raise
+            try:
+                self.make_bucket(bucket, self._region)
+            except S3Error as error:
+                if error.code not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
+                    raise
+
+    def _execute(self, *args: Any, **more: Any) -> urllib3.BaseHTTPResponse:
+        """Ask again, for the region that the store named, where ours was a guess."""
+        headers: _Headers = more.get("headers") or {}
+        try:
+            return super()._execute(*args, **{**more, "headers": dict(headers)})
+        except S3Error as error:
+            region = find_region(error)
+            if self._is_region_set or region is None or region == self._region:
+                raise
+            self._region = region
+        return super()._execute(*args, **{**more, "headers": dict(headers)})
+
+    def _get_region(self, bucket_name: str | None = None) -> str:
+        return self._region
 
     def _build_headers(
         self,
@@ -148,24 +215,62 @@ class Client(Minio):
         return headers, date
 
 
+def find_region(error: S3Error) -> str | None:
+    """The region that a store says requests have to be signed for; None if it speaks of none."""
+    if error.code not in _REGION_CODES:
+        return None
+    told = error.response.headers.get("x-amz-bucket-region")
+    found = _REGION_TOLD.search(error.response.data.decode("utf-8", "replace"))
+    return told or (next(filter(None, found.groups())) if found else None)
+
+
+_MOVED_ON = (
+    "the bucket '{bucket}' is to be asked for at {told}, not at {at}: set COFFRE_S3_ENDPOINT, or"
+    " COFFRE_S3_ADDRESSING"
+)
+_OTHER_CLOCK = (
+    "the clock of this machine is not that of the store at {at}, which says {date}: set the one"
+    " that is wrong"
+)
+_OTHER_REGION = "the store at {at} wants requests for another region: set COFFRE_S3_REGION"
+_ADVICE = {
+    "NoSuchBucket": "the bucket '{bucket}' does not exist at {at}: set COFFRE_S3_BUCKET, or make"
+    " it",
+    "InvalidAccessKeyId": "the access key is not known at {at}: set COFFRE_S3_ACCESS_KEY",
+    "SignatureDoesNotMatch": "the secret key is not the access key's at {at}:"
+    " set COFFRE_S3_SECRET_KEY",
+    "AccessDenied": "the access key may not do this in the bucket '{bucket}' at {at}: give it the"
+    " right, or set COFFRE_S3_BUCKET, COFFRE_S3_ACCESS_KEY and COFFRE_S3_SECRET_KEY",
+    "RequestTimeTooSkewed": _OTHER_CLOCK,
+    "RequestExpired": _OTHER_CLOCK,
+    "AuthorizationHeaderMalformed": _OTHER_REGION,
+    "InvalidRegion": _OTHER_REGION,
+    "PermanentRedirect": _MOVED_ON,
+    "TemporaryRedirect": _MOVED_ON,
+    "Redirect": _MOVED_ON,
+}
+
+
 def advise(failure: BaseException | None, endpoint: str, bucket: str) -> str:
     """Says what is wrong with the settings of the bucket; empty where nothing of them is.
 
     For logs and readiness: it names endpoint and bucket, and no secret.
     """
-    code = failure.code if isinstance(failure, S3Error) else None
     address = urlsplit(endpoint)
     at = f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
-    match code:
-        case "NoSuchBucket":
-            return f"the bucket '{bucket}' does not exist at {at}: set COFFRE_S3_BUCKET, or make it"
-        case "InvalidAccessKeyId":
-            return f"the access key is not known at {at}: set COFFRE_S3_ACCESS_KEY"
-        case "SignatureDoesNotMatch":
-            return f"the secret key is not the access key's at {at}: set COFFRE_S3_SECRET_KEY"
-        case "AccessDenied":
-            return (
-                f"the access key may not do this in the bucket '{bucket}' at {at}: give it the"
-                " right, or set COFFRE_S3_BUCKET, COFFRE_S3_ACCESS_KEY and COFFRE_S3_SECRET_KEY"
-            )
-    return ""
+    if isinstance(failure, InvalidResponseError) and failure._code in _MOVED:
+        return (
+            f"what answers at {at} sends elsewhere ({failure._code}) and is no S3 store: set"
+            " COFFRE_S3_ENDPOINT to the store's own address, https:// where it wants that"
+        )
+    if not isinstance(failure, S3Error):
+        return ""
+    if region := find_region(failure):
+        return f"the store at {at} wants requests for the region '{region}': set COFFRE_S3_REGION"
+    told = re.search(rb"<Endpoint>([A-Za-z0-9.:/-]+)</Endpoint>", failure.response.data)
+    return _ADVICE.get(failure.code or "", "").format(
+        at=at,
+        bucket=bucket,
+        date=failure.response.headers.get("date", "another time"),
+        told=told[1].decode() if told else "another address",
+    )

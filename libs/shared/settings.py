@@ -56,9 +56,14 @@ class PublicSettings(ServiceSettings):
 
 
 class BucketSettings(Settings):
-    """What reading and writing tenants' objects needs; the `_file` fields are paths."""
+    """What reading and writing tenants' objects needs; the `_file` fields are paths.
+
+    s3_region: None takes the one that the store names.
+    """
 
     s3_endpoint: str
+    s3_region: str | None = Field(default=None, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    s3_addressing: Literal["auto", "path", "virtual"] = "auto"
     s3_access_key: str
     s3_secret_key: SecretStr
     s3_bucket: str
