@@ -226,12 +226,12 @@ def print_summary(described: dict[str, Any]) -> None:
         ("Ingest", described["ingest"]["url"]),
     ]
     if shown:
-        rows.append(
-            (
-                "Agent",
-                f".venv/bin/coffre-agent --config {shown['agent_config']} run {shown['plan']}",
-            )
-        )
+        agent, plan = ".venv/bin/coffre-agent", shown["plan"]
+        back = f"--portal {described['portal']['url']} --email {shown['admin']['email']}"
+        rows += [
+            ("Copy again", f"{agent} --config {shown['agent_config']} run {plan}"),
+            ("Bring back", f"{agent} restore {plan} {back} --to /tmp/back"),
+        ]
     say.line()
     for name, text in rows:
         say.line(f"  {name:<11} {text}")

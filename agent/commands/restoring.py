@@ -154,6 +154,8 @@ def _restore(portal: Portal, wish: Wish, teller: Teller) -> int:
 
     result = restore_plan(portal, wish, teller)
     teller.stop()
+    if isinstance(result.failure, Problem):
+        result.failure = _with_a_hint(result.failure, portal, wish.plan)
     if teller.as_json:
         teller.emit(result.as_summary(wish.plan))
     elif result.failure is not None:

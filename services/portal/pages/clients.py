@@ -158,5 +158,6 @@ async def _show(
         label=label,
         pasted=pasted,
         ingest_url=resources.ingest_url,
+        portal_url=resources.portal_url,
         problem=problem,
     )

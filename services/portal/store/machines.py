@@ -105,14 +105,18 @@ class Agent:
     agent_version: str
     enrolled_at: datetime
     revoked_at: datetime | None
+    last_run_at: datetime | None
 
 
 async def list_agents(conn: Connection, tenant_id: UUID) -> list[Agent]:
     """A tenant's machines, by name."""
     rows = await conn.fetch(
         """
-        SELECT agent_id, hostname, platform, agent_version, enrolled_at, revoked_at
-        FROM agents WHERE tenant_id = $1 ORDER BY lower(hostname), enrolled_at
+        SELECT agent_id, hostname, platform, agent_version, enrolled_at, revoked_at, (
+            SELECT max(r.started_at) FROM plans p JOIN runs r USING (tenant_id, plan_id)
+            WHERE p.tenant_id = a.tenant_id AND p.agent_id = a.agent_id
+        ) AS last_run_at
+        FROM agents a WHERE tenant_id = $1 ORDER BY lower(hostname), enrolled_at
         """,
         tenant_id,
     )
