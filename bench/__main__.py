@@ -14,7 +14,19 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench import catalogue, coffre, copy, crowd, large, line, measuring, results, tree, uploads
+from bench import (
+    catalogue,
+    coffre,
+    copy,
+    crowd,
+    large,
+    line,
+    measuring,
+    months,
+    results,
+    tree,
+    uploads,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -69,6 +81,8 @@ def _measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     _make_room(folder)
     _say("asking a catalogue of ten million versions")
     asked = catalogue.measure(folder, _say)
+    _say("closing a month of a thousand clients")
+    closed = months.measure(folder)
     _say("publishing events")
     events = _measure_events()
     _make_room(folder)
@@ -84,6 +98,7 @@ def _measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         "crowd": crowded,
         "large": changed,
         "catalogue": asked,
+        "months": closed,
         "events": events,
     }
 

@@ -60,12 +60,12 @@ def measure(
     folder: Path, say: Say, versions: int = VERSIONS, rounds: int = ROUNDS
 ) -> dict[str, Any]:
     """What `results` shows; `times_ms` has (p50, p99) for each kind of question."""
-    with _server(folder / "catalogue") as admin_dsn:
+    with open_server(folder / "catalogue") as admin_dsn:
         return asyncio.run(_measure(admin_dsn, say, versions, rounds))
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[str]:
+def open_server(folder: Path) -> Iterator[str]:
     """A PostgreSQL of our own, gone afterwards; yields its administrator's address."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

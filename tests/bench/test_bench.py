@@ -98,6 +98,7 @@ def test_the_page_tells_ratios() -> None:
                 "name_bytes_per_version": 60.0,
                 "times_ms": {"a folder": (1.0, 12.0)},
             },
+            "months": {"tenants": 1_000, "months": 36, "next_seconds": 4.0},
             "events": {"events_per_second": 3000, "raw_per_second": 4000, "ratio": 0.75},
         }
     )

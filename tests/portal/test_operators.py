@@ -67,6 +67,8 @@ async def test_a_client_whose_copies_were_rebuilt_keeps_its_id(portal: Any) -> N
     assert (again.status_code, again.json()["type"]) == (409, "urn:coffre:problem:tenant-known")
     [changed] = await portal.events("tenant.changed.v1")
     assert changed["tenant_id"] == tenant_id
+    fees = await portal.admin.fetch("SELECT entry_fee FROM portal.orders")
+    assert [row["entry_fee"] for row in fees] == [0, 0], "seats that come back cost no entry"
 
 
 GOOD = {

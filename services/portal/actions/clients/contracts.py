@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 
 from libs.shared.database import Connection
 from libs.shared.words.tongue import find_zone
@@ -21,24 +23,26 @@ async def find_lists(conn: Connection) -> list[PriceList]:
     return [prices.from_json(one) for one in (await store.orders.prices.find(conn)).lists]
 
 
-async def open_contract(conn: Connection, operator: Actor, tenant: Tenant, now: datetime) -> None:
-    """Writes a new client's storage and seats as its first orders.
+async def open_contract(
+    conn: Connection, operator: Actor, tenant: Tenant, now: datetime, *, is_back: bool
+) -> None:
+    """Writes a client's storage and seats as its first orders.
 
+    is_back: it was there before a loss of the database, and pays no entry again.
     Raises NoPrice, SizeNotOffered."""
     lists, orders = await find_lists(conn), list[Order]()
     for wish in (Wish("storage", tenant.contracted_bytes), Wish("seats", tenant.seats)):
-        orders.append(
-            ordering.make_order(
-                orders,
-                lists,
-                wish,
-                before=0,
-                cause="opened",
-                by=operator.name,
-                now=now,
-                zone=find_zone(tenant.timezone),
-            )
+        order = ordering.make_order(
+            orders,
+            lists,
+            wish,
+            before=0,
+            cause="opened",
+            by=operator.name,
+            now=now,
+            zone=find_zone(tenant.timezone),
         )
+        orders.append(replace(order, entry_fee=Decimal(0)) if is_back else order)
     await _add(conn, tenant, orders)
 
 

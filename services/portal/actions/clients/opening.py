@@ -116,7 +116,8 @@ async def open_tenant(
             await store.people.add(
                 conn, administrator, hashed, password_expires_at=expires_at, now=now
             )
-            await contracts.open_contract(conn, operator, tenant, now)
+            is_back = terms.tenant_id is not None
+            await contracts.open_contract(conn, operator, tenant, now, is_back=is_back)
             await store.clients.tell_ingest(conn, tenant)
             await telling.publish_tenant(conn, tenant)
             await issuing.issue_password(

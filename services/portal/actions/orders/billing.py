@@ -22,7 +22,7 @@ from services.portal.rules.orders.ledger import Line
 from services.portal.rules.orders.months import Month, list_months
 from services.portal.store.orders.ledger import Payer
 
-_AT_ONCE = 50
+_AT_ONCE = 20
 """How many clients are closed in one transaction: others wait no longer than for those."""
 
 
@@ -97,25 +97,26 @@ async def _close(
     conn: Connection, operator: Actor, tenant_ids: Sequence[UUID], month: Month
 ) -> Closing:
     now = clock.now()
-    orders = await store.orders.placed.list_of_tenants(conn, tenant_ids)
-    booked = await store.orders.ledger.sum_booked(conn, tenant_ids)
+    payers = await store.orders.ledger.list_payers(conn, tenant_ids)
+    over = [one for one in payers if month < Month.of(now, find_zone(one.timezone))]
+    due = [one for one in over if one.closed is None or one.closed < month]
+    ids = [one.tenant_id for one in due]
+    orders = await store.orders.placed.list_of_tenants(conn, ids)
+    booked = await store.orders.ledger.sum_booked(conn, ids)
     lines: list[tuple[UUID, Line]] = []
     closed: list[tuple[UUID, Month]] = []
-    known = waiting = count = 0
-    for payer in await store.orders.ledger.list_payers(conn, tenant_ids):
-        zone, its = find_zone(payer.timezone), orders[payer.tenant_id]
-        if Month.of(now, zone) <= month:
-            waiting += 1
-        elif payer.closed is not None and month <= payer.closed:
-            known += 1
-        elif its and (first := ledger.find_first(its, payer.closed, zone)) <= month:
-            found = ledger.close(its, booked[payer.tenant_id], payer.closed, month, zone)
-            lines += [(payer.tenant_id, line) for line in found]
-            closed += [(payer.tenant_id, one) for one in list_months(first, month)]
-            count += 1
+    count = 0
+    for one in due:
+        zone, its = find_zone(one.timezone), orders[one.tenant_id]
+        if not its or (first := ledger.find_first(its, one.closed, zone)) > month:
+            continue
+        found = ledger.close(its, booked[one.tenant_id], one.closed, month, zone)
+        lines += [(one.tenant_id, line) for line in found]
+        closed += [(one.tenant_id, each) for each in list_months(first, month)]
+        count += 1
     await store.orders.ledger.add(conn, lines)
     await store.orders.ledger.add_closed(conn, closed, now, operator.name)
-    return Closing(count, len(lines), known, waiting)
+    return Closing(count, len(lines), len(over) - len(due), len(payers) - len(over))
 
 
 async def export(
