@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from services.reporting.actions import (
+    clients,
     damage,
     digests,
     holds,
     mails,
     orders,
+    overages,
     passwords,
     recipients,
     resources,
@@ -15,11 +17,13 @@ from services.reporting.actions import (
 )
 
 __all__ = [
+    "clients",
     "damage",
     "digests",
     "holds",
     "mails",
     "orders",
+    "overages",
     "passwords",
     "recipients",
     "resources",

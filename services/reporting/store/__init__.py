@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.reporting.store import clients, mails, offers, plans, runs
+from services.reporting.store import clients, mails, offers, overages, plans, runs
 
-__all__ = ["clients", "mails", "offers", "plans", "runs"]
+__all__ = ["clients", "mails", "offers", "overages", "plans", "runs"]

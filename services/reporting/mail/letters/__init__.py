@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from services.reporting.mail.letters import (
+    approached,
+    called,
     damage,
     digest,
     held,
@@ -12,6 +14,7 @@ from services.reporting.mail.letters import (
     invitation,
     links,
     order,
+    overage,
     password,
     recipients,
     report,
@@ -23,6 +26,8 @@ __all__ = [
     "KINDS",
     "Kind",
     "Letter",
+    "approached",
+    "called",
     "damage",
     "digest",
     "held",
@@ -30,6 +35,7 @@ __all__ = [
     "invitation",
     "links",
     "order",
+    "overage",
     "password",
     "recipients",
     "report",
@@ -49,5 +55,8 @@ KINDS: dict[str, Kind[Any]] = {
         digest.KIND,
         held.KIND,
         order.KIND,
+        approached.KIND,
+        overage.KIND,
+        called.KIND,
     )
 }
