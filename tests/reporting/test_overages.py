@@ -6,6 +6,7 @@ import email
 import email.policy
 import re
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from libs.shared import clock, signed_links
 from libs.shared.events import (
     Locale,
+    Offer,
+    OffersChanged,
     OverageAnswered,
     OverageBlocked,
     OverageClosed,
@@ -261,3 +264,28 @@ def test_a_heads_up_speaks_english(client: Client) -> None:
     letter = letters.approached.write(facts, Addressee(client.email, "Jeanne", "en"), 10)
     assert letter.subject == "95% of the contracted volume: Boulangerie Martin"
     assert "the contracted volume is reached on 2 Mar 2027" in letter.content.text
+
+
+async def test_the_next_sizes_are_offered_with_their_prices(desk: Desk, client: Client) -> None:
+    offers = OffersChanged(
+        tenant_id=client.tenant_id,
+        version=1,
+        currency="EUR",
+        offers=tuple(
+            Offer(storage_bytes=size * 10**9, monthly=Decimal(monthly))
+            for size, monthly in ((100, "9"), (200, "18.5"), (300, "27"), (400, "35"), (500, "42"))
+        ),
+    )
+    case = told(client.tenant_id)
+    await desk.handle(client.tenant(), offers, case)
+    [mail] = await desk.mails(kind="overage")
+    token = signed_links.make_token(
+        MAIL_KEY, "overage", client.tenant_id, case.case_id, client.email
+    )
+    text = read(mail)
+    assert "- Commander 200 Go : 18,50 € par mois : " in text
+    assert f"https://portal.example/overage/{token}/order?storage_gb=200" in text
+    assert "Commander 400 Go" in text
+    assert "Commander 100 Go" not in text, "it would not hold what is stored"
+    assert "Commander 500 Go" not in text, "three are enough"
+    assert f'/overage/{token}/order?storage_gb=300"' in read(mail, "html")

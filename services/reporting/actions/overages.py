@@ -33,7 +33,8 @@ async def tell_case(conn: Connection, resources: Resources, event: OverageTold) 
     is_corrected = event.stored_bytes <= event.contracted_bytes
     if tenant.is_over or is_open == is_closing or (is_closing and not is_corrected):
         return
-    facts = OverageFacts(event, tenant, resources.portal_url, resources.mail_key)
+    offers = await store.offers.find(conn, event.tenant_id)
+    facts = OverageFacts(event, tenant, resources.portal_url, resources.mail_key, offers)
     await mails.write(conn, resources, event.tenant_id, overage.KIND, facts)
 
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.reporting.rules import allowances, clients, mails, plans, usual
+from services.reporting.rules import allowances, clients, mails, offers, plans, usual
 
-__all__ = ["allowances", "clients", "mails", "plans", "usual"]
+__all__ = ["allowances", "clients", "mails", "offers", "plans", "usual"]

@@ -26,7 +26,10 @@ from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_answer
 from services.reporting.mail.rendering import render, speak, title
 from services.reporting.rules.mails import Addressee
+from services.reporting.rules.offers import Offers
 
+_SIZES = 3
+_GIGABYTE = 10**9
 _ANSWERED: dict[Answer, str] = {
     "order": N_("You answered that you will order more."),
     "reduce": N_("You answered that you will reduce."),
@@ -36,12 +39,13 @@ _ANSWERED: dict[Answer, str] = {
 
 @dataclass(frozen=True, slots=True)
 class OverageFacts:
-    """How the case of which client is now."""
+    """How the case of which client is now, and what the client could order."""
 
     event: OverageTold
     tenant: rules.clients.Tenant
     portal_url: str
     mail_key: bytes = field(repr=False)
+    offers: Offers | None = None
 
 
 class Figure(NamedTuple):
@@ -77,6 +81,7 @@ def write(facts: OverageFacts, addressee: Addressee, shown: int) -> Letter:
         forecast=volumes.tell_forecast(tongue, event.reached_on, event.weekly_bytes),
         fills=[] if is_closed else list_fills(tongue, event, shown),
         next_step="" if is_closed else tell_next_step(tongue, event),
+        sizes=[] if is_closed else list_sizes(tongue, facts),
         links={answer: link_answer(facts.portal_url, token, answer) for answer in _ANSWERED},
         is_open=not is_closed,
     )
@@ -145,6 +150,21 @@ def list_fills(tongue: Tongue, event: OverageTold, shown: int) -> Sequence[tuple
             tongue.size(one.sent_bytes),
         )
         for one in event.fills[:shown]
+    ]
+
+
+def list_sizes(tongue: Tongue, facts: OverageFacts) -> list[tuple[str, str, int]]:
+    """(size, price a month, gigabytes) of the next sizes that hold what is stored."""
+    if facts.offers is None:
+        return []
+    enough = [one for one in facts.offers.offers if one.storage_bytes >= facts.event.stored_bytes]
+    return [
+        (
+            tongue.size(one.storage_bytes),
+            tongue.money(one.monthly, facts.offers.currency),
+            one.storage_bytes // _GIGABYTE,
+        )
+        for one in enough[:_SIZES]
     ]
 
 
