@@ -14,9 +14,8 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from libs.shared import invitations
-from libs.shared.events import VolumeChanged
 from libs.shared import signed_links
+from libs.shared.events import VolumeChanged
 from services.portal.__main__ import build
 from services.portal.actions.resources import DOWNLOADS_OF_USER
 from services.portal.rules.log import acts
@@ -182,6 +181,8 @@ async def put_prices(world: World) -> Any:
 
 UGO = "ugo@dupre.example"
 KEY, OTHER_KEY = {"Idempotency-Key": "one"}, {"Idempotency-Key": "two"}
+
+
 async def overage(world: World) -> str:
     """The page behind a link of the mail on the client's overage case, which is open."""
     case = told(world.client.tenant_id)
@@ -197,7 +198,7 @@ async def overage(world: World) -> str:
 
 
 async def follow_overage(world: World) -> Any:
-    return await world.visitor.get(await overage(world))
+    return await world.get(world.visitor, await overage(world))
 
 
 async def answer_overage(world: World) -> Any:
@@ -293,6 +294,7 @@ ACTING: dict[Route, tuple[Call, list[Left]]] = {
     ("DELETE", "/api/v1/users/{user_id}"): (
         lambda w: change_user(w, "DELETE"),
         own(acts.UserClosed),
+    ),
     ("GET", "/overage/{token}/{answer}"): (follow_overage, own(acts.OverageLinkOpened)),
     ("POST", "/overage/{token}/{answer}"): (answer_overage, own(acts.OverageAnswered)),
     ("GET", "/api/v1/quota"): (lambda w: w.get(w.api, "/api/v1/quota"), own(acts.QuotaViewed)),
