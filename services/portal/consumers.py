@@ -7,6 +7,12 @@ from libs.shared.events import (
     AgentEnrolled,
     AllowanceChanged,
     DestructionScheduled,
+    OverageBlocked,
+    OverageClosed,
+    OverageExtended,
+    OverageOpened,
+    OverageReminded,
+    OverageTold,
     PlanDeclared,
     ReportSent,
     ReportUndeliverable,
@@ -43,6 +49,10 @@ async def on_volume_changed(conn: Connection, event: VolumeChanged) -> None:
 
 async def on_allowance_changed(conn: Connection, event: AllowanceChanged) -> None:
     await store.runs.received.put_allowance(conn, event)
+
+
+async def on_overage_told(conn: Connection, event: OverageTold) -> None:
+    await store.overages.put(conn, event, is_open=not isinstance(event, OverageClosed))
 
 
 async def on_report_sent(conn: Connection, event: ReportSent) -> None:
@@ -86,6 +96,11 @@ HANDLERS: Handlers = {
     RunFinished: on_run_finished,
     VolumeChanged: on_volume_changed,
     AllowanceChanged: on_allowance_changed,
+    OverageOpened: on_overage_told,
+    OverageReminded: on_overage_told,
+    OverageExtended: on_overage_told,
+    OverageBlocked: on_overage_told,
+    OverageClosed: on_overage_told,
     ReportSent: on_report_sent,
     ReportUndeliverable: on_report_undeliverable,
     DestructionScheduled: on_destruction_scheduled,

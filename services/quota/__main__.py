@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from libs.shared import runtime, web
 from libs.shared.settings import load
-from services.quota import commands, consumers
+from services.quota import consumers, jobs
 from services.quota.settings import Settings
 
 
@@ -13,8 +13,8 @@ async def serve() -> None:
     settings = load(Settings)
     async with runtime.Service("quota", settings) as service:
         app = web.create_app("quota", ready=service.checks())
-        await service.run(app, handlers=consumers.HANDLERS)
+        await service.run(app, jobs=jobs.JOBS, resources=service.pool, handlers=consumers.HANDLERS)
 
 
 if __name__ == "__main__":
-    runtime.main("quota", serve, commands.COMMANDS)
+    runtime.main("quota", serve)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
-
 from libs.shared.settings import ServiceSettings
-from libs.shared.settings import Settings as BareSettings
 
 
 class Settings(ServiceSettings):
@@ -13,9 +10,3 @@ class Settings(ServiceSettings):
 
     listen: str = "127.0.0.1:8002"
     monitor_listen: str = "127.0.0.1:8102"
-
-
-class OperatorSettings(BareSettings):
-    """What the commands for operators need."""
-
-    database_url: SecretStr

@@ -10,6 +10,13 @@ from libs.shared.events import (
     ExpiryHeld,
     OffersChanged,
     OrderConfirmed,
+    OverageAnswered,
+    OverageBlocked,
+    OverageClosed,
+    OverageExtended,
+    OverageOpened,
+    OverageReminded,
+    OverageTold,
     PasswordIssued,
     PlanDeclared,
     RecipientInvited,
@@ -17,6 +24,7 @@ from libs.shared.events import (
     RunFinished,
     StorageDamaged,
     TenantChanged,
+    VolumeApproached,
 )
 from libs.shared.inbox import Handlers
 from services.reporting import actions, store
@@ -36,6 +44,13 @@ def handlers(resources: Resources) -> Handlers:
         StorageDamaged: partial(on_storage_damaged, resources),
         OffersChanged: on_offers_changed,
         OrderConfirmed: partial(on_order_confirmed, resources),
+        VolumeApproached: partial(on_volume_approached, resources),
+        OverageOpened: partial(on_overage_told, resources),
+        OverageReminded: partial(on_overage_told, resources),
+        OverageExtended: partial(on_overage_told, resources),
+        OverageBlocked: partial(on_overage_told, resources),
+        OverageClosed: partial(on_overage_told, resources),
+        OverageAnswered: partial(on_overage_answered, resources),
     }
 
 
@@ -104,3 +119,25 @@ async def on_order_confirmed(resources: Resources, conn: Connection, event: Orde
     """Mails what was ordered."""
     await store.clients.lock(conn, event.tenant_id)
     await actions.orders.confirm(conn, resources, event)
+
+
+async def on_volume_approached(
+    resources: Resources, conn: Connection, event: VolumeApproached
+) -> None:
+    """Tells the administrators how near to their contract they are."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.overages.tell_approach(conn, resources, event)
+
+
+async def on_overage_told(resources: Resources, conn: Connection, event: OverageTold) -> None:
+    """Tells the administrators how their overage case is."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.overages.tell_case(conn, resources, event)
+
+
+async def on_overage_answered(
+    resources: Resources, conn: Connection, event: OverageAnswered
+) -> None:
+    """Tells the hotline of a client who wants to be called."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.overages.tell_answer(conn, resources, event)

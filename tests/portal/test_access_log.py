@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from libs.shared import invitations
+from libs.shared import signed_links
 from libs.shared.events import VolumeChanged
 from services.portal.__main__ import build
 from services.portal.actions.resources import DOWNLOADS_OF_USER
@@ -25,6 +25,7 @@ from tests.portal import builder
 from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD
 from tests.portal.test_pages import PASSWORD, browser, form_token, sign_in
 from tests.routes import Route, list_routes
+from tests.world.overages import told
 
 NOTHING_OF_ANYBODY = {
     ("GET", "/health/live"): "says only that the process answers",
@@ -77,6 +78,7 @@ class World:
             email=ASKED,
             token="none",
             month="2024-01",
+            answer="call",
         )
 
     async def get(self, who: httpx2.AsyncClient, path: str, **more: Any) -> Any:
@@ -127,8 +129,9 @@ async def world(portal: Any) -> Any:
 async def invitation(world: World) -> str:
     """The page behind the link of the last invitation."""
     asked = (await world.portal.events("recipient.invited.v1"))[-1]
-    token = invitations.make_token(
+    token = signed_links.make_token(
         world.portal.parts.mail_key,
+        "invitation",
         UUID(asked["tenant_id"]),
         UUID(asked["invitation_id"]),
         asked["email"],
@@ -178,6 +181,30 @@ async def put_prices(world: World) -> Any:
 
 UGO = "ugo@dupre.example"
 KEY, OTHER_KEY = {"Idempotency-Key": "one"}, {"Idempotency-Key": "two"}
+
+
+async def overage(world: World) -> str:
+    """The page behind a link of the mail on the client's overage case, which is open."""
+    case = told(world.client.tenant_id)
+    await builder.hear(world.portal, case)
+    token = signed_links.make_token(
+        world.portal.parts.mail_key,
+        "overage",
+        world.client.tenant_id,
+        case.case_id,
+        world.client.email,
+    )
+    return f"/overage/{token}/call"
+
+
+async def follow_overage(world: World) -> Any:
+    return await world.get(world.visitor, await overage(world))
+
+
+async def answer_overage(world: World) -> Any:
+    return await world.visitor.post(await overage(world))
+
+
 ASKED = "paul@elsewhere.example"
 AGENTS = (str(uuid4()), str(uuid4()))
 Call = Callable[[World], Awaitable[Any]]
@@ -267,6 +294,32 @@ ACTING: dict[Route, tuple[Call, list[Left]]] = {
     ("DELETE", "/api/v1/users/{user_id}"): (
         lambda w: change_user(w, "DELETE"),
         own(acts.UserClosed),
+    ),
+    ("GET", "/overage/{token}/{answer}"): (follow_overage, own(acts.OverageLinkOpened)),
+    ("POST", "/overage/{token}/{answer}"): (answer_overage, own(acts.OverageAnswered)),
+    ("GET", "/api/v1/quota"): (lambda w: w.get(w.api, "/api/v1/quota"), own(acts.QuotaViewed)),
+    ("POST", "/api/v1/quota/answer"): (
+        lambda w: w.api.post("/api/v1/quota/answer", json={"answer": "order"}),
+        own(acts.OverageAnswered),
+    ),
+    ("GET", "/api/v1/tenants/{tenant_id}/quota"): (
+        lambda w: w.get(w.operator, TENANT + "/quota"),
+        own(acts.QuotaViewed),
+    ),
+    ("POST", "/api/v1/tenants/{tenant_id}/quota/extend"): (
+        lambda w: w.operator.post(
+            w.at(TENANT + "/quota/extend"),
+            json={"reason": "agreed", "until": "2099-01-01T00:00:00Z"},
+        ),
+        own(acts.DeadlineExtended),
+    ),
+    ("POST", "/api/v1/tenants/{tenant_id}/quota/block"): (
+        lambda w: w.operator.post(w.at(TENANT + "/quota/block"), json={"reason": "agreed"}),
+        own(acts.GrowthBlocked),
+    ),
+    ("POST", "/api/v1/tenants/{tenant_id}/quota/unblock"): (
+        lambda w: w.operator.post(w.at(TENANT + "/quota/unblock"), json={"reason": "agreed"}),
+        own(acts.GrowthUnblocked),
     ),
     ("POST", "/account"): (
         lambda w: w.send(w.page, "/account", locale="en"),

@@ -62,6 +62,14 @@ POST /invitations/{token}
 GET /orders
 GET /orders/preview
 POST /orders
+GET /overage/{token}/{answer}
+POST /overage/{token}/{answer}
+GET /api/v1/quota
+POST /api/v1/quota/answer
+GET /api/v1/tenants/{tenant_id}/quota
+POST /api/v1/tenants/{tenant_id}/quota/extend
+POST /api/v1/tenants/{tenant_id}/quota/block
+POST /api/v1/tenants/{tenant_id}/quota/unblock
 GET /clients
 GET /clients/{tenant_id}
 POST /clients/{tenant_id}/{step}
@@ -149,6 +157,7 @@ class Readers:
             token="x",
             month="2026-10",
             user_id="x",
+            answer="call",
         )
         return await who.request(
             method, address + query, content=self.chunks if method == "POST" else None

@@ -91,7 +91,9 @@ async def test_what_is_pasted_takes_the_agent_checks_it_and_starts_it(
 ) -> None:
     text = await code_page(handing_out)
     assert "Caisse &lt;1&gt;" in text
-    shown = [html.unescape(block) for block in re.findall(r"<pre[^>]*>(.*?)</pre>", text, re.DOTALL)]
+    shown = [
+        html.unescape(block) for block in re.findall(r"<pre[^>]*>(.*?)</pre>", text, re.DOTALL)
+    ]
     code = re.search(r'class="code">([^<]+)<', text)
     assert code is not None
     assert all(code[1] in block for block in shown)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.shared import events, invitations
+from libs.shared import events, signed_links
 from libs.shared.events import Recipient
 from services.portal.rules import recipients
 from services.portal.rules.recipients import Decision
@@ -45,8 +45,9 @@ def counted(said: dict[str, Any]) -> list[str]:
 
 
 def link(portal: Any, asked: dict[str, Any]) -> str:
-    token = invitations.make_token(
+    token = signed_links.make_token(
         portal.parts.mail_key,
+        "invitation",
         UUID(asked["tenant_id"]),
         UUID(asked["invitation_id"]),
         asked["email"],

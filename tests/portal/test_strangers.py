@@ -48,6 +48,10 @@ OTHERS = {
     ("POST", "/api/v1/users"),
     ("PATCH", "/api/v1/users/{user_id}"),
     ("DELETE", "/api/v1/users/{user_id}"),
+    ("GET", "/api/v1/quota"),  # these four in test_overages
+    ("POST", "/api/v1/quota/answer"),
+    ("GET", "/overage/{token}/{answer}"),
+    ("POST", "/overage/{token}/{answer}"),
     ("GET", "/"),
     ("GET", "/search"),  # likewise
     ("GET", "/sign-in"),

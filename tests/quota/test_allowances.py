@@ -1,23 +1,19 @@
-"""Contracts, volumes and blocks, as events and commands bring them."""
+"""Contracts, volumes and blocks, as events bring them."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-from pathlib import Path
+import random
 from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.shared import database
-from libs.shared.errors import NotFound
-from services.quota import actions
-from tests.quota.conftest import Counter
-
-ROOT = Path(__file__).parents[2]
+from libs.shared import database as databases
+from libs.shared.catalogue import volumes
+from libs.shared.events import VolumeChanged
+from tests.quota.conftest import Calendar, Counter
 
 
 async def test_a_contract_gives_an_allowance_and_a_new_one_another(counter: Counter) -> None:
@@ -29,85 +25,115 @@ async def test_a_contract_gives_an_allowance_and_a_new_one_another(counter: Coun
 async def test_growth_beyond_the_contract_is_counted_and_not_blocked(counter: Counter) -> None:
     await counter.handle(counter.contract(), counter.volume(1, 5000))
     row = await counter.row()
-    assert row is not None
     assert (row["stored_bytes"], row["protected_bytes"], row["blocked"]) == (5000, 10000, False)
     assert len(await counter.said()) == 1
 
 
 async def test_a_volume_before_its_contract_waits_for_it(counter: Counter) -> None:
-    await counter.handle(counter.volume(1, 700))
-    assert await counter.said() == []
+    await counter.handle(counter.volume(1, 7000))
+    assert await counter.events() == []
     await counter.handle(counter.contract())
     assert await counter.said() == [(1, 1000, False, "")]
-    row = await counter.row()
-    assert row is not None
-    assert row["stored_bytes"] == 700
+    assert await counter.story() == ["opened"]
+    assert (await counter.row())["stored_bytes"] == 7000
 
 
 async def test_block_and_unblock(counter: Counter) -> None:
     await counter.handle(counter.contract(), counter.volume(1, 700))
-    async with database.transaction(counter.pool) as conn:
-        assert await actions.block(conn, counter.tenant_id, "unpaid") == 700
-    await counter.handle(counter.volume(2, 650))
-    async with database.transaction(counter.pool) as conn:
-        assert await actions.block(conn, counter.tenant_id, "still unpaid") == 700
-    await counter.handle(counter.contract(2, 5000))
-    async with database.transaction(counter.pool) as conn:
-        await actions.unblock(conn, counter.tenant_id, "paid")
+    await counter.handle(counter.decision("block", reason="unpaid"), counter.volume(2, 650))
+    await counter.handle(counter.decision("block", reason="still unpaid"))
+    await counter.handle(counter.contract(2, 5000), counter.decision("unblock", reason="paid"))
     assert await counter.said() == [
         (1, 1000, False, ""),
         (2, 700, True, "unpaid"),
         (3, 700, True, "still unpaid"),
         (4, 5000, False, ""),
     ]
-    async with counter.pool.acquire() as conn:
-        rows = await conn.fetch("SELECT decision, reason FROM decisions ORDER BY decided_at")
-    assert [tuple(row) for row in rows] == [
+    rows = await counter.fetch("SELECT decision, reason FROM decisions ORDER BY decided_at")
+    assert [tuple(row.values()) for row in rows] == [
         ("block", "unpaid"),
         ("block", "still unpaid"),
         ("unblock", "paid"),
     ]
+    assert await counter.story() == [], "a block without a case is no case"
+
+
+async def test_of_decisions_the_newest_counts_in_any_order(counter: Counter) -> None:
+    await counter.handle(counter.contract(), counter.volume(1, 700))
+    block, unblock = counter.decision("block"), counter.decision("unblock")
+    await counter.handle(unblock, block, unblock, block)
+    assert (await counter.row())["blocked"] is False
+    later = counter.decision("block", reason="again")
+    await counter.handle(later, unblock, block)
+    assert (await counter.row())["reason"] == "again"
+
+
+async def test_a_decision_before_the_contract_comes_again(counter: Counter) -> None:
+    block = counter.decision("block", reason="unpaid")
+    for known in ([], [counter.volume(1, 700)]):
+        await counter.handle(*known)
+        with pytest.raises(LookupError):
+            await counter.handle(block)
+    await counter.handle(counter.contract(), block)
+    assert (await counter.said())[-1] == (2, 700, True, "unpaid")
 
 
 async def test_a_stranger_is_not_blocked_along(counter: Counter) -> None:
-    await counter.handle(counter.contract())
-    async with database.transaction(counter.pool) as conn:
-        await actions.block(conn, counter.tenant_id, "unpaid")
-    stranger = Counter(counter.pool, counter.dsn)
+    await counter.handle(counter.contract(), counter.decision("block"))
+    stranger = Counter(counter.pool)
     await stranger.handle(stranger.contract(), stranger.volume(1, 10**9))
     assert await stranger.said() == [(1, 1000, False, "")]
-    async with database.transaction(counter.pool) as conn:
-        with pytest.raises(NotFound):
-            await actions.block(conn, uuid4(), "nobody")
 
 
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    changes=st.lists(
-        st.tuples(st.integers(1, 12), st.integers(0, 10**12)), unique_by=lambda c: c[0], min_size=1
+    deltas=st.lists(
+        st.tuples(st.integers(-50, 400), st.integers(-50, 400)), min_size=1, max_size=12
     ),
-    shuffled=st.data(),
+    contracts=st.lists(st.integers(0, 900), min_size=1, max_size=4),
+    seed=st.integers(0, 2**32),
 )
-def test_the_newer_sequence_wins_in_any_order(database, changes, shuffled) -> None:
-    """Each example on a tenant of its own, repeated and shuffled."""
+def test_figures_are_the_catalogues_in_any_order(database, deltas, contracts, seed) -> None:
+    """Changes of a catalogue, told shuffled, repeated and late, with contracts between them."""
+    chance = random.Random(seed)
 
     async def check() -> None:
-        from libs.shared.database import create_pool
-
-        pool = await create_pool(database.dsn("quota"), "quota")
-        counter = Counter(pool, "")
-        order = shuffled.draw(st.permutations(changes + changes[:3]))
-        place = shuffled.draw(st.integers(0, len(order)))
-        events = [counter.volume(sequence, stored) for sequence, stored in order]
-        events.insert(place, counter.contract())
-        await counter.handle(*events)
+        catalogue = await databases.create_pool(database.dsn("ingest"), "ingest", max_size=1)
+        quota = await databases.create_pool(database.dsn("quota"), "quota", max_size=2)
+        counter = Counter(quota)
+        stored = protected = 0
+        for stored_delta, protected_delta in deltas:
+            change = max(stored_delta, -stored), max(protected_delta, -protected)
+            stored, protected = stored + change[0], protected + change[1]
+            async with databases.transaction(catalogue) as conn:
+                await volumes.change(conn, counter.tenant_id, *change)
+        async with databases.transaction(catalogue) as conn:
+            true = await volumes.read(conn, counter.tenant_id)
+            rows = await conn.fetch(
+                "SELECT payload FROM outbox WHERE tenant_id = $1", counter.tenant_id
+            )
+        said = [VolumeChanged.model_validate_json(row["payload"]) for row in rows]
+        agreed = [counter.contract(number, one) for number, one in enumerate(contracts)]
+        events = [*said, *agreed]
+        order = [*events, *chance.choices(events, k=chance.randrange(9))]
+        chance.shuffle(order)
+        await counter.handle(*order)
         row = await counter.row()
-        assert row is not None
-        assert (row["volume_sequence"], row["stored_bytes"]) == max(changes)
-        assert await counter.said() == [(1, 1000, False, "")]
-        await pool.close()
+        if said:
+            counted = row["stored_bytes"], row["protected_bytes"], row["volume_sequence"]
+            assert counted == tuple(true)
+        assert row["contracted_bytes"] == contracts[-1]
+        assert (row["ceiling_bytes"], row["blocked"]) == (contracts[-1], False)
+        [day] = await counter.fetch("SELECT * FROM days WHERE tenant_id = $1", counter.tenant_id)
+        assert (day["stored_bytes"], day["contracted_bytes"]) == (true.stored_bytes, contracts[-1])
+        is_over = true.stored_bytes > contracts[-1]
+        cases = "SELECT FROM cases WHERE tenant_id = $1 AND closed_at IS NULL"
+        assert len(await counter.fetch(cases, counter.tenant_id)) == is_over
+        assert (row["level_percent"] == 100) == is_over
+        await quota.close()
+        await catalogue.close()
 
     asyncio.run(check())
 
@@ -115,35 +141,41 @@ def test_the_newer_sequence_wins_in_any_order(database, changes, shuffled) -> No
 async def test_handlers_at_once_publish_each_version_once(counter: Counter) -> None:
     await asyncio.gather(
         *(counter.handle(counter.contract(version, 1000 * version)) for version in range(1, 9)),
-        *(counter.handle(counter.volume(sequence, sequence)) for sequence in range(1, 9)),
+        *(counter.handle(counter.volume(sequence, 9 - sequence)) for sequence in range(1, 9)),
     )
     said = await counter.said()
     assert [version for version, *_ in said] == list(range(1, len(said) + 1))
     assert said[-1][1] == 8000
-    row = await counter.row()
-    assert row is not None
-    assert row["stored_bytes"] == 8
+    assert (await counter.row())["stored_bytes"] == 1
 
 
-async def test_the_operators_commands(counter: Counter) -> None:
-    await counter.handle(counter.contract(), counter.volume(1, 700))
+async def test_there_is_a_row_for_each_day(counter: Counter, calendar: Calendar) -> None:
+    stranger = Counter(counter.pool)
+    calendar.day(0)
+    await counter.handle(counter.contract())
+    await counter.holds(500)
+    await counter.holds(600)
+    await stranger.handle(stranger.contract(1, 50))
+    calendar.day(4)
+    await counter.holds(700)
+    await counter.handle(counter.decision("block"))
+    calendar.day(6)
+    for _ in range(2):
+        await counter.fill_days()
+    rows = await counter.fetch(
+        "SELECT * FROM days WHERE tenant_id = $1 ORDER BY day", counter.tenant_id
+    )
+    assert [row["stored_bytes"] for row in rows] == [600, 600, 600, 600, 700, 700, 700]
+    assert [row["protected_bytes"] for row in rows] == [1200] * 4 + [1400] * 3
+    assert [row["ceiling_bytes"] for row in rows] == [None] * 4 + [700] * 3
+    assert {row["contracted_bytes"] for row in rows} == {1000}
+    assert (rows[-1]["day"] - rows[0]["day"]).days == 6
+    assert (
+        len(await counter.fetch("SELECT FROM days WHERE tenant_id = $1", stranger.tenant_id)) == 7
+    )
 
-    async def command(*arguments: str) -> tuple[int | None, str]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "services.quota", *arguments),
-            cwd=ROOT,
-            env={**os.environ, "COFFRE_DATABASE_URL": counter.dsn},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
-        return process.returncode, output.decode().splitlines()[-1]
 
-    tenant = str(counter.tenant_id)
-    blocked = await command("block", tenant, "--reason", "unpaid")
-    assert blocked == (0, f"{tenant} may not grow beyond 700 bytes.")
-    assert await command("unblock", tenant, "--reason", "paid") == (0, f"{tenant} may grow.")
-    nobody = await command("block", str(uuid4()), "--reason", "x")
-    assert nobody == (1, "There is no such tenant.")
-    assert [blocked for _, _, blocked, _ in await counter.said()] == [False, True, False]
+async def test_who_is_not_known_has_no_row(counter: Counter) -> None:
+    await counter.handle(counter.answer(str(uuid4()), "call"))
+    assert await counter.fetch("SELECT FROM allowances") == []
+    assert await counter.events() == []

@@ -16,7 +16,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from libs.shared import clock, invitations
+from libs.shared import clock, signed_links
 from libs.shared.errors import Unavailable
 from libs.shared.events import Reader, RunFinished
 from tests.reporting.conftest import ABOUT, Client, Desk, is_finished
@@ -326,8 +326,8 @@ async def test_a_reader_without_an_account_can_stop_the_reports(desk: Desk, clie
     async with FaultySMTP() as smtp, desk.sending(smtp.port):
         await desk.wait(is_finished)
     heads = {taken.recipient: taken.message for taken in smtp.taken}
-    token = invitations.make_token(
-        desk.office.mail_key, client.tenant_id, paul.invitation_id, paul.email
+    token = signed_links.make_token(
+        desk.office.mail_key, "invitation", client.tenant_id, paul.invitation_id, paul.email
     )
     link = f"<https://portal.example/invitations/{token}>"
     assert heads[paul.email]["List-Unsubscribe"] == link

@@ -31,7 +31,7 @@ def find_told(service: str) -> set[str]:
     return {name.strip() for cell in cells for name in cell.split(",") if "`" not in name}
 
 
-@pytest.mark.parametrize("service", ["ingest", "retention", "reporting", "portal"])
+@pytest.mark.parametrize("service", ["ingest", "retention", "reporting", "portal", "quota"])
 def test_every_subject_has_its_line(service: str) -> None:
     assert find_told(service) == find_rules()[service]
 

@@ -20,7 +20,15 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.RunFinished,
         events.VolumeChanged,
     ),
-    "quota": (events.AllowanceChanged,),
+    "quota": (
+        events.AllowanceChanged,
+        events.VolumeApproached,
+        events.OverageOpened,
+        events.OverageReminded,
+        events.OverageExtended,
+        events.OverageBlocked,
+        events.OverageClosed,
+    ),
     "reporting": (
         events.ReportSent,
         events.ReportUndeliverable,
@@ -43,6 +51,8 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.RecipientInvited,
         events.OffersChanged,
         events.OrderConfirmed,
+        events.OverageAnswered,
+        events.OverageDecided,
     ),
 }
 
@@ -60,6 +70,9 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
     "quota": (
         events.TenantChanged,
         events.VolumeChanged,
+        events.RunFinished,
+        events.OverageAnswered,
+        events.OverageDecided,
     ),
     "reporting": (
         events.TenantChanged,
@@ -72,6 +85,13 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.OrderConfirmed,
         events.ExpiryHeld,
         events.StorageDamaged,
+        events.VolumeApproached,
+        events.OverageOpened,
+        events.OverageReminded,
+        events.OverageExtended,
+        events.OverageBlocked,
+        events.OverageClosed,
+        events.OverageAnswered,
     ),
     "retention": (
         events.TenantChanged,
@@ -86,6 +106,11 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.RunFinished,
         events.VolumeChanged,
         events.AllowanceChanged,
+        events.OverageOpened,
+        events.OverageReminded,
+        events.OverageExtended,
+        events.OverageBlocked,
+        events.OverageClosed,
         events.ReportSent,
         events.ReportUndeliverable,
         events.DestructionScheduled,

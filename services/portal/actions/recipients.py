@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from libs.shared import clock, errors, invitations, outbox
+from libs.shared import clock, errors, outbox, signed_links
 from libs.shared.database import Connection, Pool, transaction
 from libs.shared.events import Recipient, RecipientInvited, RecipientsChanged
 from services.portal import store
@@ -231,12 +231,12 @@ async def _judge(
 
 
 async def _find_question(conn: Connection, mail_key: bytes, token: str) -> Question:
-    invitation_id = invitations.read_token(token)
+    invitation_id = signed_links.read_token(token)
     if invitation_id is None:
         raise errors.NotFound("invitation")
     found = await store.recipients.find_invitation(conn, invitation_id)
-    if found is None or not invitations.is_genuine(
-        mail_key, token, found.tenant_id, invitation_id, found.email
+    if found is None or not signed_links.is_genuine(
+        mail_key, "invitation", token, found.tenant_id, invitation_id, found.email
     ):
         raise errors.NotFound("invitation")
     recipients.check_invitation(found.state, found.asked_at, clock.now())

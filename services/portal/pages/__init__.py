@@ -12,6 +12,7 @@ from services.portal.pages import (
     failures,
     files,
     orders,
+    overages,
     packages,
     people,
     recipients,
@@ -19,7 +20,7 @@ from services.portal.pages import (
 )
 
 router = APIRouter(include_in_schema=False)
-for part in (people, runs, recipients, orders, files, clients, packages):
+for part in (people, runs, recipients, orders, overages, files, clients, packages):
     router.include_router(part.router)
 
 _STATIC = Path(__file__).parents[1] / "static"

@@ -44,6 +44,9 @@ _PHRASES = {
     "invitation-over": N_(
         "This invitation was taken back or is too old: whoever sent it can send another."
     ),
+    "overage-over": N_(
+        "This is settled: no more is stored than is contracted, and there is nothing left to do."
+    ),
     "unavailable": N_("Something that we need does not answer. Nothing is lost; try again soon."),
 }
 _BY_STATUS = {

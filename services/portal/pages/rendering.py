@@ -53,6 +53,11 @@ def choose_locale(request: Request, person: Person | None) -> Locale:
     return "fr"
 
 
+def speak(request: Request, person: Person | None, timezone: str) -> Tongue:
+    """The tongue of a page for one reader."""
+    return Tongue(choose_locale(request, person), timezone, _HERE / "locales")
+
+
 def render(
     request: Request,
     template: str,
@@ -63,7 +68,7 @@ def render(
     **values: Any,
 ) -> Response:
     """A page for one reader."""
-    tongue = Tongue(choose_locale(request, person), timezone, _HERE / "locales")
+    tongue = speak(request, person, timezone)
     session = getattr(request.state, "session", "")
     body = _TEMPLATES.get_template(template).render(
         _=tongue.say,

@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from services.portal.rules import clients, files, guesses, log, orders, people, recipients, users
+from services.portal.rules import (
+    clients,
+    files,
+    guesses,
+    log,
+    orders,
+    overages,
+    people,
+    recipients,
+    users,
+)
 
-__all__ = ["clients", "files", "guesses", "log", "orders", "people", "recipients", "users"]
+__all__ = [
+    "clients",
+    "files",
+    "guesses",
+    "log",
+    "orders",
+    "overages",
+    "people",
+    "recipients",
+    "users",
+]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from services.reporting.actions import (
+    clients,
     damage,
     digests,
     holds,
     incidents,
     mails,
     orders,
+    overages,
     passwords,
     recipients,
     resources,
@@ -16,12 +18,14 @@ from services.reporting.actions import (
 )
 
 __all__ = [
+    "clients",
     "damage",
     "digests",
     "holds",
     "incidents",
     "mails",
     "orders",
+    "overages",
     "passwords",
     "recipients",
     "resources",

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID, uuid4
 
-from libs.shared import clock, invitations, keys, logs, outbox, timekeeping
+from libs.shared import clock, keys, logs, outbox, signed_links, timekeeping
 from libs.shared.database import Connection
-from libs.shared.events import Locale
 from libs.shared.words.tongue import N_
 from services.reporting import rules, store
 from services.reporting.actions.resources import Resources
@@ -49,22 +48,23 @@ async def write(
     if kind.by_client(facts) and await store.clients.is_over(conn, tenant_id):
         return 0
     known = await store.mails.list_written_to(conn, tenant_id, kind.name, kind.subject(facts))
-    written: dict[Locale, Written] = {}
+    written: dict[str, Written] = {}
     count = 0
     for addressee in kind.choose(facts):
         count += 1
         address = rules.mails.parse_address(addressee.email)
         if (address or addressee.email) in known:
             continue
-        if addressee.locale not in written:
-            written[addressee.locale] = await asyncio.to_thread(_write, kind, facts, addressee)
-        mail = _compose(resources, tenant_id, kind, facts, addressee, written[addressee.locale])
+        reader = addressee.email if kind.is_personal else addressee.locale
+        if reader not in written:
+            written[reader] = await asyncio.to_thread(_write, kind, facts, addressee)
+        mail = _compose(resources, tenant_id, kind, facts, addressee, written[reader])
         await _enqueue(conn, resources, mail)
     return count
 
 
 def _write(kind: Kind[F], facts: F, addressee: Addressee) -> Written:
-    """What everybody of one language reads, with lists as long as a mail may be; takes a while."""
+    """What all of one language read, or one person, as long as a mail may be; takes a while."""
     for shown in rules.mails.SHOWN:
         letter = kind.write(facts, addressee, shown)
         content = compose.encode(letter.content)
@@ -127,8 +127,8 @@ def _link_invitation(resources: Resources, tenant_id: UUID, addressee: Addressee
     """Where somebody without an account stops what they get; empty for everybody else."""
     if addressee.invitation_id is None:
         return ""
-    token = invitations.make_token(
-        resources.mail_key, tenant_id, addressee.invitation_id, addressee.email
+    token = signed_links.make_token(
+        resources.mail_key, "invitation", tenant_id, addressee.invitation_id, addressee.email
     )
     return letters.links.link_invitation(resources.portal_url, token)
 

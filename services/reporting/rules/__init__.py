@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from services.reporting.rules import allowances, clients, incidents, mails, plans, usual
+from services.reporting.rules import (
+    allowances,
+    clients,
+    incidents,
+    mails,
+    offers,
+    plans,
+    usual,
+)
 
-__all__ = ["allowances", "clients", "incidents", "mails", "plans", "usual"]
+__all__ = ["allowances", "clients", "incidents", "mails", "offers", "plans", "usual"]

@@ -5,3 +5,6 @@ from __future__ import annotations
 from services.reporting.store import clients, incidents, mails, offers, plans, runs
 
 __all__ = ["clients", "incidents", "mails", "offers", "plans", "runs"]
+from services.reporting.store import overages
+
+__all__ = ["clients", "mails", "offers", "overages", "plans", "runs"]

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from pydantic import TypeAdapter
 
 from libs.shared.database import Connection
 from libs.shared.events import Offer, OffersChanged
+from services.reporting.rules.offers import Offers
 
 _OFFERS = TypeAdapter(tuple[Offer, ...])
-
-
-@dataclass(frozen=True, slots=True)
-class Offers:
-    """The next sizes that a client could order, the smallest first; prices are before tax."""
-
-    currency: str
-    offers: tuple[Offer, ...]
 
 
 async def put(conn: Connection, tenant_id: UUID, event: OffersChanged) -> None:

@@ -454,6 +454,54 @@ class UserClosed(_OfUser):
 
 
 @dataclass(frozen=True)
+class QuotaViewed(Act):
+    """What is stored of what is contracted, with the overage case."""
+
+    code = "quota-viewed"
+
+
+@dataclass(frozen=True)
+class OverageLinkOpened(Act):
+    """An administrator followed the link of an overage mail, or a program that looks at mails."""
+
+    code = "overage-link-opened"
+    answer: str
+
+
+@dataclass(frozen=True)
+class OverageAnswered(Act):
+    """An administrator answered an overage case."""
+
+    code = "overage-answered"
+    answer: str
+
+
+@dataclass(frozen=True)
+class DeadlineExtended(Act):
+    """An operator gave an overage case a later deadline."""
+
+    code = "deadline-extended"
+    until: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class GrowthBlocked(Act):
+    """An operator stopped a client's growth."""
+
+    code = "growth-blocked"
+    reason: str
+
+
+@dataclass(frozen=True)
+class GrowthUnblocked(Act):
+    """An operator let a client grow again."""
+
+    code = "growth-unblocked"
+    reason: str
+
+
+@dataclass(frozen=True)
 class OperatorTokenInstalled(Act):
     """The installation named another bearer token of its first operator."""
 
@@ -509,6 +557,12 @@ ACTS: tuple[type[Act], ...] = (
     UserOpened,
     UserChanged,
     UserClosed,
+    QuotaViewed,
+    OverageLinkOpened,
+    OverageAnswered,
+    DeadlineExtended,
+    GrowthBlocked,
+    GrowthUnblocked,
     OperatorTokenInstalled,
 )
 """Every act there is; pages and exports have a sentence for each."""

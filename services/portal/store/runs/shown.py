@@ -60,12 +60,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Volume:
-    """What is kept for a tenant, and what quota says of it."""
+    """What is kept for a tenant, and what quota says of it.
+
+    ceiling_bytes: how far it may grow, None before quota said so. deadline_at: of its open case.
+    """
 
     stored_bytes: int
     protected_bytes: int
+    ceiling_bytes: int | None
     blocked: bool
     blocked_reason: str
+    deadline_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,10 @@ async def find_volume(conn: Connection, tenant_id: UUID) -> Volume:
         """
         SELECT coalesce(v.stored_bytes, 0) AS stored_bytes,
                coalesce(v.protected_bytes, 0) AS protected_bytes,
-               coalesce(a.blocked, false) AS blocked, coalesce(a.reason, '') AS blocked_reason
+               a.ceiling_bytes, coalesce(a.blocked, false) AS blocked,
+               coalesce(a.reason, '') AS blocked_reason,
+               (SELECT max(o.deadline_at) FROM overages o
+                WHERE o.tenant_id = $1 AND o.is_open) AS deadline_at
         FROM (SELECT $1::uuid AS tenant_id) t
         LEFT JOIN volumes v USING (tenant_id) LEFT JOIN allowances a USING (tenant_id)
         """,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from services.reporting.mail.letters import (
+    approached,
+    called,
     damage,
     digest,
     held,
@@ -13,6 +15,7 @@ from services.reporting.mail.letters import (
     links,
     morning,
     order,
+    overage,
     password,
     recipients,
     recovered,
@@ -25,6 +28,8 @@ __all__ = [
     "KINDS",
     "Kind",
     "Letter",
+    "approached",
+    "called",
     "damage",
     "digest",
     "held",
@@ -33,6 +38,7 @@ __all__ = [
     "links",
     "morning",
     "order",
+    "overage",
     "password",
     "recipients",
     "recovered",
@@ -55,5 +61,8 @@ KINDS: dict[str, Kind[Any]] = {
         digest.KIND,
         held.KIND,
         order.KIND,
+        approached.KIND,
+        overage.KIND,
+        called.KIND,
     )
 }

@@ -30,7 +30,8 @@ class Kind(Generic[F]):
     name: as it stands in the queue; with subject and person it names a mail, so that none is
     written twice. subject: what the mail is about (a run, a password, a refused mail).
     plan: the plan concerned. choose: who gets it. write: what all of one language read, said to the
-    first of them, with lists of so many lines at most. give_up_at: when it is not tried any more;
+    first of them, with lists of so many lines at most; what each reads alone, where it is_personal,
+    for it holds links of theirs. give_up_at: when it is not tried any more;
     it is given the time of writing. is_secret: its text is sealed, and forgotten once it is sent.
     by_client: a client's machines cause it as often as they like, so it has its allowances, and
     nobody gets it once the subscription has ended.
@@ -46,6 +47,7 @@ class Kind(Generic[F]):
     plan: Callable[[F], UUID | None]
     give_up_at: Callable[[F, datetime], datetime]
     is_secret: bool = False
+    is_personal: bool = False
     by_client: Callable[[F], bool] = lambda _facts: False
     accepted: Callable[[Mail, datetime], Event] | None = None
     refused: Callable[[Mail, str], Event] | None = None

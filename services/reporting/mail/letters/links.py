@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from libs.shared.events import Answer
+
 
 def link_plan(portal_url: str, plan_id: UUID) -> str:
     """Returns where a plan is seen in the portal."""
@@ -23,3 +25,8 @@ def link_invitation(portal_url: str, token: str) -> str:
 def link_orders(portal_url: str) -> str:
     """Returns where an administrator sees the contract, and orders."""
     return f"{portal_url.rstrip('/')}/orders"
+
+
+def link_answer(portal_url: str, token: str, answer: Answer) -> str:
+    """Returns where an administrator gives an answer to an overage case, by one button."""
+    return f"{portal_url.rstrip('/')}/overage/{token}/{answer}"
