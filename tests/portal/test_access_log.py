@@ -36,7 +36,6 @@ NOTHING_OF_ANYBODY = {
     ("GET", "/account"): "the reader's own name, address and language",
     ("GET", "/agent"): "what everybody may install",
     ("GET", "/agent/{name}"): "the same",
-    ("HEAD", "/agent/{name}"): "the same",
     ("GET", "/v1/{path:path}"): "the agents' address, for who has this one",
     ("POST", "/v1/{path:path}"): "the same",
     ("PUT", "/v1/{path:path}"): "the same",
@@ -532,17 +531,6 @@ async def test_what_answers_to_get_answers_to_head_and_leaves_its_act(world: Wor
 
 VIEWED = {PLAN + "/file": own(acts.FileViewed), PLAN + "/archive": own(acts.FolderViewed)}
 """What is noted otherwise where nothing was handed over."""
-
-
-async def test_what_answers_to_get_answers_to_head_only_where_that_is_noted(world: World) -> None:
-    before = await world.heads()
-    for method, path in (*ACTING, *NOTHING_OF_ANYBODY):
-        if method == "GET" and ("HEAD", path) not in ACTING:
-            address = path.replace("{tenant_id}", "{tenant}").replace("{number}", "1")
-            address = world.at(address.replace("{path:path}", "x").replace("{name}", "x"))
-            for who in (world.page, world.api, world.operator, world.desk):
-                assert (await who.head(address)).status_code in (404, 405), path
-    assert await left(world, before) == []
 
 
 async def test_a_restore_is_in_the_log_once_and_not_with_each_of_its_requests(

@@ -63,7 +63,6 @@ OTHERS = {
     ("POST", "/account"),
     ("GET", "/agent"),  # these in test_packages
     ("GET", "/agent/{name}"),
-    ("HEAD", "/agent/{name}"),
 }
 OPERATORS = (
     "/api/v1/tenants",

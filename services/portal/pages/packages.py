@@ -26,10 +26,8 @@ async def list_packages(request: Request, resources: ResourcesOf) -> Response:
     )
 
 
-@router.api_route("/agent/{name}", methods=["GET", "HEAD"])
-async def get_package(
-    name: str, request: Request, resources: ResourcesOf, address: Address
-) -> Response:
+@router.get("/agent/{name}")
+async def get_package(name: str, resources: ResourcesOf, address: Address) -> Response:
     """One file, as it was signed."""
     file = await packages.find_file(resources, name)
     headers = {
@@ -38,8 +36,5 @@ async def get_package(
         "Content-Security-Policy": INERT,
         "X-Content-Type-Options": "nosniff",
     }
-    octets = "application/octet-stream"
-    if request.method == "HEAD":
-        return Response(headers=headers, media_type=octets)
     body = await primed(packages.read_file(resources, file, address))
-    return Stream(body, headers=headers, media_type=octets)
+    return Stream(body, headers=headers, media_type="application/octet-stream")

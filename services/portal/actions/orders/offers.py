@@ -28,10 +28,8 @@ async def tell(conn: Connection, tenant: Tenant, now: datetime) -> None:
         return
     version = before.version + 1
     await store.orders.prices.put_told(conn, tenant.tenant_id, version, told)
-    offers = OffersChanged.model_validate(
-        {"tenant_id": tenant.tenant_id, "version": version, **told}
-    )
-    await outbox.add(conn, offers)
+    event = OffersChanged(tenant_id=tenant.tenant_id, version=version, **told)
+    await outbox.add(conn, event)
 
 
 async def tell_all(pool: Pool) -> int:
