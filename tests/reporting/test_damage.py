@@ -66,6 +66,8 @@ def test_it_is_said_in_both_languages_with_nothing_to_recover_too(locale: Locale
         portal_url="https://portal.example",
     )
     letter = letters.damage.write(facts, Addressee("hot@p.example", "", locale), 100)
+    assert "<code>python -m services.retention" in letter.content.html
+    assert "`" not in letter.content.html
     said = {"fr": "a disparu", "en": "is missing"}[locale]
     for form in (letter.content.text, letter.content.html):
         assert said in form

@@ -39,7 +39,9 @@ async def test_the_hotline_is_told_once_of_each_run(desk: Desk, client: Client) 
     )
     assert body is not None
     content = body.get_content().replace("\u00a0", " ")
-    assert "Le contenu de 988 des 1 000 fichiers présents le 2026-11-22 a disparu." in content
+    assert (
+        "Fichiers présents le 2026-11-22 : 1 000 ; ceux dont le contenu a disparu : 988." in content
+    )
     assert "services.retention clear" in content
 
 
@@ -50,6 +52,8 @@ def test_it_is_said_in_both_languages_of_an_unknown_plan_too(
     event = held(client, reason=Reason("bytes-lost", "2026-11-22", 9_500_000_000, 10**10))
     facts = HeldFacts(event, "Martin", "", "", "Europe/Paris", "https://portal.example")
     letter = letters.held.write(facts, Addressee("hot@p.example", "", locale), 10)
-    said = {"fr": "9,5 Go ont disparu", "en": "9.5 GB is gone"}[locale]
+    assert "<code>python -m services.retention" in letter.content.html
+    assert "`" not in letter.content.html
+    said = {"fr": "il manque 9,5 Go", "en": "9.5 GB is gone"}[locale]
     for form in (letter.content.text, letter.content.html):
         assert said in form.replace("\u00a0", " ").replace("&nbsp;", " ")

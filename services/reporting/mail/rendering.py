@@ -8,6 +8,7 @@ from pathlib import Path
 
 import css_inline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from libs.shared.events import Locale
 from libs.shared.words.foreign import inert, plain
@@ -22,7 +23,19 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+
+
+def _code(text: str) -> Markup:
+    """Commands, which stand in backticks in our sentences, as HTML shows them."""
+    begin, end = Markup("<code>"), Markup("</code>")
+    return Markup().join(
+        begin + part + end if number % 2 else escape(part)
+        for number, part in enumerate(text.split("`"))
+    )
+
+
 _TEMPLATES.filters["foreign"] = inert
+_TEMPLATES.filters["code"] = _code
 _TEMPLATES.filters["plain"] = plain
 
 

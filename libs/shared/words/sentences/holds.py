@@ -15,7 +15,7 @@ _HOTLINE = (
 
 HOLDS: dict[str, Explanation] = {
     "files-lost": Explanation(
-        "The content of {amount} of {limit} files that were there on {subject} is gone.",
+        "Files that were there on {subject}: {limit}; those whose content is gone: {amount}.",
         "",
         _CLIENT,
         _HOTLINE,

@@ -106,8 +106,8 @@ RUNS: dict[str, Explanation] = {
         "Check on the machine that the plan makes these dumps, then run it again.",
     ),
     "missed-again": Explanation(
-        "Files that could not be copied in {limit} runs in a row: {amount}. All others were"
-        " copied.",
+        "Files that could not be copied in several runs in a row ({limit}): {amount}. All others"
+        " were copied.",
         "Make them readable, or exclude them.",
         "Close the programs that hold these files at the hour of the copy, or have the files"
         " excluded.",
@@ -174,7 +174,7 @@ RUNS: dict[str, Explanation] = {
         "Ask whether it was meant; the next run goes on where it was.",
     ),
     "others-between": Explanation(
-        "Other runs of this plan got in between {amount} times.",
+        "Other runs of this plan got in between, at each try ({amount}).",
         "Is the same configuration used on two machines?",
         "Call us if this comes again: two machines may use the same configuration.",
         _TWO_MACHINES,
@@ -204,7 +204,7 @@ RUNS: dict[str, Explanation] = {
         "Check room and rights of the agent's state folder, then run the plan again.",
     ),
     "list-cut": Explanation(
-        "The server's list of the last copy broke off {amount} times.",
+        "The server's list of the last copy broke off at each try ({amount}).",
         _GOES_ON,
         "Check the machine's connection to the Internet; the next run goes on where it was.",
         "Check the connection of the client, and the log of ingest.",

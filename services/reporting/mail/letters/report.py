@@ -151,9 +151,10 @@ def _compare(facts: RunFacts, tongue: Tongue) -> str:
     volume = rules.usual.find_usual([size_bytes for _, size_bytes in facts.history])
     if facts.run.outcome == "failed" or files is None or volume is None:
         return ""
-    return tongue.say(
-        "{files} files; usually {usual} ± {spread}. {size}; usually {usual_size}.",
-        files=tongue.number(facts.run.files_total),
+    return tongue.count(
+        "{n} file; usually {usual} ± {spread}. {size}; usually {usual_size}.",
+        "{n} files; usually {usual} ± {spread}. {size}; usually {usual_size}.",
+        facts.run.files_total,
         usual=tongue.number(files.median),
         spread=tongue.number(files.spread),
         size=tongue.size(facts.run.bytes_protected),
