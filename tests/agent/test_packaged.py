@@ -40,7 +40,10 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def build(output: Path, key: Path) -> None:
     subprocess.run(
-        [sys.executable, "-m", "release", "--output", output, "--key", key], cwd=ROOT, check=True
+        [sys.executable, "-m", "release", "--output", output, "--key", key],
+        cwd=ROOT,
+        env={**os.environ, "SOURCE_DATE_EPOCH": "1764374400"},
+        check=True,
     )
 
 
