@@ -25,10 +25,7 @@ MOST_SECONDS = 60
 pytestmark = [
     pytest.mark.long,
     pytest.mark.timeout(1500),
-    pytest.mark.skipif(
-        os.geteuid() != 0 or shutil.which("mmdebstrap") is None,
-        reason="making a root folder needs root and mmdebstrap",
-    ),
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a root folder and goes into it"),
 ]
 
 
@@ -43,7 +40,10 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def build(output: Path, key: Path) -> None:
     subprocess.run(
-        [sys.executable, "-m", "release", "--output", output, "--key", key], cwd=ROOT, check=True
+        [sys.executable, "-m", "release", "--output", output, "--key", key],
+        cwd=ROOT,
+        env={**os.environ, "SOURCE_DATE_EPOCH": "1764374400"},
+        check=True,
     )
 
 
