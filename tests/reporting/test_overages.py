@@ -218,7 +218,7 @@ def of(client: Client) -> Tenant:
     ("locale", "answer", "said"),
     [
         ("en", "order", "You answered that you will order more. Copies may go on growing until"),
-        ("en", None, "Without an answer, copies can grow no more from"),
+        ("en", None, "Please choose an answer below: without one, copies can grow no more from"),
         ("fr", "reduce", "Vous avez répondu que vous réduirez le volume. Les sauvegardes peuvent"),
         ("fr", "call", "Vous avez demandé à être appelé."),
     ],
