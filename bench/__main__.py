@@ -84,7 +84,9 @@ def _measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     _say("closing a month of a thousand clients")
     closed = months.measure(folder)
     _say("publishing events")
-    events = _measure_events()
+    events = _measure_apart("bench.events")
+    _say("handling a million events of volume")
+    counted = _measure_apart("bench.volumes")
     _make_room(folder)
     return {
         "machine": measuring.describe_machine(),
@@ -100,6 +102,7 @@ def _measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         "catalogue": asked,
         "months": closed,
         "events": events,
+        "counted": counted,
     }
 
 
@@ -108,8 +111,9 @@ def _make_room(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def _measure_events() -> dict[str, Any]:
-    command = [sys.executable, "-m", "bench.events"]
+def _measure_apart(module: str) -> dict[str, Any]:
+    """What a program of its own measures, with servers of its own."""
+    command = [sys.executable, "-m", module]
     answer = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
     return dict(json.loads(answer.stdout.decode().splitlines()[-1]))
 

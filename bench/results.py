@@ -144,7 +144,8 @@ def _other_table(measured: dict[str, Any]) -> list[str]:
 
 def _single_table(measured: dict[str, Any]) -> list[str]:
     """Figures that have no other side."""
-    large, crowd, months = measured["large"], measured["crowd"], measured["months"]
+    large, crowd = measured["large"], measured["crowd"]
+    months, counted = measured["months"], measured["counted"]
     rows = max(measured["ours"].rows_added)
     return [
         "| | measured | goal |",
@@ -172,6 +173,14 @@ def _single_table(measured: dict[str, Any]) -> list[str]:
             f"| A month of {months['tenants']:,} clients closed, with {months['months']} months"
             f" of ledger that are compared with their orders once more"
             f" | {months['next_seconds']:.1f} s | < 10 s |"
+        ),
+        (
+            f"| {counted['events']:,} events of volume handled by quota"
+            f" | {counted['events_per_second']:,}/s | ≥ 1,000/s |"
+        ),
+        (
+            f"| Tenants of {counted['tenants']:,} whose figures are wrong afterwards"
+            f" | {counted['tenants_wrong']} | 0 |"
         ),
     ]
 

@@ -100,6 +100,12 @@ def test_the_page_tells_ratios() -> None:
             },
             "months": {"tenants": 1_000, "months": 36, "next_seconds": 4.0},
             "events": {"events_per_second": 3000, "raw_per_second": 4000, "ratio": 0.75},
+            "counted": {
+                "events": 1_100_000,
+                "events_per_second": 1200,
+                "tenants": 1000,
+                "tenants_wrong": 0,
+            },
         }
     )
     assert "| First copy | 10.0 s | 25.0 s | 2.50 times as fast | 2 times |" in page

@@ -16,6 +16,7 @@ from libs.shared.events import (
     OverageExtended,
     VolumeChanged,
 )
+from libs.shared.words.tongue import Tongue
 from tests.portal import builder
 from tests.portal.test_pages import PASSWORD, browser, sign_in
 from tests.world.overages import told
@@ -243,7 +244,12 @@ async def test_the_first_page_tells_of_a_case_and_of_a_block(
 ) -> None:
     async with browser(portal) as page:
         await sign_in(page, CAMILLE, PASSWORD)
-        assert "Le volume conservé dépasse le volume au contrat" in (await page.get("/")).text
+        shown = (await page.get("/")).text
+        assert "Le volume conservé dépasse le volume au contrat" in shown
+        tongue, case = Tongue("fr"), told(over.tenant_id)
+        assert tongue.day(case.deadline_at) in shown
+        await page.post(link(portal, over.tenant_id, "reduce"))
+        assert tongue.day(case.final_at) in (await page.get("/")).text
         blocked = AllowanceChanged(
             tenant_id=over.tenant_id, version=7, ceiling_bytes=104, blocked=True, reason="<convenu>"
         )

@@ -128,20 +128,31 @@ async def test_an_answer_keeps_growth_until_the_second_deadline(
     assert (blocked["type"], blocked["answer"]) == ("overage.blocked.v1", "order")
 
 
-async def test_an_answer_to_another_case_or_a_closed_one_changes_nothing(
-    over: Counter, calendar: Calendar
-) -> None:
+async def test_an_answer_to_another_case_changes_nothing(over: Counter) -> None:
     case_id = await case_of(over)
     stranger = Counter(over.pool)
     await stranger.handle(stranger.contract(1, 10))
     await stranger.holds(20)
     await stranger.handle(stranger.answer(case_id, "order"))
     await over.handle(over.answer(str(uuid4()), "order"))
-    await over.holds(900)
-    await over.handle(over.answer(case_id, "order"))
     rows = await over.fetch("SELECT answer FROM cases")
     assert [row["answer"] for row in rows] == [None, None]
+    assert await over.story() == ["opened"]
+
+
+async def test_an_answer_that_crossed_a_closing_counts_if_the_case_goes_on(
+    over: Counter, calendar: Calendar
+) -> None:
+    await over.holds(900)
+    await over.handle(over.answer(await case_of(over), "reduce"))
     assert await over.story() == ["opened", "closed"]
+    calendar.day(2)
+    await over.holds(1300)
+    [*_, opened] = await over.events("overage.")
+    assert (opened["type"], opened["answer"]) == ("overage.opened.v1", "reduce")
+    calendar.day(31)
+    await over.look()
+    assert not (await over.row())["blocked"]
 
 
 async def test_an_answer_that_was_late_on_its_way_lifts_the_block(

@@ -77,13 +77,13 @@ async def change(
 
 
 async def take_answer(conn: Connection, event: OverageAnswered) -> None:
-    """Keeps what a client answered to its open case; to any other it comes too late."""
+    """Keeps what a client answered to its newest case, which may go on if it is closed now."""
     now = clock.now()
     account = await store.accounts.lock(conn, event.tenant_id)
     if account is None or account.case_id != event.case_id:
         return
     case = await find_newest(conn, account)
-    if case is None or not case.is_open:
+    if case is None:
         return
     answered = rules.cases.take_answer(case, event.answer, event.answered_at)
     if answered != case:

@@ -62,7 +62,8 @@ class Run:
 class Volume:
     """What is kept for a tenant, and what quota says of it.
 
-    ceiling_bytes: how far it may grow, None before quota said so. deadline_at: of its open case.
+    ceiling_bytes: how far it may grow, None before quota said so. deadline_at: of its
+    open case, the one that its answer leaves.
     """
 
     stored_bytes: int
@@ -186,7 +187,8 @@ async def find_volume(conn: Connection, tenant_id: UUID) -> Volume:
                coalesce(v.protected_bytes, 0) AS protected_bytes,
                a.ceiling_bytes, coalesce(a.blocked, false) AS blocked,
                coalesce(a.reason, '') AS blocked_reason,
-               (SELECT max(o.deadline_at) FROM overages o
+               (SELECT max(CASE WHEN given.answer IS NULL THEN o.deadline_at ELSE o.final_at END)
+                FROM overages o LEFT JOIN overage_answers given USING (case_id)
                 WHERE o.tenant_id = $1 AND o.is_open) AS deadline_at
         FROM (SELECT $1::uuid AS tenant_id) t
         LEFT JOIN volumes v USING (tenant_id) LEFT JOIN allowances a USING (tenant_id)

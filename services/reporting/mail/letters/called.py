@@ -58,7 +58,8 @@ KIND: Kind[CalledFacts] = Kind(
     "called",
     choose,
     write,
-    subject=lambda facts: uuid5(facts.event.case_id, f"call {facts.event.answered_at.isoformat()}"),
+    # Once a day, however often somebody changes their mind.
+    subject=lambda facts: uuid5(facts.event.case_id, f"call {facts.event.answered_at:%Y-%m-%d}"),
     plan=lambda _facts: None,
     give_up_at=lambda _facts, now: now + rules.mails.REPORT_KEPT_TRYING,
 )

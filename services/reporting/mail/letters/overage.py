@@ -95,7 +95,7 @@ def _say(tongue: Tongue, facts: OverageFacts) -> tuple[str, str]:
     match event:
         case OverageReminded():
             subject = tongue.say(N_("Reminder - contracted volume passed: {client}"), client=client)
-            lead = N_("More is still stored than is contracted. Please choose an answer below.")
+            lead = N_("More is still stored than is contracted.")
         case OverageExtended():
             subject = tongue.say(
                 N_("Contracted volume: a new deadline for {client}"), client=client
@@ -113,10 +113,7 @@ def _say(tongue: Tongue, facts: OverageFacts) -> tuple[str, str]:
             lead = N_("No more is stored than is contracted: there is nothing left to do.")
         case _:
             subject = tongue.say(N_("Contracted volume passed: {client}"), client=client)
-            lead = N_(
-                "More is stored than is contracted. Copies and recovery go on; please choose an "
-                "answer below."
-            )
+            lead = N_("More is stored than is contracted. Copies and recovery go on.")
     return subject, tongue.say(lead)
 
 
@@ -176,7 +173,8 @@ def tell_next_step(tongue: Tongue, event: OverageTold) -> str:
         )
     if event.answer is None:
         return tongue.say(
-            "Without an answer, copies can grow no more from {deadline} on.",
+            "Please choose an answer below: without one, copies can grow no more from {deadline} "
+            "on.",
             deadline=tongue.moment(event.deadline_at),
         )
     answered = tongue.say(_ANSWERED[event.answer])
