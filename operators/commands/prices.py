@@ -1,0 +1,34 @@
+"""`prices …`: what volume and seats cost, from when."""
+
+from __future__ import annotations
+
+import json
+from typing import TextIO
+
+import click
+
+from operators.commands.shell import answer, app, examples, portal
+from operators.failures import UsageError
+
+
+@app.group(no_args_is_help=True)
+def prices() -> None:
+    """The price list."""
+
+
+@prices.command("show", epilog=examples("prices show > prices.json"))
+def show_prices() -> None:
+    """Print the price list, as `set` reads it."""
+    told = portal().ask("GET", "/prices")
+    answer(told, lambda _: click.echo(json.dumps(told, indent=2, ensure_ascii=False)))
+
+
+@prices.command("set", epilog=examples("prices set prices.json"))
+@click.argument("file", type=click.File(encoding="utf-8"))
+def set_prices(file: TextIO) -> None:
+    """Replace the price list by that of FILE (JSON); - for standard input."""
+    try:
+        wanted = json.load(file)
+    except ValueError as error:
+        raise UsageError(f"{file.name} is no JSON: {error}.") from None
+    answer(portal().ask("PUT", "/prices", wanted), lambda _: click.echo("The prices are set."))
