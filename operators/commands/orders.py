@@ -47,7 +47,7 @@ def preview(named: str, storage: int | None, seats: int | None) -> None:
     body = _body(storage, seats)
     asked = portal()
     path = f"/tenants/{find_tenant(asked, named)}/orders/preview"
-    answer(asked.ask("POST", path, body), _print_order)
+    answer(asked.ask("POST", path, body), print_order)
 
 
 @order.command(epilog=examples("order place TENANT --storage 2GB", "order place TENANT --seats 3"))
@@ -58,12 +58,14 @@ def place(named: str, storage: int | None, seats: int | None, key: str | None) -
     body = _body(storage, seats)
     asked = portal()
     path = f"/tenants/{find_tenant(asked, named)}/orders"
-    answer(asked.ask("POST", path, body, key=key or str(uuid4())), _print_order)
+    answer(asked.ask("POST", path, body, key=key or str(uuid4())), print_order)
 
 
-def _print_order(told: dict[str, Any]) -> None:
+def print_order(told: dict[str, Any]) -> None:
+    """An order with what is due by it."""
     print_members(told)
-    print_table(("month", "what", "amount", "currency"), told["lines"])
+    click.echo(f"\n{told['sentences']['en']}")
+    print_table(("month", "rule", "quantity", "amount", "currency"), told["lines"])
 
 
 @order.command("list", epilog=examples("order list TENANT"))
@@ -71,6 +73,27 @@ def _print_order(told: dict[str, Any]) -> None:
 def list_orders(named: str) -> None:
     """A client's orders."""
     asked = portal()
-    columns = ("order_id", "what", "before", "after", "effective_at", "by")
+    columns = ("order_id", "what", "before", "after", "effective_at", "monthly", "currency", "by")
     path = f"/tenants/{find_tenant(asked, named)}/orders"
     answer(asked.ask("GET", path), lambda told: print_table(columns, told["orders"]))
+
+
+def _let(named: str, *, allowed: bool) -> None:
+    asked = portal()
+    asked.ask("PUT", f"/tenants/{find_tenant(asked, named)}/orders/allowed", {"allowed": allowed})
+    what = "may order by themselves" if allowed else "can't order by themselves any more"
+    answer({"allowed": allowed}, lambda _: click.echo(f"The administrators {what}."))
+
+
+@order.command(epilog=examples("order allow TENANT"))
+@click.argument("named", metavar="TENANT")
+def allow(named: str) -> None:
+    """Let a client's administrators order by themselves."""
+    _let(named, allowed=True)
+
+
+@order.command(epilog=examples("order forbid TENANT"))
+@click.argument("named", metavar="TENANT")
+def forbid(named: str) -> None:
+    """Have a client's orders placed by the provider alone."""
+    _let(named, allowed=False)

@@ -13,12 +13,12 @@ from operators.failures import UsageError
 
 @app.group(no_args_is_help=True)
 def prices() -> None:
-    """The price list."""
+    """The price lists."""
 
 
 @prices.command("show", epilog=examples("prices show > prices.json"))
 def show_prices() -> None:
-    """Print the price list, as `set` reads it."""
+    """Print the price lists as JSON, as `set` reads it."""
     told = portal().ask("GET", "/prices")
     answer(told, lambda _: click.echo(json.dumps(told, indent=2, ensure_ascii=False)))
 
@@ -26,9 +26,13 @@ def show_prices() -> None:
 @prices.command("set", epilog=examples("prices set prices.json"))
 @click.argument("file", type=click.File(encoding="utf-8"))
 def set_prices(file: TextIO) -> None:
-    """Replace the price list by that of FILE (JSON); - for standard input."""
+    """Replace the price lists by those of FILE, in the form of `show`; - for standard input.
+
+    Where the file has the version that `show` printed, nobody else's change is overwritten.
+    """
     try:
-        wanted = json.load(file)
-    except ValueError as error:
-        raise UsageError(f"{file.name} is no JSON: {error}.") from None
+        told = json.load(file)
+        wanted = {name: told[name] for name in ("version", "lists") if name in told}
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{file.name} holds no price lists: {error}.") from None
     answer(portal().ask("PUT", "/prices", wanted), lambda _: click.echo("The prices are set."))

@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
+from operators.commands.orders import print_order
 from operators.commands.shell import answer, app, examples, find_tenant, portal, print_members
 from operators.commands.tenants import reason_option, tenant_argument
-from operators.values import Moment, Size
+from operators.values import Moment
 
 
 @app.group(no_args_is_help=True)
@@ -64,11 +65,14 @@ def unblock(named: str, reason: str) -> None:
     _decide(named, "unblock", {"reason": reason})
 
 
-@quota.command(epilog=examples("quota revise TENANT --storage 2TB --reason 'over since October'"))
+@quota.command(
+    epilog=examples("quota revise TENANT --clause 'article 7.3' --reason 'over since October'")
+)
 @tenant_argument
-@click.option("--storage", type=Size(), help="The new volume; else the next size that fits.")
+@click.option("--clause", required=True, metavar="C", help="Of the contract, which allows it.")
 @reason_option
-def revise(named: str, storage: int | None, reason: str) -> None:
-    """Raise the contract in the provider's name, as it allows; the client is mailed the price."""
-    body = {"reason": reason, **({"storage_bytes": storage} if storage is not None else {})}
-    _decide(named, "revise", body)
+def revise(named: str, clause: str, reason: str) -> None:
+    """Order the next size in the provider's name; the client is mailed price and clause."""
+    asked = portal()
+    path = f"/tenants/{find_tenant(asked, named)}/quota/revise"
+    answer(asked.ask("POST", path, {"reason": reason, "clause": clause}), print_order)
