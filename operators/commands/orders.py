@@ -19,6 +19,8 @@ from operators.commands.shell import (
 )
 from operators.values import Size
 
+_COUNTS = ("before", "after")
+
 
 @app.group(no_args_is_help=True)
 def order() -> None:
@@ -63,9 +65,15 @@ def place(named: str, storage: int | None, seats: int | None, key: str | None) -
 
 def print_order(told: dict[str, Any]) -> None:
     """An order with what is due by it."""
-    print_members(told)
+    print_members(_measured(told))
     click.echo(f"\n{told['sentences']['en']}")
-    print_table(("month", "rule", "quantity", "amount", "currency"), told["lines"])
+    print_table(("month", "rule", "amount", "currency"), told["lines"])
+
+
+def _measured(told: dict[str, Any]) -> dict[str, Any]:
+    """An order whose numbers say what they count."""
+    unit = "_bytes" if told["what"] == "storage" else ""
+    return {f"{name}{unit}" if name in _COUNTS else name: one for name, one in told.items()}
 
 
 @order.command("list", epilog=examples("order list TENANT"))
@@ -73,9 +81,14 @@ def print_order(told: dict[str, Any]) -> None:
 def list_orders(named: str) -> None:
     """A client's orders."""
     asked = portal()
-    columns = ("order_id", "what", "before", "after", "effective_at", "monthly", "currency", "by")
-    path = f"/tenants/{find_tenant(asked, named)}/orders"
-    answer(asked.ask("GET", path), lambda told: print_table(columns, told["orders"]))
+    answer(asked.ask("GET", f"/tenants/{find_tenant(asked, named)}/orders"), _print_orders)
+
+
+def _print_orders(told: dict[str, Any]) -> None:
+    for what, unit in (("storage", "_bytes"), ("seats", "")):
+        placed = [_measured(one) for one in told["orders"] if one["what"] == what]
+        click.echo(f"{what}:")
+        print_table(("order_id", f"before{unit}", f"after{unit}", "effective_at", "by"), placed)
 
 
 def _let(named: str, *, allowed: bool) -> None:

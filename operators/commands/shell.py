@@ -25,6 +25,7 @@ EPILOG = (
 )
 INTERRUPTED_AT_THE_TERMINAL = 130
 NOBODY_READS = 141
+_UNSEEN_WIDTH = 200
 
 
 def _note(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -181,10 +182,13 @@ def print_table(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(*(_title(name) for name in columns))
+    table = Table()
+    for name in columns:
+        # An id is there to be copied.
+        table.add_column(_title(name), no_wrap=name.endswith("_id"), overflow="fold")
     for row in rows:
         table.add_row(*(Text(values.show(name, row.get(name))) for name in columns))
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _UNSEEN_WIDTH)
     with console.capture() as rendered:
         console.print(table)
     click.echo(rendered.get(), nl=False)

@@ -75,17 +75,7 @@ def create(
 @tenant.command("list")
 def list_tenants() -> None:
     """Every client with its state at a glance."""
-    columns = (
-        "tenant_id",
-        "name",
-        "subscription",
-        "stored_bytes",
-        "contracted_bytes",
-        "seats",
-        "agents",
-        "failing_plans",
-        "destruction_due_at",
-    )
+    columns = ("tenant_id", "name", "subscription", "stored_bytes", "contracted_bytes")
     answer(portal().ask("GET", "/tenants"), lambda told: print_table(columns, told["tenants"]))
 
 

@@ -140,9 +140,10 @@ async def view_tenant(
     """One client: its subscription, its people, its machines."""
     found = await opening.view_tenant(resources.pool, operator, tenant_id)
     tenant = asdict(found.tenant)
+    effective_since = tenant.pop("subscription_since")
     return {
         **tenant,
-        "effective_since": tenant.pop("subscription_since"),
+        "effective_since": effective_since,
         **asdict(found.volume),
         "people": [
             {
