@@ -235,13 +235,15 @@ def _write_state(folder: Path, state: str) -> None:
 def print_summary(described: dict[str, Any]) -> None:
     """Prints where to look and how to sign in."""
     operator, shown = described["operator"], described["demo"]
-    rows = [("Portal", described["portal"]["url"])]
+    url = described["portal"]["url"]
+    rows = [("Portal", url)]
     if shown:
         admin = shown["admin"]
         rows.append(("  client", f"{admin['email']}  password {admin['password']}"))
     rows += [
         ("  operator", f"{operator['email']}  password {operator['password']}"),
         ("Mailbox", described["mailbox"]["url"]),
+        ("coffre", f".venv/bin/coffre login --portal {url} --email {operator['email']}"),
         ("Ingest", described["ingest"]["url"]),
     ]
     if offset_seconds := described["clock"]["offset_seconds"]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from operators import values
 from operators.commands.shell import (
     answer,
     app,
@@ -27,7 +28,7 @@ def destruction() -> None:
 @destruction.command("list")
 def list_destructions() -> None:
     """Every destruction that is due, under way or done."""
-    columns = ("tenant_id", "state", "due_at", "objects_left", "certificate")
+    columns = ("tenant_id", "name", "state", "due_at", "objects_left", "certificate")
     answer(
         portal().ask("GET", "/destructions"),
         lambda told: print_table(columns, told["destructions"]),
@@ -40,13 +41,22 @@ def show_destruction(named: str) -> None:
     """How far a client's destruction is."""
     asked = portal()
     path = f"/tenants/{find_tenant(asked, named)}/destruction"
-    answer(asked.ask("GET", path), print_members)
+    answer(asked.ask("GET", path), _print_destruction)
+
+
+def _print_destruction(told: dict[str, Any]) -> None:
+    print_members(told)
+    for reason in told.get("reasons") or ():
+        click.echo(f"It waits: {reason}")
+    if hold := told.get("hold"):
+        until = values.show("held_until", hold["until"]) if hold["until"] else "it is released"
+        click.echo(f"It is held until {until}: {hold['reason']}")
 
 
 def _decide(named: str, decision: str, body: dict[str, Any]) -> None:
     asked = portal()
     path = f"/tenants/{find_tenant(asked, named)}/destruction/{decision}"
-    answer(asked.ask("POST", path, body), print_members)
+    answer(asked.ask("POST", path, body), _print_destruction)
 
 
 @destruction.command(epilog=examples("destruction confirm TENANT --reason 'checked by phone'"))
@@ -61,9 +71,9 @@ def confirm(named: str, reason: str) -> None:
     epilog=examples("destruction hold TENANT --until 2027-06-30T00:00 --reason 'court order'")
 )
 @tenant_argument
-@click.option("--until", type=Moment(), required=True, help="When the hold ends by itself.")
+@click.option("--until", type=Moment(), help="When the hold ends by itself; else it is released.")
 @reason_option
-def hold(named: str, until: str, reason: str) -> None:
+def hold(named: str, until: str | None, reason: str) -> None:
     """Stop a destruction before it begins, as the law may ask."""
     _decide(named, "hold", {"until": until, "reason": reason})
 

@@ -31,8 +31,8 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.OverageExtended,
         events.OverageBlocked,
         events.OverageClosed,
+        *_OF_ALL,
     ),
-    "quota": (events.AllowanceChanged, *_OF_ALL),
     "reporting": (
         events.ReportSent,
         events.ReportUndeliverable,
