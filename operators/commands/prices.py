@@ -32,7 +32,9 @@ def set_prices(file: TextIO) -> None:
     """
     try:
         told = json.load(file)
-        wanted = {name: told[name] for name in ("version", "lists") if name in told}
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"{file.name} holds no price lists: {error}.") from None
+    except ValueError as error:
+        raise UsageError(f"{file.name} is no JSON: {error}.") from None
+    if not isinstance(told, dict) or "lists" not in told:
+        raise UsageError(f"{file.name} holds no price lists; `coffre prices show` prints some.")
+    wanted = {name: told[name] for name in ("version", "lists") if name in told}
     answer(portal().ask("PUT", "/prices", wanted), lambda _: click.echo("The prices are set."))
