@@ -86,7 +86,7 @@ async def _fill(pool: Pool, tenants: int, opened_at: datetime) -> None:
     for number in range(tenants):
         tenant = Tenant(
             uuid4(), f"Client {number}", "fr", "Europe/Paris", 10**11, 3, 30, "active", "",
-            opened_at, None, None, None, 1, opened_at,
+            opened_at, None, None, None, None, 1, opened_at,
         )  # fmt: skip
         moments = sorted(
             opened_at + timedelta(hours=chance.randrange(24 * 30 * (MONTHS - 1)))

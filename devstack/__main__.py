@@ -77,6 +77,8 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--end-with-parent", action="store_true", help=argparse.SUPPRESS)
     add("down", "stop the Coffre that runs in the background")
     add("status", "say what runs, and where")
+    moved = add("clock", "move the time of the running installation, all services together")
+    moved.add_argument("when", nargs="?", help="+31d, 2026-12-24T03:00 or reset; none: say it")
     logs = add("logs", "show the logs of one service or of all")
     logs.add_argument("service", nargs="?", help="portal, ingest, rabbitmq, supervisor, …")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as lines are added")
@@ -85,26 +87,30 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _up(folder: Path, options: argparse.Namespace) -> int:
+    demo_folder = options.demo_folder and options.demo_folder.resolve()
+    if options.detach:
+        passed = [f"--dir={folder}", *(["--no-demo"] if options.no_demo else [])]
+        if demo_folder:
+            passed.append(f"--demo-folder={demo_folder}")
+        return control.up_detached(folder, passed)
+    chosen = supervisor.Options(folder, not options.no_demo, demo_folder, options.end_with_parent)
+    return supervisor.run(chosen)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Reads the command line and does it; gives the exit status."""
     options = parser().parse_args(arguments)
     folder: Path = options.dir.resolve()
     match options.command:
-        case "up" if options.detach:
-            passed = [f"--dir={folder}", *(["--no-demo"] if options.no_demo else [])]
-            if options.demo_folder:
-                passed.append(f"--demo-folder={options.demo_folder.resolve()}")
-            return control.up_detached(folder, passed)
         case "up":
-            demo_folder = options.demo_folder and options.demo_folder.resolve()
-            chosen = supervisor.Options(
-                folder, not options.no_demo, demo_folder, options.end_with_parent
-            )
-            return supervisor.run(chosen)
+            return _up(folder, options)
         case "down":
             return control.down(folder)
         case "status":
             return control.status(folder)
+        case "clock":
+            return control.clock(folder, options.when)
         case "logs":
             return control.logs(folder, options.service, follow=options.follow)
         case _:

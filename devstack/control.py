@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from devstack import clock as clocks
 from devstack import say, stack, supervisor
 from devstack.processes import end_leftovers, start_time, tail
 from devstack.servers import ROOT
@@ -120,6 +121,18 @@ def status(folder: Path) -> int:
         )
     supervisor.print_summary(described)
     return 0 if every_one else 1
+
+
+def clock(folder: Path, when: str | None) -> int:
+    """Says which time the running installation has, or moves it."""
+    told = state(folder)
+    if told is None or told["state"] != "ready":
+        say.line("Coffre isn't running. `./run up` starts it.")
+        return 3
+    if when is not None:
+        return clocks.order(folder, when)
+    say.line(clocks.describe(stack.read_offset(folder)))
+    return 0
 
 
 def logs(folder: Path, service: str | None, *, follow: bool) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import signal
@@ -19,14 +20,23 @@ import minio
 from devstack.ports import Ports
 from devstack.processes import Processes, Program, write_atomically
 from devstack.servers import ROOT, Servers, secret
-from libs.shared import bus, database
+from libs.shared import bus, clock, database
 from libs.shared.signatures import Signer, public_file
 
 SERVICES = {"portal": 8000, "ingest": 8001, "quota": 8002, "reporting": 8003, "retention": 8004}
 OPERATOR = "operator@coffre.example"
 HOTLINE = "hotline@coffre.example"
 KEEPERS_OF_OBJECTS = ("ingest", "portal", "retention")
+OFFSET_FILE = "clock.json"
 PASSED_BY = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "PYTHONWARNINGS")
+
+
+def read_offset(folder: Path) -> int:
+    """Gives how far the installation's clock is from the machine's, in seconds."""
+    try:
+        return int(json.loads((folder / OFFSET_FILE).read_text())["offset_seconds"])
+    except FileNotFoundError:
+        return int(os.environ.get(clock.OFFSET_VARIABLE) or 0)
 
 
 def readable_secret(folder: Path, name: str) -> str:
@@ -131,6 +141,7 @@ class Stack:
             "listen": f"127.0.0.1:{self.listens[service]}",
             "monitor_listen": f"127.0.0.1:{self.monitors[service]}",
             "log_format": os.environ.get("COFFRE_LOG_FORMAT", "console"),
+            "clock_offset_seconds": str(read_offset(self.folder)),
         }
         if service in KEEPERS_OF_OBJECTS:
             settings |= {

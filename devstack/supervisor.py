@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from devstack import demo, say, servers, stack
+from devstack import clock, demo, say, servers, stack
 from devstack.ports import Ports
 from devstack.processes import (
     Processes,
@@ -123,10 +123,13 @@ class Installation:
     stack: Stack
     demo: dict[str, Any] | None
     restarts: dict[str, list[float]] = field(default_factory=dict)
+    offset_seconds: int = 0
+    confirmed: list[str] = field(default_factory=list)
 
     def write(self, processes: Processes) -> dict[str, Any]:
         """Writes `stack.json` anew and gives what it says."""
         described = self.stack.describe(processes, self.demo)
+        described["clock"] = {"offset_seconds": self.offset_seconds, "confirmed": self.confirmed}
         write_atomically(self.stack.folder / STACK, json.dumps(described, indent=2) + "\n")
         return described
 
@@ -148,7 +151,7 @@ def start(processes: Processes, options: Options, free: Ports) -> Installation:
     shown = None
     if options.with_demo:
         shown = demo.prepare(processes, installation, options.demo_folder)
-    result = Installation(installation, shown)
+    result = Installation(installation, shown, offset_seconds=stack.read_offset(folder))
     described = result.write(processes)
     say.line(f"\nCoffre runs ({time.monotonic() - began:.0f} s).")
     print_summary(described)
@@ -175,6 +178,8 @@ def _keep_alive(processes: Processes, installation: Installation) -> None:
     """Starts again whatever dies, with growing pauses, until somebody ends us."""
     due: dict[str, float] = {}
     while not processes.stopping.wait(LOOK_SECONDS):
+        if stack.read_offset(installation.stack.folder) != installation.offset_seconds:
+            _move_clock(processes, installation)
         now = time.monotonic()
         for name, status in processes.dead():
             if name not in due:
@@ -190,6 +195,20 @@ def _keep_alive(processes: Processes, installation: Installation) -> None:
                 process = processes.restart(name)
                 say.done(f"{name} runs again (process {process.pid})")
                 installation.write(processes)
+
+
+def _move_clock(processes: Processes, installation: Installation) -> None:
+    """Ends all services, has each believe the new time, and starts them together."""
+    offset_seconds = stack.read_offset(installation.stack.folder)
+    say.line(f"Moving the clock to {clock.describe(offset_seconds)}…")
+    if not clock.settle(installation.stack):
+        say.warning("Not all events are handled; those of long ago will be parked.")
+    processes.stop(*SERVICES)
+    installation.confirmed = clock.confirm(installation.stack)
+    _start_services(processes, installation.stack)
+    installation.offset_seconds = offset_seconds
+    installation.write(processes)
+    say.done(f"The services run again, at {clock.describe(offset_seconds)}")
 
 
 def _reason(status: int) -> str:
@@ -216,15 +235,19 @@ def _write_state(folder: Path, state: str) -> None:
 def print_summary(described: dict[str, Any]) -> None:
     """Prints where to look and how to sign in."""
     operator, shown = described["operator"], described["demo"]
-    rows = [("Portal", described["portal"]["url"])]
+    url = described["portal"]["url"]
+    rows = [("Portal", url)]
     if shown:
         admin = shown["admin"]
         rows.append(("  client", f"{admin['email']}  password {admin['password']}"))
     rows += [
         ("  operator", f"{operator['email']}  password {operator['password']}"),
         ("Mailbox", described["mailbox"]["url"]),
+        ("coffre", f".venv/bin/coffre login --portal {url} --email {operator['email']}"),
         ("Ingest", described["ingest"]["url"]),
     ]
+    if offset_seconds := described["clock"]["offset_seconds"]:
+        rows.append(("Clock", f"{clock.describe(offset_seconds)} (./run clock reset)"))
     if shown:
         agent, plan = ".venv/bin/coffre-agent", shown["plan"]
         back = f"--portal {described['portal']['url']} --email {shown['admin']['email']}"

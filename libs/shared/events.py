@@ -8,7 +8,7 @@ of their producer, and a reader keeps the newer.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar, Literal, TypeVar
 from uuid import UUID
@@ -23,6 +23,11 @@ SubscriptionState = Literal["active", "ending", "ended", "suspended", "destroyed
 What = Literal["storage", "seats"]
 """What is ordered: bytes, or how many people may have an account."""
 Answer = Literal["order", "reduce", "call"]
+SubscriptionStep = Literal[
+    "announce_end", "end", "lapse", "suspend", "resume", "reinstate", "maintain"
+]
+DESTRUCTION_AFTER = timedelta(days=30)
+"""How long after its end a subscription's data is destroyed."""
 
 
 class Part(BaseModel):
@@ -108,6 +113,45 @@ class SubscriptionReinstated(Event):
     version: int
     reinstated_at: datetime
     reason: str
+
+
+@event("subscription.moved.v1")
+class SubscriptionMoved(Event):
+    """A subscription's next step, which its administrators are told.
+
+    step: `lapse` ends it because the backup software is maintained no longer, `maintain` says
+    until when it is. maintenance_until: the last day that is covered.
+    """
+
+    version: int
+    step: SubscriptionStep
+    state: SubscriptionState
+    reason: str
+    at: datetime
+    ends_at: datetime | None
+    destruction_due_at: datetime | None
+    maintenance_until: date | None
+
+
+@event("maintenance.nearing.v1")
+class MaintenanceNearing(Event):
+    """The maintenance of a client's backup software ends soon, and the subscription with it.
+
+    until: the last day that is covered.
+    """
+
+    until: date
+    days_left: int
+
+
+@event("document.published.v1")
+class DocumentPublished(Event):
+    """A version of a document was published that the client's administrators have to accept."""
+
+    document: str
+    version: str
+    title: str
+    in_force_on: date
 
 
 @event("enrolment.opened.v1")
@@ -531,6 +575,44 @@ class DestructionScheduled(Event):
     ended_at: datetime
     due_at: datetime
     version: int
+
+
+# --- parked events (each service, portal) -------------------------------------------------------
+
+
+@event("event.parked.v1")
+class EventParked(Event):
+    """An event failed too often, or can't be read, and waits for a person in a service's inbox.
+
+    The tenant is all zeros where it is none's.
+    """
+
+    service: str
+    event_id: UUID
+    event_type: str
+    error: str
+    attempts: int
+    parked_at: datetime
+
+
+@event("parked.decided.v1")
+class ParkedDecided(Event):
+    """An operator decided what becomes of a parked event of one service."""
+
+    service: str
+    event_id: UUID
+    decision: Literal["replay", "drop"]
+    reason: str
+    by: str
+
+
+@event("parked.settled.v1")
+class ParkedSettled(Event):
+    """A parked event waits no longer: it is handled again, or counts as done."""
+
+    service: str
+    event_id: UUID
+    settled_at: datetime
 
 
 @event("service.pinged.v1")

@@ -7,12 +7,14 @@ from libs.shared.events import (
     AgentEnrolled,
     AllowanceChanged,
     DestructionScheduled,
+    EventParked,
     OverageBlocked,
     OverageClosed,
     OverageExtended,
     OverageOpened,
     OverageReminded,
     OverageTold,
+    ParkedSettled,
     PlanDeclared,
     ReportSent,
     ReportUndeliverable,
@@ -89,6 +91,14 @@ async def on_versions_expired(conn: Connection, event: VersionsExpired) -> None:
     )
 
 
+async def on_event_parked(conn: Connection, event: EventParked) -> None:
+    await store.parked.put(conn, event)
+
+
+async def on_parked_settled(conn: Connection, event: ParkedSettled) -> None:
+    await store.parked.settle(conn, event.service, event.event_id, event.settled_at)
+
+
 HANDLERS: Handlers = {
     AgentEnrolled: on_agent_enrolled,
     PlanDeclared: on_plan_declared,
@@ -105,4 +115,6 @@ HANDLERS: Handlers = {
     ReportUndeliverable: on_report_undeliverable,
     DestructionScheduled: on_destruction_scheduled,
     VersionsExpired: on_versions_expired,
+    EventParked: on_event_parked,
+    ParkedSettled: on_parked_settled,
 }

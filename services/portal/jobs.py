@@ -8,7 +8,8 @@ from libs.shared import clock, timekeeping
 from libs.shared.database import transaction
 from libs.shared.runtime import Job, Jobs
 from services.portal import store
-from services.portal.actions.clients import subscription
+from services.portal.actions import parked
+from services.portal.actions.clients import maintenance, subscription
 from services.portal.actions.orders import effects, offers
 from services.portal.actions.resources import Resources
 from services.portal.rules import guesses, people
@@ -39,12 +40,13 @@ async def end_subscriptions(resources: Resources) -> int:
 
 
 async def prune_credentials(resources: Resources) -> None:
-    """Removes credentials that expired, guesses that no longer count, and old acquaintances."""
+    """Removes what expired: credentials, guesses, old acquaintances, events that were settled."""
     now = await timekeeping.check_time(resources.pool)
     async with transaction(resources.pool) as conn:
         await store.people.prune(conn, now)
         await store.guesses.prune(conn, now - guesses.MEMORY, now - guesses.KNOWN_LIFE)
         await store.log.forget_restores(conn, now - people.TOKEN_LIFE)
+        await store.parked.prune(conn, now - parked.KEPT)
 
 
 async def take_orders_effect(resources: Resources) -> int:
@@ -61,5 +63,6 @@ JOBS: Jobs[Resources] = [
     Job("end_subscriptions", timedelta(seconds=30), end_subscriptions),
     Job("take_orders_effect", timedelta(seconds=30), take_orders_effect),
     Job("tell_offers", timedelta(minutes=1), tell_offers),
+    Job("watch_maintenance", timedelta(seconds=30), maintenance.watch),
     Job("prune_credentials", timedelta(seconds=30), prune_credentials),
 ]

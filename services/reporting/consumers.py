@@ -7,7 +7,9 @@ from functools import partial
 from libs.shared import clock
 from libs.shared.database import Connection
 from libs.shared.events import (
+    DocumentPublished,
     ExpiryHeld,
+    MaintenanceNearing,
     OffersChanged,
     OrderConfirmed,
     OverageAnswered,
@@ -23,6 +25,7 @@ from libs.shared.events import (
     RecipientsChanged,
     RunFinished,
     StorageDamaged,
+    SubscriptionMoved,
     TenantChanged,
     VolumeApproached,
 )
@@ -51,6 +54,9 @@ def handlers(resources: Resources) -> Handlers:
         OverageBlocked: partial(on_overage_told, resources),
         OverageClosed: partial(on_overage_told, resources),
         OverageAnswered: partial(on_overage_answered, resources),
+        SubscriptionMoved: partial(on_subscription_moved, resources),
+        MaintenanceNearing: partial(on_maintenance_nearing, resources),
+        DocumentPublished: partial(on_document_published, resources),
     }
 
 
@@ -141,3 +147,27 @@ async def on_overage_answered(
     """Tells the hotline of a client who wants to be called."""
     await store.clients.lock(conn, event.tenant_id)
     await actions.overages.tell_answer(conn, resources, event)
+
+
+async def on_subscription_moved(
+    resources: Resources, conn: Connection, event: SubscriptionMoved
+) -> None:
+    """Tells the administrators what became of their subscription."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.subscriptions.tell_step(conn, resources, event)
+
+
+async def on_maintenance_nearing(
+    resources: Resources, conn: Connection, event: MaintenanceNearing
+) -> None:
+    """Tells the administrators that the maintenance of their software ends."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.subscriptions.warn_of_maintenance(conn, resources, event)
+
+
+async def on_document_published(
+    resources: Resources, conn: Connection, event: DocumentPublished
+) -> None:
+    """Tells the administrators that there is something to accept."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.subscriptions.tell_document(conn, resources, event)

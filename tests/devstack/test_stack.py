@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,19 @@ def test_the_life_of_an_installation(machine: Machine) -> None:
     opened = httpx2.post(f"{first['portal']['url']}/api/v1/tenants", json=client, headers=authority)
     assert opened.status_code == 201, opened.text
 
+    # A month passes for all services together, and stays passed when one dies.
+    assert machine.run("clock", "next year").returncode == 2
+    moved = machine.run("clock", "+31d")
+    assert moved.returncode == 0, moved.stdout + moved.stderr
+    assert moved.stdout.count("is believed from now on") == 5
+    assert "31 days ahead" in machine.run("clock").stdout
+    assert machine.run("status").returncode == 0
+    killed = machine.stack()["services"]["portal"]["pid"]
+    os.kill(killed, signal.SIGKILL)
+    wait_for("the portal is back", lambda: machine.stack()["services"]["portal"]["pid"] != killed)
+    wait_for("all are ready", lambda: machine.run("status").returncode == 0)
+    assert signed_in_until(first) - datetime.now(UTC) > timedelta(days=31)
+
     # The supervisor is killed: nothing of it stays for long, and the next start mends all.
     supervisor = json.loads((machine.folder / "supervisor.json").read_text())["pid"]
     os.kill(supervisor, signal.SIGKILL)
@@ -141,11 +155,24 @@ def test_the_life_of_an_installation(machine: Machine) -> None:
     listed = httpx2.get(f"{second['portal']['url']}/api/v1/tenants", headers=authority).json()
     assert [tenant["name"] for tenant in listed["tenants"]] == ["Menuiserie Petit"]
 
+    # So does the month, until somebody takes it back.
+    assert signed_in_until(second) - datetime.now(UTC) > timedelta(days=31)
+    assert machine.run("clock", "reset").returncode == 0
+    assert signed_in_until(second) - datetime.now(UTC) < timedelta(days=1)
+
     # The end leaves no process behind.
     assert machine.run("down").returncode == 0
     assert not (machine.folder / "stack.json").exists()
     wait_for("no process is left", lambda: not machine.processes(), seconds=10)
     assert machine.run("status").returncode == 3
+
+
+def signed_in_until(told: dict[str, Any]) -> datetime:
+    """When a sign-in would end that the portal lets in now."""
+    operator = {name: told["operator"][name] for name in ("email", "password")}
+    signed = httpx2.post(f"{told['portal']['url']}/api/v1/tokens", json=operator, timeout=60)
+    assert signed.status_code == 201, signed.text
+    return datetime.fromisoformat(signed.json()["expires_at"])
 
 
 @pytest.mark.parametrize("begun", ["its first word", "rabbitmq", "ingest"])
@@ -211,5 +238,5 @@ def test_commands_are_told_apart() -> None:
     assert "no command 'fly'" in unknown.stderr
     helped = subprocess.run([ROOT / "run", "--help"], capture_output=True, text=True, check=False)
     assert helped.returncode == 0
-    for command in ("up", "down", "status", "logs", "test", "check", "bench"):
+    for command in ("up", "down", "status", "logs", "clock", "test", "check", "bench"):
         assert f"\n  {command} " in helped.stdout

@@ -367,9 +367,9 @@ async def test_a_key_is_changed_while_events_are_under_way(side: Sides) -> None:
     async with database.transaction(quota.pool) as conn:
         [row] = await parked.list_parked(conn)
         assert "refused: its signature" in parked.line(row)
-        assert await parked.replay(conn, only_new, [row["event_id"]], clock.now()) == []
+        assert await parked.replay(conn, "quota", only_new, [row["event_id"]], clock.now()) == []
         ids = [row["event_id"]]
-        assert await parked.replay(conn, both, ids, clock.now()) == ids
+        assert await parked.replay(conn, "quota", both, ids, clock.now()) == ids
     rows = await quota.pool.fetch("SELECT event_id::text, payload FROM inbox ORDER BY position")
     assert {row["event_id"] for row in rows} == {d.message_id for d in (*by_old, *by_new)}
 

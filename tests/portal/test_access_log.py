@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, fields, replace
@@ -44,6 +45,15 @@ PLAN = "/api/v1/plans/{plan}"
 CLIENT = "/clients/{tenant}"
 TENANT = "/api/v1/tenants/{tenant}"
 TENANTS = "/api/v1/tenants/{tenant_id}"
+PARKED = "/api/v1/parked/{service}/{event_id}"
+AT_PARKED = f"/api/v1/parked/quota/{uuid4()}"
+DOCUMENT = {
+    "document": "general-terms",
+    "version": "1",
+    "title": "Conditions",
+    "text": "Article 1",
+    "in_force_on": "2027-01-01",
+}
 TERMS = {
     "name": "Another",
     "contracted_bytes": 1,
@@ -79,6 +89,15 @@ class World:
             month="2024-01",
             answer="call",
         )
+        own = {
+            "plan": self.client.plan_id,
+            "tenant": self.client.tenant_id,
+            "tenant_id": self.client.tenant_id,
+            "number": 1,
+            "agent": agent,
+            "email": ASKED,
+        }
+        return path.format_map(defaultdict(lambda: "none", own))
 
     async def get(self, who: httpx2.AsyncClient, path: str, **more: Any) -> Any:
         """A page, or an answer of the API."""
@@ -109,6 +128,11 @@ async def world(portal: Any) -> Any:
                enrolled_at) VALUES ($1, $2, 'srv', 'linux', '0.1.0', now())""",
             UUID(agent), client.tenant_id,
         )  # fmt: skip
+    await portal.admin.execute(
+        """INSERT INTO portal.parked (service, event_id, tenant_id, event_type, error, attempts,
+           parked_at) VALUES ('quota', $1, $2, 'volume.changed.v1', 'why', 12, now())""",
+        UUID(AT_PARKED.rpartition("/")[2]), client.tenant_id,
+    )  # fmt: skip
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(portal.client(client.token))
         page = await stack.enter_async_context(browser(portal))
@@ -202,6 +226,11 @@ async def follow_overage(world: World) -> Any:
 
 async def answer_overage(world: World) -> Any:
     return await world.visitor.post(await overage(world))
+
+
+async def accept_another(world: World) -> Any:
+    await world.operator.post("/api/v1/documents", json={**DOCUMENT, "version": "2"})
+    return await world.api.post("/api/v1/documents/general-terms/2/accept")
 
 
 ASKED = "paul@elsewhere.example"
@@ -368,6 +397,54 @@ ACTING: dict[Route, tuple[Call, list[Left]]] = {
     ("GET", "/api/v1/tenants"): (
         lambda w: w.get(w.operator, "/api/v1/tenants"),
         nobody(acts.TenantsListed),
+    ),
+    ("GET", "/api/v1/tenants/{tenant_id}"): (
+        lambda w: w.get(w.operator, TENANT),
+        own(acts.TenantViewed),
+    ),
+    ("POST", "/api/v1/tenants/{tenant_id}/maintenance"): (
+        lambda w: w.operator.post(
+            w.at(TENANT + "/maintenance"), json={"until": "2999-12-31", "reason": "renewed"}
+        ),
+        own(acts.MaintenanceSet),
+    ),
+    ("POST", "/api/v1/documents"): (
+        lambda w: w.operator.post("/api/v1/documents", json=DOCUMENT),
+        nobody(acts.DocumentPublished),
+    ),
+    ("GET", "/api/v1/documents"): (
+        lambda w: w.get(w.operator, "/api/v1/documents"),
+        nobody(acts.DocumentsListed),
+    ),
+    ("GET", "/api/v1/documents/asked"): (
+        lambda w: w.get(w.api, "/api/v1/documents/asked"),
+        own(acts.DocumentsViewed),
+    ),
+    ("POST", "/api/v1/documents/{document}/{version}/accept"): (
+        accept_another,
+        [("nobody", acts.DocumentPublished), ("own", acts.DocumentAccepted)],
+    ),
+    ("GET", "/api/v1/documents/{document}/{version}/acceptances"): (
+        lambda w: w.get(w.operator, "/api/v1/documents/general-terms/1/acceptances"),
+        nobody(acts.AcceptancesListed),
+    ),
+    ("GET", "/documents"): (lambda w: w.get(w.page, "/documents"), own(acts.DocumentsViewed)),
+    ("POST", "/documents/{document}/{version}"): (
+        lambda w: w.send(w.page, "/documents/general-terms/1"),
+        own(acts.DocumentAccepted),
+    ),
+    ("GET", "/api/v1/parked"): (
+        lambda w: w.get(w.operator, "/api/v1/parked"),
+        nobody(acts.ParkedListed),
+    ),
+    ("GET", PARKED): (lambda w: w.get(w.operator, AT_PARKED), nobody(acts.ParkedViewed)),
+    ("POST", PARKED + "/replay"): (
+        lambda w: w.operator.post(AT_PARKED + "/replay", json={"reason": "mended"}),
+        nobody(acts.ParkedDecided),
+    ),
+    ("POST", PARKED + "/drop"): (
+        lambda w: w.operator.post(AT_PARKED + "/drop", json={"reason": "of a test"}),
+        nobody(acts.ParkedDecided),
     ),
     ("GET", "/clients/{tenant_id}"): (lambda w: w.get(w.desk, CLIENT), own(acts.TenantViewed)),
     ("POST", "/clients/{tenant_id}/enrolments"): (

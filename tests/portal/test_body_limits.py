@@ -17,6 +17,7 @@ UNREAD = {
     ("DELETE", "/api/v1/users/{user_id}"),
     ("POST", "/v1/{path:path}"),
     ("PUT", "/v1/{path:path}"),
+    ("POST", "/api/v1/documents/{document}/{version}/accept"),
 }
 
 

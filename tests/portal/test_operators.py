@@ -210,6 +210,8 @@ async def test_a_client_is_no_operator(portal: Any) -> None:
         ("GET", "/api/v1/tenants"),
         ("POST", "/api/v1/tenants"),
         ("POST", f"/api/v1/tenants/{tenant_id}/enrolments"),
+        ("GET", f"/api/v1/tenants/{tenant_id}"),
+        ("POST", f"/api/v1/tenants/{tenant_id}/maintenance"),
         ("POST", f"/api/v1/tenants/{tenant_id}/end"),
         ("POST", f"/api/v1/tenants/{tenant_id}/suspend"),
         ("POST", f"/api/v1/tenants/{tenant_id}/resume"),
@@ -229,6 +231,13 @@ async def test_a_client_is_no_operator(portal: Any) -> None:
         ("PUT", "/api/v1/prices"),
         ("POST", "/api/v1/billing/2026-10/close"),
         ("GET", "/api/v1/billing/2026-10"),
+        ("GET", "/api/v1/documents"),
+        ("POST", "/api/v1/documents"),
+        ("GET", "/api/v1/documents/general-terms/1/acceptances"),
+        ("GET", "/api/v1/parked"),
+        ("GET", f"/api/v1/parked/quota/{uuid4()}"),
+        ("POST", f"/api/v1/parked/quota/{uuid4()}/replay"),
+        ("POST", f"/api/v1/parked/quota/{uuid4()}/drop"),
     ]
     for method, path in calls:
         async with portal.client(token) as api:

@@ -30,12 +30,19 @@ OTHERS = {
     ("DELETE", "/api/v1/tokens"),
     ("POST", "/api/v1/password"),
     ("GET", "/api/v1/plans"),
+    ("GET", "/api/v1/documents"),  # these three for operators alone
+    ("POST", "/api/v1/documents"),
+    ("GET", "/api/v1/documents/{document}/{version}/acceptances"),
     ("GET", "/api/v1/search"),  # tested in test_search
     ("GET", "/api/v1/plans/{plan}/recipients"),  # these seven in test_recipients
     ("POST", "/api/v1/plans/{plan}/recipients"),
     ("DELETE", "/api/v1/plans/{plan}/recipients/{email}"),
     ("GET", "/plans/{plan}/recipients"),
     ("POST", "/plans/{plan}/recipients"),
+    ("GET", "/api/v1/documents/asked"),  # these four in test_documents
+    ("POST", "/api/v1/documents/{document}/{version}/accept"),
+    ("GET", "/documents"),
+    ("POST", "/documents/{document}/{version}"),
     ("GET", "/invitations/{token}"),
     ("POST", "/invitations/{token}"),
     ("GET", "/api/v1/orders"),  # these six in test_orders: they name nobody
@@ -70,6 +77,7 @@ OPERATORS = (
     "/api/v1/administrators",
     "/api/v1/prices",
     "/api/v1/billing",
+    "/api/v1/parked",
     "/clients",
 )
 

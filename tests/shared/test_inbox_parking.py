@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from libs.shared import bus, clock, database, inbox
 from libs.shared.database import Connection
-from libs.shared.events import VolumeChanged
+from libs.shared.events import (
+    Event,
+    EventParked,
+    ParkedDecided,
+    ParkedSettled,
+    VolumeChanged,
+)
 from libs.shared.inbox import parked
-from tests.shared.conftest import Sides, until, volume
+from tests.shared.conftest import TENANT, Sides, until, volume
 from tests.shared.deliveries import delivery, make_due, store, workers
 from tests.world.senders import SENDERS
 
@@ -40,7 +47,7 @@ async def test_an_event_that_fails_twelve_times_is_parked_then_replayed(side: Si
         found = await parked.find(conn, listed["event_id"])
         assert found is not None
         assert '"sequence": 1' in parked.page(found)
-        assert await parked.replay(conn, SENDERS, [listed["event_id"]], clock.now()) == [
+        assert await parked.replay(conn, "quota", SENDERS, [listed["event_id"]], clock.now()) == [
             listed["event_id"]
         ]
     healed = True
@@ -54,7 +61,7 @@ async def test_a_dropped_event_is_not_handled_even_if_it_comes_again(side: Sides
     await store(quota, bad)
     await quota.pool.execute("UPDATE inbox SET state = 'parked', error = 'why'")
     async with database.transaction(quota.pool) as conn:
-        assert await parked.drop(conn, [UUID(bad.message_id), uuid4()], clock.now()) == [
+        assert await parked.drop(conn, "quota", [UUID(bad.message_id), uuid4()], clock.now()) == [
             UUID(bad.message_id)
         ]
     await store(quota, bad)
@@ -101,7 +108,7 @@ async def test_what_is_no_event_is_kept_raw_with_the_reason(side: Sides, bad: bu
     assert rows[0]["raw"] == bad.body
     assert rows[0]["error"]
     async with database.transaction(quota.pool) as conn:
-        assert await parked.replay(conn, SENDERS, [rows[0]["event_id"]], clock.now()) == []
+        assert await parked.replay(conn, "quota", SENDERS, [rows[0]["event_id"]], clock.now()) == []
         assert "as it came" in parked.page(rows[0])
 
 
@@ -130,4 +137,75 @@ async def test_an_event_without_a_handler_is_parked_and_says_so(side: Sides) -> 
     assert await quota.value("SELECT state FROM inbox") == "parked"
     assert "quota has no handler for volume.changed.v1" in await quota.value(
         "SELECT error FROM inbox"
+    )
+
+
+async def test_the_portal_is_told_once_decides_and_is_told_what_became_of_it(side: Sides) -> None:
+    quota = await side("quota")
+    good, unreadable = delivery(volume(1)), delivery(volume(2), body=b"[]")
+    own = delivery(parked_event(), message_id=str(uuid4()))
+    await store(quota, good, unreadable, own)
+    await quota.pool.execute("UPDATE inbox SET state = 'parked', attempts = 12, error = 'why'")
+
+    async def said(kind: type[Event]) -> list[Any]:
+        rows = await quota.pool.fetch(
+            "SELECT payload FROM outbox WHERE type = $1 ORDER BY position", kind.type
+        )
+        return [kind.model_validate_json(row["payload"]) for row in rows]
+
+    async def tell() -> int:
+        async with database.transaction(quota.pool) as conn:
+            return await parked.tell(conn, "quota")
+
+    assert await tell() == 2
+    assert await tell() == 0
+    told = await said(EventParked)
+    assert {one.event_type for one in told} == {"volume.changed.v1"}
+    assert {one.error for one in told} == {"why"}
+    assert {one.tenant_id for one in told} == {TENANT, parked.NO_TENANT}
+
+    async def decide(event_id: UUID, decision: Any, service: str = "quota") -> None:
+        decided = ParkedDecided(
+            tenant_id=TENANT,
+            service=service,
+            event_id=event_id,
+            decision=decision,
+            reason="mended",
+            by="Olivia",
+        )
+        async with database.transaction(quota.pool) as conn:
+            await parked.follow_decision("quota", SENDERS, conn, decided)
+
+    async def states() -> list[str]:
+        rows = await quota.pool.fetch("SELECT state FROM inbox ORDER BY position")
+        return [row["state"] for row in rows]
+
+    event_id = UUID(good.message_id)
+    await decide(event_id, "replay", service="ingest")
+    await decide(uuid4(), "drop")
+    assert await states() == ["parked"] * 3
+    await decide(event_id, "replay")
+    assert (await states())[0] == "pending"
+    assert [one.event_id for one in await said(ParkedSettled)] == [event_id]
+    # What can't be believed stays, and is told again; dropped, it is done.
+    [raw] = [one.event_id for one in told if one.event_id != event_id]
+    await decide(raw, "replay")
+    assert await tell() == 1
+    await decide(raw, "drop")
+    assert await states() == ["pending", "done", "parked"]
+    assert [one.event_id for one in await said(ParkedSettled)] == [event_id, raw]
+    # It fails again: that is told as well.
+    await quota.pool.execute("UPDATE inbox SET state = 'parked' WHERE state = 'pending'")
+    assert await tell() == 1
+
+
+def parked_event() -> EventParked:
+    return EventParked(
+        tenant_id=TENANT,
+        service="quota",
+        event_id=uuid4(),
+        event_type="volume.changed.v1",
+        error="",
+        attempts=12,
+        parked_at=clock.now(),
     )

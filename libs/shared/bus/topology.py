@@ -10,6 +10,8 @@ from libs.shared.events import Event
 EXCHANGE = "coffre.events"
 UNROUTED = "coffre.unrouted"
 
+_OF_ALL = (events.EventParked, events.ParkedSettled)
+
 # Which service says what: the inbox refuses an event whose signature is another service's, and the
 # broker a routing key that isn't its account's. Each also says its pings.
 SENDERS: Mapping[str, tuple[type[Event], ...]] = {
@@ -19,6 +21,7 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.RunStarted,
         events.RunFinished,
         events.VolumeChanged,
+        *_OF_ALL,
     ),
     "quota": (
         events.AllowanceChanged,
@@ -28,10 +31,12 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.OverageExtended,
         events.OverageBlocked,
         events.OverageClosed,
+        *_OF_ALL,
     ),
     "reporting": (
         events.ReportSent,
         events.ReportUndeliverable,
+        *_OF_ALL,
     ),
     "retention": (
         events.VolumeChanged,
@@ -39,11 +44,15 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.ExpiryHeld,
         events.StorageDamaged,
         events.DestructionScheduled,
+        *_OF_ALL,
     ),
     "portal": (
         events.TenantChanged,
         events.SubscriptionEnded,
         events.SubscriptionReinstated,
+        events.SubscriptionMoved,
+        events.MaintenanceNearing,
+        events.DocumentPublished,
         events.EnrolmentOpened,
         events.AgentRevoked,
         events.PasswordIssued,
@@ -53,6 +62,8 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.OrderConfirmed,
         events.OverageAnswered,
         events.OverageDecided,
+        events.ParkedDecided,
+        *_OF_ALL,
     ),
 }
 
@@ -66,6 +77,7 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.EnrolmentOpened,
         events.AgentRevoked,
         events.AllowanceChanged,
+        events.ParkedDecided,
     ),
     "quota": (
         events.TenantChanged,
@@ -73,6 +85,7 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.RunFinished,
         events.OverageAnswered,
         events.OverageDecided,
+        events.ParkedDecided,
     ),
     "reporting": (
         events.TenantChanged,
@@ -92,12 +105,17 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.OverageBlocked,
         events.OverageClosed,
         events.OverageAnswered,
+        events.SubscriptionMoved,
+        events.MaintenanceNearing,
+        events.DocumentPublished,
+        events.ParkedDecided,
     ),
     "retention": (
         events.TenantChanged,
         events.SubscriptionEnded,
         events.SubscriptionReinstated,
         events.RunFinished,
+        events.ParkedDecided,
     ),
     "portal": (
         events.AgentEnrolled,
@@ -115,6 +133,9 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.ReportUndeliverable,
         events.DestructionScheduled,
         events.VersionsExpired,
+        events.EventParked,
+        events.ParkedSettled,
+        events.ParkedDecided,
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Parked events: listed, shown, replayed and dropped, by command and by page."""
+"""Parked events: told to the portal; listed, shown, replayed and dropped, here or from there."""
 
 from __future__ import annotations
 
@@ -8,10 +8,89 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from libs.shared import clock, outbox
 from libs.shared.database import Connection, Record
+from libs.shared.events import EventParked, ParkedDecided, ParkedSettled
 from libs.shared.inbox import table
 from libs.shared.inbox.consumer import arrivals_of, unwrap
 from libs.shared.signatures import Senders
+
+NO_TENANT = UUID(int=0)
+_TOLD_TOGETHER = 200
+# Of these nothing is told, or one that can't be handled would cause another, without end.
+_UNTOLD = (EventParked.type, ParkedSettled.type, ParkedDecided.type)
+
+
+async def tell(conn: Connection, service: str) -> int:
+    """Tells the portal of events that came to wait for a person; returns of how many."""
+    now = clock.now()
+    rows = await conn.fetch(
+        """
+        UPDATE inbox SET told_at = $1 WHERE event_id IN (
+            SELECT event_id FROM inbox
+            WHERE state = 'parked' AND told_at IS NULL AND type <> ALL ($2)
+            ORDER BY position LIMIT $3 FOR UPDATE SKIP LOCKED)
+        RETURNING event_id, tenant_id, type, error, attempts
+        """,
+        now,
+        _UNTOLD,
+        _TOLD_TOGETHER,
+    )
+    told = [
+        EventParked(
+            tenant_id=row["tenant_id"] or NO_TENANT,
+            service=service,
+            event_id=row["event_id"],
+            event_type=row["type"],
+            error=row["error"],
+            attempts=row["attempts"],
+            parked_at=now,
+        )
+        for row in rows
+    ]
+    if told:
+        await outbox.add_all(conn, told)
+    return len(told)
+
+
+async def follow_decision(
+    service: str, senders: Senders, conn: Connection, event: ParkedDecided
+) -> None:
+    """Does with a parked event what an operator decided at the portal, where it is this service's.
+
+    One that still can't be believed stays parked, and is told once more.
+    """
+    if event.service != service:
+        return
+    now = clock.now()
+    if event.decision == "replay":
+        found = await replay(conn, service, senders, [event.event_id], now)
+    else:
+        found = await drop(conn, service, [event.event_id], now)
+    if not found:
+        await _tell_again(conn, event.event_id)
+
+
+async def _tell_again(conn: Connection, event_id: UUID) -> None:
+    await conn.execute(
+        """
+        UPDATE inbox SET told_at = NULL WHERE event_id = $1 AND state = 'parked'
+        """,
+        event_id,
+    )
+
+
+async def _settle(
+    conn: Connection, service: str, event_ids: Sequence[UUID], now: datetime
+) -> list[UUID]:
+    """Tells the portal that these wait no longer."""
+    settled = [
+        ParkedSettled(tenant_id=NO_TENANT, service=service, event_id=event_id, settled_at=now)
+        for event_id in event_ids
+    ]
+    if settled:
+        await outbox.add_all(conn, settled)
+    return list(event_ids)
 
 
 async def list_parked(conn: Connection, limit: int = 200) -> list[Record]:
@@ -32,7 +111,11 @@ async def find(conn: Connection, event_id: UUID) -> Record | None:
 
 
 async def replay(
-    conn: Connection, senders: Senders, event_ids: Sequence[UUID], now: datetime
+    conn: Connection,
+    service: str,
+    senders: Senders,
+    event_ids: Sequence[UUID],
+    now: datetime,
 ) -> list[UUID]:
     """Gives parked events all their tries again; returns those found.
 
@@ -41,14 +124,14 @@ async def replay(
     again = [event_id for event_id in event_ids if await _admit(conn, senders, event_id, now)]
     rows = await conn.fetch(
         """
-        UPDATE inbox SET state = 'pending', attempts = 0, next_at = $2
+        UPDATE inbox SET state = 'pending', attempts = 0, next_at = $2, told_at = NULL
         WHERE event_id = ANY($1::uuid[]) AND state = 'parked' AND raw IS NULL
         RETURNING event_id
         """,
         event_ids,
         now,
     )
-    return [*again, *(row["event_id"] for row in rows)]
+    return await _settle(conn, service, [*again, *(row["event_id"] for row in rows)], now)
 
 
 async def _admit(conn: Connection, senders: Senders, event_id: UUID, now: datetime) -> bool:
@@ -70,7 +153,9 @@ async def _admit(conn: Connection, senders: Senders, event_id: UUID, now: dateti
     return True
 
 
-async def drop(conn: Connection, event_ids: Sequence[UUID], now: datetime) -> list[UUID]:
+async def drop(
+    conn: Connection, service: str, event_ids: Sequence[UUID], now: datetime
+) -> list[UUID]:
     """Counts parked events as done without handling them; returns those found.
 
     The rows stay for the days of replay, so that a late repetition is not handled after all.
@@ -83,7 +168,7 @@ async def drop(conn: Connection, event_ids: Sequence[UUID], now: datetime) -> li
         event_ids,
         now,
     )
-    return [row["event_id"] for row in rows]
+    return await _settle(conn, service, [row["event_id"] for row in rows], now)
 
 
 def line(row: Record) -> str:

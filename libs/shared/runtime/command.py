@@ -221,12 +221,12 @@ async def _events(service: str, arguments: argparse.Namespace) -> int:
         return _failed(database.reason(outage))
     try:
         async with conn.transaction():
-            return await _act(conn, arguments)
+            return await _act(conn, service, arguments)
     finally:
         await conn.close()
 
 
-async def _act(conn: database.Connection, arguments: argparse.Namespace) -> int:
+async def _act(conn: database.Connection, service: str, arguments: argparse.Namespace) -> int:
     if arguments.action == "list":
         rows = await parked.list_parked(conn)
         print("\n".join(map(parked.line, rows)) if rows else "No event is parked.")
@@ -239,10 +239,11 @@ async def _act(conn: database.Connection, arguments: argparse.Namespace) -> int:
         return 0
     if arguments.action == "replay":
         senders = signatures.read_senders(load(_Senders).event_senders_dir)
-        found = await parked.replay(conn, senders, arguments.ids, clock.now())
+        found = await parked.replay(conn, service, senders, arguments.ids, clock.now())
         done = "will be handled again"
     else:
-        found, done = await parked.drop(conn, arguments.ids, clock.now()), "was dropped"
+        found = await parked.drop(conn, service, arguments.ids, clock.now())
+        done = "was dropped"
     for event_id in found:
         print(f"{event_id} {done}.")
     missing = [str(event_id) for event_id in arguments.ids if event_id not in found]

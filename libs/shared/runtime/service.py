@@ -7,6 +7,7 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -16,7 +17,8 @@ from prometheus_client import Gauge
 from libs.shared import database, inbox, logs, outbox, signatures, timekeeping
 from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
-from libs.shared.inbox import Handlers
+from libs.shared.events import ParkedDecided
+from libs.shared.inbox import Handlers, parked
 from libs.shared.keys import KeyFileInvalid
 from libs.shared.runtime import http
 from libs.shared.runtime.jobs import Job, Jobs, Runner
@@ -134,7 +136,9 @@ class Service:
         """
         dsn = self.settings.database_url.get_secret_value()
         amqp_url = self.settings.amqp_url.get_secret_value()
-        crew = inbox.Workers(self.name, self.pool, handlers or {}, count=workers)
+        on_decided = partial(parked.follow_decision, self.name, self._senders)
+        every: Handlers = {**(handlers or {}), ParkedDecided: on_decided}
+        crew = inbox.Workers(self.name, self.pool, every, count=workers)
         self._relay = outbox.Relay(self.name, dsn, amqp_url, self._signer)
         self._consumer = inbox.Consumer(self.name, self.pool, amqp_url, crew.wake, self._senders)
         pulse = Pulse(self.name, self.pool, self._relay, self._consumer)
@@ -226,10 +230,15 @@ class Service:
         waiting, age = await outbox.backlog(self.pool)
         _UNPUBLISHED.labels(self.name).set(waiting)
         _UNPUBLISHED_AGE.labels(self.name).set(age)
-        pending, pending_age, parked = await inbox.backlog(self.pool)
+        pending, pending_age, waiting_for_a_person = await inbox.backlog(self.pool)
         _PENDING.labels(self.name).set(pending)
         _PENDING_AGE.labels(self.name).set(pending_age)
-        _PARKED.labels(self.name).set(parked)
+        _PARKED.labels(self.name).set(waiting_for_a_person)
+
+    async def _tell_parked(self) -> int:
+        """Has the portal show what waits for a person."""
+        async with database.transaction(self.pool) as conn:
+            return await parked.tell(conn, self.name)
 
     async def _prune_events(self) -> int:
         """Forgets some of what is older than the days of replay, if it is as late as it seems."""
@@ -240,6 +249,7 @@ class Service:
 SHARED_JOBS: Jobs[Service] = [
     Job("check_time", timedelta(minutes=1), Service._check_time),
     Job("measure_events", timedelta(seconds=10), Service._measure_events),
+    Job("tell_parked", timedelta(seconds=10), Service._tell_parked),
     Job("prune_events", timedelta(hours=1), Service._prune_events),
 ]
 """What every service does by the clock."""

@@ -177,6 +177,10 @@ class Tongue:
         """Writes a date: `22/11/2026`."""
         return self._dated(at, _DAYS[self.locale])
 
+    def calendar_day(self, day: date) -> str:
+        """Writes a day of the calendar, which is the same on every clock: `22/11/2026`."""
+        return _wide(format_date(day, _DAYS[self.locale], locale=self.locale))
+
     def _dated(self, at: datetime | None, form: str) -> str:
         if at is None:
             return NOTHING

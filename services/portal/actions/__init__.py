@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from services.portal.actions import (
     clients,
+    documents,
     files,
     log,
     machines,
     orders,
     overages,
+    parked,
     people,
     recipients,
     resources,
@@ -19,11 +21,13 @@ from services.portal.actions import (
 
 __all__ = [
     "clients",
+    "documents",
     "files",
     "log",
     "machines",
     "orders",
     "overages",
+    "parked",
     "people",
     "recipients",
     "resources",

@@ -6,9 +6,11 @@ from fastapi import APIRouter
 
 from services.portal.api import (
     clients,
+    documents,
     machines,
     orders,
     overages,
+    parked,
     people,
     recipients,
     restore,
@@ -32,6 +34,8 @@ for part in (
     orders.clients,
     orders.operators,
     users,
+    parked,
+    documents,
     browsing,
     downloads,
     restore,

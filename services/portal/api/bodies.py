@@ -10,6 +10,7 @@ _OPEN = Limit(160 << 10, seconds=15, pause_seconds=5, most_values=20)  # anybody
 _ANSWER = Limit(4 << 10, seconds=10, pause_seconds=5)  # whoever has a link of a mail
 _JSON = Limit(64 << 10, seconds=30, most_values=100)
 _PRICES = Limit(256 << 10, seconds=30, most_values=10_000)
+_DOCUMENT = Limit(2 << 20, seconds=60, most_values=20)
 _FORM = Limit(64 << 10, seconds=30)
 
 BODIES: Limits = {
@@ -25,7 +26,11 @@ BODIES: Limits = {
     ("POST", "/api/v1/tenants/{tenant_id}/quota/block"): _JSON,
     ("POST", "/api/v1/tenants/{tenant_id}/quota/unblock"): _JSON,
     ("POST", "/api/v1/quota/answer"): _JSON,
+    ("POST", "/api/v1/tenants/{tenant_id}/maintenance"): _JSON,
     ("POST", "/api/v1/administrators/reset"): _JSON,
+    ("POST", "/api/v1/documents"): _DOCUMENT,
+    ("POST", "/api/v1/parked/{service}/{event_id}/replay"): _JSON,
+    ("POST", "/api/v1/parked/{service}/{event_id}/drop"): _JSON,
     ("POST", "/api/v1/plans/{plan}/recipients"): _JSON,
     ("POST", "/api/v1/plans/{plan}/chunks"): Limit(restores.MAX_REQUEST_BYTES, seconds=60),
     ("POST", "/api/v1/tenants/{tenant_id}/orders/preview"): _JSON,
@@ -43,6 +48,7 @@ BODIES: Limits = {
     ("POST", "/account"): _FORM,
     ("POST", "/plans/{plan}/recipients"): _FORM,
     ("POST", "/orders"): _FORM,
+    ("POST", "/documents/{document}/{version}"): _FORM,
     ("POST", "/invitations/{token}"): _ANSWER,
     ("POST", "/overage/{token}/{answer}"): _ANSWER,
     ("POST", "/clients/{tenant_id}/enrolments"): _FORM,

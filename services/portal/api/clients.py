@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import asdict
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import available_timezones
@@ -12,7 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.shared import clock, errors
 from services.portal.actions import machines
-from services.portal.actions.clients import opening, subscription
+from services.portal.actions.clients import maintenance, opening, subscription
 from services.portal.api.access import Operator, OperatorFirst, ResourcesOf
 from services.portal.rules.clients import Step
 from services.portal.store.clients import Tenant
@@ -68,6 +69,7 @@ class TenantRequest(_Body):
     retention_days: Annotated[int, Field(ge=1, le=36_500)] = 30
     administrator: Administrator
     tenant_id: UUID | None = None
+    maintenance_until: date | None = None
 
 
 class EnrolmentRequest(_Body):
@@ -87,6 +89,13 @@ class EndRequest(_Body):
 
     reason: MaybeLine = ""
     at: AwareDatetime | None = None
+
+
+class MaintenanceRequest(_Body):
+    """The last day that the backup software is maintained; null: nothing depends on it."""
+
+    until: date | None
+    reason: Line
 
 
 class ResetRequest(_Body):
@@ -110,6 +119,7 @@ async def open_tenant(
         administrator_name=body.administrator.name,
         administrator_email=body.administrator.email,
         tenant_id=body.tenant_id,
+        maintenance_until=body.maintenance_until,
     )
     tenant_id = await opening.open_tenant(
         resources.pool, resources.passwords, resources.mail_key, operator, terms
@@ -121,6 +131,32 @@ async def open_tenant(
 async def list_tenants(operator: Operator, resources: ResourcesOf) -> dict[str, Any]:
     """Every client with its state at a glance."""
     return {"tenants": await opening.list_tenants(resources.pool, operator)}
+
+
+@router.get("/tenants/{tenant_id}")
+async def view_tenant(
+    tenant_id: UUID, operator: Operator, resources: ResourcesOf
+) -> dict[str, Any]:
+    """One client: its subscription, its people, its machines."""
+    found = await opening.view_tenant(resources.pool, operator, tenant_id)
+    tenant = asdict(found.tenant)
+    effective_since = tenant.pop("subscription_since")
+    return {
+        **tenant,
+        "effective_since": effective_since,
+        **asdict(found.volume),
+        "people": [
+            {
+                "user_id": one.user_id,
+                "name": one.name,
+                "email": one.email,
+                "role": one.role,
+                "locale": one.locale,
+            }
+            for one in found.people
+        ],
+        "agents": found.agents,
+    }
 
 
 @router.post("/tenants/{tenant_id}/enrolments", status_code=201)
@@ -196,6 +232,18 @@ async def reinstate(
     )
 
 
+@router.post("/tenants/{tenant_id}/maintenance")
+async def set_maintenance(
+    tenant_id: UUID, body: MaintenanceRequest, operator: Operator, resources: ResourcesOf
+) -> dict[str, Any]:
+    """Says until when the backup software is maintained: the subscription ends with that day."""
+    return _state(
+        await maintenance.set_maintenance(
+            resources.pool, operator, tenant_id, body.until, body.reason
+        )
+    )
+
+
 @router.post("/administrators/reset", status_code=202)
 async def reset_password(
     body: ResetRequest, operator: Operator, resources: ResourcesOf
@@ -216,11 +264,13 @@ async def revoke_agent(
     return {"agent_id": agent_id, "effective_since": since}
 
 
-def _state(tenant: Tenant) -> dict[str, datetime | str | UUID | None]:
+def _state(tenant: Tenant) -> dict[str, Any]:
     return {
         "tenant_id": tenant.tenant_id,
         "subscription": tenant.subscription,
         "effective_since": tenant.subscription_since,
         "ends_at": tenant.ends_at,
         "ended_at": tenant.ended_at,
+        "destruction_due_at": tenant.destruction_due_at,
+        "maintenance_until": tenant.maintenance_until,
     }

@@ -9,6 +9,7 @@ from starlette.staticfiles import StaticFiles
 
 from services.portal.pages import (
     clients,
+    documents,
     failures,
     files,
     orders,
@@ -20,7 +21,7 @@ from services.portal.pages import (
 )
 
 router = APIRouter(include_in_schema=False)
-for part in (people, runs, recipients, orders, overages, files, clients, packages):
+for part in (people, runs, recipients, orders, overages, documents, files, clients, packages):
     router.include_router(part.router)
 
 _STATIC = Path(__file__).parents[1] / "static"

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from libs.shared import errors
+from services.portal.actions import documents
 from services.portal.actions.people import signing
 from services.portal.actions.people.signing import Credential
 from services.portal.actions.resources import Resources
@@ -66,7 +67,7 @@ async def sign_in(request: Request, resources: ResourcesOf, visitor: VisitorOf) 
         )
         answer.headers.update(refusal.headers)
         return answer
-    return _with_session(resources, signed, onward)
+    return _with_session(resources, signed, await _by_way_of_documents(resources, signed, onward))
 
 
 @router.post("/password")
@@ -116,7 +117,7 @@ async def change_password(
         )
     except errors.TooManyRequests:  # others guess at this very moment: the password is set
         return RedirectResponse("/sign-in", 303)
-    return _with_session(resources, signed, "/")
+    return _with_session(resources, signed, await _by_way_of_documents(resources, signed, "/"))
 
 
 class PasswordsDiffer(errors.Refusal):
@@ -166,6 +167,13 @@ async def change_account(
         raise errors.InvalidRequest("The language is fr or en.")
     await signing.choose_language(resources.pool, person, address, "fr" if locale == "fr" else "en")
     return RedirectResponse("/account?" + urlencode({"saved": "true"}), 303)
+
+
+async def _by_way_of_documents(resources: Resources, signed: Credential, onward: str) -> str:
+    """Where a sign-in leads: an administrator sees first what waits for an answer."""
+    if not await documents.has_pending(resources.pool, signed.person):
+        return onward
+    return "/documents?" + urlencode({"next": onward})
 
 
 def _with_session(resources: Resources, signed: Credential, onward: str) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.portal.rules import (
     clients,
+    documents,
     files,
     guesses,
     log,
@@ -16,6 +17,7 @@ from services.portal.rules import (
 
 __all__ = [
     "clients",
+    "documents",
     "files",
     "guesses",
     "log",

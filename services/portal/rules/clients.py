@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import ClassVar, Literal
+from zoneinfo import ZoneInfo
 
 from libs.shared import errors
 from libs.shared.events import SubscriptionState
 
-Step = Literal["end", "announce_end", "suspend", "resume", "reinstate"]
+Step = Literal["end", "lapse", "announce_end", "suspend", "resume", "reinstate"]
+"""`lapse`: it ends because the maintenance of the backup software did."""
+
+MAINTENANCE_WARNINGS = (60, 30, 7)
+"""How many days before the end of the maintenance the administrators are told, each once."""
 
 # Which states a step starts from, and where it leads.
 STEPS: dict[Step, tuple[frozenset[SubscriptionState], SubscriptionState]] = {
     "announce_end": (frozenset({"active", "ending"}), "ending"),
     "end": (frozenset({"active", "ending", "suspended"}), "ended"),
+    "lapse": (frozenset({"active", "ending", "suspended"}), "ended"),
     "suspend": (frozenset({"active", "ending"}), "suspended"),
     "resume": (frozenset({"suspended", "ending"}), "active"),
     "reinstate": (frozenset({"ended"}), "active"),
@@ -35,6 +42,22 @@ class StepRefused(errors.Refusal):
     def detail(self) -> str:
         allowed = ", ".join(sorted(STEPS[self.step][0]))
         return f"The subscription is {self.state}; this needs one that is {allowed}."
+
+
+class MaintenanceOver(errors.Refusal):
+    """A subscription can't go on without maintenance: it would end again at once."""
+
+    code = "maintenance-over"
+    status = 409
+    title = "The maintenance of the backup software is over"
+
+    def __init__(self, until: date) -> None:
+        super().__init__()
+        self.until = until
+
+    @property
+    def detail(self) -> str:
+        return f"It ended on {self.until}; say first until when it is renewed."
 
 
 class RecoveryBlocked(errors.Refusal):
@@ -86,6 +109,27 @@ def next_state(step: Step, state: SubscriptionState) -> SubscriptionState:
     if state not in starts:
         raise StepRefused(step, state)
     return leads_to
+
+
+def count_days_left(until: date, timezone: str, now: datetime) -> int:
+    """How many days of maintenance are left, by the client's calendar; below 0 once it is over."""
+    return (until - now.astimezone(ZoneInfo(timezone)).date()).days
+
+
+def find_warning(days_left: int, told: int | None) -> int | None:
+    """Which warning is due, None for none; one that was missed is skipped for the next.
+
+    told: the one that was given last."""
+    due = [days for days in MAINTENANCE_WARNINGS if 0 <= days_left <= days]
+    if not due or (told is not None and told <= min(due)):
+        return None
+    return min(due)
+
+
+def check_maintenance(until: date | None, timezone: str, now: datetime) -> None:
+    """Raises MaintenanceOver where a subscription that goes on would end at once."""
+    if until is not None and count_days_left(until, timezone, now) < 0:
+        raise MaintenanceOver(until)
 
 
 def check_recovery(state: SubscriptionState, reason: str) -> None:

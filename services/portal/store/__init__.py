@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from services.portal.store import (
     clients,
+    documents,
     files,
     guesses,
     log,
     machines,
     orders,
     overages,
+    parked,
     people,
     recipients,
     runs,
@@ -17,12 +19,14 @@ from services.portal.store import (
 
 __all__ = [
     "clients",
+    "documents",
     "files",
     "guesses",
     "log",
     "machines",
     "orders",
     "overages",
+    "parked",
     "people",
     "recipients",
     "runs",

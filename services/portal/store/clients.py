@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from libs.shared.database import Connection
@@ -11,7 +12,7 @@ from libs.shared.events import Locale, SubscriptionState
 
 _COLUMNS = """tenant_id, name, locale, timezone, contracted_bytes, seats, retention_days,
     subscription, subscription_reason, subscription_since, ends_at, ended_at, destruction_due_at,
-    version, created_at"""
+    maintenance_until, version, created_at"""
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Tenant:
     ends_at: datetime | None
     ended_at: datetime | None
     destruction_due_at: datetime | None
+    maintenance_until: date | None
     version: int
     created_at: datetime
 
@@ -45,6 +47,7 @@ class Glance:
     effective_since: datetime | None
     ends_at: datetime | None
     destruction_due_at: datetime | None
+    maintenance_until: date | None
     contracted_bytes: int
     seats: int
     created_at: datetime
@@ -61,8 +64,9 @@ async def add(conn: Connection, tenant: Tenant) -> None:
     await conn.execute(
         """
         INSERT INTO tenants (tenant_id, name, locale, timezone, contracted_bytes, seats,
-            retention_days, subscription, subscription_since, version, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            retention_days, subscription, subscription_since, maintenance_until, version,
+            created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         """,
         tenant.tenant_id,
         tenant.name,
@@ -73,6 +77,7 @@ async def add(conn: Connection, tenant: Tenant) -> None:
         tenant.retention_days,
         tenant.subscription,
         tenant.subscription_since,
+        tenant.maintenance_until,
         tenant.version,
         tenant.created_at,
     )
@@ -122,7 +127,8 @@ async def list_all(conn: Connection) -> list[Glance]:
             WHERE revoked_at IS NULL GROUP BY tenant_id
         )
         SELECT t.tenant_id, t.name, t.subscription, t.subscription_since AS effective_since,
-               t.ends_at, t.destruction_due_at, t.contracted_bytes, t.seats, t.created_at,
+               t.ends_at, t.destruction_due_at, t.maintenance_until, t.contracted_bytes, t.seats,
+               t.created_at,
                coalesce(v.stored_bytes, 0) AS stored_bytes,
                coalesce(v.protected_bytes, 0) AS protected_bytes,
                coalesce(m.agents, 0) AS agents, coalesce(b.plans, 0) AS plans,
@@ -135,6 +141,17 @@ async def list_all(conn: Connection) -> list[Glance]:
         """
     )
     return [Glance(**row) for row in rows]
+
+
+async def list_in(conn: Connection, states: Collection[SubscriptionState]) -> list[UUID]:
+    """The clients whose subscription is in one of these states."""
+    rows = await conn.fetch(
+        """
+        SELECT tenant_id FROM tenants WHERE subscription = ANY ($1) ORDER BY tenant_id
+        """,
+        list(states),
+    )
+    return [row["tenant_id"] for row in rows]
 
 
 async def set_subscription(
@@ -203,6 +220,63 @@ async def find_due_ends(conn: Connection, now: datetime) -> list[UUID]:
         now,
     )
     return [row["tenant_id"] for row in rows]
+
+
+@dataclass(frozen=True)
+class Maintained:
+    """A subscription that depends on the maintenance of its backup software.
+
+    told: at how many days before its end the administrators were warned last.
+    """
+
+    tenant_id: UUID
+    timezone: str
+    until: date
+    told: int | None
+
+
+async def find_maintained(conn: Connection, before: date) -> list[Maintained]:
+    """Subscriptions that run and whose maintenance ends before a day."""
+    rows = await conn.fetch(
+        """
+        SELECT tenant_id, timezone, maintenance_until AS until, maintenance_told AS told
+        FROM tenants
+        WHERE maintenance_until < $1 AND subscription IN ('active', 'ending', 'suspended')
+        """,
+        before,
+    )
+    return [Maintained(**row) for row in rows]
+
+
+async def set_maintenance(conn: Connection, tenant_id: UUID, until: date | None) -> int:
+    """Sets the last day of the maintenance, of which nobody was warned yet.
+
+    Returns the tenant's new version."""
+    version: int = await conn.fetchval(
+        """
+        UPDATE tenants SET maintenance_until = $2, maintenance_told = NULL, version = version + 1
+        WHERE tenant_id = $1 RETURNING version
+        """,
+        tenant_id,
+        until,
+    )
+    return version
+
+
+async def note_warning(conn: Connection, tenant_id: UUID, until: date, told: int) -> bool:
+    """Notes that the administrators are warned; False where they were, or the day was moved."""
+    row = await conn.fetchrow(
+        """
+        UPDATE tenants SET maintenance_told = $3
+        WHERE tenant_id = $1 AND maintenance_until = $2
+          AND (maintenance_told IS NULL OR maintenance_told > $3)
+        RETURNING tenant_id
+        """,
+        tenant_id,
+        until,
+        told,
+    )
+    return row is not None
 
 
 async def set_destruction_due(

@@ -15,6 +15,7 @@ from services.reporting.actions import (
     recipients,
     resources,
     runs,
+    subscriptions,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "recipients",
     "resources",
     "runs",
+    "subscriptions",
 ]

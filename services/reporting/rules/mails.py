@@ -14,7 +14,7 @@ from email.headerregistry import Address
 from typing import Literal
 from uuid import UUID
 
-from libs.shared.events import Locale
+from libs.shared.events import Locale, Recipient
 
 Stage = Literal["sender", "recipient", "text"]
 Judgement = Literal["later", "refused", "too-large"]
@@ -81,6 +81,11 @@ def address_hotline(emails: Iterable[str]) -> list[Addressee]:
     """Returns each of the hotline's addresses, one that is named twice once."""
     each = {email.lower(): email for email in reversed(list(emails))}
     return [Addressee(email, "", HOTLINE_LOCALE) for email in reversed(each.values())]
+
+
+def address_administrators(administrators: Iterable[Recipient]) -> list[Addressee]:
+    """Returns whom a mail of the client's own affairs is for."""
+    return [Addressee(one.email, one.name, one.locale) for one in administrators]
 
 
 def parse_address(text: str) -> str | None:

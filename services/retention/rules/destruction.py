@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-DESTRUCTION_AFTER = timedelta(days=30)
+from libs.shared.events import DESTRUCTION_AFTER
 
 
 def find_destruction_date(ended_at: datetime) -> datetime:

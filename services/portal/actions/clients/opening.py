@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -57,6 +58,7 @@ class Contract:
     """The terms of a new subscription and its first administrator.
 
     tenant_id: that of a client whose copies were rebuilt from the bucket; None for a new one.
+    maintenance_until: the last day that the backup software is maintained, where that ends it.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Contract:
     administrator_name: str
     administrator_email: str
     tenant_id: UUID | None = None
+    maintenance_until: date | None = None
 
 
 async def open_tenant(
@@ -96,6 +99,7 @@ async def open_tenant(
         ends_at=None,
         ended_at=None,
         destruction_due_at=None,
+        maintenance_until=terms.maintenance_until,
         version=1,
         created_at=now,
     )

@@ -9,7 +9,13 @@ from uuid import UUID
 
 from libs.shared import errors, outbox, timekeeping
 from libs.shared.database import Connection, Pool, transaction
-from libs.shared.events import Event, SubscriptionEnded, SubscriptionReinstated
+from libs.shared.events import (
+    DESTRUCTION_AFTER,
+    Event,
+    SubscriptionEnded,
+    SubscriptionMoved,
+    SubscriptionReinstated,
+)
 from services.portal import store
 from services.portal.actions import log
 from services.portal.actions.clients import contracts, telling
@@ -23,6 +29,7 @@ from services.portal.store.clients import Tenant
 _ACTS: dict[Step, Callable[[str], Act]] = {
     "announce_end": acts.SubscriptionEndAnnounced,
     "end": acts.SubscriptionEnded,
+    "lapse": acts.SubscriptionEnded,
     "suspend": acts.SubscriptionSuspended,
     "resume": acts.SubscriptionResumed,
     "reinstate": acts.SubscriptionReinstated,
@@ -39,7 +46,7 @@ async def step_subscription(
 ) -> Tenant:
     """Moves a subscription to its next state and tells every service.
 
-    Raises NotFound, StepRefused."""
+    Raises NotFound, StepRefused, MaintenanceOver."""
     async with transaction(pool) as conn:
         return await move_subscription(conn, operator, tenant_id, step, reason, ends_at)
 
@@ -54,11 +61,13 @@ async def move_subscription(
 ) -> Tenant:
     """Moves a subscription within a transaction, by an operator or, where its day came, by COFFRE.
 
-    Raises NotFound, StepRefused."""
+    Raises NotFound, StepRefused, MaintenanceOver."""
     now = await timekeeping.tell_time(conn)
     before = await telling.lock_tenant(conn, tenant_id)
     state = clients.next_state(step, before.subscription)
-    ended_at = now if step == "end" else None
+    if state == "active":
+        clients.check_maintenance(before.maintenance_until, before.timezone, now)
+    ended_at = now if state == "ended" else None
     version = await store.clients.set_subscription(
         conn, tenant_id, state, reason, since=now, ends_at=ends_at, ended_at=ended_at
     )
@@ -75,17 +84,45 @@ async def move_subscription(
     await contracts.follow_subscription(conn, operator, before, step, now)
     await store.clients.tell_ingest(conn, after)
     await telling.publish_tenant(conn, after)
-    event: Event | None = None
-    if step == "end":
-        event = SubscriptionEnded(tenant_id=tenant_id, version=version, ended_at=now, reason=reason)
-    elif step == "reinstate":
-        event = SubscriptionReinstated(
-            tenant_id=tenant_id, version=version, reinstated_at=now, reason=reason
-        )
-    if event is not None:
-        await outbox.add(conn, event)
+    await outbox.add_all(conn, _tell(after, step, now))
     await log.note(conn, operator, _ACTS[step](reason), tenant_id)
     return after
+
+
+def _tell(after: Tenant, step: Step, now: datetime) -> list[Event]:
+    """What is said of a step: to the services, and to the administrators."""
+    told: list[Event] = [
+        SubscriptionMoved(
+            tenant_id=after.tenant_id,
+            version=after.version,
+            step=step,
+            state=after.subscription,
+            reason=after.subscription_reason,
+            at=now,
+            ends_at=after.ends_at,
+            destruction_due_at=after.ended_at + DESTRUCTION_AFTER if after.ended_at else None,
+            maintenance_until=after.maintenance_until,
+        )
+    ]
+    if after.subscription == "ended":
+        told.append(
+            SubscriptionEnded(
+                tenant_id=after.tenant_id,
+                version=after.version,
+                ended_at=now,
+                reason=after.subscription_reason,
+            )
+        )
+    elif step == "reinstate":
+        told.append(
+            SubscriptionReinstated(
+                tenant_id=after.tenant_id,
+                version=after.version,
+                reinstated_at=now,
+                reason=after.subscription_reason,
+            )
+        )
+    return told
 
 
 async def check_recovery(conn: Connection, tenant_id: UUID) -> Tenant:

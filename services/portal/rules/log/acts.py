@@ -486,6 +486,15 @@ class DeadlineExtended(Act):
 
 
 @dataclass(frozen=True)
+class MaintenanceSet(Act):
+    """Until which day the backup software is maintained; "" where nothing depends on it."""
+
+    code = "maintenance-set"
+    until: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class GrowthBlocked(Act):
     """An operator stopped a client's growth."""
 
@@ -498,6 +507,77 @@ class GrowthUnblocked(Act):
     """An operator let a client grow again."""
 
     code = "growth-unblocked"
+    reason: str
+
+
+@dataclass(frozen=True)
+class _OfDocument(Act):
+    """Something about one version of a document that clients accept."""
+
+    document: str
+    version: str
+
+
+@dataclass(frozen=True)
+class DocumentPublished(_OfDocument):
+    """A version that clients are asked to accept."""
+
+    code = "document-published"
+
+
+@dataclass(frozen=True)
+class DocumentsListed(Act):
+    """Every version that was published, by an operator."""
+
+    code = "documents-listed"
+
+
+@dataclass(frozen=True)
+class AcceptancesListed(_OfDocument):
+    """Who accepted a version, by an operator."""
+
+    code = "acceptances-listed"
+
+
+@dataclass(frozen=True)
+class DocumentsViewed(Act):
+    """The documents that a client is asked to accept, or accepted."""
+
+    code = "documents-viewed"
+
+
+@dataclass(frozen=True)
+class DocumentAccepted(_OfDocument):
+    """An administrator accepted a version for their company."""
+
+    code = "document-accepted"
+
+
+@dataclass(frozen=True)
+class ParkedListed(Act):
+    """Events that wait for a person in some service's inbox."""
+
+    code = "parked-listed"
+    events: int
+
+
+@dataclass(frozen=True)
+class ParkedViewed(Act):
+    """One such event, with its error."""
+
+    code = "parked-viewed"
+    service: str
+    event: str
+
+
+@dataclass(frozen=True)
+class ParkedDecided(Act):
+    """One such event is to be handled again, or dropped."""
+
+    code = "parked-decided"
+    service: str
+    event: str
+    decision: Literal["replay", "drop"]
     reason: str
 
 
@@ -563,6 +643,15 @@ ACTS: tuple[type[Act], ...] = (
     DeadlineExtended,
     GrowthBlocked,
     GrowthUnblocked,
+    MaintenanceSet,
+    DocumentPublished,
+    DocumentsListed,
+    AcceptancesListed,
+    DocumentsViewed,
+    DocumentAccepted,
+    ParkedListed,
+    ParkedViewed,
+    ParkedDecided,
     OperatorTokenInstalled,
 )
 """Every act there is; pages and exports have a sentence for each."""

@@ -9,10 +9,12 @@ from services.reporting.mail.letters import (
     called,
     damage,
     digest,
+    document,
     held,
     hotline,
     invitation,
     links,
+    maintenance,
     morning,
     order,
     overage,
@@ -20,6 +22,7 @@ from services.reporting.mail.letters import (
     recipients,
     recovered,
     report,
+    subscription,
     undeliverable,
 )
 from services.reporting.mail.letters.kinds import Kind, Letter
@@ -32,10 +35,12 @@ __all__ = [
     "called",
     "damage",
     "digest",
+    "document",
     "held",
     "hotline",
     "invitation",
     "links",
+    "maintenance",
     "morning",
     "order",
     "overage",
@@ -43,6 +48,7 @@ __all__ = [
     "recipients",
     "recovered",
     "report",
+    "subscription",
     "undeliverable",
 ]
 
@@ -64,5 +70,8 @@ KINDS: dict[str, Kind[Any]] = {
         approached.KIND,
         overage.KIND,
         called.KIND,
+        subscription.KIND,
+        maintenance.KIND,
+        document.KIND,
     )
 }

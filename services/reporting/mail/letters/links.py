@@ -17,6 +17,11 @@ def link_recipients(portal_url: str, plan_id: UUID) -> str:
     return f"{link_plan(portal_url, plan_id)}/recipients"
 
 
+def link_documents(portal_url: str) -> str:
+    """Returns where an administrator reads and accepts documents."""
+    return f"{portal_url.rstrip('/')}/documents"
+
+
 def link_invitation(portal_url: str, token: str) -> str:
     """Returns where somebody accepts a client's reports, or declines them."""
     return f"{portal_url.rstrip('/')}/invitations/{token}"

@@ -27,7 +27,7 @@ class RecipientsFacts:
 
 def choose(facts: RecipientsFacts) -> Iterable[Addressee]:
     """The client's administrators."""
-    return [Addressee(one.email, one.name, one.locale) for one in facts.tenant.administrators]
+    return rules.mails.address_administrators(facts.tenant.administrators)
 
 
 def write(facts: RecipientsFacts, addressee: Addressee, shown: int) -> Letter:

@@ -1,0 +1,5 @@
+"""`coffre`: what the provider's operators do from a terminal, by the portal's JSON API alone."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
