@@ -14,6 +14,7 @@ from libs.shared.events import (
     OverageReminded,
     OverageTold,
     PlanDeclared,
+    ReductionApplied,
     ReportSent,
     ReportUndeliverable,
     RunFinished,
@@ -89,6 +90,10 @@ async def on_versions_expired(conn: Connection, event: VersionsExpired) -> None:
     )
 
 
+async def on_reduction_applied(conn: Connection, event: ReductionApplied) -> None:
+    await store.reductions.put_applied(conn, event)
+
+
 HANDLERS: Handlers = {
     AgentEnrolled: on_agent_enrolled,
     PlanDeclared: on_plan_declared,
@@ -105,4 +110,5 @@ HANDLERS: Handlers = {
     ReportUndeliverable: on_report_undeliverable,
     DestructionScheduled: on_destruction_scheduled,
     VersionsExpired: on_versions_expired,
+    ReductionApplied: on_reduction_applied,
 }

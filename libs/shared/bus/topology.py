@@ -39,6 +39,7 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.ExpiryHeld,
         events.StorageDamaged,
         events.DestructionScheduled,
+        events.ReductionApplied,
     ),
     "portal": (
         events.TenantChanged,
@@ -53,6 +54,8 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.OrderConfirmed,
         events.OverageAnswered,
         events.OverageDecided,
+        events.ReductionOrdered,
+        events.ReductionWithdrawn,
     ),
 }
 
@@ -98,6 +101,8 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.SubscriptionEnded,
         events.SubscriptionReinstated,
         events.RunFinished,
+        events.ReductionOrdered,
+        events.ReductionWithdrawn,
     ),
     "portal": (
         events.AgentEnrolled,
@@ -115,6 +120,7 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.ReportUndeliverable,
         events.DestructionScheduled,
         events.VersionsExpired,
+        events.ReductionApplied,
     ),
 }
 

@@ -11,6 +11,7 @@ from services.portal.api import (
     overages,
     people,
     recipients,
+    reductions,
     restore,
     runs,
     users,
@@ -38,3 +39,5 @@ for part in (
     searching,
 ):
     router.include_router(part.router)
+for routes in (reductions.router, reductions.operators):
+    router.include_router(routes)

@@ -25,3 +25,7 @@ __all__ = [
     "recipients",
     "users",
 ]
+__all__ = ["clients", "files", "guesses", "log", "orders", "people", "recipients", "users"]
+from services.portal.rules import clients, files, guesses, log, people, recipients, reductions
+
+__all__ = ["clients", "files", "guesses", "log", "people", "recipients", "reductions"]

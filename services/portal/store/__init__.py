@@ -12,6 +12,9 @@ from services.portal.store import (
     overages,
     people,
     recipients,
+    people,
+    recipients,
+    reductions,
     runs,
 )
 
@@ -25,5 +28,8 @@ __all__ = [
     "overages",
     "people",
     "recipients",
+    "people",
+    "recipients",
+    "reductions",
     "runs",
 ]
