@@ -310,6 +310,7 @@ ACTING: dict[Route, tuple[Call, list[Left]]] = {
     ("DELETE", "/api/v1/users/{user_id}"): (
         lambda w: change_user(w, "DELETE"),
         own(acts.UserClosed),
+    ),
     ("GET", "/volume"): (lambda w: w.get(w.page, "/volume"), own(acts.VolumeViewed)),
     ("GET", "/volume/preview"): (
         lambda w: w.get(w.page, "/volume/preview?what=plan&plan={plan}"),

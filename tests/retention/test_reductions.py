@@ -280,3 +280,18 @@ async def test_a_run_that_uses_the_same_pack_lifts_no_more_than_it_needs(client:
     assert await check_volume(client) == less
     await copy_anew(client, plan, {b"old/a": [A], **KEEP})
     assert less < await check_volume(client) < whole
+
+
+async def test_what_comes_back_brings_nothing_with_it_that_is_dropped_still(
+    client: Client,
+) -> None:
+    """One pack was condemned for two reductions; one of them is taken back."""
+    plan, other = await client.plan(), await client.plan("mails")
+    await copy_anew(client, other, {b"b": [B], **OLD})
+    await copy_anew(client, plan, {b"a": [A]})
+    first = await order(client, plan)
+    await order(client, other)
+    assert await check_volume(client) == 0
+    await take_back(client, first)
+    await check_volume(client)
+    assert await restore(client, plan, 1) == {b"a": A}

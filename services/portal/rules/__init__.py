@@ -11,6 +11,9 @@ from services.portal.rules import (
     overages,
     people,
     recipients,
+    people,
+    recipients,
+    reductions,
     users,
 )
 
@@ -29,3 +32,8 @@ __all__ = ["clients", "files", "guesses", "log", "orders", "people", "recipients
 from services.portal.rules import clients, files, guesses, log, people, recipients, reductions
 
 __all__ = ["clients", "files", "guesses", "log", "people", "recipients", "reductions"]
+    "people",
+    "recipients",
+    "reductions",
+    "users",
+]

@@ -12,8 +12,6 @@ from services.portal.store import (
     overages,
     people,
     recipients,
-    people,
-    recipients,
     reductions,
     runs,
 )
@@ -26,8 +24,6 @@ __all__ = [
     "machines",
     "orders",
     "overages",
-    "people",
-    "recipients",
     "people",
     "recipients",
     "reductions",

@@ -54,9 +54,8 @@ class Usage:
 
     @property
     def is_shared(self) -> bool:
-        """Whether it stays, and some of it counts no more, or did so until now."""
-        is_concerned = bool(self.dropped_bytes or self.discount_bytes)
-        return is_concerned and bool(self.needed_bytes) and self.condemned_at is None
+        """Whether it stays, or comes back, and some of it counts no more, or did so until now."""
+        return bool(self.needed_bytes and (self.dropped_bytes or self.discount_bytes))
 
     @property
     def payload_bytes(self) -> int:
