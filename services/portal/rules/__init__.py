@@ -11,8 +11,6 @@ from services.portal.rules import (
     overages,
     people,
     recipients,
-    people,
-    recipients,
     reductions,
     users,
 )
@@ -24,14 +22,6 @@ __all__ = [
     "log",
     "orders",
     "overages",
-    "people",
-    "recipients",
-    "users",
-]
-__all__ = ["clients", "files", "guesses", "log", "orders", "people", "recipients", "users"]
-from services.portal.rules import clients, files, guesses, log, people, recipients, reductions
-
-__all__ = ["clients", "files", "guesses", "log", "people", "recipients", "reductions"]
     "people",
     "recipients",
     "reductions",
