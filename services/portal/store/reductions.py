@@ -19,6 +19,10 @@ _COLUMNS = """reduction_id, plan_id, plan_name, what, folder, before, ordered_by
     state, freed_bytes, undo_until"""
 
 
+_LONG_SECONDS = 125.0
+"""The driver's time-out for a preview; the server's is a little shorter."""
+
+
 @dataclass(frozen=True)
 class Fill:
     """A folder with all below it: current files, their sizes, and what only it needs."""
@@ -61,11 +65,14 @@ async def find_fill(conn: Connection, tenant_id: UUID, folder_id: int) -> Fill |
 
 
 async def plan_by_hashes(conn: Connection) -> None:
-    """Has what follows in this transaction join by hashes, whatever the statistics say."""
+    """Has what follows in this transaction join by hashes, whatever the statistics say.
+
+    And take its time: a client may have millions of versions.
+    """
     await conn.execute(
         """
         SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off;
-        SET LOCAL work_mem = '32MB'
+        SET LOCAL work_mem = '32MB'; SET LOCAL statement_timeout = '120s'
         """
     )
 
@@ -123,6 +130,7 @@ async def preview(
         plan_id,
         folder_id,
         oldest_kept,
+        timeout=_LONG_SECONDS,
     )
     assert row is not None
     return Preview(*row)
