@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,8 @@ def open_server(folder: Path) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _measure(admin_dsn: str, say: Say, versions: int, rounds: int) -> dict[str, Any]:
+async def open_database(admin_dsn: str, services: Sequence[str]) -> Callable[[str], str]:
+    """Makes the database with what these services need; returns what gives a role's address."""
     passwords = {role: secrets.token_hex(16) for role in database.ROLES}
     await database.bootstrap(admin_dsn, "coffre", passwords)
     server = admin_dsn.rpartition("@")[2].partition("/")[0]
@@ -91,7 +92,13 @@ async def _measure(admin_dsn: str, say: Say, versions: int, rounds: int) -> dict
     def dsn(role: str) -> str:
         return f"postgresql://{role}:{passwords[role]}@{server}/coffre"
 
-    await database.migrate(dsn("coffre_owner"), "ingest")
+    for service in services:
+        await database.migrate(dsn("coffre_owner"), service)
+    return dsn
+
+
+async def _measure(admin_dsn: str, say: Say, versions: int, rounds: int) -> dict[str, Any]:
+    dsn = await open_database(admin_dsn, ("ingest",))
     admin = await asyncpg.connect(admin_dsn.rpartition("/")[0] + "/coffre")
     tenant_id = uuid4()
     begun = time.perf_counter()

@@ -33,7 +33,9 @@ def start(job: Job) -> Path | None:
         _take_up(job, started.chunk_key)
     if started.parent is None:
         return None
-    if known_file is not None and started.parent == parent:
+    if started.list_anew:
+        job.teller.say("Copies of this plan were dropped in the portal: what is here comes anew.")
+    elif known_file is not None and started.parent == parent:
         if started.parent_run_id in (None, job.remembered.run_id):
             return known_file
         job.warn(FOREIGN)

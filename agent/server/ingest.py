@@ -38,6 +38,7 @@ class StartedRun:
     growth_left_bytes: how much more the tenant may store; None where nothing limits it.
     parent_run_id: the id of the parent; None where the server does not tell.
     clock_ahead_seconds: how far our clock is before the server's; None where it does not tell.
+    list_anew: some of the parent was dropped by its client, and is to be sent again.
     chunk_key: the tenant's present one in hexadecimal, where ours is another; else None.
     wanted_chunks: chunks that were damaged in the store; whoever has some sends them again.
     """
@@ -52,6 +53,7 @@ class StartedRun:
     clock_ahead_seconds: float | None = None
     wanted_chunks: tuple[bytes, ...] = ()
     chunk_key: str | None = None
+    list_anew: bool = False
 
 
 class Ingest:
@@ -108,6 +110,7 @@ class Ingest:
             _clock_ahead_seconds(answer.headers.get("Date")),
             tuple(map(bytes.fromhex, told.get("wanted_chunks", ()))),
             told.get("chunk_key"),
+            told.get("list_anew", False),
         )
 
     def missing(self, run_id: str, chunk_ids: list[bytes]) -> list[bool]:

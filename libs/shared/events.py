@@ -565,6 +565,50 @@ class StorageDamaged(Event):
     found_at: datetime
 
 
+# --- reductions (portal, retention) -------------------------------------------------------------
+
+
+@event("reduction.ordered.v1")
+class ReductionOrdered(Event):
+    """Somebody who may wants copies dropped before they expire.
+
+    what: all copies of a plan, those of a `folder` of it (its path's bytes in base64), or its
+    versions that are superseded, and its restore points, from before a moment.
+    """
+
+    reduction_id: UUID
+    version: int
+    what: Literal["plan", "folder", "older"]
+    plan_id: UUID
+    folder: str | None
+    before: datetime | None
+    by: str
+    ordered_at: datetime
+
+
+@event("reduction.withdrawn.v1")
+class ReductionWithdrawn(Event):
+    """What was to be dropped is to be kept after all, where that is still possible."""
+
+    reduction_id: UUID
+    by: str
+    withdrawn_at: datetime
+
+
+@event("reduction.applied.v1")
+class ReductionApplied(Event):
+    """How far a reduction came: its copies count no more, count again, or are gone for good.
+
+    freed_bytes: how much less was stored by it; undo_until: until when it can be taken back, None
+    where it never took effect.
+    """
+
+    reduction_id: UUID
+    state: Literal["applied", "withdrawn", "collected"]
+    freed_bytes: int
+    undo_until: datetime | None
+
+
 # --- destruction (retention) --------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from libs.shared.events import (
     OverageTold,
     ParkedSettled,
     PlanDeclared,
+    ReductionApplied,
     ReportSent,
     ReportUndeliverable,
     RunFinished,
@@ -99,6 +100,10 @@ async def on_parked_settled(conn: Connection, event: ParkedSettled) -> None:
     await store.parked.settle(conn, event.service, event.event_id, event.settled_at)
 
 
+async def on_reduction_applied(conn: Connection, event: ReductionApplied) -> None:
+    await store.reductions.put_applied(conn, event)
+
+
 HANDLERS: Handlers = {
     AgentEnrolled: on_agent_enrolled,
     PlanDeclared: on_plan_declared,
@@ -117,4 +122,5 @@ HANDLERS: Handlers = {
     VersionsExpired: on_versions_expired,
     EventParked: on_event_parked,
     ParkedSettled: on_parked_settled,
+    ReductionApplied: on_reduction_applied,
 }

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+
 from libs.shared import clock, logs, outbox
 from libs.shared.database import Connection
 from libs.shared.events import (
     DestructionScheduled,
+    ReductionOrdered,
+    ReductionWithdrawn,
     RunFinished,
     SubscriptionEnded,
     SubscriptionReinstated,
@@ -52,9 +56,35 @@ async def on_run_finished(conn: Connection, event: RunFinished) -> None:
         await actions.expiry.judge_run(conn, event.tenant_id, event.plan_id, window, now)
 
 
+async def on_reduction_ordered(conn: Connection, event: ReductionOrdered) -> None:
+    order = rules.reductions.Reduction(
+        tenant_id=event.tenant_id,
+        reduction_id=event.reduction_id,
+        plan_id=event.plan_id,
+        what=event.what,
+        folder=None if event.folder is None else base64.b64decode(event.folder),
+        before=event.before,
+        state="ordered",
+        undo_until=None,
+    )
+    if await store.reductions.put(conn, order, event.by, event.ordered_at):
+        logs.get().info(
+            "reduction.ordered",
+            tenant_id=str(event.tenant_id),
+            reduction_id=str(event.reduction_id),
+            what=event.what,
+        )
+
+
+async def on_reduction_withdrawn(conn: Connection, event: ReductionWithdrawn) -> None:
+    await actions.reductions.withdraw(conn, event.tenant_id, event.reduction_id)
+
+
 HANDLERS: Handlers = {
     TenantChanged: on_tenant_changed,
     SubscriptionEnded: on_subscription_ended,
     SubscriptionReinstated: on_subscription_reinstated,
     RunFinished: on_run_finished,
+    ReductionOrdered: on_reduction_ordered,
+    ReductionWithdrawn: on_reduction_withdrawn,
 }

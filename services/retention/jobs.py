@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from typing import TypeVar
+from uuid import UUID
 
 from prometheus_client import Counter, Gauge
 
@@ -44,7 +45,7 @@ async def collect(resources: Resources) -> None:
     each = _EachTenant("collect")
     for tenant in await _list_tenants(resources):
         now = await timekeeping.check_time(resources.pool, resources.objects.date)
-        await each.attempt(tenant, _collect(resources, tenant, now))
+        await each.attempt(tenant.tenant_id, _collect(resources, tenant, now))
     each.check()
 
 
@@ -52,6 +53,7 @@ async def _collect(resources: Resources, tenant: store.tenants.Tenant, now: date
     EXPIRED.inc(await actions.expiry.expire_tenant(resources, tenant, now))
     if not rules.expiry.is_alive(tenant.subscription):
         return
+    await actions.reductions.collect(resources, tenant.tenant_id, now)
     done = await actions.collection.tenant.collect_tenant(resources, tenant.tenant_id, now)
     for name in ("condemned", "resurrected", "deleted", "repacked"):
         PACKS.labels(name).inc(getattr(done, name))
@@ -60,6 +62,34 @@ async def _collect(resources: Resources, tenant: store.tenants.Tenant, now: date
         await actions.collection.strays.sweep_strays(resources, tenant.tenant_id, now, store_now)
     )
     PARTS.inc(await actions.parts.sweep_parts(resources, tenant.tenant_id, now, store_now))
+
+
+async def reduce(resources: Resources) -> int:
+    """Drops what clients ordered, or takes it back; returns how many reductions."""
+    async with database.acquire(resources.pool) as conn:
+        waiting = await store.reductions.list_uncounted(conn)
+    each = _EachTenant("reduce")
+    done = [await each.attempt(one.tenant_id, _reduce(resources, one)) for one in waiting]
+    each.check()
+    return sum(one is not None for one in done)
+
+
+async def _reduce(resources: Resources, reduction: rules.reductions.Reduction) -> int:
+    await actions.reductions.carry_out(resources, reduction)
+    return await actions.fills.measure_tenant(resources, reduction.tenant_id, clock.now())
+
+
+async def count_fills(resources: Resources) -> int:
+    """Counts what fills the volumes that changed; returns of how many clients."""
+    async with database.acquire(resources.pool) as conn:
+        due = await store.fills.list_due(conn, clock.now())
+    each = _EachTenant("count_fills")
+    done = [
+        await each.attempt(one, actions.fills.measure_tenant(resources, one, clock.now()))
+        for one in due
+    ]
+    each.check()
+    return sum(one is not None for one in done)
 
 
 async def scrub(resources: Resources) -> int:
@@ -74,7 +104,7 @@ async def scrub(resources: Resources) -> int:
     for tenant in await _list_tenants(resources):
         began = time.monotonic()
         doing = actions.scrubbing.scrub_tenant(resources, tenant.tenant_id, before, clock.now())
-        done = await each.attempt(tenant, doing)
+        done = await each.attempt(tenant.tenant_id, doing)
         if done is not None and done.packs:
             packs += done.packs
             SCRUBBED.inc(done.read_bytes)
@@ -89,7 +119,7 @@ async def prove(resources: Resources) -> None:
     each = _EachTenant("prove")
     unproven = 0
     for tenant in await _list_tenants(resources):
-        found = await each.attempt(tenant, _prove(resources, tenant))
+        found = await each.attempt(tenant.tenant_id, _prove(resources, tenant))
         unproven += found or 0
     UNPROVEN.set(unproven)
     each.check()
@@ -125,9 +155,9 @@ class _EachTenant:
         self._passed = 0
         self._outage: Unavailable | None = None
 
-    async def attempt(self, tenant: store.tenants.Tenant, doing: Awaitable[T]) -> T | None:
+    async def attempt(self, tenant_id: UUID, doing: Awaitable[T]) -> T | None:
         """Does one tenant's part."""
-        log = logs.get().bind(tenant_id=str(tenant.tenant_id))
+        log = logs.get().bind(tenant_id=str(tenant_id))
         try:
             done = await doing
         except (Unavailable, actions.collection.packs.MarkOutdated) as trouble:
@@ -151,6 +181,8 @@ class _EachTenant:
 
 JOBS: Jobs[Resources] = [
     Job("collect", lambda resources: resources.rhythm.collect_every, collect, leader=True),
+    Job("reduce", timedelta(seconds=2), reduce, leader=True),
+    Job("count_fills", timedelta(seconds=5), count_fills, leader=True),
     Job("scrub", timedelta(minutes=1), scrub, leader=True),
     Job("prove", timedelta(days=1), prove, leader=True),
     Job("measure_storage", timedelta(minutes=1), measure_storage),

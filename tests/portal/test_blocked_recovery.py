@@ -13,6 +13,7 @@ import pytest
 from services.portal.__main__ import build
 from tests.portal import builder
 from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD, PASSWORD, Portal
+from tests.portal.dropping import count_fills
 from tests.portal.test_pages import browser, sign_in
 from tests.portal.test_search import Settle, settle
 from tests.routes import Route, list_routes
@@ -34,6 +35,12 @@ READING: dict[Route, str] = {
     ("GET", API + "/archive"): "?path=srv",
     ("GET", API + "/manifest"): "",
     ("POST", API + "/chunks"): "",
+    ("GET", "/volume"): "?plan={plan}&path=srv",
+    ("GET", "/volume/preview"): "?what=folder&plan={plan}&path=srv/salaires-2026-anciens",
+    ("GET", "/api/v1/volume"): "?plan={plan}&path=srv",
+    ("GET", "/api/v1/reductions"): "",
+    ("GET", "/api/v1/tenants/{tenant_id}/volume"): "?plan={plan}&path=srv",
+    ("GET", "/api/v1/tenants/{tenant_id}/reductions"): "",
 }
 """What reads files or their names, each with what it is asked for."""
 
@@ -75,6 +82,14 @@ POST /api/v1/tenants/{tenant_id}/quota/block
 POST /api/v1/tenants/{tenant_id}/quota/unblock
 GET /clients
 GET /clients/{tenant_id}
+POST /volume/reductions
+POST /volume/reductions/{reduction_id}/withdraw
+POST /api/v1/reductions
+POST /api/v1/reductions/preview
+POST /api/v1/reductions/{reduction_id}/withdraw
+POST /api/v1/tenants/{tenant_id}/reductions
+POST /api/v1/tenants/{tenant_id}/reductions/preview
+POST /api/v1/tenants/{tenant_id}/reductions/{reduction_id}/withdraw
 POST /clients/{tenant_id}/{step}
 POST /clients/{tenant_id}/enrolments
 POST /clients/{tenant_id}/agents/{agent_id}/revoke
@@ -179,6 +194,7 @@ class Readers:
             who = self.api if path.startswith("/api/") else self.page
         own = {"plan": self.client.plan_id, "tenant_id": self.client.tenant_id, "number": 1}
         address = path.format_map(defaultdict(lambda: "x", own))
+        query = query.format(plan=self.client.plan_id)
         return await who.request(
             method, address + query, content=self.chunks if method == "POST" else None
         )
@@ -187,8 +203,15 @@ class Readers:
 @pytest.fixture
 async def readers(portal: Portal, settle: Settle) -> AsyncIterator[Readers]:
     client = await builder.open_client(portal)
-    await client.commit({b"srv/" + NAME: builder.text(CONTENT)})
+    archive = b"srv/" + NAME + b"-anciens"
+    await client.commit(
+        {b"srv/" + NAME: builder.text(CONTENT), archive + b"/a": builder.text(b"archives")}
+    )
     await client.add_run(1)
+    await count_fills(portal)
+    async with portal.client(client.token) as api:
+        wish = {"what": "folder", "plan": str(client.plan_id), "folder": archive.decode()}
+        assert (await api.post("/api/v1/reductions", json=wish)).status_code == 202
     await settle()
     rows = await portal.admin.fetch(
         'SELECT chunk_id, pack_no, "offset", length, size, encoding FROM catalogue.chunks'

@@ -43,6 +43,15 @@ OTHERS = {
     ("POST", "/api/v1/documents/{document}/{version}/accept"),
     ("GET", "/documents"),
     ("POST", "/documents/{document}/{version}"),
+    ("GET", "/api/v1/volume"),  # these nine in test_reductions
+    ("GET", "/api/v1/reductions"),
+    ("POST", "/api/v1/reductions"),
+    ("POST", "/api/v1/reductions/preview"),
+    ("POST", "/api/v1/reductions/{reduction_id}/withdraw"),
+    ("GET", "/volume"),
+    ("GET", "/volume/preview"),
+    ("POST", "/volume/reductions"),
+    ("POST", "/volume/reductions/{reduction_id}/withdraw"),
     ("GET", "/invitations/{token}"),
     ("POST", "/invitations/{token}"),
     ("GET", "/api/v1/orders"),  # these six in test_orders: they name nobody

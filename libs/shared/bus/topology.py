@@ -45,6 +45,7 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.StorageDamaged,
         events.DestructionScheduled,
         *_OF_ALL,
+        events.ReductionApplied,
     ),
     "portal": (
         events.TenantChanged,
@@ -64,6 +65,8 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.OverageDecided,
         events.ParkedDecided,
         *_OF_ALL,
+        events.ReductionOrdered,
+        events.ReductionWithdrawn,
     ),
 }
 
@@ -116,6 +119,8 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.SubscriptionReinstated,
         events.RunFinished,
         events.ParkedDecided,
+        events.ReductionOrdered,
+        events.ReductionWithdrawn,
     ),
     "portal": (
         events.AgentEnrolled,
@@ -136,6 +141,7 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.EventParked,
         events.ParkedSettled,
         events.ParkedDecided,
+        events.ReductionApplied,
     ),
 }
 

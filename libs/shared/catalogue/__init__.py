@@ -16,6 +16,7 @@ from libs.shared.catalogue.packs import add_pack, is_being_removed
 from libs.shared.catalogue.reading import (
     find_entry,
     find_folder,
+    find_oldest_kept,
     find_plan,
     list_folder,
     list_runs,
@@ -74,6 +75,7 @@ __all__ = [
     "digest_at",
     "find_entry",
     "find_folder",
+    "find_oldest_kept",
     "find_paths",
     "find_plan",
     "is_being_removed",

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from libs.shared.catalogue.reading import find_folder
-from libs.shared.catalogue.rows import LISTED_COLUMNS, ROW_FIELDS, EntryRow, split_path
+from libs.shared.catalogue.rows import (
+    LISTED_COLUMNS,
+    ROW_FIELDS,
+    EntryRow,
+    kept,
+    shown,
+    split_path,
+)
 
 if TYPE_CHECKING:
     from libs.shared.catalogue.rows import Link
@@ -17,10 +24,11 @@ NEWEST = 2**31 - 1
 
 # The restore points that still see a version: runs between may have failed, or be expired.
 LAST_POINT = (
-    "SELECT r.number, r.committed_at FROM catalogue.runs r WHERE r.tenant_id = $1"
+    "SELECT r.number, r.committed_at FROM catalogue.runs r WHERE r.tenant_id = $1"  # noqa: S608 - a constant
     " AND r.plan_id = $2 AND r.number >= v.first_run AND (v.last_run IS NULL"
-    " OR r.number <= v.last_run) ORDER BY r.number DESC LIMIT 1"
+    f" OR r.number <= v.last_run) AND {shown('r')} ORDER BY r.number DESC LIMIT 1"
 )
+_KEPT = kept("v")
 _FIRST_POINT = LAST_POINT.replace("DESC", "ASC")
 
 
@@ -76,6 +84,7 @@ async def list_versions(
         f" FROM catalogue.versions v CROSS JOIN LATERAL ({_FIRST_POINT}) b"
         f" CROSS JOIN LATERAL ({LAST_POINT}) e"
         " WHERE v.tenant_id = $1 AND v.folder_id = $3 AND v.name = $4 AND v.first_run < $5"
+        f" AND {_KEPT}"
         " ORDER BY v.first_run DESC LIMIT $6",
         tenant_id,
         plan_id,
@@ -100,7 +109,7 @@ async def list_folder_with_deleted(
     rows = await conn.fetch(
         f"SELECT v.*, e.number, e.committed_at FROM (SELECT DISTINCT ON (v.name) {LISTED_COLUMNS}"  # noqa: S608 - constants
         " FROM catalogue.versions v"
-        " WHERE v.tenant_id = $1 AND v.folder_id = $3 AND v.first_run <= $4"
+        f" WHERE v.tenant_id = $1 AND v.folder_id = $3 AND v.first_run <= $4 AND {_KEPT}"
         " ORDER BY v.name, v.first_run DESC) v"
         f" LEFT JOIN LATERAL ({LAST_POINT}) e ON v.last_run < $4"
         " WHERE v.last_run IS NULL OR v.last_run >= $4 OR e.number IS NOT NULL"

@@ -15,11 +15,16 @@ from libs.shared.catalogue.rows import (
     EntryRow,
     Plan,
     RestorePoint,
+    kept,
+    shown,
     split_path,
 )
 
 if TYPE_CHECKING:
     from libs.shared.catalogue.rows import Link
+
+
+_KEPT, _SHOWN = kept("v"), shown("r")
 
 
 async def find_plan(conn: Link, tenant_id: UUID, plan_id: UUID) -> Plan | None:
@@ -33,13 +38,20 @@ async def find_plan(conn: Link, tenant_id: UUID, plan_id: UUID) -> Plan | None:
     return Plan(**row) if row else None
 
 
-async def list_runs(conn: Link, tenant_id: UUID, plan_id: UUID) -> list[RestorePoint]:
-    """Returns the plan's restore points, newest first."""
+async def list_runs(
+    conn: Link, tenant_id: UUID, plan_id: UUID, *, hidden: bool = False
+) -> list[RestorePoint]:
+    """Returns the plan's restore points, newest first.
+
+    hidden: with those that a reduction hides.
+    """
     rows = await conn.fetch(
-        "SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected,"
-        " sealed FROM catalogue.runs WHERE tenant_id = $1 AND plan_id = $2 ORDER BY number DESC",
+        "SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected,"  # noqa: S608 - a constant
+        " sealed FROM catalogue.runs r WHERE tenant_id = $1 AND plan_id = $2"
+        f" AND ($3 OR {_SHOWN}) ORDER BY number DESC",
         tenant_id,
         plan_id,
+        hidden,
     )
     return [RestorePoint(**row) for row in rows]
 
@@ -49,9 +61,9 @@ async def resolve_run(
 ) -> RestorePoint | None:
     """Returns the restore point of that number, or the newest; None if there is none."""
     row = await conn.fetchrow(
-        "SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected,"
-        " sealed FROM catalogue.runs WHERE tenant_id = $1 AND plan_id = $2"
-        " AND ($3::integer IS NULL OR number = $3) ORDER BY number DESC LIMIT 1",
+        "SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected,"  # noqa: S608 - a constant
+        " sealed FROM catalogue.runs r WHERE tenant_id = $1 AND plan_id = $2"
+        f" AND ($3::integer IS NULL OR number = $3) AND {_SHOWN} ORDER BY number DESC LIMIT 1",
         tenant_id,
         plan_id,
         number,
@@ -64,14 +76,44 @@ async def resolve_run_at(
 ) -> RestorePoint | None:
     """Returns the last restore point that is not later than a moment; None if there is none."""
     row = await conn.fetchrow(
-        "SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected,"
-        " sealed FROM catalogue.runs WHERE tenant_id = $1 AND plan_id = $2 AND committed_at <= $3"
-        " ORDER BY number DESC LIMIT 1",
+        "SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected,"  # noqa: S608 - a constant
+        " sealed FROM catalogue.runs r WHERE tenant_id = $1 AND plan_id = $2 AND committed_at <= $3"
+        f" AND {_SHOWN} ORDER BY number DESC LIMIT 1",
         tenant_id,
         plan_id,
         at,
     )
     return RestorePoint(**row) if row else None
+
+
+async def find_oldest_kept(
+    conn: Link, tenant_id: UUID, plan_id: UUID, cutoff: datetime
+) -> int | None:
+    """Returns the restore point that was the newest at the cutoff; None if there was none.
+
+    No later one may come before an earlier one in time: a run that was committed while some
+    clock was wrong keeps back what it and its followers superseded.
+    """
+    number: int | None = await conn.fetchval(
+        "SELECT max(number) FROM catalogue.runs WHERE tenant_id = $1 AND plan_id = $2"
+        " AND number < coalesce((SELECT min(number) FROM catalogue.runs"
+        " WHERE tenant_id = $1 AND plan_id = $2 AND committed_at > $3), 2147483647)",
+        tenant_id,
+        plan_id,
+        cutoff,
+    )
+    return number
+
+
+async def list_reductions(conn: Link, tenant_id: UUID, plan_id: UUID) -> list[UUID]:
+    """Returns the reductions of a plan that are in effect."""
+    rows = await conn.fetch(
+        "SELECT reduction_id FROM catalogue.reductions"
+        " WHERE tenant_id = $1 AND plan_id = $2 AND state <> 'withdrawn'",
+        tenant_id,
+        plan_id,
+    )
+    return [row[0] for row in rows]
 
 
 async def find_folder(conn: Link, tenant_id: UUID, plan_id: UUID, path: bytes) -> int | None:
@@ -105,7 +147,7 @@ async def list_folder(
     rows = await conn.fetch(
         f"SELECT {LISTED_COLUMNS} FROM catalogue.versions v"  # noqa: S608 - a constant
         " WHERE v.tenant_id = $1 AND v.folder_id = $2 AND v.first_run <= $3"
-        " AND (v.last_run IS NULL OR v.last_run >= $3) ORDER BY v.kind <> 'd', v.name",
+        f" AND (v.last_run IS NULL OR v.last_run >= $3) AND {_KEPT} ORDER BY v.kind <> 'd', v.name",
         tenant_id,
         folder_id,
         run_number,
@@ -126,7 +168,7 @@ async def find_entry(
     row = await conn.fetchrow(
         f"SELECT {ENTRY_COLUMNS} FROM catalogue.versions v"  # noqa: S608 - a constant
         " WHERE v.tenant_id = $1 AND v.folder_id = $2 AND v.name = $4 AND v.first_run <= $3"
-        " AND (v.last_run IS NULL OR v.last_run >= $3)",
+        f" AND (v.last_run IS NULL OR v.last_run >= $3) AND {_KEPT}",
         tenant_id,
         folder_id,
         run_number,

@@ -101,6 +101,28 @@ ROW_FIELDS = 13
 LISTED_COLUMNS = ENTRY_COLUMNS.replace("v.chunk_ids", "''::bytea AS chunk_ids")
 
 
+def kept(version: str, only: str = "") -> str:
+    """SQL for whether no reduction in effect dropped a version, by its alias.
+
+    only: an array of reductions; others don't count then.
+    """
+    among = f" AND x.reduction_id = ANY({only})" if only else ""
+    return (
+        "NOT EXISTS (SELECT FROM catalogue.dropped x"
+        f" WHERE x.tenant_id = {version}.tenant_id AND x.folder_id = {version}.folder_id"
+        f" AND ({version}.first_run <= x.begun_by OR {version}.last_run <= x.ended_by){among})"
+    )
+
+
+def shown(point: str) -> str:
+    """SQL for whether no reduction in effect hides a restore point, by its alias."""
+    return (
+        "NOT EXISTS (SELECT FROM catalogue.reductions y"
+        f" WHERE y.tenant_id = {point}.tenant_id AND y.plan_id = {point}.plan_id"
+        f" AND y.hides_through >= {point}.number AND y.state <> 'withdrawn')"
+    )
+
+
 def join_path(folder: bytes, name: bytes) -> bytes:
     """Returns the path of a name in a folder."""
     return folder + b"/" + name if folder else name

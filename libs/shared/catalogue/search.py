@@ -15,7 +15,7 @@ from uuid import UUID
 from libs.shared.catalogue import terms
 from libs.shared.catalogue.history import LAST_POINT
 from libs.shared.catalogue.reading import find_folder
-from libs.shared.catalogue.rows import LISTED_COLUMNS, EntryRow, join_path, split_path
+from libs.shared.catalogue.rows import LISTED_COLUMNS, EntryRow, join_path, kept, split_path
 
 if TYPE_CHECKING:
     from libs.shared.catalogue.rows import Link
@@ -233,7 +233,8 @@ async def _resolve(
         " AS k (plan_id, folder_id, name, number)"
         # LIMIT keeps these look-ups by key: no join can become of them.
         " CROSS JOIN LATERAL (SELECT * FROM catalogue.versions n WHERE n.tenant_id = $1"
-        "  AND n.folder_id = k.folder_id AND n.name = k.name ORDER BY n.first_run DESC LIMIT 1) v"
+        f"  AND n.folder_id = k.folder_id AND n.name = k.name AND {kept('n')}"
+        "  ORDER BY n.first_run DESC LIMIT 1) v"
         f" CROSS JOIN LATERAL ({LAST_POINT.replace('$2', 'k.plan_id')}) e"
         " WHERE $5::boolean IS NULL OR (v.last_run IS NOT NULL) = $5 ORDER BY k.number",
         tenant_id,

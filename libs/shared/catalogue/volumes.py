@@ -1,6 +1,7 @@
 """A tenant's volume: the one row of it, its changes with their event, and what it comes to.
 
-Stored are the bytes of all packs that are not condemned, protected the sizes of the files in the
+Stored are the bytes of all packs that are not condemned, but what only dropped versions need of
+them; protected the sizes of the files in the
 newest restore points.
 """
 
@@ -74,7 +75,7 @@ async def read_sums(conn: Connection, tenant_id: UUID) -> Sums | None:
     row = await conn.fetchrow(
         """
         SELECT v.stored_bytes, v.protected_bytes, v.sequence,
-               (SELECT coalesce(sum(p.object_bytes), 0) FROM catalogue.packs p
+               (SELECT coalesce(sum(p.object_bytes - p.dropped_bytes), 0) FROM catalogue.packs p
                 WHERE p.tenant_id = $1 AND p.state <> 'condemned')::bigint,
                (SELECT coalesce(sum(f.size), 0) FROM catalogue.versions f
                 WHERE f.tenant_id = $1 AND f.last_run IS NULL AND f.kind = 'f')::bigint

@@ -2,6 +2,7 @@
 
 Each batch is read in a transaction that the walker is told how to begin. They may be many short
 ones, so that a slow reader holds none: what a run saw never changes, so the batches fit together.
+What a reduction dropped is passed over by those that were in effect at the beginning.
 """
 
 from __future__ import annotations
@@ -14,19 +15,22 @@ from uuid import UUID
 
 from libs.shared import errors
 from libs.shared.catalogue.digests import find_digest
-from libs.shared.catalogue.reading import find_folder, resolve_run
+from libs.shared.catalogue.reading import find_folder, list_reductions
 from libs.shared.catalogue.rows import (
     ENTRY_COLUMNS,
     LISTED_COLUMNS,
     PROVEN_COLUMNS,
     EntryRow,
     join_path,
+    kept,
     split_path,
 )
 from libs.shared.entries import Entry
 from libs.shared.proofs import ENTRY_FIELDS, MODULUS, Prover, Unproven
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from libs.shared.catalogue.rows import Link
 
 T = TypeVar("T")
@@ -154,9 +158,16 @@ async def walk(
 
 
 async def _check_there(begin: Callable[[], AbstractAsyncContextManager[Link]], tree: Tree) -> None:
+    """That the restore point has not expired; one that a reduction hides by now is there still."""
     if tree.run_number is not None:
         async with begin() as conn:
-            if not await resolve_run(conn, tree.tenant_id, tree.plan_id, tree.run_number):
+            if not await conn.fetchval(
+                "SELECT true FROM catalogue.runs"
+                " WHERE tenant_id = $1 AND plan_id = $2 AND number = $3",
+                tree.tenant_id,
+                tree.plan_id,
+                tree.run_number,
+            ):
                 raise PointExpired(tree.run_number)
 
 
@@ -175,7 +186,9 @@ class _Walker(Generic[T]):
         self.batch: list[tuple[bytes, list[T]]] = []
         self._tree = tree
         self._make = columns.make
-        self._statement = _statement(columns.names, tree.run_number, is_proven=proof is not None)
+        self._dropped: list[UUID] = []
+        self._names = columns.names
+        self._statement = ""
         self._proof = proof
         self._in_order = in_order
         self._at_once = at_once
@@ -185,6 +198,14 @@ class _Walker(Generic[T]):
     async def start(self, conn: Link) -> None:
         """Finds the path: its own entry comes first."""
         tree = self._tree
+        if tree.run_number is not None:
+            self._dropped = await list_reductions(conn, tree.tenant_id, tree.plan_id)
+        self._statement = _statement(
+            self._names,
+            tree.run_number,
+            is_proven=self._proof is not None,
+            is_reduced=bool(self._dropped),
+        )
         *above, name = [b"", *split_path(tree.path)]
         path = b"/".join(above[1:])
         digest = self._proof.digest if self._proof else 0
@@ -257,6 +278,7 @@ class _Walker(Generic[T]):
             [folder.after[1] for folder in folders],
             limit,
             *pinned,
+            *([self._dropped] if self._dropped else []),
         )
         make, in_order = self._make, self._in_order
         prover = self._proof.prover if self._proof else None
@@ -266,13 +288,12 @@ class _Walker(Generic[T]):
                 place = row[0]
                 folder = folders[place - 1]
                 found, below, path = folder.found, folder.below, folder.path
-            entry = make(*row[5:])
             child_id = row[1]
             if prover is not None:
-                folder.sum += prover.entry(row[5 : 5 + ENTRY_FIELDS])
-                if child_id is not None:
-                    digest = prover.show(row[4])
-                    folder.sum += prover.folder(row[2], digest)
+                digest = _count(prover, folder, row)
+            if row[5]:
+                continue
+            entry = make(*row[6:])
             if child_id is None:
                 found.append(entry)
             elif in_order:
@@ -306,9 +327,19 @@ class _Walker(Generic[T]):
             parent.below.append(_Folder(folder_id, join_path(parent.path, name)))
 
 
-def _statement(columns: str, run_number: int | None, *, is_proven: bool) -> str:
+def _count(prover: Prover, folder: _Folder[T], row: Record) -> int:
+    """Adds a row to what its folder comes to; returns what it itself should, if it is one."""
+    folder.sum += prover.entry(row[6 : 6 + ENTRY_FIELDS])
+    if row[1] is None:
+        return 0
+    digest = prover.show(row[4])
+    folder.sum += prover.folder(row[2], digest)
+    return digest
+
+
+def _statement(columns: str, run_number: int | None, *, is_proven: bool, is_reduced: bool) -> str:
     child_id = digest = "NULL::bigint"
-    seen = ""
+    seen, dropped = "", "false"
     if run_number is not None:
         # Not a join: that would hash all of the plan's folders for these few.
         child_id = (
@@ -319,9 +350,11 @@ def _statement(columns: str, run_number: int | None, *, is_proven: bool) -> str:
         seen = " AND first_run <= $7 AND (last_run IS NULL OR last_run >= $7)"
         if is_proven:
             digest = find_digest(child_id, "$7")
+        if is_reduced:
+            dropped = f"NOT {kept('v', '$8::uuid[]')}"
     # A look-up for each folder: as one condition it would be read in the order of the key,
     # through all of a tenant's rows, as long as the statistics don't know the tenant.
-    return f"""SELECT k.place, {child_id}, v.name, v.first_run, {digest}, {columns}
+    return f"""SELECT k.place, {child_id}, v.name, v.first_run, {digest}, {dropped}, {columns}
         FROM unnest($2::bigint[], $3::bytea[], $4::integer[])
         WITH ORDINALITY AS k (folder_id, name, first_run, place) CROSS JOIN LATERAL (
           SELECT * FROM catalogue.versions WHERE tenant_id = $1 AND folder_id = k.folder_id

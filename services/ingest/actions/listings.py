@@ -12,7 +12,7 @@ from uuid import UUID
 from libs.shared import catalogue, entries, frames
 from libs.shared.entries import Entry
 from libs.shared.errors import NotFound
-from services.ingest import rules
+from services.ingest import rules, store
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
 
 _BATCH_BYTES = 4 * 1024 * 1024
@@ -32,8 +32,10 @@ async def list_entries(
         file = undo.enter_context(tempfile.TemporaryFile())
         async with resources.transaction(agent.tenant_id) as conn:
             plan = await catalogue.find_plan(conn, agent.tenant_id, plan_id)
-        if plan is None or plan.agent_id != agent.agent_id:
-            raise NotFound("plan")
+            if plan is None or plan.agent_id != agent.agent_id:
+                raise NotFound("plan")
+            # Before the list is read: what is dropped between is then told as well.
+            await store.reductions.put_told(conn, agent.tenant_id, plan_id)
         if plan.last_run is not None:
             tree = catalogue.Tree(agent.tenant_id, plan_id, plan.last_run)
             begin = partial(resources.transaction, agent.tenant_id)

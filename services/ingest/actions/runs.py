@@ -33,6 +33,7 @@ class Started:
     """What an agent is told of its new run.
 
     chunk_key: that of its client, in hexadecimal, where the agent named another one; else None.
+    list_anew: some of the newest restore point was dropped, and is to be sent again.
     """
 
     run_id: UUID
@@ -44,6 +45,7 @@ class Started:
     chunk_key: str | None
     growth_left_bytes: int | None
     wanted_chunks: list[str]
+    list_anew: bool
 
 
 async def start_run(
@@ -76,6 +78,7 @@ async def start_run(
         else:
             refusal = await _refuse_again(conn, agent, plan, run, estimated_new_bytes, now)
         volume = await volumes.read(conn, agent.tenant_id)
+        unsettled = await store.reductions.list_unsettled(conn, agent.tenant_id, plan_id)
         last_run, last_run_id = await store.plans.find_last_run(conn, agent.tenant_id, plan_id)
         wanted = await store.intake.packs.list_damaged_chunks(
             conn, agent.tenant_id, run.run_id.bytes, _WANTED_CHUNKS
@@ -94,6 +97,7 @@ async def start_run(
         keys.chunk_key.hex() if chunk_key_id not in (None, key_id) else None,
         rules.agents.growth_left(agent.ceiling_bytes, volume.stored_bytes),
         [chunk_id.hex() for chunk_id in wanted],
+        any(not one.is_withdrawn for one in unsettled),
     )
 
 

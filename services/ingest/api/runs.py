@@ -42,6 +42,8 @@ class Started(BaseModel):
     `chunk_key` is null unless the request named another key than that of `chunk_key_id`.
 
     `wanted_chunks` were damaged in the store: an agent that still has some sends them again.
+
+    `list_anew`: some of `parent` was dropped; compare with its list as it is now.
     """
 
     run_id: UUID
@@ -53,6 +55,7 @@ class Started(BaseModel):
     chunk_key: str | None
     growth_left_bytes: int | None
     wanted_chunks: list[str]
+    list_anew: bool
 
 
 class Stored(BaseModel):

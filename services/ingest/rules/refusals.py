@@ -259,6 +259,11 @@ class ParentOutdated(Refusal):
 
     @property
     def detail(self) -> str:
+        if self.parent == self.last_run:
+            return (
+                f"Some of restore point {self.parent} was dropped, or taken back, since its list "
+                "was read; start another run, and read the list anew."
+            )
         return (
             f"The run started from restore point {self.parent}, the newest is {self.last_run}; "
             "start another run from that one."

@@ -179,6 +179,8 @@ async def reopen_same(
         CROSS JOIN LATERAL (SELECT n.ctid, n.* FROM catalogue.versions n
         WHERE n.tenant_id = $1 AND n.folder_id = d.folder_id AND n.name = d.name
         AND n.first_run < $2 ORDER BY n.first_run DESC LIMIT 1) o WHERE o.last_run = $2 - 1
+        AND NOT EXISTS (SELECT FROM catalogue.dropped x WHERE x.tenant_id = $1
+            AND x.folder_id = o.folder_id AND o.first_run <= x.begun_by)
         AND (o.kind::text, o.mode, o.mtime_ns, o.uid, o.gid, o.size, o.target, o.chunk_ids)
             = (d.kind, d.mode, d.mtime_ns, d.uid, d.gid, d.size, d.target, d.chunk_ids)
         AND o.attributes_id IS NOT DISTINCT FROM d.attributes_id))

@@ -178,6 +178,8 @@ async def find_kept_folders(
         AND f.parent_id = k.parent_id AND f.name = k.name
         LEFT JOIN catalogue.versions v ON v.tenant_id = $1 AND v.folder_id = f.parent_id
         AND v.name = f.name AND v.last_run IS NULL AND v.kind = 'd'
+        AND NOT EXISTS (SELECT FROM catalogue.dropped x WHERE x.tenant_id = $1
+            AND x.folder_id = v.folder_id AND v.first_run <= x.begun_by)
         """,
         place.tenant_id,
         place.plan_id,

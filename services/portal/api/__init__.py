@@ -13,6 +13,7 @@ from services.portal.api import (
     parked,
     people,
     recipients,
+    reductions,
     restore,
     runs,
     users,
@@ -42,3 +43,5 @@ for part in (
     searching,
 ):
     router.include_router(part.router)
+for routes in (reductions.router, reductions.operators):
+    router.include_router(routes)

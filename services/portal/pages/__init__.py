@@ -17,11 +17,23 @@ from services.portal.pages import (
     packages,
     people,
     recipients,
+    reductions,
     runs,
 )
 
 router = APIRouter(include_in_schema=False)
-for part in (people, runs, recipients, orders, overages, documents, files, clients, packages):
+for part in (
+    people,
+    runs,
+    recipients,
+    orders,
+    overages,
+    documents,
+    files,
+    clients,
+    packages,
+    reductions,
+):
     router.include_router(part.router)
 
 _STATIC = Path(__file__).parents[1] / "static"

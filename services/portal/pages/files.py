@@ -67,7 +67,7 @@ async def show_files(
         plan=found.plan,
         place=place,
         points=found.points,
-        crumbs=_crumbs(place.path),
+        crumbs=names.crumbs(place.path),
         path_text=_as_field(place.path),
         deleted=deleted,
         entries=[_listed(place, one) for one in listed[:_ENTRIES_SHOWN]],
@@ -93,7 +93,7 @@ async def show_versions(
         plan=history.plan,
         path=history.path,
         name=names.display(names.last(history.path)),
-        crumbs=_crumbs(names.parent(history.path)),
+        crumbs=names.crumbs(names.parent(history.path)),
         versions=[_version(one) for one in history.versions],
         run=_run_with_folder(history),
         older=history.older,
@@ -189,15 +189,6 @@ def _as_field(path: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return text if text.isprintable() else None
-
-
-def _crumbs(path: bytes) -> list[tuple[str, str]]:
-    """(name to show, path for an address) of each folder on the way."""
-    resources = path.split(b"/") if path else []
-    return [
-        (names.display(part), names.quoted(b"/".join(resources[: depth + 1])))
-        for depth, part in enumerate(resources)
-    ]
 
 
 def _shown(entry: EntryRow, path: bytes) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from services.portal.rules import (
     overages,
     people,
     recipients,
+    reductions,
     users,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "overages",
     "people",
     "recipients",
+    "reductions",
     "users",
 ]

@@ -14,6 +14,7 @@ from services.portal.store import (
     parked,
     people,
     recipients,
+    reductions,
     runs,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "parked",
     "people",
     "recipients",
+    "reductions",
     "runs",
 ]

@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
-from services.retention.actions import audit, collection, expiry, parts, resources, scrubbing
+from services.retention.actions import (
+    audit,
+    collection,
+    expiry,
+    fills,
+    parts,
+    reductions,
+    resources,
+    scrubbing,
+)
 
-__all__ = ["audit", "collection", "expiry", "parts", "resources", "scrubbing"]
+__all__ = [
+    "audit",
+    "collection",
+    "expiry",
+    "fills",
+    "parts",
+    "reductions",
+    "resources",
+    "scrubbing",
+]

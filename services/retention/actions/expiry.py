@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from libs.shared import clock, database, logs, outbox
+from libs.shared import catalogue, clock, database, logs, outbox
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.errors import NotFound
@@ -40,7 +40,7 @@ async def judge_window(
     judged = await store.expiry.lock_judged(conn, tenant_id, plan_id)
     if judged is None:
         return None
-    oldest_kept = await store.expiry.find_oldest_kept(conn, tenant_id, plan_id, window.cutoff)
+    oldest_kept = await catalogue.find_oldest_kept(conn, tenant_id, plan_id, window.cutoff)
     points = await store.expiry.list_points(conn, tenant_id, plan_id, 0)
     await _judge(
         conn,
@@ -165,9 +165,9 @@ async def expire_plan(
             return 0
         removed = await store.expiry.remove_broken_points(conn, tenant_id, plan_id, oldest_kept)
         if removed:
-            await _tell(conn, tenant_id, plan_id, oldest_kept, removed, (0, 0), now)
+            await tell(conn, tenant_id, plan_id, oldest_kept, removed, (0, 0), now)
     crashpoint("retention.after_restore_points")
-    total = await _remove_versions(resources, tenant_id, plan_id, oldest_kept, now)
+    total = await remove_versions(resources, tenant_id, plan_id, oldest_kept, now)
     if removed or total:
         async with database.transaction(resources.pool) as conn:
             await store.sessions.allow_long_statements(conn)
@@ -175,9 +175,10 @@ async def expire_plan(
     return total
 
 
-async def _remove_versions(
+async def remove_versions(
     resources: Resources, tenant_id: UUID, plan_id: UUID, oldest_kept: int, now: datetime
 ) -> int:
+    """Forgets the versions that ended before a restore point, in slices; returns how many."""
     total = 0
     while True:
         async with database.transaction(resources.pool) as conn:
@@ -187,12 +188,12 @@ async def _remove_versions(
             gone = await store.expiry.remove_versions(conn, tenant_id, plan_id, oldest_kept, SLICE)
             if not gone[0]:
                 return total
-            await _tell(conn, tenant_id, plan_id, oldest_kept, [], gone, now)
+            await tell(conn, tenant_id, plan_id, oldest_kept, [], gone, now)
         total += gone[0]
         crashpoint("retention.after_versions")
 
 
-async def _tell(
+async def tell(
     conn: Connection,
     tenant_id: UUID,
     plan_id: UUID,
@@ -201,6 +202,7 @@ async def _tell(
     gone: tuple[int, int],
     now: datetime,
 ) -> None:
+    """Says which restore points went, and how many versions with how many bytes."""
     versions, size_bytes = gone
     event = VersionsExpired(
         tenant_id=tenant_id,

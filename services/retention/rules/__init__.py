@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
-from services.retention.rules import audit, collection, destruction, expiry, parts, rhythm
+from services.retention.rules import (
+    audit,
+    collection,
+    destruction,
+    expiry,
+    fills,
+    parts,
+    reductions,
+    rhythm,
+)
 
-__all__ = ["audit", "collection", "destruction", "expiry", "parts", "rhythm"]
+__all__ = [
+    "audit",
+    "collection",
+    "destruction",
+    "expiry",
+    "fills",
+    "parts",
+    "reductions",
+    "rhythm",
+]

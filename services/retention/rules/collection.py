@@ -34,7 +34,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """A pack, and how much of it a mark found to be needed."""
+    """A pack, and how much of it a mark found to be needed.
+
+    dropped_bytes: what only dropped versions need; undoable_bytes: what of that can be taken back;
+    discount_bytes: how much the pack's row says is not counted for that.
+    """
 
     pack_no: int
     pack_id: bytes
@@ -44,6 +48,14 @@ class Usage:
     stored_at: datetime
     condemned_at: datetime | None
     needed_bytes: int
+    discount_bytes: int = 0
+    dropped_bytes: int = 0
+    undoable_bytes: int = 0
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it stays, or comes back, and some of it counts no more, or did so until now."""
+        return bool(self.needed_bytes and (self.dropped_bytes or self.discount_bytes))
 
     @property
     def payload_bytes(self) -> int:
@@ -66,12 +78,18 @@ def judge_pack(usage: Usage, now: datetime, limits: Limits) -> Verdict:
     if usage.condemned_at is not None:
         if usage.needed_bytes:
             return "resurrect"
+        if usage.undoable_bytes:
+            return "keep"
         return "delete" if usage.condemned_at + limits.grace <= now else "keep"
-    if usage.stored_at + limits.young > now:
-        return "keep"
-    if not usage.needed_bytes:
+    is_young = usage.stored_at + limits.young > now
+    # What was dropped goes at once: the run of its pack was committed.
+    if not usage.needed_bytes and (usage.dropped_bytes or not is_young):
         return "condemn"
-    is_sparse = usage.needed_bytes < usage.payload_bytes * limits.sparse_share
+    if is_young or usage.undoable_bytes:
+        return "keep"
+    is_sparse = (
+        usage.dropped_bytes or usage.needed_bytes < usage.payload_bytes * limits.sparse_share
+    )
     # What is damaged waits for its chunks to come again; copying would stop at the broken one.
     return "repack" if is_sparse and usage.state == "live" else "keep"
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.shared import database
+from libs.shared.catalogue.rows import kept
 from libs.shared.database import Connection
 from libs.shared.sealing import SealedChunk
 from services.retention.store.scrubbing import DuePack
@@ -65,9 +66,9 @@ async def list_absent_chunks(
 ) -> list[tuple[bytes, int]]:
     """Returns (chunk, files) of chunks that versions need and the tenant doesn't have."""
     rows = await conn.fetch(
-        """
+        f"""
         SELECT n.chunk_id, count(*) FROM (SELECT split_ids(v.chunk_ids) AS chunk_id
-        FROM catalogue.versions v WHERE v.tenant_id = $1 AND v.kind = 'f') n
+        FROM catalogue.versions v WHERE v.tenant_id = $1 AND v.kind = 'f' AND {kept("v")}) n
         WHERE NOT EXISTS (SELECT FROM catalogue.chunks c WHERE c.tenant_id = $1
         AND c.chunk_id = n.chunk_id) GROUP BY n.chunk_id ORDER BY n.chunk_id LIMIT $2
         """,
@@ -81,12 +82,12 @@ async def list_absent_chunks(
 async def list_needed_condemned(conn: Connection, tenant_id: UUID) -> list[tuple[int, bytes]]:
     """Returns (number, id) of condemned packs with a chunk that some version needs."""
     rows = await conn.fetch(
-        """
+        f"""
         SELECT DISTINCT p.pack_no, p.pack_id FROM catalogue.packs p
         JOIN catalogue.chunks c ON c.tenant_id = $1 AND c.pack_no = p.pack_no
         WHERE p.tenant_id = $1 AND p.state = 'condemned' AND c.chunk_id IN (
         SELECT split_ids(v.chunk_ids) FROM catalogue.versions v
-        WHERE v.tenant_id = $1 AND v.kind = 'f') ORDER BY 1
+        WHERE v.tenant_id = $1 AND v.kind = 'f' AND {kept("v")}) ORDER BY 1
         """,
         tenant_id,
         timeout=LONG_SECONDS,

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from libs.shared import database, reasons
+from libs.shared.catalogue.rows import kept
 from libs.shared.database import Connection
 from libs.shared.reasons import Reason
 from services.retention import rules
@@ -101,11 +102,11 @@ async def is_superseded_since(conn: Connection, tenant_id: UUID, plan_id: UUID, 
     )
 
 
-_CLOSED = """
+_CLOSED = f"""
         SELECT folder_id, name, first_run, last_run, size, chunk_ids,
             received_at < $4 OR (first_run = $5 AND mtime_ns < $6) AS is_settled
-        FROM catalogue.versions WHERE tenant_id = $1 AND plan_id = $2 AND last_run >= $3
-        AND kind = 'f' AND size > 0"""
+        FROM catalogue.versions v WHERE tenant_id = $1 AND plan_id = $2 AND last_run >= $3
+        AND kind = 'f' AND size > 0 AND {kept("v")}"""
 
 
 async def list_superseded(
@@ -291,27 +292,6 @@ async def clear_holds(conn: Connection, plan_id: UUID, reason: str, now: datetim
         reason,
     )
     return sorted(row[0] for row in rows)
-
-
-async def find_oldest_kept(
-    conn: Connection, tenant_id: UUID, plan_id: UUID, cutoff: datetime
-) -> int | None:
-    """Returns the restore point that was the newest at the cutoff; None if there was none.
-
-    No later one may come before an earlier one in time: a run that was committed while some
-    clock was wrong keeps back what it and its followers superseded.
-    """
-    number: int | None = await conn.fetchval(
-        """
-        SELECT max(number) FROM catalogue.runs WHERE tenant_id = $1 AND plan_id = $2
-        AND number < coalesce((SELECT min(number) FROM catalogue.runs
-            WHERE tenant_id = $1 AND plan_id = $2 AND committed_at > $3), 2147483647)
-        """,
-        tenant_id,
-        plan_id,
-        cutoff,
-    )
-    return number
 
 
 async def remove_broken_points(

@@ -6,6 +6,7 @@ import asyncio
 from array import array
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from libs.shared import entries
 from libs.shared.database import Connection
@@ -55,6 +56,10 @@ class Application:
         self._replaces_all = full and run.parent is not None
         self._known: dict[bytes, int] = {}
         self._touched = array("q")
+
+    async def drop(self, reduction_ids: Sequence[UUID]) -> None:
+        """Closes what was dropped, first of all: the delta names what is there all the same."""
+        self._subtract(await store.reductions.close_dropped(self._conn, self._place, reduction_ids))
 
     async def apply(self, batches: int) -> None:
         """Applies the first so many batches of the open run."""

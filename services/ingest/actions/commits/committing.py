@@ -68,6 +68,7 @@ async def commit_run(
         if answer is not None:
             return answer
         batches = await _check_delta(conn, run, plan, count)
+        await _find_dropped(conn, run, names_all=has_files or commit.full)
         await store.manifests.due.mark_tried(conn, run.tenant_id, run_id, clock.now())
     head = _head(run, plan, ending, batches, (outcome, reason), full=commit.full)
     head_key = await put_head(resources, head)
@@ -127,6 +128,21 @@ async def _check_delta(
             [number for number in range(count) if number not in have]
         )
     return batches
+
+
+async def _find_dropped(conn: Connection, run: rules.runs.Run, *, names_all: bool) -> list[UUID]:
+    """The reductions whose versions this run closes, as its machine was told what they left.
+
+    names_all: the run needs no list: it names all files, or only what a script puts.
+    """
+    unsettled = await store.reductions.list_unsettled(conn, run.tenant_id, run.plan_id)
+    dropped = [one for one in unsettled if not one.is_withdrawn]
+    if run.parent is not None and not names_all:
+        was_told = all(one.told_run == run.number for one in dropped)
+        is_undone = any(one.is_withdrawn and one.told_run == run.number for one in unsettled)
+        if is_undone or not was_told:
+            raise rules.refusals.ParentOutdated(run.parent, run.parent)
+    return [one.reduction_id for one in dropped]
 
 
 def _head(
@@ -191,6 +207,8 @@ async def _apply(
             now = await _tell_time(conn, run)
             await store.sessions.allow_long_statements(conn)
             batches = await _check_delta(conn, run, plan, count)
+            names_all = full or mark is not None
+            dropped = await _find_dropped(conn, run, names_all=names_all)
             if mark is not None:
                 await check_bundled(conn, run, mark)
             resurrected_bytes = await hold_packs(resources, conn, run, batches)
@@ -200,7 +218,9 @@ async def _apply(
             )
             place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
             before = await find_root(conn, place, prover)
-            if count or full:
+            if dropped:
+                await delta.drop(dropped)
+            if count or full or dropped:
                 await delta.apply(count)
             totals = await _add_point(conn, keys, run, delta, prover, before, now)
             answer = await _close(

@@ -112,7 +112,8 @@ async def hold_packs(
     wanted = sorted({number for batch in batches for number in batch.pack_nos})
     held = await store.intake.packs.hold(conn, run.tenant_id, wanted)
     stale = [batch for batch in batches if not held.trusted.issuperset(batch.pack_nos)]
-    locked, resurrected_bytes = held.locked, held.resurrected_bytes
+    locked, discounted = held.locked, held.discounted
+    resurrected_bytes = held.resurrected_bytes
     # Rare: collected or repacked since. What matters is whether the chunks are anywhere, and
     # that where they are now is locked before they were seen there.
     for _ in range(_LOOKS if stale else 0):
@@ -121,11 +122,36 @@ async def hold_packs(
             break
         held = await store.intake.packs.hold(conn, run.tenant_id, sorted(found - locked))
         locked |= held.locked
+        discounted |= held.discounted
         resurrected_bytes += held.resurrected_bytes
     else:
         if stale:
             raise Unavailable("catalogue, whose packs keep moving,")
+    if discounted:
+        resurrected_bytes += await _count_again(
+            resources,
+            conn,
+            run,
+            [one for one in batches if one in stale or discounted.intersection(one.pack_nos)],
+        )
     return resurrected_bytes
+
+
+async def _count_again(
+    resources: Resources,
+    conn: Connection,
+    run: rules.runs.Run,
+    batches: Sequence[store.intake.deltas.Batch],
+) -> int:
+    """Counts what these batches need of what had been dropped; returns its bytes."""
+    lifted = 0
+    for batch in batches:
+        body, _ = await store.intake.deltas.read_batch(conn, run.run_id, batch.batch)
+        _, ids = await resources.in_thread(run.tenant_id, _unpack, body)
+        for at in range(0, len(ids), _IDS_AT_ONCE):
+            part = ids[at : at + _IDS_AT_ONCE]
+            lifted += await store.intake.packs.lift_discounts(conn, run.tenant_id, part)
+    return lifted
 
 
 async def _find_packs(

@@ -37,10 +37,14 @@ class PutPack(NamedTuple):
 
 
 class Held(NamedTuple):
-    """Packs that a commit found and keeps; those that gave chunks away are no more than locked."""
+    """Packs that a commit found and keeps; those that gave chunks away are no more than locked.
+
+    discounted: some of these counts no more, until it is needed again.
+    """
 
     locked: set[int]
     trusted: set[int]
+    discounted: set[int]
     resurrected_bytes: int
 
 
@@ -75,7 +79,7 @@ async def put(
             return PutPack(number, True, object_bytes)
         known = await conn.fetchrow(
             """
-            SELECT pack_no, state, object_bytes FROM catalogue.packs
+            SELECT pack_no, state, object_bytes, dropped_bytes FROM catalogue.packs
             WHERE tenant_id = $1 AND pack_id = $2 FOR NO KEY UPDATE
             """,
             tenant_id,
@@ -83,12 +87,15 @@ async def put(
         )
         if known is not None:  # else it was deleted this very moment
             break
-    counted = 0 if known["state"] == "condemned" else known["object_bytes"]
+    counted = 0
+    if known["state"] != "condemned":
+        counted = known["object_bytes"] - known["dropped_bytes"]
     if known["state"] != "live":
+        await _forget_discounts(conn, tenant_id, known["pack_no"])
         await conn.execute(
             """
             UPDATE catalogue.packs SET state = 'live', condemned_at = NULL, damaged_at = NULL,
-                object_bytes = $3, stored_at = $4, verified_at = $4
+                object_bytes = $3, dropped_bytes = 0, stored_at = $4, verified_at = $4
             WHERE tenant_id = $1 AND pack_no = $2
             """,
             tenant_id,
@@ -98,6 +105,16 @@ async def put(
         )
         return PutPack(known["pack_no"], True, object_bytes - counted)
     return PutPack(known["pack_no"], False, 0)
+
+
+async def _forget_discounts(conn: Connection, tenant_id: UUID, pack_no: int) -> None:
+    await conn.execute(
+        """
+        DELETE FROM catalogue.discounts WHERE tenant_id = $1 AND pack_no = $2
+        """,
+        tenant_id,
+        pack_no,
+    )
 
 
 async def add_chunks(
@@ -232,13 +249,13 @@ async def hold(conn: Connection, tenant_id: UUID, pack_nos: Sequence[int]) -> He
     while True:
         resurrected_bytes += await conn.fetchval(
             """
-            WITH condemned AS (SELECT pack_no FROM catalogue.packs
-            WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[]) AND state = 'condemned'
-            ORDER BY pack_no FOR NO KEY UPDATE
+            WITH uncounted AS (SELECT pack_no FROM catalogue.packs
+            WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[])
+            AND (state = 'condemned' OR dropped_bytes > 0) ORDER BY pack_no FOR NO KEY UPDATE
                 ), live AS (UPDATE catalogue.packs p SET condemned_at = NULL,
                 state = CASE WHEN damaged_at IS NULL THEN 'live' ELSE 'damaged' END
-            FROM condemned WHERE p.tenant_id = $1 AND p.pack_no = condemned.pack_no
-            RETURNING p.object_bytes
+            FROM uncounted WHERE p.tenant_id = $1 AND p.pack_no = uncounted.pack_no
+            AND p.state = 'condemned' RETURNING p.object_bytes
                 ) SELECT coalesce(sum(object_bytes), 0)::bigint FROM live
             """,
             tenant_id,
@@ -247,7 +264,7 @@ async def hold(conn: Connection, tenant_id: UUID, pack_nos: Sequence[int]) -> He
         )
         rows = await conn.fetch(
             """
-            SELECT pack_no, state, chunks_moved FROM catalogue.packs
+            SELECT pack_no, state, chunks_moved, dropped_bytes FROM catalogue.packs
             WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[]) ORDER BY pack_no FOR SHARE
             """,
             tenant_id,
@@ -267,5 +284,26 @@ async def hold(conn: Connection, tenant_id: UUID, pack_nos: Sequence[int]) -> He
     return Held(
         {row["pack_no"] for row in rows},
         {row["pack_no"] for row in rows if not row["chunks_moved"]},
+        {row["pack_no"] for row in rows if row["dropped_bytes"]},
         resurrected_bytes,
     )
+
+
+async def lift_discounts(conn: Connection, tenant_id: UUID, chunk_ids: Sequence[bytes]) -> int:
+    """Counts chunks again that only dropped versions needed; returns their bytes.
+
+    To be called with their packs held.
+    """
+    lifted: int = await conn.fetchval(
+        """
+        WITH lifted AS (DELETE FROM catalogue.discounts
+        WHERE tenant_id = $1 AND chunk_id = ANY($2::bytea[]) RETURNING pack_no, length
+            ), summed AS (SELECT pack_no, sum(length) AS bytes FROM lifted GROUP BY pack_no
+            ), counted AS (UPDATE catalogue.packs p SET dropped_bytes = dropped_bytes - s.bytes
+        FROM summed s WHERE p.tenant_id = $1 AND p.pack_no = s.pack_no RETURNING s.bytes
+            ) SELECT coalesce(sum(bytes), 0)::bigint FROM counted
+        """,
+        tenant_id,
+        chunk_ids,
+    )
+    return lifted

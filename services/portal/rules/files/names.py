@@ -51,6 +51,14 @@ def last(path: bytes) -> bytes:
     return path.rpartition(b"/")[2]
 
 
+def crumbs(path: bytes) -> list[tuple[str, str]]:
+    """(name to show, path for an address) of each folder on the way."""
+    parts = path.split(b"/") if path else []
+    return [
+        (display(part), quoted(b"/".join(parts[: depth + 1]))) for depth, part in enumerate(parts)
+    ]
+
+
 def attachment(name: bytes, suffix: str = "") -> str:
     """A Content-Disposition that saves under the given name and never opens (RFC 6266, 8187)."""
     shown = UNSEEN.sub("_", name.decode("utf-8", "replace")).replace("/", "_").replace("\\", "_")

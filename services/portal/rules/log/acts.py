@@ -266,6 +266,55 @@ class InvitationAnswered(Act):
 
 
 @dataclass(frozen=True)
+class VolumeViewed(Act):
+    """What fills a client's volume: by plan, or the folders of a plan below a path."""
+
+    code = "volume-viewed"
+    plan: str
+    path: str
+
+
+@dataclass(frozen=True)
+class _OfReduction(Act):
+    """Copies to be dropped: what of which plan, which path or moment, and the bytes it frees."""
+
+    what: str
+    plan: str
+    which: str
+    freed_bytes: int
+
+
+@dataclass(frozen=True)
+class ReductionPreviewed(_OfReduction):
+    """Somebody asked what dropping would free."""
+
+    code = "reduction-previewed"
+
+
+@dataclass(frozen=True)
+class ReductionOrdered(_OfReduction):
+    """Copies were dropped; nothing of them is deleted for some days."""
+
+    code = "reduction-ordered"
+
+
+@dataclass(frozen=True)
+class ReductionWithdrawn(Act):
+    """What was dropped is taken back."""
+
+    code = "reduction-withdrawn"
+    plan: str
+    reduction_id: str
+
+
+@dataclass(frozen=True)
+class ReductionsListed(Act):
+    """What was dropped of a client's copies."""
+
+    code = "reductions-listed"
+
+
+@dataclass(frozen=True)
 class EnrolmentOpened(Act):
     """A code with which one machine may join."""
 
@@ -616,6 +665,11 @@ ACTS: tuple[type[Act], ...] = (
     RecipientRemoved,
     InvitationOpened,
     InvitationAnswered,
+    VolumeViewed,
+    ReductionPreviewed,
+    ReductionOrdered,
+    ReductionWithdrawn,
+    ReductionsListed,
     EnrolmentOpened,
     AgentRevoked,
     SubscriptionEndAnnounced,

@@ -50,6 +50,7 @@ async def compare_points(
     async with database.acquire(resources.pool) as conn:
         plans = await store.audit.list_plans(conn, tenant_id)
         tenant = await store.tenants.find(conn, tenant_id)
+        dropped = await store.reductions.list_collected(conn, tenant_id)
     counted = {one.plan_id for tally in tallies for one in tally.plans}
     kept_days = tenant.retention_days if tenant else 1
     cutoff = rules.expiry.find_window(now, kept_days).cutoff
@@ -66,7 +67,7 @@ async def compare_points(
             conn.transaction(isolation="repeatable_read", readonly=True),
         ):
             await store.sessions.allow_long_statements(conn)
-            plan = await _Plan(tenant_id, plan_id, keys).read(conn)
+            plan = await _Plan(tenant_id, plan_id, keys, dropped.get(plan_id, 0)).read(conn)
         for found in [
             *plan.compare_rows(),
             *plan.compare_tallies(tallies),
@@ -89,12 +90,13 @@ async def _read_told(resources: Resources, tenant_id: UUID, plan_id: UUID) -> _T
 
 
 class _Plan:
-    """One plan's restore points with their seals."""
+    """One plan's restore points with their seals; those up to `dropped` may be gone."""
 
-    def __init__(self, tenant_id: UUID, plan_id: UUID, keys: TenantKeys) -> None:
+    def __init__(self, tenant_id: UUID, plan_id: UUID, keys: TenantKeys, dropped: int) -> None:
         self._tenant_id = tenant_id
         self._plan_id = plan_id
         self._keys = keys
+        self._dropped = dropped
         self._prover = Prover(keys)
         self._points: dict[int, RestorePoint] = {}
         self._seals: dict[int, PointSeal] = {}
@@ -103,7 +105,7 @@ class _Plan:
     async def read(self, conn: database.Connection) -> _Plan:
         """Opens the seals, and compares all that the restore points show with them."""
         where = self._tenant_id, self._plan_id
-        points = await catalogue.list_runs(conn, *where)
+        points = await catalogue.list_runs(conn, *where, hidden=True)
         self._points = {point.number: point for point in reversed(points)}
         for number, point in self._points.items():
             try:
@@ -158,7 +160,7 @@ class _Plan:
         newest = max(self._points, default=0)
         told = [one for tally in tallies for one in tally.plans if one.plan_id == self._plan_id]
         last = max((one.number for one in told), default=0)
-        if last > newest:
+        if last > max(newest, self._dropped):
             what = f"the bucket counted it, and the catalogue's newest is {newest}"
             yield self._say("restore-point-missing", last, what)
         for one in told:
@@ -180,9 +182,9 @@ class _Plan:
                     yield self._say(
                         "restore-point-unproven", end.number, "the bucket has another end of it"
                     )
-            elif end.number not in self._points and (
-                end.number > newest or end.finished_at > cutoff
-            ):
+            elif end.number <= self._dropped or end.number in self._points:
+                continue
+            elif end.number > newest or end.finished_at > cutoff:
                 yield self._say(
                     "restore-point-missing",
                     end.number,

@@ -30,11 +30,15 @@ REMOVALS_KEPT = timedelta(days=7)
 
 @dataclass
 class Marked:
-    """What a mark found: packs by their verdict, and what is needed of those to repack."""
+    """What a mark found: packs by their verdict, and what is needed of those to repack.
+
+    dropped: of packs of which some counts no more, or did, (pack, chunk, bytes) of what that is.
+    """
 
     mark: store.collection.packs.Mark
     packs: dict[rules.collection.Verdict, list[rules.collection.Usage]]
     needed: dict[int, list[SealedChunk]]
+    dropped: dict[int, list[tuple[int, bytes, int]]]
 
 
 @dataclass
@@ -42,6 +46,7 @@ class Collected:
     """What one collection of a tenant did, in packs and bytes."""
 
     condemned: int = 0
+    discounted: int = 0
     resurrected: int = 0
     deleted: int = 0
     repacked: int = 0
@@ -80,13 +85,28 @@ async def mark_tenant(resources: Resources, tenant_id: UUID, now: datetime) -> M
                 conn, tenant_id, numbers, needed=True
             ):
                 needed.setdefault(pack_no, []).append(chunk)
-    return Marked(store.collection.packs.Mark(tenant_id, number, snapshot), packs, needed)
+        dropped: dict[int, list[tuple[int, bytes, int]]] = {
+            usage.pack_no: [] for usage in usages if usage.is_shared
+        }
+        if dropped:
+            for found in await store.collection.packs.list_dropped_chunks(
+                conn, tenant_id, list(dropped)
+            ):
+                dropped[found[0]].append(found)
+    mark = store.collection.packs.Mark(tenant_id, number, snapshot)
+    return Marked(mark, packs, needed, dropped)
 
 
-async def condemn(resources: Resources, marked: Marked, now: datetime) -> Collected:
-    """Condemns packs that the mark found dead, but those that a commit has held since."""
+async def condemn(
+    resources: Resources, marked: Marked, now: datetime, *, only_dropped: bool = False
+) -> Collected:
+    """Condemns packs that the mark found dead, but those that a commit has held since.
+
+    only_dropped: only those that a reduction made so.
+    """
     done = Collected()
-    for packs in sliced(marked.packs.get("condemn", []), SLICE):
+    dead = [one for one in marked.packs.get("condemn", []) if one.dropped_bytes or not only_dropped]
+    for packs in sliced(dead, SLICE):
         async with database.transaction(resources.pool) as conn:
             await check_newest(conn, marked.mark)
             numbers = await lock_unheld(conn, marked.mark, [one.pack_no for one in packs], "stored")
@@ -97,6 +117,26 @@ async def condemn(resources: Resources, marked: Marked, now: datetime) -> Collec
         done.condemned += len(numbers)
         done.freed_bytes += freed
         crashpoint("retention.after_condemn")
+    return done
+
+
+async def discount(resources: Resources, marked: Marked) -> Collected:
+    """Counts of packs that stay what the mark found that not only dropped versions need.
+
+    But of those that a commit has held since: it may need what was dropped.
+    """
+    done = Collected()
+    for numbers in sliced(list(marked.dropped), SLICE):
+        async with database.transaction(resources.pool) as conn:
+            await check_newest(conn, marked.mark)
+            unheld = await lock_unheld(conn, marked.mark, numbers, "stored")
+            chunks = [chunk for number in unheld for chunk in marked.dropped[number]]
+            freed = await store.collection.packs.discount_packs(
+                conn, marked.mark.tenant_id, unheld, chunks
+            )
+            await volumes.change(conn, marked.mark.tenant_id, -freed, 0)
+        done.discounted += len(unheld)
+        done.freed_bytes += freed
     return done
 
 

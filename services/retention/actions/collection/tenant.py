@@ -11,6 +11,7 @@ from services.retention.actions.collection.packs import (
     Collected,
     condemn,
     delete,
+    discount,
     forget,
     mark_tenant,
     remove_objects,
@@ -31,11 +32,13 @@ async def collect_tenant(resources: Resources, tenant_id: UUID, now: datetime) -
         await resurrect(resources, marked),
         await delete(resources, marked, now),
         await condemn(resources, marked, now),
+        await discount(resources, marked),
         await repack(resources, marked, now),
     ]
     await forget(resources, marked.mark, now)
     done = Collected(
         condemned=sum(step.condemned for step in steps),
+        discounted=sum(step.discounted for step in steps),
         resurrected=sum(step.resurrected for step in steps),
         deleted=sum(step.deleted for step in steps),
         repacked=sum(step.repacked for step in steps),

@@ -11,10 +11,14 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from libs.shared.catalogue.rows import kept
 from libs.shared.database import Connection
 from libs.shared.sealing import SealedChunk
 from services.retention import rules
 from services.retention.store.sessions import LONG_SECONDS
+
+_NEEDED = f"""SELECT split_ids(v.chunk_ids) AS id FROM catalogue.versions v
+                WHERE v.tenant_id = $1 AND v.kind = 'f' AND {kept("v")}"""
 
 
 class Mark(NamedTuple):
@@ -57,34 +61,102 @@ async def read_snapshot(conn: Connection) -> str:
     return snapshot
 
 
+class Dropped(NamedTuple):
+    """What of a pack only dropped versions need, and how much of it can be taken back."""
+
+    dropped_bytes: int
+    undoable_bytes: int
+
+
+async def list_dropped(conn: Connection, tenant_id: UUID) -> dict[int, Dropped]:
+    """Returns what of each pack only dropped versions need; nothing where nothing was dropped.
+
+    What counts no more stays so when those versions are forgotten, until its pack is repacked.
+    """
+    if not await conn.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM catalogue.dropped WHERE tenant_id = $1)
+            OR EXISTS (SELECT FROM catalogue.discounts WHERE tenant_id = $1)
+        """,
+        tenant_id,
+    ):
+        return {}
+    rows = await conn.fetch(
+        f"""
+        SELECT c.pack_no, sum(c.length)::bigint,
+            coalesce(sum(c.length) FILTER (WHERE d.is_undoable), 0)::bigint
+        FROM (SELECT id, bool_or(is_undoable) AS is_undoable FROM (
+            SELECT split_ids(v.chunk_ids) AS id, r.state = 'applied' AS is_undoable
+            FROM catalogue.reductions r JOIN catalogue.dropped x USING (tenant_id, reduction_id)
+            JOIN catalogue.versions v ON v.tenant_id = $1 AND v.folder_id = x.folder_id
+            AND (v.first_run <= x.begun_by OR v.last_run <= x.ended_by)
+            WHERE r.tenant_id = $1 AND v.kind = 'f'
+            UNION ALL
+            SELECT chunk_id, false FROM catalogue.discounts WHERE tenant_id = $1) s GROUP BY id
+        ) d JOIN catalogue.chunks c ON c.tenant_id = $1 AND c.chunk_id = d.id
+        WHERE NOT EXISTS (SELECT FROM ({_NEEDED}) n WHERE n.id = d.id)
+        GROUP BY c.pack_no
+        """,
+        tenant_id,
+        timeout=LONG_SECONDS,
+    )
+    return {row[0]: Dropped(row[1], row[2]) for row in rows}
+
+
+async def list_dropped_chunks(
+    conn: Connection, tenant_id: UUID, pack_nos: Sequence[int]
+) -> list[tuple[int, bytes, int]]:
+    """Returns (pack, chunk, bytes) of what of these packs only dropped versions need."""
+    rows = await conn.fetch(
+        f"""
+        SELECT c.pack_no, c.chunk_id, c.length FROM catalogue.chunks c
+        WHERE c.tenant_id = $1 AND c.pack_no = ANY($2::bigint[])
+        AND c.chunk_id IN (SELECT split_ids(v.chunk_ids) FROM catalogue.versions v
+            WHERE v.tenant_id = $1 AND v.kind = 'f' AND NOT {kept("v")}
+            UNION ALL SELECT chunk_id FROM catalogue.discounts WHERE tenant_id = $1)
+        AND NOT EXISTS (SELECT FROM ({_NEEDED}) n WHERE n.id = c.chunk_id)
+        """,
+        tenant_id,
+        pack_nos,
+        timeout=LONG_SECONDS,
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
 async def list_usage(
     conn: Connection, tenant_id: UUID, sparse_share: float
 ) -> list[rules.collection.Usage]:
-    """Returns condemned packs, and those of which less than a share is needed by any version.
+    """Returns condemned packs, those of which less than a share is needed by any version, and
+    those of which a reduction dropped some.
 
     One statement, which PostgreSQL carries out with hashes that may spill to its disk: millions
     of versions cost it a minute, us nothing, and block nobody.
     """
+    dropped = await list_dropped(conn, tenant_id)
     rows = await conn.fetch(
-        """
+        f"""
         SELECT p.pack_no, p.pack_id, p.state, p.object_bytes, p.chunk_count, p.stored_at,
-               p.condemned_at, coalesce(u.needed, 0)::bigint AS needed_bytes
+               p.condemned_at, coalesce(u.needed, 0)::bigint AS needed_bytes, p.dropped_bytes
         FROM catalogue.packs p LEFT JOIN (
             SELECT c.pack_no, sum(c.length) AS needed FROM catalogue.chunks c
-            WHERE c.tenant_id = $1 AND c.chunk_id IN (
-                SELECT split_ids(v.chunk_ids) FROM catalogue.versions v
-                WHERE v.tenant_id = $1 AND v.kind = 'f')
+            WHERE c.tenant_id = $1 AND c.chunk_id IN ({_NEEDED})
             GROUP BY c.pack_no
         ) u ON u.pack_no = p.pack_no
-        WHERE p.tenant_id = $1 AND (p.state = 'condemned'
+        WHERE p.tenant_id = $1 AND (p.state = 'condemned' OR p.dropped_bytes > 0
+            OR p.pack_no = ANY($3::bigint[])
             OR coalesce(u.needed, 0) < p.object_bytes * $2::double precision)
         ORDER BY p.pack_no
         """,
         tenant_id,
         sparse_share,
+        list(dropped),
         timeout=LONG_SECONDS,
     )
-    return [rules.collection.Usage(*row) for row in rows]
+    nothing = Dropped(0, 0)
+    return [
+        rules.collection.Usage(*row, **dropped.get(row["pack_no"], nothing)._asdict())
+        for row in rows
+    ]
 
 
 async def lock_packs(
@@ -144,12 +216,16 @@ async def condemn_packs(
     conn: Connection, tenant_id: UUID, pack_nos: Sequence[int], now: datetime
 ) -> int:
     """Condemns packs that are locked; returns the bytes that count no more."""
+    await forget_discounts(conn, tenant_id, pack_nos)
     freed: int = await conn.fetchval(
         """
-        WITH condemned AS (UPDATE catalogue.packs SET state = 'condemned', condemned_at = $3
+        WITH counted AS (SELECT pack_no, object_bytes - dropped_bytes AS bytes
+        FROM catalogue.packs
         WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[]) AND state <> 'condemned'
-        RETURNING object_bytes)
-        SELECT coalesce(sum(object_bytes), 0)::bigint FROM condemned
+            ), condemned AS (UPDATE catalogue.packs p SET state = 'condemned', condemned_at = $3,
+            dropped_bytes = 0 FROM counted
+        WHERE p.tenant_id = $1 AND p.pack_no = counted.pack_no RETURNING counted.bytes)
+        SELECT coalesce(sum(bytes), 0)::bigint FROM condemned
         """,
         tenant_id,
         pack_nos,
@@ -174,13 +250,55 @@ async def resurrect_packs(conn: Connection, tenant_id: UUID, pack_nos: Sequence[
     return regained
 
 
+async def discount_packs(
+    conn: Connection,
+    tenant_id: UUID,
+    pack_nos: Sequence[int],
+    dropped: Sequence[tuple[int, bytes, int]],
+) -> int:
+    """Writes down what of packs that are locked counts no more; returns by how much that grew.
+
+    dropped: (pack, chunk, bytes) of all that of these.
+    """
+    await forget_discounts(conn, tenant_id, pack_nos)
+    freed: int = await conn.fetchval(
+        """
+        WITH added AS (INSERT INTO catalogue.discounts (tenant_id, pack_no, chunk_id, length)
+        SELECT $1, * FROM unnest($3::bigint[], $4::bytea[], $5::integer[])
+        ON CONFLICT DO NOTHING RETURNING pack_no, length
+            ), summed AS (SELECT pack_no, coalesce(sum(length), 0) AS bytes
+        FROM unnest($2::bigint[]) AS t (pack_no) LEFT JOIN added USING (pack_no) GROUP BY pack_no
+            ), counted AS (SELECT pack_no, bytes, bytes - p.dropped_bytes AS more
+        FROM summed JOIN catalogue.packs p USING (pack_no) WHERE p.tenant_id = $1
+            ), changed AS (UPDATE catalogue.packs p SET dropped_bytes = counted.bytes FROM counted
+        WHERE p.tenant_id = $1 AND p.pack_no = counted.pack_no RETURNING counted.more)
+        SELECT coalesce(sum(more), 0)::bigint FROM changed
+        """,
+        tenant_id,
+        pack_nos,
+        [one[0] for one in dropped],
+        [one[1] for one in dropped],
+        [one[2] for one in dropped],
+    )
+    return freed
+
+
+async def forget_discounts(conn: Connection, tenant_id: UUID, pack_nos: Sequence[int]) -> None:
+    """Forgets which chunks of locked packs count no more."""
+    await conn.execute(
+        """
+        DELETE FROM catalogue.discounts WHERE tenant_id = $1 AND pack_no = ANY($2::bigint[])
+        """,
+        tenant_id,
+        pack_nos,
+    )
+
+
 async def list_chunks(
     conn: Connection, tenant_id: UUID, pack_nos: Sequence[int], *, needed: bool = False
 ) -> list[tuple[int, SealedChunk]]:
     """Returns (pack, chunk) of all chunks in packs, or of those that some version needs."""
-    only_needed = """AND c.chunk_id IN (
-            SELECT split_ids(v.chunk_ids) FROM catalogue.versions v
-            WHERE v.tenant_id = $1 AND v.kind = 'f')"""
+    only_needed = f"AND c.chunk_id IN ({_NEEDED})"
     rows = await conn.fetch(
         f"""
         SELECT c.pack_no, c.chunk_id, c."offset", c.length, c.size, c.encoding, c.crc32
