@@ -39,7 +39,7 @@ def show_certificate(named: str) -> None:
 )
 def verify_certificate(file: Path, key: Path) -> None:
     """Check a certificate, with nothing of ours running, and say what it proves."""
-    from libs.shared import certificates
+    from libs.shared import certificates  # noqa: PLC0415 - cryptography takes its time
 
     try:
         click.echo(certificates.verify(file.read_bytes(), key.read_bytes()))
