@@ -21,6 +21,7 @@ from devstack.ports import Ports
 from devstack.processes import Processes, Program, write_atomically
 from devstack.servers import ROOT, Servers, secret
 from libs.shared import bus, clock, database
+from libs.shared.certificates import Notary
 from libs.shared.signatures import Signer, public_file
 
 SERVICES = {"portal": 8000, "ingest": 8001, "quota": 8002, "reporting": 8003, "retention": 8004}
@@ -158,8 +159,11 @@ class Stack:
                 "mail_from": "Coffre <no-reply@coffre.example>",
                 "hotline": HOTLINE,
             }
+        if service == "retention":
+            settings |= {"certificate_key_file": self._secret_file("certificate-key")}
         if service == "portal":
             settings |= {
+                "certificate_public_file": self._certificate_public_file(),
                 "ingest_url": self.url("ingest"),
                 "agent_folder": str(ROOT / "dist"),
                 "operator_email": OPERATOR,
@@ -193,6 +197,14 @@ class Stack:
             if not path.exists():
                 write_atomically(path, self.signer(service).public_key.hex() + "\n")
         return str(folder)
+
+    def _certificate_public_file(self) -> str:
+        """What certificates of destruction are checked with; public."""
+        path = self.folder / "certificate-key.pem"
+        notary = Notary(bytes.fromhex(secret(self.folder, "certificate-key")))
+        if not path.exists() or path.read_bytes() != notary.public_pem:
+            write_atomically(path, notary.public_pem.decode())
+        return str(path)
 
     def describe(self, processes: Processes, demo: object) -> dict[str, object]:
         """Gives the contents of `stack.json`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -22,9 +22,29 @@ import urllib3
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
 from libs.shared import errors, logs
-from libs.shared.s3 import Addressing, Bytes, Client, ObjectMissing, StoredObject, StoreLied, advise
+from libs.shared.s3 import (
+    Addressing,
+    Bytes,
+    Client,
+    ObjectMissing,
+    StoredObject,
+    StoredVersion,
+    StoreLied,
+    Undeletable,
+    VersionPage,
+    advise,
+)
 
-__all__ = ["BucketClosed", "Bytes", "ObjectMissing", "ObjectStore", "StoredObject"]
+__all__ = [
+    "BucketClosed",
+    "Bytes",
+    "ObjectMissing",
+    "ObjectStore",
+    "StoredObject",
+    "StoredVersion",
+    "Undeletable",
+    "VersionPage",
+]
 
 T = TypeVar("T")
 
@@ -122,6 +142,22 @@ class ObjectStore:
             for found in page:
                 yield found
             last = page[-1].key
+
+    async def list_versions(self, prefix: str, behind: tuple[str, str] = ("", "")) -> VersionPage:
+        """Up to a thousand versions of the objects whose key starts with `prefix`, in key order.
+
+        behind: the key and version that the page before ended with. Markers of deletions are
+        among them, and in a bucket that keeps no versions each object is one.
+        """
+        return await self._ask(self._client.list_versions_page, self._bucket, prefix, *behind)
+
+    async def delete_versions(self, versions: Sequence[StoredVersion]) -> Sequence[Undeletable]:
+        """Delete up to a thousand versions for good; returns those that the store won't delete."""
+        return await self._ask(self._client.delete_versions, self._bucket, versions)
+
+    async def find_lock(self, key: str, version_id: str) -> datetime | None:
+        """Until when the store won't let a version go; None where it doesn't say."""
+        return await self._ask(self._client.find_lock, self._bucket, key, version_id)
 
     async def date(self) -> datetime:
         """What time the store says it is, to the second."""

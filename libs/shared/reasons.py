@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 _CODE = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _MAX_AMOUNT = 2**63
 
-Kind = Literal["run", "warning", "dump", "file", "restore", "unrestored", "hold"]
+Kind = Literal["run", "warning", "dump", "file", "restore", "unrestored", "hold", "destruction"]
 Unit = Literal["", "bytes", "seconds", "number", "status"]
 
 
@@ -71,7 +71,7 @@ class Meaning(NamedTuple):
 
     kinds: where it may stand: how a run ended, a warning of a run, a dump (or a database file
     copied as a file), a file or folder not copied, how a restore ended, what it could not restore,
-    why nothing of a plan expires.
+    why nothing of a plan expires, what a destruction waits for.
     unit: of amount and limit.
     """
 
@@ -95,6 +95,7 @@ _ANY_FILE: tuple[Kind, ...] = ("file", "unrestored")
 _UNRESTORED: tuple[Kind, ...] = ("unrestored",)
 _RESTORE: tuple[Kind, ...] = ("restore",)
 _HOLD: tuple[Kind, ...] = ("hold",)
+_DESTRUCTION: tuple[Kind, ...] = ("destruction",)
 
 CODES: dict[str, Meaning] = {
     # How a run ended.
@@ -259,5 +260,24 @@ CODES: dict[str, Meaning] = {
         amount="bytes of content that is gone",
         limit="bytes that should be there",
         unit="bytes",
+    ),
+    # What a destruction waits for.
+    "destruction-large": Meaning(
+        _DESTRUCTION,
+        amount="bytes to destroy",
+        limit="bytes of the largest before, or taken for usual",
+        unit="bytes",
+    ),
+    "destructions-many": Meaning(
+        _DESTRUCTION, amount="due in a day", limit="how many are usual", unit="number"
+    ),
+    "still-sends": Meaning(_DESTRUCTION, "when a machine last tried (UTC)"),
+    "time-doubted": Meaning(_DESTRUCTION, detail="which clocks disagree"),
+    "objects-locked": Meaning(
+        _DESTRUCTION,
+        "until when (UTC), if the store says it",
+        amount="how many",
+        unit="number",
+        detail=_SERVER,
     ),
 }

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, cast
 from urllib.parse import unquote_plus, urlsplit
 from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 import urllib3
 from minio import Minio
@@ -36,6 +38,7 @@ _REGION_CODES = frozenset(
     }
 )
 _MOVED = frozenset({301, 302, 303, 307, 308})
+_REFUSAL = ("Key", "VersionId", "Code")
 
 
 class ObjectMissing(Exception):  # noqa: N818 - named after what happened
@@ -52,6 +55,32 @@ class StoredObject(NamedTuple):
     key: str
     size_bytes: int
     modified_at: datetime
+
+
+class StoredVersion(NamedTuple):
+    """One version of an object in a listing, or a marker that it was deleted, which has no bytes.
+
+    version_id: `null` in a bucket that keeps no versions.
+    """
+
+    key: str
+    version_id: str
+    size_bytes: int
+
+
+class Undeletable(NamedTuple):
+    """A version that the store won't delete, and its code for why."""
+
+    key: str
+    version_id: str
+    code: str
+
+
+class VersionPage(NamedTuple):
+    """Up to a thousand versions, and behind which key and version the listing goes on, if any."""
+
+    versions: list[StoredVersion]
+    goes_on_behind: tuple[str, str] | None
 
 
 class Client(Minio):
@@ -170,6 +199,79 @@ class Client(Minio):
         if (is_truncated and not page) or any(key <= after for key in keys):
             raise StoreLied("a listing does not go on")
         return page
+
+    def list_versions_page(
+        self, bucket: str, prefix: str, key_marker: str, version_marker: str
+    ) -> VersionPage:
+        """The next thousand versions, of all objects whose key starts with `prefix`."""
+        query: _Headers = {
+            "versions": "",
+            "encoding-type": "url",
+            "max-keys": "1000",
+            "prefix": prefix,
+        }
+        if key_marker:
+            query |= {"key-marker": key_marker, "version-id-marker": version_marker}
+        response = self._execute("GET", bucket, query_params=query)
+        root = ElementTree.fromstring(response.data)  # noqa: S314 - from our own store
+        space = root.tag.removesuffix("ListVersionsResult")
+        if space == root.tag:
+            raise StoreLied(f"a listing of versions answered {response.data[:200]!r}")
+        is_encoded = root.findtext(f"{space}EncodingType") == "url"
+
+        def read(element: ElementTree.Element, name: str) -> str:
+            text = element.findtext(f"{space}{name}") or ""
+            return unquote_plus(text) if is_encoded and "Key" in name else text
+
+        page = [
+            StoredVersion(
+                read(each, "Key"), read(each, "VersionId") or "null", int(read(each, "Size") or 0)
+            )
+            for each in root
+            if each.tag in {f"{space}Version", f"{space}DeleteMarker"}
+        ]
+        if any(not found.key.startswith(prefix) for found in page):
+            raise StoreLied("a listing names what was not asked for")
+        if root.findtext(f"{space}IsTruncated") != "true":
+            return VersionPage(page, None)
+        behind = read(root, "NextKeyMarker"), read(root, "NextVersionIdMarker")
+        if not page or not behind[0] or behind == (key_marker, version_marker):
+            raise StoreLied("a listing of versions does not go on")
+        return VersionPage(page, behind)
+
+    def delete_versions(self, bucket: str, versions: Sequence[StoredVersion]) -> list[Undeletable]:
+        """Delete up to a thousand versions by one request; returns those that it refused.
+
+        One that is gone already is no failure.
+        """
+        named = "".join(
+            f"<Object><Key>{escape(one.key)}</Key><VersionId>{escape(one.version_id)}</VersionId>"
+            "</Object>"
+            for one in versions
+        )
+        body = f"<Delete><Quiet>true</Quiet>{named}</Delete>".encode()
+        md5 = hashlib.md5(body, usedforsecurity=False).digest()
+        headers: _Headers = {"Content-MD5": base64.b64encode(md5).decode()}
+        response = self._execute(
+            "POST", bucket, query_params={"delete": ""}, body=body, headers=headers
+        )
+        root = ElementTree.fromstring(response.data)  # noqa: S314 - from our own store
+        space = root.tag.removesuffix("DeleteResult")
+        if space == root.tag:
+            raise StoreLied(f"a deletion answered {response.data[:200]!r}")
+        refused = [
+            Undeletable(*(each.findtext(f"{space}{name}", "") for name in _REFUSAL))
+            for each in root.iter(f"{space}Error")
+        ]
+        return [one for one in refused if one.code not in {"NoSuchKey", "NoSuchVersion"}]
+
+    def find_lock(self, bucket: str, key: str, version_id: str) -> datetime | None:
+        """Until when a version is locked; None where no date is known, as for a legal hold."""
+        try:
+            retention = self.get_object_retention(bucket, key, version_id)
+        except (S3Error, ValueError):
+            return None
+        return retention.retain_until_date if retention else None
 
     def ensure_bucket(self, bucket: str) -> None:
         """Create the bucket; fine if it is there already."""

@@ -40,3 +40,9 @@ def _check(path: Path, found: os.stat_result) -> None:
             f"{path} holds a secret, and {who} can open it (mode {mode:04o}): give it mode 0400 or"
             " 0600, or 0440 with a group of the service's own."
         )
+
+
+def write(path: Path, text: str) -> None:
+    """Writes a secret into a new file that nobody else can read; raises FileExistsError."""
+    with open(path, "x", opener=lambda file, flags: os.open(file, flags, 0o600)) as file:
+        file.write(text)

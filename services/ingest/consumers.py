@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from libs.shared import clock, erasure
 from libs.shared.catalogue import volumes
 from libs.shared.database import Connection
 from libs.shared.events import (
     AgentRevoked,
     AllowanceChanged,
+    DestructionStarted,
     EnrolmentOpened,
     SubscriptionEnded,
     SubscriptionReinstated,
@@ -65,6 +67,11 @@ async def on_allowance_changed(conn: Connection, event: AllowanceChanged) -> Non
     )
 
 
+async def on_destruction_started(conn: Connection, event: DestructionStarted) -> None:
+    """Forgets the tenant: nothing of it is left in the bucket."""
+    await erasure.forget(conn, "ingest", store.erasure.PLAN, event, clock.now())
+
+
 HANDLERS: Handlers = {
     TenantChanged: on_tenant_changed,
     SubscriptionEnded: on_subscription_ended,
@@ -72,4 +79,5 @@ HANDLERS: Handlers = {
     EnrolmentOpened: on_enrolment_opened,
     AgentRevoked: on_agent_revoked,
     AllowanceChanged: on_allowance_changed,
+    DestructionStarted: on_destruction_started,
 }

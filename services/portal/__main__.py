@@ -54,6 +54,7 @@ async def serve() -> None:
             portal_url=s.portal_url,
             ingest_url=s.ingest_url,
             agent_folder=s.agent_folder,
+            certificate_key=s.certificate_public_file.read_text(encoding="ascii"),
             passwords=Passwords(),
         )
         if resources.is_https and not s.trusted_proxies:

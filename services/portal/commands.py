@@ -1,4 +1,4 @@
-"""Argv in: proving that nobody rewrote the access log."""
+"""Argv in: proving that nobody rewrote the access log, and letting another operator in."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from libs.shared.errors import InvalidRequest, NotFound
 from libs.shared.runtime import Command, Commands
 from libs.shared.settings import load
 from services.portal.actions import log
+from services.portal.actions.people import operators
+from services.portal.actions.people.passwords import Passwords
+from services.portal.rules import people
 from services.portal.rules.log.chain import Fault, Link, Verdict
 from services.portal.settings import CommandSettings
 
@@ -105,6 +108,25 @@ def _say(fault: Fault) -> str:
     return f"line {fault.number} {_WHY[fault.why]}"
 
 
+def describe_operator(parser: ArgumentParser) -> None:
+    """Who the new operator is."""
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--email", required=True)
+    parser.add_argument("--locale", choices=("fr", "en"), default="fr")
+
+
+async def add_operator(arguments: Namespace) -> None:
+    """Lets another operator in, by a one-time password that is printed once."""
+    password = people.new_code()
+    hashed = await Passwords().hash(password)
+    async with _connect() as conn, conn.transaction():
+        await operators.add_operator(
+            conn, arguments.name, arguments.email, arguments.locale, hashed
+        )
+    print(f"{arguments.email} chooses a password with this one, within a day: {password}")
+
+
 COMMANDS: Commands = [
+    Command("operator", "let another operator in", add_operator, describe_operator),
     Command("log", "prove that nobody rewrote the access log", look_after_log, describe_log),
 ]

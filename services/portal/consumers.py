@@ -6,7 +6,11 @@ from libs.shared.database import Connection
 from libs.shared.events import (
     AgentEnrolled,
     AllowanceChanged,
+    DestructionAsked,
+    DestructionCompleted,
+    DestructionProgressed,
     DestructionScheduled,
+    DestructionStarted,
     EventParked,
     OverageBlocked,
     OverageClosed,
@@ -104,6 +108,22 @@ async def on_reduction_applied(conn: Connection, event: ReductionApplied) -> Non
     await store.reductions.put_applied(conn, event)
 
 
+async def on_destruction_progressed(conn: Connection, event: DestructionProgressed) -> None:
+    await store.destruction.put_progress(conn, event)
+
+
+async def on_destruction_asked(conn: Connection, event: DestructionAsked) -> None:
+    await actions.destruction.permit(conn, event)
+
+
+async def on_destruction_started(conn: Connection, event: DestructionStarted) -> None:
+    await actions.destruction.erase_tenant(conn, event)
+
+
+async def on_destruction_completed(conn: Connection, event: DestructionCompleted) -> None:
+    await actions.destruction.keep_certificate(conn, event)
+
+
 HANDLERS: Handlers = {
     AgentEnrolled: on_agent_enrolled,
     PlanDeclared: on_plan_declared,
@@ -119,6 +139,10 @@ HANDLERS: Handlers = {
     ReportSent: on_report_sent,
     ReportUndeliverable: on_report_undeliverable,
     DestructionScheduled: on_destruction_scheduled,
+    DestructionProgressed: on_destruction_progressed,
+    DestructionAsked: on_destruction_asked,
+    DestructionStarted: on_destruction_started,
+    DestructionCompleted: on_destruction_completed,
     VersionsExpired: on_versions_expired,
     EventParked: on_event_parked,
     ParkedSettled: on_parked_settled,

@@ -22,6 +22,7 @@ class Settings(settings.BucketSettings, settings.PublicSettings):
     operator_email: str
     operator_password_file: Path
     operator_token_file: Path
+    certificate_public_file: Path
 
     @field_validator("portal_url")
     @classmethod

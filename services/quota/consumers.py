@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from libs.shared import clock
+from libs.shared import clock, erasure
 from libs.shared.database import Connection
 from libs.shared.events import (
+    DestructionStarted,
     OverageAnswered,
     OverageDecided,
     RunFinished,
@@ -42,10 +43,16 @@ async def on_overage_decided(conn: Connection, event: OverageDecided) -> None:
     await actions.decisions.take(conn, event)
 
 
+async def on_destruction_started(conn: Connection, event: DestructionStarted) -> None:
+    """Forgets the tenant."""
+    await erasure.forget(conn, "quota", store.erasure.PLAN, event, clock.now())
+
+
 HANDLERS: Handlers = {
     TenantChanged: on_tenant_changed,
     VolumeChanged: on_volume_changed,
     RunFinished: on_run_finished,
     OverageAnswered: on_overage_answered,
     OverageDecided: on_overage_decided,
+    DestructionStarted: on_destruction_started,
 }

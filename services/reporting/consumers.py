@@ -7,6 +7,9 @@ from functools import partial
 from libs.shared import clock
 from libs.shared.database import Connection
 from libs.shared.events import (
+    DestructionCompleted,
+    DestructionProgressed,
+    DestructionStarted,
     DocumentPublished,
     ExpiryHeld,
     MaintenanceNearing,
@@ -57,6 +60,9 @@ def handlers(resources: Resources) -> Handlers:
         SubscriptionMoved: partial(on_subscription_moved, resources),
         MaintenanceNearing: partial(on_maintenance_nearing, resources),
         DocumentPublished: partial(on_document_published, resources),
+        DestructionProgressed: partial(on_destruction_progressed, resources),
+        DestructionStarted: on_destruction_started,
+        DestructionCompleted: partial(on_destruction_completed, resources),
     }
 
 
@@ -171,3 +177,24 @@ async def on_document_published(
     """Tells the administrators that there is something to accept."""
     await store.clients.lock(conn, event.tenant_id)
     await actions.subscriptions.tell_document(conn, resources, event)
+
+
+async def on_destruction_progressed(
+    resources: Resources, conn: Connection, event: DestructionProgressed
+) -> None:
+    """Tells the hotline of a destruction that waits."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.destructions.report_progress(conn, resources, event)
+
+
+async def on_destruction_started(conn: Connection, event: DestructionStarted) -> None:
+    """Forgets the client."""
+    await actions.destructions.erase_tenant(conn, event)
+
+
+async def on_destruction_completed(
+    resources: Resources, conn: Connection, event: DestructionCompleted
+) -> None:
+    """Mails the certificate of the client's destruction."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.destructions.send_certificate(conn, resources, event)

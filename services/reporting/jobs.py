@@ -205,6 +205,11 @@ async def write_morning(sender: Sender) -> None:
     await actions.incidents.write_morning(sender.pool, sender.resources)
 
 
+async def forget_farewells(sender: Sender) -> None:
+    """Forgets the last of destroyed clients, once their certificate is mailed."""
+    await actions.destructions.forget_farewells(sender.pool)
+
+
 async def measure_queue(sender: Sender) -> None:
     """Tells how many mails are unfinished."""
     async with database.acquire(sender.pool) as conn:
@@ -224,5 +229,6 @@ JOBS: Jobs[Sender] = [
     ),
     Job("write_digests", timedelta(minutes=1), write_digests, leader=True),
     Job("write_morning", timedelta(minutes=1), write_morning, leader=True),
+    Job("forget_farewells", timedelta(minutes=1), forget_farewells, leader=True),
     Job("measure_queue", timedelta(seconds=15), measure_queue),
 ]

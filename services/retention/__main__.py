@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from libs.shared import keys, runtime, web
+from libs.shared import certificates, keys, runtime, web
 from libs.shared.settings import load
 from services.retention import commands, consumers, jobs
 from services.retention.actions.resources import Resources
@@ -12,11 +12,20 @@ from services.retention.settings import RetentionSettings
 async def serve() -> None:
     """Runs until SIGTERM."""
     settings = load(RetentionSettings)
+    notary = certificates.read_notary(settings.certificate_key_file)
     async with (
         keys.open_bucket(settings) as (objects, ring),
         runtime.Service("retention", settings, ask_store=objects.date) as service,
     ):
-        resources = Resources(service.pool, objects, ring, settings.limits, settings.rhythm)
+        resources = Resources(
+            service.pool,
+            objects,
+            ring,
+            settings.limits,
+            settings.rhythm,
+            settings.guards,
+            notary,
+        )
         app = web.create_app(
             "retention", ready=[*service.checks(), web.Check("storage", objects.check)]
         )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import secrets
 from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from pathlib import Path
 from uuid import UUID
 
-from libs.shared import clock, database, keys, timekeeping
+from libs.shared import certificates, clock, database, keys, secret_files, timekeeping
 from libs.shared.database import Pool
-from libs.shared.errors import NotFound
+from libs.shared.errors import Conflict, NotFound
 from libs.shared.runtime import Command, Commands, describe_clock, tell_clock
 from libs.shared.settings import load
 from libs.shared.words.explanations import say
@@ -103,6 +105,24 @@ async def clear_holds(arguments: Namespace) -> None:
     print(f"{arguments.plan}: run {', '.join(map(str, runs))} holds nothing any more.")
 
 
+def describe_key(parser: ArgumentParser) -> None:
+    """Where both halves of the key are written to."""
+    parser.add_argument("--private", type=Path, required=True, help="new file, 0600: retention's")
+    parser.add_argument("--public", type=Path, required=True, help="new file: the portal gives it")
+
+
+async def make_certificate_key(arguments: Namespace) -> None:
+    """Makes the key that signs certificates; never in the place of one that is there."""
+    seed = secrets.token_bytes(32)
+    try:
+        secret_files.write(arguments.private, seed.hex() + "\n")
+        with arguments.public.open("xb") as file:
+            file.write(certificates.Notary(seed).public_pem)
+    except FileExistsError as error:
+        raise Conflict(f"{error.filename} is there already; move it away first.") from None
+    print(f"{arguments.private} signs, and {arguments.public} is for everybody.")
+
+
 async def look_at_clock(arguments: Namespace) -> None:
     """Says whether the time is believed, or believes it; the store is asked as well."""
     async with _open_resources() as resources:
@@ -131,5 +151,6 @@ COMMANDS: Commands = [
     Command("audit", "compare catalogue and bucket; 3: they disagree", audit, describe_audit),
     Command("holds", "list the unusual runs that hold expiry", list_holds),
     Command("clear", "let a plan's versions expire again", clear_holds, describe_clear),
+    Command("certificate-key", "make the key of certificates", make_certificate_key, describe_key),
     Command("clock", "is the time believed, by which is deleted?", look_at_clock, describe_clock),
 ]

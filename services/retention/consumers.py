@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 
-from libs.shared import clock, logs, outbox
+from libs.shared import clock, logs
 from libs.shared.database import Connection
 from libs.shared.events import (
-    DestructionScheduled,
+    DestructionDecided,
+    DestructionPermitted,
     ReductionOrdered,
     ReductionWithdrawn,
     RunFinished,
     SubscriptionEnded,
     SubscriptionReinstated,
     TenantChanged,
+    TenantErased,
 )
 from libs.shared.inbox import Handlers
 from services.retention import actions, rules, store
@@ -26,28 +28,27 @@ async def on_tenant_changed(conn: Connection, event: TenantChanged) -> None:
 
 
 async def on_subscription_ended(conn: Connection, event: SubscriptionEnded) -> None:
-    due_at = rules.destruction.find_destruction_date(event.ended_at)
-    if not await store.destruction.schedule_destruction(
-        conn, event.tenant_id, event.version, event.ended_at, due_at, event.reason
-    ):
-        return
-    scheduled = DestructionScheduled(
-        tenant_id=event.tenant_id, ended_at=event.ended_at, due_at=due_at, version=event.version
-    )
-    await outbox.add(conn, scheduled)
-    logs.get().info(
-        "destruction.scheduled", tenant_id=str(event.tenant_id), due_at=due_at.isoformat()
-    )
+    await actions.destruction.deciding.schedule(conn, event, clock.now())
 
 
 async def on_subscription_reinstated(conn: Connection, event: SubscriptionReinstated) -> None:
-    if await store.destruction.cancel_destruction(
-        conn, event.tenant_id, event.version, event.reason
-    ):
-        logs.get().info("destruction.cancelled", tenant_id=str(event.tenant_id))
+    await actions.destruction.deciding.cancel(conn, event)
+
+
+async def on_destruction_permitted(conn: Connection, event: DestructionPermitted) -> None:
+    await actions.destruction.deciding.permit(conn, event)
+
+
+async def on_destruction_decided(conn: Connection, event: DestructionDecided) -> None:
+    await actions.destruction.deciding.decide(conn, event, clock.now())
+
+
+async def on_tenant_erased(conn: Connection, event: TenantErased) -> None:
+    await actions.destruction.ending.keep_share(conn, event)
 
 
 async def on_run_finished(conn: Connection, event: RunFinished) -> None:
+    await store.destruction.days.note_sending(conn, event.tenant_id, event.finished_at)
     tenant = await store.tenants.find(conn, event.tenant_id) if event.restore_point else None
     if tenant is not None:
         now = clock.now()
@@ -87,4 +88,7 @@ HANDLERS: Handlers = {
     RunFinished: on_run_finished,
     ReductionOrdered: on_reduction_ordered,
     ReductionWithdrawn: on_reduction_withdrawn,
+    DestructionPermitted: on_destruction_permitted,
+    DestructionDecided: on_destruction_decided,
+    TenantErased: on_tenant_erased,
 }

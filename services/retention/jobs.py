@@ -6,13 +6,14 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TypeVar, get_args
 from uuid import UUID
 
 from prometheus_client import Counter, Gauge
 
 from libs.shared import clock, database, logs, timekeeping
 from libs.shared.errors import Unavailable
+from libs.shared.events import DestructionState
 from libs.shared.runtime import Job, Jobs
 from services.retention import actions, rules, store
 from services.retention.actions.resources import Resources
@@ -34,6 +35,13 @@ OLDEST = Gauge("coffre_scrub_oldest_seconds", "Age of the verification of the lo
 UNPROVEN = Gauge(
     "coffre_restore_points_unproven", "Restore points that are altered or missing, at the last look"
 )
+LATE_AFTER = timedelta(hours=1)
+"""Within which a destruction that is due begins."""
+
+DESTRUCTIONS = Gauge("coffre_destructions", "Destructions by state", ["state"])
+OBJECTS_LEFT = Gauge("coffre_destruction_objects_left", "Objects that destructions delete yet")
+LATE = Gauge("coffre_destructions_late", "Destructions due for an hour that have not begun")
+REPLAYED = Counter("coffre_destructions_replayed", "Destructions done again after a restore")
 DAMAGED = Gauge("coffre_packs_damaged", "Damaged packs whose chunks were not yet sent again")
 
 
@@ -133,12 +141,45 @@ async def _prove(resources: Resources, tenant: store.tenants.Tenant) -> int:
     return found
 
 
+async def destroy(resources: Resources) -> int:
+    """Does some of each destruction that is due; returns how much: there may be more.
+
+    Is late where the time can't be believed, and says so of each of them.
+    """
+    async with database.acquire(resources.pool) as conn:
+        due = await store.destruction.days.list_due(conn, clock.now())
+    if not due:
+        return 0
+    each = _EachTenant("destroy")
+    done = 0
+    for one in due:
+        try:
+            now = await timekeeping.check_time(resources.pool, resources.objects.date)
+        except timekeeping.TimeDoubtful as doubt:
+            await actions.destruction.advancing.doubt_time(resources, str(doubt), clock.now())
+            raise
+        doing = actions.destruction.advancing.advance(resources, one, now)
+        done += await each.attempt(one.tenant_id, doing) or 0
+    each.check()
+    return done
+
+
+async def replay_ledger(resources: Resources) -> None:
+    """Takes up again what the bucket says was erased and the database has forgotten."""
+    REPLAYED.inc(await actions.destruction.ledger.replay(resources))
+
+
 async def measure_storage(resources: Resources) -> None:
     """Tells how old the oldest verification is, and what waits for somebody."""
     async with database.acquire(resources.pool) as conn:
         oldest = await store.scrubbing.find_oldest_verified(conn)
         DAMAGED.set(await store.scrubbing.count_damaged(conn))
         HOLDS.set(len(await store.expiry.list_holds(conn)))
+        states = await store.destruction.days.count_by_state(conn)
+        OBJECTS_LEFT.set(await store.destruction.inventories.count_left(conn))
+        LATE.set(await store.destruction.days.count_late(conn, clock.now() - LATE_AFTER))
+    for state in get_args(DestructionState):
+        DESTRUCTIONS.labels(state).set(states.get(state, 0))
     OLDEST.set((clock.now() - oldest).total_seconds() if oldest else 0)
 
 
@@ -185,5 +226,7 @@ JOBS: Jobs[Resources] = [
     Job("count_fills", timedelta(seconds=5), count_fills, leader=True),
     Job("scrub", timedelta(minutes=1), scrub, leader=True),
     Job("prove", timedelta(days=1), prove, leader=True),
+    Job("destroy", timedelta(minutes=1), destroy, leader=True),
+    Job("replay_ledger", timedelta(days=1), replay_ledger, leader=True),
     Job("measure_storage", timedelta(minutes=1), measure_storage),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import Field, SecretStr
 
@@ -35,7 +36,10 @@ class RetentionSettings(ServiceSettings, CommandSettings):
 
     grace_days: how long a condemned pack is kept. young_hours: how long a pack is left alone.
     scrub_days: within how many every stored byte is read again. scrub_rate_bytes: how many a
-    second at most.
+    second at most. destroy_rate_objects: how many objects of destroyed clients are deleted a second
+    at most. destroy_most_a_day, destroy_unasked_bytes: of more destructions due in a day, or of a
+    larger one than any before and than that, an operator has to confirm it.
+    certificate_key_file: the private key that signs certificates.
     """
 
     listen: str = "127.0.0.1:8004"
@@ -43,6 +47,15 @@ class RetentionSettings(ServiceSettings, CommandSettings):
     collect_hours: float = Field(default=24, gt=0)
     scrub_days: float = Field(default=30, gt=0)
     scrub_rate_bytes: int = Field(default=20_000_000, ge=1)
+    destroy_rate_objects: int = Field(default=5_000, ge=1)
+    destroy_most_a_day: int = Field(default=10, ge=0)
+    destroy_unasked_bytes: int = Field(default=100_000_000_000, ge=0)
+    certificate_key_file: Path
+
+    @property
+    def guards(self) -> rules.destruction.Guards:
+        """What is taken for usual of destructions."""
+        return rules.destruction.Guards(self.destroy_most_a_day, self.destroy_unasked_bytes)
 
     @property
     def rhythm(self) -> rules.rhythm.Rhythm:
@@ -51,4 +64,5 @@ class RetentionSettings(ServiceSettings, CommandSettings):
             timedelta(hours=self.collect_hours),
             timedelta(days=self.scrub_days),
             self.scrub_rate_bytes,
+            self.destroy_rate_objects,
         )

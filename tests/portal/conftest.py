@@ -17,6 +17,7 @@ import pytest
 
 from libs.shared import database as databases
 from libs.shared import keys
+from libs.shared.certificates import Notary
 from libs.shared.events import PasswordIssued
 from libs.shared.objects import ObjectStore
 from libs.shared.runtime import http
@@ -149,6 +150,7 @@ async def open_portal(
         portal_url=portal_url or f"http://127.0.0.1:{port}",
         ingest_url="http://127.0.0.1:1",
         agent_folder=agent_folder,
+        certificate_key=Notary(bytes(32)).public_pem.decode(),
         # As cheap as it gets: what a hash costs is measured in a test of its own.
         passwords=Passwords(hasher=hasher or argon2.PasswordHasher(1, 8, 1)),
     )

@@ -15,8 +15,9 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from libs.shared import signed_links
-from libs.shared.events import VolumeChanged
+from libs.shared import certificates, signed_links
+from libs.shared.events import DestructionCompleted, DestructionProgressed, VolumeChanged
+from libs.shared.reasons import Reason
 from services.portal.__main__ import build
 from services.portal.actions.resources import DOWNLOADS_OF_USER
 from services.portal.rules.log import acts
@@ -33,6 +34,7 @@ NOTHING_OF_ANYBODY = {
     ("GET", "/health/ready"): "says how database and broker are",
     ("*", "/static"): "our own stylesheet",
     ("GET", "/sign-in"): "an empty form",
+    ("GET", "/.well-known/coffre-certificate-key.pem"): "our own public key",
     ("GET", "/password"): "an empty form, with the reader's own address",
     ("GET", "/account"): "the reader's own name, address and language",
     ("GET", "/agent"): "what everybody may install",
@@ -54,6 +56,23 @@ DOCUMENT = {
     "text": "Article 1",
     "in_force_on": "2027-01-01",
 }
+CERTIFICATE = json.dumps(
+    {
+        "certificate": {
+            "client": {"name": "Dupré", "tenant_id": "-"},
+            "locale": "fr",
+            "subscription": {"ended_at": "2026-11-23T01:00:00Z", "reason": ""},
+            **dict.fromkeys(
+                ("due_at", "begun_at", "keys_destroyed_at", "completed_at"),
+                "2026-12-23T01:00:00Z",
+            ),
+            "found_empty_at": ["2026-12-23T01:00:00Z"],
+            "destroyed": {"objects": 3, "bytes": 5, "merkle_root": "00"},
+            "kept": [],
+            "key_id": "00",
+        }
+    }
+)
 TERMS = {
     "name": "Another",
     "contracted_bytes": 1,
@@ -231,6 +250,57 @@ async def answer_overage(world: World) -> Any:
 async def accept_another(world: World) -> Any:
     await world.operator.post("/api/v1/documents", json={**DOCUMENT, "version": "2"})
     return await world.api.post("/api/v1/documents/general-terms/2/accept")
+
+
+async def due(world: World) -> None:
+    """A destruction of the client waits for a second operator."""
+    version = 1 + await world.portal.admin.fetchval(
+        "SELECT coalesce(max(told), 0) FROM portal.destructions"
+    )
+    event = DestructionProgressed(
+        tenant_id=world.client.tenant_id,
+        version=version,
+        state="waiting",
+        due_at=builder.NOW,
+        objects_left=3,
+        reasons=(Reason("destruction-large", amount=2, limit=1),),
+    )
+    await builder.hear(world.portal, event)
+
+
+async def see_destruction(world: World) -> Any:
+    await due(world)
+    return await world.get(world.operator, TENANT + "/destruction")
+
+
+async def confirm(world: World) -> Any:
+    await due(world)
+    return await decide(world, "confirm")
+
+
+async def decide(world: World, decision: str) -> Any:
+    path = world.at(f"{TENANT}/destruction/{decision}")
+    return await world.operator.post(path, json={"reason": "seen"})
+
+
+async def certify(world: World) -> UUID:
+    event = DestructionCompleted(
+        tenant_id=world.client.tenant_id, destruction_id=UUID(int=7), certificate=CERTIFICATE
+    )
+    await builder.hear(world.portal, event)
+    return event.destruction_id
+
+
+async def see_certificate(world: World) -> Any:
+    await certify(world)
+    return await world.get(world.operator, TENANT + "/certificate")
+
+
+async def follow_certificate(world: World, more: str = "") -> Any:
+    token = certificates.make_token(
+        world.portal.parts.mail_key, world.client.tenant_id, await certify(world)
+    )
+    return await world.visitor.request(world.reads_by, f"/certificates/{token}{more}")
 
 
 ASKED = "paul@elsewhere.example"
@@ -572,6 +642,35 @@ ACTING: dict[Route, tuple[Call, list[Left]]] = {
         lambda w: w.get(w.operator, "/api/v1/billing/2024-01"),
         nobody(acts.BillingExported),
     ),
+    ("GET", "/api/v1/destructions"): (
+        lambda w: w.get(w.operator, "/api/v1/destructions"),
+        nobody(acts.DestructionsListed),
+    ),
+    ("GET", "/api/v1/tenants/{tenant_id}/destruction"): (
+        see_destruction,
+        own(acts.DestructionViewed),
+    ),
+    ("POST", "/api/v1/tenants/{tenant_id}/destruction/confirm"): (
+        confirm,
+        own(acts.DestructionConfirmed),
+    ),
+    ("POST", "/api/v1/tenants/{tenant_id}/destruction/hold"): (
+        lambda w: decide(w, "hold"),
+        own(acts.DestructionHeld),
+    ),
+    ("POST", "/api/v1/tenants/{tenant_id}/destruction/release"): (
+        lambda w: decide(w, "release"),
+        own(acts.DestructionReleased),
+    ),
+    ("GET", "/api/v1/tenants/{tenant_id}/certificate"): (
+        see_certificate,
+        own(acts.CertificateRead),
+    ),
+    ("GET", "/certificates/{token}"): (follow_certificate, own(acts.CertificateRead)),
+    ("GET", "/certificates/{token}/json"): (
+        lambda w: follow_certificate(w, "/json"),
+        own(acts.CertificateRead),
+    ),
     ("POST", "/api/v1/tenants/{tenant_id}/suspend"): (
         lambda w: w.operator.post(w.at(TENANT + "/suspend"), json={"reason": "unpaid"}),
         own(acts.SubscriptionSuspended),
@@ -622,6 +721,8 @@ ELSEWHERE = {
     acts.SignInRefused,  # below
     acts.OrderTookEffect,  # in a job, in test_orders
     acts.OrderKept,
+    acts.ClientErased,  # in tests/destruction
+    acts.OperatorAdded,  # by a command
     acts.SubscriptionEndAnnounced,  # the same route with a day
     acts.OperatorTokenInstalled,  # at the start of the process
 }

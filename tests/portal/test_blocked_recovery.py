@@ -127,6 +127,15 @@ POST /api/v1/tenants/{tenant_id}/resume
 POST /api/v1/tenants/{tenant_id}/end
 POST /api/v1/tenants/{tenant_id}/reinstate
 POST /api/v1/tenants/{tenant_id}/enrolments
+GET /api/v1/destructions
+GET /api/v1/tenants/{tenant_id}/destruction
+POST /api/v1/tenants/{tenant_id}/destruction/confirm
+POST /api/v1/tenants/{tenant_id}/destruction/hold
+POST /api/v1/tenants/{tenant_id}/destruction/release
+GET /api/v1/tenants/{tenant_id}/certificate
+GET /certificates/{token}
+GET /certificates/{token}/json
+GET /.well-known/coffre-certificate-key.pem
 POST /api/v1/agents/{agent_id}/revoke
 GET /api/v1/documents
 POST /api/v1/documents

@@ -238,6 +238,12 @@ async def test_a_client_is_no_operator(portal: Any) -> None:
         ("GET", f"/api/v1/parked/quota/{uuid4()}"),
         ("POST", f"/api/v1/parked/quota/{uuid4()}/replay"),
         ("POST", f"/api/v1/parked/quota/{uuid4()}/drop"),
+        ("GET", "/api/v1/destructions"),
+        ("GET", f"/api/v1/tenants/{tenant_id}/destruction"),
+        ("POST", f"/api/v1/tenants/{tenant_id}/destruction/confirm"),
+        ("POST", f"/api/v1/tenants/{tenant_id}/destruction/hold"),
+        ("POST", f"/api/v1/tenants/{tenant_id}/destruction/release"),
+        ("GET", f"/api/v1/tenants/{tenant_id}/certificate"),
     ]
     for method, path in calls:
         async with portal.client(token) as api:

@@ -68,6 +68,9 @@ OTHERS = {
     ("POST", "/api/v1/quota/answer"),
     ("GET", "/overage/{token}/{answer}"),
     ("POST", "/overage/{token}/{answer}"),
+    ("GET", "/certificates/{token}"),  # these three in tests/destruction
+    ("GET", "/certificates/{token}/json"),
+    ("GET", "/.well-known/coffre-certificate-key.pem"),
     ("GET", "/"),
     ("GET", "/search"),  # likewise
     ("GET", "/sign-in"),
@@ -87,6 +90,7 @@ OPERATORS = (
     "/api/v1/prices",
     "/api/v1/billing",
     "/api/v1/parked",
+    "/api/v1/destructions",
     "/clients",
 )
 

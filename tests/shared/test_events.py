@@ -53,7 +53,12 @@ def test_the_asyncapi_document_is_up_to_date() -> None:
 
 def test_every_event_has_one_sender_but_those_of_libraries() -> None:
     sent = Counter(known.type for table in bus.SENDERS.values() for known in table)
-    several = {"volume.changed.v1": 2, "event.parked.v1": 5, "parked.settled.v1": 5}
+    several = {
+        "volume.changed.v1": 2,
+        "tenant.erased.v1": 4,
+        "event.parked.v1": 5,
+        "parked.settled.v1": 5,
+    }
     assert sent == Counter({**dict.fromkeys(EVENTS, 1), **several, "service.pinged.v1": 0})
 
 

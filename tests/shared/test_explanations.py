@@ -67,7 +67,9 @@ def test_every_code_is_told_in_french_without_a_word_of_english(code: str) -> No
 def test_sentences_end_where_they_should(code: str) -> None:
     for tongue in (FRENCH, ENGLISH):
         found = tongue.explain(full(code))
-        is_whole = bool({"run", "warning", "restore", "hold"} & set(CODES[code].kinds))
+        is_whole = bool(
+            {"run", "warning", "restore", "hold", "destruction"} & set(CODES[code].kinds)
+        )
         assert found.cause.endswith(".") == is_whole
         assert found.cause[0].isupper() or not is_whole or found.cause.startswith("/srv")
         assert found.client.endswith((".", "?"))

@@ -65,4 +65,4 @@ def test_a_service_says_what_the_table_lets_it_say(service: str) -> None:
         }
     every = {event.__name__ for event in events.EVENTS.values()}
     table = {event.__name__ for event in bus.SENDERS[service]}
-    assert said & every == table - {"VolumeChanged", "EventParked", "ParkedSettled"}
+    assert said & every == table - {"VolumeChanged", "EventParked", "ParkedSettled", "TenantErased"}

@@ -4,6 +4,7 @@ Who reads and writes them decides alone what that means; docs/protocol.md tells 
 """
 
 from libs.shared.bucket.places import (
+    ERASED_PREFIX,
     KEYS_PREFIX,
     TENANTS_PREFIX,
     KeysObject,
@@ -14,6 +15,7 @@ from libs.shared.bucket.places import (
     find_tenant,
     folder_of,
     key_of_end,
+    key_of_erased,
     key_of_head,
     key_of_keys,
     key_of_list,
@@ -52,6 +54,7 @@ from libs.shared.bucket.runs import (
 )
 
 __all__ = [
+    "ERASED_PREFIX",
     "KEYS_PREFIX",
     "TENANTS_PREFIX",
     "Counted",
@@ -74,6 +77,7 @@ __all__ = [
     "find_tenant",
     "folder_of",
     "key_of_end",
+    "key_of_erased",
     "key_of_head",
     "key_of_keys",
     "key_of_list",

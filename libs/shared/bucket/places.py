@@ -14,6 +14,8 @@ KEYS_PREFIX = "keys/"
 """Below it, every tenant's wrapped keys and nothing else."""
 TENANTS_PREFIX = "t/"
 """Below it, a folder for each tenant."""
+ERASED_PREFIX = "erased/"
+"""Below it, the ledger of erasure: one signed entry for each tenant that is destroyed."""
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _COUNT = "0|[1-9][0-9]{0,8}"
@@ -138,6 +140,11 @@ def key_of_tally(tenant_id: UUID, sequence: int) -> str:
 def key_of_keys(tenant_id: UUID) -> str:
     """Where a tenant's wrapped keys lie."""
     return f"{KEYS_PREFIX}{tenant_id}"
+
+
+def key_of_erased(tenant_id: UUID) -> str:
+    """Where the ledger's entry lies that tells of a tenant's destruction: outlives all of it."""
+    return f"{ERASED_PREFIX}{tenant_id}"
 
 
 def key_of_pack(tenant_id: UUID, pack_id: bytes) -> str:

@@ -22,6 +22,7 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.RunFinished,
         events.VolumeChanged,
         *_OF_ALL,
+        events.TenantErased,
     ),
     "quota": (
         events.AllowanceChanged,
@@ -32,11 +33,13 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.OverageBlocked,
         events.OverageClosed,
         *_OF_ALL,
+        events.TenantErased,
     ),
     "reporting": (
         events.ReportSent,
         events.ReportUndeliverable,
         *_OF_ALL,
+        events.TenantErased,
     ),
     "retention": (
         events.VolumeChanged,
@@ -46,6 +49,10 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.DestructionScheduled,
         *_OF_ALL,
         events.ReductionApplied,
+        events.DestructionProgressed,
+        events.DestructionAsked,
+        events.DestructionStarted,
+        events.DestructionCompleted,
     ),
     "portal": (
         events.TenantChanged,
@@ -67,6 +74,9 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         *_OF_ALL,
         events.ReductionOrdered,
         events.ReductionWithdrawn,
+        events.DestructionPermitted,
+        events.DestructionDecided,
+        events.TenantErased,
     ),
 }
 
@@ -81,6 +91,7 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.AgentRevoked,
         events.AllowanceChanged,
         events.ParkedDecided,
+        events.DestructionStarted,
     ),
     "quota": (
         events.TenantChanged,
@@ -89,6 +100,7 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.OverageAnswered,
         events.OverageDecided,
         events.ParkedDecided,
+        events.DestructionStarted,
     ),
     "reporting": (
         events.TenantChanged,
@@ -112,6 +124,9 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.MaintenanceNearing,
         events.DocumentPublished,
         events.ParkedDecided,
+        events.DestructionProgressed,
+        events.DestructionStarted,
+        events.DestructionCompleted,
     ),
     "retention": (
         events.TenantChanged,
@@ -121,6 +136,9 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.ParkedDecided,
         events.ReductionOrdered,
         events.ReductionWithdrawn,
+        events.DestructionPermitted,
+        events.DestructionDecided,
+        events.TenantErased,
     ),
     "portal": (
         events.AgentEnrolled,
@@ -142,6 +160,10 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.ParkedSettled,
         events.ParkedDecided,
         events.ReductionApplied,
+        events.DestructionProgressed,
+        events.DestructionAsked,
+        events.DestructionStarted,
+        events.DestructionCompleted,
     ),
 }
 

@@ -93,6 +93,11 @@ async def take(conn: Connection, now: datetime) -> Record | None:
     )
 
 
+async def is_erased(conn: Connection, tenant_id: UUID) -> bool:
+    """Whether the tenant was erased; nobody erases it until the transaction ends."""
+    return bool(await conn.fetchval("SELECT is_erased($1)", tenant_id))
+
+
 async def mark_done(conn: Connection, event_id: UUID, now: datetime) -> None:
     """Marks an event as handled."""
     await conn.execute(

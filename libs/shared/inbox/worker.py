@@ -121,6 +121,11 @@ class Workers:
                 raise NoHandler(f"{self.service} has no handler for {row['type']}")
             event = EVENTS[row["type"]].model_validate_json(row["payload"])
             logs.traceparent.set(row["traceparent"])
+            if not event.outlives and await table.is_erased(conn, event.tenant_id):
+                # Whatever it tells is of somebody of whom nothing may be kept any more.
+                await table.replace_payload(conn, row["event_id"], "{}")
+                await table.mark_done(conn, row["event_id"], clock.now())
+                return True
             with structlog.contextvars.bound_contextvars(
                 event_id=str(row["event_id"]), event_type=row["type"]
             ):

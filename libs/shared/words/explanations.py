@@ -8,6 +8,7 @@ from typing import Literal
 from libs.shared.reasons import CODES, Reason
 from libs.shared.words.plain import duration_text, size_text, span_text
 from libs.shared.words.sentences import Explanation
+from libs.shared.words.sentences.destructions import DESTRUCTIONS
 from libs.shared.words.sentences.dumps import DUMPS
 from libs.shared.words.sentences.files import FILES
 from libs.shared.words.sentences.holds import HOLDS
@@ -22,6 +23,7 @@ EXPLANATIONS: dict[str, Explanation] = {
     **FILES,
     **RESTORES,
     **HOLDS,
+    **DESTRUCTIONS,
 }
 
 UNKNOWN = Explanation(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.ingest.store import (
     agents,
     commits,
+    erasure,
     intake,
     manifests,
     names,
@@ -21,6 +22,7 @@ from services.ingest.store import (
 __all__ = [
     "agents",
     "commits",
+    "erasure",
     "intake",
     "manifests",
     "names",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.portal.actions import (
     clients,
+    destruction,
     documents,
     files,
     log,
@@ -22,6 +23,7 @@ from services.portal.actions import (
 
 __all__ = [
     "clients",
+    "destruction",
     "documents",
     "files",
     "log",

@@ -7,6 +7,7 @@ nobody. A download that then breaks off is in the log all the same.
 
 from __future__ import annotations
 
+import secrets
 from contextlib import aclosing
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from services.portal import store
 from services.portal.rules.log import chain
 from services.portal.rules.log.acts import Act
 from services.portal.rules.log.chain import Actor, Chain, Line, Link, Verdict
+
+_SALT_BYTES = 16
 
 
 async def note(conn: Connection, actor: Actor, act: Act, tenant_id: UUID | None = None) -> None:
@@ -32,6 +35,7 @@ async def note(conn: Connection, actor: Actor, act: Act, tenant_id: UUID | None 
         actor.address,
         act.fields,
     )
+    line = chain.bind(line, secrets.token_bytes(_SALT_BYTES))
     await store.log.append(conn, line, chain.encode(line))
 
 
@@ -50,11 +54,17 @@ async def verify(conn: Connection, tenant_id: UUID | None, kept: dict[UUID, Link
     wanted = {one: link for one, link in kept.items() if tenant_id in (None, one)}
     async with conn.transaction(isolation="repeatable_read", readonly=True):
         heads = await store.log.list_heads(conn, tenant_id)
-        chains = {one: Chain(one, wanted.get(one)) for one in sorted({*heads, *wanted})}
+        blank = await store.erasure.list_destroyed(conn)
+        chains = {
+            one: Chain(one, wanted.get(one), may_be_blank=one in blank)
+            for one in sorted({*heads, *wanted})
+        }
         async with aclosing(store.log.read(conn, tenant_id)) as lines:
             async for link, line in lines:
                 if line.tenant_id not in chains:
-                    chains[line.tenant_id] = Chain(line.tenant_id)
+                    chains[line.tenant_id] = Chain(
+                        line.tenant_id, may_be_blank=line.tenant_id in blank
+                    )
                 chains[line.tenant_id].follow(link, line)
     return [one.end(heads.get(one.tenant_id)) for one in chains.values()]
 

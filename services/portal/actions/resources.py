@@ -26,7 +26,10 @@ READS = 16
 
 @dataclass(frozen=True)
 class Resources:
-    """The portal's connections and secrets; `mail_key` is shared with reporting alone."""
+    """The portal's connections and secrets; `mail_key` is shared with reporting alone.
+
+    certificate_key: what certificates of destruction are checked with, PEM, public.
+    """
 
     pool: Pool
     objects: ObjectStore
@@ -34,6 +37,7 @@ class Resources:
     mail_key: bytes = field(repr=False)
     portal_url: str
     ingest_url: str
+    certificate_key: str
     passwords: Passwords
     agent_folder: Path | None = None
     """Where `./run package` laid the agent's packages, if it did."""

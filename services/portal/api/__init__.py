@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from services.portal.api import (
     clients,
+    destruction,
     documents,
     machines,
     orders,
@@ -29,6 +30,7 @@ router = APIRouter(prefix="/api/v1")
 for part in (
     people,
     clients,
+    destruction,
     runs,
     recipients,
     overages,

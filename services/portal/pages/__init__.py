@@ -9,6 +9,7 @@ from starlette.staticfiles import StaticFiles
 
 from services.portal.pages import (
     clients,
+    destruction,
     documents,
     failures,
     files,
@@ -33,6 +34,7 @@ for part in (
     clients,
     packages,
     reductions,
+    destruction,
 ):
     router.include_router(part.router)
 

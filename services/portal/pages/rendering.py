@@ -55,7 +55,12 @@ def choose_locale(request: Request, person: Person | None) -> Locale:
 
 def speak(request: Request, person: Person | None, timezone: str) -> Tongue:
     """The tongue of a page for one reader."""
-    return Tongue(choose_locale(request, person), timezone, _HERE / "locales")
+    return speak_in(choose_locale(request, person), timezone)
+
+
+def speak_in(locale: Locale, timezone: str = DEFAULT_TIMEZONE) -> Tongue:
+    """The tongue of a page whose language is settled, whoever reads it."""
+    return Tongue(locale, timezone, _HERE / "locales")
 
 
 def render(
@@ -69,6 +74,19 @@ def render(
 ) -> Response:
     """A page for one reader."""
     tongue = speak(request, person, timezone)
+    return render_in(request, template, tongue, person, status=status, **values)
+
+
+def render_in(
+    request: Request,
+    template: str,
+    tongue: Tongue,
+    person: Person | None = None,
+    *,
+    status: int = 200,
+    **values: Any,
+) -> Response:
+    """A page in a given tongue, whoever reads it."""
     session = getattr(request.state, "session", "")
     body = _TEMPLATES.get_template(template).render(
         _=tongue.say,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.portal.rules import (
     clients,
+    destruction,
     documents,
     files,
     guesses,
@@ -18,6 +19,7 @@ from services.portal.rules import (
 
 __all__ = [
     "clients",
+    "destruction",
     "documents",
     "files",
     "guesses",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from services.portal.store import (
     clients,
+    destruction,
     documents,
+    erasure,
     files,
     guesses,
     log,
@@ -20,7 +22,9 @@ from services.portal.store import (
 
 __all__ = [
     "clients",
+    "destruction",
     "documents",
+    "erasure",
     "files",
     "guesses",
     "log",

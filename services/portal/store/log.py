@@ -28,8 +28,9 @@ async def append(conn: Connection, line: Line, content: bytes) -> None:
             RETURNING number, hash
         )
         INSERT INTO access_log
-            (tenant_id, number, at, user_id, actor, act, address, fields, hash)
-        SELECT $1, head.number, $2, $3, $4, $5, $6, $7, head.hash FROM head
+            (tenant_id, number, at, user_id, actor, act, address, fields, hash, salt,
+             personal_sha256)
+        SELECT $1, head.number, $2, $3, $4, $5, $6, $7, head.hash, $10, $11 FROM head
         """,
         line.tenant_id,
         line.at,
@@ -40,6 +41,8 @@ async def append(conn: Connection, line: Line, content: bytes) -> None:
         line.fields,
         content,
         START,
+        line.salt,
+        line.personal_sha256,
     )
 
 
@@ -61,7 +64,8 @@ async def read(conn: Connection, tenant_id: UUID | None) -> AsyncGenerator[tuple
     Needs a transaction; holds some thousands of lines at a time."""
     cursor = conn.cursor(
         """
-        SELECT tenant_id, number, at, user_id, actor, act, address, fields, hash
+        SELECT tenant_id, number, at, user_id, actor, act, address, fields, hash, salt,
+            personal_sha256, blanked
         FROM access_log
         WHERE $1::uuid IS NULL OR tenant_id = $1 ORDER BY tenant_id, number
         """,
@@ -77,6 +81,9 @@ async def read(conn: Connection, tenant_id: UUID | None) -> AsyncGenerator[tuple
             row["act"],
             row["address"],
             row["fields"],
+            row["salt"],
+            row["personal_sha256"],
+            row["blanked"],
         )
         yield Link(row["number"], row["hash"]), line
 

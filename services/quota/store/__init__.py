@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.quota.store import accounts, cases, days, decisions, plans
+from services.quota.store import accounts, cases, days, decisions, erasure, plans
 
-__all__ = ["accounts", "cases", "days", "decisions", "plans"]
+__all__ = ["accounts", "cases", "days", "decisions", "erasure", "plans"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.reporting.actions import (
     clients,
     damage,
+    destructions,
     digests,
     holds,
     incidents,
@@ -21,6 +22,7 @@ from services.reporting.actions import (
 __all__ = [
     "clients",
     "damage",
+    "destructions",
     "digests",
     "holds",
     "incidents",

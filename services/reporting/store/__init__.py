@@ -8,3 +8,6 @@ __all__ = ["clients", "incidents", "mails", "offers", "plans", "runs"]
 from services.reporting.store import overages
 
 __all__ = ["clients", "mails", "offers", "overages", "plans", "runs"]
+from services.reporting.store import erasure
+
+__all__ = ["clients", "erasure", "mails", "offers", "plans", "runs"]

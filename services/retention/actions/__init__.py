@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.retention.actions import (
     audit,
     collection,
+    destruction,
     expiry,
     fills,
     parts,
@@ -16,6 +17,7 @@ from services.retention.actions import (
 __all__ = [
     "audit",
     "collection",
+    "destruction",
     "expiry",
     "fills",
     "parts",

@@ -36,17 +36,20 @@ async def put(
 
 
 _KNOWN = (
-    "SELECT v.tenant_id, CASE WHEN d.state = 'scheduled' THEN 'ended'"
+    "SELECT v.tenant_id, CASE WHEN d.state <> 'cancelled' THEN 'ended'"
     " ELSE coalesce(t.subscription, 'unknown') END, coalesce(t.retention_days, 36500)"
     " FROM catalogue.volumes v LEFT JOIN tenants t USING (tenant_id)"
     " LEFT JOIN destructions d USING (tenant_id)"
+    " WHERE NOT EXISTS (SELECT FROM inventories i WHERE i.tenant_id = v.tenant_id"
+    " AND i.permitted_at IS NOT NULL)"
 )
 
 
 async def list_all(conn: Connection) -> list[Tenant]:
     """Returns the tenants that have a volume; one that retention was not told of is unknown.
 
-    An end that is known counts, whether or not its tenant's own word has arrived.
+    An end that is known counts, whether or not its tenant's own word has arrived. Those that are
+    being destroyed are none of them: nothing is looked after any more.
     """
     rows = await conn.fetch(
         f"""
@@ -60,7 +63,7 @@ async def find(conn: Connection, tenant_id: UUID) -> Tenant | None:
     """Returns one of `list_all`."""
     row = await conn.fetchrow(
         f"""
-        {_KNOWN} WHERE v.tenant_id = $1
+        {_KNOWN} AND v.tenant_id = $1
         """,
         tenant_id,
     )

@@ -21,6 +21,7 @@ from services.portal.actions import log
 from services.portal.actions.clients import contracts, telling
 from services.portal.rules import clients
 from services.portal.rules.clients import Step
+from services.portal.rules.destruction import DestructionBegun
 from services.portal.rules.log import acts
 from services.portal.rules.log.acts import Act
 from services.portal.rules.log.chain import Actor
@@ -61,12 +62,14 @@ async def move_subscription(
 ) -> Tenant:
     """Moves a subscription within a transaction, by an operator or, where its day came, by COFFRE.
 
-    Raises NotFound, StepRefused, MaintenanceOver."""
+    Raises NotFound, StepRefused, MaintenanceOver, DestructionBegun."""
     now = await timekeeping.tell_time(conn)
     before = await telling.lock_tenant(conn, tenant_id)
     state = clients.next_state(step, before.subscription)
     if state == "active":
         clients.check_maintenance(before.maintenance_until, before.timezone, now)
+    if step == "reinstate" and await store.destruction.is_permitted(conn, tenant_id):
+        raise DestructionBegun
     ended_at = now if state == "ended" else None
     version = await store.clients.set_subscription(
         conn, tenant_id, state, reason, since=now, ends_at=ends_at, ended_at=ended_at

@@ -637,6 +637,64 @@ class OperatorTokenInstalled(Act):
     code = "operator-token-installed"
 
 
+@dataclass(frozen=True)
+class OperatorAdded(Act):
+    """Another operator was let in, by a command of the installation."""
+
+    code = "operator-added"
+    email: str
+
+
+@dataclass(frozen=True)
+class DestructionsListed(Act):
+    """Which clients are due to be destroyed, or were; `count` of them."""
+
+    code = "destructions-listed"
+    count: int
+
+
+@dataclass(frozen=True)
+class DestructionViewed(Act):
+    """How a client's destruction stands."""
+
+    code = "destruction-viewed"
+
+
+@dataclass(frozen=True)
+class DestructionConfirmed(_SubscriptionMoved):
+    """A second operator let a destruction go on."""
+
+    code = "destruction-confirmed"
+
+
+@dataclass(frozen=True)
+class DestructionHeld(_SubscriptionMoved):
+    """A legal hold stops a destruction."""
+
+    code = "destruction-held"
+
+
+@dataclass(frozen=True)
+class DestructionReleased(_SubscriptionMoved):
+    """A legal hold ended."""
+
+    code = "destruction-released"
+
+
+@dataclass(frozen=True)
+class ClientErased(Act):
+    """All of a client was destroyed; lines before this one are blank but for what was done when."""
+
+    code = "client-erased"
+
+
+@dataclass(frozen=True)
+class CertificateRead(Act):
+    """A certificate of destruction was read, by an operator or by the link of its mail."""
+
+    code = "certificate-read"
+
+
 ACTS: tuple[type[Act], ...] = (
     SignedIn,
     SignInRefused,
@@ -707,5 +765,13 @@ ACTS: tuple[type[Act], ...] = (
     ParkedViewed,
     ParkedDecided,
     OperatorTokenInstalled,
+    OperatorAdded,
+    DestructionsListed,
+    DestructionViewed,
+    DestructionConfirmed,
+    DestructionHeld,
+    DestructionReleased,
+    ClientErased,
+    CertificateRead,
 )
 """Every act there is; pages and exports have a sentence for each."""

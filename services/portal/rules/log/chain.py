@@ -3,7 +3,10 @@
 One chain a client, and one for what concerns none. A line's hash is the SHA-256 of the hash
 before it (32 zero bytes for the first), its number in the chain as 8 bytes, big-endian, and
 its content: a JSON array in ASCII, without spaces, members of objects sorted by name, of client,
-moment (UTC, microseconds), user or null, name, act, address and fields.
+moment (UTC, microseconds), act, and in hexadecimal the SHA-256 of the line's salt and its personal
+part: such an array of user or null, name, address and fields. Salt and personal part are blanked
+once the client is destroyed; the digest stays. Lines from before there was a salt have the array of
+client, moment, user, name, act, address and fields for their content.
 docs/operations.md says what that proves.
 """
 
@@ -11,9 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from services.portal.rules.log.acts import Fields
@@ -44,7 +47,11 @@ COFFRE = Actor(NOBODY, None, "Coffre", "")
 
 @dataclass(frozen=True)
 class Line:
-    """What somebody did, when, to which client, from where; the name stays if the person goes."""
+    """What somebody did, when, to which client, from where; the name stays if the person goes.
+
+    salt, personal_sha256: bind the personal part, None in lines from before. blanked: the personal
+    part is gone, with its salt.
+    """
 
     tenant_id: UUID
     at: datetime
@@ -53,6 +60,9 @@ class Line:
     act: str
     address: str
     fields: Fields
+    salt: bytes | None = field(default=None, repr=False)
+    personal_sha256: bytes | None = None
+    blanked: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,8 @@ class Verdict:
 def encode(line: Line) -> bytes:
     """The canonical form of a line's content."""
     moment = line.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if line.personal_sha256 is not None:
+        return _dump([str(line.tenant_id), moment, line.act, line.personal_sha256.hex()])
     content = [
         str(line.tenant_id),
         moment,
@@ -92,6 +104,21 @@ def encode(line: Line) -> bytes:
         line.address,
         line.fields,
     ]
+    return _dump(content)
+
+
+def bind(line: Line, salt: bytes) -> Line:
+    """The line with its personal part bound to it by a digest."""
+    return replace(line, salt=salt, personal_sha256=_digest(line, salt))
+
+
+def _digest(line: Line, salt: bytes) -> bytes:
+    user = str(line.user_id) if line.user_id else None
+    personal = _dump([user, line.actor, line.address, line.fields])
+    return hashlib.sha256(salt + personal).digest()
+
+
+def _dump(content: list[Any]) -> bytes:
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
@@ -101,10 +128,16 @@ def link(previous: bytes, number: int, content: bytes) -> bytes:
 
 
 class Chain:
-    """Follows a chain from its first line, until something does not fit."""
+    """Follows a chain from its first line, until something does not fit.
 
-    def __init__(self, tenant_id: UUID, kept: Link | None = None) -> None:
+    may_be_blank: the client is destroyed, so its lines may have lost their personal part.
+    """
+
+    def __init__(
+        self, tenant_id: UUID, kept: Link | None = None, *, may_be_blank: bool = False
+    ) -> None:
         self.tenant_id = tenant_id
+        self._may_be_blank = may_be_blank
         self.last = Link(0, START)
         self.fault: Fault | None = None
         self._kept = kept
@@ -116,12 +149,22 @@ class Chain:
         number = self.last.number + 1
         if row.number != number:
             self.fault = Fault(number, "missing")
-        elif row.hash != link(self.last.hash, number, encode(line)):
+        elif not self._fits(row, number, line):
             self.fault = Fault(number, "altered")
         elif self._kept is not None and number == self._kept.number and row.hash != self._kept.hash:
             self.fault = Fault(number, "not-as-kept")
         else:
             self.last = row
+
+    def _fits(self, row: Link, number: int, line: Line) -> bool:
+        if line.blanked and not self._may_be_blank:
+            return False
+        if line.blanked and line.personal_sha256 is None:
+            return True  # what it said is gone; the next line proves that its hash is its own
+        is_bound = line.personal_sha256 is not None and not line.blanked
+        if is_bound and _digest(line, line.salt or b"") != line.personal_sha256:
+            return False
+        return row.hash == link(self.last.hash, number, encode(line))
 
     def end(self, head: Link | None) -> Verdict:
         """Judges the chain after its last line: `head` is where it should end."""

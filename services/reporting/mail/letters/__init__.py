@@ -7,6 +7,7 @@ from typing import Any
 from services.reporting.mail.letters import (
     approached,
     called,
+    certificate,
     damage,
     digest,
     document,
@@ -24,6 +25,7 @@ from services.reporting.mail.letters import (
     report,
     subscription,
     undeliverable,
+    waiting,
 )
 from services.reporting.mail.letters.kinds import Kind, Letter
 
@@ -33,6 +35,7 @@ __all__ = [
     "Letter",
     "approached",
     "called",
+    "certificate",
     "damage",
     "digest",
     "document",
@@ -50,6 +53,7 @@ __all__ = [
     "report",
     "subscription",
     "undeliverable",
+    "waiting",
 ]
 
 KINDS: dict[str, Kind[Any]] = {
@@ -73,5 +77,7 @@ KINDS: dict[str, Kind[Any]] = {
         subscription.KIND,
         maintenance.KIND,
         document.KIND,
+        waiting.KIND,
+        certificate.KIND,
     )
 }

@@ -12,6 +12,16 @@ def link_plan(portal_url: str, plan_id: UUID) -> str:
     return f"{portal_url.rstrip('/')}/plans/{plan_id}"
 
 
+def link_client(portal_url: str, tenant_id: UUID) -> str:
+    """Returns where operators see a client."""
+    return f"{portal_url.rstrip('/')}/clients/{tenant_id}"
+
+
+def link_certificate(portal_url: str, token: str) -> str:
+    """Returns where a certificate of destruction is read and printed, also without an account."""
+    return f"{portal_url.rstrip('/')}/certificates/{token}"
+
+
 def link_recipients(portal_url: str, plan_id: UUID) -> str:
     """Returns where an administrator decides who gets a plan's reports."""
     return f"{link_plan(portal_url, plan_id)}/recipients"
