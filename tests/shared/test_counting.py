@@ -15,8 +15,9 @@ from tests.phrases import SERVICES, WORDS, read_catalogue
 ONE_OF_MANY = re.compile(r"(?<![\d.,:/\u00a0])1[ \u00a0]\w+s\b(?<!fois)(?<!ss)")
 """A one, and behind it what are several."""
 COUNTED = re.compile(
-    r"\{(?:n|amount|limit|files|number)\}[ \u00a0](?!is|was|has|dans)\w+s\b(?<!fois)"
+    r"\{(?:n|amount|limit|files|number)\}[ \u00a0](?!is|was|has|dans|times in a row)\w+s\b(?<!fois)"
 )
+"""A number that may be one, and behind it what are several."""
 LOCALES: tuple[Locale, ...] = ("fr", "en")
 CATALOGUES: dict[str, Path] = {"common": WORDS, **SERVICES}
 
