@@ -24,6 +24,7 @@ from libs.shared.runtime.service import SHARED_JOBS
 from libs.shared.settings import ServiceSettings
 from services.ingest import jobs as ingest
 from services.portal import jobs as portal
+from services.quota import jobs as quota
 from services.reporting import jobs as reporting
 from services.retention import jobs as retention
 from tests.shared.conftest import until
@@ -321,7 +322,7 @@ def test_the_operators_table_names_every_job() -> None:
         )
     }
     tables = {"all": SHARED_JOBS, "ingest": ingest.JOBS, "portal": portal.JOBS}
-    tables |= {"reporting": reporting.JOBS, "retention": retention.JOBS}
+    tables |= {"quota": quota.JOBS, "reporting": reporting.JOBS, "retention": retention.JOBS}
     assert described == {
         (service, job.name, job.leader) for service, jobs in tables.items() for job in jobs
     }

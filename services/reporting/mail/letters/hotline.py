@@ -41,7 +41,7 @@ def write(facts: HotlineFacts, addressee: Addressee, shown: int) -> Letter:
     subject = (
         N_("[Hotline] {outcome}: plan {plan} of {client} on {machine}")
         if facts.step == "opened"
-        else N_("[Hotline] {outcome}, {n}× in a row: plan {plan} of {client} on {machine}")
+        else N_("[Hotline] {outcome}, {n} times in a row: plan {plan} of {client} on {machine}")
     )
     more = ForHotline(
         subject=tongue.say(
