@@ -322,7 +322,7 @@ def test_a_further_name_that_comes_alone_has_the_content(
 def test_a_name_that_belongs_to_another_file_by_now_is_no_name_of_it(
     machine: Machine, client: Client, papers: Path, tmp_path: Path
 ) -> None:
-    """The folder of the first name was renamed, and something else has its path."""
+    """The folder of the first name was renamed, and something else with two names has its path."""
     first = papers / "2026" / "a"
     first.write_text("shared")
     os.link(first, papers / "z")
@@ -331,6 +331,7 @@ def test_a_name_that_belongs_to_another_file_by_now_is_no_name_of_it(
     (papers / "2026").rename(papers / "2027")
     (papers / "2026").mkdir()
     first.write_text("others")
+    os.link(first, papers / "2026" / "b")
     machine.run()
     client.restore(machine, tmp_path / "back")
     back = back_of(papers, tmp_path / "back")
