@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import BinaryIO
 
 import click
 
-from operators.commands.shell import app, examples, find_tenant, portal
+from operators.commands.shell import answer, app, examples, find_tenant, portal
 from operators.commands.tenants import tenant_argument
-from operators.failures import Failure
+from operators.failures import Failure, UsageError
 
 
 @app.group(no_args_is_help=True)
@@ -27,21 +27,25 @@ def show_certificate(named: str) -> None:
 
 
 @certificate.command(
-    "verify",
-    epilog=examples("certificate verify certificate.json --key coffre-certificate-key.pem"),
+    epilog=examples("certificate verify certificate.json --key coffre-certificate-key.pem")
 )
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.File("rb"))
 @click.option(
     "--key",
+    type=click.File("rb"),
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The public key, as the portal gives it at /.well-known/coffre-certificate-key.pem.",
+    help="The public key (PEM), from the portal's /.well-known/coffre-certificate-key.pem.",
 )
-def verify_certificate(file: Path, key: Path) -> None:
-    """Check a certificate, with nothing of ours running, and say what it proves."""
-    from libs.shared import certificates  # noqa: PLC0415 - cryptography takes its time
-
+def verify(file: BinaryIO, key: BinaryIO) -> None:
+    """Check a certificate with nothing of ours running, and say what it proves."""
     try:
-        click.echo(certificates.verify(file.read_bytes(), key.read_bytes()))
+        from libs.shared import certificates  # noqa: PLC0415 - what it needs is not everywhere
+    except ImportError as error:
+        raise UsageError(f"This needs the package {error.name}: pip install {error.name}.") from (
+            error
+        )
+    try:
+        proven = certificates.verify(file.read(), key.read())
     except certificates.CertificateInvalid as invalid:
-        raise Failure(str(invalid)) from None
+        raise Failure(str(invalid)) from invalid
+    answer({"proven": proven}, lambda _: click.echo(proven))

@@ -196,6 +196,14 @@ class Readers:
         own = {"plan": self.client.plan_id, "tenant_id": self.client.tenant_id, "number": 1}
         known = defaultdict(lambda: "x", own)
         address = path.replace("{path:path}", "x").format_map(known)
+        own = {
+            "plan": self.client.plan_id,
+            "tenant_id": self.client.tenant_id,
+            "number": 1,
+            "month": "2026-10",
+            "answer": "call",
+        }
+        address = path.replace("{path:path}", "x").format_map(defaultdict(lambda: "x", own))
         query = query.format(plan=self.client.plan_id)
         return await who.request(
             method, address + query, content=self.chunks if method == "POST" else None

@@ -97,6 +97,9 @@ async def test_another_client_and_a_mere_user_answer_for_nobody(portal: Any) -> 
     path = "/api/v1/documents/general-terms/2027-1/accept"
     async with portal.client(stranger.token) as api:
         assert (await api.post(path)).status_code == 204
+    async with portal.client(owner.token) as api:
+        [pending] = (await api.get("/api/v1/documents/asked")).json()["pending"]
+        assert pending["version"] == "2027-1"
     await portal.admin.execute(
         "UPDATE portal.users SET role = 'user' WHERE tenant_id = $1", owner.tenant_id
     )
