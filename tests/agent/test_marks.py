@@ -325,7 +325,7 @@ def test_a_name_that_belongs_to_another_file_by_now_is_no_name_of_it(
     """The folder of the first name was renamed, and something else with two names has its path."""
     first = papers / "2026" / "a"
     first.write_text("shared")
-    os.link(first, papers / "z")
+    os.link(first, papers / "nothing" / "z")
     time.sleep(0.2)
     machine.run()
     (papers / "2026").rename(papers / "2027")
@@ -335,9 +335,9 @@ def test_a_name_that_belongs_to_another_file_by_now_is_no_name_of_it(
     machine.run()
     client.restore(machine, tmp_path / "back")
     back = back_of(papers, tmp_path / "back")
-    assert (back / "z").read_text() == (back / "2027" / "a").read_text() == "shared"
+    assert (back / "nothing" / "z").read_text() == (back / "2027" / "a").read_text() == "shared"
     assert (back / "2026" / "a").read_text() == "others"
-    assert (back / "2026" / "a").stat().st_ino != (back / "z").stat().st_ino
+    assert (back / "2026" / "a").stat().st_ino != (back / "nothing" / "z").stat().st_ino
 
 
 def test_a_set_of_attributes_that_is_too_long_costs_only_the_longest(
