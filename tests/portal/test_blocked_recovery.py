@@ -149,7 +149,13 @@ POST /api/v1/parked/{service}/{event_id}/drop
 """
 """What works in every state, as it names no file that is kept."""
 
-OPERATORS = ("/clients", "/api/v1/tenants", "/api/v1/prices", "/api/v1/billing")
+OPERATORS = (
+    "/clients",
+    "/api/v1/tenants",
+    "/api/v1/parked",
+    "/api/v1/prices",
+    "/api/v1/billing",
+)
 
 STATES: dict[str, str] = {
     "active": "",
@@ -187,22 +193,9 @@ class Readers:
             who = self.desk if path.startswith("/clients") else self.operator
         else:
             who = self.api if path.startswith("/api/") else self.page
-        address = path.replace("{path:path}", "x").format(
-            name="x",
-            plan=self.client.plan_id,
-            tenant_id=self.client.tenant_id,
-            number=1,
-            token="x",
-            month="2026-10",
-            user_id="x",
-            answer="call",
-        )
-        if path.startswith(("/clients", "/api/v1/tenants", "/api/v1/parked")):
-            who = self.desk if path.startswith("/clients") else self.operator
-        else:
-            who = self.api if path.startswith("/api/") else self.page
         own = {"plan": self.client.plan_id, "tenant_id": self.client.tenant_id, "number": 1}
-        address = path.format_map(defaultdict(lambda: "x", own))
+        own |= {"month": "2026-10", "answer": "call"}
+        address = path.replace("{path:path}", "x").format_map(defaultdict(lambda: "x", own))
         query = query.format(plan=self.client.plan_id)
         return await who.request(
             method, address + query, content=self.chunks if method == "POST" else None
