@@ -155,6 +155,9 @@ OPERATORS = (
     "/api/v1/prices",
     "/api/v1/billing",
     "/api/v1/parked",
+    "/api/v1/parked",
+    "/api/v1/prices",
+    "/api/v1/billing",
 )
 
 STATES: dict[str, str] = {
@@ -203,6 +206,7 @@ class Readers:
             "month": "2026-10",
             "answer": "call",
         }
+        own |= {"month": "2026-10", "answer": "call"}
         address = path.replace("{path:path}", "x").format_map(defaultdict(lambda: "x", own))
         query = query.format(plan=self.client.plan_id)
         return await who.request(
