@@ -283,7 +283,7 @@ async def test_the_next_sizes_are_offered_with_their_prices(desk: Desk, client: 
         MAIL_KEY, "overage", client.tenant_id, case.case_id, client.email
     )
     text = read(mail)
-    assert "- Commander 200 Go : 18,50 € par mois\n" in text
+    assert "- Commander 200 Go : 18,50 € par mois" in text.splitlines()
     assert f"https://portal.example/overage/{token}/order?storage_gb=200" in text
     assert "Commander 400 Go" in text
     assert "Commander 100 Go" not in text, "it would not hold what is stored"
