@@ -88,6 +88,9 @@ def _run(options: Options) -> int:
     finally:
         stop(processes, folder)
         free.close()
+        # Python itself ends with the system's own handlers, which would make a failure of it.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
     return status
 
 

@@ -186,7 +186,11 @@ async def test_an_unusual_run_holds_until_somebody_clears_it(house: House, clien
     for number in (1, 2):
         await date(client, plan, number, 100 - number)
     event = RunFinished.model_construct(
-        tenant_id=client.tenant_id, plan_id=plan, number=2, restore_point=True
+        tenant_id=client.tenant_id,
+        plan_id=plan,
+        number=2,
+        restore_point=True,
+        finished_at=datetime.now(UTC),
     )
     async with database.transaction(house.keeper.pool) as conn:
         await consumers.HANDLERS[RunFinished](conn, event)
