@@ -34,6 +34,7 @@ OPEN = {
     ("POST", "/sign-in"),
     ("POST", "/password"),
     ("POST", "/invitations/{token}"),
+    ("POST", "/overage/{token}/{answer}"),
 }
 """Routes with a body that need nobody signed in: it is short there, and has seconds to come."""
 

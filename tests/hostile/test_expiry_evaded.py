@@ -62,7 +62,11 @@ class Plan:
             *self.of(number, BEGINNING + timedelta(days=day)),
         )
         finished = RunFinished.model_construct(
-            tenant_id=self.client.tenant_id, plan_id=self.plan_id, number=number, restore_point=True
+            tenant_id=self.client.tenant_id,
+            plan_id=self.plan_id,
+            number=number,
+            restore_point=True,
+            finished_at=BEGINNING + timedelta(days=day),
         )
         async with database.transaction(self.client.house.keeper.pool) as conn:
             await consumers.HANDLERS[RunFinished](conn, finished)

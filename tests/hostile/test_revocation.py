@@ -329,7 +329,7 @@ async def test_the_portal_may_withdraw_and_nothing_else_of_ingest(database: Any)
     await portal.close()
     ingest = await asyncpg.connect(database.dsn("ingest"))
     for statement in (
-        "DELETE FROM ingest.portal_revocations",
+        "UPDATE ingest.portal_revocations SET revoked_at = NULL",
         "INSERT INTO ingest.portal_subscriptions VALUES (gen_random_uuid(), 1, 'active', '')",
         "SELECT * FROM portal.tenants",
     ):
