@@ -20,8 +20,11 @@ from agent.telling.names import shown_absolute
 from libs.shared.words.plain import count_text, duration_text, size_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from agent.restore.performing import Wish
     from agent.server.portal import Portal
+    from agent.telling.dropped import Dropped
     from agent.telling.teller import Teller
 
 PATIENCE_SECONDS = 60
@@ -173,6 +176,7 @@ def _restore(portal: Portal, wish: Wish, teller: Teller) -> int:
             )
             + (f" {result.renamed} have another name here." if result.renamed else "")
         )
+        _tell_dropped(result.dropped)
     return result.exit_code
 
 
@@ -197,7 +201,13 @@ def _preview(portal: Portal, wish: Wish, teller: Teller) -> int:
         f"{len(found.refused)} would stay as they are."
         + (f" {found.renamed} would have another name here." if found.renamed else "")
     )
+    _tell_dropped(found.dropped)
     return found.exit_code
+
+
+def _tell_dropped(dropped: Iterable[Dropped]) -> None:
+    for one in dropped:
+        click.echo(f"It comes without a folder: {one}")
 
 
 def _with_a_hint(problem: Problem, portal: Portal, plan: str) -> AgentError:
@@ -223,10 +233,12 @@ def _list(portal: Portal, plan: str, teller: Teller) -> int:
     from agent.restore import points
 
     found = list(points.each(portal, plan))
+    dropped = portal.dropped(plan)
     teller.stop()
     if teller.as_json:
         for point in found:
-            click.echo(json.dumps(point.as_line()))
+            without = [one.as_dict() for one in dropped if one.concerns(point.number, None)]
+            click.echo(json.dumps({**point.as_line(), "dropped": without}))
         return failures.SUCCEEDED
     print_table(
         ("run", f"ended ({datetime.now().astimezone():%Z})", "outcome", "files", "size"),
@@ -241,6 +253,8 @@ def _list(portal: Portal, plan: str, teller: Teller) -> int:
             for point in found
         ],
     )
+    for one in dropped:
+        click.echo(f"Up to run {one.through_run} they come without a folder: {one}")
     return failures.SUCCEEDED
 
 

@@ -115,9 +115,13 @@ class Restore:
 
     def _read_manifest(self) -> None:
         wish = self._wish
+        dropped = self._portal.dropped(wish.plan)
         with self._portal.manifest(wish.plan, wish.run, wish.at, wish.path) as manifest:
             self.restored.run = manifest.run
             self.restored.run_at = manifest.run_at.isoformat()
+            self.restored.dropped = [
+                one for one in dropped if one.concerns(manifest.run, wish.path)
+            ]
             if not wish.path:
                 self.progress.expect(Totals(manifest.files, manifest.size_bytes))
             connection = self._portal.connection

@@ -16,6 +16,7 @@ from agent.restore.sameness import check_replaceable, is_same, is_unfinished
 from agent.server.connection import StreamCut
 from agent.server.portal import Portal
 from agent.telling import failures
+from agent.telling.dropped import Dropped
 from agent.telling.names import shown_absolute
 from agent.telling.results import MAX_NAMED_NOT_COPIED
 from agent.telling.sentences import with_sentence
@@ -39,6 +40,7 @@ class Previewed:
     replaced: int = 0
     renamed: int = 0
     refused: dict[bytes, Reason] = field(default_factory=dict)
+    dropped: list[Dropped] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -67,6 +69,7 @@ class Previewed:
                 {"path": shown_absolute(path), "reason": with_sentence(reason)}
                 for path, reason in pairs
             ],
+            "dropped": [dropped.as_dict() for dropped in self.dropped],
             "exit_code": self.exit_code,
         }
 
@@ -149,9 +152,13 @@ def preview(portal: Portal, wish: Wish) -> Previewed:
     root = folders.open_target(str(wish.to)) if wish.to.exists() else None
     try:
         looking = _Preview(root, wish.overwrite)
+        dropped = portal.dropped(wish.plan)
         with portal.manifest(wish.plan, wish.run, wish.at, wish.path) as manifest:
             looking.found.run = manifest.run
             looking.found.run_at = manifest.run_at.isoformat()
+            looking.found.dropped = [
+                one for one in dropped if one.concerns(manifest.run, wish.path)
+            ]
             for deltas, _places in manifest.parts:
                 for copied in deltas:
                     delta, renamed = landed(copied)

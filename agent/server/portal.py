@@ -8,9 +8,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from agent.server.connection import Connection
+from agent.telling.dropped import Dropped
 from agent.telling.failures import AgentError
 from libs.shared import restores
 from libs.shared.reasons import Reason
@@ -101,6 +102,21 @@ class Portal:
         found: list[dict[str, Any]] = self.connection.call("GET", address).json()["runs"]
         return found
 
+    def dropped(self, plan: str) -> list[Dropped]:
+        """The folders that some of a plan's restore points come without."""
+        address = f"/api/v1/plans/{quote(plan, safe='')}/runs?limit=1"
+        answer = self.connection.call("GET", address).json()
+        return [
+            Dropped(
+                unquote_to_bytes(one["folder"]),
+                one["through_run"],
+                one["by"],
+                datetime.fromisoformat(one["ordered_at"]),
+                _undo_until(one),
+            )
+            for one in answer.get("dropped", ())
+        ]
+
     @contextmanager
     def chunks(
         self, plan: str, places: Sequence[PlacedChunk]
@@ -110,6 +126,12 @@ class Portal:
         body = restores.encode_request(places)
         with self.connection.stream("POST", address, body) as response:
             yield restores.read_chunks(_buffered(response), len(places))
+
+
+def _undo_until(dropped: dict[str, Any]) -> datetime | None:
+    """As long as somebody still can, and nobody does."""
+    until = dropped["undo_until"]
+    return datetime.fromisoformat(until) if until and dropped["state"] == "applied" else None
 
 
 def _buffered(response: Any) -> io.BufferedReader:

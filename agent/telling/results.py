@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.telling import failures, sentences
 from agent.telling.counters import Counters, Missed
+from agent.telling.dropped import Dropped
 from agent.telling.failures import AgentError
 from agent.telling.names import shown_absolute
 from libs.shared.reasons import Reason
@@ -109,6 +110,7 @@ class Restored:
     """What a restore came to; `as_summary` is the last line of `restore --json`.
 
     refused: how many could not be given what they had, by kind: owner, mode, ACLs...
+    dropped: the folders that the restore point came without.
     """
 
     run: int | None = None
@@ -125,6 +127,7 @@ class Restored:
     renamed: int = 0
     duration_seconds: float = 0.0
     not_restored: dict[bytes, Reason] = field(default_factory=dict)
+    dropped: list[Dropped] = field(default_factory=list)
     failure: AgentError | None = None
     exit_code: int = failures.SUCCEEDED
 
@@ -165,6 +168,7 @@ class Restored:
                 {"path": shown_absolute(path), "reason": sentences.with_sentence(reason)}
                 for path, reason in pairs
             ],
+            "dropped": [dropped.as_dict() for dropped in self.dropped],
             "error": _error_shown(self.failure),
             "exit_code": self.exit_code,
         }

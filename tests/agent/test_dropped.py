@@ -52,14 +52,23 @@ def test_a_machine_sends_again_what_was_dropped_and_it_still_has(
     machine.run()
     inside = str(papers).strip("/")
     reduction = drop(client, what="folder", plan="papers", folder=f"{inside}/2026")
-    client.restore(machine, tmp_path / "less")
+    less = client.restore(machine, tmp_path / "less")
+    [missing] = less["dropped"]
+    assert missing["path"] == f"{papers}/2026"
+    assert missing["undo_until"]
+    for asked in (("--list",), ("--dry-run", "--to", str(tmp_path / "none"))):
+        told = client.ask_restore(machine, *asked).stdout
+        assert f"{papers}/2026 was dropped by {missing['by']} on " in told, asked
+        assert "can be taken back until" in told, asked
+    beside = ("--path", str(papers / "letter.txt"))
+    assert client.restore(machine, tmp_path / "beside", *beside)["dropped"] == []
     left = Path(f"{tmp_path}/less{papers}")
     assert (left / "letter.txt").exists()
     assert not (left / "2026/invoice.txt").exists()
 
     again = machine.run()
     assert again["files_new"] == 2, "invoice.txt and empty, without anybody's doing"
-    client.restore(machine, tmp_path / "back")
+    assert client.restore(machine, tmp_path / "back")["dropped"] == []
     assert compare_trees(papers, Path(f"{tmp_path}/back{papers}")) == []
     unchanged = machine.run()
     assert (unchanged["files_new"], unchanged["bytes_sent"]) == (0, 0)

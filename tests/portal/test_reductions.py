@@ -90,6 +90,77 @@ async def test_the_preview_says_what_is_freed_then(portal: Any) -> None:
         assert one["state"] == "withdrawn"
 
 
+async def test_a_restore_point_says_what_it_comes_without(portal: Any) -> None:
+    client = await filled(portal)
+    wish = {"what": "folder", "plan": "documents", "folder": "srv/old"}
+    plan = f"/api/v1/plans/{client.plan_id}"
+    async with portal.client(client.token) as api, browser(portal) as page:
+        await sign_in(page, CAMILLE, PASSWORD)
+
+        async def told() -> tuple[list[Any], list[Any], str]:
+            of_plan = (await api.get(f"{plan}/runs")).json()["dropped"]
+            of_point = (await api.get(f"{plan}/entries?run=1&path=srv")).json()["dropped"]
+            shown = (await page.get(f"/plans/{client.plan_id}/files?run=1")).text
+            return of_plan, of_point, shown
+
+        of_plan, of_point, shown = await told()
+        assert of_plan == of_point == []
+        assert "srv/old" not in shown
+        ordered = (await api.post("/api/v1/reductions", json=wish)).json()
+        assert (await told())[0] == [], "ordered, and nothing is gone yet"
+        await carry_out(portal)
+        [one], of_point, shown = await told()
+        [known] = (await api.get("/api/v1/reductions")).json()["reductions"]
+        assert one == {
+            "path": "srv/old",
+            "folder": "srv/old",
+            "through_run": 1,
+            "by": "Camille Martin",
+            "ordered_at": known["ordered_at"],
+            "state": "applied",
+            "undo_until": known["undo_until"],
+        }
+        assert known["undo_until"] is not None
+        assert of_point == [one]
+        for words in ("manque", "srv/old", "Camille Martin", "peut le reprendre"):
+            assert words in shown, words
+
+        stranger = await builder.open_client(portal, "eve@stranger.example", "Eve", plan="other")
+        async with portal.client(stranger.token) as other:
+            assert (await other.get("/api/v1/plans/other/runs")).json()["dropped"] == []
+
+        await builder.hear(portal, final(client, ordered))
+        [one], _, shown = await told()
+        assert one["state"] == "collected"
+        assert "ne peut plus" in shown
+        assert "peut le reprendre" not in shown
+
+
+async def test_what_was_taken_back_isnt_missed(portal: Any) -> None:
+    client = await filled(portal)
+    wish = {"what": "folder", "plan": "documents", "folder": "srv/old"}
+    async with portal.client(client.token) as api:
+        ordered = (await api.post("/api/v1/reductions", json=wish)).json()
+        await carry_out(portal)
+        await api.post(f"/api/v1/reductions/{ordered['reduction_id']}/withdraw")
+        runs = f"/api/v1/plans/{client.plan_id}/runs"
+        [waiting] = (await api.get(runs)).json()["dropped"]
+        assert waiting["state"] == "withdrawing", "until retention brought it back"
+        await carry_out(portal)
+        assert (await api.get(runs)).json()["dropped"] == []
+
+
+def final(client: Any, ordered: Any) -> events.ReductionApplied:
+    """What retention says once a reduction can't be taken back any more."""
+    return events.ReductionApplied(
+        tenant_id=client.tenant_id,
+        reduction_id=ordered["reduction_id"],
+        state="collected",
+        freed_bytes=0,
+        undo_until=clock.now(),
+    )
+
+
 async def test_everything_of_a_plan_or_all_that_is_older(portal: Any) -> None:
     client = await filled(portal)
     await client.commit({b"srv/old/a": builder.text(NEW + OLD)}, 2)
@@ -158,13 +229,7 @@ async def test_what_was_collected_cant_be_taken_back(portal: Any) -> None:
         wish = {"what": "plan", "plan": "documents"}
         ordered = (await api.post("/api/v1/reductions", json=wish)).json()
         await carry_out(portal)
-        said = events.ReductionApplied(
-            tenant_id=client.tenant_id,
-            reduction_id=ordered["reduction_id"],
-            state="collected",
-            freed_bytes=0,
-            undo_until=clock.now(),
-        )
+        said = final(client, ordered)
         await builder.hear(portal, said)
         late = said.model_copy(update={"state": "applied"})
         await builder.hear(portal, late)  # heard after what came later

@@ -14,6 +14,7 @@ from services.portal.actions import log
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
 from services.portal.store.clients import Tenant
+from services.portal.store.runs.dropped import Dropped
 from services.portal.store.runs.shown import NamedPlan, Plan, Run, Verified, Volume
 
 
@@ -30,11 +31,12 @@ class Overview:
 
 @dataclass(frozen=True)
 class Runs:
-    """Some of a plan's runs, newest first."""
+    """Some of a plan's runs, newest first, and the folders that restore points come without."""
 
     tenant: Tenant
     plan: Plan
     runs: list[Run]
+    dropped: list[Dropped]
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ async def list_runs(pool: Pool, actor: Actor, reference: str, *, before: int, li
             await store.runs.shown.list_runs(
                 conn, tenant_id, found.plan_id, before=before, limit=limit
             ),
+            await store.runs.dropped.list_dropped(conn, tenant_id, found.plan_id),
         )
         await log.note(conn, actor, acts.RunsListed(runs.plan.name))
     return runs

@@ -8,6 +8,8 @@ from fastapi import APIRouter, Query
 
 from services.portal.actions import runs
 from services.portal.api.access import Client, ResourcesOf
+from services.portal.rules.files import names
+from services.portal.store.runs.dropped import Dropped
 from services.portal.store.runs.shown import Plan, Run
 
 router = APIRouter(tags=["plans"])
@@ -70,4 +72,20 @@ async def list_runs(
 ) -> dict[str, Any]:
     """A plan's runs, newest first; `before` goes on where a list ended."""
     found = await runs.list_runs(resources.pool, actor, plan, before=before, limit=limit)
-    return {"runs": [_run(run) for run in found.runs]}
+    return {
+        "runs": [_run(run) for run in found.runs],
+        "dropped": [show_dropped(one) for one in found.dropped],
+    }
+
+
+def show_dropped(dropped: Dropped) -> dict[str, Any]:
+    """A folder that restore points come without, as JSON."""
+    return {
+        "path": names.display(dropped.folder),
+        "folder": names.quoted(dropped.folder),
+        "through_run": dropped.through_run,
+        "by": dropped.ordered_by,
+        "ordered_at": dropped.ordered_at,
+        "state": dropped.state,
+        "undo_until": dropped.undo_until,
+    }

@@ -70,8 +70,9 @@ async def show_files(
         crumbs=names.crumbs(place.path),
         path_text=_as_field(place.path),
         deleted=deleted,
-        entries=[_listed(place, one) for one in listed[:_ENTRIES_SHOWN]],
-        left_out=max(0, len(listed) - _ENTRIES_SHOWN),
+        entries=[_listed(place, one) for one in listed.entries[:_ENTRIES_SHOWN]],
+        left_out=max(0, len(listed.entries) - _ENTRIES_SHOWN),
+        dropped=listed.dropped,
     )
 
 

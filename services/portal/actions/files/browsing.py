@@ -18,6 +18,7 @@ from services.portal.rules.files import moments, names
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
 from services.portal.store.clients import Tenant
+from services.portal.store.runs.dropped import Dropped
 
 T = TypeVar("T")
 
@@ -131,8 +132,16 @@ async def _find_point(
     return point
 
 
-async def list_folder(pool: Pool, place: Place, *, deleted: bool = False) -> list[FolderEntry]:
-    """What a folder holds, folders first; raises NotFound for anything else.
+@dataclass(frozen=True)
+class Listing:
+    """What a folder holds, folders first; and what its restore point comes without."""
+
+    entries: list[FolderEntry]
+    dropped: list[Dropped]
+
+
+async def list_folder(pool: Pool, place: Place, *, deleted: bool = False) -> Listing:
+    """What a folder holds; raises NotFound for anything else.
 
     deleted: with what it held before, up to the restore point."""
     if place.entry.kind != "d":
@@ -144,8 +153,9 @@ async def list_folder(pool: Pool, place: Place, *, deleted: bool = False) -> lis
         else:
             entries = await catalogue.list_folder(conn, *where)
             found = [FolderEntry(entry, None, None) for entry in entries]
+        dropped = await store.runs.dropped.list_dropped(conn, *where[:3])
         await log.note(conn, place.actor, acts.FolderListed(*place.shown, deleted=deleted))
-    return found
+    return Listing(found, dropped)
 
 
 def walk(

@@ -15,6 +15,7 @@ from services.portal.actions.files import browsing
 from services.portal.actions.files.browsing import Place
 from services.portal.api.access import ResourcesOf
 from services.portal.api.places import AtPoint
+from services.portal.api.runs import show_dropped
 from services.portal.rules.files import names
 
 router = APIRouter(tags=["plans"])
@@ -40,7 +41,10 @@ async def list_entries(
     return {
         "run": place.run.number,
         "path": names.display(place.path),
-        "entries": [_listed(resources.portal_url, place, one, deleted=deleted) for one in found],
+        "entries": [
+            _listed(resources.portal_url, place, one, deleted=deleted) for one in found.entries
+        ],
+        "dropped": [show_dropped(one) for one in found.dropped],
     }
 
 

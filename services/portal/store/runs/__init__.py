@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.portal.store.runs import received, shown
+from services.portal.store.runs import dropped, received, shown
 
-__all__ = ["received", "shown"]
+__all__ = ["dropped", "received", "shown"]
