@@ -18,6 +18,7 @@ async def serve() -> None:
         hotline=settings.hotline,
         portal_url=settings.portal_url,
         mail_key=keys.read_key(settings.mail_key_file),
+        missed_grace=settings.missed_grace,
     )
     server = MailServer(
         settings.smtp_host,

@@ -1,4 +1,4 @@
-"""Argv in: what an operator asks about incidents, or does with one, by hand."""
+"""Argv in: what an operator asks about incidents, or does with one or with a plan, by hand."""
 
 from __future__ import annotations
 
@@ -89,6 +89,29 @@ async def close(arguments: Namespace) -> None:
     print(f"{arguments.incident} is closed.")
 
 
+def describe_pause(parser: ArgumentParser) -> None:
+    """Which plan, until when, who says so, and why."""
+    parser.add_argument("plan", metavar="PLAN_ID", type=UUID)
+    parser.add_argument("--until", required=True, type=_day, help="a date or a time, as 2026-12-24")
+    parser.add_argument("--by", required=True, help="who pauses it")
+    parser.add_argument("--reason", required=True)
+
+
+async def pause(arguments: Namespace) -> None:
+    """Expects no run of a plan before that day, unless one comes; closes the incident about it."""
+    note = f"{arguments.by}: {arguments.reason}"
+    async with _transaction() as conn:
+        tenant_id = await store.missed.pause(conn, arguments.plan, arguments.until, note)
+        if tenant_id is None:
+            raise NotFound("plan")
+        incident = await store.incidents.find_open(conn, tenant_id, arguments.plan, "missed")
+        if incident is not None:
+            await store.incidents.close(
+                conn, incident.incident_id, arguments.by, arguments.reason, clock.now()
+            )
+    print(f"{arguments.plan} is paused until {arguments.until:%Y-%m-%d %H:%M} UTC.")
+
+
 def _describe_one(parser: ArgumentParser) -> None:
     parser.add_argument("incident", metavar="INCIDENT", type=UUID)
 
@@ -148,4 +171,5 @@ COMMANDS: Commands = [
     Command("acknowledge", "say who has an incident in hand", acknowledge, describe_acknowledge),
     Command("snooze", "put an incident off until a day", snooze, describe_snooze),
     Command("close", "close an incident by hand", close, describe_close),
+    Command("pause", "expect no run of a plan before a day", pause, describe_pause),
 ]

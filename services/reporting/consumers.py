@@ -74,9 +74,10 @@ async def on_tenant_changed(resources: Resources, conn: Connection, event: Tenan
 
 
 async def on_plan_declared(resources: Resources, conn: Connection, event: PlanDeclared) -> None:
-    """Keeps what the plan is called and when it runs; what waited for that is reported."""
+    """Keeps what the plan is called and when it is to run; what waited for that is reported."""
     await store.clients.lock(conn, event.tenant_id)
     if await store.plans.put(conn, event.tenant_id, event):
+        await actions.missed.expect(conn, resources, event.tenant_id, event.plan_id)
         await actions.runs.report_waiting(conn, resources, event.tenant_id)
 
 

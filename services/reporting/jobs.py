@@ -205,6 +205,11 @@ async def write_morning(sender: Sender) -> None:
     await actions.incidents.write_morning(sender.pool, sender.resources)
 
 
+async def tell_missed(sender: Sender) -> int:
+    """Tells of runs that never came."""
+    return await actions.missed.tell_missed(sender.pool, sender.resources)
+
+
 async def forget_farewells(sender: Sender) -> None:
     """Forgets the last of destroyed clients, once their certificate is mailed."""
     await actions.destructions.forget_farewells(sender.pool)
@@ -229,6 +234,7 @@ JOBS: Jobs[Sender] = [
     ),
     Job("write_digests", timedelta(minutes=1), write_digests, leader=True),
     Job("write_morning", timedelta(minutes=1), write_morning, leader=True),
+    Job("tell_missed", timedelta(minutes=1), tell_missed, leader=True),
     Job("forget_farewells", timedelta(minutes=1), forget_farewells, leader=True),
     Job("measure_queue", timedelta(seconds=15), measure_queue),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal
@@ -31,6 +32,7 @@ class Settings(ServiceSettings):
     mail_key_file: Path
     hotline: tuple[str, ...]
     portal_url: str
+    missed_grace_hours: float | None = Field(None, gt=0, le=1000)
 
     @field_validator("hotline", mode="before")
     @classmethod
@@ -60,6 +62,12 @@ class Settings(ServiceSettings):
     def sender_address(self) -> str:
         """The bare address that mails come from."""
         return parseaddr(self.mail_from)[1]
+
+    @property
+    def missed_grace(self) -> timedelta | None:
+        """How long a run is waited for, if it is the same for all plans."""
+        hours = self.missed_grace_hours
+        return None if hours is None else timedelta(hours=hours)
 
     def read_smtp_password(self) -> str | None:
         """The password for the mail server, if it wants one."""

@@ -34,7 +34,7 @@ PLANS: dict[str, Plan] = {
 OF_NOBODY = {
     "ingest": {"migrations", "outbox_counter", "seen_time", "time_acceptances"},
     "quota": {"migrations", "outbox_counter", "seen_time", "time_acceptances"},
-    "reporting": {"migrations", "outbox_counter", "seen_time", "time_acceptances"},
+    "reporting": {"migrations", "outbox_counter", "seen_time", "time_acceptances", "hearing"},
     # Of destructions that are over they have no rows.
     "retention": {
         "migrations", "outbox_counter", "seen_time", "time_acceptances",

@@ -18,6 +18,7 @@ from services.reporting.mail.letters import morning, recovered
 from services.reporting.mail.letters.morning import MorningFacts
 from services.reporting.mail.letters.recovered import RecoveredFacts
 from services.reporting.rules.incidents import Incident, Step
+from services.reporting.rules.missed import Expectation, Missed
 
 EVERYBODY = UUID(int=0)
 """In the place of a client: what is of all of them."""
@@ -33,18 +34,41 @@ async def note_failure(
     if await store.runs.is_made_good(conn, tenant_id, run.plan_id, run.number):
         return None
     cause = rules.incidents.find_cause(run.reason)
-    known = await store.incidents.find_open(conn, tenant_id, run.plan_id, cause)
+    at = run.finished_at
+    noted = Incident(tenant_id, uuid4(), run.plan_id, cause, at, at, run.number, 1)
+    return await _note(conn, noted, now)
+
+
+async def note_miss(
+    conn: Connection, expectation: Expectation, missed: Missed, now: datetime
+) -> tuple[Incident, Step | None]:
+    """The same of runs that never came."""
+    plan_id, since = expectation.plan_id, expectation.since or missed.at
+    noted = Incident(
+        tenant_id=expectation.tenant_id,
+        incident_id=uuid4(),
+        plan_id=plan_id,
+        cause="missed",
+        opened_at=since,
+        last_at=missed.at,
+        last_run=expectation.last_run,
+        times=missed.times,
+    )
+    return await _note(conn, noted, now)
+
+
+async def _note(conn: Connection, noted: Incident, now: datetime) -> tuple[Incident, Step | None]:
+    """Opens what was noted, or counts it to the incident of its plan and cause that is open."""
+    tenant_id = noted.tenant_id
+    known = await store.incidents.find_open(conn, tenant_id, noted.plan_id, noted.cause)
     if known is None:
-        opened = Incident(
-            tenant_id, uuid4(), run.plan_id, cause, run.finished_at, run.finished_at, run.number, 1
-        )
-        await store.incidents.add(conn, tenant_id, opened)
-        return opened, "opened"
+        await store.incidents.add(conn, tenant_id, noted)
+        return noted, "opened"
     incident = replace(
         known,
-        times=known.times + 1,
-        last_run=max(known.last_run, run.number),
-        last_at=max(known.last_at, run.finished_at),
+        times=known.times + noted.times,
+        last_run=max(known.last_run, noted.last_run),
+        last_at=max(known.last_at, noted.last_at),
     )
     step: Step | None = None
     if rules.incidents.is_due_again(incident, now):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Who writes the mails, who is told of failures, where the links lead."""
+    """Who writes the mails, who is told of failures, where the links lead.
+
+    missed_grace: how long a run is waited for; None: by what is usual for its plan.
+    """
 
     sender: str
     hotline: tuple[str, ...]
     portal_url: str
     mail_key: bytes = field(repr=False)
+    missed_grace: timedelta | None = None

@@ -8,7 +8,7 @@ from libs.shared import clock, logs
 from libs.shared.database import Connection
 from libs.shared.events import RunFinished
 from services.reporting import rules, store
-from services.reporting.actions import incidents, mails
+from services.reporting.actions import incidents, mails, missed
 from services.reporting.actions.resources import Resources
 from services.reporting.mail import letters
 from services.reporting.mail.letters.hotline import HotlineFacts
@@ -40,6 +40,7 @@ async def _report(
     history = await store.runs.list_history(
         conn, tenant_id, run.plan_id, run.number, rules.usual.HISTORY_LENGTH
     )
+    await missed.note_run(conn, resources, tenant_id, plan, run)
     audience = await store.plans.find_audience(conn, tenant_id, run.plan_id)
     facts = RunFacts(run, tenant, plan, audience, history, resources.portal_url)
     written = await mails.write(conn, resources, tenant_id, letters.report.KIND, facts)

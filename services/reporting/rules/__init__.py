@@ -7,9 +7,10 @@ from services.reporting.rules import (
     clients,
     incidents,
     mails,
+    missed,
     offers,
     plans,
     usual,
 )
 
-__all__ = ["allowances", "clients", "incidents", "mails", "offers", "plans", "usual"]
+__all__ = ["allowances", "clients", "incidents", "mails", "missed", "offers", "plans", "usual"]

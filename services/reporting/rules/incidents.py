@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from libs.shared.reasons import Reason
 
-Cause = Literal["failed", "abandoned", "refused"]
+Cause = Literal["failed", "abandoned", "refused", "missed"]
 Step = Literal["opened", "escalated"]
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 
@@ -29,7 +29,8 @@ _REFUSED = frozenset({"growth-blocked", "subscription-ended", "subscription-susp
 class Incident:
     """One plan, one cause, for as long as it lasts.
 
-    times: how many runs ended so. last_run: the number of the newest of them.
+    times: how many runs ended so, or were missed. last_run: the number of the newest of them, or
+    of the last that came.
     """
 
     tenant_id: UUID

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -39,9 +39,19 @@ class Audience:
         return list({one.email.lower(): one for one in (*managing, *self.people)}.values())
 
 
+def each_run(
+    schedule: str, timezone: str, start: datetime, *, backwards: bool = False
+) -> Iterator[datetime]:
+    """Yields when the plan is to run after a moment, or was before it, in its own time zone.
+
+    Nothing if its rhythm can't be read.
+    """
+    try:
+        yield from CronSim(schedule, start.astimezone(ZoneInfo(timezone)), reverse=backwards)
+    except (CronSimError, LookupError, OSError, ValueError):
+        return
+
+
 def find_next_report(schedule: str, timezone: str, after: datetime) -> datetime | None:
     """Returns when the plan runs next, in its own time zone; None if its rhythm can't be read."""
-    try:
-        return next(CronSim(schedule, after.astimezone(ZoneInfo(timezone))), None)
-    except (CronSimError, LookupError, OSError, ValueError):
-        return None
+    return next(each_run(schedule, timezone, after), None)

@@ -15,6 +15,7 @@ PLAN: Plan = (
     Deleted("offers"),
     Deleted("overages"),
     Deleted("incidents"),
+    Deleted("expected"),
     Deleted("runs"),
     Deleted("plans"),
     Kept("tenants", "until-mailed"),

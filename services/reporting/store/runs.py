@@ -15,8 +15,8 @@ async def add(conn: Connection, tenant_id: UUID, event: RunFinished, now: dateti
     status = await conn.execute(
         """
         INSERT INTO runs (tenant_id, run_id, plan_id, number, outcome, files_total,
-                          bytes_protected, summary, arrived_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                          bytes_protected, summary, arrived_at, lasted)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT DO NOTHING
         """,
         tenant_id,
@@ -28,6 +28,7 @@ async def add(conn: Connection, tenant_id: UUID, event: RunFinished, now: dateti
         event.bytes_protected,
         event.model_dump_json(),
         now,
+        event.finished_at - event.started_at,
     )
     return database.changed(status) == 1
 
@@ -84,6 +85,19 @@ async def list_before(
         limit,
     )
     return [RunFinished.model_validate_json(row["summary"]) for row in rows]
+
+
+async def find_last_good(conn: Connection, tenant_id: UUID, plan_id: UUID) -> RunFinished | None:
+    """Returns the newest run of a plan that went well."""
+    summary = await conn.fetchval(
+        """
+        SELECT summary FROM runs WHERE tenant_id = $1 AND plan_id = $2 AND outcome <> 'failed'
+        ORDER BY number DESC LIMIT 1
+        """,
+        tenant_id,
+        plan_id,
+    )
+    return RunFinished.model_validate_json(summary) if summary else None
 
 
 async def list_history(

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 from libs.shared.events import RunFinished
-from libs.shared.words.tongue import N_
+from libs.shared.words.tongue import N_, Tongue
 from services.reporting import rules
 from services.reporting.mail.causes import Teller
 from services.reporting.mail.letters import report, tickets
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.report import ForHotline, RunFacts
 from services.reporting.mail.rendering import speak, title
-from services.reporting.rules.incidents import Incident, Step
+from services.reporting.rules.incidents import Cause, Incident, Step
 from services.reporting.rules.mails import Addressee
+
+FIRST: dict[Cause, str] = {"missed": "silent"}
+"""The kind of mail that an incident of a cause begins with, where it isn't this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +56,22 @@ def write(facts: HotlineFacts, addressee: Addressee, shown: int) -> Letter:
             machine=title(about.run.hostname),
         ),
         ticket=tickets.head(about.tenant, about.plan, incident),
-        before=[
-            (
-                tongue.moment(run.finished_at),
-                tongue.say(report.OUTCOMES[run.outcome]),
-                told.cause if (told := Teller(tongue, hotline=True).explain_run(run)) else "",
-            )
-            for run in facts.before[:shown]
-        ],
+        before=list_before(facts.before[:shown], tongue),
     )
     return report.write(about, addressee, shown, more)
+
+
+def list_before(runs: Sequence[RunFinished], tongue: Tongue) -> list[tuple[str, str, str]]:
+    """Of each run when it ended, how, and why."""
+    teller = Teller(tongue, hotline=True)
+    return [
+        (
+            tongue.moment(run.finished_at),
+            tongue.say(report.OUTCOMES[run.outcome]),
+            told.cause if (told := teller.explain_run(run)) else "",
+        )
+        for run in runs
+    ]
 
 
 def name(incident: Incident, step: Step) -> UUID:
@@ -72,7 +81,7 @@ def name(incident: Incident, step: Step) -> UUID:
 
 def thread(incident: Incident) -> tuple[str, UUID]:
     """The kind and subject of the mail that all others about an incident answer."""
-    return KIND.name, name(incident, "opened")
+    return FIRST.get(incident.cause, KIND.name), name(incident, "opened")
 
 
 KIND: Kind[HotlineFacts] = Kind(

@@ -19,6 +19,7 @@ CAUSES: dict[Cause, str] = {
     "failed": N_("runs fail"),
     "abandoned": N_("runs break off"),
     "refused": N_("runs are refused"),
+    "missed": N_("runs don't come"),
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import uuid5
 
 from libs.shared.events import RunFinished
+from libs.shared.words.tongue import Tongue
 from services.reporting import rules
 from services.reporting.mail.letters import hotline, tickets
 from services.reporting.mail.letters.kinds import Kind, Letter
@@ -52,12 +53,28 @@ def write(facts: RecoveredFacts, addressee: Addressee, _shown: int) -> Letter:
         client=title(facts.tenant.name),
         machine=title(run.hostname),
         number=run.number,
-        since=tongue.moment(incident.opened_at),
-        times=incident.times,
+        before=_tell_before(incident, tongue),
         recovered_at=tongue.moment(run.finished_at),
         link=link_plan(facts.portal_url, run.plan_id),
     )
     return Letter(subject, content)
+
+
+def _tell_before(incident: Incident, tongue: Tongue) -> str:
+    since = tongue.moment(incident.opened_at)
+    if incident.cause == "missed":
+        return tongue.count(
+            "Since {since} {n} run had not come.",
+            "Since {since} {n} runs had not come.",
+            incident.times,
+            since=since,
+        )
+    return tongue.count(
+        "Since {since} {n} run had failed.",
+        "Since {since} {n} runs had failed.",
+        incident.times,
+        since=since,
+    )
 
 
 KIND: Kind[RecoveredFacts] = Kind(

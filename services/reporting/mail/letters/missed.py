@@ -1,0 +1,87 @@
+"""What a plan's readers get where its run never came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid5
+
+from libs.shared.events import RunFinished
+from libs.shared.words.tongue import N_
+from services.reporting import rules
+from services.reporting.mail.letters.kinds import Kind, Letter
+from services.reporting.mail.letters.links import link_plan
+from services.reporting.mail.letters.report import ForHotline
+from services.reporting.mail.rendering import render, speak, title
+from services.reporting.rules.mails import Addressee
+from services.reporting.rules.missed import Expectation
+
+MISSED = N_("MISSED")
+
+
+@dataclass(frozen=True, slots=True)
+class MissedFacts:
+    """What was expected of which plan, the newest time that was missed, and the last good run."""
+
+    tenant: rules.clients.Tenant
+    plan: rules.plans.Plan
+    audience: rules.plans.Audience
+    expectation: Expectation
+    missed_at: datetime
+    good: RunFinished | None
+    portal_url: str
+
+
+def choose(facts: MissedFacts) -> Iterable[Addressee]:
+    """Those who would get the run's report; nobody where the machine declined reports."""
+    readers = facts.audience.find_readers(facts.tenant.administrators)
+    return [
+        Addressee(one.email, one.name, one.locale, one.invitation_id)
+        for one in readers
+        if facts.plan.reports
+    ]
+
+
+def write(
+    facts: MissedFacts, addressee: Addressee, _shown: int, hotline: ForHotline | None = None
+) -> Letter:
+    """When it was due, when the last good run was, what to look at; the hotline's has the runs."""
+    tongue = speak(addressee.locale, facts.tenant.timezone)
+    plan, client, expectation = title(facts.plan.name), title(facts.tenant.name), facts.expectation
+    outcome = tongue.say(MISSED)
+    subject = tongue.say(
+        "{outcome}: backup of {plan}, {client}", outcome=outcome, plan=plan, client=client
+    )
+    subject = hotline.subject if hotline else subject
+    content = render(
+        tongue,
+        "missed",
+        subject=subject,
+        outcome=outcome,
+        hotline=hotline,
+        plan=plan,
+        plan_id=facts.plan.plan_id,
+        client=client,
+        machine=title(facts.plan.hostname),
+        missed_at=tongue.moment(facts.missed_at),
+        times=expectation.times,
+        since=tongue.moment(expectation.since),
+        good_at=tongue.moment(facts.good.finished_at) if facts.good else "",
+        has_run=expectation.last_run > 0,
+        watched_since=tongue.moment(expectation.watched_since),
+        next_at=tongue.moment(expectation.expected_at) if expectation.expected_at else "",
+        link=link_plan(facts.portal_url, facts.plan.plan_id),
+    )
+    return Letter(subject, content)
+
+
+KIND: Kind[MissedFacts] = Kind(
+    "missed",
+    choose,
+    write,
+    subject=lambda facts: uuid5(facts.plan.plan_id, f"missed {facts.missed_at.isoformat()}"),
+    plan=lambda facts: facts.plan.plan_id,
+    give_up_at=lambda _facts, now: now + rules.mails.REPORT_KEPT_TRYING,
+    by_client=lambda _facts: True,
+)
