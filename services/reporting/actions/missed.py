@@ -8,6 +8,7 @@ from uuid import UUID
 
 from libs.shared import clock, database, logs, timekeeping
 from libs.shared.database import Connection, Pool
+from libs.shared.errors import Unavailable
 from libs.shared.events import RunFinished
 from services.reporting import rules, store
 from services.reporting.actions import incidents, mails
@@ -77,7 +78,9 @@ async def tell_missed(pool: Pool, resources: Resources) -> int:
         try:
             async with database.transaction(pool) as conn:
                 await _judge(conn, resources, tenant_id, plan_id, now)
-        except (ValueError, LookupError, TypeError):  # a bug: the others are told of all the same
+        except Unavailable:
+            raise
+        except Exception:  # a bug: the others are told of all the same
             logs.get().exception("miss.failed", plan_id=str(plan_id))
         else:
             done += 1
