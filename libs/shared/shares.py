@@ -21,7 +21,6 @@ _REFUSED = Counter("coffre_shares_refused", "Requests whose client had used its 
 
 _BUSY_SECONDS = 10
 _KNOWN = 10_000
-_TOLD_AFTER_SECONDS = 1.0
 
 
 class _Turn(NamedTuple):
@@ -33,16 +32,24 @@ class _Turn(NamedTuple):
 class Shares:
     """An amount of something that clients share; what: its name, for people who had to wait.
 
-    total: None where nothing but each one's own share is bounded. line: how many of one may wait.
+    total: None where nothing but each one's own share is bounded. line: how many of one may wait;
+    one more is told so after a while, for who does not listen to that asks again at once.
     """
 
     def __init__(
-        self, what: str, *, most: int, total: int | None = None, line: int | None = None
+        self,
+        what: str,
+        *,
+        most: int,
+        total: int | None = None,
+        line: int | None = None,
+        told_after_seconds: float = 1.0,
     ) -> None:
         self.what = what
         self.most = most if total is None else min(most, total)
         self.free = total
         self._line = line
+        self._told_after_seconds = told_after_seconds
         self._held: dict[Hashable, int] = {}
         self._waiting: dict[Hashable, deque[_Turn]] = {}
         self._count = 0
@@ -73,8 +80,7 @@ class Shares:
     async def _wait(self, who: Hashable, amount: int, wait_seconds: float | None) -> None:
         line = self._waiting.get(who, ())
         if self._line is not None and len(line) >= self._line:
-            # Whoever does not listen to what it is told asks again at once: not that often.
-            await asyncio.sleep(_TOLD_AFTER_SECONDS)
+            await asyncio.sleep(self._told_after_seconds)
             raise self._refusal(who)
         self._count += 1
         turn = _Turn(amount, self._count, asyncio.get_running_loop().create_future())

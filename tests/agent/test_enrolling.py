@@ -44,7 +44,7 @@ def test_a_port_where_nothing_listens_is_told_soon(client: Client, tmp_path: Pat
     assert "waiting up to" in told.stderr
     assert "could not be reached" in told.stderr
     assert "next run" not in told.stderr
-    assert time.monotonic() - began < 25  # of which ten are patience
+    assert time.monotonic() - began < 120  # of which ten are patience: a run has fifteen minutes
 
 
 def test_the_portals_address_is_told_from_the_agents(client: Client, tmp_path: Path) -> None:

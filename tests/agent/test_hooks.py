@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -70,25 +72,25 @@ def test_each_hook_runs_once_and_knows_what_it_is_about(tmp_path: Path, teller: 
 
 
 @pytest.mark.parametrize(
-    ("argv", "how", "why"),
+    ("argv", "limit", "how", "why"),
     [
-        (script("import sys; print('no disk'); sys.exit(3)"), "failed", "ended with status 3"),
-        (script("import time; time.sleep(60)"), "timed-out", "took longer than 1.0 s and was"),
-        (("no-such-program",), "not-started", "no-such-program can't be started: No such file"),
+        (script("import sys; print('no disk'); sys.exit(3)"), 60, "failed", "ended with status 3"),
+        (script("import time; time.sleep(60)"), 0.5, "timed-out", "took longer than 1.0 s and was"),
+        (("no-such-program",), 60, "not-started", "no-such-program can't be started: No such file"),
     ],
 )
 def test_a_hook_that_fails_before_the_copy_stops_it_and_after_it_warns(
-    tmp_path: Path, teller: Teller, argv: tuple[str, ...], how: str, why: str
+    tmp_path: Path, teller: Teller, argv: tuple[str, ...], limit: float, how: str, why: str
 ) -> None:
     began = time.monotonic()
-    hooks = Hooks(config.Hooks(argv, noting(tmp_path), (), 0.5), "papers", teller)
+    hooks = Hooks(config.Hooks(argv, noting(tmp_path), (), limit), "papers", teller)
     with pytest.raises(HookFailed) as failed:
         hooks.before()
     assert failed.value.reason.code == f"hook-{how}"
     assert why in str(failed.value)
     assert hooks.after("failed") is None
     assert notes(tmp_path) == [], "what was not begun is not ended"
-    late = Hooks(config.Hooks((), argv, argv, 0.5), "papers", teller)
+    late = Hooks(config.Hooks((), argv, argv, limit), "papers", teller)
     late.before()
     warning = late.after("succeeded")
     assert warning is not None
@@ -98,19 +100,19 @@ def test_a_hook_that_fails_before_the_copy_stops_it_and_after_it_warns(
     assert warning is not None
     assert warning.code == f"error-hook-{how}"
     assert teller.log_tail().count(why) == 2
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 50, "none of them was waited for"
     assert ("no disk" in teller.log_tail()) == ("status" in why)
 
 
 def test_a_hook_may_leave_a_service_running(tmp_path: Path, teller: Teller) -> None:
     start = (
         "import subprocess, sys; print('up', flush=True);"
-        f"child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(3)']);"
+        f"child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)']);"
         f"open({str(tmp_path / 'pid')!r}, 'w').write(str(child.pid))"
     )
-    hooks = Hooks(config.Hooks(before=script(start), timeout_seconds=20), "papers", teller)
+    hooks = Hooks(config.Hooks(before=script(start), timeout_seconds=200), "papers", teller)
     began = time.monotonic()
     hooks.before()
-    assert time.monotonic() - began < 2.5, "it holds the output open, and nobody waits for it"
+    assert time.monotonic() - began < 50, "it holds the output open, and nobody waits for it"
     assert "Hook before: up" in teller.log_tail()
-    assert Path(f"/proc/{(tmp_path / 'pid').read_text()}").exists()
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)  # it is there

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import statistics
 import subprocess
 import sys
-import time
 import zipfile
 from importlib import metadata
 from pathlib import Path
@@ -130,8 +130,10 @@ def test_a_night_with_the_wheel_in_an_empty_environment(
     program = python.parent / "coffre-agent"
     took = []
     for _ in range(10):
-        began = time.monotonic()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([program, "--help"], cwd=tmp_path, capture_output=True, check=True)
-        took.append(time.monotonic() - began)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        # What it works, not what it waits for others.
+        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert statistics.median(took) < 0.3, took
     a_night(client, tmp_path, papers, python)

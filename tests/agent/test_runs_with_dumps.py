@@ -81,7 +81,7 @@ def test_a_run_that_is_told_to_stop_stops_its_dump(client: Client, tmp_path: Pat
     )
     wait_for("the dump", lambda: (pid.exists() and pid.read_text()) or None)
     running.terminate()
-    output, _ = running.communicate(timeout=30)
+    output, _ = running.communicate(timeout=120)
     assert running.returncode == Interrupted.exit_code
     assert json.loads(output.splitlines()[-1])["error"]["code"] == "interrupted"
     assert not Path(f"/proc/{pid.read_text()}").exists()

@@ -163,7 +163,7 @@ def test_the_life_of_an_installation(machine: Machine) -> None:
     # The end leaves no process behind.
     assert machine.run("down").returncode == 0
     assert not (machine.folder / "stack.json").exists()
-    wait_for("no process is left", lambda: not machine.processes(), seconds=10)
+    wait_for("no process is left", lambda: not machine.processes())
     assert machine.run("status").returncode == 3
 
 

@@ -16,7 +16,12 @@ import asyncpg
 import httpx2
 import pytest
 
-from libs.shared import attributes, clock, database
+from libs.shared import attributes, bucket, clock, database
+from libs.shared.proofs import Unproven
+from services.portal.actions.files import browsing, proving
+from services.portal.actions.files.browsing import Asked
+from services.portal.actions.files.spans import open_reader
+from services.portal.rules.log.chain import Actor
 from services.retention import actions
 from services.retention.actions.resources import Resources
 from tests.hostile.counting import Campaign
@@ -199,6 +204,10 @@ ALTERATIONS = {
     "an older state put back with its digests": """DELETE FROM catalogue.versions
         WHERE first_run = 2; UPDATE catalogue.versions SET last_run = NULL;
         DELETE FROM catalogue.folder_digests WHERE first_run > 1""",
+    "an older restore point put in the place of a newer one": """DELETE FROM catalogue.versions
+        WHERE first_run > 1; UPDATE catalogue.versions SET last_run = NULL;
+        DELETE FROM catalogue.folder_digests WHERE first_run > 1;
+        DELETE FROM catalogue.runs WHERE number > 1; UPDATE catalogue.runs SET number = 2""",
     "a seal of another run": """UPDATE catalogue.runs SET sealed = (SELECT sealed
         FROM catalogue.runs WHERE number = 1) WHERE number = 2""",
     "no seals": "UPDATE catalogue.runs SET sealed = NULL",
@@ -281,6 +290,39 @@ async def test_a_later_commit_makes_nothing_good(portal: Portal, campaign: Campa
         assert "restore-point-unproven" in await house.audit()
 
 
+async def test_an_older_state_of_the_same_size_is_told(portal: Portal, campaign: Campaign) -> None:
+    """Its totals are right and its digests fit: only the seal tells."""
+    async with open_house(portal) as house:
+        await house.client.commit({b"a": text(b"A LETTER, LATER")}, 4)
+        await portal.admin.execute(
+            """DELETE FROM catalogue.versions WHERE first_run = 4;
+            UPDATE catalogue.versions SET last_run = NULL WHERE last_run = 3;
+            DELETE FROM catalogue.folder_digests WHERE first_run = 4"""
+        )
+        campaign.tried("catalogue: an older state of the same size put back")
+        assert "restore-point-unproven" in await house.audit()
+        async with portal.client(house.client.token) as api:
+            answer = await api.get(f"{AT}/manifest?run=4")
+        assert answer.json()["type"] == "urn:coffre:problem:restore-point-unproven"
+
+
+async def test_a_row_that_is_altered_while_it_is_found_does_not_get_out(
+    portal: Portal, campaign: Campaign
+) -> None:
+    """Altered for the look, and put back for the proof."""
+    async with open_house(portal) as house:
+        parts, tenant_id = portal.parts, house.client.tenant_id
+        asked = Asked(Actor(tenant_id, None, "Camille", "127.0.0.1"), "documents", b"sub/c", 2)
+        reader = await open_reader(parts, tenant_id)
+        await proving.prove(reader, await browsing.find_place(parts.pool, asked))
+        await portal.admin.execute(ALTERATIONS["two files' contents swapped"])
+        place = await browsing.find_place(parts.pool, asked)
+        await house.put_back()
+        campaign.tried("catalogue: a row altered between two looks")
+        with pytest.raises(Unproven):
+            await proving.prove(reader, place)
+
+
 async def test_the_newest_restore_point_is_missed(portal: Portal, campaign: Campaign) -> None:
     async with open_house(portal) as house:
         admin = portal.admin
@@ -301,3 +343,7 @@ async def test_the_newest_restore_point_is_missed(portal: Portal, campaign: Camp
                 chosen = await api.get(f"{AT}/manifest?run={number - 1}")
                 assert chosen.status_code == 200
             assert "restore-point-missing" in await house.audit()
+            client = house.client
+            end = bucket.key_of_end(client.tenant_id, client.plan_id, number)
+            await portal.parts.objects.delete(end)
+            assert "restore-point-missing" in await house.audit(), "the tally tells it alone"

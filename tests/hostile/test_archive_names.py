@@ -44,6 +44,7 @@ async def test_no_name_leads_out(portal: Portal, campaign: Campaign, form: str) 
     client = await open_client(portal)
     tree = {b"deep/" + name: text(name) for name in OUTSIDE}
     tree |= {b"C:/Users/x": text(b"of a drive"), b"fine": text(b"fine")}
+    tree[names.NAMES_LIST.encode()] = text(b"not the archive's own")
     await client.commit(tree)
     campaign.tried("archives: names that lead out", 2 * len(tree))
     async with portal.client(client.token) as api:
@@ -58,6 +59,7 @@ async def test_no_name_leads_out(portal: Portal, campaign: Campaign, form: str) 
     assert "fine" in found
     assert len([name for name in found if name.startswith("deep/")]) == len(OUTSIDE)
     assert names.NAMES_LIST in found
+    assert len(found) == len(tree) + 1, "two are called the same"
 
 
 @pytest.mark.parametrize("form", ["zip", "tar"])
@@ -70,6 +72,7 @@ async def test_nothing_is_unpacked_through_a_link(
         b"ROOM": folder(), b"ROOM/shadow": text(b"evil"), b"room": link(b"/etc"),
         b"caf\xc3\xa9": link(b"/etc"), b"cafe\xcc\x81": folder(), b"cafe\xcc\x81/x": text(b"evil"),
         b"plain": link(b"/etc"), b"plain\\passwd": text(b"evil"),
+        b"%64oor": folder(), b"%64oor/passwd": text(b"as the folder beside Door is then called"),
     }  # fmt: skip
     await client.commit(tree)
     campaign.tried("archives: links beside folders that differ by case", 7)
@@ -79,6 +82,7 @@ async def test_nothing_is_unpacked_through_a_link(
     links = {folded(name) for name, is_link in found.items() if is_link}
     assert len(links) == 4
     assert "plain" in links
+    assert len(found) == len(tree) + 1, "two are called the same"
     for name, is_link in found.items():
         if not is_link:
             above = [folded(name[:at]) for at, one in enumerate(name + "/") if one in "/\\"]

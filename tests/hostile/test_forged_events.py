@@ -7,7 +7,7 @@ import base64
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -37,7 +37,7 @@ from tests.servers import AMQP_PASSWORDS
 from tests.shared.conftest import Side, Sides, until, volume
 from tests.shared.conftest import side as side  # noqa: PLC0414 - the fixture
 from tests.shared.deliveries import delivery, signed, store
-from tests.world.senders import SIGNERS
+from tests.world.senders import SENDERS, SIGNERS
 
 GOLDEN = Path(__file__).parents[1] / "shared" / "golden"
 STRANGER = Signer("portal", bytes(range(32)))
@@ -118,6 +118,12 @@ FORGERIES: dict[str, Forgery] = {
     "moved between parts": lambda d: replace(
         d, message_id=d.message_id[:-1], type=d.message_id[-1] + d.type
     ),
+    "moved between headers": lambda d: with_headers(
+        d,
+        cloudEvents_time=str(d.headers["cloudEvents_time"])[:-1],
+        cloudEvents_subject=f"{d.headers['cloudEvents_time']}"[-1]
+        + str(d.headers["cloudEvents_subject"]),
+    ),
 }
 
 
@@ -172,6 +178,18 @@ def forged() -> Iterator[bus.Delivery]:
         good = delivery(example(name))
         for forge in FORGERIES.values():
             yield forge(good)
+
+
+def test_no_forgery_of_any_event_is_believed() -> None:
+    believed = []
+    for name in EVENTS:
+        good = delivery(example(name))
+        SENDERS.check(good)
+        for how, forge in FORGERIES.items():
+            with suppress(Refused):
+                SENDERS.check(forge(good))
+                believed.append((name, how))
+    assert believed == []
 
 
 async def test_whatever_the_broker_makes_up_is_parked_and_told(

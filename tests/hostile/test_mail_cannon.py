@@ -159,6 +159,10 @@ async def test_all_plans_of_a_client_share_an_allowance(
         await desk.handle(client.plan(plan_id=plan_id), client.run(plan_id=plan_id))
     states = sorted(mail["state"] for mail in await desk.mails(recipient=client.email))
     assert states == ["queued", "withheld", "withheld"]
+    other = Client()
+    await desk.handle(other.tenant(), other.plan(), other.run())
+    [theirs] = await desk.mails(tenant_id=other.tenant_id)
+    assert theirs["state"] == "queued", "another client's allowance is its own"
 
 
 async def test_a_client_that_ended_causes_no_more_mails(

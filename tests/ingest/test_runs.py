@@ -300,27 +300,40 @@ async def test_a_condemned_pack_that_is_sent_again_lives(agent: Agent, ingest: H
 
 
 async def test_a_silent_run_is_abandoned(own_ingest: Callable[..., House]) -> None:
-    service = own_ingest(COFFRE_LEASE_SECONDS="2")
+    """Nothing waits for a lease: it is set back, as if the time had gone by."""
+    service = own_ingest(COFFRE_LEASE_SECONDS="30")
     tenant = Tenant(service)
     await tenant.becomes("active")
     agent = await tenant.enrol()
     run = await agent.start(await agent.declare())
-    for _ in range(8):  # signs of life keep it open
-        await asyncio.sleep(0.4)
-        await agent.missing(run, b"x")
+
+    async def left(less_seconds: float = 0) -> float:
+        """How much of its lease is left, after so much less."""
+        [row] = await service.fetch(
+            "UPDATE ingest.runs SET lease_until = lease_until - make_interval(secs => $2)"
+            " WHERE run_id = $1 RETURNING lease_until",
+            uuid.UUID(run), less_seconds,
+        )  # fmt: skip
+        return float((row["lease_until"] - clock.now()).total_seconds())
+
+    assert await left(15) < 16
+    await agent.missing(run, b"x")  # signs of life keep it open
+    assert await left() > 16
 
     async def slowly() -> AsyncIterator[bytes]:
-        for _ in range(8):
-            yield b"a large file from a script"
-            await asyncio.sleep(0.4)
+        yield b"a large file"
+        assert await left(15) < 16
+        while await left() < 16:
+            yield b" from a script"
+            await asyncio.sleep(0.5)
 
     answer = await agent.client.put(f"/v1/runs/{run}/files/slow", content=slowly())
     assert answer.status_code == 200, answer.text
     assert await service.events(tenant.tenant_id, "run.finished.v1") == []
-    for _ in range(60):
-        await asyncio.sleep(0.2)
-        if finished := await service.events(tenant.tenant_id, "run.finished.v1"):
-            break
+    await left(100)
+    async with asyncio.timeout(60):
+        while not (finished := await service.events(tenant.tenant_id, "run.finished.v1")):
+            await asyncio.sleep(0.2)
     assert [e["outcome"] for e in finished] == ["failed"]
     assert codes_of(finished) == ["abandoned"]
     assert problem_of(await agent.commit(run, 0)) == (409, "run-closed")

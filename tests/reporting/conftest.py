@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -189,12 +189,16 @@ class Desk:
                 await self.handlers[type(event)](conn, event)
 
     @asynccontextmanager
-    async def sending(self, port: int, host: str = "127.0.0.1") -> AsyncIterator[Sender]:
-        """The sender at work, towards that mail server."""
+    async def sending(
+        self, port: int, host: str = "127.0.0.1", **changes: Any
+    ) -> AsyncIterator[Sender]:
+        """The sender at work, towards that mail server; changes: of its job."""
         server = MailServer(host, port, "coffre@provider.example", "none")
         sender = Sender(self.pool, server, self.office)
         [job] = [job for job in JOBS if job.name == "send_mails"]
-        task = asyncio.create_task(Runner("reporting", self.dsn, job, sender).run())
+        task = asyncio.create_task(
+            Runner("reporting", self.dsn, replace(job, **changes), sender).run()
+        )
         try:
             yield sender
         finally:

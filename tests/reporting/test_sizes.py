@@ -47,6 +47,7 @@ async def test_a_report_refused_for_its_size_comes_shorter(desk: Desk, client: C
     assert text.startswith("REUSSIE AVEC RESERVES")
     assert f"- /srv/documents/été 0/{'x' * 100} (accès refusé)" in text
     assert "Ce message a été raccourci" in text
+    assert len(text) < 10_000, "and not only without its second form"
     assert f"https://portal.example/plans/{client.plan_id}" in text
 
 

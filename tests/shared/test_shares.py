@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from contextlib import AsyncExitStack
 
 import pytest
@@ -89,6 +90,17 @@ async def test_a_large_amount_is_not_passed_by_for_ever() -> None:
         await settle()
         assert order == []
     assert order[0] == "large"
+
+
+async def test_who_asks_for_too_much_is_not_told_so_at_once() -> None:
+    """Else it would ask again at once, and cost as much as what is served."""
+    requests = Shares("connections", most=1, line=0, told_after_seconds=0.2)
+    async with requests.hold("a"):
+        began = time.monotonic()
+        with pytest.raises(ShareUsed):
+            async with requests.hold("a"):
+                pass
+        assert time.monotonic() - began >= 0.2
 
 
 async def test_a_line_has_an_end_and_one_of_others_is_not_waited_for() -> None:

@@ -36,8 +36,12 @@ THREADS = 2
 REQUESTS_OF_CLIENT = 400
 REQUESTS_A_SECOND = 150.0
 """More of one client come a little later: three uploads of small files at a time are fewer."""
+REQUEST_TOLD_SECONDS = 5.0
+"""How soon a request beyond those in hand is told so: each costs a look at its token."""
 STARTS_A_SECOND = 20.0
 BURST_OF_CLIENT = 50
+STARTS_OF_PLAN_A_SECOND = 1.0
+BURST_OF_PLAN = 50
 HEADS = 64
 SLOW_BODIES_OF_CLIENT = 128
 FILES_OF_CLIENT = 3
@@ -64,8 +68,16 @@ class Resources:
     """Packs that unpack to many times their size, of all clients."""
     pace: Pace = field(default_factory=lambda: Pace(REQUESTS_A_SECOND, burst=BURST_OF_CLIENT))
     starts: Pace = field(default_factory=lambda: Pace(STARTS_A_SECOND, burst=BURST_OF_CLIENT))
+    plan_starts: Pace = field(
+        default_factory=lambda: Pace(STARTS_OF_PLAN_A_SECOND, burst=BURST_OF_PLAN)
+    )
     requests: Shares = field(
-        default_factory=lambda: Shares("connections", most=REQUESTS_OF_CLIENT, line=0)
+        default_factory=lambda: Shares(
+            "connections",
+            most=REQUESTS_OF_CLIENT,
+            line=0,
+            told_after_seconds=REQUEST_TOLD_SECONDS,
+        )
     )
     pack_memory: Shares = field(default_factory=_pack_memory)
     heads: Shares = field(

@@ -65,6 +65,7 @@ async def start_run(
     """
     keys = await resources.keys.get(agent.tenant_id)
     await resources.starts.wait(agent.tenant_id)
+    await resources.plan_starts.wait((agent.agent_id, plan_id))
     async with hold_plan(resources, agent, plan_id) as (conn, plan):
         now = clock.now()
         run = await store.runs.find_by_key(conn, agent.tenant_id, agent.agent_id, run_key)
