@@ -115,17 +115,20 @@ async def _count_underway(dsn: str) -> int:
 
 def confirm(installation: Stack) -> list[str]:
     """Tells each service, while none runs, that its new time is right; gives what they answer."""
-    said = []
+    asked = {}
     for service in SERVICES:
         program = installation.program(service)
-        ended = subprocess.run(
+        asked[service] = subprocess.Popen(
             [*program.argv, "clock", "--accept", "--reason", _REASON],
             env=dict(program.environ),
             cwd=program.cwd,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
-        answer = (ended.stdout or ended.stderr).strip().splitlines()
+    said = []
+    for service, process in asked.items():
+        out, err = process.communicate()
+        answer = (out or err).strip().splitlines()
         said.append(f"{service}: {answer[-1] if answer else 'no answer'}")
     return said

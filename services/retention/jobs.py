@@ -226,7 +226,14 @@ JOBS: Jobs[Resources] = [
     Job("count_fills", timedelta(seconds=5), count_fills, leader=True),
     Job("scrub", timedelta(minutes=1), scrub, leader=True),
     Job("prove", timedelta(days=1), prove, leader=True),
-    Job("destroy", timedelta(minutes=1), destroy, leader=True),
+    # What it waits for wakes it; the clock serves the days.
+    Job(
+        "destroy",
+        timedelta(minutes=1),
+        destroy,
+        leader=True,
+        wake=store.destruction.days.CHANNEL,
+    ),
     Job("replay_ledger", timedelta(days=1), replay_ledger, leader=True),
     Job("measure_storage", timedelta(minutes=1), measure_storage),
 ]

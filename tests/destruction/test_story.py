@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from libs.shared import certificates
+import pytest
+
+from libs.shared import certificates, timekeeping
+from libs.shared.runtime.jobs import Runner
+from services.retention import jobs
 from tests.destruction.firm import NOTARY, Firm, moment
+from tests.quota.conftest import Calendar, calendar
+
+__all__ = ["calendar"]
 
 
 async def test_from_the_end_to_the_certificate(firm: Firm) -> None:
@@ -80,3 +90,42 @@ async def test_the_operators_list_tells_what_comes(firm: Firm) -> None:
     firm.later(days=40)
     await firm.turns()
     assert f"keys/{client.tenant_id}" in await firm.left(client.tenant_id)
+
+
+@pytest.fixture
+def loop_of_destructions(firm: Firm, database: Any) -> Runner[Any]:
+    """Retention's job, which by the clock alone would take a turn an hour."""
+    [destroy] = [job for job in jobs.JOBS if job.name == "destroy"]
+    seldom = replace(destroy, every=timedelta(hours=1))
+    return Runner("retention", database.dsn("retention"), seldom, firm.keeper)
+
+
+async def test_what_it_waits_for_brings_the_next_step_at_once(
+    firm: Firm, calendar: Calendar, loop_of_destructions: Runner[Any]
+) -> None:
+    client = await firm.client()
+    await firm.end(client.tenant_id)
+    running = asyncio.create_task(loop_of_destructions.run())
+    try:
+        for days, reached in (
+            (30, "first_empty_at IS NOT NULL"),
+            (30.1, "certificate IS NOT NULL"),
+        ):
+            calendar.day(days)
+            await timekeeping.accept_time(firm.keeper.pool, "a test's date")
+            loop_of_destructions.wake()  # the clock's turn
+            await _until(firm, reached)
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def _until(firm: Firm, reached: str) -> None:
+    """Carries what is said until a destruction is there."""
+    async with asyncio.timeout(20):
+        while True:
+            await firm.settle()
+            if await firm.fetch(f"SELECT 1 FROM retention.inventories WHERE {reached}"):
+                return
+            await asyncio.sleep(0.05)

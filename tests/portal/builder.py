@@ -113,10 +113,11 @@ async def add_machine(
 
 async def open_client(
     portal: Any, email: str = "camille@dupre.example", name: str = "Boulangerie Dupré",
-    *, locale: str = "fr", plan: str = "documents",
+    *, locale: str = "fr", plan: str = "documents", contracted_bytes: int = 10**12,
 ) -> Client:  # fmt: skip
     """A client company whose administrator is signed in, with a plan that never ran."""
-    tenant_id = await portal.open_tenant(name, email, locale=locale)
+    terms = {"locale": locale, "contracted_bytes": contracted_bytes}
+    tenant_id = await portal.open_tenant(name, email, **terms)
     tenant = Tenant(await portal.ingest(), UUID(tenant_id))
     await tenant.becomes("active")
     token = await portal.sign_in(email)

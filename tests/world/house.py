@@ -149,11 +149,13 @@ class House(Running):
             check=False,
         )
 
-    def stop(self, service: str) -> None:
-        """Ends a service as an operator would; it must end well."""
-        process = self.processes.pop(service)
-        process.terminate()
-        assert process.wait(30) == 0, self.log(service).read_text()[-4000:]
+    def stop(self, *services: str) -> None:
+        """Ends services together, as an operator would; they must end well."""
+        ending = {service: self.processes.pop(service) for service in services}
+        for process in ending.values():
+            process.terminate()
+        for service, process in ending.items():
+            assert process.wait(30) == 0, self.log(service).read_text()[-4000:]
 
     def kill(self, service: str) -> None:
         """Ends a service as a power cut would."""

@@ -59,6 +59,7 @@ async def decide(conn: Connection, event: DestructionDecided, now: datetime) -> 
     if event.decision == "confirm":
         if await store.destruction.days.confirm(conn, tenant_id, event.ended_at, event.by):
             await telling.move(conn, tenant_id, "running")
+            await store.destruction.days.wake(conn)
             logs.get().warning("destruction.confirmed", tenant_id=str(tenant_id), by=event.by)
         return
     if not await store.destruction.days.put_hold(
@@ -89,6 +90,7 @@ async def settle_hold(conn: Connection, tenant_id: UUID, now: datetime) -> bool:
         # What was listed may be months old.
         await store.destruction.inventories.drop(conn, tenant_id)
         await telling.move(conn, tenant_id, "scheduled")
+        await store.destruction.days.wake(conn)
     return is_held
 
 
@@ -103,6 +105,7 @@ async def permit(conn: Connection, event: DestructionPermitted) -> None:
         event.reason,
         event.permitted_at,
     ):
+        await store.destruction.days.wake(conn)
         logs.get().warning(
             "destruction.permitted",
             tenant_id=str(event.tenant_id),

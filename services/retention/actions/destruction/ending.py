@@ -73,6 +73,7 @@ async def keep_share(conn: database.Connection, event: TenantErased) -> None:
         await store.destruction.erasing.put_share(
             conn, event.destruction_id, event.service, event.rows, event.kept
         )
+        await store.destruction.days.wake(conn)
 
 
 async def certify(resources: Resources, due: Due, work: Inventory, now: datetime) -> int:

@@ -100,6 +100,7 @@ async def _take_up(resources: Resources, tenant_id: UUID, entry: dict[str, Any])
             entry["certificate"],
         )
         await telling.tell(conn, tenant_id, "running")
+        await store.destruction.days.wake(conn)
     logs.get().error(
         "destruction.taken_up_again",
         tenant_id=str(tenant_id),

@@ -10,6 +10,9 @@ from libs.shared import database
 from libs.shared.database import Connection
 from libs.shared.events import DestructionState
 
+CHANNEL = "retention_destruction"
+"""Brings the next turn of destructions, at the commit of what one waited for."""
+
 
 class Due(NamedTuple):
     """A destruction that is due, or under way."""
@@ -246,4 +249,14 @@ async def restore(
         ended_at,
         due_at,
         reason,
+    )
+
+
+async def wake(conn: Connection) -> None:
+    """Has destructions looked at as soon as this transaction commits."""
+    await conn.execute(
+        """
+        SELECT pg_notify($1, '')
+        """,
+        CHANNEL,
     )
