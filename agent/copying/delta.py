@@ -208,7 +208,7 @@ class Comparison:
         was_file = known is not None and known[0][1] >> 12 == FILE
         if known is not None and records.entry_of(*known) == entry:
             return taken
-        if (fault := find_fault(entry)) is not None:
+        if (fault := self._find_fault(entry)) is not None:
             # The server refuses the batch that it is in, and with it the whole run.
             reason = Reason("entry-over-limit", detail=fault)
             self._on_missed(join(listing.path, entry.name), Missed(reason))
@@ -222,6 +222,10 @@ class Comparison:
         elif was_file:
             self._counters.files_removed += 1
         return taken
+
+    def _find_fault(self, entry: Entry) -> str | None:
+        """Why the server would refuse it."""
+        return find_fault(entry)
 
     def _take(self, listing: Listing, row: Row, known: Known | None) -> Known | None:
         """The entry as it is now; as it was if it can't be read; None if it isn't there."""
