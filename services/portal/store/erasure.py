@@ -59,7 +59,12 @@ async def end_tenant(conn: Connection, tenant_id: UUID, now: datetime) -> bool:
 
 async def blank_log(conn: Connection, tenant_id: UUID) -> int:
     """Empties the personal part of each line of a destroyed client's log; returns how many."""
-    count: int = await conn.fetchval("SELECT blank_log($1)", tenant_id)
+    count: int = await conn.fetchval(
+        """
+        SELECT blank_log($1)
+        """,
+        tenant_id,
+    )
     return count
 
 

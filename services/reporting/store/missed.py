@@ -158,7 +158,11 @@ async def find_ping(conn: Connection) -> datetime | None:
 
 
 async def find_hearing(conn: Connection) -> Hearing | None:
-    row = await conn.fetchrow("SELECT heard_at, steady_since FROM hearing")
+    row = await conn.fetchrow(
+        """
+        SELECT heard_at, steady_since FROM hearing
+        """
+    )
     return Hearing(*row) if row else None
 
 
