@@ -124,8 +124,10 @@ def test_shells_complete_commands_and_plans(tmp_path: Path) -> None:
 def test_ctrl_c_ends_a_command_without_a_word(tmp_path: Path) -> None:
     config = tmp_path / "agent.toml"
     os.mkfifo(config)
+    # Whoever is started in the background by a shell ignores the signal, and so do its children.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "agent"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "agent", "--config", str(config), "plans"],
+        [*command, "--config", str(config), "plans"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
