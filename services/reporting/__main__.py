@@ -6,6 +6,7 @@ from libs.shared import keys, runtime, web
 from libs.shared.settings import load
 from services.reporting import commands, consumers, jobs
 from services.reporting.actions.resources import Resources
+from services.reporting.mail.rendering import House
 from services.reporting.mail.smtp import MailServer
 from services.reporting.settings import Settings
 
@@ -19,6 +20,12 @@ async def serve() -> None:
         portal_url=settings.portal_url,
         mail_key=keys.read_key(settings.mail_key_file),
         missed_grace=settings.missed_grace,
+        house=House(
+            settings.support_name,
+            settings.support_phone,
+            settings.support_email,
+            {"fr": settings.support_hours_fr, "en": settings.support_hours_en},
+        ),
     )
     server = MailServer(
         settings.smtp_host,

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, field_validator
 from libs.shared import secret_files
 from libs.shared.settings import ServiceSettings
 from libs.shared.settings import Settings as BareSettings
+from services.reporting.rules.mails import parse_address
 
 _GREETING = re.compile(r"(?!-)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|\[[0-9A-Za-z.:]+\]")
 
@@ -32,6 +33,11 @@ class Settings(ServiceSettings):
     mail_key_file: Path
     hotline: tuple[str, ...]
     portal_url: str
+    support_name: str = ""
+    support_phone: str = ""
+    support_email: str = ""
+    support_hours_fr: str = ""
+    support_hours_en: str = ""
     missed_grace_hours: float | None = Field(None, gt=0, le=1000)
 
     @field_validator("hotline", mode="before")
@@ -56,6 +62,14 @@ class Settings(ServiceSettings):
         """`address` or `Name <address>`."""
         if not parseaddr(value)[1].partition("@")[2]:
             raise ValueError("this must be a mail address, or Name <address>")
+        return value
+
+    @field_validator("support_email")
+    @classmethod
+    def check_support_email(cls, value: str) -> str:
+        """A bare address; answers to mails go to it."""
+        if value and parse_address(value) is None:
+            raise ValueError("this must be a mail address")
         return value
 
     @property

@@ -44,7 +44,7 @@ def test_a_postgresql_database_is_dumped_reported_and_brought_back(
     assert (dump["name"], dump["succeeded"], dump["guaranteed"]) == ("books", True, True)
     assert dump["size_bytes"] == first["bytes_protected"] > 100_000
     [(subject, report)] = client.reports(1)
-    assert subject.startswith("REUSSIE - ")
+    assert subject.startswith("[REUSSIE] ")
     assert "- books (" in report
     assert "restauration garantie" in report
 

@@ -20,7 +20,7 @@ def test_who_is_named_on_a_machine_reads_nothing_before_they_are_asked_and_accep
     machine = client.machine(tmp_path / "machine", {"papers": plan})
     machine.run()
     [(subject, _)] = client.reports(1)
-    assert subject.startswith("REUSSIE - "), "the administrator gets it"
+    assert subject.startswith("[REUSSIE] "), "the administrator gets it"
     waiting = client.house.mail(client.email, "Nouveaux destinataires à confirmer")
     text = mails.text(waiting)
     assert accountant.replace("@", "[@]").replace(".", "[.]") in text
@@ -47,5 +47,5 @@ def test_who_is_named_on_a_machine_reads_nothing_before_they_are_asked_and_accep
     wait_for("what was accepted at reporting", client.house.all_delivered)
     machine.run()
     report = client.house.mail(accountant, "sauvegarde «")
-    assert str(report["Subject"]).startswith("REUSSIE - ")
+    assert str(report["Subject"]).startswith("[REUSSIE] ")
     assert len(client.reports(2)) == 2, "the administrator gets no more of them"

@@ -38,11 +38,11 @@ def test_a_clock_ten_years_ahead_is_told_in_the_client_s_report(
     ended = run_at(machine, datetime.now(UTC) + timedelta(days=3653))
     assert ended.returncode == 3, ended.stderr
     ((subject, text),) = client.reports(1)
-    assert subject.startswith("REUSSIE AVEC RESERVES - ")
+    assert subject.startswith("[REUSSIE AVEC RESERVES] ")
     assert "L’horloge de la machine avance d’environ 10 ans." in text
     assert machine.run()["outcome"] == "succeeded"
     subject, text = client.reports(2)[1]
-    assert subject.startswith("REUSSIE - ")
+    assert subject.startswith("[REUSSIE] ")
     assert "horloge" not in text
 
 
@@ -91,5 +91,5 @@ def test_a_run_that_fails_names_its_warnings_too(
     assert failed["error"]["code"] == "folder-missing"
     assert "The program to run after the copy failed" in failed["warnings"][0]["sentence"]
     ((subject, text),) = client.reports(1)
-    assert subject.startswith("ECHEC - ")
+    assert subject.startswith("[ECHEC] ")
     assert f"{sys.executable} s’est terminé avec le code d’erreur 6." in text

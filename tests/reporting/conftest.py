@@ -29,19 +29,25 @@ from libs.shared.events import (
 )
 from libs.shared.reasons import Reason
 from libs.shared.runtime.jobs import Runner
-from libs.shared.words.tongue import NBSP
 from services.reporting import consumers, rules
 from services.reporting.actions.resources import Resources
 from services.reporting.jobs import JOBS, Sender
 from services.reporting.mail import letters
 from services.reporting.mail.letters.hotline import HotlineFacts
 from services.reporting.mail.letters.report import RunFacts
+from services.reporting.mail.rendering import House, Rendered, render
 from services.reporting.mail.smtp import MailServer
 from services.reporting.rules.incidents import Incident
 
 MAIL_KEY = bytes(range(32))
 INCIDENT_ID = UUID(int=7)
-ABOUT = f"sauvegarde «{NBSP}documents{NBSP}», Boulangerie Martin"
+HOUSE = House(
+    "Sauvegardes du Midi",
+    "+33 4 12 34 56 78",
+    "aide@midi.example",
+    {"fr": "du lundi au vendredi, de 8 h 30 à 18 h", "en": "Monday to Friday, 8:30 to 18:00"},
+)
+ABOUT = "Boulangerie Martin · documents · 23/11/2026 02:15"
 
 
 @dataclass
@@ -240,6 +246,19 @@ class Desk:
             await conn.execute("UPDATE mails SET due_at = created_at")
 
 
+@dataclass(frozen=True)
+class LaidOut:
+    """A letter as its reader sees it."""
+
+    subject: str
+    content: Rendered
+
+
+def lay_out(letter: letters.Letter, house: House = HOUSE) -> LaidOut:
+    """A letter as its reader sees it, from the provider of these tests."""
+    return LaidOut(letter.subject, render(letter.subject, letter.content, house))
+
+
 def write(
     client: Client,
     run: RunFinished,
@@ -247,7 +266,7 @@ def write(
     locale: Any = "fr",
     kind: str = "report",
     history: list[tuple[int, int]] | None = None,
-) -> letters.Letter:
+) -> LaidOut:
     """A report on a run of the client's, as one addressee gets it."""
     event, declared = client.tenant(), client.plan()
     tenant = rules.clients.Tenant(
@@ -271,11 +290,11 @@ def write(
     facts = RunFacts(run, tenant, plan, audience, history or [], "https://portal.example/")
     reader = rules.mails.Addressee(client.email, "Jeanne", locale)
     if kind == "report":
-        return letters.report.KIND.write(facts, reader, rules.mails.SHOWN[0])
+        return lay_out(letters.report.KIND.write(facts, reader, rules.mails.SHOWN[0]))
     ended = run.finished_at
     incident = Incident(client.tenant_id, INCIDENT_ID, run.plan_id, "failed", ended, ended, 1, 1)
     told = HotlineFacts(facts, incident, "opened", [], ("hotline@provider.example",))
-    return letters.hotline.KIND.write(told, reader, rules.mails.SHOWN[0])
+    return lay_out(letters.hotline.KIND.write(told, reader, rules.mails.SHOWN[0]))
 
 
 def is_finished(mails: list[dict[str, Any]]) -> bool:

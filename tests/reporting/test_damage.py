@@ -14,7 +14,7 @@ from libs.shared.events import Locale, StorageDamaged
 from services.reporting.mail import letters
 from services.reporting.mail.letters.damage import DamageFacts
 from services.reporting.rules.mails import Addressee
-from tests.reporting.conftest import Client, Desk
+from tests.reporting.conftest import Client, Desk, lay_out
 
 PATHS = ("compta/bilan 2025.ods", "a\u202efdp.exe")
 
@@ -65,7 +65,7 @@ def test_it_is_said_in_both_languages_with_nothing_to_recover_too(locale: Locale
         timezone="Europe/Paris",
         portal_url="https://portal.example",
     )
-    letter = letters.damage.write(facts, Addressee("hot@p.example", "", locale), 100)
+    letter = lay_out(letters.damage.write(facts, Addressee("hot@p.example", "", locale), 100))
     assert "<code>python -m services.retention" in letter.content.html
     assert "`" not in letter.content.html
     said = {"fr": "a disparu", "en": "is missing"}[locale]

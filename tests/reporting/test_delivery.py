@@ -43,7 +43,7 @@ async def test_a_report_reaches_its_reader_once(
         [mail] = await asyncio.to_thread(mailbox.wait, client.email)
         await desk.wait(is_finished)
 
-    assert mail["Subject"] == f"REUSSIE - {ABOUT}"
+    assert mail["Subject"] == f"[REUSSIE] {ABOUT}"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["To"] == f"Jeanne Martin <{client.email}>"
     [kept] = await desk.mails()

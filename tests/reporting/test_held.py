@@ -14,7 +14,7 @@ from libs.shared.reasons import Reason
 from services.reporting.mail import letters
 from services.reporting.mail.letters.held import HeldFacts
 from services.reporting.rules.mails import Addressee
-from tests.reporting.conftest import Client, Desk
+from tests.reporting.conftest import Client, Desk, lay_out
 
 
 def held(client: Client, **changes: Any) -> ExpiryHeld:
@@ -51,7 +51,7 @@ def test_it_is_said_in_both_languages_of_an_unknown_plan_too(
 ) -> None:
     event = held(client, reason=Reason("bytes-lost", "2026-11-22", 9_500_000_000, 10**10))
     facts = HeldFacts(event, "Martin", "", "", "Europe/Paris", "https://portal.example")
-    letter = letters.held.write(facts, Addressee("hot@p.example", "", locale), 10)
+    letter = lay_out(letters.held.write(facts, Addressee("hot@p.example", "", locale), 10))
     assert "<code>python -m services.retention" in letter.content.html
     assert "`" not in letter.content.html
     said = {"fr": "il manque 9,5 Go", "en": "9.5 GB is gone"}[locale]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from libs.shared.events import DumpResult, NotCopied
 from libs.shared.reasons import Reason
 from services.reporting.mail import compose
-from services.reporting.mail.rendering import render, speak
+from services.reporting.mail.rendering import House, lay_out, render, speak
 from tests.reporting.conftest import Client, write
 
 HOSTILE = (
@@ -92,27 +92,27 @@ def test_any_name_makes_a_mail_that_can_be_read(name: str, subject: str) -> None
         "jeanne@martin.example",
         name,
         subject,
-        compose.encode(render(speak("fr"), "undeliverable", **_undeliverable(name))),
+        _lay_out(name),
         message_id="<x@p.example>",
         written_at=datetime(2026, 11, 23, tzinfo=UTC),
     )
     message: Any = email.message_from_bytes(body, policy=email.policy.default)
     assert [a.addr_spec for a in message["To"].addresses] == ["jeanne@martin.example"]
     assert message["Message-ID"] == "<x@p.example>"
-    assert message.get_body(("plain",)).get_content().startswith("NON DISTRIBUABLE")
+    assert message.get_body(("plain",)).get_content().startswith("Non distribuable")
     body.decode("ascii")
 
 
 @pytest.mark.parametrize("client", ["Étude Lefèvre & Associés", "Société Générale", "Smith"])
 @pytest.mark.parametrize("plan", ["Vidéos de l’été", "documents", "Comptabilité  2026", "é " * 40])
 def test_a_subject_is_read_as_it_was_written(client: str, plan: str) -> None:
-    subject = f"REUSSIE AVEC RESERVES - sauvegarde «\N{NO-BREAK SPACE}{plan}», {client}"
+    subject = f"[REUSSIE AVEC RESERVES] {client} · {plan} · 22/11/2026 23:05"
     body = compose.compose(
         "Coffre <coffre@p.example>",
         "jeanne@martin.example",
         "Jeanne",
         subject,
-        compose.encode(render(speak("fr"), "undeliverable", **_undeliverable("x"))),
+        _lay_out("x"),
         message_id="<x@p.example>",
         written_at=datetime(2026, 11, 23, tzinfo=UTC),
     )
@@ -121,9 +121,13 @@ def test_a_subject_is_read_as_it_was_written(client: str, plan: str) -> None:
     assert all(len(line) <= 78 for line in body.partition(b"\r\n\r\n")[0].split(b"\r\n"))
 
 
+def _lay_out(name: str) -> bytes:
+    content = lay_out(speak("fr"), "undeliverable", to_hotline=True, **_undeliverable(name))
+    return compose.encode(render(name, content, House()))
+
+
 def _undeliverable(name: str) -> dict[str, object]:
     return {
-        "subject": name,
         "client": name,
         "recipient": name,
         "refused_subject": name,

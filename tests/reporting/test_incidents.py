@@ -73,7 +73,7 @@ async def test_a_plan_that_fails_each_night_is_told_twice_and_its_recovery_once(
         f"Incident: {incident['incident_id']}",
     ]
     assert "4 fois de suite" in again["subject"]
-    assert text_of(again).count("ECHEC") == 4, "of this run, and of the three before"
+    assert text_of(again).count("Échec") == 4, "of this run, and of the three before"
 
     await desk.handle(known.run(8))
     [over] = await told(desk, "recovered")

@@ -198,7 +198,7 @@ async def test_one_mail_a_miss_and_an_incident_until_a_good_run(
     assert await calendar.reach(paris("2026-11-24 03:16")) == 0
     [mail] = await told(desk, "missed")
     assert mail["recipient"] == "anne@martin.example"
-    assert mail["subject"].startswith("MANQUEE - sauvegarde")
+    assert mail["subject"].startswith("[MANQUEE] Boulangerie Martin · documents · 24/11/2026 02:15")
     text = text_of(mail)
     for words in (
         "attendue le 24/11/2026 02:15",

@@ -18,7 +18,7 @@ from services.reporting import rules, store
 from services.reporting.mail import letters
 from services.reporting.mail.letters.order import OrderFacts
 from services.reporting.rules.mails import Addressee
-from tests.reporting.conftest import Client, Desk
+from tests.reporting.conftest import Client, Desk, LaidOut, lay_out
 
 GOLDEN = Path(__file__).parents[1] / "shared" / "golden"
 
@@ -28,7 +28,7 @@ def confirmed(client: Client, **change: Any) -> OrderConfirmed:
     return event.model_copy(update={"tenant_id": client.tenant_id, **change})
 
 
-def write(client: Client, locale: Locale = "fr", **change: Any) -> letters.Letter:
+def write(client: Client, locale: Locale = "fr", **change: Any) -> LaidOut:
     event = confirmed(client, **change)
     told = client.tenant()
     tenant = rules.clients.Tenant(
@@ -36,7 +36,7 @@ def write(client: Client, locale: Locale = "fr", **change: Any) -> letters.Lette
         told.contracted_bytes, told.subscription,
     )  # fmt: skip
     facts = OrderFacts(event, tenant, "https://portal.example/")
-    return letters.order.write(facts, Addressee(client.email, "Jeanne", locale), 300)
+    return lay_out(letters.order.write(facts, Addressee(client.email, "Jeanne", locale), 300))
 
 
 async def test_each_administrator_is_mailed_once_of_an_order(desk: Desk, client: Client) -> None:

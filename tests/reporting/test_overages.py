@@ -32,7 +32,7 @@ from services.reporting.mail.letters.approached import ApproachedFacts
 from services.reporting.mail.letters.overage import OverageFacts
 from services.reporting.rules.clients import Tenant
 from services.reporting.rules.mails import Addressee
-from tests.reporting.conftest import MAIL_KEY, Client, Desk
+from tests.reporting.conftest import MAIL_KEY, Client, Desk, lay_out
 from tests.world.overages import told
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -228,7 +228,7 @@ def test_what_was_answered_is_said_again(
 ) -> None:
     event = told(client.tenant_id, OverageReminded, version=2, day=7, answer=answer)
     facts = OverageFacts(event, of(client), "https://portal.example", MAIL_KEY)
-    letter = letters.overage.write(facts, Addressee(client.email, "Jeanne", locale), 10)
+    letter = lay_out(letters.overage.write(facts, Addressee(client.email, "Jeanne", locale), 10))
     for form in (letter.content.text, letter.content.html):
         assert said in form.replace("\u00a0", " ").replace("&nbsp;", " ")
 
@@ -243,7 +243,7 @@ def test_hostile_names_of_plans_stay_text_and_no_link(client: Client) -> None:
     )
     event = told(client.tenant_id, OverageOpened, fills=(fill,), reason="www.evil.example <b>")
     facts = OverageFacts(event, of(client), "https://portal.example", MAIL_KEY)
-    letter = letters.overage.write(facts, Addressee(client.email, "Jeanne", "fr"), 10)
+    letter = lay_out(letters.overage.write(facts, Addressee(client.email, "Jeanne", "fr"), 10))
     for form in (letter.content.text, letter.content.html):
         assert "evil.example" not in form
         assert "evil[.]example" in form
@@ -254,14 +254,14 @@ def test_hostile_names_of_plans_stay_text_and_no_link(client: Client) -> None:
 def test_a_contract_of_nothing_can_be_told(client: Client) -> None:
     event = told(client.tenant_id, contracted_bytes=0, stored_bytes=1)
     facts = OverageFacts(event, of(client), "https://portal.example", MAIL_KEY)
-    letter = letters.overage.write(facts, Addressee(client.email, "Jeanne", "en"), 10)
+    letter = lay_out(letters.overage.write(facts, Addressee(client.email, "Jeanne", "en"), 10))
     assert "Contracted volume: 0\u00a0B" in letter.content.text
     assert clock.now() < event.deadline_at
 
 
 def test_a_heads_up_speaks_english(client: Client) -> None:
     facts = ApproachedFacts(approached(client, 95), of(client), "https://portal.example")
-    letter = letters.approached.write(facts, Addressee(client.email, "Jeanne", "en"), 10)
+    letter = lay_out(letters.approached.write(facts, Addressee(client.email, "Jeanne", "en"), 10))
     assert letter.subject == "95% of the contracted volume: Boulangerie Martin"
     assert "the contracted volume is reached on 2 Mar 2027" in letter.content.text
 

@@ -11,7 +11,6 @@ import pytest
 
 from libs.shared.events import NotCopied
 from libs.shared.reasons import Reason
-from libs.shared.words.tongue import NBSP
 from services.reporting.mail import compose
 from tests.reporting.conftest import Client, Desk, is_finished, write
 from tests.reporting.faulty_smtp import FaultySMTP
@@ -44,8 +43,8 @@ async def test_a_report_refused_for_its_size_comes_shorter(desk: Desk, client: C
     assert message["To"] == f"Jeanne Martin <{client.email}>"
     assert message.get_content_type() == "text/plain"
     text = message.get_content()
-    assert text.startswith("REUSSIE AVEC RESERVES")
-    assert f"- /srv/documents/été 0/{'x' * 100} (accès refusé)" in text
+    assert text.startswith("Réussie avec réserves")
+    assert f"- /srv/documents/été 0/{'x' * 100}\u00a0: accès refusé" in text
     assert "Ce message a été raccourci" in text
     assert len(text) < 10_000, "and not only without its second form"
     assert f"https://portal.example/plans/{client.plan_id}" in text
@@ -91,7 +90,7 @@ def test_a_shortened_mail_keeps_its_head_and_says_so(longest: int, client: Clien
     message: Any = email.message_from_bytes(short, policy=email.policy.default)
     for name in ("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"):
         assert message[name] == was[name]
-    assert f"«{NBSP}documents{NBSP}»" in message["Subject"]
+    assert "· documents ·" in message["Subject"]
     assert message.get_content().splitlines()[-2:] == ["", "La suite est sur le portail."]
     assert len(short) < len(body)
     assert all(len(line) <= 998 for line in short.split(b"\r\n"))

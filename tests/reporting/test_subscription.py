@@ -20,7 +20,7 @@ from services.reporting.mail import letters
 from services.reporting.mail.letters.subscription import TOLD, SubscriptionFacts
 from services.reporting.rules.clients import Tenant
 from services.reporting.rules.mails import Addressee
-from tests.reporting.conftest import Client, Desk
+from tests.reporting.conftest import Client, Desk, lay_out
 
 AT = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
 STATES: dict[SubscriptionStep, SubscriptionState] = {
@@ -53,7 +53,7 @@ def moved(client: Client, step: SubscriptionStep, **changes: Any) -> Subscriptio
 def letter_of(client: Client, event: SubscriptionMoved, locale: Locale) -> str:
     tenant = Tenant(client.tenant_id, "Martin", locale, "Europe/Paris", (), 10**12, "active")
     facts = SubscriptionFacts(event, tenant, "https://portal.example")
-    letter = letters.subscription.write(facts, Addressee("a@m.example", "A", locale), 10)
+    letter = lay_out(letters.subscription.write(facts, Addressee("a@m.example", "A", locale), 10))
     text, html = (
         form.replace("\u00a0", " ").replace("&nbsp;", " ")
         for form in (letter.content.text, letter.content.html)

@@ -80,7 +80,7 @@ def test_a_client_who_reads_of_reserves_finds_each_with_what_to_do(client: Clien
         Reason("after-hook-failed", "/opt/start", 5),
     )
     letter = write(client, run)
-    assert letter.subject == f"REUSSIE AVEC RESERVES - {ABOUT}"
+    assert letter.subject == f"[REUSSIE AVEC RESERVES] {ABOUT}"
     for text in (letter.content.text, read_html(letter)):
         assert "la machine émet des réserves" in text
         assert "quelque chose est à vérifier" not in text
@@ -105,7 +105,7 @@ def test_files_that_were_not_copied_and_warnings_are_both_told(client: Client) -
     )
     text = write(client, run).content.text
     assert "Certains fichiers n’ont pas été copiés" in text
-    assert "- /srv/f (accès refusé)" in text
+    assert "- /srv/f\u00a0: accès refusé" in text
     assert "- Ce que la machine avait noté de sa dernière sauvegarde est endommagé" in text
 
 

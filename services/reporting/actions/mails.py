@@ -7,19 +7,25 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID, uuid4
 
+from prometheus_client import Counter
+
 from libs.shared import clock, keys, logs, outbox, signed_links, timekeeping
 from libs.shared.database import Connection
 from libs.shared.words.tongue import N_
 from services.reporting import rules, store
 from services.reporting.actions.resources import Resources
-from services.reporting.mail import compose, letters
-from services.reporting.mail.letters import Kind
+from services.reporting.mail import compose, letters, rendering
+from services.reporting.mail.letters import Kind, Letter
 from services.reporting.mail.letters.undeliverable import RefusedFacts
-from services.reporting.mail.rendering import speak
+from services.reporting.mail.rendering import House, Rendered, speak
 from services.reporting.mail.smtp import Verdict
 from services.reporting.rules.mails import Addressee, Mail
 
 F = TypeVar("F")
+
+_FAILED = Counter(
+    "coffre_mail_templates_failed", "Mails said plainly as their template failed", ["kind"]
+)
 
 _SHORT_CHARACTERS = 8_000
 _SHORTENED = N_(
@@ -34,6 +40,7 @@ class Written:
 
     subject: str
     content: bytes
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 async def write(
@@ -57,20 +64,32 @@ async def write(
             continue
         reader = addressee.email if kind.is_personal else addressee.locale
         if reader not in written:
-            written[reader] = await asyncio.to_thread(_write, kind, facts, addressee)
+            written[reader] = await asyncio.to_thread(
+                _write, resources.house, kind, facts, addressee
+            )
         mail = _compose(resources, tenant_id, kind, facts, addressee, written[reader])
         await _enqueue(conn, resources, mail)
     return count
 
 
-def _write(kind: Kind[F], facts: F, addressee: Addressee) -> Written:
+def _write(house: House, kind: Kind[F], facts: F, addressee: Addressee) -> Written:
     """What all of one language read, or one person, as long as a mail may be; takes a while."""
     for shown in rules.mails.SHOWN:
         letter = kind.write(facts, addressee, shown)
-        content = compose.encode(letter.content)
+        content = compose.encode(_lay_out(house, kind.name, letter))
         if len(content) <= rules.mails.MOST_BYTES - rules.mails.HEAD_BYTES:
             break
-    return Written(letter.subject, content)
+    return Written(letter.subject, content, letter.headers)
+
+
+def _lay_out(house: House, kind_name: str, letter: Letter) -> Rendered:
+    """Both forms of a letter; said plainly where a template is wrong, and operations are told."""
+    try:
+        return rendering.render(letter.subject, letter.content, house)
+    except Exception:  # whatever a template does, its reader is told
+        _FAILED.labels(kind_name).inc()
+        logs.get().exception("mail.template_failed", kind=kind_name)
+        return rendering.say_plainly(letter.subject, letter.content, house)
 
 
 def _compose(
@@ -103,6 +122,8 @@ def _compose(
             written_at=now,
             stop_link=_link_invitation(resources, tenant_id, addressee),
             answers=name(*first) if first else "",
+            replies_to=resources.house.email,
+            headers=written.headers,
         )
     mail = Mail(
         mail_id=mail_id,

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from services.reporting.mail.rendering import House
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:
     """Who writes the mails, who is told of failures, where the links lead.
 
+    house: whom readers call.
     missed_grace: how long a run is waited for; None: by what is usual for its plan.
     """
 
@@ -18,3 +21,4 @@ class Resources:
     portal_url: str
     mail_key: bytes = field(repr=False)
     missed_grace: timedelta | None = None
+    house: House = field(default_factory=House)

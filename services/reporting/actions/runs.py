@@ -42,7 +42,24 @@ async def _report(
     )
     await missed.note_run(conn, resources, tenant_id, plan, run)
     audience = await store.plans.find_audience(conn, tenant_id, run.plan_id)
-    facts = RunFacts(run, tenant, plan, audience, history, resources.portal_url)
+    facts = RunFacts(
+        run,
+        tenant,
+        plan,
+        audience,
+        history,
+        resources.portal_url,
+        before=next(
+            iter(await store.runs.list_before(conn, tenant_id, run.plan_id, run.number, 1)), None
+        ),
+        past=await store.runs.list_past(
+            conn, tenant_id, run.plan_id, run.number, rules.runs.SHOWN - 1
+        ),
+        row=await store.runs.find_row(conn, tenant_id, run.plan_id, run.number),
+        good=None
+        if run.restore_point
+        else await store.runs.find_last_good(conn, tenant_id, run.plan_id),
+    )
     written = await mails.write(conn, resources, tenant_id, letters.report.KIND, facts)
     if run.outcome == "failed":
         written += await _tell_hotline(conn, resources, facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from email.header import Header
 from email.headerregistry import Address, AddressHeader, SingleAddressHeader
@@ -64,6 +65,8 @@ def compose(
     written_at: datetime,
     stop_link: str = "",
     answers: str = "",
+    replies_to: str = "",
+    headers: Iterable[tuple[str, str]] = (),
 ) -> bytes:
     """Returns the whole message, CRLF line ends, 7-bit: a head of one person's, a body of many.
 
@@ -72,6 +75,7 @@ def compose(
     names and subject may hold anything: they are made plain, so that no header can be smuggled in.
     answers: the Message-ID of the mail that it goes on from.
     stop_link: where its reader wants no more of it, also by one click of their mail program.
+    replies_to: who reads what is answered, if not its sender. headers: names and values beside.
     """
     message = EmailMessage(policy=_POLICY)
     sender_name, sender_address = parseaddr(sender)
@@ -89,14 +93,19 @@ def compose(
     if stop_link:
         message["List-Unsubscribe"] = f"<{stop_link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
+    if replies_to:
+        message["Reply-To"] = Address(addr_spec=replies_to)
+    for header, value in headers:
+        message[header] = plain(value)
     return message.as_bytes().removesuffix(b"\r\n") + content
 
 
 def encode(content: Rendered) -> bytes:
-    """Both forms of a text as the body of a message, with the headers that describe it."""
+    """Each form of a text as the body of a message, with the headers that describe it."""
     message = EmailMessage(policy=_POLICY)
     message.set_content(content.text, cte="quoted-printable")
-    message.add_alternative(content.html, subtype="html", cte="quoted-printable")
+    if content.html:
+        message.add_alternative(content.html, subtype="html", cte="quoted-printable")
     return message.as_bytes()
 
 

@@ -1,28 +1,87 @@
-"""The templates of mails, and the two texts made of one."""
+"""The one design of all mails: what a letter says becomes text and HTML here.
+
+A kind has one template, which names parts: `parts.title(…)`, `parts.say(…)`, `parts.button(…)`.
+`templates/html` and `templates/text` know what each part looks like, and the frame around all.
+"""
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-import css_inline
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from libs.shared.events import Locale
 from libs.shared.words.foreign import inert, plain
-from libs.shared.words.tongue import DEFAULT_TIMEZONE, Tongue
+from libs.shared.words.tongue import DEFAULT_TIMEZONE, N_, Tongue
 
 _ROOM = Path(__file__).parents[1]
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(_ROOM / "templates"),
-    autoescape=select_autoescape(["html"], default=False),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
+_TEMPLATES = _ROOM / "templates"
+_LINE, _GAP, _SPACE = "\x1f", "\x1e", "\x1d"  # what foreign words are freed from
+_BREAKS = re.compile(f"[{_LINE}{_GAP}][{_LINE}{_GAP} ]*")
+
+_PLAINLY = N_("This mail could not be laid out as usual; what it has to say stands here in short.")
+_ANSWERS_READ = N_("This mail was written by a program; answers to it reach {name}.")
+_ANSWERS_UNREAD = N_("This mail was written by a program; answers to it are not read.")
+_TIMES = N_("Times are those of {timezone}.")
+
+
+Mark = Literal["good", "warn", "bad", "idle"]
+"""How something stands: each has its colour and its sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Who the provider is, whom a reader calls and when; empty where that isn't set."""
+
+    name: str = ""
+    phone: str = ""
+    email: str = ""
+    hours: Mapping[Locale, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a mail says, before it is laid out: a template and what fills it, in one tongue.
+
+    to_hotline: its reader is who is called, so it names nobody to call. ticket: lines that ticket
+    systems read, first in the text. links: what stands in the foot: label and address.
+    in_short: what is said line by line if the template fails.
+    """
+
+    tongue: Tongue
+    template: str
+    facts: Mapping[str, object]
+    to_hotline: bool = False
+    ticket: Sequence[tuple[str, str]] = ()
+    links: Sequence[tuple[str, str]] = ()
+    in_short: Sequence[str] = ()
+
+
+def lay_out(
+    tongue: Tongue,
+    template: str,
+    *,
+    to_hotline: bool = False,
+    ticket: Sequence[tuple[str, str]] = (),
+    links: Sequence[tuple[str, str]] = (),
+    in_short: Sequence[str] = (),
+    **facts: object,
+) -> Content:
+    """Gathers what a letter says; nothing is rendered before everybody's address is known."""
+    return Content(tongue, template, facts, to_hotline, ticket, links, in_short)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One text in its two forms; html is empty where the template failed."""
+
+    text: str
+    html: str
 
 
 def _code(text: str) -> Markup:
@@ -34,17 +93,23 @@ def _code(text: str) -> Markup:
     )
 
 
-_TEMPLATES.filters["foreign"] = inert
-_TEMPLATES.filters["code"] = _code
-_TEMPLATES.filters["plain"] = plain
+def _open(form: str) -> Environment:
+    """The templates in one form: each kind's own, and that form's parts and frame."""
+    is_html = form == "html"
+    environment = Environment(
+        loader=FileSystemLoader([_TEMPLATES, _TEMPLATES / form]),
+        autoescape=is_html,  # noqa: S701 - plain text has nothing to escape
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters |= {"foreign": inert, "plain": plain, "code": _code if is_html else str}
+    environment.globals |= {"line": _LINE, "gap": _GAP, "space": _SPACE, "indent": _SPACE * 2}
+    return environment
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """One text in its two forms."""
-
-    text: str
-    html: str
+_FORMS = {form: _open(form) for form in ("text", "html")}
 
 
 def speak(locale: Locale, timezone: str = DEFAULT_TIMEZONE) -> Tongue:
@@ -57,17 +122,58 @@ def title(foreign: str) -> str:
     return inert(foreign, 60)
 
 
-def render(tongue: Tongue, template: str, **facts: object) -> Rendered:
-    """Renders `<template>.txt` and `<template>.html`, styles inlined."""
-    text, html = (
-        _TEMPLATES.get_template(f"{template}.{form}").render(
-            _=tongue.say, count=tongue.count, tongue=tongue, **facts
-        )
-        for form in ("txt", "html")
+def render(subject: str, content: Content, house: House) -> Rendered:
+    """Lays a mail out in its two forms; raises what Jinja raises where a template is wrong."""
+    text = _render("text", subject, content, house)
+    text = _BREAKS.sub(_break, "".join(part.strip(" ") for part in text.split("\n")))
+    text = text.replace(_SPACE, " ").strip() + "\n"
+    return Rendered(text, _render("html", subject, content, house))
+
+
+def _break(found: re.Match[str]) -> str:
+    return "\n\n" if _GAP in found.group() else "\n"
+
+
+def _render(form: str, subject: str, content: Content, house: House) -> str:
+    templates, tongue = _FORMS[form], content.tongue
+    shared = {"_": tongue.say, "count": tongue.count, "tongue": tongue, "subject": subject}
+    parts = templates.get_template("parts.jinja").make_module(shared)
+    shared["parts"] = parts
+    said = templates.get_template(f"{content.template}.jinja").render({**shared, **content.facts})
+    return templates.get_template("frame.jinja").render(
+        shared,
+        house=house,
+        content=Markup(said) if form == "html" else said,  # noqa: S704 - what was just escaped
+        ticket=content.ticket,
+        help=[] if content.to_hotline else _tell_help(tongue, house),
+        links=content.links,
+        foot=_tell_foot(tongue, house, to_hotline=content.to_hotline),
     )
-    return Rendered(text, _inliner().inline(html))
 
 
-@functools.cache
-def _inliner() -> css_inline.CSSInliner:
-    return css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=False)
+def _tell_help(tongue: Tongue, house: House) -> list[str]:
+    """Whom to call and when: a line each, of what is known."""
+    reached = " · ".join(each for each in (house.phone, house.email) if each)
+    return [each for each in (house.name, reached, house.hours.get(tongue.locale, "")) if each]
+
+
+def _tell_foot(tongue: Tongue, house: House, *, to_hotline: bool) -> str:
+    if house.email and not to_hotline:
+        answers = tongue.say(_ANSWERS_READ, name=house.name or house.email)
+    else:
+        answers = tongue.say(_ANSWERS_UNREAD)
+    return f"{answers} {tongue.say(_TIMES, timezone=tongue.timezone)}"
+
+
+def say_plainly(subject: str, content: Content, house: House) -> Rendered:
+    """The same without any template, for when one of them is wrong: no report is lost over it."""
+    tongue = content.tongue
+    paragraphs = [
+        "\n".join(f"{name}: {value}" for name, value in content.ticket),
+        subject,
+        "\n".join(content.in_short),
+        tongue.say(_PLAINLY),
+        "" if content.to_hotline else "\n".join(_tell_help(tongue, house)),
+        _tell_foot(tongue, house, to_hotline=content.to_hotline),
+    ]
+    return Rendered("\n\n".join(each for each in paragraphs if each) + "\n", "")

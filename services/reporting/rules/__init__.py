@@ -10,7 +10,18 @@ from services.reporting.rules import (
     missed,
     offers,
     plans,
+    runs,
     usual,
 )
 
-__all__ = ["allowances", "clients", "incidents", "mails", "missed", "offers", "plans", "usual"]
+__all__ = [
+    "allowances",
+    "clients",
+    "incidents",
+    "mails",
+    "missed",
+    "offers",
+    "plans",
+    "runs",
+    "usual",
+]

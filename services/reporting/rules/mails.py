@@ -26,7 +26,7 @@ HOTLINE_LOCALE: Locale = "fr"
 MOST_BYTES = 100_000
 """How large a mail is at most; the portal shows the rest of what it tells."""
 HEAD_BYTES = 4_000
-SHOWN = (300, 150, 75, 30, 10, 0)
+SHOWN = (100, 50, 25, 10, 0)
 """How many lines each list of a mail has: as many as fit."""
 _OF_GREETING = re.compile(r"(?<![\w.<@+-])(HELO|EHLO)(?![\w.@+-])", re.IGNORECASE)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from libs.shared import database
 from libs.shared.database import Connection
 from libs.shared.events import RunFinished
+from services.reporting.rules.runs import Past, Row
 
 
 async def add(conn: Connection, tenant_id: UUID, event: RunFinished, now: datetime) -> bool:
@@ -85,6 +86,40 @@ async def list_before(
         limit,
     )
     return [RunFinished.model_validate_json(row["summary"]) for row in rows]
+
+
+async def list_past(
+    conn: Connection, tenant_id: UUID, plan_id: UUID, number: int, limit: int
+) -> list[Past]:
+    """Returns how the runs of a plan before a number ended, newest first."""
+    rows = await conn.fetch(
+        """
+        SELECT number, outcome, arrived_at FROM runs
+        WHERE tenant_id = $1 AND plan_id = $2 AND number < $3 ORDER BY number DESC LIMIT $4
+        """,
+        tenant_id,
+        plan_id,
+        number,
+        limit,
+    )
+    return [Past(row["number"], row["outcome"], row["arrived_at"]) for row in rows]
+
+
+async def find_row(conn: Connection, tenant_id: UUID, plan_id: UUID, number: int) -> Row:
+    """Returns how many runs of a plan failed one after the other, just before a number."""
+    row = await conn.fetchrow(
+        """
+        SELECT count(*) AS failures, (array_agg(run_id ORDER BY number))[1] AS first
+        FROM runs WHERE tenant_id = $1 AND plan_id = $2 AND number < $3 AND number > coalesce(
+            (SELECT max(number) FROM runs
+             WHERE tenant_id = $1 AND plan_id = $2 AND number < $3 AND outcome <> 'failed'), 0)
+        """,
+        tenant_id,
+        plan_id,
+        number,
+    )
+    assert row is not None
+    return Row(row["failures"], row["first"])
 
 
 async def find_last_good(conn: Connection, tenant_id: UUID, plan_id: UUID) -> RunFinished | None:

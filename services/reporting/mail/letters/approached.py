@@ -11,7 +11,7 @@ from libs.shared.words import volumes
 from libs.shared.words.tongue import N_
 from services.reporting import rules
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.mails import Addressee
 
 
@@ -26,7 +26,7 @@ class ApproachedFacts:
 
 def choose(facts: ApproachedFacts) -> Iterable[Addressee]:
     """The client's administrators."""
-    return [Addressee(one.email, one.name, one.locale) for one in facts.tenant.administrators]
+    return rules.mails.address_administrators(facts.tenant.administrators)
 
 
 def write(facts: ApproachedFacts, addressee: Addressee, _shown: int) -> Letter:
@@ -40,13 +40,14 @@ def write(facts: ApproachedFacts, addressee: Addressee, _shown: int) -> Letter:
         share=tongue.percent(event.level_percent, 100),
         client=title(tenant.name),
     )
-    content = render(
+    content = lay_out(
         tongue,
         "approached",
-        subject=subject,
+        headline=subject,
         client=title(tenant.name),
         rising=event.rising,
         stored=tongue.size(event.stored_bytes),
+        percent=100 * event.stored_bytes // event.contracted_bytes,
         share=tongue.percent(event.stored_bytes, event.contracted_bytes),
         contracted=tongue.size(event.contracted_bytes),
         forecast=volumes.tell_forecast(tongue, event.reached_on),

@@ -11,7 +11,7 @@ from libs.shared.words import volumes
 from services.reporting import rules
 from services.reporting.mail.letters import overage
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.mails import Addressee
 
 
@@ -36,17 +36,19 @@ def write(facts: CalledFacts, addressee: Addressee, shown: int) -> Letter:
     event, case, tenant = facts.event, facts.case, facts.tenant
     tongue = speak(addressee.locale, tenant.timezone)
     subject = tongue.say("[Hotline] Call wanted: {client}", client=title(tenant.name))
-    content = render(
+    content = lay_out(
         tongue,
         "called",
-        subject=subject,
+        to_hotline=True,
         client=title(tenant.name),
         by=title(event.by),
         answered_at=tongue.moment(event.answered_at),
         administrators=[(one.name, one.email) for one in tenant.administrators[:shown]],
-        figures=overage.list_figures(tongue, case),
-        deadline=tongue.moment(case.deadline_at),
-        final=tongue.moment(case.final_at),
+        figures=[
+            *overage.list_figures(tongue, case),
+            (tongue.say("Deadline"), tongue.moment(case.deadline_at)),
+            (tongue.say("Last deadline, whatever was answered"), tongue.moment(case.final_at)),
+        ],
         forecast=volumes.tell_forecast(tongue, case.reached_on, case.weekly_bytes),
         fills=overage.list_fills(tongue, case, shown),
         link=f"{facts.portal_url.rstrip('/')}/clients/{tenant.tenant_id}",

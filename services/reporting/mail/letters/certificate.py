@@ -12,7 +12,7 @@ from libs.shared.events import DestructionCompleted
 from services.reporting import rules
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_certificate
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.clients import Tenant
 from services.reporting.rules.mails import Addressee
 
@@ -29,7 +29,7 @@ class CertificateFacts:
 
 def choose(facts: CertificateFacts) -> Iterable[Addressee]:
     """The administrators of the client that was."""
-    return [Addressee(one.email, one.name, one.locale) for one in facts.tenant.administrators]
+    return rules.mails.address_administrators(facts.tenant.administrators)
 
 
 def write(facts: CertificateFacts, addressee: Addressee, _shown: int) -> Letter:
@@ -40,10 +40,9 @@ def write(facts: CertificateFacts, addressee: Addressee, _shown: int) -> Letter:
     token = certificates.make_token(
         facts.mail_key, facts.event.tenant_id, facts.event.destruction_id
     )
-    content = render(
+    content = lay_out(
         tongue,
         "certificate",
-        subject=subject,
         client=facts.tenant.name,
         objects=tongue.number(told["destroyed"]["objects"]),
         size=tongue.size(told["destroyed"]["bytes"]),

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.reporting import rules
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.mails import Addressee, Withheld
 
 
@@ -38,10 +38,10 @@ def write(facts: DigestFacts, addressee: Addressee, shown: int) -> Letter:
         "{n} mail in one: {client}", "{n} mails in one: {client}", mails, client=client
     )
     listed = facts.withheld[: min(shown, rules.allowances.DIGEST_LINES)]
-    content = render(
+    content = lay_out(
         tongue,
         "digest",
-        subject=subject,
+        headline=subject,
         client=client,
         mails=mails,
         lines=[

@@ -8,9 +8,11 @@ from uuid import uuid5
 
 from libs.shared.events import DocumentPublished
 from services.reporting import rules
+from services.reporting.mail.letters import announcements
+from services.reporting.mail.letters.announcements import Announcement
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_documents
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import speak, title
 from services.reporting.rules.mails import Addressee
 
 
@@ -37,17 +39,26 @@ def write(facts: DocumentFacts, addressee: Addressee, _shown: int) -> Letter:
         document=title(event.title),
         client=title(facts.tenant.name),
     )
-    content = render(
-        tongue,
-        "document",
-        subject=subject,
-        client=title(facts.tenant.name),
-        document=title(event.title),
-        version=title(event.version),
-        day=tongue.calendar_day(event.in_force_on),
+    say = tongue.say
+    told = Announcement(
+        headline=title(event.title),
+        about=[title(facts.tenant.name)],
+        what=say(
+            "Version {version} of this document is in force from {day}.",
+            version=title(event.version),
+            day=tongue.calendar_day(event.in_force_on),
+        ),
+        goes_on=say(
+            "Everything, whether you have accepted it or not: copies, reports and recovery."
+        ),
+        to_do=say(
+            "Read it in the portal and accept it there by your name. You are asked at your next "
+            "sign-in too."
+        ),
+        leads_to=say("Read and accept it in the portal"),
         link=link_documents(facts.portal_url),
     )
-    return Letter(subject, content)
+    return announcements.write(tongue, subject, told)
 
 
 KIND: Kind[DocumentFacts] = Kind(

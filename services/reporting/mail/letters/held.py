@@ -11,7 +11,7 @@ from services.reporting import rules
 from services.reporting.mail.causes import Teller
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_plan
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.mails import Addressee
 
 
@@ -42,10 +42,10 @@ def write(facts: HeldFacts, addressee: Addressee, _shown: int) -> Letter:
         client=title(facts.client),
         plan=title(facts.plan) or "-",
     )
-    content = render(
+    content = lay_out(
         tongue,
         "held",
-        subject=subject,
+        to_hotline=True,
         client=facts.client,
         plan=facts.plan,
         machine=facts.machine,

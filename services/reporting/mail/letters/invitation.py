@@ -12,7 +12,7 @@ from libs.shared.events import RecipientInvited
 from services.reporting import rules
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_invitation
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.mails import Addressee
 
 
@@ -36,10 +36,10 @@ def write(facts: InvitationFacts, addressee: Addressee, _shown: int) -> Letter:
     tongue = speak(addressee.locale, facts.tenant.timezone)
     client = title(facts.tenant.name)
     subject = tongue.say("Backup reports of {client}: do you want them?", client=client)
-    content = render(
+    content = lay_out(
         tongue,
         "invitation",
-        subject=subject,
+        headline=subject,
         client=client,
         invited_by=title(facts.event.invited_by),
         expires=tongue.moment(facts.event.expires_at),

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from libs.shared.events import Event
-from services.reporting.mail.rendering import Rendered
+from services.reporting.mail.rendering import Content
 from services.reporting.rules.mails import Addressee, Mail
 
 F = TypeVar("F")
@@ -17,10 +17,11 @@ F = TypeVar("F")
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A subject and what stands below it."""
+    """A subject and what stands below it; headers: names and values that this mail has beside."""
 
     subject: str
-    content: Rendered
+    content: Content
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

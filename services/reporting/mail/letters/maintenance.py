@@ -8,8 +8,10 @@ from uuid import uuid5
 
 from libs.shared.events import DESTRUCTION_AFTER, MaintenanceNearing
 from services.reporting import rules
+from services.reporting.mail.letters import announcements
+from services.reporting.mail.letters.announcements import Announcement
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import speak, title
 from services.reporting.rules.mails import Addressee
 
 
@@ -37,16 +39,28 @@ def write(facts: MaintenanceFacts, addressee: Addressee, _shown: int) -> Letter:
         event.days_left,
         client=title(facts.tenant.name),
     )
-    content = render(
-        tongue,
-        "maintenance",
-        subject=subject,
-        client=title(facts.tenant.name),
-        until=tongue.calendar_day(event.until),
-        days=DESTRUCTION_AFTER.days,
+    say = tongue.say
+    told = Announcement(
+        headline=subject,
+        what=say(
+            "The maintenance of the backup software ends on {until}, and your subscription with "
+            "it.",
+            until=tongue.calendar_day(event.until),
+        ),
+        stops=say(
+            "After that day nothing is copied any more, and nothing can be recovered. {days} days "
+            "later all of your data is destroyed for good.",
+            days=DESTRUCTION_AFTER.days,
+        ),
+        goes_on=say("Until then everything: copies, reports and recovery."),
+        to_do=say(
+            "Have the maintenance renewed with your provider. If you don’t want that, recover what "
+            "you need in the portal before that day."
+        ),
+        leads_to=say("Recover files in the portal"),
         link=facts.portal_url,
     )
-    return Letter(subject, content)
+    return announcements.write(tongue, subject, told)
 
 
 KIND: Kind[MaintenanceFacts] = Kind(

@@ -10,10 +10,11 @@ from uuid import uuid5
 from libs.shared.events import RunFinished
 from libs.shared.words.tongue import N_
 from services.reporting import rules
+from services.reporting.mail.letters import report
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_plan
 from services.reporting.mail.letters.report import ForHotline
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.mails import Addressee
 from services.reporting.rules.missed import Expectation
 
@@ -49,19 +50,19 @@ def write(
     """When it was due, when the last good run was, what to look at; the hotline's has the runs."""
     tongue = speak(addressee.locale, facts.tenant.timezone)
     plan, client, expectation = title(facts.plan.name), title(facts.tenant.name), facts.expectation
-    outcome = tongue.say(MISSED)
-    subject = tongue.say(
-        "{outcome}: backup of {plan}, {client}", outcome=outcome, plan=plan, client=client
+    subject = report.SUBJECT.format(
+        outcome=tongue.say(MISSED), client=client, plan=plan, moment=tongue.moment(facts.missed_at)
     )
-    subject = hotline.subject if hotline else subject
-    content = render(
+    command = f"python -m services.reporting pause {facts.plan.plan_id}"
+    content = lay_out(
         tongue,
         "missed",
-        subject=subject,
-        outcome=outcome,
-        hotline=hotline,
+        to_hotline=hotline is not None,
+        ticket=hotline.ticket if hotline else (),
+        outcome=tongue.say("Missed"),
+        before=hotline.before if hotline else [],
+        pause=f"`{command} --until DATE --by NAME --reason TEXT`" if hotline else "",
         plan=plan,
-        plan_id=facts.plan.plan_id,
         client=client,
         machine=title(facts.plan.hostname),
         missed_at=tongue.moment(facts.missed_at),
@@ -73,7 +74,7 @@ def write(
         next_at=tongue.moment(expectation.expected_at) if expectation.expected_at else "",
         link=link_plan(facts.portal_url, facts.plan.plan_id),
     )
-    return Letter(subject, content)
+    return Letter(hotline.subject if hotline else subject, content)
 
 
 KIND: Kind[MissedFacts] = Kind(

@@ -11,7 +11,7 @@ from libs.shared.words.tongue import N_
 from services.reporting import rules
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_plan
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.incidents import Cause, Shown
 from services.reporting.rules.mails import Addressee
 
@@ -49,10 +49,11 @@ def write(facts: MorningFacts, addressee: Addressee, shown: int) -> Letter:
         len(facts.incidents),
     )
     listed = facts.incidents[:shown]
-    content = render(
+    content = lay_out(
         tongue,
         "morning",
-        subject=subject,
+        to_hotline=True,
+        headline=subject,
         lines=[
             {
                 "client": title(one.client) or str(one.incident.tenant_id),

@@ -13,7 +13,7 @@ from libs.shared.words.tongue import N_, Tongue
 from services.reporting import rules
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_orders
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.mails import Addressee
 
 _TITLES = {
@@ -46,7 +46,7 @@ class OrderFacts:
 
 def choose(facts: OrderFacts) -> Iterable[Addressee]:
     """The client's administrators."""
-    return [Addressee(one.email, one.name, one.locale) for one in facts.tenant.administrators]
+    return rules.mails.address_administrators(facts.tenant.administrators)
 
 
 def write(facts: OrderFacts, addressee: Addressee, _shown: int) -> Letter:
@@ -54,10 +54,10 @@ def write(facts: OrderFacts, addressee: Addressee, _shown: int) -> Letter:
     event = facts.event
     tongue = speak(addressee.locale, facts.tenant.timezone)
     headline = tongue.say(_TITLES[facts.cause])
-    content = render(
+    content = lay_out(
         tongue,
         "order",
-        subject=headline,
+        headline=headline,
         cause=facts.cause,
         client=title(facts.tenant.name),
         event=event,

@@ -24,7 +24,7 @@ from libs.shared.words.tongue import N_, Tongue
 from services.reporting import rules
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_answer
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.mails import Addressee
 from services.reporting.rules.offers import Offers
 
@@ -57,7 +57,7 @@ class Figure(NamedTuple):
 
 def choose(facts: OverageFacts) -> Iterable[Addressee]:
     """The client's administrators."""
-    return [Addressee(one.email, one.name, one.locale) for one in facts.tenant.administrators]
+    return rules.mails.address_administrators(facts.tenant.administrators)
 
 
 def write(facts: OverageFacts, addressee: Addressee, shown: int) -> Letter:
@@ -69,20 +69,33 @@ def write(facts: OverageFacts, addressee: Addressee, shown: int) -> Letter:
     token = signed_links.make_token(
         facts.mail_key, "overage", tenant.tenant_id, event.case_id, addressee.email
     )
-    content = render(
+    figures = list_figures(tongue, event)
+    percent = 100 * event.stored_bytes // event.contracted_bytes if event.contracted_bytes else 0
+    told_share = (
+        tongue.say(
+            "{stored} are stored of {contracted} contracted: {share}.",
+            stored=tongue.size(event.stored_bytes),
+            contracted=tongue.size(event.contracted_bytes),
+            share=tongue.percent(event.stored_bytes, event.contracted_bytes),
+        )
+        if event.contracted_bytes
+        else ""
+    )
+    content = lay_out(
         tongue,
         "overage",
-        subject=subject,
+        headline=subject,
         client=title(tenant.name),
         lead=lead,
-        mark="succeeded" if is_closed else "failed",
         reason=event.reason,
-        figures=list_figures(tongue, event),
+        percent=percent,
+        told_share=told_share,
+        figures=figures,
         forecast=volumes.tell_forecast(tongue, event.reached_on, event.weekly_bytes),
         fills=[] if is_closed else list_fills(tongue, event, shown),
         next_step="" if is_closed else tell_next_step(tongue, event),
         sizes=[] if is_closed else list_sizes(tongue, facts),
-        links={answer: link_answer(facts.portal_url, token, answer) for answer in _ANSWERED},
+        answers={answer: link_answer(facts.portal_url, token, answer) for answer in _ANSWERED},
         is_open=not is_closed,
     )
     return Letter(subject, content)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from libs.shared.events import PasswordIssued
 from libs.shared.words.tongue import N_
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.rendering import render, speak
+from services.reporting.mail.rendering import lay_out, speak
 from services.reporting.rules.mails import Addressee
 
 
@@ -35,10 +35,10 @@ def write(facts: PasswordFacts, addressee: Addressee, _shown: int) -> Letter:
     subject = tongue.say(
         N_("Your access to the backup portal") if event.first else N_("Your new password")
     )
-    content = render(
+    content = lay_out(
         tongue,
         "password",
-        subject=subject,
+        headline=subject,
         person=addressee.name,
         email=addressee.email,
         first=event.first,

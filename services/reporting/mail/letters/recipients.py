@@ -9,9 +9,11 @@ from uuid import UUID, uuid5
 
 from libs.shared.events import RecipientsChanged
 from services.reporting import rules
+from services.reporting.mail.letters import announcements
+from services.reporting.mail.letters.announcements import Announcement
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_recipients
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import speak, title
 from services.reporting.rules.mails import Addressee
 
 
@@ -39,19 +41,28 @@ def write(facts: RecipientsFacts, addressee: Addressee, shown: int) -> Letter:
         plan=title(event.plan_name),
         client=title(facts.tenant.name),
     )
-    news = event.news[:shown]
-    content = render(
-        tongue,
-        "recipients",
-        subject=subject,
-        client=title(facts.tenant.name),
-        plan=title(event.plan_name),
-        machine=title(event.hostname),
-        news=news,
-        more=max(event.pending - len(news), 0),
+    say, plan, machine = tongue.say, title(event.plan_name), title(event.hostname)
+    listed = event.news[:shown]
+    told = Announcement(
+        headline=say("New recipients to confirm"),
+        about=[title(facts.tenant.name), machine, plan],
+        what=say(
+            "The machine {machine} wants the reports of its plan {plan} sent to these addresses. "
+            "Nobody has confirmed them, so nothing is sent there; the reports go to the "
+            "administrators.",
+            machine=machine,
+            plan=plan,
+        ),
+        listed=listed,
+        more=max(event.pending - len(listed), 0),
+        to_do=say(
+            "Add those whom you know, and remove the others. If nobody of yours changed the "
+            "settings of this machine, have it looked at."
+        ),
+        leads_to=say("Decide who gets the reports"),
         link=link_recipients(facts.portal_url, event.plan_id),
     )
-    return Letter(subject, content)
+    return announcements.write(tongue, subject, told)
 
 
 def name(facts: RecipientsFacts) -> UUID:

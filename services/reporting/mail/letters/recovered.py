@@ -12,7 +12,7 @@ from services.reporting import rules
 from services.reporting.mail.letters import hotline, tickets
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_plan
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.incidents import Incident
 from services.reporting.rules.mails import Addressee
 
@@ -44,10 +44,10 @@ def write(facts: RecoveredFacts, addressee: Addressee, _shown: int) -> Letter:
         client=title(facts.tenant.name),
         machine=title(run.hostname),
     )
-    content = render(
+    content = lay_out(
         tongue,
         "recovered",
-        subject=subject,
+        to_hotline=True,
         ticket=tickets.head(facts.tenant, facts.plan, incident),
         plan=title(facts.plan.name),
         client=title(facts.tenant.name),

@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple, cast
 
-from libs.shared.events import Outcome, ReportSent, ReportUndeliverable, RunFinished
-from libs.shared.words.tongue import N_, Tongue
+from libs.shared.events import (
+    DumpResult,
+    NotCopied,
+    Outcome,
+    ReportSent,
+    ReportUndeliverable,
+    RunFinished,
+)
+from libs.shared.words.foreign import inert
+from libs.shared.words.tongue import N_, NBSP, Tongue
 from services.reporting import rules
-from services.reporting.mail.causes import Teller
+from services.reporting.mail.causes import Teller, Told
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_plan
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import Mark, lay_out, speak, title
 from services.reporting.rules.mails import Addressee, Mail
+from services.reporting.rules.runs import Past, Row
 
 LOG_LINES = 20
+MOST_FILES = 50
+"""How many files that were not copied a report lists; the portal has them all."""
 
 OUTCOMES: dict[Outcome, str] = {
     "succeeded": N_("SUCCEEDED"),
     "succeeded_with_warnings": N_("SUCCEEDED WITH WARNINGS"),
     "failed": N_("FAILED"),
 }
+"""The contract's words, as subjects have them for people's filters."""
+RECOVERED = N_("RECOVERED")
+MARKS: dict[Outcome, Mark] = {
+    "succeeded": "good",
+    "succeeded_with_warnings": "warn",
+    "failed": "bad",
+}
+SUBJECT = "[{outcome}] {client} · {plan} · {moment}"
+NEARLY_FULL_PERCENT = 80
 
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """All that the mails of a run tell of."""
+    """All that the mails of a run tell of.
+
+    history: files and protected bytes of the last good runs. before: the run before. past: the last
+    runs before, newest first. row: those of them that failed last. good: the last good run.
+    """
 
     run: RunFinished
     tenant: rules.clients.Tenant
@@ -35,6 +59,15 @@ class RunFacts:
     audience: rules.plans.Audience
     history: list[tuple[int, int]]
     portal_url: str
+    before: RunFinished | None = None
+    past: Sequence[Past] = ()
+    row: Row = field(default_factory=Row)
+    good: RunFinished | None = None
+
+    @property
+    def has_recovered(self) -> bool:
+        """Whether it went well after others that failed."""
+        return self.run.outcome != "failed" and self.row.failures > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,102 +97,264 @@ def write(
 ) -> Letter:
     """The report in its reader's language; the hotline's has the end of the log and its steps."""
     tongue = speak(addressee.locale, facts.tenant.timezone)
-    run, plan, client = facts.run, title(facts.plan.name), title(facts.tenant.name)
-    outcome = tongue.say(OUTCOMES[run.outcome])
-    subject = tongue.say(
-        "{outcome}: backup of {plan}, {client}", outcome=outcome, plan=plan, client=client
-    )
-    subject = hotline.subject if hotline else subject
+    run = facts.run
     teller = Teller(tongue, hotline is not None)
-    content = render(
+    why, verdict = teller.explain_run(run), _judge(facts, tongue)
+    figures = list_figures(facts, tongue)
+    moments = [
+        (tongue.say("Start"), tongue.moment(run.started_at)),
+        (tongue.say("End"), tongue.moment(run.finished_at)),
+    ]
+    files = run.not_copied[: min(shown, MOST_FILES)]
+    content = lay_out(
         tongue,
         "report",
-        subject=subject,
-        outcome=outcome,
-        outcome_code=run.outcome,
-        hotline=hotline,
-        plan=plan,
-        client=client,
+        to_hotline=hotline is not None,
+        ticket=hotline.ticket if hotline else (),
+        in_short=[
+            verdict,
+            *((why.cause, why.step) if why else ()),
+            *(f"{name}{tongue.colon} {value}" for name, value in moments),
+            *(f"{row.label}{tongue.colon} {row.now}" for row in figures),
+            link_plan(facts.portal_url, run.plan_id),
+        ],
+        outcome=tongue.say("Recovered") if facts.has_recovered else tongue.outcome(run.outcome),
+        mark=MARKS[run.outcome],
+        plan=title(facts.plan.name),
+        client=title(facts.tenant.name),
         machine=title(run.hostname),
         run=run,
-        why=teller.explain_run(run),
+        verdict=verdict,
+        why=why,
+        code=run.reason.code if run.reason else "",
         warnings=[teller.explain(warning) for warning in run.warnings[:shown]],
-        more_warnings=len(run.warnings[shown:]),
-        not_copied=[
-            (missed.path, teller.explain(missed.reason, is_folder=missed.is_folder))
-            for missed in run.not_copied[:shown]
+        more_warnings=_tell_more(tongue, len(run.warnings[shown:])),
+        moments=moments,
+        heads=_name_columns(facts, tongue),
+        figures=figures,
+        meter=_measure(facts, tongue),
+        strip=_draw_strip(facts, tongue),
+        strip_told=_count_strip(facts, tongue),
+        not_copied=_list_files(files, teller),
+        more_files=_tell_more(tongue, max(run.files_not_copied - len(files), 0)),
+        dumps=[_tell_dump(dump, teller) for dump in run.dumps[:shown]],
+        more_dumps=_tell_more(tongue, len(run.dumps[shown:])),
+        before=hotline.before if hotline else [],
+        log=[
+            inert(line)
+            for line in run.log_tail.splitlines()[-min(LOG_LINES, shown) :]
+            if hotline and shown
         ],
-        more_files=max(run.files_not_copied - len(run.not_copied[:shown]), 0),
-        dumps=[
-            (dump, teller.explain(dump.reason) if dump.reason else None)
-            for dump in run.dumps[:shown]
-        ],
-        more_dumps=len(run.dumps[shown:]),
-        figures=_list_figures(facts, tongue),
-        usual=_compare(facts, tongue),
         next_report=_next_report(facts, tongue),
-        log=run.log_tail.splitlines()[-min(LOG_LINES, shown) :] if hotline and shown else [],
+        is_good=run.outcome != "failed",
         link=link_plan(facts.portal_url, run.plan_id),
     )
-    return Letter(subject, content)
+    return Letter(hotline.subject if hotline else name(facts, tongue), content)
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table: what, how much, and whether it deserves a look."""
+def name(facts: RunFacts, tongue: Tongue) -> str:
+    """The subject: the outcome first, in the contract's words, then whose run it is, and when."""
+    run, failures = facts.run, facts.row.failures + 1
+    said = tongue.say(RECOVERED if facts.has_recovered else OUTCOMES[run.outcome])
+    subject = SUBJECT.format(
+        outcome=said,
+        client=title(facts.tenant.name),
+        plan=title(facts.plan.name),
+        moment=tongue.moment(run.started_at),
+    )
+    if run.outcome == "failed" and failures > 1:
+        row = tongue.count("({n} failure in a row)", "({n} failures in a row)", failures)
+        return f"{subject} {row}"
+    return subject
+
+
+def _judge(facts: RunFacts, tongue: Tongue) -> str:
+    """One sentence on what became of it."""
+    run = facts.run
+    held = _tell_held(run, tongue)
+    if run.outcome == "succeeded":
+        return tongue.say("All of it is copied: {held}. No technical problem was seen.", held=held)
+    if run.outcome == "succeeded_with_warnings":
+        if run.files_not_copied:
+            return tongue.count(
+                "All of it is copied but for {n} file: {held}.",
+                "All of it is copied but for {n} files: {held}.",
+                run.files_not_copied,
+                held=held,
+            )
+        return tongue.say("All files are copied, with warnings: {held}.", held=held)
+    if run.restore_point:
+        return tongue.say("This run failed, and yet it kept what it had copied: {held}.", held=held)
+    good = facts.good
+    if good is None:
+        return tongue.say("This run made no restore point, and there is no good one before it.")
+    return tongue.say(
+        "This run changed nothing of what is kept. The last good restore point is of {moment}: "
+        "{held}.",
+        moment=tongue.moment(good.started_at),
+        held=_tell_held(good, tongue),
+    )
+
+
+def _tell_held(run: RunFinished, tongue: Tongue) -> str:
+    return tongue.count(
+        "{n} file, {size}",
+        "{n} files, {size}",
+        run.files_total,
+        size=tongue.size(run.bytes_protected),
+    )
+
+
+def _list_files(files: Sequence[NotCopied], teller: Teller) -> list[tuple[str, Told]]:
+    """Each path with its cause; what to do about a cause is said where it first stands."""
+    listed, said = [], set()
+    for missed in files:
+        told = teller.explain(missed.reason, is_folder=missed.is_folder)
+        listed.append((missed.path, replace(told, step="") if told.step in said else told))
+        said.add(told.step)
+    return listed
+
+
+def _tell_more(tongue: Tongue, more: int) -> str:
+    if not more:
+        return ""
+    return tongue.count("{n} more: the portal lists it.", "{n} more: the portal lists them.", more)
+
+
+class Figure(NamedTuple):
+    """One line of the table: what, how much now, then before and usually; mark: where to look."""
 
     label: str
-    amount: str
-    mark: Literal["", "strong"] = ""
+    now: str
+    others: tuple[str, ...]
+    mark: Mark | Literal[""] = ""
 
 
-def _list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
-    run = facts.run
-    say = tongue.say
-    moments = [
-        Figure(say("Start"), tongue.moment(run.started_at)),
-        Figure(say("End"), tongue.moment(run.finished_at)),
-        Figure(say("Duration"), tongue.duration(run.finished_at - run.started_at)),
-    ]
-    files = [
-        Figure(say("Files, total"), tongue.number(run.files_total), "strong"),
-        Figure(say("New files"), tongue.number(run.files_new)),
-        Figure(say("Changed files"), tongue.number(run.files_changed)),
-        Figure(say("Removed files"), tongue.number(run.files_removed)),
-        Figure(
+def list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
+    """The run's figures beside those of the run before and the usual ones.
+
+    None of a run that left no restore point: it counted nothing.
+    """
+    run, before, say = facts.run, facts.before, tongue.say
+    if not run.restore_point:
+        return []
+    if before is not None and not before.restore_point:
+        before = None
+    usual = _list_usual(facts, tongue)
+
+    def row(
+        label: str, tell: Callable[[RunFinished], str], mark: Mark | Literal[""] = ""
+    ) -> Figure:
+        others = (tell(before) if before else "",) if facts.before else ()
+        return Figure(
+            label, tell(run), (*others, *((usual.get(label, ""),) if usual else ())), mark
+        )
+
+    return [
+        row(say("Duration"), lambda one: tongue.duration(one.finished_at - one.started_at)),
+        row(say("Files, total"), lambda one: tongue.number(one.files_total)),
+        row(say("New files"), lambda one: tongue.number(one.files_new)),
+        row(say("Changed files"), lambda one: tongue.number(one.files_changed)),
+        row(say("Removed files"), lambda one: tongue.number(one.files_removed)),
+        row(
             say("Files not copied"),
-            tongue.number(run.files_not_copied),
-            "strong" if run.files_not_copied else "",
+            lambda one: tongue.number(one.files_not_copied),
+            "warn" if run.files_not_copied else "",
         ),
+        row(say("Protected volume"), lambda one: tongue.size(one.bytes_protected)),
+        row(say("Sent volume"), lambda one: tongue.size(one.bytes_sent)),
     ]
-    contracted = facts.tenant.contracted_bytes
-    stored = tongue.size(run.stored_bytes)
-    if contracted > 0:
-        stored += f" ({tongue.percent(run.stored_bytes, contracted)})"
-    volumes = [
-        Figure(say("Protected volume"), tongue.size(run.bytes_protected), "strong"),
-        Figure(say("Sent volume"), tongue.size(run.bytes_sent)),
-        Figure(say("Stored volume, all plans"), stored),
-        Figure(say("Contracted volume"), tongue.size(contracted)),
-    ]
-    return moments + files + volumes
 
 
-def _compare(facts: RunFacts, tongue: Tongue) -> str:
-    """Says how the run compares with what is usual for its plan; empty if nothing is yet."""
+def _name_columns(facts: RunFacts, tongue: Tongue) -> list[str]:
+    before = [tongue.say("the run before")] if facts.before else []
+    usual = [tongue.say("usually")] if _list_usual(facts, tongue) else []
+    return ["", tongue.say("this run"), *before, *usual]
+
+
+def _list_usual(facts: RunFacts, tongue: Tongue) -> dict[str, str]:
+    """What is usual for the plan, by the label of its line; empty where nothing is yet."""
     files = rules.usual.find_usual([files for files, _ in facts.history])
     volume = rules.usual.find_usual([size_bytes for _, size_bytes in facts.history])
-    if facts.run.outcome == "failed" or files is None or volume is None:
-        return ""
-    return tongue.count(
-        "{n} file; usually {usual} ± {spread}. {size}; usually {usual_size}.",
-        "{n} files; usually {usual} ± {spread}. {size}; usually {usual_size}.",
-        facts.run.files_total,
-        usual=tongue.number(files.median),
-        spread=tongue.number(files.spread),
-        size=tongue.size(facts.run.bytes_protected),
-        usual_size=tongue.size(volume.median),
+    if files is None or volume is None:
+        return {}
+    usual = f"{tongue.number(files.median)}{NBSP}±{NBSP}{tongue.number(files.spread)}"
+    return {
+        tongue.say("Files, total"): usual,
+        tongue.say("Protected volume"): tongue.size(volume.median),
+    }
+
+
+def _measure(facts: RunFacts, tongue: Tongue) -> dict[str, object] | None:
+    """The stored volume of all plans against the contract; None where nothing is contracted."""
+    stored, contracted = facts.run.stored_bytes, facts.tenant.contracted_bytes
+    if contracted <= 0:
+        return None
+    percent = 100 * stored // contracted
+    mark: Mark = "bad" if stored > contracted else "good"
+    if mark == "good" and percent >= NEARLY_FULL_PERCENT:
+        mark = "warn"
+    told = tongue.say(
+        "Stored volume, all plans: {stored} of {contracted} contracted ({share}).",
+        stored=tongue.size(stored),
+        contracted=tongue.size(contracted),
+        share=tongue.percent(stored, contracted),
     )
+    return {"percent": percent, "mark": mark, "told": told}
+
+
+def _draw_strip(facts: RunFacts, tongue: Tongue) -> list[tuple[Mark, str]]:
+    """A cell for each of the last runs, the newest last; nothing where there is but one."""
+    if not facts.past:
+        return []
+    run = facts.run
+    seen = [(one.outcome, one.at) for one in reversed(facts.past[: rules.runs.SHOWN - 1])]
+    return [
+        (MARKS[outcome], f"{tongue.moment(at)}{tongue.colon} {tongue.outcome(outcome)}")
+        for outcome, at in [*seen, (run.outcome, run.finished_at)]
+    ]
+
+
+def _count_strip(facts: RunFacts, tongue: Tongue) -> str:
+    past = facts.past[: rules.runs.SHOWN - 1]
+    outcomes = [facts.run.outcome, *(one.outcome for one in past)]
+    good, warned, failed = (outcomes.count(outcome) for outcome in MARKS)
+    told = [
+        "✓ " + tongue.count("{n} succeeded", "{n} succeeded", good),
+        "! " + tongue.count("{n} with warnings", "{n} with warnings", warned) if warned else "",
+        "✕ " + tongue.count("{n} that failed", "{n} that failed", failed) if failed else "",
+    ]
+    return tongue.say(
+        "{told}; the newest stands at the end.", told=", ".join(each for each in told if each)
+    )
+
+
+class ToldDump(NamedTuple):
+    """A dump as its reader sees it."""
+
+    name: str
+    state: str
+    mark: Mark
+    details: list[str]
+
+
+def _tell_dump(dump: DumpResult, teller: Teller) -> ToldDump:
+    tongue = teller.tongue
+    name = inert(dump.name)
+    if dump.size_bytes or not dump.succeeded:
+        name = f"{name} ({tongue.size(dump.size_bytes)})"
+    state, mark = tongue.say("copied, restoration not guaranteed"), "warn"
+    if not dump.succeeded:
+        state, mark = tongue.say("failed"), "bad"
+    elif dump.guaranteed:
+        state, mark = tongue.say("restoration guaranteed"), "good"
+    details = []
+    if dump.reason:
+        told = teller.explain(dump.reason)
+        details = [told.cause, told.step]
+        if told.detail:
+            details.append(f"{tongue.say('Technical detail')}{tongue.colon} {told.detail}")
+    return ToldDump(name, state, cast("Mark", mark), details)
 
 
 def _next_report(facts: RunFacts, tongue: Tongue) -> str:
@@ -199,6 +394,7 @@ KIND: Kind[RunFacts] = Kind(
     plan=lambda facts: facts.run.plan_id,
     give_up_at=lambda _facts, now: now + rules.mails.REPORT_KEPT_TRYING,
     by_client=lambda _facts: True,
+    thread=lambda facts: ("report", facts.row.first) if facts.row.first else None,
     accepted=_accepted,
     refused=_refused,
 )

@@ -9,8 +9,10 @@ from uuid import uuid5
 from libs.shared.events import DESTRUCTION_AFTER, SubscriptionMoved, SubscriptionStep
 from libs.shared.words.tongue import N_, Tongue
 from services.reporting import rules
+from services.reporting.mail.letters import announcements
+from services.reporting.mail.letters.announcements import Announcement
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import speak, title
 from services.reporting.rules.mails import Addressee
 
 
@@ -127,12 +129,8 @@ def write(facts: SubscriptionFacts, addressee: Addressee, _shown: int) -> Letter
     told = _OPEN_ENDED if is_open_ended else TOLD[event.step]
     dates = _dates(event, tongue)
     subject = tongue.say(told.subject, client=title(facts.tenant.name))
-    content = render(
-        tongue,
-        "subscription",
-        subject=subject,
-        client=title(facts.tenant.name),
-        is_bad=event.state in {"ended", "suspended"},
+    announced = Announcement(
+        headline=subject,
         what=tongue.say(told.what, **dates),
         reason=event.reason,
         stops=told.stops and tongue.say(told.stops, **dates),
@@ -140,8 +138,9 @@ def write(facts: SubscriptionFacts, addressee: Addressee, _shown: int) -> Letter
         to_do=told.to_do and tongue.say(told.to_do, **dates),
         leads_to=tongue.say(told.leads_to),
         link=facts.portal_url,
+        is_bad=event.state in {"ended", "suspended"},
     )
-    return Letter(subject, content)
+    return announcements.write(tongue, subject, announced)
 
 
 def _dates(event: SubscriptionMoved, tongue: Tongue) -> dict[str, object]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from services.reporting import rules
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.mails import Addressee, Mail
 
 
@@ -38,10 +38,10 @@ def write(facts: RefusedFacts, addressee: Addressee, _shown: int) -> Letter:
         recipient=recipient,
         client=title(facts.client),
     )
-    content = render(
+    content = lay_out(
         tongue,
         "undeliverable",
-        subject=subject,
+        to_hotline=True,
         client=facts.client,
         recipient=recipient,
         refused_subject=facts.mail.subject,

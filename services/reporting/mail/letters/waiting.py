@@ -11,7 +11,7 @@ from services.reporting import rules
 from services.reporting.mail.causes import Teller
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_client
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.mails import Addressee
 
 
@@ -37,14 +37,14 @@ def write(facts: WaitingFacts, addressee: Addressee, _shown: int) -> Letter:
     tongue = speak(addressee.locale, facts.timezone)
     subject = tongue.say("[Hotline] A destruction waits: {client}", client=title(facts.client))
     teller = Teller(tongue, hotline=True)
-    content = render(
+    content = lay_out(
         tongue,
         "waiting",
-        subject=subject,
+        to_hotline=True,
         client=facts.client,
         event=event,
         due_at=tongue.moment(event.due_at) if event.due_at else "-",
-        reasons=[teller.explain(reason) for reason in event.reasons],
+        reasons=[(teller.explain(reason), reason.code) for reason in event.reasons],
         link=link_client(facts.portal_url, event.tenant_id),
     )
     return Letter(subject, content)
