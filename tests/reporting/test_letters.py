@@ -42,7 +42,7 @@ def test_a_french_report_tells_everything(client: Client, form: str) -> None:
         f"182,3{NBSP}Go",
         f"1,2{NBSP}Go",
         f"96,3{NBSP}Go sur 500{NBSP}Go au contrat (19{NBSP}%)",
-        f"47{NBSP}900{NBSP}±{NBSP}20",
+        f"47{NBSP}900 ±{NBSP}20",
         "24/11/2026 02:15",
         "REUSSIE veut seulement dire qu’aucun problème technique",
         "le volume et le nombre de fichiers sont à vérifier par vos soins",

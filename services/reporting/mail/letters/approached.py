@@ -44,7 +44,6 @@ def write(facts: ApproachedFacts, addressee: Addressee, _shown: int) -> Letter:
         tongue,
         "approached",
         headline=subject,
-        client=title(tenant.name),
         rising=event.rising,
         stored=tongue.size(event.stored_bytes),
         percent=100 * event.stored_bytes // event.contracted_bytes,

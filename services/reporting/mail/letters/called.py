@@ -11,6 +11,7 @@ from libs.shared.words import volumes
 from services.reporting import rules
 from services.reporting.mail.letters import overage
 from services.reporting.mail.letters.kinds import Kind, Letter
+from services.reporting.mail.letters.links import link_client
 from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.mails import Addressee
 
@@ -51,7 +52,7 @@ def write(facts: CalledFacts, addressee: Addressee, shown: int) -> Letter:
         ],
         forecast=volumes.tell_forecast(tongue, case.reached_on, case.weekly_bytes),
         fills=overage.list_fills(tongue, case, shown),
-        link=f"{facts.portal_url.rstrip('/')}/clients/{tenant.tenant_id}",
+        link=link_client(facts.portal_url, tenant.tenant_id),
     )
     return Letter(subject, content)
 

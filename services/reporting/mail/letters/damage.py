@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from libs.shared.events import StorageDamaged
 from services.reporting import rules
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.letters.links import link_plan
+from services.reporting.mail.letters.links import link_client
 from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.mails import Addressee
 
@@ -53,7 +53,7 @@ def write(facts: DamageFacts, addressee: Addressee, shown: int) -> Letter:
         paths=event.paths[:shown],
         found_at=tongue.moment(event.found_at),
         more=max(event.files - len(event.paths[:shown]), 0),
-        link=link_plan(facts.portal_url, event.plan_id) if event.plan_id else facts.portal_url,
+        link=link_client(facts.portal_url, event.tenant_id),
     )
     return Letter(subject, content)
 

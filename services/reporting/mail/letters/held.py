@@ -10,7 +10,7 @@ from libs.shared.events import ExpiryHeld
 from services.reporting import rules
 from services.reporting.mail.causes import Teller
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.letters.links import link_plan
+from services.reporting.mail.letters.links import link_client
 from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.mails import Addressee
 
@@ -52,7 +52,7 @@ def write(facts: HeldFacts, addressee: Addressee, _shown: int) -> Letter:
         event=event,
         told=Teller(tongue, hotline=True).explain(event.reason),
         held_at=tongue.moment(event.held_at),
-        link=link_plan(facts.portal_url, event.plan_id),
+        link=link_client(facts.portal_url, event.tenant_id),
     )
     return Letter(subject, content)
 

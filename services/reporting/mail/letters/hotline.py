@@ -67,7 +67,7 @@ def list_before(runs: Sequence[RunFinished], tongue: Tongue) -> list[tuple[str, 
     return [
         (
             tongue.moment(run.finished_at),
-            tongue.say(report.OUTCOMES[run.outcome]),
+            tongue.outcome(run.outcome),
             told.cause if (told := teller.explain_run(run)) else "",
         )
         for run in runs

@@ -12,7 +12,7 @@ from libs.shared.words.tongue import N_
 from services.reporting import rules
 from services.reporting.mail.letters import report
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.letters.links import link_plan
+from services.reporting.mail.letters.links import link_client, link_plan
 from services.reporting.mail.letters.report import ForHotline
 from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.mails import Addressee
@@ -72,7 +72,12 @@ def write(
         has_run=expectation.last_run > 0,
         watched_since=tongue.moment(expectation.watched_since),
         next_at=tongue.moment(expectation.expected_at) if expectation.expected_at else "",
-        link=link_plan(facts.portal_url, facts.plan.plan_id),
+        leads_to=tongue.say(
+            N_("See the client in the portal") if hotline else N_("See the plan in the portal")
+        ),
+        link=link_client(facts.portal_url, facts.tenant.tenant_id)
+        if hotline
+        else link_plan(facts.portal_url, facts.plan.plan_id),
     )
     return Letter(hotline.subject if hotline else subject, content)
 

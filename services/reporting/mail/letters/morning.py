@@ -10,7 +10,7 @@ from uuid import UUID
 from libs.shared.words.tongue import N_
 from services.reporting import rules
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.letters.links import link_plan
+from services.reporting.mail.letters.links import link_client
 from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.incidents import Cause, Shown
 from services.reporting.rules.mails import Addressee
@@ -53,7 +53,7 @@ def write(facts: MorningFacts, addressee: Addressee, shown: int) -> Letter:
         tongue,
         "morning",
         to_hotline=True,
-        headline=subject,
+        headline=subject.removeprefix("[Hotline] "),
         lines=[
             {
                 "client": title(one.client) or str(one.incident.tenant_id),
@@ -65,7 +65,7 @@ def write(facts: MorningFacts, addressee: Addressee, shown: int) -> Letter:
                 "by": one.incident.acknowledged_by or "",
                 "note": one.incident.note,
                 "incident_id": one.incident.incident_id,
-                "link": link_plan(facts.portal_url, one.incident.plan_id),
+                "link": link_client(facts.portal_url, one.incident.tenant_id),
             }
             for one in listed
         ],

@@ -85,7 +85,6 @@ def write(facts: OverageFacts, addressee: Addressee, shown: int) -> Letter:
         tongue,
         "overage",
         headline=subject,
-        client=title(tenant.name),
         lead=lead,
         reason=event.reason,
         percent=percent,

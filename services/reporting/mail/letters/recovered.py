@@ -11,7 +11,7 @@ from libs.shared.words.tongue import Tongue
 from services.reporting import rules
 from services.reporting.mail.letters import hotline, tickets
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.letters.links import link_plan
+from services.reporting.mail.letters.links import link_client
 from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.incidents import Incident
 from services.reporting.rules.mails import Addressee
@@ -55,7 +55,7 @@ def write(facts: RecoveredFacts, addressee: Addressee, _shown: int) -> Letter:
         number=run.number,
         before=_tell_before(incident, tongue),
         recovered_at=tongue.moment(run.finished_at),
-        link=link_plan(facts.portal_url, run.plan_id),
+        link=link_client(facts.portal_url, run.tenant_id),
     )
     return Letter(subject, content)
 

@@ -20,7 +20,7 @@ from libs.shared.words.tongue import N_, NBSP, Tongue
 from services.reporting import rules
 from services.reporting.mail.causes import Teller, Told
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.letters.links import link_plan
+from services.reporting.mail.letters.links import link_client, link_plan
 from services.reporting.mail.rendering import Mark, lay_out, speak, title
 from services.reporting.rules.mails import Addressee, Mail
 from services.reporting.rules.runs import Past, Row
@@ -105,6 +105,9 @@ def write(
         (tongue.say("Start"), tongue.moment(run.started_at)),
         (tongue.say("End"), tongue.moment(run.finished_at)),
     ]
+    link = link_plan(facts.portal_url, run.plan_id)
+    if hotline:
+        link = link_client(facts.portal_url, run.tenant_id)
     files = run.not_copied[: min(shown, MOST_FILES)]
     content = lay_out(
         tongue,
@@ -116,7 +119,7 @@ def write(
             *((why.cause, why.step) if why else ()),
             *(f"{name}{tongue.colon} {value}" for name, value in moments),
             *(f"{row.label}{tongue.colon} {row.now}" for row in figures),
-            link_plan(facts.portal_url, run.plan_id),
+            link,
         ],
         outcome=tongue.say("Recovered") if facts.has_recovered else tongue.outcome(run.outcome),
         mark=MARKS[run.outcome],
@@ -147,7 +150,10 @@ def write(
         ],
         next_report=_next_report(facts, tongue),
         is_good=run.outcome != "failed",
-        link=link_plan(facts.portal_url, run.plan_id),
+        leads_to=tongue.say(
+            N_("See the client in the portal") if hotline else N_("See the plan in the portal")
+        ),
+        link=link,
     )
     return Letter(hotline.subject if hotline else name(facts, tongue), content)
 
@@ -177,8 +183,8 @@ def _judge(facts: RunFacts, tongue: Tongue) -> str:
     if run.outcome == "succeeded_with_warnings":
         if run.files_not_copied:
             return tongue.count(
-                "All of it is copied but for {n} file: {held}.",
-                "All of it is copied but for {n} files: {held}.",
+                "{held} are copied; {n} file is not.",
+                "{held} are copied; {n} files are not.",
                 run.files_not_copied,
                 held=held,
             )
@@ -278,7 +284,7 @@ def _list_usual(facts: RunFacts, tongue: Tongue) -> dict[str, str]:
     volume = rules.usual.find_usual([size_bytes for _, size_bytes in facts.history])
     if files is None or volume is None:
         return {}
-    usual = f"{tongue.number(files.median)}{NBSP}±{NBSP}{tongue.number(files.spread)}"
+    usual = f"{tongue.number(files.median)} ±{NBSP}{tongue.number(files.spread)}"
     return {
         tongue.say("Files, total"): usual,
         tongue.say("Protected volume"): tongue.size(volume.median),
