@@ -59,7 +59,7 @@ async def test_failures_stand_in_one_thread_that_a_good_run_ends(
 
     last = text_of(reports[-1])
     assert "✓ ✕ ✕ ✕ ✓ ✓\n✓ 3 réussies, ✕ 3 en échec" in last
-    assert f"Fichiers, total{NBSP}: 106 (la précédente{NBSP}: 105)" in last
+    assert f"Fichiers, total{NBSP}: 106 (avant{NBSP}: 105)" in last
     failed = text_of(reports[3])
     assert f"point de restauration date du 24/11/2026 02:15{NBSP}: 101 fichiers" in failed
     assert "Fichiers, total" not in failed, "nothing was counted"

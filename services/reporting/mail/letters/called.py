@@ -44,7 +44,7 @@ def write(facts: CalledFacts, addressee: Addressee, shown: int) -> Letter:
         client=title(tenant.name),
         by=title(event.by),
         answered_at=tongue.moment(event.answered_at),
-        administrators=[(one.name, one.email) for one in tenant.administrators[:shown]],
+        people=tenant.administrators[:shown],
         figures=[
             *overage.list_figures(tongue, case),
             (tongue.say("Deadline"), tongue.moment(case.deadline_at)),

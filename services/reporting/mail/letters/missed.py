@@ -45,7 +45,7 @@ def choose(facts: MissedFacts) -> Iterable[Addressee]:
 
 
 def write(
-    facts: MissedFacts, addressee: Addressee, _shown: int, hotline: ForHotline | None = None
+    facts: MissedFacts, addressee: Addressee, shown: int, hotline: ForHotline | None = None
 ) -> Letter:
     """When it was due, when the last good run was, what to look at; the hotline's has the runs."""
     tongue = speak(addressee.locale, facts.tenant.timezone)
@@ -61,6 +61,7 @@ def write(
         ticket=hotline.ticket if hotline else (),
         outcome=tongue.say("Missed"),
         before=hotline.before if hotline else [],
+        people=facts.tenant.administrators[:shown] if hotline else [],
         pause=f"`{command} --until DATE --by NAME --reason TEXT`" if hotline else "",
         plan=plan,
         client=client,

@@ -143,6 +143,7 @@ def write(
         dumps=[_tell_dump(dump, teller) for dump in run.dumps[:shown]],
         more_dumps=_tell_more(tongue, len(run.dumps[shown:])),
         before=hotline.before if hotline else [],
+        people=facts.tenant.administrators[:shown] if hotline else [],
         log=[
             inert(line)
             for line in run.log_tail.splitlines()[-min(LOG_LINES, shown) :]
