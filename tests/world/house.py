@@ -21,7 +21,8 @@ from libs.shared.events import Event
 from libs.shared.objects import ObjectStore
 from libs.shared.signatures import outgoing
 from services.ingest import consumers
-from tests.servers import AMQP_PASSWORDS, cloned_database, free_port, made_vhost, make_bucket
+from tests.databases import cloned_database
+from tests.servers import AMQP_PASSWORDS, free_port, made_vhost, make_bucket
 from tests.world.machines import ROOT
 from tests.world.running import Running
 from tests.world.senders import sender_of
