@@ -31,8 +31,9 @@ from devstack.servers import Mailbox as MailServer
 from devstack.servers import Servers
 from libs.shared import database as databases
 from libs.shared.objects import ObjectStore
+from tests.databases import cloned_database, drop_idle
 from tests.hostile.counting import HOSTILE, Campaign, summarize
-from tests.servers import cloned_database, execute, in_thread, made_vhost, make_bucket
+from tests.servers import in_thread, made_vhost, make_bucket
 from tests.world.running import Installation
 
 ROOT = Path(__file__).parents[1]
@@ -133,13 +134,14 @@ async def _make_template(servers: TestServers, name: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def database_template(servers: TestServers) -> str:
+def database_template(servers: TestServers) -> Iterator[str]:
     """The name of a database with every service's migrations, to clone from."""
     name = f"template_{_migrations_digest()}"
     with open(servers.folder / "template.lock", "a") as door:
         fcntl.flock(door, fcntl.LOCK_EX)
         in_thread(lambda: _make_template(servers, name))
-    return name
+    yield name
+    drop_idle(servers)
 
 
 @pytest.fixture
@@ -147,11 +149,6 @@ def database(servers: TestServers, database_template: str) -> Iterator[Database]
     """A migrated database of the test's own."""
     with cloned_database(servers, database_template) as name:
         admin_dsn = servers.postgres_admin_dsn.rpartition("/")[0] + f"/{name}"
-        execute(
-            servers,
-            f"REVOKE ALL ON DATABASE {name} FROM PUBLIC",
-            f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {', '.join(databases.ROLES)}",
-        )
         yield Database(name, servers.postgres_port, admin_dsn)
 
 

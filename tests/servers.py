@@ -60,17 +60,6 @@ def execute(servers: Any, *statements: str) -> None:
 
 
 @contextmanager
-def cloned_database(servers: Any, template: str) -> Iterator[str]:
-    """The name of a migrated database of the caller's own, which goes at the end."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    execute(servers, f"CREATE DATABASE {name} TEMPLATE {template} OWNER coffre_owner")
-    try:
-        yield name
-    finally:
-        execute(servers, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@contextmanager
 def made_vhost(servers: Any) -> Iterator[str]:
     """The name of a virtual host of the caller's own, with queues, which goes at the end."""
     name = f"test-{uuid.uuid4().hex[:12]}"

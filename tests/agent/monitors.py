@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from tests.world.serving import serving
 
 
 class Monitor(ThreadingHTTPServer):
@@ -41,9 +42,6 @@ class Watcher(BaseHTTPRequestHandler):
 @pytest.fixture
 def monitor() -> Iterator[Monitor]:
     """A monitoring service that listens."""
-    with Monitor() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    server = Monitor()
+    with serving(server):
         yield server
-        server.shutdown()
-        thread.join()

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from tests.world.serving import serving
+
 PAGE = b"<html><head><title>Welcome to\n H&ocirc;tel Bellevue</title></head><body>...</body>"
 
 
@@ -45,15 +47,9 @@ def another(
         daemon_threads = True
 
     server = Server((host, 0), Answers)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
     shown = f"[{host}]" if ":" in host else host
-    try:
+    with serving(server):
         yield f"http://{shown}:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class Proxy:

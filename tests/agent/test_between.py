@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,24 +35,27 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("status", "headers", "body", "code", "words"), ANSWERS)
-def test_what_is_no_answer_of_the_servers_is_waited_for_and_named(
-    status: int, headers: dict[str, str], body: bytes, code: str, words: str
-) -> None:
+def test_what_is_no_answer_of_the_servers_is_waited_for_and_named() -> None:
+    with ThreadPoolExecutor(len(ANSWERS)) as threads:  # all wait at the same time
+        list(threads.map(_is_waited_for_and_named, ANSWERS))
+
+
+def _is_waited_for_and_named(given: tuple[int, dict[str, str], bytes, str, str]) -> None:
+    status, headers, body, code, words = given
     said: list[str] = []
     with another((status, headers, body)) as (url, asked):
-        connection = Connection(url, "token", patience_seconds=2, on_wait=said.append)
+        connection = Connection(url, "token", patience_seconds=0.8, on_wait=said.append)
         with pytest.raises(Unreachable) as ended:
             connection.call_json("POST", "/v1/runs", {})
         with pytest.raises(Unreachable), connection.stream("GET", "/v1/plans/x/entries"):
             pass
         connection.cut()
-    assert len(asked) > 4
-    assert ended.value.exit_code == 22
+    assert len(asked) > 4, given
+    assert ended.value.exit_code == 22, given
     reason = ended.value.reason
-    assert (reason.code, reason.subject) == (code, url)
-    assert words in str(ended.value)
-    assert "something else answers" in said[-1]
+    assert (reason.code, reason.subject) == (code, url), given
+    assert words in str(ended.value), given
+    assert "something else answers" in said[-1], given
 
 
 def test_a_network_that_wants_a_sign_in_is_waited_for_as_an_outage_is() -> None:

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 
 from agent.server.connection import Connection
 from agent.telling.failures import Problem, Unreachable
 from libs.shared.errors import Refusal, ShareUsed, StorageRefused, TooManyRequests
+from tests.world.serving import serving
 
 FULL = StorageRefused("507 InsufficientStorage", 1)
 
@@ -38,14 +38,8 @@ def refusing(refusal: Refusal, requests: int) -> Iterator[str]:
         def log_message(self, *_: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serving(server):
         yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_a_full_store_is_waited_for_and_named() -> None:

@@ -6,7 +6,6 @@ import os
 import random
 import stat
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +30,7 @@ from tests.agent.test_damage import damage_all
 from tests.trees import compare_trees
 from tests.world.clients import PASSWORD, Client
 from tests.world.machines import ROOT, Machine
+from tests.world.serving import serving
 
 BIG_BYTES = 24_000_000
 
@@ -258,7 +258,6 @@ class Liar(BaseHTTPRequestHandler):
 
 def test_what_is_not_what_its_id_says_is_never_written(tmp_path: Path) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Liar)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     root = os.open(tmp_path, os.O_RDONLY)
     reports: list[Report] = []
     setup = Setup(
@@ -272,14 +271,13 @@ def test_what_is_not_what_its_id_says_is_never_written(tmp_path: Path) -> None:
     crew = Crew((root,), reports.append)
     crew.brief(setup)
     try:
-        for order in window.empty():
-            crew.give(order)
-        crew.finish()
+        with serving(server):
+            for order in window.empty():
+                crew.give(order)
+            crew.finish()
     finally:
         crew.stop()
         os.close(root)
-        server.shutdown()
-        server.server_close()
     failed = [one for report in reports for one in report.failed]
     assert [(one.path, one.reason) for one in failed] == [
         (b"letter.txt", Reason("content-damaged"))

@@ -16,6 +16,7 @@ from agent.server.connection import Connection
 from agent.server.ingest import Ingest
 from agent.telling.counters import Counters
 from libs.shared.entries import Entry, FolderDelta
+from tests.world.serving import serving
 
 BATCHES = 40
 
@@ -60,13 +61,9 @@ class SlowAnswers(BaseHTTPRequestHandler):
 @pytest.fixture
 def slow() -> Iterator[Slow]:
     server = Slow()
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.awake.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield server
+        server.awake.set()
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ from services.ingest.actions.resources import Resources as IngestResources
 from services.retention import actions
 from services.retention.actions.resources import Resources
 from tests.conftest import Database
+from tests.databases import cloned_database
 from tests.hostile.counting import Campaign
 from tests.portal.builder import Client, open_client, text
 from tests.portal.conftest import Portal, portal
-from tests.servers import cloned_database
 
 __all__ = ["portal"]
 

@@ -17,8 +17,8 @@ from libs.shared.shares import Shares
 from services.ingest import actions as ingest_actions
 from services.ingest import rules as ingest_rules
 from services.retention import actions, jobs, rules
+from tests.databases import cloned_database
 from tests.retention.house import Client, Gates, House
-from tests.servers import cloned_database
 from tests.world.agents import Refused
 
 GRACE = timedelta(days=1)

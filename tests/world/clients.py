@@ -97,9 +97,14 @@ class Client:
         return self.house.api(self.house.portal.sign_in(self.email, PASSWORD))
 
 
+def address_of_client() -> str:
+    """Where an administrator of one client alone is mailed to."""
+    return f"{uuid.uuid4().hex[:10]}@menuiserie.example"
+
+
 def open_client(house: Running, name: str = "Menuiserie Roche", **terms: Any) -> Client:
-    """A client company whose administrator has chosen a password."""
-    address = f"{uuid.uuid4().hex[:10]}@menuiserie.example"
+    """A client company whose administrator came by the mail, and has chosen a password."""
+    address = address_of_client()
     tenant_id = house.portal.open_client(name, "Anne Roche", address, **terms)
     mailed = wait_for("the first password", lambda: mails.find_password(house.mail_dir, address))
     house.portal.change_password(address, mailed, PASSWORD)

@@ -12,6 +12,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import argon2
 import httpx2
 
 from devstack.portal import Portal
@@ -21,7 +22,9 @@ from libs.shared.events import Event
 from libs.shared.objects import ObjectStore
 from libs.shared.signatures import outgoing
 from services.ingest import consumers
-from tests.servers import AMQP_PASSWORDS, cloned_database, free_port, made_vhost, make_bucket
+from tests.databases import cloned_database
+from tests.servers import AMQP_PASSWORDS, free_port, made_vhost, make_bucket
+from tests.world.clients import PASSWORD, Client, address_of_client
 from tests.world.machines import ROOT
 from tests.world.running import Running
 from tests.world.senders import sender_of
@@ -49,6 +52,21 @@ class House(Running):
         store = self.place.servers.seaweedfs
         keys = store.access_key, store.secret_key
         return ObjectStore(store.endpoint, *keys, self.place.bucket)
+
+    def open_client(self, name: str = "Menuiserie Roche", **terms: Any) -> Client:
+        """A client company whose administrator has a password that is compared at once.
+
+        Whoever comes by the mail has the portal hash three times, at its cost.
+        """
+        address = address_of_client()
+        tenant_id = self.portal.open_client(name, "Anne Roche", address, **terms)
+        self.query(
+            "UPDATE portal.users SET password_hash = $2, one_time = false,"
+            " password_expires_at = NULL WHERE email = $1",
+            address,
+            argon2.PasswordHasher(1, 8, 1).hash(PASSWORD),
+        )
+        return Client(self, tenant_id, address)
 
     @property
     def admin_dsn(self) -> str:  # type: ignore[override]

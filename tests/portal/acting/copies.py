@@ -1,0 +1,58 @@
+"""Looking at copies: plans, runs, folders, versions, contents, what a restore reads."""
+
+from __future__ import annotations
+
+from services.portal.rules.log import acts
+from tests.portal.acting.world import (
+    PLAN,
+    Acting,
+    own,
+)
+
+ACTING: Acting = {
+    ("GET", "/"): (lambda w: w.get(w.page, "/"), own(acts.PlansListed)),
+    ("GET", "/plans/{plan}"): (lambda w: w.get(w.page, "/plans/{plan}"), own(acts.RunsListed)),
+    ("GET", "/plans/{plan}/runs/{number}"): (
+        lambda w: w.get(w.page, "/plans/{plan}/runs/1"),
+        own(acts.RunViewed),
+    ),
+    ("GET", "/plans/{plan}/files"): (
+        lambda w: w.get(w.page, "/plans/{plan}/files?path=srv"),
+        own(acts.FolderListed),
+    ),
+    ("GET", "/plans/{plan}/versions"): (
+        lambda w: w.get(w.page, "/plans/{plan}/versions?path=srv/a"),
+        own(acts.HistoryListed),
+    ),
+    ("GET", "/search"): (lambda w: w.get(w.page, "/search?q=srv"), own(acts.Searched)),
+    ("GET", "/api/v1/plans"): (lambda w: w.get(w.api, "/api/v1/plans"), own(acts.PlansListed)),
+    ("GET", PLAN + "/runs"): (lambda w: w.get(w.api, PLAN + "/runs"), own(acts.RunsListed)),
+    ("GET", PLAN + "/entries"): (
+        lambda w: w.get(w.api, PLAN + "/entries"),
+        own(acts.FolderListed),
+    ),
+    ("GET", PLAN + "/history"): (
+        lambda w: w.get(w.api, PLAN + "/history?path=srv/a"),
+        own(acts.HistoryListed),
+    ),
+    ("GET", "/api/v1/search"): (
+        lambda w: w.get(w.api, "/api/v1/search?q=srv"),
+        own(acts.Searched),
+    ),
+    ("GET", PLAN + "/file"): (
+        lambda w: w.get(w.api, PLAN + "/file?path=srv/a"),
+        own(acts.FileDownloaded),
+    ),
+    ("GET", PLAN + "/archive"): (
+        lambda w: w.get(w.api, PLAN + "/archive"),
+        own(acts.FolderDownloaded),
+    ),
+    ("GET", PLAN + "/manifest"): (
+        lambda w: w.get(w.api, PLAN + "/manifest"),
+        own(acts.RestoreListed),
+    ),
+    ("POST", PLAN + "/chunks"): (
+        lambda w: w.api.post(w.at(PLAN + "/chunks"), content=w.asked),
+        own(acts.RestoreRead),
+    ),
+}

@@ -1,0 +1,65 @@
+"""Accounts of a client's people, passwords, signing in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.portal.rules.log import acts
+from tests.portal.acting.world import (
+    Acting,
+    World,
+    own,
+)
+from tests.portal.test_pages import PASSWORD, sign_in
+
+UGO = "ugo@dupre.example"
+
+
+async def change_user(world: World, method: str, **more: Any) -> Any:
+    user_id = await world.portal.admin.fetchval(
+        "SELECT user_id FROM portal.users WHERE email = $1", UGO
+    )
+    return await world.api.request(method, f"/api/v1/users/{user_id}", **more)
+
+
+def new_password(world: World) -> dict[str, str]:
+    return {"email": world.other, "password": PASSWORD, "new_password": PASSWORD + "!"}
+
+
+ACTING: Acting = {
+    ("GET", "/api/v1/users"): (lambda w: w.get(w.api, "/api/v1/users"), own(acts.UsersListed)),
+    ("POST", "/api/v1/users"): (
+        lambda w: w.api.post("/api/v1/users", json={"name": "Ugo", "email": UGO}),
+        own(acts.UserOpened),
+    ),
+    ("PATCH", "/api/v1/users/{user_id}"): (
+        lambda w: change_user(w, "PATCH", json={"name": "Hugo"}),
+        own(acts.UserChanged),
+    ),
+    ("DELETE", "/api/v1/users/{user_id}"): (
+        lambda w: change_user(w, "DELETE"),
+        own(acts.UserClosed),
+    ),
+    ("POST", "/account"): (
+        lambda w: w.send(w.page, "/account", locale="en"),
+        own(acts.LanguageChosen),
+    ),
+    ("POST", "/sign-in"): (
+        lambda w: sign_in(w.visitor, w.client.email, PASSWORD),
+        own(acts.SignedIn),
+    ),
+    ("POST", "/api/v1/tokens"): (
+        lambda w: w.program.post(
+            "/api/v1/tokens", json={"email": w.client.email, "password": PASSWORD}
+        ),
+        own(acts.SignedIn),
+    ),
+    ("POST", "/api/v1/password"): (
+        lambda w: w.program.post("/api/v1/password", json=new_password(w)),
+        [("another", acts.PasswordChanged)],
+    ),
+    ("POST", "/api/v1/administrators/reset"): (
+        lambda w: w.operator.post("/api/v1/administrators/reset", json={"email": w.other}),
+        [("another", acts.PasswordReset)],
+    ),
+}
