@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+import msgspec
+
+from libs.shared.entries import Entry, FolderDelta, decode_batch, encode_batch
 
 PAGE = b"<html><head><title>Welcome to\n H&ocirc;tel Bellevue</title></head><body>...</body>"
 
@@ -54,6 +59,68 @@ def another(
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def spoiling(target: str, *names: bytes) -> Iterator[str]:
+    """An address that leads to the server, where entries of these names arrive with a bad mode.
+
+    As a server with a rule more than the agent knows would, ours refuses them then.
+    """
+
+    class Relay(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def relay(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if "/entries?batch=" in self.path:
+                body = encode_batch(
+                    [
+                        FolderDelta(
+                            delta.folder,
+                            [_spoilt(one, names) for one in delta.upserts],
+                            delta.removed,
+                        )
+                        for delta in decode_batch(body)
+                    ]
+                )
+            headers = {
+                name: self.headers[name] for name in self.headers if name != "Content-Length"
+            }
+            far = http.client.HTTPConnection(urlsplit(target).netloc)
+            far.request(self.command, self.path, body or None, headers)
+            answer = far.getresponse()
+            content = answer.read()
+            far.close()
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PUT = relay  # noqa: N815 - so http.server calls it
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Relay)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _spoilt(entry: Entry, names: tuple[bytes, ...]) -> Entry:
+    # What the agent sends in its place later has no time.
+    if entry.name in names and entry.mtime_ns:
+        return msgspec.structs.replace(entry, mode=2**20)
+    return entry
 
 
 class Proxy:
