@@ -68,7 +68,7 @@ class Job:
 
     def __post_init__(self) -> None:
         self.hooks = Hooks(self.plan.hooks, self.plan.name, self.teller)
-        self.pings = Pings(self.config.ping_url_of(self.plan), self.teller)
+        self.pings = Pings(self.config.ping_url_of(self.plan), self.teller, self.config.proxy)
 
     def begin_again(self) -> None:
         """Forget what an attempt saw."""

@@ -126,11 +126,13 @@ def _spoilt(entry: Entry, names: tuple[bytes, ...]) -> Entry:
 class Proxy:
     """A forward proxy that wants a sign-in; whatever is asked for, it leads to one target.
 
+    others: where it leads instead, by the first part of a host's name.
     asked: the first lines of what it let through, or sent away (`407 …`).
     """
 
-    def __init__(self, target: str, sign_in: str) -> None:
+    def __init__(self, target: str, sign_in: str, **others: str) -> None:
         self._target = urlsplit(target)
+        self._others = others
         self._wanted = f"Basic {base64.b64encode(sign_in.encode()).decode()}"
         self.asked: list[str] = []
         self._sockets: list[socket.socket] = []
@@ -166,7 +168,11 @@ class Proxy:
                 near.close()
                 return
             self.asked.append(first)
-            far = socket.create_connection((self._target.hostname, self._target.port))
+            named = urlsplit(first.split()[1]).hostname or ""
+            target = self._target
+            if (other := self._others.get(named.partition(".")[0])) is not None:
+                target = urlsplit(other)
+            far = socket.create_connection((target.hostname, target.port))
             self._sockets.append(far)
             if first.startswith("CONNECT "):
                 near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -185,9 +191,9 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 
 
 @contextmanager
-def proxy_to(target: str, sign_in: str) -> Iterator[Proxy]:
+def proxy_to(target: str, sign_in: str, **others: str) -> Iterator[Proxy]:
     """A proxy for as long as this lasts."""
-    proxy = Proxy(target, sign_in)
+    proxy = Proxy(target, sign_in, **others)
     try:
         yield proxy
     finally:
