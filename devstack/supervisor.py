@@ -236,29 +236,58 @@ def _write_state(folder: Path, state: str) -> None:
 
 
 def print_summary(described: dict[str, Any]) -> None:
-    """Prints where to look and how to sign in."""
-    operator, shown = described["operator"], described["demo"]
-    url = described["portal"]["url"]
-    rows = [("Portal", url)]
-    if shown:
-        admin = shown["admin"]
-        rows.append(("  client", f"{admin['email']}  password {admin['password']}"))
-    rows += [
-        ("  operator", f"{operator['email']}  password {operator['password']}"),
+    """Prints where everything is, then a tour of it in numbered steps."""
+    say.line()
+    for name, text in _places(described):
+        say.line(f"  {name:<8} {text}")
+    say.line()
+    for number, (what, how) in enumerate(_tour(described), 1):
+        say.line(f"  {number}. {what}")
+        for line in how:
+            say.line(f"     {line}")
+    say.line()
+
+
+def _places(described: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = [
+        ("Portal", described["portal"]["url"]),
         ("Mailbox", described["mailbox"]["url"]),
-        ("coffre", f".venv/bin/coffre login --portal {url} --email {operator['email']}"),
         ("Ingest", described["ingest"]["url"]),
     ]
     if offset_seconds := described["clock"]["offset_seconds"]:
         rows.append(("Clock", f"{clock.describe(offset_seconds)} (./run clock reset)"))
+    return rows
+
+
+def _tour(described: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """What to do one after the other: (what, lines to type or to use)."""
+    portal, mailbox = described["portal"]["url"], described["mailbox"]["url"]
+    operator, shown = described["operator"], described["demo"]
+    steps = []
     if shown:
-        agent, plan = ".venv/bin/coffre-agent", shown["plan"]
-        back = f"--portal {described['portal']['url']} --email {shown['admin']['email']}"
-        rows += [
-            ("Copy again", f"{agent} --config {shown['agent_config']} run {plan}"),
-            ("Bring back", f"{agent} restore {plan} {back} --to /tmp/back"),
+        admin, plan, agent = shown["admin"], shown["plan"], ".venv/bin/coffre-agent"
+        back = f"--portal {portal} --email {admin['email']} --to /tmp/back"
+        steps = [
+            ("Read the report of the first copy, as the client got it:", [mailbox]),
+            (
+                "Sign in as the client, browse the files, download one:",
+                [portal, f"{admin['email']}  password {admin['password']}"],
+            ),
+            (
+                "Copy again; nothing changed, so nothing is sent:",
+                [f"{agent} --config {shown['agent_config']} run {plan}"],
+            ),
+            ("Bring everything back, with the same password:", [f"{agent} restore {plan} {back}"]),
         ]
-    say.line()
-    for name, text in rows:
-        say.line(f"  {name:<11} {text}")
-    say.line()
+    return [
+        *steps,
+        (
+            "Sign in as the provider, there or in a terminal:",
+            [
+                f"{operator['email']}  password {operator['password']}",
+                f".venv/bin/coffre login --portal {portal} --email {operator['email']}",
+            ],
+        ),
+        ("Let a month pass, and see what becomes of it:", ["./run clock +31d"]),
+        ("Stop it; all data stays for the next start:", ["./run down"]),
+    ]

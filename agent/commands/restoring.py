@@ -22,6 +22,7 @@ from libs.shared.words.plain import count_text, duration_text, size_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from agent.config import Config
     from agent.restore.performing import Wish
     from agent.server.portal import Portal
     from agent.telling.dropped import Dropped
@@ -105,18 +106,25 @@ def restore(
         moment = None if at is None else points.last_moment(at)
     except UsageError as error:
         end(error)
-    if portal is None or email is None:
-        portal, email = _as_configured(context, portal, email)
+    settings = _settings(context)
+    portal, email = _asked(settings, portal, email)
+    proxy = None
+    if settings is not None:
+        proxy, ca_file = settings.proxy, ca_file or settings.ca_file
     # Taken out, so that no program that we start can have it from us.
     password = os.environ.pop("COFFRE_PASSWORD", "") or _ask_password(email)
     memory.keep_small()
     memory.collect_rarely()
     with Teller(as_json, plan) as teller:
         wanted = None if path is None else paths.wanted_path(path, SYSTEM)
-        wish = Wish(plan, run_number, moment, wanted, to or Path(), overwrite, ca_file)
+        wish = Wish(plan, run_number, moment, wanted, to or Path(), overwrite, ca_file, proxy)
         try:
             connection = Connection(
-                portal, ca_file=ca_file, patience_seconds=PATIENCE_SECONDS, on_wait=teller.say
+                portal,
+                ca_file=ca_file,
+                proxy=proxy,
+                patience_seconds=PATIENCE_SECONDS,
+                on_wait=teller.say,
             )
             # Seconds may pass before there is anything to show.
             teller.follow(lambda: (f"signing in at {connection.url}", 0, None))
@@ -135,14 +143,16 @@ def restore(
     raise Exit(status)
 
 
-def _as_configured(
-    context: click.Context, portal: str | None, email: str | None
-) -> tuple[str, str]:
-    """Who is asked, and who asks, where the command line doesn't say."""
+def _settings(context: click.Context) -> Config | None:
+    """The configuration, if there is a good one: a restore needs none."""
     try:
-        settings = load(context)
+        return load(context)
     except AgentError:
-        settings = None
+        return None
+
+
+def _asked(settings: Config | None, portal: str | None, email: str | None) -> tuple[str, str]:
+    """Who is asked, and who asks, where the command line doesn't say."""
     portal = portal or (settings.portal if settings is not None else None)
     email = email or (settings.email if settings is not None else None)
     if portal is None or email is None:

@@ -135,7 +135,8 @@ def _committed(job: Job, started: StartedRun, answer: dict[str, Any], writer: Wr
     remembered.bytes_protected = job.counters.bytes_protected
     assert job.sources is not None
     remembered.sources = job.sources.remembered()
-    if writer.failure is not None:
+    if writer.failure is not None or job.was_refused:
+        # The next run compares with the server's list: it tries again what was refused.
         remembered.records_name = None
     elif writer.has_begun:
         remembered.records_name = writer.file.name

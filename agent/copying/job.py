@@ -42,6 +42,7 @@ class Job:
     dumps: what became of each dump; hot: the database files among those copied.
     warnings: what else went wrong without making the run fail.
     sources: what was found below the plan's folders. views: from where they are read.
+    was_refused: some entry was kept out by the server, which our records have as copied.
     """
 
     config: Config
@@ -63,15 +64,17 @@ class Job:
     accept_empty: bool = False
     sources: Sources | None = None
     views: Views = IN_PLACE
+    was_refused: bool = False
 
     def __post_init__(self) -> None:
         self.hooks = Hooks(self.plan.hooks, self.plan.name, self.teller)
-        self.pings = Pings(self.config.ping_url_of(self.plan), self.teller)
+        self.pings = Pings(self.config.ping_url_of(self.plan), self.teller, self.config.proxy)
 
     def begin_again(self) -> None:
         """Forget what an attempt saw."""
         self.counters, self.not_copied = Counters(), {}
         self.dumps, self.hot = [], HotFiles()
+        self.was_refused = False
 
     def warn(self, warning: Reason) -> None:
         """Tell of what went wrong without making the run fail; the same again changes nothing."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent.config import Config, Plan
-from agent.copying import committing, lease, starting
+from agent.copying import committing, lease, refused, starting
 from agent.copying.delta import Comparison
 from agent.copying.job import Job
 from agent.copying.rehearsal import growth_of
@@ -192,7 +192,8 @@ def _copy(job: Job, started: StartedRun, tree: Tree, known_file: Path | None) ->
         _check_sources(job, known_file)
         sender.finish()
         writer.finish()
-        result = committing.commit(job, started, writer, sender.batches)
+        batches = refused.name(job, started, sender)
+        result = committing.commit(job, started, writer, batches)
     except BaseException:
         sender.stop()
         writer.discard()

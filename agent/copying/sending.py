@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from agent.server.ingest import MAX_IDS_ASKED, Ingest
+from agent.server.ingest import MAX_IDS_ASKED, Ingest, RefusedEntry
 from agent.telling.counters import Counters
 from libs.shared.entries import Entry, FolderDelta, encode_batch, weight_of
 from libs.shared.packs import MAX_CUT_BYTES, Pack, PackBuilder, compress
@@ -111,6 +111,7 @@ class Sender:
         self._deltas_entries = 0
         self._deltas_bytes = 0
         self.batches = 0
+        self.refused: list[RefusedEntry] = []
         self._failure: BaseException | None = None
         self._stopping = threading.Event()
         self._progress = _Progress()
@@ -188,7 +189,9 @@ class Sender:
 
     def _add_part(self, delta: FolderDelta) -> None:
         count = len(delta.upserts) + len(delta.removed)
-        weight = len(delta.folder) + sum(weight_of(entry) for entry in delta.upserts)
+        # With all folders above it, of which the server keeps so many bytes for a batch.
+        weight = len(delta.folder) * (1 + delta.folder.count(b"/") // 2)
+        weight += sum(weight_of(entry) for entry in delta.upserts)
         if self._deltas and (
             self._deltas_entries + count > BATCH_ENTRIES
             or self._deltas_bytes + weight > BATCH_BYTES
@@ -312,7 +315,9 @@ class Sender:
             self._calls.submit(self._guarded, partial(self._put_entries, batch))
 
     def _put_entries(self, batch: _Batch) -> None:
-        self._ingest.put_entries(self._run_id, batch.number, batch.body)
+        refused = self._ingest.put_entries(self._run_id, batch.number, batch.body)
+        with self._progress.lock:
+            self.refused += refused
         self._room_for_batches.release()
 
     def _upload_all(self) -> None:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import http.client
 import threading
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from agent import __version__
+from agent.config.addresses import address_of
+from agent.config.proxies import proxy_for
+from agent.telling.failures import AgentError
 from agent.telling.teller import Teller
 from libs.shared.reasons import Reason
 from libs.shared.words.explanations import say
@@ -20,12 +23,20 @@ MAX_BODY_BYTES = 10_000
 
 
 class Pings:
-    """The pings of one run; without an address nothing is sent."""
+    """The pings of one run; without an address nothing is sent.
+
+    proxy: its address, `none`, or None for the environment's.
+    """
 
     def __init__(
-        self, url: str | None, teller: Teller, answer_seconds: float = ANSWER_SECONDS
+        self,
+        url: str | None,
+        teller: Teller,
+        proxy: str | None = None,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self._url = url
+        self._proxy = proxy
         self._answer_seconds = answer_seconds
         self._longest_wait_seconds = answer_seconds * TRIES + 1
         self._teller = teller
@@ -68,7 +79,7 @@ class Pings:
         url = urlunsplit(parts._replace(path=parts.path.rstrip("/") + suffix))
         fault = ""
         for _ in range(self._tries):
-            fault = _post(url, body, self._answer_seconds)
+            fault = _post(url, body, self._proxy, self._answer_seconds)
             if not fault:
                 return
         self._tries = 1
@@ -77,7 +88,7 @@ class Pings:
         self._teller.say(say(self._warning), "warning")
 
 
-def _post(url: str, body: bytes, answer_seconds: float) -> str:
+def _post(url: str, body: bytes, proxy: str | None, answer_seconds: float) -> str:
     """Send one ping; why it failed, empty if it did not."""
     import urllib.error  # noqa: PLC0415 - costs start-up time, and few plans have an address
     import urllib.request  # noqa: PLC0415 - the same
@@ -86,10 +97,26 @@ def _post(url: str, body: bytes, answer_seconds: float) -> str:
     headers = {"User-Agent": agent, "Content-Type": "text/plain; charset=utf-8"}
     request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310 - the configuration takes http and https alone
     try:
-        urllib.request.urlopen(request, timeout=answer_seconds).close()  # noqa: S310 - as above
+        way = urllib.request.ProxyHandler(_proxies(url, proxy))
+        urllib.request.build_opener(way).open(request, timeout=answer_seconds).close()
     except urllib.error.HTTPError as refused:
         refused.close()
         return str(refused)
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError, AgentError) as error:
         return str(getattr(error, "reason", None) or error) or type(error).__name__
     return ""
+
+
+def _proxies(url: str, wanted: str | None) -> dict[str, str]:
+    """What urllib takes for the proxy on the way to an address."""
+    # It may have parameters, as no server of ours has.
+    address = address_of(url.partition("?")[0])
+    proxy = proxy_for(address, wanted)
+    if proxy is None:
+        return {}
+    sign_in = (
+        ""
+        if proxy.sign_in is None
+        else ":".join(quote(part, safe="") for part in proxy.sign_in) + "@"
+    )
+    return {address.scheme: f"{proxy.scheme}://{sign_in}{proxy.authority}"}

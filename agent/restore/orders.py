@@ -25,6 +25,7 @@ class Setup(msgspec.Struct, array_like=True):
     url: str
     token: str
     ca_file: str | None
+    proxy: str | None
     patience_seconds: float
     plan: str
     chunk_keys: tuple[bytes, ...]

@@ -66,7 +66,10 @@ class _Growing:
 
 @dataclass(frozen=True)
 class Wish:
-    """What to bring back: a run of a plan, all of it or what lies at a path, and where to."""
+    """What to bring back: a run of a plan, all of it or what lies at a path, and where to.
+
+    proxy: its address, `none`, or None for the environment's.
+    """
 
     plan: str
     run: int | None
@@ -75,6 +78,7 @@ class Wish:
     to: Path
     overwrite: bool
     ca_file: Path | None
+    proxy: str | None
 
 
 class Restore:
@@ -129,6 +133,7 @@ class Restore:
                 url=connection.url,
                 token=connection.token or "",
                 ca_file=str(wish.ca_file.absolute()) if wish.ca_file else None,
+                proxy=wish.proxy,
                 patience_seconds=connection.patience_seconds,
                 plan=wish.plan,
                 chunk_keys=manifest.chunk_keys,

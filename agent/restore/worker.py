@@ -45,6 +45,7 @@ class Worker:
             setup.url,
             setup.token,
             ca_file=Path(setup.ca_file) if setup.ca_file else None,
+            proxy=setup.proxy,
             patience_seconds=setup.patience_seconds,
             on_wait=self._say,
         )

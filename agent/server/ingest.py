@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import quote
 
 from agent.config import Plan
 from agent.server.connection import Connection
 from agent.telling.failures import Problem
-from libs.shared import frames, protocol
-from libs.shared.entries import MAX_BATCH_BYTES, FolderDelta, decode_batch
+from libs.shared import frames, protocol, reasons
+from libs.shared.entries import MAX_BATCH_BYTES, Entry, FolderDelta, decode_batch
+from libs.shared.reasons import Reason
 
 MAX_IDS_ASKED = 16_384
 COMMIT_SECONDS = 1800.0
@@ -54,6 +55,14 @@ class StartedRun:
     wanted_chunks: tuple[bytes, ...] = ()
     chunk_key: str | None = None
     list_anew: bool = False
+
+
+class RefusedEntry(NamedTuple):
+    """An entry that the server does not keep; None for a name that would have gone."""
+
+    folder: bytes
+    entry: Entry | None
+    reason: Reason
 
 
 class Ingest:
@@ -123,9 +132,14 @@ class Ingest:
         """Send a pack; once this returns, it is stored."""
         self.connection.call("PUT", f"/v1/runs/{run_id}/packs/{pack_id}", body)
 
-    def put_entries(self, run_id: str, batch: int, body: bytes) -> None:
-        """Send one batch of the delta; the same number again replaces it."""
-        self.connection.call("POST", f"/v1/runs/{run_id}/entries?batch={batch}", body)
+    def put_entries(self, run_id: str, batch: int, body: bytes) -> list[RefusedEntry]:
+        """Send one batch of the delta; the same number again replaces it.
+
+        Returns what of it the server keeps out; all else is taken.
+        """
+        path = f"/v1/runs/{run_id}/entries?batch={batch}"
+        answer = self.connection.call("POST", path, body)
+        return [] if answer.status == 204 else _refused(body, answer.json()["refused"])
 
     def commit(self, run_id: str, summary: dict[str, Any]) -> dict[str, Any]:
         """Make the run a restore point; 409 where chunks or batches are missing."""
@@ -144,6 +158,19 @@ class Ingest:
         with self.connection.stream("GET", f"/v1/plans/{plan_id}/entries") as response:
             number = int(response.headers["X-Coffre-Run"])
             yield number, map(decode_batch, frames.read_frames(response, MAX_BATCH_BYTES))
+
+
+def _refused(body: bytes, told: list[dict[str, Any]]) -> list[RefusedEntry]:
+    """What the places mean that the server names in a batch of ours."""
+    deltas = decode_batch(body)
+    refused: list[RefusedEntry] = []
+    for one in told:
+        delta, numbers = deltas[one["folder"]], one["entries"]
+        reason = reasons.read(one["reason"]) or Reason("entry-over-limit")
+        upserts: list[Entry | None] = [*delta.upserts, *[None] * len(delta.removed)]
+        found = upserts if numbers is None else [upserts[number] for number in numbers]
+        refused += [RefusedEntry(delta.folder, entry, reason) for entry in found]
+    return refused
 
 
 def _clock_ahead_seconds(date: str | None) -> float | None:

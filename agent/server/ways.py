@@ -8,13 +8,13 @@ import os
 import ssl
 from pathlib import Path
 
-from agent.config.addresses import Address, proxy_of, server_of
+from agent.config.addresses import Address, server_of
+from agent.config.proxies import proxy_for
 from agent.telling.failures import UsageError
 
 Wire = http.client.HTTPConnection
 
 CONNECT_SECONDS = 10.0
-NO_PROXY = "none"
 # Where systems keep the authorities that they trust: a bundled OpenSSL looks where it was built.
 _AUTHORITIES = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -52,7 +52,7 @@ class Way:
             self.server = server_of(url)
         except ValueError as error:
             raise UsageError(f"The server's address {error}, and is {url!r}.") from error
-        self.proxy = _proxy_for(self.server, proxy)
+        self.proxy = proxy_for(self.server, proxy)
         self._tls = _tls_context(ca_file) if self.server.is_tls else None
 
     @property
@@ -79,32 +79,6 @@ class Way:
         if self.proxy is not None:
             wire.set_tunnel(self.server.host, self.server.port, _sign_in(self.proxy))
         return wire
-
-
-def _proxy_for(server: Address, wanted: str | None) -> Address | None:
-    """The proxy that the configuration names, else the environment for this server."""
-    if wanted == NO_PROXY:
-        return None
-    text = wanted or _of_environment(server)
-    if text is None:
-        return None
-    try:
-        return proxy_of(text)
-    except ValueError as error:
-        place = "proxy" if wanted else "The proxy of the environment"
-        raise UsageError(f"{place} {error}.") from error
-
-
-def _of_environment(server: Address) -> str | None:
-    if not any(name.lower().endswith("_proxy") for name in os.environ):
-        return None
-    if server.host in ("localhost", "::1") or server.host.startswith("127."):
-        return None
-    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - costs start-up time
-
-    if proxy_bypass(f"{server.host}:{server.port}"):
-        return None
-    return getproxies().get(server.scheme)
 
 
 def _sign_in(proxy: Address) -> dict[str, str]:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Annotated, Any, Literal
+from contextlib import contextmanager
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import zstandard
@@ -66,6 +68,10 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=
     attributes: bytes = b""
 
 
+UNREADABLE = Entry(b"", "f", 0, 0, 0, 0, 0, b"", b"")
+"""Stands for an entry that can't be read as one."""
+
+
 class FolderDelta(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """What changed directly in one folder, given by its path from the plan's root."""
 
@@ -82,8 +88,28 @@ class _Counted(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
     removed: msgspec.Raw
 
 
+class _Loose(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """A FolderDelta of which each entry is read on its own."""
+
+    folder: bytes
+    upserts: list[msgspec.Raw]
+    removed: list[bytes]
+
+
 # Folders with nothing in them do not count as entries, and cost as much.
 _CountedFolders = Annotated[list[_Counted], msgspec.Meta(max_length=MAX_BATCH_ENTRIES)]
+
+
+class Place(NamedTuple):
+    """Where an entry stands in a batch: in which delta, and at which of its upserts, after which
+    its removed names are counted on; entry None for all of that folder."""
+
+    folder: int
+    entry: int | None
+
+
+Faults = dict[Place, str]
+"""What can't be kept of a batch, each with what is wrong with it."""
 
 
 class EntryRejected(errors.Refusal):
@@ -127,6 +153,8 @@ class _Codecs(threading.local):
         self.encoder = msgspec.msgpack.Encoder()
         self.decoder = msgspec.msgpack.Decoder(list[FolderDelta])
         self.counter = msgspec.msgpack.Decoder(_CountedFolders)
+        self.loose = msgspec.msgpack.Decoder(list[_Loose])
+        self.one = msgspec.msgpack.Decoder(Entry)
 
 
 _codecs = _Codecs()
@@ -150,14 +178,44 @@ def list_members(found: Iterable[Entry]) -> list[tuple[Any, ...]]:
 
 def decode_batch(body: bytes | bytearray | memoryview) -> list[FolderDelta]:
     """The batch in a body, of bounded size; BatchRejected if it is none. Not yet checked."""
-    if len(body) > MAX_BATCH_BYTES:
-        raise BatchRejected(f"it has {len(body)} bytes, {MAX_BATCH_BYTES} are allowed")
+    with _rejecting():
+        return _codecs.decoder.decode(_plain_of(body))
+
+
+def decode_foreign_batch(body: bytes | bytearray | memoryview) -> list[FolderDelta]:
+    """The same, with `UNREADABLE` for what is none of an entry's forms: no check lets it pass."""
+    with _rejecting():
+        plain = _plain_of(body)
+        try:
+            return _codecs.decoder.decode(plain)
+        except msgspec.ValidationError:
+            return [
+                FolderDelta(one.folder, [*map(_read_entry, one.upserts)], one.removed)
+                for one in _codecs.loose.decode(plain)
+            ]
+
+
+@contextmanager
+def _rejecting() -> Iterator[None]:
     try:
-        plain = decompress(body, MAX_BATCH_PLAIN_BYTES)
-        _check_count(plain)
-        return _codecs.decoder.decode(plain)
+        yield
     except (zstandard.ZstdError, msgspec.MsgspecError, RecursionError) as error:
         raise BatchRejected(str(error)) from error
+
+
+def _plain_of(body: bytes | bytearray | memoryview) -> bytes:
+    if len(body) > MAX_BATCH_BYTES:
+        raise BatchRejected(f"it has {len(body)} bytes, {MAX_BATCH_BYTES} are allowed")
+    plain = decompress(body, MAX_BATCH_PLAIN_BYTES)
+    _check_count(plain)
+    return plain
+
+
+def _read_entry(packed: msgspec.Raw) -> Entry:
+    try:
+        return _codecs.one.decode(packed)
+    except msgspec.ValidationError:
+        return UNREADABLE
 
 
 def _check_count(plain: bytes) -> None:
@@ -226,24 +284,75 @@ def check_batch(deltas: Sequence[FolderDelta]) -> int:
 
     Raises EntryRejected naming the first entry that breaks a rule of docs/protocol.md.
     """
-    count = 0
-    for delta in deltas:
-        count += len(delta.upserts) + len(delta.removed)
-        if count > MAX_BATCH_ENTRIES:
-            raise BatchRejected(f"it has more than {MAX_BATCH_ENTRIES} entries")
-        _check_folder(delta.folder)
+    for place, fault in find_faults(deltas).items():
+        raise EntryRejected(path_at(deltas, place), fault)
+    return count_entries(deltas)
+
+
+def count_entries(deltas: Iterable[FolderDelta]) -> int:
+    """How many entries a batch changes."""
+    return sum(len(delta.upserts) + len(delta.removed) for delta in deltas)
+
+
+def find_faults(deltas: Sequence[FolderDelta]) -> Faults:
+    """Every entry of a batch that breaks a rule of docs/protocol.md; BatchRejected for too many."""
+    if count_entries(deltas) > MAX_BATCH_ENTRIES:
+        raise BatchRejected(f"it has more than {MAX_BATCH_ENTRIES} entries")
+    faults: Faults = {}
+    for at, delta in enumerate(deltas):
+        if (fault := _find_folder_fault(delta.folder)) is not None:
+            faults[Place(at, None)] = fault
+            continue
         names = {entry.name for entry in delta.upserts}
         names.update(delta.removed)
-        if len(names) != len(delta.upserts) + len(delta.removed):
-            raise EntryRejected(delta.folder, "a name appears twice in this folder's changes")
-        bad = _find_bad_name(names)
-        if bad is not None:
-            raise EntryRejected(_join(delta.folder, bad), "this is no name of a file")
-        for entry in delta.upserts:
-            fault = find_fault(entry)
-            if fault is not None:
-                raise EntryRejected(_join(delta.folder, entry.name), fault)
-    return count
+        is_told_twice = len(names) != len(delta.upserts) + len(delta.removed)
+        if is_told_twice or _find_bad_name(names) is not None:
+            _find_name_faults(at, delta, faults)
+        for number, entry in enumerate(delta.upserts):
+            if (fault := find_fault(entry)) is not None:
+                faults.setdefault(Place(at, number), fault)
+    return faults
+
+
+def path_at(deltas: Sequence[FolderDelta], place: Place) -> bytes:
+    """The path that stands at a place of a batch."""
+    delta, number = deltas[place.folder], place.entry
+    if number is None:
+        return delta.folder
+    upserts = len(delta.upserts)
+    name = delta.removed[number - upserts] if number >= upserts else delta.upserts[number].name
+    return join(delta.folder, name)
+
+
+def without(deltas: list[FolderDelta], faults: Faults) -> list[FolderDelta]:
+    """What is left of a batch without these."""
+    if not faults:
+        return deltas
+    return [
+        FolderDelta(
+            delta.folder,
+            [one for at, one in enumerate(delta.upserts) if Place(folder, at) not in faults],
+            [
+                one
+                for at, one in enumerate(delta.removed, len(delta.upserts))
+                if Place(folder, at) not in faults
+            ],
+        )
+        for folder, delta in enumerate(deltas)
+        if Place(folder, None) not in faults
+    ]
+
+
+def _find_name_faults(at: int, delta: FolderDelta, faults: Faults) -> None:
+    names = [*(entry.name for entry in delta.upserts), *delta.removed]
+    often = Counter(names)
+    for number, name in enumerate(names):
+        if number < len(delta.upserts) and delta.upserts[number] is UNREADABLE:
+            faults[Place(at, number)] = "it can't be read as an entry"
+        elif _find_bad_name([name]) is not None:
+            faults[Place(at, number)] = "this is no name of a file"
+        elif often[name] > 1:
+            faults[Place(at, number)] = "a name appears twice in this folder's changes"
 
 
 def _find_bad_name(names: Collection[bytes]) -> bytes | None:
@@ -265,14 +374,16 @@ def _find_bad_name(names: Collection[bytes]) -> bytes | None:
     )
 
 
-def _check_folder(folder: bytes) -> None:
+def _find_folder_fault(folder: bytes) -> str | None:
     if len(folder) > MAX_PATH_BYTES:
-        raise EntryRejected(folder, f"a path has at most {MAX_PATH_BYTES} bytes")
+        return f"a path has at most {MAX_PATH_BYTES} bytes"
     if folder and _find_bad_name(folder.split(b"/")) is not None:
-        raise EntryRejected(folder, "this is no path from the plan's root")
+        return "this is no path from the plan's root"
+    return None
 
 
-def _join(folder: bytes, name: bytes) -> bytes:
+def join(folder: bytes, name: bytes) -> bytes:
+    """The path of a name in a folder."""
     return folder + b"/" + name if folder else name
 
 

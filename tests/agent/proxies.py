@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+import msgspec
+
+from libs.shared.entries import Entry, FolderDelta, decode_batch, encode_batch
 from tests.world.serving import serving
 
 PAGE = b"<html><head><title>Welcome to\n H&ocirc;tel Bellevue</title></head><body>...</body>"
@@ -52,14 +56,72 @@ def another(
         yield f"http://{shown}:{server.server_port}", asked
 
 
+@contextmanager
+def spoiling(target: str, *names: bytes) -> Iterator[str]:
+    """An address that leads to the server, where entries of these names arrive with a bad mode.
+
+    As a server with a rule more than the agent knows would, ours refuses them then.
+    """
+
+    class Relay(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def relay(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if "/entries?batch=" in self.path:
+                body = encode_batch(
+                    [
+                        FolderDelta(
+                            delta.folder,
+                            [_spoilt(one, names) for one in delta.upserts],
+                            delta.removed,
+                        )
+                        for delta in decode_batch(body)
+                    ]
+                )
+            headers = {
+                name: self.headers[name] for name in self.headers if name != "Content-Length"
+            }
+            far = http.client.HTTPConnection(urlsplit(target).netloc)
+            far.request(self.command, self.path, body or None, headers)
+            answer = far.getresponse()
+            content = answer.read()
+            far.close()
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PUT = relay  # noqa: N815 - so http.server calls it
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Relay)
+    server.daemon_threads = True
+    with serving(server):
+        yield f"http://127.0.0.1:{server.server_port}"
+
+
+def _spoilt(entry: Entry, names: tuple[bytes, ...]) -> Entry:
+    # What the agent sends in its place later has no time.
+    if entry.name in names and entry.mtime_ns:
+        return msgspec.structs.replace(entry, mode=2**20)
+    return entry
+
+
 class Proxy:
     """A forward proxy that wants a sign-in; whatever is asked for, it leads to one target.
 
+    others: where it leads instead, by the first part of a host's name.
     asked: the first lines of what it let through, or sent away (`407 …`).
     """
 
-    def __init__(self, target: str, sign_in: str) -> None:
+    def __init__(self, target: str, sign_in: str, **others: str) -> None:
         self._target = urlsplit(target)
+        self._others = others
         self._wanted = f"Basic {base64.b64encode(sign_in.encode()).decode()}"
         self.asked: list[str] = []
         self._sockets: list[socket.socket] = []
@@ -95,7 +157,11 @@ class Proxy:
                 near.close()
                 return
             self.asked.append(first)
-            far = socket.create_connection((self._target.hostname, self._target.port))
+            named = urlsplit(first.split()[1]).hostname or ""
+            target = self._target
+            if (other := self._others.get(named.partition(".")[0])) is not None:
+                target = urlsplit(other)
+            far = socket.create_connection((target.hostname, target.port))
             self._sockets.append(far)
             if first.startswith("CONNECT "):
                 near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -114,9 +180,9 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 
 
 @contextmanager
-def proxy_to(target: str, sign_in: str) -> Iterator[Proxy]:
+def proxy_to(target: str, sign_in: str, **others: str) -> Iterator[Proxy]:
     """A proxy for as long as this lasts."""
-    proxy = Proxy(target, sign_in)
+    proxy = Proxy(target, sign_in, **others)
     try:
         yield proxy
     finally:

@@ -6,17 +6,21 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from agent.config.addresses import address_of, proxy_of, server_of
+from agent.programs.pings import Pings
 from agent.server.connection import Connection
 from agent.server.ways import Way
 from agent.telling.failures import Unreachable, UsageError
+from agent.telling.teller import Teller
 from tests.agent import wires
+from tests.agent.monitors import Monitor
 from tests.agent.proxies import PAGE, another, proxy_to
 from tests.trees import compare_trees
-from tests.world.clients import Client
+from tests.world.clients import PASSWORD, Client
 from tests.world.machines import Machine
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}
@@ -223,6 +227,54 @@ def test_the_environments_proxy_is_used_but_for_what_it_leaves_out(
         machine.server = server
         assert machine.agent("run", "papers", http_proxy=told).returncode == 0
         assert len(proxy.asked) == before
+
+
+@pytest.mark.parametrize("place", ["configuration", "environment"])
+def test_restores_and_pings_go_by_the_proxy_as_runs_do(
+    machine: Machine, client: Client, papers: Path, tmp_path: Path, monitor: Monitor, place: str
+) -> None:
+    """None of the three hosts is found without it."""
+    elsewhere = {"portal": client.house.url("portal"), "monitor": monitor.url}
+    with proxy_to(machine.server, "anne:s@crét", **elsewhere) as proxy:
+        machine.server, machine.more["patience"] = "http://coffre.example", 1
+        machine.more["ping_url"] = "http://monitor.example/ping/0000-secret"
+        told = f"http://anne:s%40cr%C3%A9t@127.0.0.1:{proxy.port}"
+        environ = {"http_proxy": told}
+        if place == "configuration":
+            machine.more["proxy"] = told
+            # An address of this machine, which the environment's would not be asked for.
+            environ = {"http_proxy": "http://127.0.0.1:1"}
+        ended = machine.agent("run", "papers", "--json", **environ)
+        assert ended.returncode == 0, ended.stdout
+        paths = [urlsplit(path).path for path, _ in monitor.told]
+        assert paths == ["/ping/0000-secret/start", "/ping/0000-secret"]
+        to = (
+            "--portal",
+            "http://portal.example",
+            "--email",
+            client.email,
+            "--to",
+            str(tmp_path / "b"),
+        )
+        environ["COFFRE_PASSWORD"] = PASSWORD
+        restored = machine.agent("restore", "papers", *to, "--json", **environ)
+        assert restored.returncode == 0, restored.stdout
+        asked = {line.split()[1] for line in proxy.asked}
+        assert {urlsplit(one).hostname for one in asked} == {
+            *("coffre.example", "portal.example", "monitor.example")
+        }
+        assert any("/chunks" in one for one in asked), "workers know it as well"
+    assert compare_trees(papers, Path(f"{tmp_path}/b{papers}")) == []
+
+
+def test_pings_of_this_machine_and_of_none_go_straight(monitor: Monitor) -> None:
+    for proxy in ("none", None):
+        with pytest.MonkeyPatch.context() as environ:
+            environ.setenv("http_proxy", "http://127.0.0.1:1")
+            environ.setenv("no_proxy", "")
+            told = Pings(monitor.url, Teller(as_json=False, title=""), proxy)
+            told.ended("failed", "")
+    assert len(monitor.told) == 2
 
 
 def test_proxies_are_checked_before_the_night(machine: Machine) -> None:

@@ -16,6 +16,7 @@ import pytest
 from agent.platforms import folders
 from agent.walking.reading import FileReader
 from agent.walking.tree import row_of
+from tests.agent.proxies import spoiling
 from tests.trees import compare_trees
 from tests.world.clients import PASSWORD, Client
 from tests.world.machines import Machine
@@ -226,6 +227,40 @@ def test_a_path_that_the_service_can_not_keep_costs_only_itself(
     assert summary["files_new"] == 3
     assert machine.run(expect=3)["files_total"] == 3
     subprocess.run(["rm", "-r", str(papers / ("d" * 250))], check=True)
+
+
+def test_what_the_server_refuses_costs_only_itself(
+    machine: Machine, client: Client, papers: Path, tmp_path: Path
+) -> None:
+    """By a rule that the agent doesn't know: named, reported, all else copied, and tried again."""
+    (papers / "odd folder").mkdir()
+    (papers / "odd folder" / "inside").write_text("in it")
+    (papers / "odd file").write_text("odd")
+    with spoiling(machine.server, b"odd file", b"odd folder") as address:
+        machine.server, server = address, machine.server
+        summary = machine.run(expect=3)
+        again = machine.run(expect=3)
+    machine.server = server
+    for one in (summary, again):
+        assert {Path(missed["path"]).name for missed in one["not_copied"]} == {
+            *("odd file", "odd folder")
+        }
+        assert {missed["reason"]["code"] for missed in one["not_copied"]} == {"entry-over-limit"}
+    assert (summary["files_total"], summary["files_not_copied"]) == (
+        4,
+        2,
+    )  # letter, invoice, empty, inside
+    for _, report in client.reports(2):
+        assert "odd file" in report
+        assert "odd folder" in report
+    back = tmp_path / "back"
+    client.restore(machine, back)
+    found = back_of(papers, back)
+    assert (found / "odd folder" / "inside").read_text() == "in it"
+    assert (found / "letter.txt").exists()
+    assert not (found / "odd file").exists()
+    # Once the server takes it, it is copied: nothing remembers it as there.
+    assert machine.run()["files_new"] == 1
 
 
 def test_equal_is_what_the_target_makes_of_our_time(

@@ -1,4 +1,4 @@
-"""What is said of files: bad entries are refused, the run stays open, and good ones follow."""
+"""What is said of files: bad entries are refused, one by one, and all others are kept."""
 
 from __future__ import annotations
 
@@ -41,14 +41,58 @@ BAD_ENTRIES = {
 }
 
 
-@pytest.mark.parametrize("kind", BAD_ENTRIES)
-async def test_bad_entries_leave_the_run_open(agent: Agent, kind: str) -> None:
+async def test_bad_entries_are_refused_and_not_the_run(agent: Agent, ingest: House) -> None:
+    """Each is named by its place, with the reason; all else of the batch is kept."""
+    kinds = [kind for kind in BAD_ENTRIES if kind != "twice"]
+    deltas = [FolderDelta(b"", [folder(b"good")], []), *(BAD_ENTRIES[kind] for kind in kinds)]
     run = await agent.start(await agent.declare())
-    answer = await agent.send(run, FolderDelta(b"", [folder(b"good")], []), BAD_ENTRIES[kind])
-    assert problem_of(answer) == (422, "entry-invalid")
-    assert problem_of(await agent.commit(run)) == (409, "batches-missing")
-    assert (await agent.send(run, FolderDelta(b"", [folder(b"good")], []))).status_code == 204
+    answer = await agent.send(run, *deltas)
+    assert answer.status_code == 200
+    refused = {one["folder"]: one for one in answer.json()["refused"]}
+    assert [kinds[folder - 1] for folder in sorted(refused)] == kinds
+    for number, kind in enumerate(kinds, 1):
+        whole = "folder's path" in kind or kind in (
+            *("absolute folder", "NUL in a folder", "long path"),
+            *("double slash", "trailing slash"),
+        )
+        assert refused[number]["entries"] == (None if whole else [0]), kind
+        assert refused[number]["reason"]["code"] == "entry-over-limit"
+        assert len(refused[number]["reason"]["detail"]) > 10
     assert (await agent.commit(run)).status_code == 200
+    assert await names_of(ingest, agent) == [b"good"]
+
+
+async def names_of(ingest: House, agent: Agent) -> list[bytes]:
+    rows = await ingest.fetch(
+        "SELECT name FROM catalogue.versions WHERE tenant_id = $1 ORDER BY name",
+        agent.tenant.tenant_id,
+    )
+    return [row["name"] for row in rows]
+
+
+async def test_of_a_name_told_twice_none_is_believed(agent: Agent, ingest: House) -> None:
+    run = await agent.start(await agent.declare())
+    delta = FolderDelta(b"", [file(b"x"), file(b"y"), file(b"x")], [b"z", b"x"])
+    (refused,) = (await agent.send(run, delta)).json()["refused"]
+    assert (refused["folder"], refused["entries"]) == (0, [0, 2, 4])
+    assert (await agent.commit(run)).status_code == 200
+    assert await names_of(ingest, agent) == [b"y"]
+
+
+async def test_an_entry_that_can_not_be_read_as_one_costs_only_itself(
+    agent: Agent, ingest: House
+) -> None:
+    """Such as of a kind that comes later."""
+    run = await agent.start(await agent.declare())
+    whole = list(msgspec.structs.astuple(file(b"x")))[:-1]
+    upserts = [whole, [b"socket", "s", *whole[2:]], [b"half", "f"], [b"t", "f", "mode", *whole[3:]]]
+    body = zstandard.compress(msgspec.msgpack.encode([[b"", upserts, []]]))
+    answer = await agent.client.post(f"/v1/runs/{run}/entries?batch=0", content=body)
+    (refused,) = answer.json()["refused"]
+    assert refused["entries"] == [1, 2, 3]
+    assert "read" in refused["reason"]["detail"]
+    assert (await agent.commit(run)).status_code == 200
+    assert await names_of(ingest, agent) == [b"x"]
 
 
 async def test_what_is_no_batch_is_refused(agent: Agent) -> None:
@@ -90,14 +134,21 @@ async def test_chunks_that_the_tenant_does_not_have(agent: Agent, stranger: Agen
     assert (await agent.commit(run)).status_code == 200
 
 
-async def test_sizes_must_be_those_of_the_chunks(agent: Agent) -> None:
+async def test_sizes_must_be_those_of_the_chunks(agent: Agent, ingest: House) -> None:
     run = await agent.start(await agent.declare())
     parts = b"1" * 300_000, b"3" * 300_000
     await agent.upload(run, agent.pack(*parts))
     entry = msgspec.structs.replace(agent.file(b"x", *parts), size=600_001)
-    answer = await agent.send(run, FolderDelta(b"", [entry], []))
-    assert problem_of(answer) == (422, "entry-invalid")
-    assert "600000 bytes, not 600001" in answer.json()["detail"]
+    good = agent.file(b"y", *parts)
+    answer = await agent.send(run, FolderDelta(b"", [entry, good], []))
+    (refused,) = answer.json()["refused"]
+    assert refused["entries"] == [0]
+    assert "600000 bytes, not 600001" in refused["reason"]["detail"]
+    assert (await agent.commit(run)).status_code == 200
+    (kept,) = await ingest.fetch(
+        "SELECT name, size FROM catalogue.versions WHERE tenant_id = $1", agent.tenant.tenant_id
+    )
+    assert tuple(kept) == (b"y", 600_000)
 
 
 async def test_a_batch_can_be_sent_again_and_otherwise(agent: Agent, ingest: House) -> None:

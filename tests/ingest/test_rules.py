@@ -111,10 +111,10 @@ def test_crc32_of_a_file_from_its_chunks(contents: list[bytes]) -> None:
     entry = Entry(b"f", "f", 0, 0, 0, 0, size, b"", b"".join(ids))
     empty = Entry(b"e", "f", 0, 0, 0, 0, 0, b"", b"")
     delta = FolderDelta(b"", [empty, entry], [])
-    assert rules.intake.check_chunks([delta], facts) == [0, zlib.crc32(b"".join(contents))]
+    assert rules.intake.check_chunks([delta], facts, {}) == [0, zlib.crc32(b"".join(contents))]
     assert sorted(rules.intake.list_chunk_ids([delta])) == sorted(ids)
     with pytest.raises(rules.refusals.ChunkUnknown):
-        rules.intake.check_chunks([delta], {})
+        rules.intake.check_chunks([delta], {}, {})
 
 
 component = st.binary(min_size=1, max_size=3).filter(lambda name: b"/" not in name)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import io
 import os
 import random
+import re
 import stat
+import struct
 import subprocess
 import tarfile
 import zipfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -22,9 +26,12 @@ from libs.shared import packs, restores
 from libs.shared.entries import FolderDelta
 from libs.shared.filenames import on_windows
 from libs.shared.restores import PlacedChunk
+from libs.shared.words.tongue import Tongue
 from services.portal.rules.files import names
 from tests.portal import builder
+from tests.portal.conftest import PASSWORD
 from tests.portal.test_files import BIG, NAMES
+from tests.portal.test_pages import browser, sign_in
 
 DEEP = b"/".join([b"d" * 250] * 16)  # 4,015 bytes
 
@@ -176,6 +183,71 @@ async def test_the_zip_holds_everything_under_safe_names(portal: Any, client: An
             assert archive.read(info) == file.content
     assert set(expected) <= seen
     assert b"_coffre-names.txt" in seen
+
+
+# Around both nights in which clocks change in Paris, and those of New York.
+MOMENTS = {
+    "2026-03-29T00:59:58": ((3, 29, 1, 59, 58), (3, 28, 20, 59, 58)),
+    "2026-03-29T01:00:00": ((3, 29, 3, 0, 0), (3, 28, 21, 0, 0)),
+    "2026-07-14T10:30:00": ((7, 14, 12, 30, 0), (7, 14, 6, 30, 0)),
+    "2026-10-25T00:59:58": ((10, 25, 2, 59, 58), (10, 24, 20, 59, 58)),
+    "2026-10-25T01:00:00": ((10, 25, 2, 0, 0), (10, 24, 21, 0, 0)),
+    "2026-11-01T05:59:58": ((11, 1, 6, 59, 58), (11, 1, 1, 59, 58)),
+    "2026-11-01T06:00:00": ((11, 1, 7, 0, 0), (11, 1, 1, 0, 0)),
+}
+
+
+async def test_times_in_a_zip_are_the_clients_own(portal: Any) -> None:
+    """As its Explorer reads them, on both sides of a change of the clocks; beside them UTC."""
+    client = await builder.open_client(portal)
+    seconds = {
+        moment: int(datetime.fromisoformat(moment + "+00:00").timestamp()) for moment in MOMENTS
+    }
+    await client.commit(
+        {
+            b"f/%d" % at: builder.text(b"x", mtime_ns=at * 10**9 + 999_999_999)
+            for at in seconds.values()
+        }
+    )
+    async with portal.client(client.token) as api:
+        for place, zone in enumerate(("Europe/Paris", "America/New_York")):
+            await portal.admin.execute(
+                "UPDATE portal.tenants SET timezone = $2 WHERE tenant_id = $1",
+                client.tenant_id,
+                zone,
+            )
+            answer = await api.get("/api/v1/plans/documents/archive?path=f")
+            archive = zipfile.ZipFile(io.BytesIO(answer.content))
+            for moment, local in MOMENTS.items():
+                info = archive.getinfo(f"f/{seconds[moment]}")
+                assert info.date_time == (2026, *local[place]), (zone, moment)
+                assert info.extra.endswith(struct.pack("<i", seconds[moment])), (zone, moment)
+
+
+async def test_a_page_says_how_large_each_zip_would_be(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    tree = {
+        b"top/%d/%d" % (folder, file): builder.text(b"x" * 3_000)
+        for folder in (1, 2)
+        for file in range(folder * 40)
+    }
+    await client.commit({**tree, b"top/hollow": builder.folder(), b"top/alone": builder.text(b"y")})
+    async with browser(portal) as page:
+        await sign_in(page, client.email, PASSWORD)
+        for path in ("", "top", "top/1"):
+            shown = (await page.get(f"/plans/{client.plan_id}/files?path={path}")).text
+            links = re.findall(r'href="([^"]+format=zip)"[^>]*>([^<]+)<', shown)
+            assert len(links) == {"": 2, "top": 4, "top/1": 1}[path]
+            for link, text in links:
+                answer = await page.get(html.unescape(link))
+                size = Tongue("fr", "Europe/Paris").size(len(answer.content))
+                assert f"zip, {size}" in text, link
+        # Nobody waits until a tree of thousands is counted: there is no size then.
+        many = {b"many/%d" % number: builder.text(b"") for number in range(2_001)}
+        await client.commit(many, number=2)
+        shown = (await page.get(f"/plans/{client.plan_id}/files")).text
+        assert "(zip)" in shown
+        assert "zip, " not in shown
 
 
 async def test_other_programs_accept_the_zip(portal: Any, client: Any, tmp_path: Path) -> None:

@@ -291,6 +291,18 @@ def test_a_body_that_is_no_batch_is_refused(body: bytes) -> None:
     assert refused.value.problem()["type"] == "urn:coffre:problem:batch-malformed"
 
 
+def test_of_a_foreign_batch_an_entry_may_be_unreadable() -> None:
+    body = pack([[b"srv", [[b"a", "s", *GOOD[2:]], GOOD], [b"gone"]]])
+    deltas = entries.decode_foreign_batch(body)
+    assert deltas[0].upserts[0] is entries.UNREADABLE
+    faults = entries.find_faults(deltas)
+    assert list(faults) == [(0, 0)]
+    (kept,) = entries.without(deltas, faults)
+    assert ([one.name for one in kept.upserts], kept.removed) == ([b"a"], [b"gone"])
+    with pytest.raises(entries.BatchRejected):
+        entries.decode_foreign_batch(pack([["srv", [], []]]))
+
+
 def test_a_good_batch_by_hand_is_accepted() -> None:
     assert entries.decode_batch(pack([[b"srv", [GOOD], []]]))[0].upserts[0].name == b"a"
 

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from libs.shared.entries import Faults
 from libs.shared.reasons import Reason
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
@@ -62,6 +64,24 @@ class Stored(BaseModel):
     """What a pack adds to the stored volume, 0 where it was there already."""
 
     stored_bytes: int
+
+
+class Refused(BaseModel):
+    """Entries of a batch that can't be kept, and why.
+
+    `folder` counts the batch's folders from 0; `entries` count that folder's upserts and then its
+    removed names, and are null where all of it is refused.
+    """
+
+    folder: int
+    entries: list[int] | None
+    reason: Reason
+
+
+class Taken(BaseModel):
+    """What of a batch was refused: all else is taken."""
+
+    refused: list[Refused]
 
 
 class Committed(BaseModel):
@@ -139,7 +159,7 @@ async def put_pack(
     "/{run_id}/entries",
     status_code=204,
     openapi_extra=_BODY,
-    responses=problems(401, 403, 404, 408, 409, 413),
+    responses={200: {"model": Taken}, **problems(401, 403, 404, 408, 409, 413)},
 )
 async def take_batch(
     run_id: UUID,
@@ -147,10 +167,36 @@ async def take_batch(
     request: Request,
     agent: Agent,
     resources: Resources,
-) -> None:
-    """One batch of the delta; the same number again replaces it."""
+) -> Response:
+    """One batch of the delta; the same number again replaces it.
+
+    200 where some of it is refused and the rest taken.
+    """
     body = await read_body(request)
-    await actions.intake.deltas.take_batch(resources, agent, run_id, batch, body)
+    faults = await actions.intake.deltas.take_batch(resources, agent, run_id, batch, body)
+    if not faults:
+        return Response(status_code=204)
+    return JSONResponse(Taken(refused=_refused(faults)).model_dump(mode="json"))
+
+
+def _refused(faults: Faults) -> list[Refused]:
+    """Entries of one folder with the same fault together: there may be fifty thousand."""
+    found: dict[tuple[int, str], list[int]] = {}
+    whole: set[tuple[int, str]] = set()
+    for place, fault in faults.items():
+        entries = found.setdefault((place.folder, fault), [])
+        if place.entry is None:
+            whole.add((place.folder, fault))
+        else:
+            entries.append(place.entry)
+    return [
+        Refused(
+            folder=folder,
+            entries=None if (folder, fault) in whole else sorted(entries),
+            reason=Reason("entry-over-limit", detail=fault),
+        )
+        for (folder, fault), entries in found.items()
+    ]
 
 
 @router.post("/{run_id}/commit", responses=problems(401, 403, 404, 409, 413))

@@ -6,7 +6,15 @@ from collections.abc import Iterable, Mapping
 
 from isal import isal_zlib
 
-from libs.shared.entries import CHUNK_ID_BYTES, Entry, EntryRejected, FolderDelta
+from libs.shared.entries import (
+    CHUNK_ID_BYTES,
+    Entry,
+    EntryRejected,
+    Faults,
+    FolderDelta,
+    Place,
+    join,
+)
 from services.ingest.rules.refusals import ChunkUnknown
 
 MAX_FOLDER_BYTES = 64 * 1024 * 1024
@@ -31,21 +39,31 @@ def split_ids(chunks: bytes) -> list[bytes]:
 
 
 def check_chunks(
-    deltas: Iterable[FolderDelta], facts: Mapping[bytes, tuple[int, int, int]]
+    deltas: Iterable[FolderDelta], facts: Mapping[bytes, tuple[int, int, int]], faults: Faults
 ) -> list[int]:
     """Returns the CRC-32 of each entry (0 where it has no content), in the delta's order.
 
     facts: (size, CRC-32, pack number) of each chunk that the tenant has.
-    Raises ChunkUnknown for chunks that it doesn't have, EntryRejected where the sizes differ.
+    faults: entries that are passed over; those whose sizes differ are added.
+    Raises ChunkUnknown for chunks that it doesn't have.
     """
     unknown: set[bytes] = set()
     crc32s: list[int] = []
-    for delta in deltas:
-        for entry in delta.upserts:
+    for folder, delta in enumerate(deltas):
+        if Place(folder, None) in faults:
+            continue
+        for number, entry in enumerate(delta.upserts):
+            if faults and Place(folder, number) in faults:
+                continue
             ids = split_ids(entry.chunks)
             missing = [chunk_id for chunk_id in ids if chunk_id not in facts]
-            unknown.update(missing)
-            crc32s.append(0 if missing else combine_crc32s(delta.folder, entry, ids, facts))
+            if missing:
+                unknown.update(missing)
+                continue
+            try:
+                crc32s.append(combine_crc32s(delta.folder, entry, ids, facts))
+            except EntryRejected as refusal:
+                faults[Place(folder, number)] = refusal.reason
     if unknown:
         raise ChunkUnknown(unknown)
     return crc32s
@@ -64,8 +82,9 @@ def combine_crc32s(
         )
         size_bytes += chunk_bytes
     if size_bytes != entry.size:
-        path = folder + b"/" + entry.name if folder else entry.name
-        raise EntryRejected(path, f"its chunks have {size_bytes} bytes, not {entry.size}")
+        raise EntryRejected(
+            join(folder, entry.name), f"its chunks have {size_bytes} bytes, not {entry.size}"
+        )
     return crc32
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from libs.shared import attributes
 from libs.shared.catalogue import NEWEST, EntryRow, FolderEntry, Found, Version, join_path
-from services.portal.actions.files import browsing, finding
+from services.portal.actions.files import archives, browsing, finding
 from services.portal.actions.files.browsing import Asked, Place
 from services.portal.actions.files.finding import History, Results, Wanted
 from services.portal.api.access import Address, ResourcesOf
@@ -59,6 +59,7 @@ async def show_files(
         return render(request, "files_none.html", person, timezone=found.timezone, plan=found.plan)
     place = await browsing.find_place(resources.pool, asked)
     listed = await browsing.list_folder(resources.pool, place, deleted=deleted)
+    sizes = await archives.measure_folders(resources.pool, place)
     return render(
         request,
         "files.html",
@@ -70,7 +71,8 @@ async def show_files(
         crumbs=names.crumbs(place.path),
         path_text=_as_field(place.path),
         deleted=deleted,
-        entries=[_listed(place, one) for one in listed.entries[:_ENTRIES_SHOWN]],
+        entries=[_listed(place, one, sizes) for one in listed.entries[:_ENTRIES_SHOWN]],
+        zip_size=sizes.get(b""),
         left_out=max(0, len(listed.entries) - _ENTRIES_SHOWN),
         dropped=listed.dropped,
     )
@@ -203,10 +205,12 @@ def _shown(entry: EntryRow, path: bytes) -> dict[str, Any]:
     }
 
 
-def _listed(place: Place, listed: FolderEntry) -> dict[str, Any]:
+def _listed(place: Place, listed: FolderEntry, zip_sizes: dict[bytes, int]) -> dict[str, Any]:
+    is_deleted = listed.last_point is not None
     return {
         **_shown(listed.entry, join_path(place.path, listed.entry.name)),
-        "deleted": listed.last_point is not None,
+        "deleted": is_deleted,
+        "zip_size": None if is_deleted else zip_sizes.get(listed.entry.name),
         "run": listed.last_point or place.run.number,
         "seen": listed.last_seen_at,
     }

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from libs.shared import bucket, clock, entries, logs, sealing
 from libs.shared.database import Connection
-from libs.shared.entries import FolderDelta
+from libs.shared.entries import Faults, FolderDelta
 from libs.shared.errors import InvalidRequest, Unavailable
 from libs.shared.keys import TenantKeys
 from services.ingest import rules, store
@@ -25,8 +25,11 @@ _LOOKS = 10
 
 async def take_batch(
     resources: Resources, agent: rules.agents.Agent, run_id: UUID, number: int, body: bytearray
-) -> None:
-    """Checks one batch of an open run's delta and keeps it; the same number again replaces it."""
+) -> Faults:
+    """Checks one batch of an open run's delta and keeps it; the same number again replaces it.
+
+    Returns what of it is refused: all else is kept, as if the batch had come without.
+    """
     if not 0 <= number < MAX_BATCHES:
         raise InvalidRequest(f"A run has batches 0 to {MAX_BATCHES - 1}.")
     async with resources.transaction(agent.tenant_id) as conn:
@@ -34,11 +37,15 @@ async def take_batch(
     tenant_id = agent.tenant_id
     keys = await resources.keys.get(tenant_id)
     async with resources.batches.hold(tenant_id, 1, WAIT_SECONDS):
-        deltas, ids = await resources.in_thread(tenant_id, _unpack, body)
+        deltas, faults, ids = await resources.in_thread(tenant_id, _unpack, body)
         async with resources.acquire(tenant_id) as conn:
             facts = await find_facts(conn, agent.tenant_id, ids)
-        crc32s = await resources.in_thread(tenant_id, _check, deltas, facts, keys)
-        count = sum(len(delta.upserts) + len(delta.removed) for delta in deltas)
+        crc32s = await resources.in_thread(tenant_id, _check, deltas, facts, keys, faults)
+        sent = count = entries.count_entries(deltas)
+        if faults:
+            deltas = entries.without(deltas, faults)
+            count = entries.count_entries(deltas)
+            body = bytearray(await resources.in_thread(tenant_id, entries.encode_batch, deltas))
         pack_nos = sorted({fact.pack_no for fact in facts.values()})
         del deltas, ids, facts
     digest = hashlib.sha256(body).digest()
@@ -53,25 +60,31 @@ async def take_batch(
             closed = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
             assert closed is not None
             raise rules.refusals.RunClosed(closed.state, closed.reason)
-        await use(conn, tenant_id, "entries", count, clock.now())
+        await use(conn, tenant_id, "entries", sent, clock.now())
         await check_again(conn, agent)
     logs.get().info("batch.taken", run_id=str(run_id), batch=number, entries=count)
+    if faults:
+        logs.get().warning("entries.refused", run_id=str(run_id), batch=number, refused=len(faults))
+    return faults
 
 
-def _unpack(body: bytes | bytearray) -> tuple[list[FolderDelta], list[bytes]]:
-    deltas = entries.decode_batch(body)
-    entries.check_batch(deltas)
-    rules.intake.list_folders(delta.folder for delta in deltas)
-    return deltas, rules.intake.list_chunk_ids(deltas)
+def _unpack(body: bytes | bytearray) -> tuple[list[FolderDelta], Faults, list[bytes]]:
+    deltas = entries.decode_foreign_batch(body)
+    faults = entries.find_faults(deltas)
+    kept = entries.without(deltas, faults)
+    rules.intake.list_folders(delta.folder for delta in kept)
+    return deltas, faults, rules.intake.list_chunk_ids(kept)
 
 
 def _check(
     deltas: list[FolderDelta],
     facts: dict[bytes, store.intake.packs.ChunkFacts],
     keys: TenantKeys,
+    faults: Faults,
 ) -> bytes:
-    plain = rules.intake.check_chunks(deltas, unmask(facts, keys))
-    chunks = (entry.chunks for delta in deltas for entry in delta.upserts)
+    plain = rules.intake.check_chunks(deltas, unmask(facts, keys), faults)
+    kept = entries.without(deltas, faults)
+    chunks = (entry.chunks for delta in kept for entry in delta.upserts)
     crc32s = array("I", (sealing.mask_crc32(keys, *one) for one in zip(chunks, plain, strict=True)))
     crc32s.byteswap()
     return crc32s.tobytes()
@@ -147,7 +160,7 @@ async def _count_again(
     lifted = 0
     for batch in batches:
         body, _ = await store.intake.deltas.read_batch(conn, run.run_id, batch.batch)
-        _, ids = await resources.in_thread(run.tenant_id, _unpack, body)
+        _, _, ids = await resources.in_thread(run.tenant_id, _unpack, body)
         for at in range(0, len(ids), _IDS_AT_ONCE):
             part = ids[at : at + _IDS_AT_ONCE]
             lifted += await store.intake.packs.lift_discounts(conn, run.tenant_id, part)
@@ -165,7 +178,7 @@ async def _find_packs(
     found: set[int] = set()
     for batch in batches:
         body, _ = await store.intake.deltas.read_batch(conn, run.run_id, batch.batch)
-        _, ids = await resources.in_thread(run.tenant_id, _unpack, body)
+        _, _, ids = await resources.in_thread(run.tenant_id, _unpack, body)
         facts = await find_facts(conn, run.tenant_id, ids)
         missing.update(chunk_id for chunk_id in ids if chunk_id not in facts)
         found.update(fact.pack_no for fact in facts.values())

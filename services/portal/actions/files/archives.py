@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, closing
+from contextlib import ExitStack, aclosing, closing
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
@@ -27,6 +28,7 @@ Format = Literal["zip", "tar"]
 
 _BUFFER_BYTES = 64 << 10
 _ENTRIES_MEASURED = 50_000
+_ENTRIES_MEASURED_FOR_A_PAGE = 2_000
 
 
 class Archive(Protocol):
@@ -100,6 +102,34 @@ async def measure(pool: Pool, place: Place, archive: Archive) -> int | None:
                     length += len(archive.begin(path, entry)) + size
                     length += len(archive.end(entry, size))
         return length + sum(map(len, archive.finish()))
+
+
+async def measure_folders(pool: Pool, place: Place) -> dict[bytes, int]:
+    """How large the zip of each folder in a folder would be, by name, and of itself by b"".
+
+    Nothing for a tree of so many entries that a page shouldn't wait until they are counted."""
+    zips: dict[bytes, Zip] = {}
+    lengths: Counter[bytes] = Counter()
+    # Of a whole plan, paths begin with what lies in it.
+    own = len(names.last(place.path)) + 1 if place.path else 0
+    entries = 0
+    with ExitStack() as stack:
+        async with aclosing(_slices(pool, place)) as slices:
+            async for part in slices:
+                entries += len(part)
+                if entries > _ENTRIES_MEASURED_FOR_A_PAGE:
+                    return {}
+                for path, entry in part:
+                    child, _, below = path[own:].partition(b"/")
+                    shown = {b"": path}
+                    if child and (below or entry.kind == "d"):
+                        shown[child] = path[own:]
+                    for of, name in shown.items():
+                        if of not in zips:
+                            zips[of] = stack.enter_context(closing(Zip(ZoneInfo(place.timezone))))
+                        size = entry.size if zips[of].has_content(entry) else 0
+                        lengths[of] += len(zips[of].begin(name, entry)) + size
+        return {of: length + sum(map(len, zips[of].finish())) for of, length in lengths.items()}
 
 
 async def _write_entries(

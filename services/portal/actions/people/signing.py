@@ -141,7 +141,8 @@ async def bootstrap_operator(
         # Several portals start at once: one of them creates the operator.
         await conn.execute("SELECT pg_advisory_xact_lock(hashtext('coffre.portal.bootstrap'))")
         if not await store.people.has_operator(conn):
-            operator = Person(uuid4(), None, "operator", "Operator", email, "fr")
+            # Clients read who did something: the address says it until there are more operators.
+            operator = Person(uuid4(), None, "operator", email, email, "fr")
             await store.people.add(conn, operator, hashed, password_expires_at=None, now=now)
         owner = await store.people.find_first_operator(conn)
         if owner is None:
