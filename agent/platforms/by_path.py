@@ -102,8 +102,10 @@ def open_absolute(path: bytes) -> int:
 
 def open_named(path: bytes) -> int:
     """Open a folder that a person named: its symlinks are followed."""
-    real = os.path.realpath(paths.system_path(os.fsdecode(path), _SYSTEM), strict=True)
-    return _checked(real)
+    named = paths.system_path(os.fsdecode(path), _SYSTEM)
+    # What a shadow copy shows has no name but this one.
+    is_shown = named.startswith(paths.SHOWN)
+    return _checked(named if is_shown else os.path.realpath(named, strict=True))
 
 
 def open_target(path: str) -> int:

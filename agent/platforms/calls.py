@@ -36,6 +36,7 @@ _kernel.GetFileInformationByHandleEx.argtypes = (
 _kernel.GetFinalPathNameByHandleW.argtypes = (
     *(wintypes.HANDLE, wintypes.LPWSTR, wintypes.DWORD, wintypes.DWORD),
 )
+_kernel.GetVolumePathNameW.argtypes = (wintypes.LPCWSTR, wintypes.LPWSTR, wintypes.DWORD)
 _kernel.GetCurrentProcess.restype = wintypes.HANDLE
 _advapi.GetKernelObjectSecurity.argtypes = (
     *(wintypes.HANDLE, wintypes.DWORD, ctypes.c_void_p, wintypes.DWORD),
@@ -64,6 +65,7 @@ _NOT_ALLOWED = frozenset({5, 1300, 1307, 1308, 1314})
 _TOKEN_ADJUST_AND_QUERY, _ENABLED = 0x28, 2
 _PRIVILEGES = ("SeBackupPrivilege", "SeRestorePrivilege", "SeTakeOwnershipPrivilege")
 _BUFFER_BYTES = 64 * 1024
+_LONGEST_PATH, _BY_LETTER, _BY_DEVICE = 32_768, 0, 2
 _MOST_BYTES = 1024 * 1024
 
 
@@ -133,9 +135,19 @@ def _entries(handle: int) -> Iterator[Found]:
 
 
 def path_of(handle: int) -> str:
-    """The path of an open file, in the form that has no limit."""
-    buffer = ctypes.create_unicode_buffer(32_768)
-    if not _kernel.GetFinalPathNameByHandleW(handle, buffer, len(buffer), 0):
+    """The path of an open file, in the form that has no limit; of a shadow copy by its device."""
+    buffer = ctypes.create_unicode_buffer(_LONGEST_PATH)
+    if _kernel.GetFinalPathNameByHandleW(handle, buffer, len(buffer), _BY_LETTER):
+        return buffer.value
+    if _kernel.GetFinalPathNameByHandleW(handle, buffer, len(buffer), _BY_DEVICE):
+        return f"\\\\?\\GLOBALROOT{buffer.value}"
+    raise ctypes.WinError(ctypes.get_last_error())
+
+
+def volume_of(path: str) -> str:
+    """The volume that a path lies in, such as `C:\\`; raises OSError."""
+    buffer = ctypes.create_unicode_buffer(_LONGEST_PATH)
+    if not _kernel.GetVolumePathNameW(path, buffer, len(buffer)):
         raise ctypes.WinError(ctypes.get_last_error())
     return buffer.value
 
