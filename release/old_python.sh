@@ -53,6 +53,9 @@ unpack sqlite3
     && zig-ar rcs "$libraries/lib/libsqlite3.a" sqlite3.o \
     && cp sqlite3.h sqlite3ext.h "$libraries/include/")
 unpack python3.11
+# When it was built is of no interest, and would make each build another one.
+sed -i 's/define DATE __DATE__/define DATE "Jan  1 2026"/; s/define TIME __TIME__/define TIME "00:00:00"/' \
+    "$work/python3.11/Modules/getbuildinfo.c"
 (cd "$work/python3.11" && export PKG_CONFIG_LIBDIR="$libraries/lib/pkgconfig" \
     && ./configure --prefix="$place" --build=x86_64-linux-gnu --enable-shared \
         --with-openssl="$libraries" --with-system-ffi --with-ensurepip=install \
