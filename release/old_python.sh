@@ -56,6 +56,10 @@ unpack python3.11
 # When it was built is of no interest, and would make each build another one.
 sed -i 's/define DATE __DATE__/define DATE "Jan  1 2026"/; s/define TIME __TIME__/define TIME "00:00:00"/' \
     "$work/python3.11/Modules/getbuildinfo.c"
+# zig knows only the long name of this option, and links nothing without something of its own.
+: > "$work/python3.11/empty.c"
+sed -i 's/-Wl,-h\$/-Wl,-soname,$/; s/-Wl,-soname,$@ $^/& empty.c/' \
+    "$work/python3.11/Makefile.pre.in"
 (cd "$work/python3.11" && export PKG_CONFIG_LIBDIR="$libraries/lib/pkgconfig" \
     && ./configure --prefix="$place" --build=x86_64-linux-gnu --enable-shared \
         --with-openssl="$libraries" --with-system-ffi --with-ensurepip=install \
