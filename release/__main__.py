@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from release import bundle, glibc, onefile, packages, sbom, signing, tools, wheel
+from release import bundle, glibc, old_python, onefile, packages, sbom, signing, tools, wheel
 from release.signing import Key
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +26,10 @@ def main() -> None:
     given = _arguments()
     key = signing.open_key(given.key, make=given.key == KEY_FILE)
     if not given.sign_only:
-        build(given.output, Path(given.python), key)
+        python = Path(given.python)
+        if given.glibc is not None:
+            python = old_python.prepare(ROOT, given.glibc, given.sources)
+        build(given.output, python, key, given.glibc)
     signing.sign(given.output, key)
     for line in (given.output / signing.SUMS).read_text().splitlines():
         size = (given.output / line.split("  ")[1]).stat().st_size
@@ -33,8 +37,11 @@ def main() -> None:
     print(f"Signed with {given.key}, in {given.output}.")
 
 
-def build(output: Path, python: Path, key: Key) -> None:
-    """All that can be built on this machine; replaces what was in the folder."""
+def build(output: Path, python: Path, key: Key, promised: str | None = None) -> None:
+    """All that can be built on this machine; replaces what was in the folder.
+
+    promised: the newest glibc that the result may need; SystemExit where it needs a newer one.
+    """
     os.environ["SOURCE_DATE_EPOCH"] = str(_epoch())
     os.umask(0o022)
     output.mkdir(parents=True, exist_ok=True)
@@ -48,16 +55,19 @@ def build(output: Path, python: Path, key: Key) -> None:
         shutil.copyfile(ROOT / "requirements-agent.lock", lock)
         environment = bundle.environment(work, python, lock, built)
         folder = bundle.build(work, at_hand, environment, key.public_hex)
-        sbom.write(output, at_hand, environment, folder)
         needed = glibc.needed(folder)
+        if promised is not None and needed > _version(promised):
+            told = ", ".join(glibc.asking_for(folder, needed))
+            raise SystemExit(f"Needs glibc {needed[0]}.{needed[1]}, for {told}")
+        sbom.write(output, at_hand, environment, folder)
         onefile.write(output, folder, needed)
         packages.write(work, output, at_hand, folder, needed)
     signing.describe(output, ".".join(map(str, needed)))
     print(f"The agent's bundle needs glibc {needed[0]}.{needed[1]} or newer.")
     if needed > OLDEST_GLIBC:
         print(
-            "  For older systems build it with a Python made for them, as uv has it:\n"
-            "  uv python install 3.11 && ./run package --python $(uv python find 3.11)"
+            "  For older systems: ./run package --glibc 2.28 --sources FOLDER, as "
+            "docs/operations.md says."
         )
 
 
@@ -77,11 +87,35 @@ def _arguments() -> argparse.Namespace:
         help="the Python to bundle; the result runs where this one does",
     )
     parser.add_argument(
+        "--glibc",
+        type=_glibc,
+        help="bundle a Python built here for systems with this glibc, such as 2.28",
+    )
+    parser.add_argument(
+        "--sources",
+        type=Path,
+        help="the folder with the sources of that Python and its libraries",
+    )
+    parser.add_argument(
         "--sign-only",
         action="store_true",
         help="build nothing: sum up and sign what lies in the folder, such as Windows' archive",
     )
-    return parser.parse_args()
+    given = parser.parse_args()
+    if (given.glibc is None) != (given.sources is None):
+        parser.error("--glibc needs --sources, and the other way round")
+    return given
+
+
+def _glibc(text: str) -> str:
+    if not re.fullmatch(r"2\.[0-9]{1,2}", text):
+        raise argparse.ArgumentTypeError("write it as 2.28")
+    return text
+
+
+def _version(text: str) -> tuple[int, int]:
+    major, minor = text.split(".")
+    return int(major), int(minor)
 
 
 def _epoch() -> int:

@@ -61,7 +61,7 @@ def give(target: int | str, marks: Marks) -> Collection[str]:
     """
     mode, refused = marks.mode, set[str]()
     wanted = attributes.read(marks.attributes)
-    acls = {name: wanted.pop(name) for name in extended.ACLS if name in wanted}
+    rights = {name: wanted.pop(name) for name in extended.RIGHTS if name in wanted}
     wanted.pop(attributes.TIME, None)
     if marks.owner is not None and sys.platform != "win32":
         try:
@@ -73,14 +73,14 @@ def give(target: int | str, marks: Marks) -> Collection[str]:
     if wanted:
         refused |= extended.give(target, wanted)
     if marks.heir:
-        extended.drop_acls(target, acls)
+        extended.drop_acls(target, rights)
     refused |= _give_time(target, marks.mtime_ns)
     try:
-        os.chmod(target, attributes.mode_of(mode, marks.attributes) if acls else mode)
+        os.chmod(target, attributes.mode_of(mode, marks.attributes) if rights else mode)
     except OSError as error:
         refused.add(_refused(error, MODES))
-    if acls:
-        refused |= extended.give(target, acls)
+    if rights:
+        refused |= extended.give(target, rights)
     return refused
 
 

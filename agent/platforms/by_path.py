@@ -14,10 +14,14 @@ import stat
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, suppress
+from typing import TYPE_CHECKING, Any, cast
 
 from agent.platforms import attributes, extended, locks, paths
 from agent.platforms.attributes import Marks
 from libs.shared.entries import MAX_TIME_NS
+
+if sys.platform == "win32":
+    from agent.platforms import calls
 
 _SYSTEM = "windows" if os.name == "nt" else "linux"
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
@@ -67,7 +71,7 @@ def mode_of(status: os.stat_result) -> int:
 def fields(status: os.stat_result) -> tuple[int, int, int, int, int, int, int]:
     """st_mode, inode, size, mtime in ns, ctime in ns, uid, gid.
 
-    On Windows ctime is when it was made, and inode is 0: listing a folder doesn't tell it.
+    On Windows inode is 0, for not all file systems have one that stays.
     """
     return (
         mode_of(status),
@@ -98,8 +102,10 @@ def open_absolute(path: bytes) -> int:
 
 def open_named(path: bytes) -> int:
     """Open a folder that a person named: its symlinks are followed."""
-    real = os.path.realpath(paths.system_path(os.fsdecode(path), _SYSTEM), strict=True)
-    return _checked(real)
+    named = paths.system_path(os.fsdecode(path), _SYSTEM)
+    # What a shadow copy shows has no name but this one.
+    is_shown = named.startswith(paths.SHOWN)
+    return _checked(named if is_shown else os.path.realpath(named, strict=True))
 
 
 def open_target(path: str) -> int:
@@ -137,11 +143,30 @@ def status_at(path: bytes) -> os.stat_result:
 
 def status_in(name: bytes, folder: int) -> os.stat_result:
     """The state of what is in it, symlinks not followed."""
-    return os.lstat(_at(name, folder))
+    path = _at(name, folder)
+    status = os.lstat(path)
+    if sys.platform == "win32":
+        return _Changed(status, calls.changed_ns(path))
+    return status
+
+
+class _Changed(os.stat_result if TYPE_CHECKING else object):  # type: ignore[misc]
+    """A state with another ctime: Python's is when a file was made."""
+
+    __slots__ = ("_status", "st_ctime_ns")
+
+    def __init__(self, status: os.stat_result, changed_ns: int) -> None:
+        self._status, self.st_ctime_ns = status, changed_ns
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._status, name)
 
 
 def scan(folder: int) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
     """What is in it."""
+    if sys.platform == "win32":
+        # os.scandir doesn't tell when anything but a content changed.
+        return cast("AbstractContextManager[Iterator[os.DirEntry[str]]]", calls.scan(_open[folder]))
     return os.scandir(_open[folder])
 
 
@@ -150,6 +175,8 @@ def open_file(name: bytes, folder: int) -> int:
     path = _at(name, folder)
     if not stat.S_ISREG(mode_of(os.lstat(path))):
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+    if sys.platform == "win32":
+        return calls.open_to_read(path)
     return os.open(path, _READ)
 
 

@@ -1,6 +1,7 @@
-"""What the system keeps of an entry beside its mode: extended attributes and ACLs of Linux.
+"""What the system keeps of an entry beside its mode.
 
-Elsewhere there is nothing to read, and nothing can be given.
+On Linux extended attributes and ACLs; on Windows owner, group, DACL and alternate streams. On a Mac
+there is nothing that is read, and nothing can be given.
 """
 
 from __future__ import annotations
@@ -11,9 +12,21 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 
-from libs.shared.attributes import ACL_ACCESS, ACL_DEFAULT
+from libs.shared.attributes import (
+    ACL_ACCESS,
+    ACL_DEFAULT,
+    OF_WINDOWS,
+    WINDOWS_SECURITY,
+    WINDOWS_STREAM,
+)
+
+if sys.platform == "win32":
+    from agent.platforms import calls
 
 ACLS = (ACL_ACCESS, ACL_DEFAULT)
+RIGHTS = (*ACLS, WINDOWS_SECURITY)
+"""What says who may do what: a mode means nothing without it, and it is given last."""
+OWNERS_OF_WINDOWS = "owners of Windows"
 CAPABILITY = b"security.capability"
 # Others of `system.` are views of what is told otherwise, or of one file system alone.
 _SPACES = (b"user.", b"security.", b"trusted.")
@@ -27,6 +40,8 @@ _REFUSALS = frozenset(
 
 def read(target: int | bytes | str) -> dict[bytes, bytes]:
     """The attributes of what an open file or a path is, a symlink's own; raises OSError."""
+    if sys.platform == "win32":
+        return calls.read(target)
     found: dict[bytes, bytes] = {}
     if sys.platform != "linux":
         return found
@@ -52,7 +67,8 @@ def give(target: int | bytes | str, wanted: Mapping[bytes, bytes]) -> set[str]:
     refused = set()
     for name, value in wanted.items():
         try:
-            _set(target, name, value)
+            if not _set(target, name, value):
+                refused.add(OWNERS_OF_WINDOWS)
         except OSError as error:
             if error.errno not in _REFUSALS:
                 raise
@@ -60,10 +76,19 @@ def give(target: int | bytes | str, wanted: Mapping[bytes, bytes]) -> set[str]:
     return refused
 
 
-def _set(target: int | bytes | str, name: bytes, value: bytes) -> None:
-    if sys.platform != "linux":
+def _set(target: int | bytes | str, name: bytes, value: bytes) -> bool:
+    """False if only a part of it could be set."""
+    if name.startswith(OF_WINDOWS) and sys.platform == "win32":
+        assert not isinstance(target, int)
+        path = os.fsdecode(target)
+        if name == WINDOWS_SECURITY:
+            return calls.give_security(path, value)
+        calls.write_stream(path, os.fsdecode(name.removeprefix(WINDOWS_STREAM)), value)
+        return True
+    if sys.platform != "linux" or name.startswith(OF_WINDOWS):
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
     os.setxattr(target, name, value, follow_symlinks=isinstance(target, int))
+    return True
 
 
 def drop_acls(target: int | bytes | str, wanted: Mapping[bytes, bytes]) -> None:
@@ -79,4 +104,8 @@ def kind_of(name: bytes) -> str:
     """What an attribute is for people."""
     if name in ACLS:
         return "ACLs"
+    if name == WINDOWS_SECURITY:
+        return "owners and access lists of Windows"
+    if name.startswith(WINDOWS_STREAM):
+        return "alternate streams of Windows"
     return "capabilities" if name == CAPABILITY else "extended attributes"

@@ -19,6 +19,8 @@ _DRIVE_NAME = re.compile(rb"[A-Za-z]:")
 _UNC = re.compile(r"\\\\([^\\?.][^\\]*)\\([^\\]+)(\\.*|$)")
 _LONG = "\\\\?\\"
 UNC = "UNC"
+SHOWN = "\\\\?\\GLOBALROOT\\"
+"""What begins the path of a device, such as that of a shadow copy."""
 
 
 def plan_folder(text: str, system: str) -> str:

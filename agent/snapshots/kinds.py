@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from agent.programs import processes
-from agent.programs.processes import LastLines, ProgramMissing
 from agent.snapshots.mounts import Mount, list_mounts
+from agent.snapshots.programs import NotPossible, NotTaken, run
+from agent.snapshots.shadows import VOLUME, Shadow
 
 FOLDER = b".coffre-snapshots"
 """At the top of a subvolume of btrfs: what is in it is never copied."""
-PROGRAM_SECONDS = 120
 _SUBVOLUME_INODE = 256
 _LEAST_ROOM = 10  # of a hundred: what a snapshot of LVM may take while the plan is copied
-
-
-class NotTaken(Exception):
-    """A snapshot that could not be taken. `words`: what the program or the system said."""
-
-    def __init__(self, words: str) -> None:
-        super().__init__(words)
-        self.words = words
-
-
-class NotPossible(NotTaken):
-    """Nothing went wrong: this file system has no snapshots, or we have no right to them."""
 
 
 class Snapshot(Protocol):
@@ -64,12 +50,12 @@ class Btrfs:
         except OSError as error:
             raise NotPossible(os.strerror(error.errno or 0)) from error
         self.remove()
-        _run("btrfs", "subvolume", "snapshot", "-r", self.covers, self.shows)
+        run("btrfs", "subvolume", "snapshot", "-r", self.covers, self.shows)
 
     def remove(self) -> None:
         """Removes it."""
         if os.path.lexists(self.shows):
-            _run("btrfs", "subvolume", "delete", self.shows)
+            run("btrfs", "subvolume", "delete", self.shows)
 
 
 class Zfs:
@@ -85,12 +71,12 @@ class Zfs:
     def take(self) -> None:
         """Takes it."""
         self.remove()
-        _run("zfs", "snapshot", self._name)
+        run("zfs", "snapshot", self._name)
 
     def remove(self) -> None:
         """Removes it."""
         if _is_known("zfs", "list", "-H", "-t", "snapshot", self._name):
-            _run("zfs", "destroy", self._name)
+            run("zfs", "destroy", self._name)
 
 
 class Lvm:
@@ -101,7 +87,7 @@ class Lvm:
         self.shows = os.fsencode(folder / name / os.fsencode(mount.source).hex()[-40:])
         self._kind = mount.kind
         self._source = mount.source
-        told = _run("lvs", "--noheadings", "-o", "vg_name,lv_name,pool_lv", mount.source).split()
+        told = run("lvs", "--noheadings", "-o", "vg_name,lv_name,pool_lv", mount.source).split()
         self._group, self._volume = told[0], told[1]
         self.is_cheap = self._is_thin = len(told) > 2
         self._name = f"{name}-{self._volume}"
@@ -113,13 +99,13 @@ class Lvm:
         room = () if self._is_thin else ("--extents", f"{_LEAST_ROOM}%ORIGIN")
         # A thin one is left inactive by itself: -kn lets it be mounted.
         active = ("--setactivationskip", "n") if self._is_thin else ()
-        _run("lvcreate", "--snapshot", "--name", self._name, *room, *active, origin)
+        run("lvcreate", "--snapshot", "--name", self._name, *room, *active, origin)
         # xfs refuses to be there twice under one identifier.
         options = "ro,nodev,nosuid,noexec" + (",nouuid" if self._kind == "xfs" else "")
         device = f"/dev/{self._group}/{self._name}"
         try:
             os.makedirs(self.shows, mode=0o700, exist_ok=True)
-            _run("mount", "-t", self._kind, "-o", options, device, self.shows)
+            run("mount", "-t", self._kind, "-o", options, device, self.shows)
         except (NotTaken, OSError) as error:
             with suppress(NotTaken):
                 self.remove()
@@ -128,12 +114,12 @@ class Lvm:
     def remove(self) -> None:
         """Unmounts and removes it."""
         if any(mount.place == self.shows for mount in list_mounts()):
-            _run("umount", self.shows)
+            run("umount", self.shows)
         with suppress(OSError):
             os.rmdir(self.shows)
             os.rmdir(os.path.dirname(self.shows))
         if _is_known("lvs", f"{self._group}/{self._name}"):
-            _run("lvremove", "--force", f"{self._group}/{self._name}")
+            run("lvremove", "--force", f"{self._group}/{self._name}")
 
 
 def subvolume_of(path: bytes) -> bytes:
@@ -156,6 +142,8 @@ def snapshot_of(path: bytes, mount: Mount, name: str, folder: Path) -> Snapshot:
         return Btrfs(path, name)
     if mount.kind == "zfs":
         return Zfs(mount, name)
+    if mount.kind == VOLUME:
+        return Shadow(mount, name, folder)
     if mount.source.startswith(b"/dev/"):
         try:
             return Lvm(mount, name, folder)
@@ -166,34 +154,9 @@ def snapshot_of(path: bytes, mount: Mount, name: str, folder: Path) -> Snapshot:
 
 def _is_known(*argv: str) -> bool:
     try:
-        _run(*argv)
+        run(*argv)
     except NotPossible:
         raise
     except NotTaken:
         return False
     return True
-
-
-def _run(program: str, *arguments: str | bytes) -> str:
-    """What a program of the system writes; raises NotTaken where it fails."""
-    argv = [program, *(os.fsdecode(argument) for argument in arguments)]
-    try:
-        process = processes.start(argv, {"LC_ALL": "C.UTF-8"})
-    except ProgramMissing as error:
-        raise NotPossible(f"{program}: {error.words}") from error
-    assert process.stdout is not None
-    assert process.stderr is not None
-    said = LastLines(process.stderr)
-    written = LastLines(process.stdout)
-    try:
-        status = process.wait(PROGRAM_SECONDS)
-    except subprocess.TimeoutExpired as error:
-        processes.end(process)
-        raise NotTaken(f"{program} took longer than {PROGRAM_SECONDS} s") from error
-    except BaseException:
-        processes.end(process)
-        raise
-    if status != 0:
-        last = said.lines()[-1:] or [f"{program} ended with status {status}"]
-        raise NotTaken(last[0])
-    return "\n".join(written.lines())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posixpath
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,7 @@ def lies_in(path: bytes, folder: bytes) -> bool:
 
 def relative(path: bytes, folder: bytes) -> bytes:
     """The rest of a path below a folder, without a slash at either end."""
-    return os.path.relpath(path, folder) if path != folder else b""
+    return posixpath.relpath(path, folder) if path != folder else b""
 
 
 def _plain(text: bytes) -> bytes:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.config import Plan
-from agent.snapshots.kinds import FOLDER, NotPossible, NotTaken, Snapshot, snapshot_of, subvolume_of
+from agent.platforms import SYSTEM
+from agent.snapshots.kinds import FOLDER, Snapshot, snapshot_of, subvolume_of
 from agent.snapshots.mounts import Mount, lies_in, list_mounts, mount_of, relative
+from agent.snapshots.programs import NotPossible, NotTaken
+from agent.snapshots.shadows import real_path, volume_of
 from agent.telling.failures import AgentError
 from agent.walking.views import Views
 from libs.shared.reasons import Reason
@@ -68,8 +72,8 @@ class _Session:
         places: dict[bytes, bytes] = {}
         for folder in self._plan.folders:
             logical = os.fsencode(folder).strip(b"/")
-            real = os.path.realpath(b"/" + logical)
-            places[logical] = self._seen(real, mount_of(real, mounts))
+            real = real_path(logical)
+            places[logical] = self._seen(real, _mount(real, mounts))
             if self._plan.one_file_system:
                 continue
             for mount in mounts:
@@ -89,21 +93,21 @@ class _Session:
         """Where folders of snapshots may lie, in the plan's own words."""
         for snapshot in self._taken.values():
             if snapshot is not None and os.path.lexists(os.path.join(snapshot.covers, FOLDER)):
-                real = os.path.realpath(place)
+                real = real_path(place.lstrip(b"/"))
                 if lies_in(snapshot.covers, real):
-                    yield os.path.normpath(os.path.join(place, relative(snapshot.covers, real)))
+                    yield posixpath.normpath(posixpath.join(place, relative(snapshot.covers, real)))
 
     def _enter(self, path: bytes) -> bytes:
         """A subvolume inside another, met on the way."""
-        real = os.path.realpath(b"/" + path)
-        return self._seen(real, mount_of(real, list_mounts()))
+        real = real_path(path)
+        return self._seen(real, _mount(real, list_mounts()))
 
     def _seen(self, real: bytes, mount: Mount | None) -> bytes:
         """From where a folder is read, without the leading slash."""
         snapshot = self._snapshot(real, mount)
         if snapshot is None:
             return real.lstrip(b"/")
-        return os.path.join(snapshot.shows, relative(real, snapshot.covers)).strip(b"/")
+        return posixpath.join(snapshot.shows, relative(real, snapshot.covers)).strip(b"/")
 
     def _snapshot(self, real: bytes, mount: Mount | None) -> Snapshot | None:
         place = real
@@ -139,3 +143,7 @@ class _Session:
             except NotTaken as error:
                 place = os.fsdecode(snapshot.covers)
                 self._warn(Reason("snapshot-not-removed", place, detail=error.words))
+
+
+def _mount(real: bytes, mounts: list[Mount]) -> Mount | None:
+    return volume_of(real) if SYSTEM == "windows" else mount_of(real, mounts)

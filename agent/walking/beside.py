@@ -25,8 +25,8 @@ OnLost = Callable[[bytes, Reason], None]
 class Beside:
     """Looks at what a run finds new or changed; one for a run.
 
-    excluded: patterns of attributes that are not copied; ACLs always are, as a mode means nothing
-    without them. on_lost: told of a path whose attributes could not be had, or not all of them.
+    excluded: patterns of attributes that are not copied; what says who may do what always is.
+    on_lost: told of a path whose attributes could not be had, or not all of them.
     """
 
     def __init__(self, excluded: Sequence[str], on_lost: OnLost) -> None:
@@ -67,6 +67,9 @@ class Beside:
             self._on_lost(path, reason)
         else:
             kept = {name: value for name, value in found.items() if self._is_wanted(name)}
+            for name in [name for name in kept if len(name) > attributes.MAX_NAME_BYTES]:
+                self._on_lost(path, Reason("attributes-too-long", os.fsdecode(name)))
+                del kept[name]
         if abs(row[4]) == MAX_TIME_NS:
             kept[attributes.TIME] = attributes.write_time(_exact_time(listing, path, row))
         written = attributes.write(kept)
@@ -78,7 +81,7 @@ class Beside:
         return hold(content, shared, written)
 
     def _is_wanted(self, name: bytes) -> bool:
-        return name in extended.ACLS or not any(one.match(name) for one in self._excluded)
+        return name in extended.RIGHTS or not any(one.match(name) for one in self._excluded)
 
 
 def _exact_time(listing: Listing, path: bytes, row: Row) -> int:

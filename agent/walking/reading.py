@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from agent.platforms import extended, folders
+from agent.platforms import SYSTEM, extended, folders
 from agent.walking import holes
 from agent.walking.tree import Row, row_of
 from libs.shared.entries import MAX_BATCH_BYTES
@@ -104,11 +104,12 @@ class FileReader:
                     return ReadFile(
                         settled(row, read_ns), digest, False, status, _attributes(descriptor)
                     )
-            return self._read_carefully(descriptor, row[0])
+            return self._read_carefully(descriptor, row)
         finally:
             os.close(descriptor)
 
-    def _read_carefully(self, descriptor: int, name: bytes) -> ReadFile:
+    def _read_carefully(self, descriptor: int, listed: Row) -> ReadFile:
+        name = listed[0]
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             raise FileGone
@@ -121,6 +122,9 @@ class FileReader:
             after = os.fstat(descriptor)
             if row[3:5] == row_of(name, after)[3:5]:
                 if held == row[3]:
+                    if SYSTEM == "windows":
+                        # An open file tells no ctime there.
+                        row = (*row[:5], listed[5], *row[6:])
                     return ReadFile(
                         settled(row, read_ns), ids, False, after, _attributes(descriptor)
                     )

@@ -19,8 +19,14 @@ TIME = b"time"
 """The attribute of a time that `mtime_ns` can't hold: seconds since 1970, nine decimals."""
 ACL_ACCESS, ACL_DEFAULT = b"system.posix_acl_access", b"system.posix_acl_default"
 """POSIX ACLs, as Linux gives them."""
+WINDOWS_SECURITY = b"windows.security"
+"""Owner, group and DACL of Windows: a self-relative SECURITY_DESCRIPTOR ([MS-DTYP] 2.4.6)."""
+WINDOWS_STREAM = b"windows.stream."
+"""Before the name of an alternate stream, whose content is the value."""
+OF_WINDOWS = (WINDOWS_SECURITY, WINDOWS_STREAM)
+MAX_NAME_BYTES = 255 * 3
+"""The longest name of an attribute."""
 
-_MAX_NAME_BYTES = 255 * 3
 # From the beginning of year 1 to the end of year 30828, the last that Windows knows.
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 910_692_730_085
 _TIME = re.compile(rb"(-?[0-9]{1,13})\.([0-9]{9})")
@@ -33,6 +39,13 @@ _ACL_VERSION = 2
 _ACL_TAGS = {1: "user", 2: "user", 4: "group", 8: "group", 0x10: "mask", 0x20: "other"}
 _ACL_NAMED = frozenset({2, 8})
 _ACL_GROUP = 4
+
+# [MS-DTYP] 2.4.6, 2.4.2 and 2.4.5: a descriptor's head, a SID's, an ACL's.
+_DESCRIPTOR = struct.Struct("<BBHIIII")
+_SELF_RELATIVE, _HAS_DACL = 0x8000, 0x0004
+_SID_HEAD_BYTES, _SUB_AUTHORITY_BYTES, _MOST_SUB_AUTHORITIES = 8, 4, 15
+_DACL_HEAD = struct.Struct("<BBHHH")
+_ACE_HEAD = struct.Struct("<BBH")
 
 _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(list[tuple[bytes, bytes]])
@@ -66,12 +79,14 @@ def find_fault(written: bytes) -> str | None:
 
 
 def _fault_of(name: bytes, value: bytes) -> str | None:
-    if not 1 <= len(name) <= _MAX_NAME_BYTES or b"\0" in name:
-        return f"an attribute has a name of 1 to {_MAX_NAME_BYTES} bytes without NUL"
+    if not 1 <= len(name) <= MAX_NAME_BYTES or b"\0" in name:
+        return f"an attribute has a name of 1 to {MAX_NAME_BYTES} bytes without NUL"
     if name == TIME and read_time(value) is None:
         return "its time is none between the years 1 and 30828"
     if name in (ACL_ACCESS, ACL_DEFAULT) and read_acl(value) is None:
         return "its ACL can't be read"
+    if name == WINDOWS_SECURITY and not is_descriptor(value):
+        return "its security descriptor can't be read"
     return None
 
 
@@ -98,9 +113,54 @@ def time_of(mtime_ns: int, written: bytes) -> int:
     return mtime_ns
 
 
-def has_more_than_time(written: bytes) -> bool:
-    """Whether there is more than a time that the wire could not hold."""
-    return bool(written) and read(written).keys() != {TIME}
+def has_of_windows(written: bytes) -> bool:
+    """Whether there is what Windows alone can be given."""
+    return bool(written) and any(name.startswith(OF_WINDOWS) for name in read(written))
+
+
+def has_of_others(written: bytes) -> bool:
+    """Whether there is more than a time, and than what Windows alone can be given."""
+    return bool(written) and any(
+        name != TIME and not name.startswith(OF_WINDOWS) for name in read(written)
+    )
+
+
+def is_descriptor(value: bytes) -> bool:
+    """Is it a self-relative security descriptor, of which no part lies outside of it?"""
+    if len(value) < _DESCRIPTOR.size:
+        return False
+    revision, _, control, owner, group, _, dacl = _DESCRIPTOR.unpack_from(value)
+    return (
+        revision == 1
+        and bool(control & _SELF_RELATIVE)
+        and all(not at or _is_sid(value, at) for at in (owner, group))
+        and (not control & _HAS_DACL or not dacl or _is_dacl(value, dacl))
+    )
+
+
+def _is_sid(value: bytes, at: int) -> bool:
+    if not _DESCRIPTOR.size <= at <= len(value) - _SID_HEAD_BYTES or value[at] != 1:
+        return False
+    count = int(value[at + 1])
+    end = at + _SID_HEAD_BYTES + count * _SUB_AUTHORITY_BYTES
+    return count <= _MOST_SUB_AUTHORITIES and end <= len(value)
+
+
+def _is_dacl(value: bytes, at: int) -> bool:
+    if not _DESCRIPTOR.size <= at <= len(value) - _DACL_HEAD.size:
+        return False
+    _, _, size, count, _ = _DACL_HEAD.unpack_from(value, at)
+    end, at = at + size, at + _DACL_HEAD.size
+    if end > len(value):
+        return False
+    for _ in range(count):
+        if at + _ACE_HEAD.size > end:
+            return False
+        _, _, length = _ACE_HEAD.unpack_from(value, at)
+        if length < _ACE_HEAD.size:
+            return False
+        at += length
+    return bool(at <= end)
 
 
 def mode_of(mode: int, written: bytes) -> int:

@@ -15,7 +15,7 @@ from agent.config.settings import Snapshot
 from agent.exclusions import Rules
 from agent.platforms import folders
 from agent.snapshots import kinds, mounts, taking
-from agent.snapshots.kinds import NotTaken
+from agent.snapshots.programs import NotTaken
 from agent.telling.failures import AgentError
 from agent.walking.tree import FILE, Tree
 from libs.shared.reasons import Reason

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from libs.shared import packs, restores
+from libs.shared import attributes, packs, restores
 from libs.shared.entries import FolderDelta
 from libs.shared.filenames import on_windows
 from libs.shared.restores import PlacedChunk
@@ -32,6 +32,7 @@ from tests.portal import builder
 from tests.portal.conftest import PASSWORD
 from tests.portal.test_files import BIG, NAMES
 from tests.portal.test_pages import browser, sign_in
+from tests.world.files import OF_WINDOWS
 
 DEEP = b"/".join([b"d" * 250] * 16)  # 4,015 bytes
 
@@ -58,11 +59,18 @@ def TREE() -> dict[bytes, builder.File]:  # noqa: N802 - a constant that is fill
         b"top/cut\xff" + b"\xfe" * 240: builder.text(b"long and bad"),
         b"_coffre-names.txt": builder.text(b"of the client"),
         b"C:/x": builder.text(b"windows"),
+        b"top/of windows": builder.File([b"x"], attributes=attributes.write(OF_WINDOWS)),
     }
     for number in range(300):
         tree[b"top/many/%03d" % number] = builder.text(chance.randbytes(chance.randrange(1, 3000)))
     tree[b"top/many/again"] = tree[b"top/many/007"]
     return tree
+
+
+LEFT_OUT = "Owners, access lists and alternate streams of Windows were left out of: 1."
+LEFT_OUT_FRENCH = (
+    "Les propriétaires, listes d'accès et flux alternatifs de Windows ont été omis pour : 1."
+)
 
 
 async def test_the_tar_restores_everything(portal: Any, client: Any, tmp_path: Path) -> None:
@@ -87,6 +95,7 @@ async def test_the_tar_restores_everything(portal: Any, client: Any, tmp_path: P
     pairs = [line.split(b"\t") for line in lines if b"\t" in line]
     changed = {name: unquote_to_bytes(path) for name, path in pairs}
     (to / names.NAMES_LIST).unlink()
+    assert lines[-4:-1] == [LEFT_OUT.encode(), LEFT_OUT_FRENCH.encode(), b"top/of%20windows"]
     found = set()
     # The deep path is longer than a system call takes: walk by folder descriptors.
     for folder, folders, files, at in os.fwalk(bytes(to)):
@@ -143,6 +152,7 @@ async def test_python_reads_the_tar_too(portal: Any, client: Any) -> None:
         assert members[b"top/empty"].uid == 3_000_000_000
         assert members[b"top/names/bad\xff\xfe.bin"].size == len(b"content of bad\xff\xfe.bin")
         assert members[b"top"].isdir()
+        assert not any("windows" in key for key in members[b"top/of windows"].pax_headers)
         assert b"top/" + DEEP + b"/" + b"e" * 60 in members
 
 
@@ -161,7 +171,9 @@ async def test_the_zip_holds_everything_under_safe_names(portal: Any, client: An
         assert "\\" not in name
         assert all(len(part.encode()) <= 255 for part in name.split("/"))
     lines = archive.read(names.NAMES_LIST).decode().partition("\r\n\r\n")[2].splitlines()
-    changed = {safe: unquote_to_bytes(raw) for safe, raw in (line.split("\t") for line in lines)}
+    assert lines[-3:] == [LEFT_OUT, LEFT_OUT_FRENCH, "top/of%20windows"]
+    pairs = [line.split("\t") for line in lines if "\t" in line]
+    changed = {safe: unquote_to_bytes(raw) for safe, raw in pairs}
     expected = TREE()
     seen = set()
     for info in archive.infolist():

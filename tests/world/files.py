@@ -6,10 +6,23 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from libs.shared import packs
+from libs.shared import attributes, packs
 from libs.shared.entries import Entry, FolderDelta
 
 MTIME_NS = 1_700_000_000_123_456_789
+
+
+OF_WINDOWS = {
+    # Owner, group, and a DACL of three, as Windows' functions told it.
+    attributes.WINDOWS_SECURITY: bytes.fromhex(
+        "010004801400000030000000000000004c0000000105000000000005150000000000000000000000"
+        "00000000e8030000010500000000000515000000000000000000000000000000010200000200540003"
+        "00000000001400ff011f0001010000000000051200000000002400ff011f0001050000000000051500"
+        "0000000000000000000000000000e803000000001400a9001200010100000000000100000000"
+    ),
+    attributes.WINDOWS_STREAM + b"Zone.Identifier": b"[ZoneTransfer]\r\nZoneId=3\r\n",
+}
+"""What a file of Windows has beside its mode."""
 
 
 @dataclass

@@ -29,6 +29,10 @@ UNHELD = {
         "Extended attributes and ACLs, which a zip can't hold, were left out of",
         "Les attributs étendus et ACL, qu'un zip ne peut pas contenir, ont été omis pour",
     ),
+    "windows": (
+        "Owners, access lists and alternate streams of Windows were left out of",
+        "Les propriétaires, listes d'accès et flux alternatifs de Windows ont été omis pour",
+    ),
 }
 """What an archive may be unable to hold, in both languages."""
 

@@ -52,6 +52,8 @@ class Tar:
         name = self._shown.show(path, entry.kind)
         if name != _text(path):
             self._changed.note(name, path)
+        if attributes.has_of_windows(entry.attributes):
+            self._changed.note_unheld("windows", path)
         mtime_ns = attributes.time_of(entry.mtime_ns, entry.attributes)
         header = tarfile.TarInfo(name)
         header.type = _TYPES[entry.kind]
@@ -82,7 +84,8 @@ class Tar:
         return bytes(-size % _BLOCK)
 
     def finish(self) -> Iterator[bytes]:
-        """The list of changed names, if any, and the end."""
+        """The list of changed names and of what is left out, if any, and the end."""
+        self._changed.end()
         if size := self._changed.size:
             header = tarfile.TarInfo(names.NAMES_LIST)
             header.size = size
@@ -117,7 +120,7 @@ def _extended(mtime_ns: int, written: bytes) -> bytes:
     for name, value in attributes.read(written).items():
         if name in _ACLS:
             records += _record(b"%s=%s\n" % (_ACLS[name], attributes.acl_text(value).encode()))
-        elif name != attributes.TIME:
+        elif name != attributes.TIME and not name.startswith(attributes.OF_WINDOWS):
             # As GNU tar writes such names: the first sign of equality ends one.
             keyword = name.replace(b"%", b"%25").replace(b"=", b"%3D")
             records += _record(b"SCHILY.xattr.%s=%s\n" % (keyword, value))

@@ -54,8 +54,10 @@ class Zip:
             return b""
         if entry.kind == "f" and entry.target:
             self._changed.note_unheld("names", path)
-        if attributes.has_more_than_time(entry.attributes):
+        if attributes.has_of_others(entry.attributes):
             self._changed.note_unheld("attributes", path)
+        if attributes.has_of_windows(entry.attributes):
+            self._changed.note_unheld("windows", path)
         name = self._shown.show(path, entry.kind)
         if name.encode() != path:
             self._changed.note(name, path)
