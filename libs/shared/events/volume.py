@@ -105,7 +105,7 @@ class OverageOpened(OverageTold):
 
 @event("overage.reminded.v1")
 class OverageReminded(OverageTold):
-    """A case is still open on a day on which its client is reminded; `day` of the 30."""
+    """A case is still open on a day on which its client is reminded; `day` of the 30, or of 60."""
 
     day: int
 
