@@ -186,10 +186,10 @@ async def test_who_is_not_known_has_no_row(counter: Counter) -> None:
 async def test_each_day_is_told_once_when_it_is_over_and_again_on_request(
     counter: Counter, calendar: Calendar
 ) -> None:
-    first = calendar.day(0).date()
+    first = calendar.day(0.01).date()
     await counter.handle(counter.contract(1, 1000))
     for day in range(40):
-        calendar.day(day)
+        calendar.day(day + 0.01)
         await counter.holds(365 + 10 * day)
         await counter.tell_days()
     told = await counter.events("volume.counted")
@@ -199,11 +199,11 @@ async def test_each_day_is_told_once_when_it_is_over_and_again_on_request(
     assert newest["contracted_bytes"] == 1000
     assert newest["ceiling_bytes"] is None
     # 735 of 1,000 by the last finished day, and 10 more each day.
-    assert date.fromisoformat(newest["reached_on"]) > calendar.day(39).date()
+    assert date.fromisoformat(newest["reached_on"]) > calendar.day(39.01).date()
     await counter.tell_days()
     assert len(await counter.events("volume.counted")) == 39
     # A late event changes no day that is over; one without any is told as the day before.
-    calendar.day(42)
+    calendar.day(42.01)
     await counter.fill_days()
     await counter.tell_days()
     later = (await counter.events("volume.counted"))[39:]
