@@ -27,6 +27,7 @@ from libs.shared.events import (
     RunStarted,
     VersionsExpired,
     VolumeChanged,
+    VolumeCounted,
 )
 from libs.shared.inbox import Handlers
 from services.portal import actions, store
@@ -52,6 +53,10 @@ async def on_run_finished(conn: Connection, event: RunFinished) -> None:
 
 async def on_volume_changed(conn: Connection, event: VolumeChanged) -> None:
     await store.runs.received.put_volume(conn, event)
+
+
+async def on_volume_counted(conn: Connection, event: VolumeCounted) -> None:
+    await store.volume_days.put(conn, event)
 
 
 async def on_allowance_changed(conn: Connection, event: AllowanceChanged) -> None:
@@ -130,6 +135,7 @@ HANDLERS: Handlers = {
     RunStarted: on_run_started,
     RunFinished: on_run_finished,
     VolumeChanged: on_volume_changed,
+    VolumeCounted: on_volume_counted,
     AllowanceChanged: on_allowance_changed,
     OverageOpened: on_overage_told,
     OverageReminded: on_overage_told,
