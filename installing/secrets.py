@@ -1,7 +1,7 @@
 """Everything secret of an installation, made once: a folder for each who may know it.
 
 `SERVICE/` has what that service reads, `admin/` what preparing servers needs, `servers/` what
-the servers of a small installation are started with, `public/` what everybody may know.
+the servers of a small installation are started with, `watching/` Grafana's, `public/` what everybody may know.
 What is there already is kept, so that the same again changes nothing.
 """
 
@@ -35,7 +35,7 @@ class Places:
 def make(folder: Path, places: Places) -> None:
     """Makes what is missing in the folder, each file for its owner alone."""
     known = folder / "admin"
-    for name in ("admin", "servers", "public/senders", *database.SERVICES):
+    for name in ("admin", "servers", "watching", "public/senders", *database.SERVICES):
         (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
     postgresql = _keep(folder / "servers" / "postgresql-password", _password)
     rabbitmq = _keep(folder / "servers" / "rabbitmq-password", _password)
@@ -57,6 +57,7 @@ def make(folder: Path, places: Places) -> None:
     pem = Notary(bytes.fromhex(certificates)).public_pem.decode()
     _put(folder / "public" / CERTIFICATE, pem, 0o644)
     _keep(folder / "portal" / "operator-password", _readable)
+    _keep(folder / "watching" / "grafana-password", _readable)
     _keep(folder / "portal" / "operator-token", _password)
     _write_identities(folder)
 
