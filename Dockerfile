@@ -60,6 +60,7 @@ COPY --from=building-services /opt/coffre /opt/coffre
 ENV PATH=/opt/coffre/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     COFFRE_LISTEN=0.0.0.0:8000 COFFRE_MONITOR_LISTEN=0.0.0.0:8100
+RUN install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/coffre
 WORKDIR /
 USER 10001:10001
 EXPOSE 8000 8100

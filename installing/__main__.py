@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 
 from installing import secrets, servers
+from libs.shared import logs
 from libs.shared.secret_files import SecretFileInvalid
 
 
 def main() -> int:
     """Runs one command; 0 done, 1 failed with a sentence, 2 wrong usage."""
     told = _parser().parse_args()
+    logs.configure("installing", "json")
     try:
         if told.command == "secrets":
             return _make_secrets(told)

@@ -26,6 +26,7 @@ base localhost/debian-postgresql postgresql ca-certificates
 base localhost/debian-rabbitmq rabbitmq-server ca-certificates
 base localhost/debian-caddy caddy ca-certificates wget
 base localhost/debian-prometheus prometheus prometheus-alertmanager ca-certificates
+base localhost/debian-mailbox python3-aiosmtpd
 mkdir -p "$scratch/weed" && cp "$weed" "$scratch/weed/weed"
 from docker.io/library/postgres:17-bookworm postgresql
 from docker.io/library/rabbitmq:4.1-management rabbitmq
@@ -33,3 +34,4 @@ from docker.io/library/caddy:2.10 caddy
 from docker.io/prom/prometheus:v3.5.0 prometheus
 from docker.io/prom/alertmanager:v0.28.1 alertmanager
 from docker.io/chrislusf/seaweedfs:4.05 seaweedfs "$scratch/weed"
+from docker.io/axllent/mailpit:v1.27 mailbox
