@@ -136,6 +136,7 @@ def project(folder: Path, scratch: Path) -> Iterator[Project]:
     ports = {name: str(free.choose(name, usual)) for name, usual in PORTS.items()}
     shutil.copy(ROOT / "docker-compose.yml", folder)
     shutil.copytree(ROOT / "deploy", folder / "deploy", ignore=shutil.ignore_patterns("secrets"))
+    shutil.copy(ROOT / "deploy/compose/demonstration.env", folder / ".env")
     (folder / "deploy/compose/secrets").mkdir()
     image = {"COFFRE_IMAGE": "docker.io/coffre/coffre:tested"}
     opened = Project(f"coffre{os.getpid()}", folder, environment(scratch) | ports | image)
@@ -144,12 +145,12 @@ def project(folder: Path, scratch: Path) -> Iterator[Project]:
         opened.compose("up", "--no-build", "-d", *SERVERS)
         opened.wait_healthy(*SERVERS)
         opened.compose("run", "--rm", "--no-deps", "prepare")
-        up = ("--profile", "demonstration", "up", "--no-build", "--no-deps", "-d")
+        up = ("up", "--no-build", "--no-deps", "-d")
         opened.compose(*up, *SERVICES, *NO_GRAFANA)
         opened.wait_healthy(*SERVICES)
         yield opened
     finally:
-        opened.compose("--profile", "demonstration", "down", "--volumes", "--timeout", "5")
+        opened.compose("down", "--volumes", "--timeout", "5")
         free.close()
 
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 FOLDERS = {"/run/secrets": "{service}", "/run/public": "public"}
-VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
 
 
 def settings_of(service: str) -> type[Settings]:
@@ -135,10 +135,12 @@ def test_images_hold_what_is_locked_and_no_tools_of_ours() -> None:
     assert not re.search(r"^(pytest|aiosmtpd|seaweedfs)", server, re.MULTILINE)
 
 
-def test_the_example_names_only_variables_of_the_file() -> None:
+@pytest.mark.parametrize("name", ["example", "demonstration"])
+def test_the_examples_name_only_variables_of_the_file(name: str) -> None:
     text = (ROOT / "docker-compose.yml").read_text()
-    known = {name for name, _default in VARIABLE.findall(text)}
-    example = (ROOT / "deploy/compose/example.env").read_text()
+    known = {name for name, _default in VARIABLE.findall(text)} | {"COMPOSE_PROFILES"}
+    example = (ROOT / f"deploy/compose/{name}.env").read_text()
     named = set(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE))
     assert named
     assert named <= known
+    assert set(re.findall(r"\$\{(\w+):\?", text)) <= named

@@ -32,7 +32,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 
 def test_a_newcomer_sees_a_copy_its_report_and_gets_it_back(running: Project) -> None:
-    demonstration = ("--profile", "demonstration", "run", "--rm", "--no-deps", "demonstration")
+    demonstration = ("run", "--rm", "--no-deps", "demonstration")
     said = running.compose(*demonstration)
     assert re.search(r"Copied \d+ files: succeeded", said), said
     assert "Coffre runs." in said
