@@ -6,6 +6,7 @@ A kind has one template, which names parts: `parts.title(…)`, `parts.say(…)`
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -137,8 +138,7 @@ def _break(found: re.Match[str]) -> str:
 def _render(form: str, subject: str, content: Content, house: House) -> str:
     templates, tongue = _FORMS[form], content.tongue
     shared = {"_": tongue.say, "count": tongue.count, "tongue": tongue, "subject": subject}
-    parts = templates.get_template("parts.jinja").make_module(shared)
-    shared["parts"] = parts
+    shared["parts"] = _load_parts(form, tongue.locale, tongue.timezone)
     said = templates.get_template(f"{content.template}.jinja").render({**shared, **content.facts})
     return templates.get_template("frame.jinja").render(
         shared,
@@ -149,6 +149,13 @@ def _render(form: str, subject: str, content: Content, house: House) -> str:
         links=content.links,
         foot=_tell_foot(tongue, house, to_hotline=content.to_hotline),
     )
+
+
+@functools.lru_cache(maxsize=100)
+def _load_parts(form: str, locale: Locale, timezone: str) -> object:
+    """The parts of a form, which speak that tongue."""
+    tongue = speak(locale, timezone)
+    return _FORMS[form].get_template("parts.jinja").make_module({"_": tongue.say, "tongue": tongue})
 
 
 def _tell_help(tongue: Tongue, house: House) -> list[str]:
