@@ -18,7 +18,7 @@ from libs.shared.events import (
 )
 from libs.shared.reasons import Reason
 from services.reporting import rules
-from services.reporting.mail.letters.report import RunFacts
+from services.reporting.mail.letters.figures import RunFacts
 from services.reporting.rules.incidents import Incident
 from services.reporting.rules.mails import Mail
 from services.reporting.rules.missed import Expectation
