@@ -51,7 +51,7 @@ class Content:
 
     to_hotline: its reader is who is called, so it names nobody to call. ticket: lines that ticket
     systems read, first in the text. links: what stands in the foot: label and address.
-    in_short: what is said line by line if the template fails.
+    in_short: what is said line by line if the template fails; without it, each text of the facts.
     """
 
     tongue: Tongue
@@ -178,9 +178,15 @@ def say_plainly(subject: str, content: Content, house: House) -> Rendered:
     paragraphs = [
         "\n".join(f"{name}: {value}" for name, value in content.ticket),
         subject,
-        "\n".join(content.in_short),
+        "\n".join(content.in_short or _list_texts(content.facts)),
         tongue.say(_PLAINLY),
         "" if content.to_hotline else "\n".join(_tell_help(tongue, house)),
         _tell_foot(tongue, house, to_hotline=content.to_hotline),
     ]
     return Rendered("\n\n".join(each for each in paragraphs if each) + "\n", "")
+
+
+def _list_texts(facts: Mapping[str, object]) -> list[str]:
+    """Whatever stands in a letter's facts as text, foreign or not, and where it leads to."""
+    texts = [fact for fact in facts.values() if isinstance(fact, str) and fact]
+    return [fact if fact.startswith("https://") else inert(fact) for fact in texts]
