@@ -1,8 +1,8 @@
 """Everything secret of an installation, made once: a folder for each who may know it.
 
-`SERVICE/` has what that service reads, `admin/` what preparing servers needs, `servers/` what
-the servers of a small installation are started with, `watching/` Grafana's, `public/` what everybody may know.
-What is there already is kept, so that the same again changes nothing.
+`SERVICE/` has what that service reads, `admin/` what preparing servers needs, `servers/` what the
+servers of a small installation are started with, `watching/` Grafana's, `public/` what everybody
+may know. What is there already is kept, so that the same again changes nothing.
 """
 
 from __future__ import annotations
