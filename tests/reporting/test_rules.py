@@ -223,7 +223,9 @@ def test_message_ids_differ_by_kind_subject_and_person_only() -> None:
     tenant, subject = UUID(int=5), UUID(int=7)
 
     def make(a_tenant: UUID, kind: str, a_subject: UUID, person: str) -> str:
-        return rules.mails.make_message_id(a_tenant, kind, a_subject, person, "p.example")
+        return rules.mails.make_message_id(
+            bytes(32), a_tenant, kind, a_subject, person, "p.example"
+        )
 
     made = make(tenant, "report", subject, "A@x.example")
     assert made == make(tenant, "report", subject, "a@X.example")

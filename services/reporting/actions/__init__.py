@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.reporting.actions import (
+    bounces,
     clients,
     damage,
     destructions,
@@ -17,10 +18,12 @@ from services.reporting.actions import (
     recipients,
     resources,
     runs,
+    sending,
     subscriptions,
 )
 
 __all__ = [
+    "bounces",
     "clients",
     "damage",
     "destructions",
@@ -35,5 +38,6 @@ __all__ = [
     "recipients",
     "resources",
     "runs",
+    "sending",
     "subscriptions",
 ]

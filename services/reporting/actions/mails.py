@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from email.utils import parseaddr
 from typing import TypeVar
 from uuid import UUID, uuid4
 
@@ -107,7 +109,9 @@ def _compose(
 
     def name(kind_name: str, about: UUID) -> str:
         domain = compose.sender_domain(resources.sender)
-        return rules.mails.make_message_id(tenant_id, kind_name, about, addressee.email, domain)
+        return rules.mails.make_message_id(
+            resources.mail_key, tenant_id, kind_name, about, addressee.email, domain
+        )
 
     message_id = name(kind.name, subject_id)
     body = b""
@@ -164,7 +168,7 @@ async def _enqueue(conn: Connection, resources: Resources, mail: Mail) -> None:
         state = "withheld" if caused.is_enough else state
     is_new = await store.mails.add(conn, mail.tenant_id, mail, state=state, now=now)
     if is_new and state == "undeliverable":
-        await _give_up(conn, resources, mail, "")
+        await give_up(conn, resources, mail, "")
 
 
 def _seal(resources: Resources, mail: Mail) -> Mail:
@@ -180,8 +184,43 @@ def open_body(resources: Resources, mail: Mail) -> bytes:
     return keys.open_text(resources.mail_key, mail.body.decode(), _sealed_for(mail)).encode()
 
 
+def sign(resources: Resources, body: bytes) -> bytes:
+    """The text as it goes out now: what waits is signed by the key of the day that it goes."""
+    return resources.signer.sign(body) if resources.signer else body
+
+
+def find_envelope_sender(resources: Resources, mail: Mail) -> str:
+    """Where a bounce of this mail goes."""
+    if not resources.bounces_address:
+        return parseaddr(resources.sender)[1]
+    return rules.bounces.make_envelope_sender(
+        resources.bounces_address, resources.mail_key, mail.tenant_id, mail.mail_id
+    )
+
+
 def _sealed_for(mail: Mail) -> str:
     return f"coffre/mail/v1/{mail.tenant_id}/{mail.mail_id}/{mail.message_id}/{mail.recipient}"
+
+
+async def keep_receipts(conn: Connection, receipts: Sequence[tuple[Mail, str]]) -> None:
+    """Writes down that these mails were accepted, with what the server said, and tells of it."""
+    now = clock.now()
+    kept = await store.mails.mark_sent(conn, receipts, now)
+    events = []
+    for mail, _ in receipts:
+        if mail.mail_id not in kept:
+            continue
+        if accepted := letters.KINDS[mail.kind].accepted:
+            events.append(accepted(mail, now))
+        logs.get().info(
+            "mail.accepted",
+            mail_id=str(mail.mail_id),
+            tenant_id=str(mail.tenant_id),
+            kind=mail.kind,
+            tries=mail.tries,
+        )
+    if events:
+        await outbox.add_all(conn, events)
 
 
 async def keep_verdict(
@@ -194,17 +233,14 @@ async def keep_verdict(
     if due_at is None and timekeeping.find_objections(await timekeeping.read_clocks(conn)):
         due_at = now + rules.mails.LONGEST_PAUSE
     if verdict.outcome == "accepted":
-        if await store.mails.mark_sent(conn, mail, verdict.answer, now):
-            if accepted := letters.KINDS[mail.kind].accepted:
-                await outbox.add(conn, accepted(mail, now))
-            log.info("mail.accepted", tries=mail.tries)
+        await keep_receipts(conn, [(mail, verdict.answer)])
     elif verdict.outcome == "too-large" and not (mail.shortened or mail.secret):
         shorter = await asyncio.to_thread(_shorten, resources, mail)
         await store.mails.mark_shortened(conn, shorter, verdict.answer, now)
         log.warning("mail.shortened", answer=verdict.answer, size_bytes=len(mail.body))
     elif verdict.outcome in {"refused", "too-large"} or due_at is None:
         if await store.mails.mark_undeliverable(conn, mail, verdict.answer):
-            await _give_up(conn, resources, mail, verdict.answer)
+            await give_up(conn, resources, mail, verdict.answer)
             log.warning("mail.undeliverable", answer=verdict.answer, tries=mail.tries)
     else:
         is_uncertain = verdict.outcome == "uncertain"
@@ -219,7 +255,7 @@ def _shorten(resources: Resources, mail: Mail) -> Mail:
     return replace(mail, body=compose.shorten(mail.body, note, _SHORT_CHARACTERS))
 
 
-async def _give_up(conn: Connection, resources: Resources, mail: Mail, answer: str) -> None:
+async def give_up(conn: Connection, resources: Resources, mail: Mail, answer: str) -> None:
     """Publishes that nobody will get a mail, and writes to the hotline."""
     kind = letters.KINDS[mail.kind]
     if kind.refused is not None:

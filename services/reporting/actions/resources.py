@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from services.reporting.mail.dkim import Signer
 from services.reporting.mail.rendering import House
 
 
@@ -14,6 +15,8 @@ class Resources:
 
     house: whom readers call.
     missed_grace: how long a run is waited for; None: by what is usual for its plan.
+    bounces_address: where bounces go, each with a mark of its mail; empty: to the sender's.
+    signer: in whose name mails are signed, if they are.
     """
 
     sender: str
@@ -22,3 +25,5 @@ class Resources:
     mail_key: bytes = field(repr=False)
     missed_grace: timedelta | None = None
     house: House = field(default_factory=House)
+    bounces_address: str = ""
+    signer: Signer | None = None

@@ -109,6 +109,12 @@ def encode(content: Rendered) -> bytes:
     return message.as_bytes()
 
 
+def split_headers(head: bytes) -> list[tuple[str, bytes]]:
+    """The headers above a body: names in small letters, values as they are folded."""
+    pairs = [each.partition(b":") for each in re.split(rb"\r\n(?![ \t])", head)]
+    return [(name.decode("ascii").lower(), value) for name, _, value in pairs]
+
+
 def shorten(body: bytes, note: str, longest: int) -> bytes:
     """A message with the beginning of its text alone, `longest` characters, and a note below."""
     message = cast("EmailMessage", email.message_from_bytes(body, policy=_POLICY))

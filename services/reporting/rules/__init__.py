@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from services.reporting.rules import (
     allowances,
+    bounces,
     clients,
     incidents,
     mails,
     missed,
     offers,
+    pacing,
     plans,
     runs,
     usual,
@@ -16,11 +18,13 @@ from services.reporting.rules import (
 
 __all__ = [
     "allowances",
+    "bounces",
     "clients",
     "incidents",
     "mails",
     "missed",
     "offers",
+    "pacing",
     "plans",
     "runs",
     "usual",

@@ -11,6 +11,7 @@ from services.reporting.store import (
     offers,
     overages,
     plans,
+    proofs,
     runs,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "offers",
     "overages",
     "plans",
+    "proofs",
     "runs",
 ]
