@@ -34,6 +34,11 @@ async def forget_farewells(sender: Sender) -> None:
     await actions.destructions.forget_farewells(sender.pool)
 
 
+async def tell_late(sender: Sender) -> None:
+    """Tells the hotline each day of mails that no server takes."""
+    await actions.mails.tell_late(sender.pool, sender.resources)
+
+
 async def take_bounces(sender: Sender) -> int:
     """Reads what mail servers sent back."""
     if sender.mailbox is None:
@@ -59,6 +64,7 @@ JOBS: Jobs[Sender] = [
         wake=store.mails.QUEUE_CHANNEL,
     ),
     Job("take_bounces", timedelta(minutes=1), take_bounces, leader=True),
+    Job("tell_late", timedelta(minutes=10), tell_late, leader=True),
     Job("write_digests", timedelta(minutes=1), write_digests, leader=True),
     Job("write_morning", timedelta(minutes=1), write_morning, leader=True),
     Job("tell_missed", timedelta(minutes=1), tell_missed, leader=True),

@@ -17,7 +17,8 @@ async def test_a_mail_server_is_greeted_with_the_name_that_is_set(name: str) -> 
     async with FaultySMTP() as smtp:
         server = MailServer("127.0.0.1", smtp.port, "none", greeting=name)
         async with server.connect() as line:
-            assert (await line.deliver("jeanne@martin.example", b"Subject: x\r\n")).outcome
+            verdict = await line.deliver("c@p.example", "jeanne@martin.example", b"\r\nx\r\n")
+    assert verdict.outcome == "accepted"
     assert set(smtp.greetings) == {name or socket.gethostname()}
 
 

@@ -16,7 +16,8 @@ import pytest
 
 from libs.shared import clock, database, timekeeping
 from libs.shared.events import RunFinished
-from services.reporting import actions, commands, rules
+from services.reporting import actions, rules
+from services.reporting.commands.incidents import pause
 from services.reporting.rules.missed import Hearing
 from tests.reporting.conftest import Client, Desk
 from tests.reporting.test_incidents import incidents, text_of, told
@@ -363,7 +364,7 @@ async def test_an_operator_pauses_a_plan(
     await calendar.reach(paris("2026-11-23 03:15"))
     until = paris("2026-12-24 00:00")
     with as_operator(desk):
-        await commands.pause(
+        await pause(
             SimpleNamespace(  # type: ignore[arg-type]
                 plan=known.plan_id, until=until, by="Paul", reason="retired"
             )

@@ -11,13 +11,14 @@ from uuid import UUID, uuid4
 
 from prometheus_client import Counter
 
-from libs.shared import clock, keys, logs, outbox, signed_links, timekeeping
-from libs.shared.database import Connection
-from libs.shared.words.tongue import N_
+from libs.shared import clock, database, keys, logs, outbox, signed_links, timekeeping
+from libs.shared.database import Connection, Pool
+from libs.shared.words.tongue import DEFAULT_TIMEZONE, N_
 from services.reporting import rules, store
 from services.reporting.actions.resources import Resources
 from services.reporting.mail import compose, letters, rendering
 from services.reporting.mail.letters import Kind, Letter
+from services.reporting.mail.letters.delayed import DelayedFacts
 from services.reporting.mail.letters.undeliverable import RefusedFacts
 from services.reporting.mail.rendering import House, Rendered, speak
 from services.reporting.mail.smtp import Verdict
@@ -266,3 +267,32 @@ async def give_up(conn: Connection, resources: Resources, mail: Mail, answer: st
     client = tenant.name if tenant else str(mail.tenant_id)
     facts = RefusedFacts(mail, answer, client, resources.hotline)
     await write(conn, resources, mail.tenant_id, letters.undeliverable.KIND, facts)
+
+
+async def tell_late(pool: Pool, resources: Resources) -> None:
+    """Tells the hotline once a day of a client's mails that no server has taken for a day."""
+    now = clock.now()
+    before = now - rules.mails.LATE_AFTER
+    silent = [kind.name for kind in letters.KINDS.values() if not kind.tells_hotline]
+    async with database.acquire(pool) as conn:
+        clients = await store.mails.list_late_clients(conn, before, silent)
+    for tenant_id in clients:
+        subject = letters.delayed.name(tenant_id, now.date())
+        async with database.transaction(pool) as conn:
+            await store.clients.lock(conn, tenant_id)
+            if await store.mails.is_known(conn, tenant_id, letters.delayed.KIND.name, subject):
+                continue
+            late = await store.mails.list_late(conn, tenant_id, before, silent)
+            tenant = await store.clients.find(conn, tenant_id)
+            facts = DelayedFacts(
+                tenant_id,
+                tenant.name if tenant else str(tenant_id),
+                tenant.timezone if tenant else DEFAULT_TIMEZONE,
+                now.date(),
+                late,
+                resources.portal_url,
+                resources.hotline,
+            )
+            if late:
+                await write(conn, resources, tenant_id, letters.delayed.KIND, facts)
+                logs.get().warning("mails.late", tenant_id=str(tenant_id), mails=len(late))

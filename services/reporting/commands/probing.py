@@ -22,14 +22,14 @@ TEXT = Rendered(
     " works.</p>\n",
 )
 
-Say = Callable[[str], object]
+Tell = Callable[[str], object]
 
 
 class _StepError(Exception):
     """A step that ends the test."""
 
 
-async def probe(server: MailServer, resources: Resources, recipient: str, say: Say) -> int:
+async def probe(server: MailServer, resources: Resources, recipient: str, tell: Tell) -> int:
     """Tells each step; returns 0 where the mail was accepted, 1 where a step failed.
 
     The password is said to the mail server alone.
@@ -43,12 +43,12 @@ async def probe(server: MailServer, resources: Resources, recipient: str, say: S
         start_tls=False,
     )
     try:
-        await _greet(client, server, say)
-        await _encrypt(client, server, say)
-        await _sign_in(client, server, say)
-        await _send(client, resources, recipient, say)
+        await _greet(client, server, tell)
+        await _encrypt(client, server, tell)
+        await _sign_in(client, server, tell)
+        await _send(client, resources, recipient, tell)
     except _StepError as failed:
-        say(str(failed))
+        tell(str(failed))
         return 1
     finally:
         client.close()
@@ -56,7 +56,7 @@ async def probe(server: MailServer, resources: Resources, recipient: str, say: S
 
 
 async def _step(
-    say: Say, what: str, doing: Awaitable[aiosmtplib.SMTPResponse]
+    tell: Tell, what: str, doing: Awaitable[aiosmtplib.SMTPResponse]
 ) -> aiosmtplib.SMTPResponse:
     try:
         answer = await doing
@@ -65,7 +65,7 @@ async def _step(
         raise _StepError(f"{what}: refused: {text}") from None
     except (aiosmtplib.SMTPException, OSError, ValueError) as trouble:
         raise _StepError(f"{what}: failed: {plain(_explain(trouble))[:500]}") from None
-    say(f"{what}: {plain(f'{answer.code} {answer.message}')[:500]}")
+    tell(f"{what}: {plain(f'{answer.code} {answer.message}')[:500]}")
     return answer
 
 
@@ -79,52 +79,52 @@ def _explain(trouble: BaseException) -> str:
     return f"{type(trouble).__name__}: {trouble}"
 
 
-async def _greet(client: aiosmtplib.SMTP, server: MailServer, say: Say) -> None:
+async def _greet(client: aiosmtplib.SMTP, server: MailServer, tell: Tell) -> None:
     how = ", encrypted from the first byte" if server.begins_encrypted else ""
-    await _step(say, f"Connect to {server.host}:{server.port}{how}, greeting", client.connect())
+    await _step(tell, f"Connect to {server.host}:{server.port}{how}, greeting", client.connect())
     if server.begins_encrypted:
-        _tell_certificate(client, say)
-    await _hello(client, server, say)
+        _tell_certificate(client, tell)
+    await _hello(client, server, tell)
 
 
-async def _hello(client: aiosmtplib.SMTP, server: MailServer, say: Say) -> None:
-    await _step(say, f"EHLO {server.own_name}", client.ehlo())
+async def _hello(client: aiosmtplib.SMTP, server: MailServer, tell: Tell) -> None:
+    await _step(tell, f"EHLO {server.own_name}", client.ehlo())
     offers = ", ".join(sorted(name.upper() for name in client.esmtp_extensions))
-    say(f"  it offers: {plain(offers) or 'nothing'}")
+    tell(f"  it offers: {plain(offers) or 'nothing'}")
 
 
-async def _encrypt(client: aiosmtplib.SMTP, server: MailServer, say: Say) -> None:
+async def _encrypt(client: aiosmtplib.SMTP, server: MailServer, tell: Tell) -> None:
     offered = client.supports_extension("starttls")
     if server.begins_encrypted:
         return
     if server.starts_tls is False or (server.starts_tls is None and not offered):
         why = "COFFRE_SMTP_SECURITY=none" if server.security == "none" else "not offered"
-        say(f"STARTTLS: not used ({why}); what follows goes openly")
+        tell(f"STARTTLS: not used ({why}); what follows goes openly")
         return
     if not offered:
         raise _StepError(f"STARTTLS: not offered. {NO_ENCRYPTION}")
-    await _step(say, "STARTTLS", client.starttls())
-    _tell_certificate(client, say)
-    await _hello(client, server, say)
+    await _step(tell, "STARTTLS", client.starttls())
+    _tell_certificate(client, tell)
+    await _hello(client, server, tell)
 
 
-def _tell_certificate(client: aiosmtplib.SMTP, say: Say) -> None:
+def _tell_certificate(client: aiosmtplib.SMTP, tell: Tell) -> None:
     found = client.get_transport_info("peercert") or {}
     names = ", ".join(name for _, name in found.get("subjectAltName", ()))
     cipher = client.get_transport_info("cipher")
     protocol = cipher[1] if cipher else "TLS"
-    say(f"  {protocol}; certificate valid for {plain(names)}, until {found.get('notAfter', '?')}")
+    tell(f"  {protocol}; certificate valid for {plain(names)}, until {found.get('notAfter', '?')}")
 
 
-async def _sign_in(client: aiosmtplib.SMTP, server: MailServer, say: Say) -> None:
+async def _sign_in(client: aiosmtplib.SMTP, server: MailServer, tell: Tell) -> None:
     if server.username is None:
-        say("AUTH: not used (COFFRE_SMTP_USERNAME isn't set)")
+        tell("AUTH: not used (COFFRE_SMTP_USERNAME isn't set)")
         return
     signing_in = client.login(server.username, server.password or "")
-    await _step(say, f"AUTH as {plain(server.username)}, password ****", signing_in)
+    await _step(tell, f"AUTH as {plain(server.username)}, password ****", signing_in)
 
 
-async def _send(client: aiosmtplib.SMTP, resources: Resources, recipient: str, say: Say) -> None:
+async def _send(client: aiosmtplib.SMTP, resources: Resources, recipient: str, tell: Tell) -> None:
     sender = resources.bounces_address or parseaddr(resources.sender)[1]
     now = clock.now()
     message = compose.compose(
@@ -138,8 +138,8 @@ async def _send(client: aiosmtplib.SMTP, resources: Resources, recipient: str, s
     )
     if resources.signer is not None:
         message = resources.signer.sign(message)
-        say(f"DKIM: signed, the key is at {resources.signer.record_name}")
-    await _step(say, f"MAIL FROM {sender}", client.mail(sender))
-    await _step(say, f"RCPT TO {recipient}", client.rcpt(recipient))
-    await _step(say, f"DATA, {len(message)} bytes", client.data(message))
-    say("The mail server has taken it. Whether it arrives, it says by a bounce if at all.")
+        tell(f"DKIM: signed, the key is at {resources.signer.record_name}")
+    await _step(tell, f"MAIL FROM {sender}", client.mail(sender))
+    await _step(tell, f"RCPT TO {recipient}", client.rcpt(recipient))
+    await _step(tell, f"DATA, {len(message)} bytes", client.data(message))
+    tell("The mail server has taken it. Whether it arrives, it says by a bounce if at all.")

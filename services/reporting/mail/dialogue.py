@@ -11,7 +11,6 @@ MOST_REPLY_BYTES = 32_768
 _LAST_LINE = re.compile(rb"(?:\A|\n)(\d{3})(?: [^\n]*)?\r?\n")
 _CONTROLS = re.compile(rb"[\x00-\x1f\x7f]")
 _BEGINNING_DOT = re.compile(rb"(?m)^\.")
-_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 class Broken(Exception):  # noqa: N818 - a state of the world
@@ -49,16 +48,17 @@ class Dialogue(asyncio.Protocol):
         """Whether more can be said; where the server speaks unasked, it says goodbye."""
         return self._broken is None and not self._replies and not self._transport.is_closing()
 
-    def say(self, *commands: bytes) -> None:
+    def send(self, *commands: bytes) -> None:
         """Sends commands, each a line."""
         if any(_CONTROLS.search(command) for command in commands):
             raise ValueError("a command holds a line end or another control character")
         self._write(b"\r\n".join(commands) + b"\r\n")
 
     def send_text(self, body: bytes) -> None:
-        """Sends a mail's text, dots doubled where lines begin with them, and the final dot."""
-        if body.count(b"\n") != body.count(b"\r\n") or body.count(b"\r") != body.count(b"\r\n"):
-            body = _LINE_END.sub(b"\r\n", body)
+        """Sends a mail's text, dots doubled where lines begin with them, and the final dot.
+
+        Its lines end in CRLF, as `compose` makes them.
+        """
         if b"\n." in body or body.startswith(b"."):
             body = _BEGINNING_DOT.sub(b"..", body)
         self._write(body + (b".\r\n" if body.endswith(b"\n") else b"\r\n.\r\n"))
@@ -82,7 +82,7 @@ class Dialogue(asyncio.Protocol):
         """Takes leave, if it can."""
         if self.is_open:
             try:
-                self.say(b"QUIT")
+                self.send(b"QUIT")
                 await self.read(seconds)
             except Broken:
                 pass

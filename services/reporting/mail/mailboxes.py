@@ -137,15 +137,17 @@ class _Selected:
     def __init__(self, client: imaplib.IMAP4, mailbox: str) -> None:
         self._client = client
         _check(client.select(_quote(mailbox)))
+        # imaplib remembers what was offered before signing in, which is less.
+        [offered] = _check(client.capability())
+        self._offers = bytes(offered or b"").decode("ascii", "replace").upper().split()
         prefix, delimiter = self._find_names()
-        self._done = prefix + DONE if not prefix else f"{prefix.rstrip(delimiter)}{delimiter}{DONE}"
+        self._done = f"{prefix.rstrip(delimiter)}{delimiter}{DONE}" if prefix else DONE
         client.create(_quote(self._done))  # NO where it is there already
-        self._moves = "MOVE" in client.capabilities
 
     def _find_names(self) -> tuple[str, str]:
         """Where folders of ours may be made, and what stands between a folder and one in it."""
-        if "NAMESPACE" in self._client.capabilities:
-            _, [told] = self._client.namespace()
+        if "NAMESPACE" in self._offers:
+            [told] = _check(self._client.namespace())
             if found := re.match(rb'\(\("([^"]*)" (?:"(.)"|NIL)\)', told or b""):
                 return found[1].decode("ascii", "replace"), (found[2] or b"/").decode()
         return "", "/"
@@ -166,7 +168,7 @@ class _Selected:
     def put_aside(self, name: str) -> None:
         """Moves it (RFC 6851), or copies and deletes it."""
         with _translated():
-            if self._moves:
+            if "MOVE" in self._offers:
                 _check(self._client.uid("MOVE", name, _quote(self._done)))
                 return
             _check(self._client.uid("COPY", name, _quote(self._done)))

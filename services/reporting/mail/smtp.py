@@ -177,10 +177,10 @@ class Line:
         commands = f"MAIL FROM:<{sender}>".encode(), f"RCPT TO:<{recipient}>".encode(), b"DATA"
         refused: tuple[rules.mails.Stage, Reply] | None = None
         if self._pipelines:
-            self._dialogue.say(*commands)
+            self._dialogue.send(*commands)
         for stage, command in zip(_STAGES, commands, strict=True):
             if not self._pipelines:
-                self._dialogue.say(command)
+                self._dialogue.send(command)
             try:
                 reply = await self._dialogue.read(self._patience.command)
             except Broken:
@@ -207,7 +207,7 @@ class Line:
             if reply.code == 421:
                 self._dialogue.close()
             else:
-                self._dialogue.say(b"RSET")
+                self._dialogue.send(b"RSET")
                 await self._dialogue.read(self._patience.command)
         except Broken:
             self._dialogue.close()

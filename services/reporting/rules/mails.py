@@ -20,6 +20,7 @@ Stage = Literal["sender", "recipient", "text"]
 Judgement = Literal["later", "refused", "too-large"]
 
 REPORT_KEPT_TRYING = timedelta(days=5)  # RFC 5321, 4.5.4.1: give up after four or five days
+LATE_AFTER = timedelta(days=1)  # then the hotline is told, each day
 MORNING_KEPT_TRYING = timedelta(days=1)  # then there is the next one
 LONGEST_PAUSE = timedelta(minutes=15)
 HOTLINE_LOCALE: Locale = "fr"
@@ -64,6 +65,17 @@ class Mail:
     locale: Locale
     by_client: bool = False
     shortened: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A mail that was tried for a day and more; answer: what the server said last."""
+
+    recipient: str
+    subject: str
+    written_at: datetime
+    give_up_at: datetime
+    answer: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from uuid import UUID
 from libs.shared import database
 from libs.shared.database import Connection
 from services.reporting.rules.allowances import Caused
-from services.reporting.rules.mails import Mail, Withheld
+from services.reporting.rules.mails import Late, Mail, Withheld
 
 QUEUE_CHANNEL = "reporting_mail"
 
@@ -198,17 +198,32 @@ async def requeue_unbegun(conn: Connection, sender: UUID, in_hand: Iterable[UUID
     )
 
 
-async def count_due(conn: Connection, now: datetime, limit: int, full: Iterable[str]) -> int:
-    """Counts the mails that are due, up to a limit; full: domains that get none for now."""
+async def count_due(
+    conn: Connection, now: datetime, limit: int, slots: Mapping[str, int], most: int
+) -> int:
+    """Counts the mails that could be sent at once, up to a limit.
+
+    slots: how many of a domain may go at once; any other: `most`.
+    """
     found: int = await conn.fetchval(
         """
-        SELECT count(*) FROM
-            (SELECT FROM mails WHERE state = 'queued' AND due_at <= $1
-               AND lower(substring(recipient FROM '[^@]*$')) <> ALL($3) LIMIT $2) AS due
+        SELECT coalesce(sum(least(waiting, coalesce(free, $5))), 0)
+        FROM (SELECT domain, count(*) AS waiting
+              FROM (SELECT lower(substring(recipient FROM '[^@]*$')) AS domain FROM mails
+                    WHERE state = 'queued' AND due_at <= $1
+                      AND lower(substring(recipient FROM '[^@]*$'))
+                          <> ALL(SELECT domain
+                                 FROM unnest($3::text[], $4::int[]) AS s (domain, free)
+                                 WHERE free <= 0)
+                    LIMIT $2) AS due
+              GROUP BY domain) AS by_domain
+        LEFT JOIN unnest($3::text[], $4::int[]) AS s (domain, free) USING (domain)
         """,
         now,
         limit,
-        list(full),
+        list(slots),
+        list(slots.values()),
+        most,
     )
     return found
 
@@ -391,6 +406,44 @@ async def mark_undeliverable(conn: Connection, mail: Mail, answer: str) -> bool:
         answer,
     )
     return database.changed(status) == 1
+
+
+async def list_late_clients(
+    conn: Connection, before: datetime, silent: Iterable[str]
+) -> list[UUID]:
+    """Returns whose mails written before that moment were tried and are still in the queue.
+
+    silent: kinds of which the hotline isn't told.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT tenant_id FROM mails
+        WHERE state = 'queued' AND tries > 0 AND created_at <= $1 AND kind <> ALL($2)
+        ORDER BY tenant_id
+        """,
+        before,
+        list(silent),
+    )
+    return [row["tenant_id"] for row in rows]
+
+
+async def list_late(
+    conn: Connection, tenant_id: UUID, before: datetime, silent: Iterable[str]
+) -> list[Late]:
+    """Returns these mails of a client, the oldest first."""
+    rows = await conn.fetch(
+        """
+        SELECT recipient, subject, created_at AS written_at, give_up_at, last_answer AS answer
+        FROM mails
+        WHERE tenant_id = $1 AND state = 'queued' AND tries > 0 AND created_at <= $2
+          AND kind <> ALL($3)
+        ORDER BY created_at, recipient
+        """,
+        tenant_id,
+        before,
+        list(silent),
+    )
+    return [Late(**row) for row in rows]
 
 
 async def mark_bounced(conn: Connection, mail: Mail, answer: str, now: datetime) -> bool:

@@ -32,10 +32,6 @@ class Paces:
             del self._paces[domain]
         return {d: pacing.count_slots(p, self.limits, now) for d, p in self._paces.items()}
 
-    def list_full(self) -> list[str]:
-        """The domains that get no mail at this moment."""
-        return [domain for domain, slots in self.count_slots().items() if slots <= 0]
-
     def begin(self, mail: Mail) -> None:
         """A mail goes out."""
         now, domain = time.monotonic(), mails.domain_of(mail.recipient)

@@ -121,9 +121,11 @@ class Sender:
         """As many more connections as there are mails due, up to the limit in all."""
         await self._give_back_others()
         most = self._limits.connections
-        full = self._paces.list_full()
+        slots = self._paces.count_slots()
         async with database.acquire(self.pool) as conn:
-            due = await store.mails.count_due(conn, clock.now(), most, full)
+            due = await store.mails.count_due(
+                conn, clock.now(), most, slots, self._limits.domain_connections
+            )
         if due:
             self._due.set()
         if time.monotonic() < self._rest_until:
