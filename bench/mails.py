@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
 import logging
 import multiprocessing
@@ -89,15 +90,19 @@ class SinkProcess:
         self._process.wait(10)
 
 
+@functools.cache
+def _content() -> bytes:
+    return compose.encode(Rendered(LINE * 40, f"<p>{LINE}</p>\n" * 60))
+
+
 def _message(number: int) -> bytes:
     """A report as long as ours are."""
-    content = Rendered(LINE * 40, f"<p>{LINE}</p>\n" * 60)
     return compose.compose(
         RESOURCES.sender,
         _recipient(number),
         "Jeanne Martin",
         "REUSSIE - sauvegarde « documents », Boulangerie Martin",
-        compose.encode(content),
+        _content(),
         message_id=f"<report.{number}.{uuid4().hex}@provider.example>",
         written_at=datetime(2026, 11, 29, tzinfo=UTC),
     )
@@ -105,6 +110,9 @@ def _message(number: int) -> bytes:
 
 def _recipient(number: int) -> str:
     return f"jeanne@client-{number % CLIENTS}.example"
+
+
+_LEFT = "SELECT EXISTS (SELECT FROM mails WHERE state <> 'sent')"
 
 
 def _quiet() -> None:
@@ -119,7 +127,7 @@ def measure_raw(port: int, count: int) -> float:
         messages = iter([(number, _message(number)) for number in range(count)])
 
         async def work() -> None:
-            async with aiosmtplib.SMTP("127.0.0.1", port, start_tls=False) as client:
+            async with aiosmtplib.SMTP(hostname="127.0.0.1", port=port, start_tls=False) as client:
                 for number, message in messages:
                     await client.sendmail("coffre@provider.example", [_recipient(number)], message)
 
@@ -142,9 +150,7 @@ def measure_queue(dsn: str, port: int, count: int) -> tuple[float, float]:
             begun, used = time.perf_counter(), time.process_time()
             async with database.leading(dsn, "reporting", sender.lock):
                 sending = asyncio.create_task(sender.send())
-                while await pool.fetchval(
-                    "SELECT EXISTS (SELECT FROM mails WHERE state <> 'sent')"
-                ):
+                while not sending.done() and await pool.fetchval(_LEFT):
                     await asyncio.sleep(0.05)
                 seconds = time.perf_counter() - begun
                 share = (time.process_time() - used) / seconds

@@ -8,7 +8,6 @@ from typing import Literal
 from prometheus_client import Counter
 
 from libs.shared import clock, database, logs
-from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection, Pool
 from services.reporting import rules, store
 from services.reporting.actions import mails
@@ -54,7 +53,6 @@ async def _take(pool: Pool, resources: Resources, session: Session, name: str) -
     if notice is not None:
         async with database.transaction(pool) as conn:
             outcome = await _judge(conn, resources, notice)
-    crashpoint("reporting.bounce_kept")
     await asyncio.to_thread(session.put_aside, name)
     BOUNCES.labels(outcome).inc()
     logs.get().info("bounce.read", outcome=outcome, message=name)

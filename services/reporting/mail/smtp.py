@@ -148,7 +148,6 @@ class Line:
 
     async def deliver(self, sender: str, recipient: str, body: bytes) -> Verdict:
         """Hands one mail over for one person; sender: of the envelope, where bounces go."""
-        crashpoint("reporting.before_data")
         try:
             refused = await self._open(sender, recipient)
         except (Broken, ValueError) as trouble:

@@ -43,7 +43,7 @@ class Notice:
     @property
     def answer(self) -> str:
         """Both in one line, as replies of servers are kept."""
-        return plain(f"{self.status} {self.said}".strip())[:500]
+        return plain(f"{self.status or '5.0.0'} {self.said}".strip())[:500]
 
 
 def make_envelope_sender(address: str, mail_key: bytes, tenant_id: UUID, mail_id: UUID) -> str:

@@ -207,7 +207,7 @@ async def count_due(
     """
     found: int = await conn.fetchval(
         """
-        SELECT coalesce(sum(least(waiting, coalesce(free, $5))), 0)
+        SELECT coalesce(sum(least(waiting, coalesce(free, $5))), 0)::int
         FROM (SELECT domain, count(*) AS waiting
               FROM (SELECT lower(substring(recipient FROM '[^@]*$')) AS domain FROM mails
                     WHERE state = 'queued' AND due_at <= $1

@@ -133,7 +133,8 @@ class Hatch:
             else:
                 self._is_doubtful = False
                 break
-        crashpoint("reporting.claimed")
+        if claimed:
+            crashpoint("reporting.claimed")
         for mail, verdict in done:
             self._paces.end(self._in_hand.pop(mail.mail_id), verdict)
         return claimed
