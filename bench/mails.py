@@ -212,7 +212,10 @@ def _run(work: Callable[[], Any]) -> None:
 async def measure_runs(
     dsns: dict[str, str], amqp_url: str, one: int, many: int
 ) -> dict[str, float]:
-    """From the commit that ends a run to the mail server's word: alone, and many in a while."""
+    """From the commit that ends a run to the mail server's word: alone, and many in a while.
+
+    What acts: a relay of ingest, the broker, reporting's inbox and workers, its sender.
+    """
     sink = SinkProcess()
     spawn = multiprocessing.get_context("spawn").Process
     processes = [
@@ -261,6 +264,7 @@ async def measure_runs(
     return {
         "p50_seconds": round(statistics.median(seconds), 3),
         "p99_seconds": round(sorted(seconds)[int(len(seconds) * 0.99) - 1], 3),
+        "many": many,
         "many_in_seconds": round(ended - begun, 1),
         "many_last_seconds": round(behind, 2),
         "many_longest_in_queue_seconds": round(longest.total_seconds(), 2),

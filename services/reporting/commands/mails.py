@@ -51,7 +51,7 @@ async def run(arguments: Namespace) -> int:
                 conn, arguments.to, arguments.tenant, arguments.state, arguments.most
             )
         else:
-            found = await store.proofs.find(conn, arguments.mail)
+            found = await store.proofs.find(conn, *_read_name(arguments.mail))
     if arguments.what == "list":
         for proof in found:
             print(json.dumps(_facts(proof)) if arguments.json else _line(proof))
@@ -73,6 +73,14 @@ async def _test(settings: Settings, address: str) -> int:
         return 2
     resources: Resources = wiring.make_resources(settings)
     return await probing.probe(wiring.make_server(settings), resources, recipient, print)
+
+
+def _read_name(name: str) -> tuple[UUID | None, str]:
+    """A mail's id, or its Message-ID, with or without its brackets."""
+    try:
+        return UUID(name), ""
+    except ValueError:
+        return None, f"<{name.strip('<>')}>"
 
 
 def _print_text(proof: Proof) -> int:

@@ -435,8 +435,8 @@ async def list_late(
         """
         SELECT recipient, subject, created_at AS written_at, give_up_at, last_answer AS answer
         FROM mails
-        WHERE tenant_id = $1 AND state = 'queued' AND tries > 0 AND created_at <= $2
-          AND kind <> ALL($3)
+        WHERE tenant_id = $1 AND state IN ('queued', 'sending') AND tries > 0
+          AND created_at <= $2 AND kind <> ALL($3)
         ORDER BY created_at, recipient
         """,
         tenant_id,

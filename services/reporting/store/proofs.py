@@ -30,14 +30,15 @@ async def search(
     return [Proof(**row) for row in rows]
 
 
-async def find(conn: Connection, name: str) -> list[Proof]:
-    """Returns the mail of that id or Message-ID, if there is one."""
+async def find(conn: Connection, mail_id: UUID | None, message_id: str) -> list[Proof]:
+    """Returns the mail of that id, or of that Message-ID, if there is one."""
     rows = await conn.fetch(
         """
         SELECT mail_id, tenant_id, kind, recipient, subject, message_id, state, created_at, due_at,
                sent_at, bounced_at, receipt, last_answer, tries, possible_duplicates, secret, body
-        FROM mails WHERE mail_id::text = lower($1) OR message_id IN ($1, '<' || $1 || '>')
+        FROM mails WHERE mail_id = $1 OR message_id = $2
         """,
-        name,
+        mail_id,
+        message_id,
     )
     return [Proof(**row) for row in rows]
