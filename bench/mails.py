@@ -38,13 +38,12 @@ from libs.shared import bus, clock, database, inbox, outbox
 from libs.shared.events import PlanDeclared, Recipient, RunFinished, TenantChanged
 from libs.shared.runtime.jobs import Runner
 from libs.shared.signatures import Senders, Signer
-from services.reporting import consumers, jobs, store
+from services.reporting import consumers, jobs
 from services.reporting.actions.resources import Resources
 from services.reporting.actions.sending import Sender
 from services.reporting.mail import compose
 from services.reporting.mail.rendering import Rendered
 from services.reporting.mail.smtp import MailServer
-from services.reporting.rules.mails import Mail
 from services.reporting.rules.pacing import Limits
 
 SEED = bytes(32)
@@ -165,24 +164,25 @@ async def _fill(pool: database.Pool, count: int) -> None:
     """Mails of many clients, all due."""
     now = clock.now()
     async with database.transaction(pool) as conn:
-        for number in range(count):
-            tenant_id = UUID(int=number % CLIENTS + 1)
-            mail = Mail(
-                mail_id=uuid4(),
-                tenant_id=tenant_id,
-                kind="document",
-                subject_id=uuid4(),
-                plan_id=None,
-                recipient=_recipient(number),
-                message_id=f"<{number}.{uuid4().hex}@provider.example>",
-                subject="REUSSIE",
-                body=_message(number),
-                secret=False,
-                give_up_at=now + timedelta(days=5),
-                tries=0,
-                locale="fr",
-            )
-            await store.mails.add(conn, tenant_id, mail, state="queued", now=now)
+        await conn.executemany(
+            """
+            INSERT INTO mails (mail_id, tenant_id, kind, subject_id, recipient, message_id, subject,
+                               body, state, created_at, due_at, give_up_at)
+            VALUES ($1, $2, 'document', $1, $3, $7, 'REUSSIE', $4, 'queued', $5, $5, $6)
+            """,
+            [
+                (
+                    uuid4(),
+                    UUID(int=number % CLIENTS + 1),
+                    _recipient(number),
+                    _message(number),
+                    now,
+                    now + timedelta(days=5),
+                    f"<{uuid4().hex}@provider.example>",
+                )
+                for number in range(count)
+            ],
+        )
 
 
 async def _relay(dsn: str, amqp_url: str) -> None:
