@@ -23,6 +23,7 @@ RSA_BITS = 2048  # what DNS carries without trouble, and every verifier takes (R
 _SIGNED = (
     "from",
     "to",
+    "reply-to",
     "subject",
     "date",
     "message-id",

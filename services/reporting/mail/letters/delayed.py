@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from services.reporting import rules
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_client
-from services.reporting.mail.rendering import render, speak, title
+from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.mails import Addressee, Late
 
 
@@ -39,10 +39,10 @@ def write(facts: DelayedFacts, addressee: Addressee, shown: int) -> Letter:
     """Who waits for what since when, what the server says, and when it is given up."""
     tongue = speak(addressee.locale, facts.timezone)
     subject = tongue.say("[Hotline] Mails are not accepted: {client}", client=title(facts.client))
-    content = render(
+    content = lay_out(
         tongue,
         "delayed",
-        subject=subject,
+        to_hotline=True,
         client=facts.client,
         late=[
             (one, tongue.moment(one.written_at), tongue.moment(one.give_up_at))
