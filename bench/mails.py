@@ -371,6 +371,7 @@ def _measure_rates(dsn: str, mails: int, rounds: int) -> dict[str, Any]:
                         ours.append(pool.apply(measure_queue, (dsn, sink.port, mails)))
                     else:
                         raw.append(pool.apply(measure_raw, (sink.port, mails)))
+            print(f"alone {raw[-1]:.0f}/s, from the queue {ours[-1][0]:.0f}/s", file=sys.stderr)
     finally:
         sink.close()
     rates = [rate for rate, _ in ours]

@@ -147,6 +147,8 @@ class FaultySMTP:
                 said = base64.b64decode(line.split()[-1]).split(b"\0")[-1]
                 is_right = said.decode() == self.password
                 writer.write(b"235 welcome\r\n" if is_right else b"535 5.7.8 wrong\r\n")
+            elif verb == b"MAIL" and sender:
+                writer.write(b"503 5.5.1 nested MAIL command\r\n")
             elif verb == b"MAIL":
                 sender = line.decode().partition("<")[2].partition(">")[0]
                 writer.write(b"250 fine\r\n")
@@ -161,12 +163,16 @@ class FaultySMTP:
                 writer.write(_PERSON.get(fault, b"250 welcome\r\n"))
                 if fault in {"shut-down", "slow-down"}:
                     return
+            elif verb == b"RSET":
+                sender = ""
+                writer.write(b"250 fine\r\n")
             elif verb == b"DATA":
                 if fault in _PERSON:
                     writer.write(b"503 5.5.1 for whom?\r\n")
                     continue
                 if not await self._take_text(reader, writer, sender, recipient, fault):
                     return
+                sender = ""
             else:
                 writer.write(b"250 fine\r\n")
             await writer.drain()
