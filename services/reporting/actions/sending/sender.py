@@ -63,7 +63,6 @@ class Sender:
         self._failures = 0
         self._rest_until = 0.0
         self._stopping = False
-        self._lingering = 0
         self._due = asyncio.Event()
         self._missing: set[UUID] = set()
         self._called_at = 0.0
@@ -132,7 +131,8 @@ class Sender:
             return set()
         # A server that did not answer is asked by one line only.
         most = 1 if self._failures else most
-        wanted = min(due - self._lingering, most - open_lines)
+        idle = open_lines - len(self._hatch.in_hand)  # they connect, or linger
+        wanted = min(due - idle, most - open_lines)
         return {asyncio.create_task(self._work()) for _ in range(wanted)}
 
     async def _work(self) -> None:
@@ -153,14 +153,11 @@ class Sender:
             self._due.clear()
             if mail := await self._hatch.swap(None, more=True):
                 return mail
-            self._lingering += 1
             try:
                 async with asyncio.timeout(LINGER_SECONDS):
                     await self._due.wait()
             except TimeoutError:
                 return None
-            finally:
-                self._lingering -= 1
         return None
 
     async def _send(self, line: Line, first: Mail) -> None:
