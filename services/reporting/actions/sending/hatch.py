@@ -53,11 +53,12 @@ class Hatch:
         self._turn: UUID | None = None  # the client whose mail went last
         self._is_doubtful = False  # whether a claim may have been committed that nobody heard of
         self._in_hand: dict[UUID, Mail] = {}
+        self._unkept: set[UUID] = set()  # brought back, and not written down yet
 
     @property
     def in_hand(self) -> list[UUID]:
         """What connections got and brought no verdict on, or none that was written down."""
-        return list(self._in_hand)
+        return [*self._in_hand, *self._unkept]
 
     async def swap(self, done: Done | None, *, more: bool) -> Mail | None:
         """Takes a verdict, and gives the next mail if one is wanted and due.
@@ -81,6 +82,7 @@ class Hatch:
         for mail in self._in_hand.values():
             self._paces.end(mail, None)
         self._in_hand.clear()
+        self._unkept.clear()
 
     async def _serve(self) -> None:
         try:
@@ -112,6 +114,9 @@ class Hatch:
     async def _exchange(self, visits: list[_Visit]) -> list[Mail]:
         """One transaction for all of them; again and again while PostgreSQL is away."""
         done = [visit.done for visit in visits if visit.done is not None]
+        for mail, verdict in done:  # first, so that their domains have room for what is claimed
+            self._paces.end(self._in_hand.pop(mail.mail_id), verdict)
+            self._unkept.add(mail.mail_id)
         wanted = sum(visit.more for visit in visits)
         for attempt in range(1, KEEPING_TRIES + 1):
             try:
@@ -135,8 +140,7 @@ class Hatch:
                 break
         if claimed:
             crashpoint("reporting.claimed")
-        for mail, verdict in done:
-            self._paces.end(self._in_hand.pop(mail.mail_id), verdict)
+        self._unkept -= {mail.mail_id for mail, _ in done}
         return claimed
 
     async def _keep(self, conn: Connection, done: list[Done]) -> None:
