@@ -28,7 +28,7 @@ LURE = "Votre facture http://evil.example/pay?x=1 www.evil.example evil.com a@ev
 def declare(client: Client, plan_id: UUID, strangers: Sequence[str], version: int = 1) -> Any:
     """What the portal says of a declaration: its own rule, on a client that decided nothing."""
     [jeanne] = client.tenant().administrators
-    audience = recipients.judge(plan_id, strangers, [jeanne], [], "fr")
+    audience = recipients.judge(plan_id, strangers, [jeanne], [], "fr", {})
     unknown = [one.email for one in audience.entries if one.state == "unknown"]
     return RecipientsChanged(
         tenant_id=client.tenant_id,

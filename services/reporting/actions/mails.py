@@ -28,6 +28,7 @@ _FAILED = Counter(
 )
 
 _SHORT_CHARACTERS = 8_000
+_CHOICE = N_("Which reports you get, and how often")
 _SHORTENED = N_(
     "This mail was shortened, as the mail server of your address refused it for its size: all of "
     "it is in the portal, {link}"
@@ -75,11 +76,20 @@ async def write(
 def _write(house: House, kind: Kind[F], facts: F, addressee: Addressee) -> Written:
     """What all of one language read, or one person, as long as a mail may be; takes a while."""
     for shown in rules.mails.SHOWN:
-        letter = kind.write(facts, addressee, shown)
+        letter = _add_choice(kind.write(facts, addressee, shown), addressee)
         content = compose.encode(_lay_out(house, kind.name, letter))
         if len(content) <= rules.mails.MOST_BYTES - rules.mails.HEAD_BYTES:
             break
     return Written(letter.subject, content, letter.headers)
+
+
+def _add_choice(letter: Letter, addressee: Addressee) -> Letter:
+    """The letter with its reader's own link to which such mails they get, if they have one."""
+    if not addressee.choice_link:
+        return letter
+    content = letter.content
+    link = (content.tongue.say(_CHOICE), addressee.choice_link)
+    return replace(letter, content=replace(content, links=[*content.links, link]))
 
 
 def _lay_out(house: House, kind_name: str, letter: Letter) -> Rendered:
@@ -121,6 +131,7 @@ def _compose(
             message_id=message_id,
             written_at=now,
             stop_link=_link_invitation(resources, tenant_id, addressee),
+            choice_link=addressee.choice_link,
             answers=name(*first) if first else "",
             replies_to=resources.house.email,
             headers=written.headers,

@@ -64,6 +64,7 @@ def compose(
     message_id: str,
     written_at: datetime,
     stop_link: str = "",
+    choice_link: str = "",
     answers: str = "",
     replies_to: str = "",
     headers: Iterable[tuple[str, str]] = (),
@@ -76,6 +77,7 @@ def compose(
     answers: the Message-ID of the mail that it goes on from.
     stop_link: where its reader wants no more of it, also by one click of their mail program.
     replies_to: who reads what is answered, if not its sender. headers: names and values beside.
+    choice_link: where its reader says which such mails they get; that takes more than a click.
     """
     message = EmailMessage(policy=_POLICY)
     sender_name, sender_address = parseaddr(sender)
@@ -93,6 +95,8 @@ def compose(
     if stop_link:
         message["List-Unsubscribe"] = f"<{stop_link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
+    elif choice_link:
+        message["List-Unsubscribe"] = f"<{choice_link}>"  # RFC 2369: a page with a button
     if replies_to:
         message["Reply-To"] = Address(addr_spec=replies_to)
     for header, value in headers:

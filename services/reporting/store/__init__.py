@@ -8,9 +8,11 @@ from services.reporting.store import (
     incidents,
     mails,
     missed,
+    notices,
     offers,
     overages,
     plans,
+    reviews,
     runs,
 )
 
@@ -20,8 +22,10 @@ __all__ = [
     "incidents",
     "mails",
     "missed",
+    "notices",
     "offers",
     "overages",
     "plans",
+    "reviews",
     "runs",
 ]

@@ -11,6 +11,7 @@ from libs.shared.events import (
     DumpResult,
     NotCopied,
     Outcome,
+    Reader,
     ReportSent,
     ReportUndeliverable,
     RunFinished,
@@ -20,7 +21,7 @@ from libs.shared.words.tongue import N_, NBSP, Tongue
 from services.reporting import rules
 from services.reporting.mail.causes import Teller, Told
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.letters.links import link_client, link_plan
+from services.reporting.mail.letters.links import link_choice, link_client, link_plan
 from services.reporting.mail.rendering import Mark, lay_out, speak, title
 from services.reporting.rules.mails import Addressee, Mail
 from services.reporting.rules.runs import Past, Row
@@ -51,6 +52,7 @@ class RunFacts:
 
     history: files and protected bytes of the last good runs. before: the run before. past: the last
     runs before, newest first. row: those of them that failed last. good: the last good run.
+    has_recovered: it went well after others that failed or never came.
     """
 
     run: RunFinished
@@ -59,15 +61,12 @@ class RunFacts:
     audience: rules.plans.Audience
     history: list[tuple[int, int]]
     portal_url: str
+    mail_key: bytes = field(repr=False)
     before: RunFinished | None = None
     past: Sequence[Past] = ()
     row: Row = field(default_factory=Row)
     good: RunFinished | None = None
-
-    @property
-    def has_recovered(self) -> bool:
-        """Whether it went well after others that failed."""
-        return self.run.outcome != "failed" and self.row.failures > 0
+    has_recovered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +83,17 @@ class ForHotline:
 
 def choose(facts: RunFacts) -> Iterable[Addressee]:
     """Whom the portal names, or the administrators; nobody where the machine declined reports."""
-    readers = facts.audience.find_readers(facts.tenant.administrators)
-    return [
-        Addressee(one.email, one.name, one.locale, one.invitation_id)
-        for one in readers
-        if facts.plan.reports
-    ]
+    news = rules.choices.find_news(facts.run.outcome, recovers=facts.has_recovered)
+    readers = rules.choices.find_told(facts.tenant, facts.plan, facts.audience, news)
+    return [address(one, facts.tenant, facts.portal_url, facts.mail_key) for one in readers]
+
+
+def address(
+    reader: Reader, tenant: rules.clients.Tenant, portal_url: str, mail_key: bytes
+) -> Addressee:
+    """A reader of reports, with the link by which they say which they get."""
+    link = link_choice(portal_url, mail_key, tenant.tenant_id, reader.email)
+    return Addressee(reader.email, reader.name, reader.locale, reader.invitation_id, link)
 
 
 def write(
@@ -131,7 +135,7 @@ def write(
         why=why,
         code=run.reason.code if run.reason else "",
         warnings=[teller.explain(warning) for warning in run.warnings[:shown]],
-        more_warnings=_tell_more(tongue, len(run.warnings[shown:])),
+        more_warnings=tell_more(tongue, len(run.warnings[shown:])),
         moments=moments,
         heads=_name_columns(facts, tongue),
         figures=figures,
@@ -139,9 +143,9 @@ def write(
         strip=_draw_strip(facts, tongue),
         strip_told=_count_strip(facts, tongue),
         not_copied=_list_files(files, teller),
-        more_files=_tell_more(tongue, max(run.files_not_copied - len(files), 0)),
+        more_files=tell_more(tongue, max(run.files_not_copied - len(files), 0)),
         dumps=[_tell_dump(dump, teller) for dump in run.dumps[:shown]],
-        more_dumps=_tell_more(tongue, len(run.dumps[shown:])),
+        more_dumps=tell_more(tongue, len(run.dumps[shown:])),
         before=hotline.before if hotline else [],
         people=facts.tenant.administrators[:shown] if hotline else [],
         log=[
@@ -222,7 +226,8 @@ def _list_files(files: Sequence[NotCopied], teller: Teller) -> list[tuple[str, T
     return listed
 
 
-def _tell_more(tongue: Tongue, more: int) -> str:
+def tell_more(tongue: Tongue, more: int) -> str:
+    """How many lines are left out; empty where none are."""
     if not more:
         return ""
     return tongue.count("{n} more: the portal lists it.", "{n} more: the portal lists them.", more)
@@ -400,6 +405,7 @@ KIND: Kind[RunFacts] = Kind(
     subject=lambda facts: facts.run.run_id,
     plan=lambda facts: facts.run.plan_id,
     give_up_at=lambda _facts, now: now + rules.mails.REPORT_KEPT_TRYING,
+    is_personal=True,
     by_client=lambda _facts: True,
     thread=lambda facts: ("report", facts.row.first) if facts.row.first else None,
     accepted=_accepted,
