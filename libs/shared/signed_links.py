@@ -19,6 +19,8 @@ Purpose = Literal["invitation", "overage", "reports"]
 
 The last is about the client itself: its subject is the client's own id."""
 
+LETTERS = 43
+"""How long the last part of a link is."""
 _MAC_BYTES = 16
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
 from itertools import pairwise, product
 from typing import Any, get_args
 from uuid import uuid4
@@ -14,6 +16,8 @@ from libs.shared import signed_links
 from libs.shared.events import Locale, Outcome, Reader, ReportChoice
 from libs.shared.words.tongue import NBSP
 from services.reporting import actions, rules
+from services.reporting.mail import compose
+from services.reporting.mail.rendering import Rendered
 from services.reporting.rules.choices import News
 from services.reporting.rules.clients import Tenant
 from services.reporting.rules.plans import Audience, Plan
@@ -117,6 +121,19 @@ def test_who_was_away_for_weeks_tells_of_all_of_it_and_once() -> None:
 def plain(text: str) -> str:
     """With the blanks that anybody types."""
     return text.replace(NBSP, " ").replace("\u202f", " ")
+
+
+def test_a_readers_own_link_takes_its_place_wherever_lines_break() -> None:
+    place, own = "READER".ljust(43, "0"), "abcDEF-_123" * 3 + "Z123456789"
+    for length in range(90):
+        address = "x" * length + "https://portal.example/reports/"
+        encoded = compose.encode(Rendered(f"{address}{place}\né", f'<a href="{address}{place}">'))
+        filled = compose.fill_in(encoded, place, own)
+        message = message_from_bytes(b"Subject: x\r\n" + filled, policy=default)
+        for kind in ("plain", "html"):
+            part = message.get_body((kind,))
+            assert part is not None
+            assert address + own in part.get_content(), (length, kind)
 
 
 # --- stories -------------------------------------------------------------------------------------

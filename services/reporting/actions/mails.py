@@ -29,6 +29,7 @@ _FAILED = Counter(
 
 _SHORT_CHARACTERS = 8_000
 _CHOICE = N_("Which reports you get, and how often")
+_ANYBODYS = "READER".ljust(signed_links.LETTERS, "0")
 _SHORTENED = N_(
     "This mail was shortened, as the mail server of your address refused it for its size: all of "
     "it is in the portal, {link}"
@@ -84,11 +85,15 @@ def _write(house: House, kind: Kind[F], facts: F, addressee: Addressee) -> Writt
 
 
 def _add_choice(letter: Letter, addressee: Addressee) -> Letter:
-    """The letter with its reader's own link to which such mails they get, if they have one."""
-    if not addressee.choice_link:
+    """The letter with a link to which such mails its reader gets, if they have one.
+
+    In the place of each reader's own stands one of the same length, as many may read the letter.
+    """
+    own = addressee.choice_link
+    if not own:
         return letter
     content = letter.content
-    link = (content.tongue.say(_CHOICE), addressee.choice_link)
+    link = (content.tongue.say(_CHOICE), own[: -len(_ANYBODYS)] + _ANYBODYS)
     return replace(letter, content=replace(content, links=[*content.links, link]))
 
 
@@ -127,7 +132,7 @@ def _compose(
             address,
             addressee.name,
             written.subject,
-            written.content,
+            compose.fill_in(written.content, _ANYBODYS, addressee.choice_link[-len(_ANYBODYS) :]),
             message_id=message_id,
             written_at=now,
             stop_link=_link_invitation(resources, tenant_id, addressee),

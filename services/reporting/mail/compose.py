@@ -113,6 +113,22 @@ def encode(content: Rendered) -> bytes:
     return message.as_bytes()
 
 
+def fill_in(content: bytes, place: str, text: str) -> bytes:
+    """What `encode` made, with other letters, digits, `-` and `_`, as many, in a place; or none.
+
+    Lines stay as they are: a soft break may stand anywhere in it (RFC 2045, 6.7).
+    """
+    if not text:
+        return content
+    pattern = b"((?:=\r\n)?)".join(re.escape(one).encode() for one in place)
+
+    def fill(found: re.Match[bytes]) -> bytes:
+        breaks = (*found.groups(), b"")
+        return b"".join(one.encode() + after for one, after in zip(text, breaks, strict=True))
+
+    return re.sub(pattern, fill, content)
+
+
 def shorten(body: bytes, note: str, longest: int) -> bytes:
     """A message with the beginning of its text alone, `longest` characters, and a note below."""
     message = cast("EmailMessage", email.message_from_bytes(body, policy=_POLICY))

@@ -87,6 +87,5 @@ KIND: Kind[MissedFacts] = Kind(
     subject=lambda facts: uuid5(facts.plan.plan_id, f"missed {facts.missed_at.isoformat()}"),
     plan=lambda facts: facts.plan.plan_id,
     give_up_at=lambda _facts, now: now + rules.mails.REPORT_KEPT_TRYING,
-    is_personal=True,
     by_client=lambda _facts: True,
 )

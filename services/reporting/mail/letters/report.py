@@ -405,7 +405,6 @@ KIND: Kind[RunFacts] = Kind(
     subject=lambda facts: facts.run.run_id,
     plan=lambda facts: facts.run.plan_id,
     give_up_at=lambda _facts, now: now + rules.mails.REPORT_KEPT_TRYING,
-    is_personal=True,
     by_client=lambda _facts: True,
     thread=lambda facts: ("report", facts.row.first) if facts.row.first else None,
     accepted=_accepted,
