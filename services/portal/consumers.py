@@ -12,6 +12,7 @@ from libs.shared.events import (
     DestructionScheduled,
     DestructionStarted,
     EventParked,
+    NoticeDelivered,
     OverageBlocked,
     OverageClosed,
     OverageExtended,
@@ -91,6 +92,10 @@ async def on_report_undeliverable(conn: Connection, event: ReportUndeliverable) 
     )
 
 
+async def on_notice_delivered(conn: Connection, event: NoticeDelivered) -> None:
+    await actions.notices.keep_mail(conn, event)
+
+
 async def on_destruction_scheduled(conn: Connection, event: DestructionScheduled) -> None:
     await store.clients.set_destruction_due(conn, event.tenant_id, event.due_at, event.version)
 
@@ -144,6 +149,7 @@ HANDLERS: Handlers = {
     OverageClosed: on_overage_told,
     ReportSent: on_report_sent,
     ReportUndeliverable: on_report_undeliverable,
+    NoticeDelivered: on_notice_delivered,
     DestructionScheduled: on_destruction_scheduled,
     DestructionProgressed: on_destruction_progressed,
     DestructionAsked: on_destruction_asked,

@@ -13,6 +13,8 @@ from libs.shared.events import (
     DocumentPublished,
     ExpiryHeld,
     MaintenanceNearing,
+    NoticePublished,
+    NoticeWithdrawn,
     OffersChanged,
     OrderConfirmed,
     OverageAnswered,
@@ -60,6 +62,8 @@ def handlers(resources: Resources) -> Handlers:
         SubscriptionMoved: partial(on_subscription_moved, resources),
         MaintenanceNearing: partial(on_maintenance_nearing, resources),
         DocumentPublished: partial(on_document_published, resources),
+        NoticePublished: partial(on_notice_published, resources),
+        NoticeWithdrawn: partial(on_notice_withdrawn, resources),
         DestructionProgressed: partial(on_destruction_progressed, resources),
         DestructionStarted: on_destruction_started,
         DestructionCompleted: partial(on_destruction_completed, resources),
@@ -70,6 +74,7 @@ async def on_tenant_changed(resources: Resources, conn: Connection, event: Tenan
     """Keeps who the client is; what waited for that is reported."""
     await store.clients.lock(conn, event.tenant_id)
     if await store.clients.put(conn, event.tenant_id, event):
+        await actions.reviews.watch(conn, event.tenant_id)
         await actions.runs.report_waiting(conn, resources, event.tenant_id)
 
 
@@ -87,6 +92,7 @@ async def on_recipients_changed(
     """Keeps who gets the plan's reports, and tells the administrators who would like to."""
     await store.clients.lock(conn, event.tenant_id)
     if await store.plans.put_audience(conn, event.tenant_id, event):
+        await actions.reviews.watch(conn, event.tenant_id)
         await actions.recipients.tell_administrators(conn, resources, event)
 
 
@@ -178,6 +184,22 @@ async def on_document_published(
     """Tells the administrators that there is something to accept."""
     await store.clients.lock(conn, event.tenant_id)
     await actions.subscriptions.tell_document(conn, resources, event)
+
+
+async def on_notice_published(
+    resources: Resources, conn: Connection, event: NoticePublished
+) -> None:
+    """Tells the administrators what was announced."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.notices.tell(conn, resources, event)
+
+
+async def on_notice_withdrawn(
+    resources: Resources, conn: Connection, event: NoticeWithdrawn
+) -> None:
+    """Tells the administrators that something doesn't happen."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.notices.withdraw(conn, resources, event)
 
 
 async def on_destruction_progressed(

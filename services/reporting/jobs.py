@@ -24,6 +24,11 @@ async def write_morning(sender: Sender) -> None:
     await actions.incidents.write_morning(sender.pool, sender.resources)
 
 
+async def write_reviews(sender: Sender) -> int:
+    """Writes the mails of days and weeks to who gets no other."""
+    return await actions.reviews.write_reviews(sender.pool, sender.resources)
+
+
 async def tell_missed(sender: Sender) -> int:
     """Tells of runs that never came."""
     return await actions.missed.tell_missed(sender.pool, sender.resources)
@@ -67,6 +72,7 @@ JOBS: Jobs[Sender] = [
     Job("tell_late", timedelta(minutes=10), tell_late, leader=True),
     Job("write_digests", timedelta(minutes=1), write_digests, leader=True),
     Job("write_morning", timedelta(minutes=1), write_morning, leader=True),
+    Job("write_reviews", timedelta(minutes=1), write_reviews, leader=True),
     Job("tell_missed", timedelta(minutes=1), tell_missed, leader=True),
     Job("forget_farewells", timedelta(minutes=1), forget_farewells, leader=True),
     Job("measure_queue", timedelta(seconds=15), measure_queue),

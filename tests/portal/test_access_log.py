@@ -17,11 +17,13 @@ from services.portal.rules.log import acts
 from services.portal.rules.log.acts import ACTS, Act
 from services.portal.rules.log.chain import NOBODY
 from tests.portal.acting import (
+    choices,
     clients,
     copies,
     destruction,
     documents,
     leaving,
+    notices,
     orders,
     overages,
     parked,
@@ -50,11 +52,13 @@ NOTHING_OF_ANYBODY = {
 ACTING: Acting = {
     **copies.ACTING,
     **recipients.ACTING,
+    **choices.ACTING,
     **people.ACTING,
     **reductions.ACTING,
     **overages.ACTING,
     **clients.ACTING,
     **documents.ACTING,
+    **notices.ACTING,
     **parked.ACTING,
     **orders.ACTING,
     **destruction.ACTING,

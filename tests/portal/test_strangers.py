@@ -52,6 +52,20 @@ OTHERS = {
     ("GET", "/volume/preview"),
     ("POST", "/volume/reductions"),
     ("POST", "/volume/reductions/{reduction_id}/withdraw"),
+    ("GET", "/api/v1/notices"),  # these seven for operators alone, in test_notices
+    ("POST", "/api/v1/notices"),
+    ("GET", "/api/v1/notices/{notice_id}"),
+    ("POST", "/api/v1/notices/{notice_id}/publish"),
+    ("POST", "/api/v1/notices/{notice_id}/withdraw"),
+    ("POST", "/api/v1/notices/{notice_id}/clients/{tenant_id}/send"),
+    ("POST", "/api/v1/notices/{notice_id}/carry-out"),
+    ("GET", "/api/v1/reports"),  # these seven in test_choices
+    ("PUT", "/api/v1/reports"),
+    ("PUT", "/api/v1/reports/readers/{email}"),
+    ("GET", "/reports"),
+    ("POST", "/reports"),
+    ("GET", "/reports/{token}"),
+    ("POST", "/reports/{token}"),
     ("GET", "/invitations/{token}"),
     ("POST", "/invitations/{token}"),
     ("GET", "/api/v1/orders"),  # these six in test_orders: they name nobody

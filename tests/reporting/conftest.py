@@ -291,7 +291,9 @@ def write(
         declared.reports,
     )
     audience = rules.plans.Audience()
-    facts = RunFacts(run, tenant, plan, audience, history or [], "https://portal.example/")
+    facts = RunFacts(
+        run, tenant, plan, audience, history or [], "https://portal.example/", MAIL_KEY
+    )
     reader = rules.mails.Addressee(client.email, "Jeanne", locale)
     if kind == "report":
         return lay_out(letters.report.KIND.write(facts, reader, rules.mails.SHOWN[0]))

@@ -58,7 +58,7 @@ def plan(reports: bool = True) -> rules.plans.Plan:
 )
 def test_addressees(a_plan, audience, outcome, expected) -> None:
     run = Client().run(outcome=outcome)
-    facts = RunFacts(run, TENANT, a_plan, audience, [], "https://portal.example")
+    facts = RunFacts(run, TENANT, a_plan, audience, [], "https://portal.example", b"")
     chosen = [("report", one.email, one.locale) for one in letters.report.KIND.choose(facts)]
     assert chosen == expected
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from services.portal.actions import (
+    choices,
     clients,
     destruction,
     documents,
     files,
     log,
     machines,
+    notices,
     orders,
     overages,
     parked,
@@ -22,12 +24,14 @@ from services.portal.actions import (
 )
 
 __all__ = [
+    "choices",
     "clients",
     "destruction",
     "documents",
     "files",
     "log",
     "machines",
+    "notices",
     "orders",
     "overages",
     "parked",

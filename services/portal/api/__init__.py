@@ -5,10 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from services.portal.api import (
+    choices,
     clients,
     destruction,
     documents,
     machines,
+    notices,
     orders,
     overages,
     parked,
@@ -33,12 +35,14 @@ for part in (
     destruction,
     runs,
     recipients,
+    choices,
     overages,
     orders.clients,
     orders.operators,
     users,
     parked,
     documents,
+    notices,
     browsing,
     downloads,
     restore,

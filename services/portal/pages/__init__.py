@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.staticfiles import StaticFiles
 
 from services.portal.pages import (
+    choices,
     clients,
     destruction,
     documents,
@@ -27,6 +28,7 @@ for part in (
     people,
     runs,
     recipients,
+    choices,
     orders,
     overages,
     documents,

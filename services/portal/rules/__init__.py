@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from services.portal.rules import (
+    choices,
     clients,
     destruction,
     documents,
     files,
     guesses,
     log,
+    notices,
     orders,
     overages,
     people,
@@ -18,12 +20,14 @@ from services.portal.rules import (
 )
 
 __all__ = [
+    "choices",
     "clients",
     "destruction",
     "documents",
     "files",
     "guesses",
     "log",
+    "notices",
     "orders",
     "overages",
     "people",

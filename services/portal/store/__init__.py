@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.portal.store import (
+    choices,
     clients,
     destruction,
     documents,
@@ -11,6 +12,7 @@ from services.portal.store import (
     guesses,
     log,
     machines,
+    notices,
     orders,
     overages,
     parked,
@@ -21,6 +23,7 @@ from services.portal.store import (
 )
 
 __all__ = [
+    "choices",
     "clients",
     "destruction",
     "documents",
@@ -29,6 +32,7 @@ __all__ = [
     "guesses",
     "log",
     "machines",
+    "notices",
     "orders",
     "overages",
     "parked",

@@ -31,6 +31,8 @@ _FAILED = Counter(
 )
 
 _SHORT_CHARACTERS = 8_000
+_CHOICE = N_("Which reports you get, and how often")
+_ANYBODYS = "READER".ljust(signed_links.LETTERS, "0")
 _SHORTENED = N_(
     "This mail was shortened, as the mail server of your address refused it for its size: all of "
     "it is in the portal, {link}"
@@ -78,11 +80,24 @@ async def write(
 def _write(house: House, kind: Kind[F], facts: F, addressee: Addressee) -> Written:
     """What all of one language read, or one person, as long as a mail may be; takes a while."""
     for shown in rules.mails.SHOWN:
-        letter = kind.write(facts, addressee, shown)
+        letter = _add_choice(kind.write(facts, addressee, shown), addressee)
         content = compose.encode(_lay_out(house, kind.name, letter))
         if len(content) <= rules.mails.MOST_BYTES - rules.mails.HEAD_BYTES:
             break
     return Written(letter.subject, content, letter.headers)
+
+
+def _add_choice(letter: Letter, addressee: Addressee) -> Letter:
+    """The letter with a link to which such mails its reader gets, if they have one.
+
+    In the place of each reader's own stands one of the same length, as many may read the letter.
+    """
+    own = addressee.choice_link
+    if not own:
+        return letter
+    content = letter.content
+    link = (content.tongue.say(_CHOICE), own[: -len(_ANYBODYS)] + _ANYBODYS)
+    return replace(letter, content=replace(content, links=[*content.links, link]))
 
 
 def _lay_out(house: House, kind_name: str, letter: Letter) -> Rendered:
@@ -122,10 +137,11 @@ def _compose(
             address,
             addressee.name,
             written.subject,
-            written.content,
+            compose.fill_in(written.content, _ANYBODYS, addressee.choice_link[-len(_ANYBODYS) :]),
             message_id=message_id,
             written_at=now,
             stop_link=_link_invitation(resources, tenant_id, addressee),
+            choice_link=addressee.choice_link,
             answers=name(*first) if first else "",
             replies_to=resources.house.email,
             headers=written.headers,

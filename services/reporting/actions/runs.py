@@ -40,6 +40,9 @@ async def _report(
     history = await store.runs.list_history(
         conn, tenant_id, run.plan_id, run.number, rules.usual.HISTORY_LENGTH
     )
+    recovers = run.outcome != "failed" and await store.runs.is_after_trouble(
+        conn, tenant_id, run.plan_id, run.number
+    )
     await missed.note_run(conn, resources, tenant_id, plan, run)
     audience = await store.plans.find_audience(conn, tenant_id, run.plan_id)
     facts = RunFacts(
@@ -49,6 +52,7 @@ async def _report(
         audience,
         history,
         resources.portal_url,
+        resources.mail_key,
         before=next(
             iter(await store.runs.list_before(conn, tenant_id, run.plan_id, run.number, 1)), None
         ),
@@ -59,13 +63,14 @@ async def _report(
         good=None
         if run.restore_point
         else await store.runs.find_last_good(conn, tenant_id, run.plan_id),
+        has_recovered=recovers,
     )
     written = await mails.write(conn, resources, tenant_id, letters.report.KIND, facts)
     if run.outcome == "failed":
         written += await _tell_hotline(conn, resources, facts)
     else:
         await incidents.note_success(conn, resources, tenant, plan, run)
-    await store.runs.mark_reported(conn, tenant_id, run.run_id, clock.now())
+    await store.runs.mark_reported(conn, tenant_id, run.run_id, clock.now(), recovers=recovers)
     logs.get().info(
         "run.reported",
         tenant_id=str(tenant_id),

@@ -64,6 +64,7 @@ def compose(
     message_id: str,
     written_at: datetime,
     stop_link: str = "",
+    choice_link: str = "",
     answers: str = "",
     replies_to: str = "",
     headers: Iterable[tuple[str, str]] = (),
@@ -76,6 +77,7 @@ def compose(
     answers: the Message-ID of the mail that it goes on from.
     stop_link: where its reader wants no more of it, also by one click of their mail program.
     replies_to: who reads what is answered, if not its sender. headers: names and values beside.
+    choice_link: where its reader says which such mails they get; that takes more than a click.
     """
     message = EmailMessage(policy=_POLICY)
     sender_name, sender_address = parseaddr(sender)
@@ -93,6 +95,8 @@ def compose(
     if stop_link:
         message["List-Unsubscribe"] = f"<{stop_link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
+    elif choice_link:
+        message["List-Unsubscribe"] = f"<{choice_link}>"  # RFC 2369: a page with a button
     if replies_to:
         message["Reply-To"] = Address(addr_spec=replies_to)
     for header, value in headers:
@@ -113,6 +117,22 @@ def split_headers(head: bytes) -> list[tuple[str, bytes]]:
     """The headers above a body: names in small letters, values as they are folded."""
     pairs = [each.partition(b":") for each in re.split(rb"\r\n(?![ \t])", head)]
     return [(name.decode("ascii").lower(), value) for name, _, value in pairs]
+
+
+def fill_in(content: bytes, place: str, text: str) -> bytes:
+    """What `encode` made, with other letters, digits, `-` and `_`, as many, in a place; or none.
+
+    Lines stay as they are: a soft break may stand anywhere in it (RFC 2045, 6.7).
+    """
+    if not text:
+        return content
+    pattern = b"((?:=\r\n)?)".join(re.escape(one).encode() for one in place)
+
+    def fill(found: re.Match[bytes]) -> bytes:
+        breaks = (*found.groups(), b"")
+        return b"".join(one.encode() + after for one, after in zip(text, breaks, strict=True))
+
+    return re.sub(pattern, fill, content)
 
 
 def shorten(body: bytes, note: str, longest: int) -> bytes:

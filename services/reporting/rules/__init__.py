@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.reporting.rules import (
     allowances,
     bounces,
+    choices,
     clients,
     incidents,
     mails,
@@ -12,6 +13,7 @@ from services.reporting.rules import (
     offers,
     pacing,
     plans,
+    reviews,
     runs,
     usual,
 )
@@ -19,6 +21,7 @@ from services.reporting.rules import (
 __all__ = [
     "allowances",
     "bounces",
+    "choices",
     "clients",
     "incidents",
     "mails",
@@ -26,6 +29,7 @@ __all__ = [
     "offers",
     "pacing",
     "plans",
+    "reviews",
     "runs",
     "usual",
 ]

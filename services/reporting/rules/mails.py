@@ -34,12 +34,16 @@ _OF_GREETING = re.compile(r"(?<![\w.<@+-])(HELO|EHLO)(?![\w.@+-])", re.IGNORECAS
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """One person who gets one mail; invitation_id: by whose link they stop such mails."""
+    """One person who gets one mail; invitation_id: by whose link they stop such mails.
+
+    choice_link: where they say which of them they get.
+    """
 
     email: str
     name: str
     locale: Locale
     invitation_id: UUID | None = None
+    choice_link: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,12 @@ from services.reporting.store import (
     incidents,
     mails,
     missed,
+    notices,
     offers,
     overages,
     plans,
     proofs,
+    reviews,
     runs,
 )
 
@@ -21,9 +23,11 @@ __all__ = [
     "incidents",
     "mails",
     "missed",
+    "notices",
     "offers",
     "overages",
     "plans",
     "proofs",
+    "reviews",
     "runs",
 ]

@@ -23,7 +23,7 @@ from services.reporting.rules.incidents import Incident
 from services.reporting.rules.mails import Mail
 from services.reporting.rules.missed import Expectation
 from services.reporting.rules.runs import Past, Row
-from tests.reporting.conftest import Client
+from tests.reporting.conftest import MAIL_KEY, Client
 from tests.world.overages import told
 
 EVENTS = Path(__file__).parents[2] / "shared" / "golden"
@@ -93,9 +93,16 @@ def a_report(run: Any, nights: tuple[Outcome, ...] = NIGHTS, **changes: Any) -> 
         ],
         "row": Row(failures, before.run_id if failures else None),
         "good": a_run(211),
+        "has_recovered": failures > 0 and run.outcome != "failed",
     }
     return RunFacts(
-        run, a_tenant(), a_plan(), rules.plans.Audience(), portal_url=PORTAL, **(fields | changes)
+        run,
+        a_tenant(),
+        a_plan(),
+        rules.plans.Audience(),
+        portal_url=PORTAL,
+        mail_key=MAIL_KEY,
+        **(fields | changes),
     )
 
 

@@ -14,6 +14,8 @@ from libs.shared.events import (
     DocumentPublished,
     ExpiryHeld,
     MaintenanceNearing,
+    NoticePublished,
+    NoticeWithdrawn,
     Offer,
     OrderConfirmed,
     OverageAnswered,
@@ -37,6 +39,7 @@ from services.reporting.mail.letters.document import DocumentFacts
 from services.reporting.mail.letters.held import HeldFacts
 from services.reporting.mail.letters.invitation import InvitationFacts
 from services.reporting.mail.letters.maintenance import MaintenanceFacts
+from services.reporting.mail.letters.notice import NoticeFacts
 from services.reporting.mail.letters.order import OrderFacts
 from services.reporting.mail.letters.overage import OverageFacts
 from services.reporting.mail.letters.password import PasswordFacts
@@ -98,6 +101,20 @@ def list_all() -> Mapping[str, tuple[Kind[Any], Any]]:
         "invitation": (
             letters.invitation.KIND,
             InvitationFacts(read(RecipientInvited), a_tenant(), PORTAL, "token"),
+        ),
+        "notice": (
+            letters.notice.KIND,
+            NoticeFacts(read(NoticePublished), a_tenant(), PORTAL),
+        ),
+        "notice-location": (
+            letters.notice.KIND,
+            NoticeFacts(
+                read(NoticePublished, kind="location", ends_at=None), a_tenant(), PORTAL
+            ),
+        ),
+        "notice-withdrawn": (
+            letters.notice.KIND,
+            NoticeFacts(read(NoticeWithdrawn), a_tenant(), PORTAL),
         ),
         "digest": (
             letters.digest.KIND,

@@ -26,6 +26,7 @@ class RunFacts:
 
     history: files and protected bytes of the last good runs. before: the run before. past: the last
     runs before, newest first. row: those of them that failed last. good: the last good run.
+    has_recovered: it went well after others that failed or never came.
     """
 
     run: RunFinished
@@ -34,15 +35,12 @@ class RunFacts:
     audience: rules.plans.Audience
     history: list[tuple[int, int]]
     portal_url: str
+    mail_key: bytes = field(repr=False)
     before: RunFinished | None = None
     past: Sequence[Past] = ()
     row: Row = field(default_factory=Row)
     good: RunFinished | None = None
-
-    @property
-    def has_recovered(self) -> bool:
-        """Whether it went well after others that failed."""
-        return self.run.outcome != "failed" and self.row.failures > 0
+    has_recovered: bool = False
 
 
 class Figure(NamedTuple):

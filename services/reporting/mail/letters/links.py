@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from libs.shared import signed_links
 from libs.shared.events import Answer
 
 
@@ -35,6 +36,12 @@ def link_documents(portal_url: str) -> str:
 def link_invitation(portal_url: str, token: str) -> str:
     """Returns where somebody accepts a client's reports, or declines them."""
     return f"{portal_url.rstrip('/')}/invitations/{token}"
+
+
+def link_choice(portal_url: str, mail_key: bytes, tenant_id: UUID, email: str) -> str:
+    """Returns where a reader says which reports they get, by one button."""
+    token = signed_links.make_token(mail_key, "reports", tenant_id, tenant_id, email)
+    return f"{portal_url.rstrip('/')}/reports/{token}"
 
 
 def link_orders(portal_url: str) -> str:
