@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from libs.shared import keys, runtime, web
 from libs.shared.settings import load
-from services.reporting import commands, consumers, jobs
+from services.reporting import consumers, jobs
 from services.reporting.actions.resources import Resources
 from services.reporting.mail.rendering import House
 from services.reporting.mail.smtp import MailServer
@@ -26,6 +26,7 @@ async def serve() -> None:
             settings.support_email,
             {"fr": settings.support_hours_fr, "en": settings.support_hours_en},
         ),
+        webhooks=settings.read_webhooks(),
     )
     server = MailServer(
         settings.smtp_host,
@@ -49,4 +50,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    runtime.main("reporting", serve, commands.COMMANDS)
+    runtime.main("reporting", serve)

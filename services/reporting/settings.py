@@ -8,12 +8,14 @@ from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
 from libs.shared import secret_files
+from libs.shared.secret_files import SecretFileInvalid
 from libs.shared.settings import ServiceSettings
-from libs.shared.settings import Settings as BareSettings
+from services.reporting.rules.incidents import CAUSES
 from services.reporting.rules.mails import parse_address
+from services.reporting.rules.webhooks import Webhook, read_webhooks
 
 _GREETING = re.compile(r"(?!-)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|\[[0-9A-Za-z.:]+\]")
 
@@ -38,6 +40,7 @@ class Settings(ServiceSettings):
     support_email: str = ""
     support_hours_fr: str = ""
     support_hours_en: str = ""
+    webhooks_file: Path | None = None
     missed_grace_hours: float | None = Field(None, gt=0, le=1000)
 
     @field_validator("hotline", mode="before")
@@ -83,12 +86,15 @@ class Settings(ServiceSettings):
         hours = self.missed_grace_hours
         return None if hours is None else timedelta(hours=hours)
 
+    def read_webhooks(self) -> tuple[Webhook, ...]:
+        """Who else is told of incidents; raises SecretFileInvalid."""
+        if self.webhooks_file is None:
+            return ()
+        try:
+            return read_webhooks(secret_files.read(self.webhooks_file).splitlines(), CAUSES)
+        except ValueError as error:
+            raise SecretFileInvalid(f"{self.webhooks_file} can't be read: {error}") from None
+
     def read_smtp_password(self) -> str | None:
         """The password for the mail server, if it wants one."""
         return secret_files.read(self.smtp_password_file) if self.smtp_password_file else None
-
-
-class OperatorSettings(BareSettings):
-    """What the commands for operators need."""
-
-    database_url: SecretStr

@@ -21,6 +21,7 @@ from tests.portal.acting import (
     copies,
     destruction,
     documents,
+    incidents,
     leaving,
     orders,
     overages,
@@ -49,6 +50,7 @@ NOTHING_OF_ANYBODY = {
 # In this order: the last ones take something away.
 ACTING: Acting = {
     **copies.ACTING,
+    **incidents.ACTING,
     **recipients.ACTING,
     **people.ACTING,
     **reductions.ACTING,

@@ -13,6 +13,7 @@ from services.portal.pages import (
     documents,
     failures,
     files,
+    incidents,
     orders,
     overages,
     packages,
@@ -26,6 +27,7 @@ router = APIRouter(include_in_schema=False)
 for part in (
     people,
     runs,
+    incidents,
     recipients,
     orders,
     overages,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from services.reporting.actions import (
     clients,
-    damage,
     destructions,
     digests,
-    holds,
+    hotline,
     incidents,
     mails,
     missed,
@@ -18,14 +17,14 @@ from services.reporting.actions import (
     resources,
     runs,
     subscriptions,
+    webhooks,
 )
 
 __all__ = [
     "clients",
-    "damage",
     "destructions",
     "digests",
-    "holds",
+    "hotline",
     "incidents",
     "mails",
     "missed",
@@ -36,4 +35,5 @@ __all__ = [
     "resources",
     "runs",
     "subscriptions",
+    "webhooks",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID, uuid4
@@ -13,12 +14,16 @@ from libs.shared import clock, keys, logs, outbox, signed_links, timekeeping
 from libs.shared.database import Connection
 from libs.shared.words.tongue import N_
 from services.reporting import rules, store
+from services.reporting.actions import incidents
 from services.reporting.actions.resources import Resources
 from services.reporting.mail import compose, letters, rendering
 from services.reporting.mail.letters import Kind, Letter
-from services.reporting.mail.letters.undeliverable import RefusedFacts
+from services.reporting.mail.letters.closed import ClosedFacts
+from services.reporting.mail.letters.incident import IncidentFacts
+from services.reporting.mail.letters.matters import Undelivered
 from services.reporting.mail.rendering import House, Rendered, speak
 from services.reporting.mail.smtp import Verdict
+from services.reporting.rules.incidents import Incident, Matter, sequence_of
 from services.reporting.rules.mails import Addressee, Mail
 
 F = TypeVar("F")
@@ -76,7 +81,7 @@ def _write(house: House, kind: Kind[F], facts: F, addressee: Addressee) -> Writt
     """What all of one language read, or one person, as long as a mail may be; takes a while."""
     for shown in rules.mails.SHOWN:
         letter = kind.write(facts, addressee, shown)
-        content = compose.encode(_lay_out(house, kind.name, letter))
+        content = compose.encode(_lay_out(house, kind.name, letter), letter.log)
         if len(content) <= rules.mails.MOST_BYTES - rules.mails.HEAD_BYTES:
             break
     return Written(letter.subject, content, letter.headers)
@@ -197,6 +202,7 @@ async def keep_verdict(
         if await store.mails.mark_sent(conn, mail, verdict.answer, now):
             if accepted := letters.KINDS[mail.kind].accepted:
                 await outbox.add(conn, accepted(mail, now))
+            await _note_answer(conn, resources, mail)
             log.info("mail.accepted", tries=mail.tries)
     elif verdict.outcome == "too-large" and not (mail.shortened or mail.secret):
         shorter = await asyncio.to_thread(_shorten, resources, mail)
@@ -220,13 +226,45 @@ def _shorten(resources: Resources, mail: Mail) -> Mail:
 
 
 async def _give_up(conn: Connection, resources: Resources, mail: Mail, answer: str) -> None:
-    """Publishes that nobody will get a mail, and writes to the hotline."""
-    kind = letters.KINDS[mail.kind]
+    """Publishes that nobody will get a mail, and opens an incident about its address."""
+    kind, tenant_id, now = letters.KINDS[mail.kind], mail.tenant_id, clock.now()
     if kind.refused is not None:
         await outbox.add(conn, kind.refused(mail, answer))
-    if not kind.tells_hotline:
+    if not kind.tells_hotline or (mail.by_client and await store.clients.is_over(conn, tenant_id)):
         return
-    tenant = await store.clients.find(conn, mail.tenant_id)
-    client = tenant.name if tenant else str(mail.tenant_id)
-    facts = RefusedFacts(mail, answer, client, resources.hotline)
-    await write(conn, resources, mail.tenant_id, letters.undeliverable.KIND, facts)
+    matter = Matter("undeliverable", mail.recipient.lower(), sequence_of(now))
+    noted = await incidents.note_matter(conn, resources, tenant_id, None, matter, now)
+    if noted is None or noted[1] is None:
+        return
+    facts = IncidentFacts(
+        incident=noted[0],
+        step=noted[1],
+        about=Undelivered(mail, answer),
+        tenant=await store.clients.find(conn, tenant_id),
+        plan=None,
+        before=(),
+        portal_url=resources.portal_url,
+        hotline=resources.hotline,
+    )
+    await write(conn, resources, tenant_id, letters.incident.KIND, facts)
+
+
+async def _note_answer(conn: Connection, resources: Resources, mail: Mail) -> None:
+    """An address takes mail: what was refused before is over."""
+    matter = Matter("undeliverable", mail.recipient.lower(), sequence_of(clock.now()))
+    closed = await incidents.settle(conn, resources, mail.tenant_id, matter, is_kept=False)
+    await write_closed(conn, resources, closed)
+
+
+async def write_closed(conn: Connection, resources: Resources, closed: Sequence[Incident]) -> None:
+    """Writes to the hotline that incidents are over, but for those that a good run ends."""
+    for incident in closed:
+        tenant_id, plan_id = incident.tenant_id, incident.plan_id
+        facts = ClosedFacts(
+            incident,
+            await store.clients.find(conn, tenant_id),
+            await store.plans.find(conn, tenant_id, plan_id) if plan_id else None,
+            resources.portal_url,
+            resources.hotline,
+        )
+        await write(conn, resources, tenant_id, letters.closed.KIND, facts)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from services.reporting.mail.rendering import House
+from services.reporting.rules.webhooks import Webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class Resources:
 
     house: whom readers call.
     missed_grace: how long a run is waited for; None: by what is usual for its plan.
+    webhooks: who else is told of the hotline's incidents.
     """
 
     sender: str
@@ -22,3 +24,4 @@ class Resources:
     mail_key: bytes = field(repr=False)
     missed_grace: timedelta | None = None
     house: House = field(default_factory=House)
+    webhooks: tuple[Webhook, ...] = ()

@@ -12,6 +12,7 @@ from services.reporting.rules import (
     plans,
     runs,
     usual,
+    webhooks,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "plans",
     "runs",
     "usual",
+    "webhooks",
 ]

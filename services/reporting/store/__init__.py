@@ -7,11 +7,13 @@ from services.reporting.store import (
     erasure,
     incidents,
     mails,
+    matters,
     missed,
     offers,
     overages,
     plans,
     runs,
+    webhooks,
 )
 
 __all__ = [
@@ -19,9 +21,11 @@ __all__ = [
     "erasure",
     "incidents",
     "mails",
+    "matters",
     "missed",
     "offers",
     "overages",
     "plans",
     "runs",
+    "webhooks",
 ]

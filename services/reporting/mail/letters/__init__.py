@@ -6,13 +6,12 @@ from typing import Any
 
 from services.reporting.mail.letters import (
     approached,
-    called,
     certificate,
-    damage,
+    closed,
     digest,
     document,
-    held,
     hotline,
+    incident,
     invitation,
     links,
     maintenance,
@@ -26,8 +25,6 @@ from services.reporting.mail.letters import (
     report,
     silent,
     subscription,
-    undeliverable,
-    waiting,
 )
 from services.reporting.mail.letters.kinds import Kind, Letter
 
@@ -36,13 +33,12 @@ __all__ = [
     "Kind",
     "Letter",
     "approached",
-    "called",
     "certificate",
-    "damage",
+    "closed",
     "digest",
     "document",
-    "held",
     "hotline",
+    "incident",
     "invitation",
     "links",
     "maintenance",
@@ -56,8 +52,6 @@ __all__ = [
     "report",
     "silent",
     "subscription",
-    "undeliverable",
-    "waiting",
 ]
 
 KINDS: dict[str, Kind[Any]] = {
@@ -65,25 +59,22 @@ KINDS: dict[str, Kind[Any]] = {
     for kind in (
         report.KIND,
         hotline.KIND,
+        incident.KIND,
         recovered.KIND,
+        closed.KIND,
         morning.KIND,
         missed.KIND,
         silent.KIND,
         password.KIND,
-        undeliverable.KIND,
-        damage.KIND,
         recipients.KIND,
         invitation.KIND,
         digest.KIND,
-        held.KIND,
         order.KIND,
         approached.KIND,
         overage.KIND,
-        called.KIND,
         subscription.KIND,
         maintenance.KIND,
         document.KIND,
-        waiting.KIND,
         certificate.KIND,
     )
 }
