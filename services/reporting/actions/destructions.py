@@ -18,6 +18,8 @@ async def report_progress(
 ) -> None:
     """Tells the hotline what a destruction waits for, until it goes on or is held."""
     tenant_id = event.tenant_id
+    if await store.erasure.is_erased(conn, tenant_id):
+        return
     matter = Matter("waiting", "destruction", event.version)
     if event.state == "waiting":
         await hotline.tell_matter(conn, resources, tenant_id, None, matter, clock.now(), event)

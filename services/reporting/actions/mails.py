@@ -232,6 +232,7 @@ async def _give_up(conn: Connection, resources: Resources, mail: Mail, answer: s
         await outbox.add(conn, kind.refused(mail, answer))
     if not kind.tells_hotline or (mail.by_client and await store.clients.is_over(conn, tenant_id)):
         return
+    await store.clients.lock(conn, tenant_id)
     matter = Matter("undeliverable", mail.recipient.lower(), sequence_of(now))
     noted = await incidents.note_matter(conn, resources, tenant_id, None, matter, now)
     if noted is None or noted[1] is None:
@@ -252,6 +253,9 @@ async def _give_up(conn: Connection, resources: Resources, mail: Mail, answer: s
 async def _note_answer(conn: Connection, resources: Resources, mail: Mail) -> None:
     """An address takes mail: what was refused before is over."""
     matter = Matter("undeliverable", mail.recipient.lower(), sequence_of(clock.now()))
+    if mail.tenant_id not in await store.matters.list_tenants(conn, matter):
+        return
+    await store.clients.lock(conn, mail.tenant_id)
     closed = await incidents.settle(conn, resources, mail.tenant_id, matter, is_kept=False)
     await write_closed(conn, resources, closed)
 
