@@ -87,7 +87,7 @@ async def test_a_chat_and_a_mailbox_hear_of_each_step_of_what_they_want(
         assert len(await waiting(desk)) == 3
         assert await call(desk) == 3
         assert len(smtp.taken) == 1
-        assert "Cause: damage" in str(smtp.taken[0])
+        assert "damage" in smtp.taken[0].message.as_string()
         await desk.handle(client.run(2), mended(client))
 
         sink.status = 503
