@@ -12,6 +12,10 @@ from libs.shared.events import (
     DestructionScheduled,
     DestructionStarted,
     EventParked,
+    IncidentChanged,
+    IncidentClosed,
+    IncidentOpened,
+    IncidentTold,
     NoticeDelivered,
     OverageBlocked,
     OverageClosed,
@@ -25,6 +29,7 @@ from libs.shared.events import (
     ReportSent,
     ReportUndeliverable,
     RunFinished,
+    RunMissed,
     RunStarted,
     VersionsExpired,
     VolumeChanged,
@@ -114,6 +119,14 @@ async def on_parked_settled(conn: Connection, event: ParkedSettled) -> None:
     await store.parked.settle(conn, event.service, event.event_id, event.settled_at)
 
 
+async def on_incident_told(conn: Connection, event: IncidentTold) -> None:
+    await store.incidents.put(conn, event)
+
+
+async def on_run_missed(conn: Connection, event: RunMissed) -> None:
+    await store.incidents.put_miss(conn, event)
+
+
 async def on_reduction_applied(conn: Connection, event: ReductionApplied) -> None:
     await store.reductions.put_applied(conn, event)
 
@@ -159,4 +172,8 @@ HANDLERS: Handlers = {
     EventParked: on_event_parked,
     ParkedSettled: on_parked_settled,
     ReductionApplied: on_reduction_applied,
+    RunMissed: on_run_missed,
+    IncidentOpened: on_incident_told,
+    IncidentChanged: on_incident_told,
+    IncidentClosed: on_incident_told,
 }

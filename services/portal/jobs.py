@@ -12,7 +12,7 @@ from services.portal.actions import notices, parked
 from services.portal.actions.clients import maintenance, subscription
 from services.portal.actions.orders import effects, offers
 from services.portal.actions.resources import Resources
-from services.portal.rules import guesses, people
+from services.portal.rules import guesses, incidents, people
 from services.portal.rules.log.chain import COFFRE
 
 
@@ -47,6 +47,7 @@ async def prune_credentials(resources: Resources) -> None:
         await store.guesses.prune(conn, now - guesses.MEMORY, now - guesses.KNOWN_LIFE)
         await store.log.forget_restores(conn, now - people.TOKEN_LIFE)
         await store.parked.prune(conn, now - parked.KEPT)
+        await store.incidents.prune_misses(conn, now - incidents.MISSES_KEPT)
 
 
 async def take_orders_effect(resources: Resources) -> int:

@@ -21,7 +21,22 @@ async def write_digests(sender: Sender) -> None:
 
 async def write_morning(sender: Sender) -> None:
     """Tells the hotline each morning what is still open."""
-    await actions.incidents.write_morning(sender.pool, sender.resources)
+    await actions.hotline.write_morning(sender.pool, sender.resources)
+
+
+async def escalate_old(sender: Sender) -> None:
+    """Tells the hotline once more of what nobody has in hand."""
+    await actions.hotline.escalate_old(sender.pool, sender.resources)
+
+
+async def forget_settled(sender: Sender) -> None:
+    """Forgets what was over long ago."""
+    await actions.hotline.forget_settled(sender.pool)
+
+
+async def call_webhooks(sender: Sender) -> int:
+    """Tells webhooks what they want to hear, on threads of their own."""
+    return await actions.webhooks.call_all(sender.pool, sender.resources, sender.threads)
 
 
 async def write_reviews(sender: Sender) -> int:
@@ -57,6 +72,7 @@ async def measure_queue(sender: Sender) -> None:
         counted = await store.mails.count(conn)
     for state in ("queued", "sending"):
         UNFINISHED.labels(state).set(counted.get(state, 0))
+    await actions.webhooks.measure(sender.pool, sender.resources)
 
 
 JOBS: Jobs[Sender] = [
@@ -73,6 +89,15 @@ JOBS: Jobs[Sender] = [
     Job("write_digests", timedelta(minutes=1), write_digests, leader=True),
     Job("write_morning", timedelta(minutes=1), write_morning, leader=True),
     Job("write_reviews", timedelta(minutes=1), write_reviews, leader=True),
+    Job("escalate_old", timedelta(minutes=1), escalate_old, leader=True),
+    Job("forget_settled", timedelta(hours=1), forget_settled, leader=True),
+    Job(
+        "call_webhooks",
+        timedelta(seconds=1),
+        call_webhooks,
+        leader=True,
+        wake=store.webhooks.CHANNEL,
+    ),
     Job("tell_missed", timedelta(minutes=1), tell_missed, leader=True),
     Job("forget_farewells", timedelta(minutes=1), forget_farewells, leader=True),
     Job("measure_queue", timedelta(seconds=15), measure_queue),

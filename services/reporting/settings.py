@@ -11,9 +11,12 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from libs.shared import secret_files
+from libs.shared.secret_files import SecretFileInvalid
 from libs.shared.settings import ServiceSettings
 from libs.shared.settings import Settings as BareSettings
+from services.reporting.rules.incidents import CAUSES
 from services.reporting.rules.mails import parse_address
+from services.reporting.rules.webhooks import Webhook, read_webhooks
 
 _LOCAL = re.compile(r"[A-Za-z0-9._-]{1,21}")
 _SELECTOR = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
@@ -52,6 +55,7 @@ class Settings(ServiceSettings):
     support_email: str = ""
     support_hours_fr: str = ""
     support_hours_en: str = ""
+    webhooks_file: Path | None = None
     missed_grace_hours: float | None = Field(None, gt=0, le=1000)
 
     @field_validator("hotline", mode="before")
@@ -122,6 +126,15 @@ class Settings(ServiceSettings):
         """How long a run is waited for, if it is the same for all plans."""
         hours = self.missed_grace_hours
         return None if hours is None else timedelta(hours=hours)
+
+    def read_webhooks(self) -> tuple[Webhook, ...]:
+        """Who else is told of incidents; raises SecretFileInvalid."""
+        if self.webhooks_file is None:
+            return ()
+        try:
+            return read_webhooks(secret_files.read(self.webhooks_file).splitlines(), CAUSES)
+        except ValueError as error:
+            raise SecretFileInvalid(f"{self.webhooks_file} can't be read: {error}") from None
 
     def read_smtp_password(self) -> str | None:
         """The password for the mail server, if it wants one."""

@@ -22,6 +22,7 @@ from tests.portal.acting import (
     copies,
     destruction,
     documents,
+    incidents,
     leaving,
     notices,
     orders,
@@ -51,6 +52,7 @@ NOTHING_OF_ANYBODY = {
 # In this order: the last ones take something away.
 ACTING: Acting = {
     **copies.ACTING,
+    **incidents.ACTING,
     **recipients.ACTING,
     **choices.ACTING,
     **people.ACTING,

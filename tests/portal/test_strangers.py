@@ -39,6 +39,11 @@ OTHERS = {
     ("DELETE", "/api/v1/plans/{plan}/recipients/{email}"),
     ("GET", "/plans/{plan}/recipients"),
     ("POST", "/plans/{plan}/recipients"),
+    ("POST", "/api/v1/plans/{plan}/pause"),  # these five in test_incidents
+    ("GET", "/plans/{plan}/pause"),
+    ("POST", "/plans/{plan}/pause"),
+    ("POST", "/plans/{plan}/runs/{number}/help"),
+    ("POST", "/api/v1/runs/{run_id}/help"),
     ("GET", "/api/v1/documents/asked"),  # these four in test_documents
     ("POST", "/api/v1/documents/{document}/{version}/accept"),
     ("GET", "/documents"),
@@ -105,6 +110,7 @@ OPERATORS = (
     "/api/v1/prices",
     "/api/v1/billing",
     "/api/v1/parked",
+    "/api/v1/incidents",
     "/api/v1/destructions",
     "/clients",
 )

@@ -39,6 +39,19 @@ class ExpiryHeld(Event):
     held_at: datetime
 
 
+@event("expiry.cleared.v1")
+class ExpiryCleared(Event):
+    """Somebody looked at what is gone of a plan, and lets its versions expire again.
+
+    numbers: the runs in which it had been seen.
+    """
+
+    plan_id: UUID
+    numbers: tuple[int, ...]
+    reason: str
+    cleared_at: datetime
+
+
 @event("storage.damaged.v1")
 class StorageDamaged(Event):
     """A stored pack was found damaged or missing: what of one plan it concerns.
@@ -55,6 +68,14 @@ class StorageDamaged(Event):
     files: int
     paths: tuple[str, ...]
     found_at: datetime
+
+
+@event("storage.mended.v1")
+class StorageMended(Event):
+    """What a damaged pack held came again, or nothing needs it any more."""
+
+    pack_id: str
+    mended_at: datetime
 
 
 @event("reduction.ordered.v1")

@@ -14,6 +14,7 @@ from services.portal.pages import (
     documents,
     failures,
     files,
+    incidents,
     orders,
     overages,
     packages,
@@ -27,6 +28,7 @@ router = APIRouter(include_in_schema=False)
 for part in (
     people,
     runs,
+    incidents,
     recipients,
     choices,
     orders,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from services.reporting.actions import (
     bounces,
     clients,
-    damage,
     destructions,
     digests,
-    holds,
+    hotline,
     incidents,
     mails,
     missed,
@@ -22,15 +21,15 @@ from services.reporting.actions import (
     runs,
     sending,
     subscriptions,
+    webhooks,
 )
 
 __all__ = [
     "bounces",
     "clients",
-    "damage",
     "destructions",
     "digests",
-    "holds",
+    "hotline",
     "incidents",
     "mails",
     "missed",
@@ -44,4 +43,5 @@ __all__ = [
     "runs",
     "sending",
     "subscriptions",
+    "webhooks",
 ]

@@ -15,13 +15,17 @@ from libs.shared import clock, database, keys, logs, outbox, signed_links, timek
 from libs.shared.database import Connection, Pool
 from libs.shared.words.tongue import DEFAULT_TIMEZONE, N_
 from services.reporting import rules, store
+from services.reporting.actions import incidents
 from services.reporting.actions.resources import Resources
 from services.reporting.mail import compose, letters, rendering
 from services.reporting.mail.letters import Kind, Letter
+from services.reporting.mail.letters.closed import ClosedFacts
 from services.reporting.mail.letters.delayed import DelayedFacts
-from services.reporting.mail.letters.undeliverable import RefusedFacts
+from services.reporting.mail.letters.incident import IncidentFacts
+from services.reporting.mail.letters.matters import Undelivered
 from services.reporting.mail.rendering import House, Rendered, speak
 from services.reporting.mail.smtp import Verdict
+from services.reporting.rules.incidents import Incident, Matter, sequence_of
 from services.reporting.rules.mails import Addressee, Mail
 
 F = TypeVar("F")
@@ -81,7 +85,7 @@ def _write(house: House, kind: Kind[F], facts: F, addressee: Addressee) -> Writt
     """What all of one language read, or one person, as long as a mail may be; takes a while."""
     for shown in rules.mails.SHOWN:
         letter = _add_choice(kind.write(facts, addressee, shown), addressee)
-        content = compose.encode(_lay_out(house, kind.name, letter))
+        content = compose.encode(_lay_out(house, kind.name, letter), letter.log)
         if len(content) <= rules.mails.MOST_BYTES - rules.mails.HEAD_BYTES:
             break
     return Written(letter.subject, content, letter.headers)
@@ -219,7 +223,9 @@ def _sealed_for(mail: Mail) -> str:
     return f"coffre/mail/v1/{mail.tenant_id}/{mail.mail_id}/{mail.message_id}/{mail.recipient}"
 
 
-async def keep_receipts(conn: Connection, receipts: Sequence[tuple[Mail, str]]) -> None:
+async def keep_receipts(
+    conn: Connection, resources: Resources, receipts: Sequence[tuple[Mail, str]]
+) -> None:
     """Writes down that these mails were accepted, with what the server said, and tells of it."""
     now = clock.now()
     kept = await store.mails.mark_sent(conn, receipts, now)
@@ -238,6 +244,7 @@ async def keep_receipts(conn: Connection, receipts: Sequence[tuple[Mail, str]]) 
         )
     if events:
         await outbox.add_all(conn, events)
+    await _note_answers(conn, resources, [mail for mail, _ in receipts if mail.mail_id in kept])
 
 
 async def keep_verdict(
@@ -250,7 +257,7 @@ async def keep_verdict(
     if due_at is None and timekeeping.find_objections(await timekeeping.read_clocks(conn)):
         due_at = now + rules.mails.LONGEST_PAUSE
     if verdict.outcome == "accepted":
-        await keep_receipts(conn, [(mail, verdict.answer)])
+        await keep_receipts(conn, resources, [(mail, verdict.answer)])
     elif verdict.outcome == "too-large" and not (mail.shortened or mail.secret):
         shorter = await asyncio.to_thread(_shorten, resources, mail)
         await store.mails.mark_shortened(conn, shorter, verdict.answer, now)
@@ -273,16 +280,55 @@ def _shorten(resources: Resources, mail: Mail) -> Mail:
 
 
 async def give_up(conn: Connection, resources: Resources, mail: Mail, answer: str) -> None:
-    """Publishes that nobody will get a mail, and writes to the hotline."""
-    kind = letters.KINDS[mail.kind]
+    """Publishes that nobody will get a mail, and opens an incident about its address."""
+    kind, tenant_id, now = letters.KINDS[mail.kind], mail.tenant_id, clock.now()
     if kind.refused is not None:
         await outbox.add(conn, kind.refused(mail, answer))
-    if not kind.tells_hotline:
+    if not kind.tells_hotline or (mail.by_client and await store.clients.is_over(conn, tenant_id)):
         return
-    tenant = await store.clients.find(conn, mail.tenant_id)
-    client = tenant.name if tenant else str(mail.tenant_id)
-    facts = RefusedFacts(mail, answer, client, resources.hotline)
-    await write(conn, resources, mail.tenant_id, letters.undeliverable.KIND, facts)
+    await store.clients.lock(conn, tenant_id)
+    matter = Matter("undeliverable", mail.recipient.lower(), sequence_of(now))
+    noted = await incidents.note_matter(conn, resources, tenant_id, None, matter, now)
+    if noted is None or noted[1] is None:
+        return
+    facts = IncidentFacts(
+        incident=noted[0],
+        step=noted[1],
+        about=Undelivered(mail, answer),
+        tenant=await store.clients.find(conn, tenant_id),
+        plan=None,
+        before=(),
+        portal_url=resources.portal_url,
+        hotline=resources.hotline,
+    )
+    await write(conn, resources, tenant_id, letters.incident.KIND, facts)
+
+
+async def _note_answers(conn: Connection, resources: Resources, mails: Sequence[Mail]) -> None:
+    """These addresses take mail: what was refused before is over."""
+    taken = {(mail.tenant_id, mail.recipient.lower()) for mail in mails}
+    names = sorted({name for _, name in taken})
+    for tenant_id, name in await store.matters.list_open(conn, "undeliverable", names):
+        if (tenant_id, name) not in taken:
+            continue
+        matter = Matter("undeliverable", name, sequence_of(clock.now()))
+        await store.clients.lock(conn, tenant_id)
+        closed = await incidents.settle(conn, resources, tenant_id, matter, is_kept=False)
+        await write_closed(conn, resources, closed)
+
+
+async def write_closed(conn: Connection, resources: Resources, closed: Sequence[Incident]) -> None:
+    """Writes to the hotline that incidents are over, but for those that a good run ends."""
+    for incident in closed:
+        tenant_id, plan_id = incident.tenant_id, incident.plan_id
+        facts = ClosedFacts(
+            incident,
+            await store.clients.find(conn, tenant_id),
+            await store.plans.find(conn, tenant_id, plan_id) if plan_id else None,
+            resources.portal_url,
+            resources.hotline,
+        )
+        await write(conn, resources, tenant_id, letters.closed.KIND, facts)
 
 
 async def tell_late(pool: Pool, resources: Resources) -> None:

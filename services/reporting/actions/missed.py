@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from libs.shared import clock, database, logs, timekeeping
+from libs.shared import clock, database, logs, outbox, timekeeping
 from libs.shared.database import Connection, Pool
 from libs.shared.errors import Unavailable
-from libs.shared.events import RunFinished
+from libs.shared.events import PlanPaused, RunFinished, RunMissed
 from services.reporting import rules, store
 from services.reporting.actions import incidents, mails
 from services.reporting.actions.resources import Resources
@@ -40,6 +40,23 @@ async def note_run(
     after = rules.missed.find_after_run(plan.schedule, plan.timezone, run.finished_at, clock.now())
     expected_at, due_at = await _find_due(conn, resources, tenant_id, plan, after)
     await store.missed.note_run(conn, tenant_id, plan.plan_id, run.number, expected_at, due_at)
+
+
+async def pause(conn: Connection, resources: Resources, event: PlanPaused) -> None:
+    """Expects no run of a plan before a day, unless one comes; closes the incident about it.
+
+    Raises LookupError where the plan isn't known yet: the event comes again.
+    """
+    tenant_id, plan_id = event.tenant_id, event.plan_id
+    if not await store.missed.put_pause(conn, tenant_id, plan_id, event.version):
+        return
+    note = f"{event.by}: {event.reason}"
+    if not await store.missed.pause(conn, tenant_id, plan_id, event.until, note):
+        raise LookupError(f"plan {plan_id} is not known yet")
+    closed = await incidents.close_all(
+        conn, resources, tenant_id, ["missed"], plan_id=plan_id, by=event.by, note=event.reason
+    )
+    await mails.write_closed(conn, resources, closed)
 
 
 async def _find_due(
@@ -112,11 +129,7 @@ async def _judge(
     tenant = await store.clients.find(conn, tenant_id)
     grace = await _find_grace(conn, resources, tenant_id, plan_id)
     windows = await store.notices.list_windows(conn, tenant_id)
-    if (
-        due.expected_at is None
-        or tenant is None
-        or not rules.missed.is_watched(tenant.subscription)
-    ):
+    if due.expected_at is None or tenant is None or not _is_expected(tenant):
         after = rules.missed.find_expected(due.schedule, due.timezone, now)
         await _expect_next(conn, due, after, grace, windows)
         return
@@ -141,6 +154,11 @@ async def _judge(
     )
     noted = await _expect_next(conn, noted, found.next_at, grace, windows)
     await _tell(conn, resources, tenant, noted, found, now)
+
+
+def _is_expected(tenant: rules.clients.Tenant) -> bool:
+    """Whether a client's runs are expected now: all that suppresses a miss is asked here."""
+    return rules.missed.is_watched(tenant.subscription)
 
 
 async def _expect_next(
@@ -182,13 +200,22 @@ async def _tell(
     )
     if expectation.told_at == now:
         await mails.write(conn, resources, tenant_id, missed.KIND, facts)
-    incident, step = await incidents.note_miss(conn, expectation, found, now)
-    if step is not None:
+    told = RunMissed(
+        tenant_id=tenant_id,
+        plan_id=plan_id,
+        missed_at=found.at,
+        since=expectation.since or found.at,
+        times=expectation.times,
+        expected_at=found.next_at,
+    )
+    await outbox.add(conn, told)
+    incident, step = await incidents.note_miss(conn, resources, expectation, found)
+    if step is not None and step != "repeated":
         before = await store.runs.list_before(
             conn, tenant_id, plan_id, expectation.last_run + 1, rules.incidents.LISTED_BEFORE
         )
-        told = SilentFacts(facts, incident, step, before, resources.hotline)
-        await mails.write(conn, resources, tenant_id, silent.KIND, told)
+        silence = SilentFacts(facts, incident, step, before, resources.hotline)
+        await mails.write(conn, resources, tenant_id, silent.KIND, silence)
     logs.get().info(
         "run.missed", tenant_id=str(tenant_id), plan_id=str(plan_id), times=expectation.times
     )

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from services.reporting.mail.dkim import Signer
 from services.reporting.mail.rendering import House
+from services.reporting.rules.webhooks import Webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Resources:
     missed_grace: how long a run is waited for; None: by what is usual for its plan.
     bounces_address: where bounces go, each with a mark of its mail; empty: to the sender's.
     signer: in whose name mails are signed, if they are.
+    webhooks: who else is told of the hotline's incidents.
     """
 
     sender: str
@@ -27,3 +29,4 @@ class Resources:
     house: House = field(default_factory=House)
     bounces_address: str = ""
     signer: Signer | None = None
+    webhooks: tuple[Webhook, ...] = ()

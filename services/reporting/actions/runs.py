@@ -8,7 +8,7 @@ from libs.shared import clock, logs
 from libs.shared.database import Connection
 from libs.shared.events import RunFinished
 from services.reporting import rules, store
-from services.reporting.actions import incidents, mails, missed
+from services.reporting.actions import hotline, incidents, mails, missed
 from services.reporting.actions.resources import Resources
 from services.reporting.mail import letters
 from services.reporting.mail.letters.figures import RunFacts
@@ -69,7 +69,7 @@ async def _report(
     if run.outcome == "failed":
         written += await _tell_hotline(conn, resources, facts)
     else:
-        await incidents.note_success(conn, resources, tenant, plan, run)
+        await hotline.note_success(conn, resources, tenant, plan, run)
     await store.runs.mark_reported(conn, tenant_id, run.run_id, clock.now(), recovers=recovers)
     logs.get().info(
         "run.reported",
@@ -88,9 +88,9 @@ async def _tell_hotline(conn: Connection, resources: Resources, facts: RunFacts)
     run = facts.run
     if facts.tenant.is_over:
         return 0
-    noted = await incidents.note_failure(conn, run.tenant_id, run, clock.now())
+    noted = await incidents.note_failure(conn, resources, run)
     incident, step = noted or (None, None)
-    if incident is None or step is None:
+    if incident is None or step is None or step == "repeated":
         return 0
     before = await store.runs.list_before(
         conn, run.tenant_id, run.plan_id, run.number, rules.incidents.LISTED_BEFORE

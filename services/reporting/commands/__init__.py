@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from libs.shared.runtime import Command, Commands
-from services.reporting.commands import dkim, incidents, mails
+from services.reporting.commands import dkim, mails
 
 COMMANDS: Commands = [
-    *incidents.COMMANDS,
     Command("mail", "look mails up, or test the mail server", mails.run, mails.describe),
     Command("dkim", "show or make the key that mails are signed with", dkim.run, dkim.describe),
 ]

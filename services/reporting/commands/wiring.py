@@ -29,6 +29,7 @@ def make_resources(settings: Settings) -> Resources:
         ),
         bounces_address=settings.bounces_address,
         signer=find_signer(settings),
+        webhooks=settings.read_webhooks(),
     )
 
 

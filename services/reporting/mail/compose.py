@@ -16,6 +16,7 @@ from typing import cast
 from libs.shared.words.foreign import plain
 from services.reporting.mail.rendering import Rendered
 
+LOG_NAME = "run.log.txt"
 _LINE = 76  # RFC 2047, 2: a line with an encoded word
 
 
@@ -104,12 +105,23 @@ def compose(
     return message.as_bytes().removesuffix(b"\r\n") + content
 
 
-def encode(content: Rendered) -> bytes:
-    """Each form of a text as the body of a message, with the headers that describe it."""
+def encode(content: Rendered, log: str = "") -> bytes:
+    """Each form of a text as the body of a message, with the headers that describe it.
+
+    log: attached as a text, if it isn't empty.
+    """
     message = EmailMessage(policy=_POLICY)
     message.set_content(content.text, cte="quoted-printable")
     if content.html:
         message.add_alternative(content.html, subtype="html", cte="quoted-printable")
+    if log:
+        message.add_attachment(
+            log,
+            subtype="plain",
+            cte="quoted-printable",
+            filename=LOG_NAME,
+            disposition="attachment",
+        )
     return message.as_bytes()
 
 

@@ -16,6 +16,7 @@ from services.reporting.rules import (
     reviews,
     runs,
     usual,
+    webhooks,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "reviews",
     "runs",
     "usual",
+    "webhooks",
 ]

@@ -12,6 +12,8 @@ from uuid import UUID
 from libs.shared.events import SubscriptionState
 from services.reporting.rules import plans, usual
 
+SILENT_AFTER = timedelta(days=7)
+"""How long a plan may be silent whose rhythm can't be read, or has no time to come."""
 LEAST_GRACE = timedelta(hours=1)
 EARLY = timedelta(minutes=5)
 """A run that ended so shortly before its time was that time's: clocks differ."""
@@ -84,10 +86,10 @@ def find_grace(durations: Sequence[timedelta], setting: timedelta | None) -> tim
     return max(LEAST_GRACE, timedelta(seconds=2 * found.median)) if found else LEAST_GRACE
 
 
-def find_expected(schedule: str, timezone: str, after: datetime) -> datetime | None:
-    """Returns when a plan is to run next, in UTC; None where its rhythm can't be read."""
+def find_expected(schedule: str, timezone: str, after: datetime) -> datetime:
+    """Returns when a plan is to run next, in UTC; within a week where its rhythm can't be read."""
     found = plans.find_next_report(schedule, timezone, after)
-    return found.astimezone(UTC) if found else None
+    return found.astimezone(UTC) if found else after + SILENT_AFTER
 
 
 def find_after_run(

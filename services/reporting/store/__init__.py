@@ -7,6 +7,7 @@ from services.reporting.store import (
     erasure,
     incidents,
     mails,
+    matters,
     missed,
     notices,
     offers,
@@ -15,6 +16,7 @@ from services.reporting.store import (
     proofs,
     reviews,
     runs,
+    webhooks,
 )
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "erasure",
     "incidents",
     "mails",
+    "matters",
     "missed",
     "notices",
     "offers",
@@ -30,4 +33,5 @@ __all__ = [
     "proofs",
     "reviews",
     "runs",
+    "webhooks",
 ]

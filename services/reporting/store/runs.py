@@ -142,6 +142,18 @@ async def find_row(conn: Connection, tenant_id: UUID, plan_id: UUID, number: int
     return Row(row["failures"], row["first"])
 
 
+async def find(conn: Connection, tenant_id: UUID, run_id: UUID) -> RunFinished | None:
+    """Returns a run that ended."""
+    summary = await conn.fetchval(
+        """
+        SELECT summary FROM runs WHERE tenant_id = $1 AND run_id = $2
+        """,
+        tenant_id,
+        run_id,
+    )
+    return RunFinished.model_validate_json(summary) if summary else None
+
+
 async def find_last_good(conn: Connection, tenant_id: UUID, plan_id: UUID) -> RunFinished | None:
     """Returns the newest run of a plan that went well."""
     summary = await conn.fetchval(

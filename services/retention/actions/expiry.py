@@ -9,7 +9,7 @@ from libs.shared import catalogue, clock, database, logs, outbox
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.errors import NotFound
-from libs.shared.events import ExpiryHeld, VersionsExpired
+from libs.shared.events import ExpiryCleared, ExpiryHeld, VersionsExpired
 from services.retention import rules, store
 from services.retention.actions.resources import Resources
 
@@ -118,11 +118,21 @@ async def _judge(
 
 async def clear_holds(conn: Connection, plan_id: UUID, reason: str) -> list[int]:
     """Lets a plan's versions expire again; returns the runs that held them. Raises NotFound."""
-    cleared = await store.expiry.clear_holds(conn, plan_id, reason, clock.now())
+    now = clock.now()
+    cleared = await store.expiry.clear_holds(conn, plan_id, reason, now)
     if not cleared:
         raise NotFound("hold")
-    logs.get().warning("expiry.cleared", plan_id=str(plan_id), runs=cleared, reason=reason)
-    return cleared
+    numbers = [number for _, number in cleared]
+    told = ExpiryCleared(
+        tenant_id=cleared[0][0],
+        plan_id=plan_id,
+        numbers=tuple(numbers),
+        reason=reason,
+        cleared_at=now,
+    )
+    await outbox.add(conn, told)
+    logs.get().warning("expiry.cleared", plan_id=str(plan_id), runs=numbers, reason=reason)
+    return numbers
 
 
 async def expire_tenant(resources: Resources, tenant: store.tenants.Tenant, now: datetime) -> int:

@@ -280,18 +280,20 @@ async def is_held(conn: Connection, tenant_id: UUID, plan_id: UUID) -> bool:
     )
 
 
-async def clear_holds(conn: Connection, plan_id: UUID, reason: str, now: datetime) -> list[int]:
-    """Clears the holds of a plan; returns the numbers of their runs."""
+async def clear_holds(
+    conn: Connection, plan_id: UUID, reason: str, now: datetime
+) -> list[tuple[UUID, int]]:
+    """Clears the holds of a plan; returns whose plan it is, with the numbers of their runs."""
     rows = await conn.fetch(
         """
         UPDATE expiry_holds SET cleared_at = $2, cleared_reason = $3
-        WHERE plan_id = $1 AND cleared_at IS NULL RETURNING number
+        WHERE plan_id = $1 AND cleared_at IS NULL RETURNING tenant_id, number
         """,
         plan_id,
         now,
         reason,
     )
-    return sorted(row[0] for row in rows)
+    return sorted((row[0], row[1]) for row in rows)
 
 
 async def remove_broken_points(

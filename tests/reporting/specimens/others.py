@@ -8,6 +8,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from services.reporting.mail.letters.called import CalledFacts
+from services.reporting.mail.letters.damage import DamageFacts
+from services.reporting.mail.letters.held import HeldFacts
+from services.reporting.mail.letters.undeliverable import RefusedFacts
+from services.reporting.mail.letters.waiting import WaitingFacts
+
 from libs.shared.events import (
     DestructionCompleted,
     DestructionProgressed,
@@ -31,12 +37,9 @@ from libs.shared.events import (
 from services.reporting.mail import letters
 from services.reporting.mail.letters import Kind
 from services.reporting.mail.letters.approached import ApproachedFacts
-from services.reporting.mail.letters.called import CalledFacts
 from services.reporting.mail.letters.certificate import CertificateFacts
-from services.reporting.mail.letters.damage import DamageFacts
 from services.reporting.mail.letters.digest import DigestFacts
 from services.reporting.mail.letters.document import DocumentFacts
-from services.reporting.mail.letters.held import HeldFacts
 from services.reporting.mail.letters.invitation import InvitationFacts
 from services.reporting.mail.letters.maintenance import MaintenanceFacts
 from services.reporting.mail.letters.notice import NoticeFacts
@@ -45,8 +48,6 @@ from services.reporting.mail.letters.overage import OverageFacts
 from services.reporting.mail.letters.password import PasswordFacts
 from services.reporting.mail.letters.recipients import RecipientsFacts
 from services.reporting.mail.letters.subscription import SubscriptionFacts
-from services.reporting.mail.letters.undeliverable import RefusedFacts
-from services.reporting.mail.letters.waiting import WaitingFacts
 from services.reporting.rules.mails import Withheld
 from services.reporting.rules.offers import Offers
 from tests.reporting.conftest import MAIL_KEY

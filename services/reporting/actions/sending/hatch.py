@@ -146,7 +146,7 @@ class Hatch:
     async def _keep(self, conn: Connection, done: list[Done]) -> None:
         accepted = [(mail, what.answer) for mail, what in done if what.outcome == "accepted"]
         if accepted:
-            await mails.keep_receipts(conn, accepted)
+            await mails.keep_receipts(conn, self._resources, accepted)
         for mail, verdict in done:
             if verdict.outcome != "accepted":
                 await mails.keep_verdict(conn, self._resources, mail, verdict)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 from prometheus_client import Counter
@@ -41,7 +42,7 @@ POSSIBLE_DUPLICATES = Counter(
 class Sender:
     """Hands the queue's mails over, beside those of other processes.
 
-    mailbox: where what comes back of them is read.
+    mailbox: where what comes back of them is read. threads: webhooks are called from there.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Sender:
         self.pool = pool
         self.resources = resources
         self.mailbox = mailbox
+        self.threads = ThreadPoolExecutor(rules.webhooks.MOST, "webhook")
         self.sender_id = uuid4()
         self._server = server
         self._limits = limits or Limits()

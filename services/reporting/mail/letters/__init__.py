@@ -6,14 +6,13 @@ from typing import Any
 
 from services.reporting.mail.letters import (
     approached,
-    called,
     certificate,
-    damage,
+    closed,
     delayed,
     digest,
     document,
-    held,
     hotline,
+    incident,
     invitation,
     links,
     maintenance,
@@ -29,8 +28,6 @@ from services.reporting.mail.letters import (
     review,
     silent,
     subscription,
-    undeliverable,
-    waiting,
 )
 from services.reporting.mail.letters.kinds import Kind, Letter
 
@@ -39,14 +36,13 @@ __all__ = [
     "Kind",
     "Letter",
     "approached",
-    "called",
     "certificate",
-    "damage",
+    "closed",
     "delayed",
     "digest",
     "document",
-    "held",
     "hotline",
+    "incident",
     "invitation",
     "links",
     "maintenance",
@@ -62,8 +58,6 @@ __all__ = [
     "review",
     "silent",
     "subscription",
-    "undeliverable",
-    "waiting",
 ]
 
 KINDS: dict[str, Kind[Any]] = {
@@ -71,28 +65,25 @@ KINDS: dict[str, Kind[Any]] = {
     for kind in (
         report.KIND,
         hotline.KIND,
+        incident.KIND,
         recovered.KIND,
+        closed.KIND,
         morning.KIND,
         review.KIND,
         missed.KIND,
         silent.KIND,
         password.KIND,
-        undeliverable.KIND,
         delayed.KIND,
-        damage.KIND,
         recipients.KIND,
         invitation.KIND,
         digest.KIND,
-        held.KIND,
         order.KIND,
         approached.KIND,
         overage.KIND,
-        called.KIND,
         subscription.KIND,
         maintenance.KIND,
         document.KIND,
         notice.KIND,
-        waiting.KIND,
         certificate.KIND,
     )
 }

@@ -13,6 +13,11 @@ def link_plan(portal_url: str, plan_id: UUID) -> str:
     return f"{portal_url.rstrip('/')}/plans/{plan_id}"
 
 
+def link_pause(portal_url: str, plan_id: UUID) -> str:
+    """Returns where an administrator pauses a plan whose machine is retired."""
+    return f"{link_plan(portal_url, plan_id)}/pause"
+
+
 def link_client(portal_url: str, tenant_id: UUID) -> str:
     """Returns where operators see a client."""
     return f"{portal_url.rstrip('/')}/clients/{tenant_id}"

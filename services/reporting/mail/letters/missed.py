@@ -12,7 +12,7 @@ from libs.shared.words.tongue import N_
 from services.reporting import rules
 from services.reporting.mail.letters import report
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.letters.links import link_client, link_plan
+from services.reporting.mail.letters.links import link_client, link_pause, link_plan
 from services.reporting.mail.letters.report import ForHotline, address
 from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.mails import Addressee
@@ -50,7 +50,7 @@ def write(
     subject = report.SUBJECT.format(
         outcome=tongue.say(MISSED), client=client, plan=plan, moment=tongue.moment(facts.missed_at)
     )
-    command = f"python -m services.reporting pause {facts.plan.plan_id}"
+    command = f"coffre incidents pause {facts.tenant.tenant_id} {facts.plan.plan_id}"
     content = lay_out(
         tongue,
         "missed",
@@ -59,7 +59,8 @@ def write(
         outcome=tongue.say("Missed"),
         before=hotline.before if hotline else [],
         people=facts.tenant.administrators[:shown] if hotline else [],
-        pause=f"`{command} --until DATE --by NAME --reason TEXT`" if hotline else "",
+        pause=f"`{command} --until DATE --reason TEXT`" if hotline else "",
+        pause_link=link_pause(facts.portal_url, facts.plan.plan_id),
         plan=plan,
         client=client,
         machine=title(facts.plan.hostname),

@@ -135,6 +135,11 @@ def write(
     return Letter(hotline.subject if hotline else name(facts, tongue), content)
 
 
+def cut_log(log: str, shown: int) -> str:
+    """The end of what a run said, to be attached: so many lines at most, and no links."""
+    return "\n".join(inert(line) for line in log.splitlines()[-shown:]) if shown else ""
+
+
 def name(facts: RunFacts, tongue: Tongue) -> str:
     """The subject: the outcome first, in the contract's words, then whose run it is, and when."""
     run, failures = facts.run, facts.row.failures + 1
