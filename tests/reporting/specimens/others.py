@@ -1,4 +1,4 @@
-"""The mails of what is stored, of the contract, and of people."""
+"""The mails of the contract, and of people."""
 
 from __future__ import annotations
 
@@ -8,29 +8,19 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from services.reporting.mail.letters.called import CalledFacts
-from services.reporting.mail.letters.damage import DamageFacts
-from services.reporting.mail.letters.held import HeldFacts
-from services.reporting.mail.letters.undeliverable import RefusedFacts
-from services.reporting.mail.letters.waiting import WaitingFacts
-
 from libs.shared.events import (
     DestructionCompleted,
-    DestructionProgressed,
     DocumentPublished,
-    ExpiryHeld,
     MaintenanceNearing,
     NoticePublished,
     NoticeWithdrawn,
     Offer,
     OrderConfirmed,
-    OverageAnswered,
     OverageBlocked,
     OverageClosed,
     PasswordIssued,
     RecipientInvited,
     RecipientsChanged,
-    StorageDamaged,
     SubscriptionMoved,
     VolumeApproached,
 )
@@ -52,22 +42,18 @@ from services.reporting.rules.mails import Withheld
 from services.reporting.rules.offers import Offers
 from tests.reporting.conftest import MAIL_KEY
 from tests.reporting.specimens.facts import (
-    HOTLINE,
     NIGHT,
     PORTAL,
     ZONE,
     a_case,
     a_certificate,
-    a_refused_mail,
     a_tenant,
     read,
 )
 
 
 def list_all() -> Mapping[str, tuple[Kind[Any], Any]]:
-    """The mails of what is stored, of the contract, and of people."""
-    names = ("Boulangerie Martin", "documents", "srv-bureau", ZONE, PORTAL)
-    damaged = read(StorageDamaged, files=102)
+    """The mails of the contract, and of people."""
     subscription, overage = letters.subscription.KIND, letters.overage.KIND
     offers = Offers("EUR", (
         Offer(storage_bytes=150 * 10**9, monthly=Decimal("45.00")),
@@ -82,18 +68,6 @@ def list_all() -> Mapping[str, tuple[Kind[Any], Any]]:
         "password": (
             letters.password.KIND,
             PasswordFacts(read(PasswordIssued), "Zk3-9xQm-77Lp", ZONE, PORTAL),
-        ),
-        "undeliverable": (
-            letters.undeliverable.KIND,
-            RefusedFacts(
-                a_refused_mail(), "550 5.1.1 User unknown", "Boulangerie Martin", HOTLINE
-            ),
-        ),
-        "damage": (letters.damage.KIND, DamageFacts(damaged, *names, hotline=HOTLINE)),
-        "held": (letters.held.KIND, HeldFacts(read(ExpiryHeld), *names, hotline=HOTLINE)),
-        "waiting": (
-            letters.waiting.KIND,
-            WaitingFacts(read(DestructionProgressed), "Boulangerie Martin", ZONE, PORTAL, HOTLINE),
         ),
         "recipients": (
             letters.recipients.KIND,
@@ -142,10 +116,6 @@ def list_all() -> Mapping[str, tuple[Kind[Any], Any]]:
             OverageFacts(
                 a_case(OverageClosed, stored_bytes=99 * 10**9), a_tenant(), PORTAL, MAIL_KEY
             ),
-        ),
-        "called": (
-            letters.called.KIND,
-            CalledFacts(read(OverageAnswered), a_case(), a_tenant(), PORTAL, HOTLINE),
         ),
         "subscription": (
             subscription,

@@ -22,6 +22,7 @@ from services.reporting.rules.choices import News
 from services.reporting.rules.incidents import Shown
 from services.reporting.rules.reviews import Happened, Period, Review
 from services.reporting.rules.runs import Row
+from services.reporting.rules.webhooks import Failing
 from tests.reporting.conftest import MAIL_KEY
 from tests.reporting.specimens.facts import (
     HOTLINE,
@@ -111,7 +112,10 @@ def list_all() -> Mapping[str, tuple[Kind[Any], Any]]:
                           "Étude Lefèvre", "Vidéos", "pc-accueil"),
                     Shown(replace(an_incident(times=2), acknowledged_by="Paul"),
                           "Boulangerie Martin", "documents", "srv-bureau"),
+                    Shown(replace(an_incident("undeliverable"), plan_id=None),
+                          "Boulangerie Martin", "", ""),
                 ],
+                [Failing("ntfy", 3, NIGHT, "503 Service Unavailable")],
                 NIGHT + timedelta(hours=8), ZONE, PORTAL, HOTLINE,
             ),
         ),

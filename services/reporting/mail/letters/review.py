@@ -77,7 +77,10 @@ def write(facts: ReviewFacts, addressee: Addressee, shown: int) -> Letter:
     content = lay_out(
         tongue,
         "review",
-        in_short=[f"{one.plan.name}, {one.plan.hostname}" for one in ordered],
+        in_short=[
+            *(f"{one.plan.name}, {one.plan.hostname}" for one in ordered),
+            facts.portal_url,
+        ],
         headline=subject,
         client=client,
         since=tongue.moment(facts.due.since),
