@@ -32,6 +32,7 @@ PASSES = Counter("coffre_retention_passes", "Passes over a tenant that ended, by
 FAILURES = Counter("coffre_retention_failures", "Passes over a tenant that failed, by job", ["job"])
 SCRUBBED = Counter("coffre_scrubbed_bytes", "Bytes read again and found to be whole or damaged")
 OLDEST = Gauge("coffre_scrub_oldest_seconds", "Age of the verification of the longest unread pack")
+WITHIN = Gauge("coffre_scrub_within_seconds", "Within which every pack is to be read again")
 UNPROVEN = Gauge(
     "coffre_restore_points_unproven", "Restore points that are altered or missing, at the last look"
 )
@@ -43,6 +44,8 @@ OBJECTS_LEFT = Gauge("coffre_destruction_objects_left", "Objects that destructio
 LATE = Gauge("coffre_destructions_late", "Destructions due for an hour that have not begun")
 REPLAYED = Counter("coffre_destructions_replayed", "Destructions done again after a restore")
 DAMAGED = Gauge("coffre_packs_damaged", "Damaged packs whose chunks were not yet sent again")
+CONDEMNED = Gauge("coffre_packs_condemned", "Packs that nothing needs, in their grace")
+GARBAGE = Gauge("coffre_garbage_bytes", "Bytes of these packs")
 
 
 async def collect(resources: Resources) -> None:
@@ -173,7 +176,7 @@ async def measure_storage(resources: Resources) -> None:
     """Tells how old the oldest verification is, and what waits for somebody."""
     async with database.acquire(resources.pool) as conn:
         oldest = await store.scrubbing.find_oldest_verified(conn)
-        DAMAGED.set(await store.scrubbing.count_damaged(conn))
+        unlive = await store.scrubbing.sum_unlive(conn)
         HOLDS.set(len(await store.expiry.list_holds(conn)))
         states = await store.destruction.days.count_by_state(conn)
         OBJECTS_LEFT.set(await store.destruction.inventories.count_left(conn))
@@ -181,6 +184,10 @@ async def measure_storage(resources: Resources) -> None:
     for state in get_args(DestructionState):
         DESTRUCTIONS.labels(state).set(states.get(state, 0))
     OLDEST.set((clock.now() - oldest).total_seconds() if oldest else 0)
+    WITHIN.set(resources.rhythm.scrub_within.total_seconds())
+    for gauge, state in ((DAMAGED, "damaged"), (CONDEMNED, "condemned")):
+        gauge.set(unlive[state].packs if state in unlive else 0)
+    GARBAGE.set(unlive["condemned"].object_bytes if "condemned" in unlive else 0)
 
 
 async def _list_tenants(resources: Resources) -> list[store.tenants.Tenant]:

@@ -324,7 +324,8 @@ def test_the_operators_table_names_every_job() -> None:
         )
     }
     tables = {"all": SHARED_JOBS, "ingest": ingest.JOBS, "portal": portal.JOBS}
-    tables |= {"quota": quota.JOBS, "reporting": reporting.JOBS, "retention": retention.JOBS}
+    tables |= {"quota": [*quota.JOBS, *quota.PER_TENANT], "retention": retention.JOBS}
+    tables |= {"reporting": [*reporting.JOBS, *reporting.PER_TENANT]}
     assert described == {
         (service, job.name, job.leader) for service, jobs in tables.items() for job in jobs
     }

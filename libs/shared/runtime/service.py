@@ -49,6 +49,7 @@ _TIME_DOUBTFUL = Gauge(
 )
 _POOL_SIZE = Gauge("coffre_pool_connections", "Database connections open", ["service"])
 _POOL_IDLE = Gauge("coffre_pool_idle", "Database connections idle", ["service"])
+_POOL_MOST = Gauge("coffre_pool_limit", "Database connections at most", ["service"])
 
 
 class LoopEnded(Exception):  # noqa: N818 - the reason in the log
@@ -227,6 +228,7 @@ class Service:
         _ACTIVE.labels(self.name).set(bool(self._relay and self._relay.active))
         _POOL_SIZE.labels(self.name).set(self.pool.get_size())
         _POOL_IDLE.labels(self.name).set(self.pool.get_idle_size())
+        _POOL_MOST.labels(self.name).set(self.pool.get_max_size())
         waiting, age = await outbox.backlog(self.pool)
         _UNPUBLISHED.labels(self.name).set(waiting)
         _UNPUBLISHED_AGE.labels(self.name).set(age)

@@ -162,3 +162,13 @@ def _incident(row: Any) -> Incident:
         snoozed_until=row["snoozed_until"],
         note=row["note"],
     )
+
+
+async def count_open(conn: Connection) -> dict[str, int]:
+    """Returns how many incidents are open, by cause."""
+    rows = await conn.fetch(
+        """
+        SELECT cause, count(*) AS incidents FROM incidents WHERE closed_at IS NULL GROUP BY cause
+        """
+    )
+    return {row["cause"]: row["incidents"] for row in rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -110,3 +111,22 @@ async def list_audiences(conn: Connection, tenant_id: UUID) -> list[Audience]:
         tenant_id,
     )
     return [Audience(_PEOPLE.validate_json(row["people"]), row["pending"]) for row in rows]
+
+
+async def list_last_good(conn: Connection) -> list[tuple[UUID, datetime | None]]:
+    """Returns (client, when its last good run was heard of) of each plan, None for never.
+
+    Of plans that are paused, and of clients whose subscription has ended, nothing is told. One
+    look into an index a plan.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT e.tenant_id, good.arrived_at
+        FROM expected e JOIN tenants t ON t.tenant_id = e.tenant_id LEFT JOIN LATERAL (
+            SELECT arrived_at FROM runs r
+            WHERE r.tenant_id = e.tenant_id AND r.plan_id = e.plan_id AND r.outcome <> 'failed'
+            ORDER BY number DESC LIMIT 1) good ON true
+        WHERE e.note = '' AND t.subscription IN ('active', 'ending')
+        """
+    )
+    return [(row[0], row[1]) for row in rows]
