@@ -21,23 +21,7 @@ PER_TENANT = "coffre_tenant_"
 _SHARED = {
     "libs/shared/objects.py": ("ingest", "portal", "retention"),
 }
-_HEAD = """# Metrics
-
-What the services answer at `/metrics` of `COFFRE_MONITOR_LISTEN`, in Prometheus' text format.
-`python -m monitoring` writes this page from the code.
-
-- Nothing is asked of the database when metrics are read: gauges are measured by [jobs](operations.md#work-by-the-clock), every ten seconds to an hour.
-- Of several processes of one service each tells its own: sum counters and histograms, take the maximum of gauges that are measured from the database.
-- No label holds what clients or strangers choose. With `COFFRE_METRICS_PER_TENANT=true` quota and reporting add the series `coffre_tenant_…`, four a client, with the client's id.
-- Counters begin with 0 when a process starts. Of those with labels, a series appears when it first counts.
-- A histogram has the series `…_bucket`, `…_sum` and `…_count`.
-- Prometheus' own `process_…` and `python_…` stand beside them: memory, processor, open files, start.
-
-[Dashboards and alerts](monitoring.md) are made of these.
-
-| metric | type | labels | services | what |
-|---|---|---|---|---|
-"""
+_TABLE = "| metric | type | labels | services | what |\n|---|---|---|---|---|\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +55,16 @@ def list_metrics() -> list[Metric]:
     return sorted((_describe(collector, places) for collector in found), key=lambda one: one.name)
 
 
-def write_page(metrics: Iterable[Metric]) -> str:
-    """The whole page, in Markdown."""
-    return _HEAD + "".join(
-        f"| `{one.name}` | {one.kind} | {', '.join(f'`{label}`' for label in one.labels)}"
-        f" | {_say_services(one.services)} | {one.text} |\n"
-        for one in metrics
+def write_page(page: str, metrics: Iterable[Metric]) -> str:
+    """The page with its table written anew; what stands before it is a person's."""
+    return (
+        page.partition(_TABLE)[0]
+        + _TABLE
+        + "".join(
+            f"| `{one.name}` | {one.kind} | {', '.join(f'`{label}`' for label in one.labels)}"
+            f" | {_say_services(one.services)} | {one.text} |\n"
+            for one in metrics
+        )
     )
 
 
@@ -84,7 +72,7 @@ def _describe(collector: MetricWrapperBase, places: dict[str, str]) -> Metric:
     name = collector._name
     return Metric(
         f"{name}_total" if collector._type == "counter" else name,
-        collector._type,
+        collector._type or "untyped",
         tuple(collector._labelnames),
         _find_services(places[name]),
         collector._documentation,

@@ -205,6 +205,7 @@ class ObjectStore:
 def _try(request: Callable[..., T], args: tuple[Any, ...], advice: Callable[[Exception], str]) -> T:
     """Make a request, a second time if the first fails; every one of ours can be repeated."""
     operation = request.__name__.lstrip("_")
+    _FAILURES.labels(operation)
     tries = 0
     while True:
         tries += 1

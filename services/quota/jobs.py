@@ -15,7 +15,7 @@ from libs.shared.runtime import Job, Jobs
 from services.quota import actions, rules, store
 
 _DAYS = (1, 7, 30, 90)
-_MORE, _NO_TREND = "more", "none"
+_MORE, _NO_TREND, _OVER = "more", "none", "over"
 
 CLIENTS = Gauge("coffre_clients", "Clients by subscription", ["subscription"])
 LEVELS = Gauge(
@@ -86,12 +86,17 @@ async def measure_tenants(pool: Pool) -> None:
 
 def _count_days_left(gauge: Gauge, days_left: Iterable[int | None]) -> None:
     """Counts each in the first of _DAYS that is enough for it."""
-    names = [
-        _NO_TREND if left is None else next((str(most) for most in _DAYS if left <= most), _MORE)
-        for left in days_left
-    ]
-    for name in (*map(str, _DAYS), _MORE, _NO_TREND):
+    names = [_find_days(left) for left in days_left]
+    for name in (_OVER, *map(str, _DAYS), _MORE, _NO_TREND):
         gauge.labels(name).set(names.count(name))
+
+
+def _find_days(left: int | None) -> str:
+    if left is None:
+        return _NO_TREND
+    if left < 0:
+        return _OVER
+    return next((str(most) for most in _DAYS if left <= most), _MORE)
 
 
 JOBS: Jobs[Pool] = [

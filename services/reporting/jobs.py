@@ -15,7 +15,9 @@ from services.reporting.actions.sending import Sender
 _AGES = MappingProxyType(
     {"1d": timedelta(days=1), "2d": timedelta(days=2), "7d": timedelta(days=7)}
 )
-_OLDER, _NEVER = "older", "never"
+_OLDER, _NEVER, _NEW = "older", "never", "new"
+_NEW_FOR = timedelta(days=2)
+"""How long a plan is new that never ran well."""
 
 UNFINISHED = Gauge("coffre_mails_unfinished", "Mails queued or being sent", ["state"])
 OLDEST = Gauge("coffre_mail_oldest_seconds", "Age of the oldest mail that is not sent yet")
@@ -86,14 +88,14 @@ async def measure_queue(sender: Sender) -> None:
 async def measure_plans(sender: Sender) -> None:
     """Tells how old the last good runs are, and what the hotline has open."""
     async with database.acquire(sender.pool) as conn:
-        last_good = await store.plans.list_last_good(conn)
+        plans = await store.plans.list_watched(conn)
         OVERDUE.set(await store.missed.count_overdue(conn))
         incidents = await store.incidents.count_open(conn)
     now = clock.now()
-    ages = [_find_age(good_at, now) for _, good_at in last_good]
-    for age in (*_AGES, _OLDER, _NEVER):
+    ages = [_find_age(plan, now) for plan in plans]
+    for age in (*_AGES, _OLDER, _NEVER, _NEW):
         PLANS.labels(age).set(ages.count(age))
-    NEWEST.set(max((good_at.timestamp() for _, good_at in last_good if good_at), default=0))
+    NEWEST.set(max((plan.good_at.timestamp() for plan in plans if plan.good_at), default=0))
     for cause in rules.incidents.CAUSES:
         INCIDENTS.labels(cause).set(incidents.get(cause, 0))
 
@@ -101,21 +103,22 @@ async def measure_plans(sender: Sender) -> None:
 async def measure_tenants(sender: Sender) -> None:
     """Tells of each client when its plan that waits the longest last ran well; 0: never."""
     async with database.acquire(sender.pool) as conn:
-        last_good = await store.plans.list_last_good(conn)
+        plans = await store.plans.list_watched(conn)
     oldest: dict[str, float] = {}
-    for tenant_id, good_at in last_good:
-        moment = good_at.timestamp() if good_at else 0.0
-        oldest[str(tenant_id)] = min(oldest.get(str(tenant_id), moment), moment)
+    for plan in plans:
+        tenant, moment = str(plan.tenant_id), plan.good_at.timestamp() if plan.good_at else 0.0
+        oldest[tenant] = min(oldest.get(tenant, moment), moment)
     TENANTS.clear()
     for tenant, moment in oldest.items():
         TENANTS.labels(tenant).set(moment)
 
 
-def _find_age(good_at: datetime | None, now: datetime) -> str:
-    """The first of the ages that a run is within."""
-    if good_at is None:
-        return _NEVER
-    return next((name for name, within in _AGES.items() if now - good_at <= within), _OLDER)
+def _find_age(plan: store.plans.Watched, now: datetime) -> str:
+    """The first of the ages that a plan's last good run is within."""
+    if plan.good_at is None:
+        return _NEW if now - plan.watched_since < _NEW_FOR else _NEVER
+    age = now - plan.good_at
+    return next((name for name, within in _AGES.items() if age <= within), _OLDER)
 
 
 JOBS: Jobs[Sender] = [

@@ -31,8 +31,11 @@ async def test_contracts_volumes_and_days_left(counter: Counter, calendar: Calen
     assert sample("coffre_contracted_bytes") == 3000
     assert sample("coffre_clients_at_level", percent="100") == 1
     assert sample("coffre_clients_at_level", percent="0") == 1
-    # Day 39: its growth is blocked at the latest once its thirty days are over.
+    assert sample("coffre_overage_cases_open", days_left="over") == 1  # thirty days, and it is 39
+    calendar.day(29.5)
+    await jobs.measure_volumes(counter.pool)
     assert sample("coffre_overage_cases_open", days_left="1") == 1
+    calendar.day(39)
 
     await jobs.measure_forecasts(counter.pool)
     assert sample("coffre_clients_full_in", days_left="90") == 1  # 610 bytes left, 10 a day

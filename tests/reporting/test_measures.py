@@ -34,7 +34,7 @@ async def test_plans_by_their_last_good_run(
     await jobs.measure_plans(sender)
     ages = {age: sample("coffre_plans", last_good=age) for age in ("1d", "2d", "7d", "older")}
     assert ages == {"1d": 1, "2d": 0, "7d": 1, "older": 0}
-    assert sample("coffre_plans", last_good="never") == 1
+    assert sample("coffre_plans", last_good="new") == 1
     assert sample("coffre_last_good_run_timestamp_seconds") == now.timestamp()
     assert sample("coffre_incidents_open", cause="failed") == 3
 
@@ -47,6 +47,10 @@ async def test_plans_by_their_last_good_run(
     await jobs.measure_tenants(sender)
     tenant = str(client.tenant_id)
     assert sample("coffre_tenant_last_good_run_timestamp_seconds", tenant=tenant) == 0  # never
+    async with database.transaction(desk.pool) as conn:
+        await conn.execute("UPDATE expected SET watched_since = 'epoch'")
+    await jobs.measure_plans(sender)
+    assert sample("coffre_plans", last_good="never") == 1  # it had its time
     async with database.transaction(desk.pool) as conn:
         await conn.execute("UPDATE expected SET note = 'paused'")
     await jobs.measure_plans(sender)

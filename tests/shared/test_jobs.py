@@ -113,7 +113,7 @@ async def admin(database: Any) -> AsyncIterator[Any]:
 
 def sample(name: str, job: str) -> float | None:
     """What `/metrics` tells of a job of quota."""
-    return REGISTRY.get_sample_value(f"coffre_job_{name}", {"service": "quota", "job": job})
+    return REGISTRY.get_sample_value(f"coffre_job_{name}", {"service": "quota", "job_name": job})
 
 
 def last_success(job: str) -> float | None:

@@ -68,6 +68,9 @@ class Workers:
             ServicePinged.type: _ignore_ping,
             **{event.type: handler for event, handler in handlers.items()},
         }
+        for type_ in self._handlers:
+            _FAILED.labels(service, type_)
+            _PARKED.labels(service, type_)
         self._wakes = [asyncio.Event() for _ in range(count)]
 
     def wake(self) -> None:

@@ -40,7 +40,9 @@ _UNPUBLISHED_AGE = Gauge(
     "coffre_outbox_oldest_seconds", "Age of the oldest event not yet published", ["service"]
 )
 _PENDING = Gauge("coffre_inbox_pending", "Events not yet handled", ["service"])
-_PENDING_AGE = Gauge("coffre_inbox_oldest_seconds", "Age of the oldest of them", ["service"])
+_PENDING_AGE = Gauge(
+    "coffre_inbox_oldest_seconds", "Age of the oldest event not yet handled", ["service"]
+)
 _PARKED = Gauge("coffre_inbox_parked", "Events that wait for a person", ["service"])
 _CONNECTED = Gauge("coffre_consumer_connected", "1 while the queue is consumed", ["service"])
 _ACTIVE = Gauge("coffre_relay_active", "1 where this process publishes the outbox", ["service"])

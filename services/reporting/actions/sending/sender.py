@@ -39,6 +39,8 @@ SECONDS = Histogram(
 )
 UNREACHABLE = Counter("coffre_smtp_unreachable", "Connections that the mail server did not take")
 OUTCOMES = Counter("coffre_mail_outcomes", "SMTP transactions by outcome", ["outcome"])
+for _outcome in ("accepted", "refused", "too-large", "later", "uncertain"):
+    OUTCOMES.labels(_outcome)
 POSSIBLE_DUPLICATES = Counter(
     "coffre_mail_possible_duplicates", "Mails sent again after an uncertain outcome"
 )
