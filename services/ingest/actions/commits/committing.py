@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from libs.shared import bucket, clock, logs, outbox, reasons, timekeeping
+from libs.shared import bucket, clock, logs, reasons, timekeeping
 from libs.shared.catalogue import volumes
 from libs.shared.catalogue.volumes import Volume
 from libs.shared.crashpoints import crashpoint
@@ -27,7 +27,7 @@ from services.ingest.actions.intake.deltas import hold_packs
 from services.ingest.actions.manifests.ends import put_head, tell_end
 from services.ingest.actions.proofs import find_root, is_as_sealed, seal
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
-from services.ingest.actions.runs import find_run, finished, hold_plan, use_run
+from services.ingest.actions.runs import find_run, hold_plan, say_finished, use_run
 from services.ingest.actions.scripts.bundling import bundle_files, check_bundled
 from services.ingest.actions.usage import tell
 
@@ -323,6 +323,6 @@ async def _close(
     )
     if not closed:
         raise rules.refusals.RunClosed("failed", None)
-    await outbox.add(conn, finished(run, plan, outcome, ending, volume.stored_bytes, now))
+    await say_finished(conn, run, plan, outcome, ending, volume.stored_bytes, now)
     await store.proofs.count_point(conn, run.tenant_id)
     return answer
