@@ -73,7 +73,10 @@ def _make_service(folder: Path, service: str, places: Places) -> None:
     _put(own / "amqp-url", f"amqp://{account}:{password}@{places.rabbitmq}/%2F")
     seed = bytes.fromhex(_keep(own / "event-key", _key))
     sender = public_file(folder / "public" / "senders", service)
-    _put(sender, Signer(service, seed).public_key.hex() + "\n", 0o644)
+    known_keys = sender.read_text().split() if sender.exists() else []
+    key = Signer(service, seed).public_key.hex()
+    if key not in known_keys:  # beside those before, by which what still waits was signed
+        _put(sender, "\n".join([*known_keys, key]) + "\n", 0o644)
     if service in KEEPERS_OF_OBJECTS:
         _keep(own / "s3-secret-key", _password)
 
