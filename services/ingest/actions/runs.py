@@ -15,7 +15,7 @@ from libs.shared import clock, database, logs, outbox, protocol, reasons, timeke
 from libs.shared.catalogue import volumes
 from libs.shared.database import Connection
 from libs.shared.errors import Conflict, NotFound, Refusal, ShareUsed
-from libs.shared.events import Outcome, RunFinished, RunStarted
+from libs.shared.events import Counted, Outcome, RunFinished, RunStarted
 from libs.shared.reasons import Reason
 from services.ingest import rules, store
 from services.ingest.actions.agents import check_again
@@ -302,8 +302,9 @@ def finished(
     ending: rules.reported.Ending,
     stored_bytes: int,
     now: datetime,
+    counted: Counted | None = None,
 ) -> RunFinished:
-    """The whole summary of a run that ended."""
+    """The whole summary of a run that ended; counted: what its restore point came to."""
     return RunFinished(
         tenant_id=run.tenant_id,
         run_id=run.run_id,
@@ -319,6 +320,7 @@ def finished(
         **ending.counters.model_dump(),
         stored_bytes=stored_bytes,
         restore_point=run.state == "committed",
+        counted=counted,
         not_copied=ending.not_copied,
         dumps=ending.dumps,
         warnings=ending.warnings,
