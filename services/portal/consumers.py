@@ -24,6 +24,7 @@ from libs.shared.events import (
     ReportSent,
     ReportUndeliverable,
     RunFinished,
+    RunJudged,
     RunStarted,
     VersionsExpired,
     VolumeChanged,
@@ -48,6 +49,10 @@ async def on_run_started(conn: Connection, event: RunStarted) -> None:
 async def on_run_finished(conn: Connection, event: RunFinished) -> None:
     await store.runs.received.add_plan_of_run(conn, event)
     await store.runs.received.put_finished_run(conn, event)
+
+
+async def on_run_judged(conn: Connection, event: RunJudged) -> None:
+    await store.runs.received.put_judgement(conn, event)
 
 
 async def on_volume_changed(conn: Connection, event: VolumeChanged) -> None:
@@ -129,6 +134,7 @@ HANDLERS: Handlers = {
     PlanDeclared: on_plan_declared,
     RunStarted: on_run_started,
     RunFinished: on_run_finished,
+    RunJudged: on_run_judged,
     VolumeChanged: on_volume_changed,
     AllowanceChanged: on_allowance_changed,
     OverageOpened: on_overage_told,

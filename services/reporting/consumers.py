@@ -11,6 +11,7 @@ from libs.shared.events import (
     DestructionProgressed,
     DestructionStarted,
     DocumentPublished,
+    ExpiryCleared,
     ExpiryHeld,
     MaintenanceNearing,
     OffersChanged,
@@ -47,6 +48,7 @@ def handlers(resources: Resources) -> Handlers:
         RecipientsChanged: partial(on_recipients_changed, resources),
         RecipientInvited: partial(on_recipient_invited, resources),
         ExpiryHeld: partial(on_expiry_held, resources),
+        ExpiryCleared: partial(on_expiry_cleared, resources),
         StorageDamaged: partial(on_storage_damaged, resources),
         OffersChanged: on_offers_changed,
         OrderConfirmed: partial(on_order_confirmed, resources),
@@ -115,6 +117,12 @@ async def on_expiry_held(resources: Resources, conn: Connection, event: ExpiryHe
     """Tells the hotline of a plan of which much is gone."""
     await store.clients.lock(conn, event.tenant_id)
     await actions.holds.report_hold(conn, resources, event)
+
+
+async def on_expiry_cleared(resources: Resources, conn: Connection, event: ExpiryCleared) -> None:
+    """What was unusual of a plan was meant."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.holds.accept(conn, resources, event)
 
 
 async def on_storage_damaged(resources: Resources, conn: Connection, event: StorageDamaged) -> None:

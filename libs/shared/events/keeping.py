@@ -39,6 +39,19 @@ class ExpiryHeld(Event):
     held_at: datetime
 
 
+@event("expiry.cleared.v1")
+class ExpiryCleared(Event):
+    """An operator lets a plan expire again: what held it, up to a run, was meant.
+
+    reason: in the operator's words.
+    """
+
+    plan_id: UUID
+    through: int
+    reason: str
+    cleared_at: datetime
+
+
 @event("storage.damaged.v1")
 class StorageDamaged(Event):
     """A stored pack was found damaged or missing: what of one plan it concerns.

@@ -44,7 +44,7 @@ def decide_outcome(
 def find_endings(found: Iterable[Entry]) -> Iterator[bytes]:
     """The ending of each file's name with its dot, where it has one of a common length."""
     for entry in found:
-        if entry.kind == "f" and 0 < (dot := entry.name.rfind(b".")):
+        if entry.kind == "f" and (dot := entry.name.rfind(b".")) > 0:
             ending = entry.name[dot:]
             if 1 < len(ending) <= LONGEST_ENDING:
                 yield ending

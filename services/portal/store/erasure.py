@@ -19,6 +19,7 @@ PLAN: Plan = (
     Deleted("recipients_told"),
     Deleted("enrolments"),
     Deleted("reports"),
+    Deleted("judgements"),
     Deleted("runs"),
     Deleted("plans"),
     Deleted("agents"),

@@ -18,6 +18,7 @@ from services.reporting.actions import (
     resources,
     runs,
     subscriptions,
+    usual,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "resources",
     "runs",
     "subscriptions",
+    "usual",
 ]

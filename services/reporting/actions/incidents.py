@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from libs.shared import clock, database, logs
 from libs.shared.database import Connection, Pool
-from libs.shared.events import RunFinished
+from libs.shared.events import ExpiryHeld, RunFinished
 from libs.shared.words.tongue import DEFAULT_TIMEZONE
 from services.reporting import rules, store
 from services.reporting.actions import mails
@@ -36,6 +36,27 @@ async def note_failure(
     cause = rules.incidents.find_cause(run.reason)
     at = run.finished_at
     noted = Incident(tenant_id, uuid4(), run.plan_id, cause, at, at, run.number, 1)
+    return await _note(conn, noted, now)
+
+
+async def note_unusual(
+    conn: Connection, run: RunFinished, now: datetime
+) -> tuple[Incident, Step | None]:
+    """The same of a run that is unusual, however it ended."""
+    at, plan_id = run.finished_at, run.plan_id
+    noted = Incident(run.tenant_id, uuid4(), plan_id, "unusual", at, at, run.number, 1)
+    return await _note(conn, noted, now)
+
+
+async def note_hold(
+    conn: Connection, event: ExpiryHeld, now: datetime
+) -> tuple[Incident, Step | None]:
+    """The same of what retention found by itself: it is no incident of its own."""
+    at, plan_id = event.held_at, event.plan_id
+    noted = Incident(event.tenant_id, uuid4(), plan_id, "unusual", at, at, event.number, 1)
+    known = await store.incidents.find_open(conn, event.tenant_id, plan_id, "unusual")
+    if known is not None and known.last_run >= event.number:
+        return known, None
     return await _note(conn, noted, now)
 
 

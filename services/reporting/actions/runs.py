@@ -8,11 +8,12 @@ from libs.shared import clock, logs
 from libs.shared.database import Connection
 from libs.shared.events import RunFinished
 from services.reporting import rules, store
-from services.reporting.actions import incidents, mails, missed
+from services.reporting.actions import incidents, mails, missed, usual
 from services.reporting.actions.resources import Resources
 from services.reporting.mail import letters
 from services.reporting.mail.letters.hotline import HotlineFacts
 from services.reporting.mail.letters.report import RunFacts
+from services.reporting.rules.incidents import Incident, Step
 
 
 async def report_waiting(conn: Connection, resources: Resources, tenant_id: UUID) -> None:
@@ -37,9 +38,7 @@ async def _report(
     run: RunFinished,
 ) -> None:
     tenant_id = tenant.tenant_id
-    history = await store.runs.list_history(
-        conn, tenant_id, run.plan_id, run.number, rules.usual.HISTORY_LENGTH
-    )
+    judged = await usual.judge_run(conn, plan, run)
     await missed.note_run(conn, resources, tenant_id, plan, run)
     audience = await store.plans.find_audience(conn, tenant_id, run.plan_id)
     facts = RunFacts(
@@ -47,7 +46,7 @@ async def _report(
         tenant,
         plan,
         audience,
-        history,
+        judged,
         resources.portal_url,
         before=next(
             iter(await store.runs.list_before(conn, tenant_id, run.plan_id, run.number, 1)), None
@@ -61,8 +60,14 @@ async def _report(
         else await store.runs.find_last_good(conn, tenant_id, run.plan_id),
     )
     written = await mails.write(conn, resources, tenant_id, letters.report.KIND, facts)
+    if judged.verdicts and not tenant.is_over:
+        noted = await incidents.note_unusual(conn, run, clock.now())
+        written += await _tell_hotline(conn, resources, facts, noted)
     if run.outcome == "failed":
-        written += await _tell_hotline(conn, resources, facts)
+        # Nothing begins for a client whose subscription has ended: its machines can only fail.
+        if not tenant.is_over:
+            failed = await incidents.note_failure(conn, tenant_id, run, clock.now())
+            written += await _tell_hotline(conn, resources, facts, failed)
     else:
         await incidents.note_success(conn, resources, tenant, plan, run)
     await store.runs.mark_reported(conn, tenant_id, run.run_id, clock.now())
@@ -75,15 +80,14 @@ async def _report(
     )
 
 
-async def _tell_hotline(conn: Connection, resources: Resources, facts: RunFacts) -> int:
-    """Writes to the hotline where an incident begins, or has gone on for long.
-
-    Nothing begins for a client whose subscription has ended: its machines can only fail.
-    """
+async def _tell_hotline(
+    conn: Connection,
+    resources: Resources,
+    facts: RunFacts,
+    noted: tuple[Incident, Step | None] | None,
+) -> int:
+    """Writes to the hotline where an incident begins, or has gone on for long."""
     run = facts.run
-    if facts.tenant.is_over:
-        return 0
-    noted = await incidents.note_failure(conn, run.tenant_id, run, clock.now())
     incident, step = noted or (None, None)
     if incident is None or step is None:
         return 0

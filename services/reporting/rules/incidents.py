@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from libs.shared.reasons import Reason
 
-Cause = Literal["failed", "abandoned", "refused", "missed"]
+Cause = Literal["failed", "abandoned", "refused", "missed", "unusual"]
 Step = Literal["opened", "escalated"]
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 

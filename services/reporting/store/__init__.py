@@ -12,6 +12,7 @@ from services.reporting.store import (
     overages,
     plans,
     runs,
+    usual,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "overages",
     "plans",
     "runs",
+    "usual",
 ]

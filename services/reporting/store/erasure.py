@@ -16,6 +16,7 @@ PLAN: Plan = (
     Deleted("overages"),
     Deleted("incidents"),
     Deleted("expected"),
+    Deleted("judgements"),
     Deleted("runs"),
     Deleted("plans"),
     Kept("tenants", "until-mailed"),

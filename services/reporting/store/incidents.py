@@ -64,12 +64,12 @@ async def repeat(conn: Connection, tenant_id: UUID, incident: Incident) -> None:
 async def close_before(
     conn: Connection, tenant_id: UUID, plan_id: UUID, number: int, now: datetime
 ) -> Sequence[Incident]:
-    """Closes all of a plan that a good run ends: those of older runs."""
+    """Closes all of a plan that a good run ends: those of older runs; unusual stays what was."""
     rows = await conn.fetch(
         """
         UPDATE incidents SET closed_at = $4
         WHERE tenant_id = $1 AND plan_id = $2 AND last_run < $3 AND closed_at IS NULL
-        RETURNING *
+        AND cause <> 'unusual' RETURNING *
         """,
         tenant_id,
         plan_id,
@@ -77,6 +77,25 @@ async def close_before(
         now,
     )
     return sorted(map(_incident, rows), key=lambda one: one.opened_at)
+
+
+async def close_unusual(
+    conn: Connection, tenant_id: UUID, plan_id: UUID, through: int, note: str, now: datetime
+) -> Incident | None:
+    """Closes what is unusual of a plan, as an operator said that it was meant up to a run."""
+    row = await conn.fetchrow(
+        """
+        UPDATE incidents SET closed_at = $5, closed_by = 'retention clear', note = $4
+        WHERE tenant_id = $1 AND plan_id = $2 AND cause = 'unusual' AND last_run <= $3
+        AND closed_at IS NULL RETURNING *
+        """,
+        tenant_id,
+        plan_id,
+        through,
+        note,
+        now,
+    )
+    return _incident(row) if row else None
 
 
 async def list_open(conn: Connection, now: datetime, before: datetime) -> list[Shown]:

@@ -245,7 +245,7 @@ async def find_chunk_facts(
 async def find_new(
     conn: Connection, tenant_id: UUID, plan_id: UUID, parent: int | None, pack_nos: Sequence[int]
 ) -> set[int]:
-    """Returns those of the packs that were stored since a restore point, all where there is none."""
+    """Returns those of the packs that were stored since a restore point; without one, all."""
     rows = await conn.fetch(
         """
         SELECT pack_no FROM catalogue.packs WHERE tenant_id = $1 AND pack_no = ANY($4::bigint[])

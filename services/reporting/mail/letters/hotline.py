@@ -46,10 +46,12 @@ def write(facts: HotlineFacts, addressee: Addressee, shown: int) -> Letter:
         if facts.step == "opened"
         else N_("[Hotline] {outcome}, {n} times in a row: plan {plan} of {client} on {machine}")
     )
+    is_unusual = incident.cause == "unusual"
+    outcome = report.UNUSUAL if is_unusual else report.OUTCOMES[about.run.outcome]
     more = ForHotline(
         subject=tongue.say(
             subject,
-            outcome=tongue.say(report.OUTCOMES[about.run.outcome]),
+            outcome=tongue.say(outcome),
             n=tongue.number(incident.times),
             plan=title(about.plan.name),
             client=title(about.tenant.name),

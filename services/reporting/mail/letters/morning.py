@@ -20,6 +20,7 @@ CAUSES: dict[Cause, str] = {
     "abandoned": N_("runs break off"),
     "refused": N_("runs are refused"),
     "missed": N_("runs don't come"),
+    "unusual": N_("runs are unusual"),
 }
 
 

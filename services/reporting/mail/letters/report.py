@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, cast
 
 from libs.shared.events import (
     DumpResult,
+    FigureName,
+    JudgedFigure,
     NotCopied,
     Outcome,
     ReportSent,
@@ -24,6 +26,7 @@ from services.reporting.mail.letters.links import link_client, link_plan
 from services.reporting.mail.rendering import Mark, lay_out, speak, title
 from services.reporting.rules.mails import Addressee, Mail
 from services.reporting.rules.runs import Past, Row
+from services.reporting.rules.usual.judging import Judgement
 
 LOG_LINES = 20
 MOST_FILES = 50
@@ -36,6 +39,17 @@ OUTCOMES: dict[Outcome, str] = {
 }
 """The contract's words, as subjects have them for people's filters."""
 RECOVERED = N_("RECOVERED")
+UNUSUAL = N_("UNUSUAL")
+JUDGED: dict[FigureName, str] = {
+    "seconds": N_("Duration"),
+    "files": N_("Files, total"),
+    "size_bytes": N_("Protected volume"),
+    "new_bytes": N_("New volume"),
+    "changed": N_("Share of files changed"),
+    "removed": N_("Share of files removed"),
+    "packed": N_("New volume, compressed to"),
+}
+"""What the figures are called of which it is known what is usual."""
 MARKS: dict[Outcome, Mark] = {
     "succeeded": "good",
     "succeeded_with_warnings": "warn",
@@ -57,7 +71,7 @@ class RunFacts:
     tenant: rules.clients.Tenant
     plan: rules.plans.Plan
     audience: rules.plans.Audience
-    history: list[tuple[int, int]]
+    judged: Judgement
     portal_url: str
     before: RunFinished | None = None
     past: Sequence[Past] = ()
@@ -100,7 +114,8 @@ def write(
     run = facts.run
     teller = Teller(tongue, hotline is not None)
     why, verdict = teller.explain_run(run), _judge(facts, tongue)
-    figures = list_figures(facts, tongue)
+    unusual = [teller.explain(one) for one in facts.judged.verdicts[:shown]]
+    figures = list_figures(facts, tongue, is_whole=hotline is not None)
     moments = [
         (tongue.say("Start"), tongue.moment(run.started_at)),
         (tongue.say("End"), tongue.moment(run.finished_at)),
@@ -117,12 +132,14 @@ def write(
         in_short=[
             verdict,
             *((why.cause, why.step) if why else ()),
+            *(one.cause for one in unusual),
             *(f"{name}{tongue.colon} {value}" for name, value in moments),
             *(f"{row.label}{tongue.colon} {row.now}" for row in figures),
             link,
         ],
         outcome=tongue.say("Recovered") if facts.has_recovered else tongue.outcome(run.outcome),
-        mark=MARKS[run.outcome],
+        unusual=unusual,
+        mark="bad" if unusual else MARKS[run.outcome],
         plan=title(facts.plan.name),
         client=title(facts.tenant.name),
         machine=title(run.hostname),
@@ -163,6 +180,8 @@ def name(facts: RunFacts, tongue: Tongue) -> str:
     """The subject: the outcome first, in the contract's words, then whose run it is, and when."""
     run, failures = facts.run, facts.row.failures + 1
     said = tongue.say(RECOVERED if facts.has_recovered else OUTCOMES[run.outcome])
+    if facts.judged.verdicts:
+        said = f"{said}, {tongue.say(UNUSUAL)}"
     subject = SUBJECT.format(
         outcome=said,
         client=title(facts.tenant.name),
@@ -237,8 +256,10 @@ class Figure(NamedTuple):
     mark: Mark | Literal[""] = ""
 
 
-def list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
+def list_figures(facts: RunFacts, tongue: Tongue, *, is_whole: bool = False) -> list[Figure]:
     """The run's figures beside those of the run before and the usual ones.
+
+    is_whole: those of which only the usual is known as well, else where they are unusual.
 
     None of a run that left no restore point: it counted nothing.
     """
@@ -248,16 +269,17 @@ def list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
     if before is not None and not before.restore_point:
         before = None
     usual = _list_usual(facts, tongue)
+    unusual = {JUDGED[one.name] for one in facts.judged.figures if one.is_unusual}
+    strange = {tongue.say(label) for label in unusual}
 
     def row(
         label: str, tell: Callable[[RunFinished], str], mark: Mark | Literal[""] = ""
     ) -> Figure:
         others = (tell(before) if before else "",) if facts.before else ()
-        return Figure(
-            label, tell(run), (*others, *((usual.get(label, ""),) if usual else ())), mark
-        )
+        found = (*others, *((usual.get(label, ""),) if usual else ()))
+        return Figure(label, tell(run), found, "bad" if label in strange else mark)
 
-    return [
+    rows = [
         row(say("Duration"), lambda one: tongue.duration(one.finished_at - one.started_at)),
         row(say("Files, total"), lambda one: tongue.number(one.files_total)),
         row(say("New files"), lambda one: tongue.number(one.files_new)),
@@ -271,6 +293,20 @@ def list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
         row(say("Protected volume"), lambda one: tongue.size(one.bytes_protected)),
         row(say("Sent volume"), lambda one: tongue.size(one.bytes_sent)),
     ]
+    told = {row.label for row in rows}
+    before_told = ("",) if facts.before else ()
+    return rows + [
+        Figure(
+            label,
+            _amount(one.name, one.now, tongue),
+            (*before_told, usual[label]),
+            "bad" if one.is_unusual else "",
+        )
+        for one in facts.judged.figures
+        if (label := say(JUDGED[one.name])) in usual
+        and label not in told
+        and (is_whole or one.is_unusual)
+    ]
 
 
 def _name_columns(facts: RunFacts, tongue: Tongue) -> list[str]:
@@ -281,15 +317,24 @@ def _name_columns(facts: RunFacts, tongue: Tongue) -> list[str]:
 
 def _list_usual(facts: RunFacts, tongue: Tongue) -> dict[str, str]:
     """What is usual for the plan, by the label of its line; empty where nothing is yet."""
-    files = rules.usual.find_usual([files for files, _ in facts.history])
-    volume = rules.usual.find_usual([size_bytes for _, size_bytes in facts.history])
-    if files is None or volume is None:
-        return {}
-    usual = f"{tongue.number(files.median)} ±{NBSP}{tongue.number(files.spread)}"
     return {
-        tongue.say("Files, total"): usual,
-        tongue.say("Protected volume"): tongue.size(volume.median),
+        tongue.say(JUDGED[one.name]): _tell_usual(one, one.usual, one.spread, tongue)
+        for one in facts.judged.figures
+        if one.usual is not None and one.spread is not None
     }
+
+
+def _tell_usual(one: JudgedFigure, usual: int, spread: int, tongue: Tongue) -> str:
+    told = _amount(one.name, usual, tongue)
+    return f"{told} ±{NBSP}{tongue.number(spread)}" if one.name == "files" else told
+
+
+def _amount(name: FigureName, figure: int, tongue: Tongue) -> str:
+    if name in ("size_bytes", "new_bytes"):
+        return tongue.size(figure)
+    if name == "seconds":
+        return tongue.duration(timedelta(seconds=figure))
+    return tongue.number(figure) if name == "files" else tongue.percent(figure, 1_000)
 
 
 def _measure(facts: RunFacts, tongue: Tongue) -> dict[str, object] | None:
