@@ -77,7 +77,11 @@ class Figures(BaseModel):
         left_bytes = self.new_bytes - self.files_changed * self.file_bytes
         came = max(round(left_bytes / self.file_bytes), 0)
         turned = self.files_changed + min(self.files_removed, self.files_new, came)
-        return turned / max(self.files_before, 1)
+        return self._share(turned)
+
+    def _share(self, files: int) -> float:
+        """Of the files before; 0 for a first copy."""
+        return files / self.files_before if self.files_before > 0 else 0.0
 
     @property
     def file_bytes(self) -> float:
@@ -93,12 +97,12 @@ class Figures(BaseModel):
     @property
     def share_removed(self) -> float:
         """Which part of the files went without others that came."""
-        return max(self.files_removed - self.files_new, 0) / max(self.files_before, 1)
+        return self._share(max(self.files_removed - self.files_new, 0))
 
     @property
     def share_renamed(self) -> float:
         """Which part of the files lies there under one new ending."""
-        return self.files_renamed / max(self.files_before, 1)
+        return self._share(self.files_renamed)
 
     @property
     def share_packed(self) -> float:

@@ -186,12 +186,12 @@ def _is_much_of_a_week(now: Figures, history: History, limits: Limits) -> bool:
     week = [now, *history.recent[: WEEK_RUNS - 1]]
     total = sum(one.share_changed for one in week)
     meant = history.find_meant(_share_changed)
-    before = {one.number: one.share_changed for one in history.pace}
-    before |= {one.number: min(one.share_changed, meant) for one in history.accepted}
+    before = {one.number: min(one.share_changed, meant) for one in history.accepted}
+    before |= {one.number: one.share_changed for one in history.pace}
     shares = [before[number] for number in sorted(before) if number < week[-1].number]
-    if now.share_changed < limits.few or total < limits.week or len(shares) <= WEEK_RUNS:
+    if now.share_changed < limits.few or total < limits.week or len(shares) < WEEK_RUNS:
         return False
-    weeks = [sum(shares[at : at + WEEK_RUNS]) for at in range(len(shares) - WEEK_RUNS)]
+    weeks = [sum(shares[at : at + WEEK_RUNS]) for at in range(len(shares) - WEEK_RUNS + 1)]
     return total > limits.over * max(weeks)
 
 
