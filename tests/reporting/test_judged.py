@@ -58,10 +58,8 @@ async def test_an_unusual_run_is_an_incident_until_somebody_says_that_it_was_mea
     [verdict] = json.loads(told["payload"])["verdicts"]
     assert (verdict["code"], verdict["amount"], verdict["limit"]) == ("mass-change", 46_000, 47_900)
     report = (await desk.mails(kind="report"))[-1]
-    assert report["subject"].startswith("REUSSIE, INHABITUELLE - ")
-    assert "Part des fichiers modifiés : 96 % (d'habitude 0 % ± 0 %) [INHABITUELLE]" in read(
-        report
-    ).replace("’", "'")
+    assert report["subject"].startswith("[REUSSIE, INHABITUELLE] ")
+    assert "Part des fichiers modifiés : 96 % (d’habitude : 0 %)" in read(report)
     assert "C’est l’aspect de fichiers chiffrés." in read(report)
     [opened] = await desk.mails(kind="hotline")
     assert opened["subject"].startswith("[Hotline] INHABITUELLE")

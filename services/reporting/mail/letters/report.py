@@ -114,6 +114,7 @@ def write(
     run = facts.run
     teller = Teller(tongue, hotline is not None)
     why, verdict = teller.explain_run(run), _judge(facts, tongue)
+    outcome = tongue.say("Recovered") if facts.has_recovered else tongue.outcome(run.outcome)
     unusual = [teller.explain(one) for one in facts.judged.verdicts[:shown]]
     figures = list_figures(facts, tongue, is_whole=hotline is not None)
     moments = [
@@ -137,7 +138,7 @@ def write(
             *(f"{row.label}{tongue.colon} {row.now}" for row in figures),
             link,
         ],
-        outcome=tongue.say("Recovered") if facts.has_recovered else tongue.outcome(run.outcome),
+        outcome=f"{outcome}, {tongue.say(UNUSUAL)}" if unusual else outcome,
         unusual=unusual,
         mark="bad" if unusual else MARKS[run.outcome],
         plan=title(facts.plan.name),
