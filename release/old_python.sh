@@ -10,9 +10,16 @@ trap 'rm -rf "$work"' EXIT
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-1764374400}" ZERO_AR_DATE=1
 mkdir -p "$work/bin" "$place"
 for tool in "cc -target x86_64-linux-gnu.$glibc" ar ranlib; do
-    name=zig-${tool%% *}
-    printf '#!/bin/sh\nexec "%s" -m ziglang %s "$@"\n' "$zig" "$tool" > "$work/bin/$name"
-    chmod +x "$work/bin/$name"
+    # Without this machine's own headers and libraries, which Python's setup.py adds.
+    cat > "$work/bin/zig-${tool%% *}" <<END
+#!/bin/sh
+for each; do
+    shift
+    case \$each in -I/usr/* | -L/usr/* | -L/lib*) ;; *) set -- "\$@" "\$each" ;; esac
+done
+exec "$zig" -m ziglang $tool "\$@"
+END
+    chmod +x "$work/bin/zig-${tool%% *}"
 done
 export PATH="$work/bin:$PATH" CC=zig-cc AR=zig-ar RANLIB=zig-ranlib
 libraries=$work/libraries

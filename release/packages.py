@@ -21,7 +21,10 @@ def write(work: Path, output: Path, at_hand: Path, folder: Path, glibc: tuple[in
     units = shutil.copytree(UNITS, work / "units", copy_function=shutil.copyfile)
     for built in (folder, units):
         _date(built)
-    for kind, needs in (("deb", f"libc6 (>= {oldest})"), ("rpm", f"glibc >= {oldest}")):
+    for kind, needs in (
+        ("deb", [f"libc6 (>= {oldest})", "libgcc-s1 | libgcc1"]),
+        ("rpm", [f"glibc >= {oldest}", "libgcc"]),
+    ):
         by = work / f"installed-by-{kind}"
         by.write_text(f"{kind}\n")
         _date(by)
@@ -34,7 +37,7 @@ def write(work: Path, output: Path, at_hand: Path, folder: Path, glibc: tuple[in
         )
 
 
-def _recipe(folder: Path, by: Path, units: Path, needs: str) -> dict[str, object]:
+def _recipe(folder: Path, by: Path, units: Path, needs: list[str]) -> dict[str, object]:
     made = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC)
     return {
         "name": "coffre-agent",
@@ -45,7 +48,7 @@ def _recipe(folder: Path, by: Path, units: Path, needs: str) -> dict[str, object
         "maintainer": "The provider of Coffre <support@coffre.example>",
         "description": "Copies chosen folders to Coffre, and brings them back.\n"
         "It brings its own Python. `coffre-agent setup` makes it work.",
-        "depends": [needs],
+        "depends": needs,
         "mtime": made.isoformat(),
         "rpm": {"buildhost": "coffre"},
         "contents": [

@@ -1,4 +1,4 @@
-"""`timer`: what starts a plan by itself."""
+"""`timer` and `loop`: what starts a plan by itself."""
 
 from __future__ import annotations
 
@@ -62,6 +62,32 @@ def timer(
             _show(_files(settings, chosen, wanted or _usual()), output)
     except AgentError as error:
         end(error)
+
+
+@app.command()
+@click.pass_context
+def loop(context: click.Context) -> None:
+    """Start every plan by its schedule from here, until stopped: for containers.
+
+    A plan that was due meanwhile, or that never ran, starts at once.
+    """
+    from agent.copying.state import PlanState
+    from agent.server import identity
+    from agent.timers import call_of
+    from agent.timers.foreground import Foreground
+
+    try:
+        settings = load(context)
+        known = identity.load(settings)
+        last = {}
+        for plan in settings.plans:
+            before = PlanState(settings.state_dir, plan.name).load(known.agent_id).last or {}
+            began = before.get("started_at")
+            last[plan.name] = datetime.fromisoformat(began) if began else None
+    except AgentError as error:
+        end(error)
+    argv = {plan.name: call_of(settings, plan).argv for plan in settings.plans}
+    Foreground(settings.plans, argv, last, click.echo).run()
 
 
 def install_timer(settings: Config, plan: Plan, wanted: str | None = None) -> None:

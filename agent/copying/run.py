@@ -184,7 +184,7 @@ def _copy(job: Job, started: StartedRun, tree: Tree, known_file: Path | None) ->
         sender.emit(delta)
 
     too_large = TooLarge(job.teller, job.plan.max_file_size_bytes)
-    beside = Beside(job.plan.exclude_attributes, job.lose_attributes)
+    beside = Beside(job.plan.exclude_attributes, job.lose_attributes, known_file)
     comparison = Comparison(known, writer, files, emit, job.counters, job.miss, beside)
     try:
         walk = job.sources.watch(too_large.watch(tree.walk()))

@@ -10,14 +10,19 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from fnmatch import translate
+from pathlib import Path
 
 from agent.platforms import extended, folders
 from agent.telling import oserrors
+from agent.walking import records
 from agent.walking.records import Held, hold
-from agent.walking.tree import Listing, Row
+from agent.walking.tree import Listing, Row, row_of
 from libs.shared import attributes
 from libs.shared.entries import MAX_TIME_NS
 from libs.shared.reasons import Reason
+
+MOST_KNOWN_NAMES = 200_000
+"""More files with several names than this are not looked up: they cost memory."""
 
 OnLost = Callable[[bytes, Reason], None]
 
@@ -27,18 +32,36 @@ class Beside:
 
     excluded: patterns of attributes that are not copied; what says who may do what always is.
     on_lost: told of a path whose attributes could not be had, or not all of them.
+    known_file: the records of the last run.
     """
 
-    def __init__(self, excluded: Sequence[str], on_lost: OnLost) -> None:
+    def __init__(
+        self, excluded: Sequence[str], on_lost: OnLost, known_file: Path | None = None
+    ) -> None:
         self._excluded = [re.compile(os.fsencode(translate(pattern))) for pattern in excluded]
         self._on_lost = on_lost
         self._first_names: dict[tuple[int, int], bytes] = {}
+        self._known_file = known_file
+        self._known_names: dict[tuple[int, ...], bytes] | None = None
 
     def shared(self, path: bytes, status: os.stat_result) -> bytes:
         """The path of the first of a file's names; empty where it has but one."""
         if status.st_nlink < 2:
             return b""
-        return self._first_names.setdefault((status.st_dev, status.st_ino), path)
+        key = status.st_dev, status.st_ino
+        if key not in self._first_names:
+            self._first_names[key] = self._known_first(path, status) or path
+        return self._first_names[key]
+
+    def _known_first(self, path: bytes, status: os.stat_result) -> bytes | None:
+        """What the file's other names have had since the last run, if they are as they were.
+
+        So they stay one file when the folder of some of them was renamed: neither those names nor
+        the file itself tell of that. Read once, and only where a file with names came anew.
+        """
+        if self._known_names is None:
+            self._known_names = records.first_names(self._known_file, MOST_KNOWN_NAMES)
+        return self._known_names.get(row_of(path, status)[2:6])
 
     def look(self, listing: Listing, row: Row) -> dict[bytes, bytes] | OSError:
         """The attributes of an entry that is not open, or why they can't be had."""

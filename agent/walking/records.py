@@ -289,3 +289,17 @@ def digest_of(file: Path) -> str:
         while piece := opened.read(1 << 20):
             hasher.update(piece)
     return hasher.hexdigest()
+
+
+def first_names(file: Path | None, most: int) -> dict[tuple[int, ...], bytes]:
+    """By (inode, size, mtime, ctime) of a file with several names: the path of the first."""
+    found: dict[tuple[int, ...], bytes] = {}
+    reader = Reader(file)
+    try:
+        for record in reader:
+            for row, held in unpack_record(record):
+                if isinstance(held, More) and held.shared and row[2] and len(found) < most:
+                    found[row[2:6]] = held.shared
+    finally:
+        reader.close()
+    return found

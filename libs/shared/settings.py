@@ -1,4 +1,7 @@
-"""Settings from the environment: field `s3_endpoint` is the variable COFFRE_S3_ENDPOINT."""
+"""Settings from the environment: field `s3_endpoint` is the variable COFFRE_S3_ENDPOINT.
+
+A secret may stand in a file instead: COFFRE_DATABASE_URL_FILE names the one with the URL.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from libs.shared import secret_files
 
 PREFIX = "COFFRE_"
 _ADDRESS = r"^\[?[0-9A-Za-z.:_-]+\]?:\d{1,5}$"
@@ -88,10 +93,24 @@ def read(cls: type[S], environ: Mapping[str, str]) -> S:
         for name in cls.model_fields
         if environ.get(PREFIX + name.upper(), "") != ""
     }
+    for name, field in cls.model_fields.items():
+        if field.annotation is SecretStr and name not in found:
+            found |= _read_file(name, environ)
     try:
         return cls.model_validate(found)
     except ValidationError as error:
         raise InvalidSettings(_sentence(error)) from None
+
+
+def _read_file(name: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """A secret from the file that its variable with _FILE names, if there is one."""
+    path = environ.get(f"{PREFIX}{name.upper()}_FILE", "")
+    if not path:
+        return {}
+    try:
+        return {name: secret_files.read(Path(path))}
+    except secret_files.SecretFileInvalid as invalid:
+        raise InvalidSettings(f"{invalid}") from None
 
 
 def load(cls: type[S], environ: Mapping[str, str] | None = None) -> S:

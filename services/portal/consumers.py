@@ -28,6 +28,7 @@ from libs.shared.events import (
     RunStarted,
     VersionsExpired,
     VolumeChanged,
+    VolumeCounted,
 )
 from libs.shared.inbox import Handlers
 from services.portal import actions, store
@@ -57,6 +58,10 @@ async def on_run_judged(conn: Connection, event: RunJudged) -> None:
 
 async def on_volume_changed(conn: Connection, event: VolumeChanged) -> None:
     await store.runs.received.put_volume(conn, event)
+
+
+async def on_volume_counted(conn: Connection, event: VolumeCounted) -> None:
+    await store.volume_days.put(conn, event)
 
 
 async def on_allowance_changed(conn: Connection, event: AllowanceChanged) -> None:
@@ -136,6 +141,7 @@ HANDLERS: Handlers = {
     RunFinished: on_run_finished,
     RunJudged: on_run_judged,
     VolumeChanged: on_volume_changed,
+    VolumeCounted: on_volume_counted,
     AllowanceChanged: on_allowance_changed,
     OverageOpened: on_overage_told,
     OverageReminded: on_overage_told,

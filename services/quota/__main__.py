@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from libs.shared import runtime, web
 from libs.shared.settings import load
-from services.quota import consumers, jobs
+from services.quota import commands, consumers, jobs
 from services.quota.settings import Settings
 
 
@@ -17,4 +17,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    runtime.main("quota", serve)
+    runtime.main("quota", serve, commands.COMMANDS)

@@ -11,5 +11,6 @@ from services.quota import actions
 JOBS: Jobs[Pool] = [
     Job("settle_cases", timedelta(seconds=30), actions.cases.settle_due, leader=True),
     Job("fill_days", timedelta(hours=1), actions.days.fill_days, leader=True),
+    Job("tell_days", timedelta(hours=1), actions.days.tell_days, leader=True),
     Job("forget_sent", timedelta(hours=6), actions.plans.forget_sent, leader=True),
 ]

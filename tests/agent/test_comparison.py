@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,7 +91,7 @@ def compare(root: Path, known: Path | None, new: Path) -> tuple[list[FolderDelta
         emitted.append,
         counters,
         lambda path, _: missed.append(path),
-        Beside((), lambda path, _: missed.append(path)),
+        Beside((), lambda path, _: missed.append(path), known),
     )
     comparison.compare(Tree([str(root)], Rules(), []).walk())
     writer.finish()
@@ -223,3 +224,23 @@ def test_what_others_do_in_a_folder_above_a_plan_rewrites_no_record(tmp_path: Pa
         os.fsencode(tmp_path.name)
     ]
     assert has_begun
+
+
+def test_names_of_one_file_stay_so_where_the_folder_of_the_first_is_renamed(
+    tmp_path: Path,
+) -> None:
+    """The name that stayed is not looked at; the other tells its first name from the records."""
+    root = tmp_path / "root"
+    (root / "a").mkdir(parents=True)
+    (root / "a" / "first").write_bytes(b"shared")
+    os.link(root / "a" / "first", root / "b")
+    time.sleep(2 * reading.TICK_NS / 1e9)
+    emitted, _, _ = compare(root, None, tmp_path / "1")
+    model = apply({}, emitted)
+    (root / "a").rename(root / "c")
+    emitted, counters, _ = compare(root, tmp_path / "1", tmp_path / "2")
+    model = below(root, apply(model, emitted))
+    assert counters.files_changed == 0, "b is not touched"
+    by_name = {path.removeprefix(os.fsencode(root)[1:] + b"/"): one for path, one in model.items()}
+    assert set(by_name) == {b"b", b"c", b"c/first"}
+    assert by_name[b"b"].target == by_name[b"c/first"].target != b""

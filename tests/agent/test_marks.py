@@ -371,6 +371,9 @@ def test_a_name_that_belongs_to_another_file_by_now_is_no_name_of_it(
     client.restore(machine, tmp_path / "back")
     back = back_of(papers, tmp_path / "back")
     assert (back / "nothing" / "z").read_text() == (back / "2027" / "a").read_text() == "shared"
+    # What was one file still is, by whatever path its names knew each other.
+    assert (back / "nothing" / "z").stat().st_ino == (back / "2027" / "a").stat().st_ino
+    assert (back / "2026" / "b").stat().st_ino == (back / "2026" / "a").stat().st_ino
     assert (back / "2026" / "a").read_text() == "others"
     assert (back / "2026" / "a").stat().st_ino != (back / "nothing" / "z").stat().st_ino
 

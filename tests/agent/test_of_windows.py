@@ -131,7 +131,17 @@ def test_a_descriptor_that_points_outside_of_itself_is_none() -> None:
     assert attributes.is_descriptor(SECURITY)
     for length in range(len(SECURITY)):
         assert not attributes.is_descriptor(SECURITY[:length]), length
-    for at, value in ((0, 2), (3, 0), (4, 250), (8, 19), (16, 158), (78, 255), (80, 99), (0x16, 2)):
+    for at, value in (
+        (0, 2),
+        (3, 0),
+        (4, 250),
+        (8, 19),
+        (16, 158),
+        (78, 255),
+        (80, 99),
+        (86, 0),
+        (0x16, 2),
+    ):
         broken = bytearray(SECURITY)
         broken[at] = value
         assert attributes.is_descriptor(bytes(broken)) == (at == 0x16), (at, value)

@@ -78,8 +78,9 @@ def rights(*paths: Path) -> list[str]:
     text = (
         f"from agent.platforms import extended\nfor each in {names!r}: print(extended.read(each))"
     )
+    # Windows' Python wants pipes from Wine, all three.
     told = subprocess.run(
-        [*PYTHON, "-c", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, check=True, text=True
+        [*PYTHON, "-c", text], input="", capture_output=True, check=True, text=True
     )
     return told.stdout.splitlines()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,9 +39,9 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "dist"
 
 
-def build(output: Path, key: Path) -> None:
+def build(output: Path, key: Path, *options: str) -> None:
     subprocess.run(
-        [sys.executable, "-m", "release", "--output", output, "--key", key],
+        [sys.executable, "-m", "release", "--output", output, "--key", key, *options],
         cwd=ROOT,
         env={**os.environ, "SOURCE_DATE_EPOCH": "1764374400"},
         check=True,
@@ -228,3 +229,30 @@ def test_the_same_is_built_to_the_byte(dist: Path, tmp_path: Path) -> None:
     build(tmp_path / "again", dist.parent / "key.pem")
     first, again = ((each / "SHA256SUMS").read_text() for each in (dist, tmp_path / "again"))
     assert first == again
+
+
+SOURCES = os.environ.get("COFFRE_PYTHON_SOURCES", "")
+
+
+@pytest.mark.skipif(not SOURCES, reason="COFFRE_PYTHON_SOURCES names no folder of sources")
+def test_a_bundle_for_older_systems_asks_for_no_newer_glibc(tmp_path: Path) -> None:
+    """And it starts on such a system: Debian 11 has 2.31, and this machine's would need 2.35."""
+    signing.open_key(tmp_path / "key.pem", make=True)
+    build(tmp_path / "dist", tmp_path / "key.pem", "--glibc", "2.28", "--sources", SOURCES)
+    assert json.loads((tmp_path / "dist" / "release.json").read_text())["glibc"] == "2.28"
+    root = tmp_path / "old"
+    subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", "bullseye", root], check=True)
+    (file,) = (tmp_path / "dist").glob("coffre-agent-*-linux-x86_64")
+    shutil.copy(file, root / "agent")
+    told = subprocess.run(
+        ["objdump", "-T", *folder_of_file(root)], capture_output=True, text=True, check=True
+    ).stdout
+    asked = {tuple(map(int, each)) for each in re.findall(r"GLIBC_(\d+)\.(\d+)", told)}
+    assert max(asked) == (2, 28)
+
+
+def folder_of_file(root: Path) -> list[Path]:
+    """The programs and libraries of an agent that was unpacked there by its first start."""
+    assert "coffre-agent" in inside(root, "/agent --version").stdout
+    found = [file for file in folder_of(root).rglob("*") if file.is_file()]
+    return [file for file in found if file.open("rb").read(4) == b"\x7fELF"]

@@ -46,6 +46,6 @@ def test_who_is_named_on_a_machine_reads_nothing_before_they_are_asked_and_accep
         assert [(one["email"], one["state"]) for one in listed] == [(accountant, "accepted")]
     wait_for("what was accepted at reporting", client.house.all_delivered)
     machine.run()
-    report = client.house.mail(accountant, "sauvegarde «")
+    report = client.house.mail(accountant, "[REUSSIE]")
     assert str(report["Subject"]).startswith("[REUSSIE] ")
     assert len(client.reports(2)) == 2, "the administrator gets no more of them"

@@ -14,9 +14,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from devstack import clock, mails
 from devstack.processes import write_atomically
 from devstack.stack import OFFSET_FILE, SERVICES, read_offset
+from libs.shared import clock as shared_clock
+from libs.shared import database, timekeeping
 from tests.servers import execute
 from tests.world.clients import PASSWORD, Client
 from tests.world.house import House, take_place
@@ -42,6 +46,7 @@ class Provider:
 
     servers: Any
     house: House
+    is_confirmed: bool = False
 
     # --- the date ------------------------------------------------------------------------------
 
@@ -58,15 +63,34 @@ class Provider:
         write_atomically(
             self.house.place.folder / OFFSET_FILE, json.dumps({"offset_seconds": offset})
         )
+        self.confirm()
         self.start()
 
-    def start(self) -> None:
-        """Has each service told that its time is right, and starts them."""
+    def confirm(self) -> None:
+        """Has each service told that its time is right.
+
+        The first time by their commands; what these do takes a second each, and is done here then.
+        """
+        if self.is_confirmed:
+            asyncio.run(self._accept_time())
+            return
         said = clock.confirm(self.house.place)
+        assert len([line for line in said if "is believed" in line]) == len(SERVICES), said
+        self.is_confirmed = True
+
+    async def _accept_time(self) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(shared_clock, "_offset", self.now - datetime.now(UTC))
+            for service in SERVICES:
+                ask_store = self.house.objects.date if service == "retention" else None
+                async with await database.create_pool(self.house.dsn(service), service) as pool:
+                    await timekeeping.accept_time(pool, "a test's date", ask_store)
+
+    def start(self) -> None:
+        """Starts the services."""
         for service in SERVICES:
             self.house.launch(service)
         self.house.wait_ready(*SERVICES)
-        assert len([line for line in said if "is believed" in line]) == len(SERVICES), said
 
     # --- the operator --------------------------------------------------------------------------
 
@@ -151,6 +175,7 @@ class Provider:
             f"CREATE DATABASE {name} OWNER coffre_owner",
         )
         subprocess.run(["pg_restore", "-d", self.house.admin_dsn, str(saved)], check=True)
+        self.confirm()
         self.start()
 
 

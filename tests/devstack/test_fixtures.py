@@ -9,6 +9,16 @@ import asyncpg
 import pytest
 
 from libs.shared.objects import ObjectStore
+from tests.databases import cloned_database, drop_idle
+from tests.servers import in_thread
+
+LOOK = """
+SELECT (SELECT count(*) FROM quota.seen_time), (SELECT count(*) FROM retention.inbox),
+       (SELECT last_value FROM pg_sequences
+         WHERE schemaname = 'retention' AND sequencename = 'inbox_position_seq'),
+       (SELECT string_agg(c::text, ',') FROM quota.outbox_counter c),
+       (SELECT string_agg(p::text, ',') FROM portal.price_lists p)
+"""
 
 
 async def test_a_database_is_migrated_and_open_to_its_roles(database) -> None:
@@ -16,6 +26,45 @@ async def test_a_database_is_migrated_and_open_to_its_roles(database) -> None:
         connection = await asyncpg.connect(database.dsn(service))
         assert await connection.fetchval("SELECT current_user") == f"coffre_{service}"
         await connection.close()
+
+
+def test_the_next_test_finds_what_migrations_wrote_and_nothing_else(
+    servers, database_template: str
+) -> None:
+    def given(*statements: str) -> tuple[str, list[asyncpg.Record]]:
+        """A database's name and what lies in it, before these are done to it."""
+        with cloned_database(servers, database_template) as name:
+            dsn = servers.postgres_admin_dsn.rpartition("/")[0] + f"/{name}"
+            found: list[asyncpg.Record] = []
+
+            async def use() -> None:
+                connection = await asyncpg.connect(dsn)
+                found.extend(await connection.fetch(LOOK))
+                for statement in statements:
+                    await connection.execute(statement)
+                await connection.close()
+
+            in_thread(use)
+        return name, found
+
+    drop_idle(servers)
+    name, fresh = given(
+        "INSERT INTO quota.seen_time (seen_at) VALUES (now())",
+        "INSERT INTO retention.inbox (event_id, source, type, received_at, state, next_at)"
+        " VALUES (gen_random_uuid(), '', '', now(), 'done', now())",
+        "UPDATE quota.outbox_counter SET last_sequence = 9",
+        "DELETE FROM portal.price_lists",
+    )
+    for change in (
+        "GRANT DELETE ON quota.outbox TO coffre_ingest",
+        "ALTER TABLE quota.inbox ADD mine int",
+        "CREATE FUNCTION quota.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "DROP INDEX portal.users_tenant",
+    ):
+        again, found = given(change)
+        assert (again, found) == (name, fresh), "emptied, and given again"
+        name, found = given()
+        assert (name != again, found) == (True, fresh), f"given again after {change}"
 
 
 async def test_a_virtual_host_takes_messages(amqp_url: str) -> None:

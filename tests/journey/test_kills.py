@@ -90,7 +90,8 @@ def check_promises(machine: Machine, committed: list[dict[str, object]]) -> None
     assert compare_trees(machine.source, back / str(machine.source).lstrip("/")) == []
 
     def reported() -> bool:
-        sent = sum("REUSSIE" in str(mail["Subject"]) for mail in client.house.mails(client.email))
+        subjects = [str(mail["Subject"]) for mail in client.house.mails(client.email)]
+        sent = sum(subject.startswith(("[REUSSIE", "[RETABLIE]")) for subject in subjects)
         return sent >= len(committed)
 
     wait_for(f"{len(committed)} reports", reported, 90)

@@ -75,6 +75,8 @@ POST /orders
 GET /overage/{token}/{answer}
 POST /overage/{token}/{answer}
 GET /api/v1/quota
+GET /api/v1/volume/days
+GET /api/v1/tenants/{tenant_id}/volume/days
 POST /api/v1/quota/answer
 GET /api/v1/tenants/{tenant_id}/quota
 POST /api/v1/tenants/{tenant_id}/quota/extend

@@ -15,6 +15,7 @@ from libs.shared.events import (
     OverageClosed,
     OverageExtended,
     VolumeChanged,
+    VolumeCounted,
 )
 from libs.shared.words.tongue import Tongue
 from tests.portal import builder
@@ -258,3 +259,43 @@ async def test_the_first_page_tells_of_a_case_and_of_a_block(
         shown = (await page.get("/")).text
         assert "Le volume au contrat est épuisé" in shown
         assert "&lt;convenu&gt;" in shown
+
+
+async def test_what_was_held_on_each_day_is_shown_to_operators_and_the_client(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    today = clock.now().date()
+
+    async def counted(days_ago: int, version: int, stored: int, **more: Any) -> None:
+        facts = {"contracted_bytes": 1000, "ceiling_bytes": None, "reached_on": None} | more
+        event = VolumeCounted(
+            tenant_id=client.tenant_id, day=today - timedelta(days=days_ago), version=version,
+            stored_bytes=stored, protected_bytes=2 * stored, **facts,
+        )  # fmt: skip
+        await builder.hear(portal, event)
+
+    full = today + timedelta(days=80)
+    await counted(400, 1, 5)
+    await counted(1, 2, 20, ceiling_bytes=20, reached_on=full)
+    await counted(2, 3, 10)
+    await counted(2, 2, 99)  # older: it changes nothing
+    await counted(1, 1, 99)
+    path = f"/api/v1/tenants/{client.tenant_id}/volume/days"
+    async with portal.client(client.token) as api, portal.operator() as operator:
+        own = (await api.get("/api/v1/volume/days")).json()
+        assert own == (await operator.get(path)).json()
+        assert [(one["stored_bytes"], one["ceiling_bytes"]) for one in own["days"]] == [
+            (10, None), (20, 20),
+        ]  # fmt: skip
+        assert own["days"][0] == {
+            "day": str(today - timedelta(days=2)), "stored_bytes": 10, "protected_bytes": 20,
+            "contracted_bytes": 1000, "ceiling_bytes": None,
+        }  # fmt: skip
+        assert own["reached_on"] == str(full)
+        first, last = today - timedelta(days=500), today - timedelta(days=2)
+        found = (await operator.get(path, params={"from": str(first), "to": str(last)})).json()
+        assert [one["stored_bytes"] for one in found["days"]] == [5, 10]
+        for wrong in ({"from": str(last), "to": str(first)}, {"from": "0001-01-01"}, {"to": "x"}):
+            assert (await operator.get(path, params=wrong)).status_code == 422, wrong
+        nobody = await operator.get(f"/api/v1/tenants/{uuid4()}/volume/days")
+        assert nobody.status_code == 404
+        assert (await api.get(path)).status_code == 403

@@ -64,7 +64,8 @@ OTHERS = {
     ("POST", "/api/v1/users"),
     ("PATCH", "/api/v1/users/{user_id}"),
     ("DELETE", "/api/v1/users/{user_id}"),
-    ("GET", "/api/v1/quota"),  # these four in test_overages
+    ("GET", "/api/v1/quota"),  # these five in test_overages
+    ("GET", "/api/v1/volume/days"),
     ("POST", "/api/v1/quota/answer"),
     ("GET", "/overage/{token}/{answer}"),
     ("POST", "/overage/{token}/{answer}"),

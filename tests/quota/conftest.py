@@ -105,6 +105,10 @@ class Counter:
         await timekeeping.accept_time(self.pool, "a test's date")
         await actions.days.fill_days(self.pool)
 
+    async def tell_days(self) -> None:
+        await timekeeping.accept_time(self.pool, "a test's date")
+        await actions.days.tell_days(self.pool)
+
     async def forget_sent(self) -> None:
         await timekeeping.accept_time(self.pool, "a test's date")
         await actions.plans.forget_sent(self.pool)

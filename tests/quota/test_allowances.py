@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from datetime import date, timedelta
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from libs.shared import database as databases
 from libs.shared.catalogue import volumes
 from libs.shared.events import VolumeChanged
+from services.quota import actions
 from tests.quota.conftest import Calendar, Counter
 
 
@@ -179,3 +181,39 @@ async def test_who_is_not_known_has_no_row(counter: Counter) -> None:
     await counter.handle(counter.answer(str(uuid4()), "call"))
     assert await counter.fetch("SELECT FROM allowances") == []
     assert await counter.events() == []
+
+
+async def test_each_day_is_told_once_when_it_is_over_and_again_on_request(
+    counter: Counter, calendar: Calendar
+) -> None:
+    first = calendar.day(0.01).date()
+    await counter.handle(counter.contract(1, 1000))
+    for day in range(40):
+        calendar.day(day + 0.01)
+        await counter.holds(365 + 10 * day)
+        await counter.tell_days()
+    told = await counter.events("volume.counted")
+    assert [one["day"] for one in told] == [str(first + timedelta(days=day)) for day in range(39)]
+    assert [one["stored_bytes"] for one in told] == [365 + 10 * day for day in range(39)]
+    newest = told[-1]
+    assert newest["contracted_bytes"] == 1000
+    assert newest["ceiling_bytes"] is None
+    # 735 of 1,000 by the last finished day, and 10 more each day.
+    assert date.fromisoformat(newest["reached_on"]) > calendar.day(39.01).date()
+    await counter.tell_days()
+    assert len(await counter.events("volume.counted")) == 39
+    # A late event changes no day that is over; one without any is told as the day before.
+    calendar.day(42.01)
+    await counter.fill_days()
+    await counter.tell_days()
+    later = (await counter.events("volume.counted"))[39:]
+    assert [one["stored_bytes"] for one in later] == [755, 755, 755]
+    # A portal that lost them hears all once more, in versions that win.
+    assert await actions.days.tell_all_again(counter.pool, counter.tenant_id) == 43
+    await counter.tell_days()
+    again = (await counter.events("volume.counted"))[42:]
+    assert [one["day"] for one in again] == [one["day"] for one in [*told, *later]]
+    assert all(
+        new["version"] > old["version"] for new, old in zip(again, [*told, *later], strict=True)
+    )
+    assert {one["reached_on"] for one in again[:-1]} == {None}

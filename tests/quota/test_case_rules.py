@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.quota.rules import cases
-from services.quota.rules.cases import PERIOD, REMINDER_DAYS, Case
+from services.quota.rules.cases import ANSWERED_DAYS, PERIOD, REMINDER_DAYS, Case
 
 TENANT = UUID(int=7)
 BEGAN = datetime(2026, 11, 22, 1, 14, tzinfo=UTC)
@@ -68,6 +68,7 @@ def over(day: float = 0) -> Life:
     return life
 
 
+ANSWERED = [(day, f"reminded {day}") for day in ANSWERED_DAYS]
 REMINDED = [(day, f"reminded {day}") for day in REMINDER_DAYS]
 
 
@@ -96,7 +97,21 @@ def test_with_an_answer_growth_goes_on_to_the_second_deadline() -> None:
     life = over()
     life.answer(12, "reduce")
     life.live(1, 90)
-    assert life.told == [(0, "opened"), *REMINDED, (60, "blocked")]
+    assert life.told == [(0, "opened"), *REMINDED, *ANSWERED, (60, "blocked")]
+
+
+def test_an_answer_at_the_last_moment_is_reminded_of_as_well() -> None:
+    life = over()
+    life.live(1, 30)
+    life.answer(29.9)  # late on its way
+    life.live(31, 61)
+    assert life.told == [(0, "opened"), *REMINDED, (30, "blocked"), *ANSWERED, (60, "blocked")]
+    corrected = over()
+    corrected.answer(12)
+    corrected.live(1, 52)
+    corrected.holds(53, 90)
+    corrected.live(54, 70)
+    assert corrected.told[-2:] == [ANSWERED[0], (53, "closed")]
 
 
 def test_an_answer_after_the_deadline_lifts_nothing() -> None:
@@ -118,7 +133,7 @@ def test_an_answer_that_was_late_on_its_way_counts_from_when_it_was_given() -> N
     life.answer(29.9)
     assert life.case is not None
     assert life.case.ceiling_bytes is None
-    assert life.case.next_at == at(60)
+    assert life.case.next_at == at(51)
 
 
 def test_the_newest_answer_stays_and_the_first_decides_whether_it_was_in_time() -> None:
@@ -274,7 +289,7 @@ def test_whatever_happens_no_promise_is_broken(happenings) -> None:
                 assert key not in reminders, "a day before a deadline is told once"
                 reminders.add(key)
                 assert at(day) < case.blocks_at
-                assert case.reminded_day in REMINDER_DAYS
+                assert case.reminded_day in case.reminder_days
             elif what == "blocked":
                 assert at(day) >= case.blocks_at, "never before the deadline"
                 assert case.ceiling_bytes == life.stored

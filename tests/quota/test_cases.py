@@ -124,7 +124,9 @@ async def test_an_answer_keeps_growth_until_the_second_deadline(
         if (await over.row())["blocked"]:
             break
     assert day == 60
-    [*_, blocked] = await over.events("overage.")
+    assert (await over.story())[-4:] == ["reminded 51", "reminded 57", "reminded 59", "blocked"]
+    [*_, last, blocked] = await over.events("overage.")
+    assert (last["answer"], last["final_at"]) == ("order", blocked["final_at"])
     assert (blocked["type"], blocked["answer"]) == ("overage.blocked.v1", "order")
 
 

@@ -34,8 +34,8 @@ from services.reporting import consumers, rules
 from services.reporting.actions.resources import Resources
 from services.reporting.jobs import JOBS, Sender
 from services.reporting.mail import letters
+from services.reporting.mail.letters.figures import RunFacts
 from services.reporting.mail.letters.hotline import HotlineFacts
-from services.reporting.mail.letters.report import RunFacts
 from services.reporting.mail.rendering import House, Rendered, render
 from services.reporting.mail.smtp import MailServer
 from services.reporting.rules.incidents import Incident

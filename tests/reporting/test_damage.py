@@ -47,7 +47,7 @@ async def test_the_hotline_is_told_which_files_once_a_day(desk: Desk, client: Cl
     body = text.get_body(("plain",))
     assert body is not None
     content = body.get_content()
-    assert "STOCKAGE ENDOMMAGÉ" in content
+    assert "Stockage endommagé" in content
     assert "- compta/bilan 2025.ods" in content
     assert "102 fichiers" in content.replace("\u00a0", " ")
     assert "100 autres" in content.replace("\u00a0", " ")

@@ -27,3 +27,11 @@ async def test_a_mail_server_is_greeted_with_the_name_that_is_set(name: str) -> 
 def test_a_name_that_no_server_takes_is_refused_at_start(name: str) -> None:
     with pytest.raises(ValidationError, match="this must be a full name"):
         Settings.model_validate({"smtp_greeting": name})
+
+
+@pytest.mark.parametrize(
+    "address", ["hotline", "Midi <aide@midi.example>", "a@b.example\r\nBcc: c"]
+)
+def test_an_address_that_nobody_can_answer_to_is_refused_at_start(address: str) -> None:
+    with pytest.raises(ValidationError, match="this must be a mail address"):
+        Settings.model_validate({"support_email": address})

@@ -6,9 +6,11 @@ import re
 
 import pytest
 
+from services.reporting.mail import rendering
 from services.reporting.mail.letters import KINDS
 from tests.english import find_english
 from tests.reporting import goldens, specimens
+from tests.reporting.conftest import HOUSE
 from tests.reporting.markup import find_contrast, find_faults, invert
 
 AGAIN = "`python -m tests.reporting.goldens` writes them anew: look at what changed"
@@ -71,3 +73,17 @@ def test_the_check_finds_what_it_is_for(html: str, fault: str) -> None:
     assert any(fault in found for found in find_faults(style + html))
     assert round(find_contrast("#000000", "#ffffff")) == 21
     assert invert("#0b3b45") == "#f4c4ba"
+
+
+def test_whatever_mail_can_be_said_without_its_template() -> None:
+    for name in specimens.SPECIMENS:
+        letter = specimens.write(name, "fr")
+        plainly = rendering.say_plainly(letter.subject, letter.content, HOUSE)
+        assert plainly.html == ""
+        shown = letter.content.facts.get("link", "https://portal.example")
+        leads_nowhere = {"undeliverable", "overage-closed"}
+        assert str(shown) in plainly.text or name in leads_nowhere, name
+        assert "’a pas pu être mis en forme" in plainly.text
+        assert find_english(FOREIGN.sub("", plainly.text)) == [], name
+    letter = specimens.write("password", "en")
+    assert "Zk3-9xQm-77Lp" in rendering.say_plainly(letter.subject, letter.content, HOUSE).text

@@ -182,7 +182,7 @@ async def test_the_hotline_hears_who_wants_to_be_called(desk: Desk, client: Clie
     for said in (
         "Jeanne Martin demande à être appelé (le 22/11/2026 13:00)",
         "104 Go (104 %)",
-        "documents (srv-bureau) : 182,3 Go protégés, 9,1 Go envoyés en 30 jours",
+        "documents (srv-bureau)\r\n  182,3 Go protégés, 9,1 Go envoyés en 30 jours",
         f"https://portal.example/clients/{client.tenant_id}",
     ):
         assert said in text, said
@@ -248,7 +248,7 @@ def test_hostile_names_of_plans_stay_text_and_no_link(client: Client) -> None:
         assert "evil.example" not in form
         assert "evil[.]example" in form
     assert "<script>" not in letter.content.html
-    assert "<b>" not in letter.content.html
+    assert "evil[.]example &lt;b&gt;" in letter.content.html
 
 
 def test_a_contract_of_nothing_can_be_told(client: Client) -> None:
@@ -283,7 +283,7 @@ async def test_the_next_sizes_are_offered_with_their_prices(desk: Desk, client: 
         MAIL_KEY, "overage", client.tenant_id, case.case_id, client.email
     )
     text = read(mail)
-    assert "- Commander 200 Go : 18,50 € par mois" in text.splitlines()
+    assert "Commander 200 Go : 18,50 € par mois :" in text.splitlines()
     assert f"https://portal.example/overage/{token}/order?storage_gb=200" in text
     assert "Commander 400 Go" in text
     assert "Commander 100 Go" not in text, "it would not hold what is stored"

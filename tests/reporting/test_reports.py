@@ -29,7 +29,7 @@ def parsed(mail: dict[str, Any]) -> EmailMessage:
 def text_of(mail: dict[str, Any]) -> str:
     part = parsed(mail).get_body(("plain",))
     assert part is not None
-    return str(part.get_content())
+    return "\n".join(part.get_content().splitlines())
 
 
 async def test_failures_stand_in_one_thread_that_a_good_run_ends(
@@ -107,15 +107,22 @@ async def test_a_template_that_fails_costs_no_report(desk: Desk, client: Client)
     assert message["References"], "it stands in its thread all the same"
 
 
-async def test_answers_reach_the_provider_where_it_has_an_address(
+async def test_answers_reach_the_provider_and_a_kind_may_have_headers_of_its_own(
     desk: Desk, client: Client
 ) -> None:
     house = replace(desk.office.house, name="Midi", phone="+33 4", email="aide@midi.example")
     desk.office = replace(desk.office, house=house)
     kind, facts = specimens.SPECIMENS["report-succeeded"]
+
+    def write_with_header(*given: Any) -> letters.Letter:
+        return replace(kind.write(*given), headers=(("X-Of", "Martin\r\nBcc: x@y.example"),))
+
     async with database.transaction(desk.pool) as conn:
-        await mails.write(conn, desk.office, facts.tenant.tenant_id, kind, facts)
+        marked = replace(kind, write=write_with_header)
+        await mails.write(conn, desk.office, facts.tenant.tenant_id, marked, facts)
     [mail] = await desk.mails(kind="report")
     assert parsed(mail)["Reply-To"] == "aide@midi.example"
+    assert parsed(mail)["X-Of"] == "Martin\\r\\nBcc: x@y.example"
+    assert parsed(mail)["Bcc"] is None
     assert "Appelez-nous" in text_of(mail)
     assert "+33 4 · aide@midi.example" in text_of(mail)

@@ -13,7 +13,7 @@ from libs.shared.events import Reader, Recipient
 from libs.shared.words.foreign import plain
 from services.reporting import rules
 from services.reporting.mail import letters
-from services.reporting.mail.letters.report import RunFacts
+from services.reporting.mail.letters.figures import RunFacts
 from services.reporting.rules.usual.judging import Judgement
 from tests.reporting.conftest import Client
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -55,6 +56,22 @@ def test_a_wrong_value_is_named_and_not_shown() -> None:
         settings.read(Example, {**GOOD, "COFFRE_LEASE_SECONDS": "hidden"})
     assert "COFFRE_LEASE_SECONDS" in str(raised.value)
     assert "hidden" not in str(raised.value)
+
+
+def test_a_secret_may_stand_in_a_file_that_nobody_else_reads(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("hidden\n")
+    file.chmod(0o600)
+    environ = {**GOOD, "COFFRE_S3_SECRET_KEY": "", "COFFRE_S3_SECRET_KEY_FILE": str(file)}
+    read = settings.read(Example, environ)
+    assert read.s3_secret_key.get_secret_value() == "hidden"
+    assert settings.read(Example, environ | {"COFFRE_S3_ENDPOINT_FILE": "/nowhere"}) == read
+
+    file.chmod(0o644)
+    with pytest.raises(settings.InvalidSettings, match="everybody on this machine"):
+        settings.read(Example, environ)
+    with pytest.raises(settings.InvalidSettings, match="can't be read"):
+        settings.read(Example, environ | {"COFFRE_S3_SECRET_KEY_FILE": str(tmp_path / "none")})
 
 
 def run(code: str, **environ: str) -> subprocess.CompletedProcess[str]:

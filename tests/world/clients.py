@@ -77,7 +77,7 @@ class Client:
             found = [
                 (str(mail["Subject"]), mails.text(mail))
                 for mail in mailed
-                if "sauvegarde «" in str(mail["Subject"])
+                if str(mail["Subject"]).startswith(("[REUSSIE", "[ECHEC]", "[RETABLIE]"))
             ]
             return found if len(found) >= count else None
 

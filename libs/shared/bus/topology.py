@@ -27,6 +27,7 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
     "quota": (
         events.AllowanceChanged,
         events.VolumeApproached,
+        events.VolumeCounted,
         events.OverageOpened,
         events.OverageReminded,
         events.OverageExtended,
@@ -151,6 +152,7 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.RunFinished,
         events.RunJudged,
         events.VolumeChanged,
+        events.VolumeCounted,
         events.AllowanceChanged,
         events.OverageOpened,
         events.OverageReminded,

@@ -43,6 +43,24 @@ class VolumeApproached(Event):
     at: datetime
 
 
+@event("volume.counted.v1")
+class VolumeCounted(Event):
+    """What a tenant held at the end of a day (UTC); the newer version of the day wins.
+
+    ceiling_bytes: where growth stopped, None where it went on.
+    reached_on: when the contract will be reached as things go, told of the newest day alone; None
+    where there is no trend.
+    """
+
+    day: date
+    version: int
+    stored_bytes: int
+    protected_bytes: int
+    contracted_bytes: int | None
+    ceiling_bytes: int | None
+    reached_on: date | None
+
+
 class PlanVolume(Part):
     """What a plan protects now, and what its runs of the last 30 days sent."""
 
@@ -87,7 +105,7 @@ class OverageOpened(OverageTold):
 
 @event("overage.reminded.v1")
 class OverageReminded(OverageTold):
-    """A case is still open on a day on which its client is reminded; `day` of the 30."""
+    """A case is still open on a day on which its client is reminded; `day` of the 30, or of 60."""
 
     day: int
 

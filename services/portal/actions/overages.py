@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 
 from libs.shared import clock, errors, outbox, signed_links
@@ -20,8 +20,11 @@ from services.portal.rules.overages import Answer, Decision
 from services.portal.store.clients import Tenant
 from services.portal.store.overages import Case, Decided
 from services.portal.store.runs.shown import Volume
+from services.portal.store.volume_days import Day
 
 _SHOWN = 20
+_YEAR = timedelta(days=365)
+_MOST_DAYS = timedelta(days=3_660)
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,26 @@ async def view(pool: Pool, actor: Actor, tenant_id: UUID) -> Standing:
         )
         await log.note(conn, actor, acts.QuotaViewed(), tenant_id)
     return standing
+
+
+async def list_days(
+    pool: Pool, actor: Actor, tenant_id: UUID, first: date | None, last: date | None
+) -> tuple[list[Day], date | None]:
+    """What a client held on each of these days, a year unless told, and when it will be full.
+
+    Raises NotFound, InvalidRequest.
+    """
+    last = last or clock.now().date()
+    first = first or last - _YEAR
+    if not timedelta(0) <= last - first <= _MOST_DAYS:
+        raise errors.InvalidRequest(f"from comes before to, by {_MOST_DAYS.days} days at most.")
+    async with transaction(pool) as conn:
+        if await store.clients.find(conn, tenant_id) is None:
+            raise errors.NotFound("tenant")
+        days = await store.volume_days.list_days(conn, tenant_id, first, last)
+        reached_on = await store.volume_days.find_forecast(conn, tenant_id)
+        await log.note(conn, actor, acts.QuotaViewed(), tenant_id)
+    return days, reached_on
 
 
 async def decide(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from datetime import date
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from libs.shared import web
@@ -15,9 +17,14 @@ from services.portal.api.access import Operator, OperatorFirst, ResourcesOf
 from services.portal.api.clients import Line, ReasonRequest
 from services.portal.api.recipients import Administrator, admit_administrator
 from services.portal.rules.overages import Answer
+from services.portal.store.volume_days import Day
 
 operators = APIRouter(tags=["operators"], route_class=OperatorFirst)
 administrators = APIRouter(tags=["quota"], route_class=web.behind(admit_administrator))
+
+
+First = Annotated[date | None, Query(alias="from", description="The first day; else a year ago.")]
+Last = Annotated[date | None, Query(alias="to", description="The last day; else today.")]
 
 
 class ExtensionRequest(BaseModel):
@@ -41,6 +48,18 @@ class AnswerRequest(BaseModel):
 async def show_quota(tenant_id: UUID, operator: Operator, resources: ResourcesOf) -> dict[str, Any]:
     """What a client stores of what it contracted, and its open case."""
     return _describe(await overages.view(resources.pool, operator, tenant_id))
+
+
+@operators.get("/tenants/{tenant_id}/volume/days")
+async def list_days(
+    tenant_id: UUID,
+    operator: Operator,
+    resources: ResourcesOf,
+    first: First = None,
+    last: Last = None,
+) -> dict[str, Any]:
+    """What a client held on each day, for charts, and when its contract will be reached."""
+    return _days(*await overages.list_days(resources.pool, operator, tenant_id, first, last))
 
 
 @operators.post("/tenants/{tenant_id}/quota/extend", status_code=202)
@@ -78,6 +97,15 @@ async def show_own_quota(administrator: Administrator, resources: ResourcesOf) -
     return _describe(await overages.view(resources.pool, administrator, administrator.tenant_id))
 
 
+@administrators.get("/volume/days")
+async def list_own_days(
+    administrator: Administrator, resources: ResourcesOf, first: First = None, last: Last = None
+) -> dict[str, Any]:
+    """The same of one's own company."""
+    tenant_id = administrator.tenant_id
+    return _days(*await overages.list_days(resources.pool, administrator, tenant_id, first, last))
+
+
 @administrators.post("/quota/answer", status_code=204)
 async def answer(
     body: AnswerRequest, administrator: Administrator, resources: ResourcesOf
@@ -90,6 +118,10 @@ async def answer(
 router = APIRouter()
 router.include_router(operators)
 router.include_router(administrators)
+
+
+def _days(days: list[Day], reached_on: date | None) -> dict[str, Any]:
+    return {"days": [asdict(one) for one in days], "reached_on": reached_on}
 
 
 def _describe(standing: Standing) -> dict[str, Any]:

@@ -24,6 +24,7 @@ PLAN: Plan = (
     Deleted("plans"),
     Deleted("agents"),
     Deleted("volumes"),
+    Deleted("volume_days"),
     Deleted("allowances"),
     Deleted("parked"),
     Deleted("reductions"),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from libs.shared import timekeeping
+from libs.shared import outbox, timekeeping
 from libs.shared.database import Connection, Pool, transaction
+from libs.shared.events import VolumeCounted
 from services.quota import rules, store
 from services.quota.rules.forecasts import MOST_DAYS, Forecast
 
 LONGEST_GAP = timedelta(days=100)
+DAYS_AT_ONCE = 500
 
 
 async def fill_days(pool: Pool) -> int:
@@ -18,6 +21,34 @@ async def fill_days(pool: Pool) -> int:
     today = (await timekeeping.check_time(pool)).date()
     async with transaction(pool) as conn:
         return await store.days.fill(conn, today - LONGEST_GAP, today)
+
+
+async def tell_days(pool: Pool) -> int:
+    """Tells the portal of the days that are over; returns of how many."""
+    today = (await timekeeping.check_time(pool)).date()
+    count = 0
+    while True:
+        async with transaction(pool) as conn:
+            days = await store.days.take_untold(conn, today, DAYS_AT_ONCE)
+            await outbox.add_all(conn, [await _counted(conn, one, today) for one in days])
+        count += len(days)
+        if len(days) < DAYS_AT_ONCE:
+            return count
+
+
+async def tell_all_again(pool: Pool, tenant_id: UUID | None) -> int:
+    """Has the next turn tell all days once more, for a portal that lost them; returns how many."""
+    async with transaction(pool) as conn:
+        return await store.days.mark_untold(conn, tenant_id)
+
+
+async def _counted(conn: Connection, one: store.days.Day, today: date) -> VolumeCounted:
+    forecast = None
+    if one.contracted_bytes is not None and one.day == today - timedelta(days=1):
+        stored = await store.days.list_stored(conn, one.tenant_id, MOST_DAYS)
+        forecast = rules.forecasts.foresee(stored, one.contracted_bytes, today)
+    reached_on = None if forecast is None else forecast.reached_on
+    return VolumeCounted(**asdict(one), reached_on=reached_on)
 
 
 async def foresee(

@@ -15,6 +15,8 @@ PAUSE = timedelta(days=3)
 """A case that opens again within so long goes on."""
 REMINDER_DAYS = (7, 14, 21, 27, 29)
 """Days of the last PERIOD before a deadline."""
+ANSWERED_DAYS = (51, 57, 59)
+"""Those of the PERIOD that an answer adds, before it ends as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Case:
     """A tenant stores more than it contracted.
 
     passed_at: when that began, the last time. deadline_at: when growth is blocked without an
-    answer; final_at: whatever was answered. reminded_day: the last of REMINDER_DAYS that was used.
+    answer; final_at: whatever was answered. reminded_day: the last day of a reminder that was used.
     answered_at: of the answer; first_answered_at: of the first one, which must have come before
     the deadline. ceiling_bytes: what was held when a deadline blocked growth.
     reason: an operator's last words.
@@ -53,16 +55,22 @@ class Case:
         return self.final_at if is_answered else self.deadline_at
 
     @property
+    def reminder_days(self) -> tuple[int, ...]:
+        """The days on which its client is reminded, counted as REMINDER_DAYS are."""
+        has_more = self.blocks_at > self.deadline_at
+        return (*REMINDER_DAYS, *ANSWERED_DAYS) if has_more else REMINDER_DAYS
+
+    @property
     def next_at(self) -> datetime | None:
         """When something is due again as time goes by."""
         if not self.is_open or self.ceiling_bytes is not None:
             return None
-        ahead = [self._begins(day) for day in REMINDER_DAYS if day > self.reminded_day]
+        ahead = [self._begins(day) for day in self.reminder_days if day > self.reminded_day]
         return min([self.blocks_at, *ahead])
 
     def count_past(self, now: datetime) -> int:
-        """The last of REMINDER_DAYS that has begun; 0 before the first."""
-        return max((day for day in REMINDER_DAYS if self._begins(day) <= now), default=0)
+        """The last of its reminder days that has begun; 0 before the first."""
+        return max((day for day in self.reminder_days if self._begins(day) <= now), default=0)
 
     def _begins(self, day: int) -> datetime:
         return self.deadline_at - PERIOD + timedelta(days=day)

@@ -11,8 +11,8 @@ from services.reporting import rules, store
 from services.reporting.actions import incidents, mails, missed, usual
 from services.reporting.actions.resources import Resources
 from services.reporting.mail import letters
+from services.reporting.mail.letters.figures import RunFacts
 from services.reporting.mail.letters.hotline import HotlineFacts
-from services.reporting.mail.letters.report import RunFacts
 from services.reporting.rules.incidents import Incident, Step
 
 

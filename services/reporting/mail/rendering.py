@@ -6,6 +6,7 @@ A kind has one template, which names parts: `parts.title(…)`, `parts.say(…)`
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,7 +51,7 @@ class Content:
 
     to_hotline: its reader is who is called, so it names nobody to call. ticket: lines that ticket
     systems read, first in the text. links: what stands in the foot: label and address.
-    in_short: what is said line by line if the template fails.
+    in_short: what is said line by line if the template fails; without it, each text of the facts.
     """
 
     tongue: Tongue
@@ -137,8 +138,7 @@ def _break(found: re.Match[str]) -> str:
 def _render(form: str, subject: str, content: Content, house: House) -> str:
     templates, tongue = _FORMS[form], content.tongue
     shared = {"_": tongue.say, "count": tongue.count, "tongue": tongue, "subject": subject}
-    parts = templates.get_template("parts.jinja").make_module(shared)
-    shared["parts"] = parts
+    shared["parts"] = _load_parts(form, tongue.locale, tongue.timezone)
     said = templates.get_template(f"{content.template}.jinja").render({**shared, **content.facts})
     return templates.get_template("frame.jinja").render(
         shared,
@@ -149,6 +149,13 @@ def _render(form: str, subject: str, content: Content, house: House) -> str:
         links=content.links,
         foot=_tell_foot(tongue, house, to_hotline=content.to_hotline),
     )
+
+
+@functools.lru_cache(maxsize=100)
+def _load_parts(form: str, locale: Locale, timezone: str) -> object:
+    """The parts of a form, which speak that tongue."""
+    tongue = speak(locale, timezone)
+    return _FORMS[form].get_template("parts.jinja").make_module({"_": tongue.say, "tongue": tongue})
 
 
 def _tell_help(tongue: Tongue, house: House) -> list[str]:
@@ -171,9 +178,15 @@ def say_plainly(subject: str, content: Content, house: House) -> Rendered:
     paragraphs = [
         "\n".join(f"{name}: {value}" for name, value in content.ticket),
         subject,
-        "\n".join(content.in_short),
+        "\n".join(content.in_short or _list_texts(content.facts)),
         tongue.say(_PLAINLY),
         "" if content.to_hotline else "\n".join(_tell_help(tongue, house)),
         _tell_foot(tongue, house, to_hotline=content.to_hotline),
     ]
     return Rendered("\n\n".join(each for each in paragraphs if each) + "\n", "")
+
+
+def _list_texts(facts: Mapping[str, object]) -> list[str]:
+    """Whatever stands in a letter's facts as text, foreign or not, and where it leads to."""
+    texts = [fact for fact in facts.values() if isinstance(fact, str) and fact]
+    return [fact if fact.startswith("https://") else inert(fact) for fact in texts]

@@ -46,6 +46,14 @@ ACTING: Acting = {
         lambda w: w.api.post("/api/v1/quota/answer", json={"answer": "order"}),
         own(acts.OverageAnswered),
     ),
+    ("GET", "/api/v1/volume/days"): (
+        lambda w: w.get(w.api, "/api/v1/volume/days"),
+        own(acts.QuotaViewed),
+    ),
+    ("GET", "/api/v1/tenants/{tenant_id}/volume/days"): (
+        lambda w: w.get(w.operator, TENANT + "/volume/days?from=2026-01-01&to=2026-12-31"),
+        own(acts.QuotaViewed),
+    ),
     ("GET", "/api/v1/tenants/{tenant_id}/quota"): (
         lambda w: w.get(w.operator, TENANT + "/quota"),
         own(acts.QuotaViewed),

@@ -18,7 +18,7 @@ from libs.shared.events import (
 )
 from libs.shared.reasons import Reason
 from services.reporting import rules
-from services.reporting.mail.letters.report import RunFacts
+from services.reporting.mail.letters.figures import RunFacts
 from services.reporting.rules.incidents import Incident
 from services.reporting.rules.mails import Mail
 from services.reporting.rules.missed import Expectation
@@ -74,7 +74,16 @@ def a_run(number: int = 214, *, failed: bool = False, **changes: Any) -> Any:
 def a_report(run: Any, nights: tuple[Outcome, ...] = NIGHTS, **changes: Any) -> RunFacts:
     """A report after nights of which the last is the newest."""
     failures = next((n for n, one in enumerate(reversed(nights)) if one != "failed"), 0)
-    before = a_run(213, failed=nights[-1:] == ("failed",), files_total=47_874)
+    figures = {
+        "files_total": 47_874,
+        "files_new": 12,
+        "files_changed": 97,
+        "files_removed": 0,
+        "bytes_protected": 182_100_000_000,
+        "bytes_sent": 870_000_000,
+    }
+    before = a_run(213, failed=nights[-1:] == ("failed",), **figures)
+    before = before.model_copy(update={"finished_at": before.started_at + timedelta(minutes=14)})
     fields: dict[str, Any] = {
         "history": [(47_300 + 200 * n, 181_000_000_000 + 10**8 * n) for n in range(6)],
         "before": before,

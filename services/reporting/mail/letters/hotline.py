@@ -11,8 +11,9 @@ from libs.shared.words.tongue import N_, Tongue
 from services.reporting import rules
 from services.reporting.mail.causes import Teller
 from services.reporting.mail.letters import report, tickets
+from services.reporting.mail.letters.figures import RunFacts
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.letters.report import ForHotline, RunFacts
+from services.reporting.mail.letters.report import ForHotline
 from services.reporting.mail.rendering import speak, title
 from services.reporting.rules.incidents import Cause, Incident, Step
 from services.reporting.rules.mails import Addressee

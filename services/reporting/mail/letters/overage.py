@@ -81,9 +81,13 @@ def write(facts: OverageFacts, addressee: Addressee, shown: int) -> Letter:
         if event.contracted_bytes
         else ""
     )
+    answers = {answer: link_answer(facts.portal_url, token, answer) for answer in _ANSWERED}
+    next_step = "" if is_closed else tell_next_step(tongue, event)
+    links = [] if is_closed else answers.values()
     content = lay_out(
         tongue,
         "overage",
+        in_short=[each for each in (lead, told_share, next_step, *links) if each],
         headline=subject,
         lead=lead,
         reason=event.reason,
@@ -92,9 +96,9 @@ def write(facts: OverageFacts, addressee: Addressee, shown: int) -> Letter:
         figures=figures,
         forecast=volumes.tell_forecast(tongue, event.reached_on, event.weekly_bytes),
         fills=[] if is_closed else list_fills(tongue, event, shown),
-        next_step="" if is_closed else tell_next_step(tongue, event),
+        next_step=next_step,
         sizes=[] if is_closed else list_sizes(tongue, facts),
-        answers={answer: link_answer(facts.portal_url, token, answer) for answer in _ANSWERED},
+        answers=answers,
         is_open=not is_closed,
     )
     return Letter(subject, content)

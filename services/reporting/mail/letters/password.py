@@ -38,6 +38,12 @@ def write(facts: PasswordFacts, addressee: Addressee, _shown: int) -> Letter:
     content = lay_out(
         tongue,
         "password",
+        in_short=[
+            addressee.email,
+            facts.password,
+            tongue.moment(event.expires_at),
+            facts.portal_url,
+        ],
         headline=subject,
         person=addressee.name,
         email=addressee.email,

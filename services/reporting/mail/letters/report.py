@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Literal, NamedTuple, cast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple, cast
 
 from libs.shared.events import (
     DumpResult,
-    FigureName,
-    JudgedFigure,
     NotCopied,
     Outcome,
     ReportSent,
@@ -18,15 +16,15 @@ from libs.shared.events import (
     RunFinished,
 )
 from libs.shared.words.foreign import inert
-from libs.shared.words.tongue import N_, NBSP, Tongue
+from libs.shared.words.tongue import N_, Tongue
 from services.reporting import rules
 from services.reporting.mail.causes import Teller, Told
+from services.reporting.mail.letters import figures
+from services.reporting.mail.letters.figures import MARKS, RunFacts
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_client, link_plan
 from services.reporting.mail.rendering import Mark, lay_out, speak, title
 from services.reporting.rules.mails import Addressee, Mail
-from services.reporting.rules.runs import Past, Row
-from services.reporting.rules.usual.judging import Judgement
 
 LOG_LINES = 20
 MOST_FILES = 50
@@ -40,48 +38,7 @@ OUTCOMES: dict[Outcome, str] = {
 """The contract's words, as subjects have them for people's filters."""
 RECOVERED = N_("RECOVERED")
 UNUSUAL = N_("UNUSUAL")
-JUDGED: dict[FigureName, str] = {
-    "seconds": N_("Duration"),
-    "files": N_("Files, total"),
-    "size_bytes": N_("Protected volume"),
-    "new_bytes": N_("New volume"),
-    "changed": N_("Share of files changed"),
-    "removed": N_("Share of files removed"),
-    "packed": N_("New volume, compressed to"),
-}
-"""What the figures are called of which it is known what is usual."""
-MARKS: dict[Outcome, Mark] = {
-    "succeeded": "good",
-    "succeeded_with_warnings": "warn",
-    "failed": "bad",
-}
 SUBJECT = "[{outcome}] {client} · {plan} · {moment}"
-NEARLY_FULL_PERCENT = 80
-
-
-@dataclass(frozen=True, slots=True)
-class RunFacts:
-    """All that the mails of a run tell of.
-
-    history: files and protected bytes of the last good runs. before: the run before. past: the last
-    runs before, newest first. row: those of them that failed last. good: the last good run.
-    """
-
-    run: RunFinished
-    tenant: rules.clients.Tenant
-    plan: rules.plans.Plan
-    audience: rules.plans.Audience
-    judged: Judgement
-    portal_url: str
-    before: RunFinished | None = None
-    past: Sequence[Past] = ()
-    row: Row = field(default_factory=Row)
-    good: RunFinished | None = None
-
-    @property
-    def has_recovered(self) -> bool:
-        """Whether it went well after others that failed."""
-        return self.run.outcome != "failed" and self.row.failures > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +73,7 @@ def write(
     why, verdict = teller.explain_run(run), _judge(facts, tongue)
     outcome = tongue.say("Recovered") if facts.has_recovered else tongue.outcome(run.outcome)
     unusual = [teller.explain(one) for one in facts.judged.verdicts[:shown]]
-    figures = list_figures(facts, tongue, is_whole=hotline is not None)
+    rows = figures.list_figures(facts, tongue, is_whole=hotline is not None)
     moments = [
         (tongue.say("Start"), tongue.moment(run.started_at)),
         (tongue.say("End"), tongue.moment(run.finished_at)),
@@ -135,7 +92,7 @@ def write(
             *((why.cause, why.step) if why else ()),
             *(one.cause for one in unusual),
             *(f"{name}{tongue.colon} {value}" for name, value in moments),
-            *(f"{row.label}{tongue.colon} {row.now}" for row in figures),
+            *(f"{row.label}{tongue.colon} {row.now}" for row in rows),
             link,
         ],
         outcome=f"{outcome}, {tongue.say(UNUSUAL)}" if unusual else outcome,
@@ -151,11 +108,11 @@ def write(
         warnings=[teller.explain(warning) for warning in run.warnings[:shown]],
         more_warnings=_tell_more(tongue, len(run.warnings[shown:])),
         moments=moments,
-        heads=_name_columns(facts, tongue),
-        figures=figures,
-        meter=_measure(facts, tongue),
-        strip=_draw_strip(facts, tongue),
-        strip_told=_count_strip(facts, tongue),
+        heads=figures.name_columns(facts, tongue),
+        figures=rows,
+        meter=figures.measure(facts, tongue),
+        strip=figures.draw_strip(facts, tongue),
+        strip_told=figures.count_strip(facts, tongue),
         not_copied=_list_files(files, teller),
         more_files=_tell_more(tongue, max(run.files_not_copied - len(files), 0)),
         dumps=[_tell_dump(dump, teller) for dump in run.dumps[:shown]],
@@ -246,140 +203,6 @@ def _tell_more(tongue: Tongue, more: int) -> str:
     if not more:
         return ""
     return tongue.count("{n} more: the portal lists it.", "{n} more: the portal lists them.", more)
-
-
-class Figure(NamedTuple):
-    """One line of the table: what, how much now, then before and usually; mark: where to look."""
-
-    label: str
-    now: str
-    others: tuple[str, ...]
-    mark: Mark | Literal[""] = ""
-
-
-def list_figures(facts: RunFacts, tongue: Tongue, *, is_whole: bool = False) -> list[Figure]:
-    """The run's figures beside those of the run before and the usual ones.
-
-    is_whole: those of which only the usual is known as well, else where they are unusual.
-
-    None of a run that left no restore point: it counted nothing.
-    """
-    run, before, say = facts.run, facts.before, tongue.say
-    if not run.restore_point:
-        return []
-    if before is not None and not before.restore_point:
-        before = None
-    usual = _list_usual(facts, tongue)
-    unusual = {JUDGED[one.name] for one in facts.judged.figures if one.is_unusual}
-    strange = {tongue.say(label) for label in unusual}
-
-    def row(
-        label: str, tell: Callable[[RunFinished], str], mark: Mark | Literal[""] = ""
-    ) -> Figure:
-        others = (tell(before) if before else "",) if facts.before else ()
-        found = (*others, *((usual.get(label, ""),) if usual else ()))
-        return Figure(label, tell(run), found, "bad" if label in strange else mark)
-
-    rows = [
-        row(say("Duration"), lambda one: tongue.duration(one.finished_at - one.started_at)),
-        row(say("Files, total"), lambda one: tongue.number(one.files_total)),
-        row(say("New files"), lambda one: tongue.number(one.files_new)),
-        row(say("Changed files"), lambda one: tongue.number(one.files_changed)),
-        row(say("Removed files"), lambda one: tongue.number(one.files_removed)),
-        row(
-            say("Files not copied"),
-            lambda one: tongue.number(one.files_not_copied),
-            "warn" if run.files_not_copied else "",
-        ),
-        row(say("Protected volume"), lambda one: tongue.size(one.bytes_protected)),
-        row(say("Sent volume"), lambda one: tongue.size(one.bytes_sent)),
-    ]
-    told = {row.label for row in rows}
-    before_told = ("",) if facts.before else ()
-    return rows + [
-        Figure(
-            label,
-            _amount(one.name, one.now, tongue),
-            (*before_told, usual[label]),
-            "bad" if one.is_unusual else "",
-        )
-        for one in facts.judged.figures
-        if (label := say(JUDGED[one.name])) in usual
-        and label not in told
-        and (is_whole or one.is_unusual)
-    ]
-
-
-def _name_columns(facts: RunFacts, tongue: Tongue) -> list[str]:
-    before = [tongue.say("the run before")] if facts.before else []
-    usual = [tongue.say("usually")] if _list_usual(facts, tongue) else []
-    return ["", tongue.say("this run"), *before, *usual]
-
-
-def _list_usual(facts: RunFacts, tongue: Tongue) -> dict[str, str]:
-    """What is usual for the plan, by the label of its line; empty where nothing is yet."""
-    return {
-        tongue.say(JUDGED[one.name]): _tell_usual(one, one.usual, one.spread, tongue)
-        for one in facts.judged.figures
-        if one.usual is not None and one.spread is not None
-    }
-
-
-def _tell_usual(one: JudgedFigure, usual: int, spread: int, tongue: Tongue) -> str:
-    told = _amount(one.name, usual, tongue)
-    return f"{told} ±{NBSP}{tongue.number(spread)}" if one.name == "files" else told
-
-
-def _amount(name: FigureName, figure: int, tongue: Tongue) -> str:
-    if name in ("size_bytes", "new_bytes"):
-        return tongue.size(figure)
-    if name == "seconds":
-        return tongue.duration(timedelta(seconds=figure))
-    return tongue.number(figure) if name == "files" else tongue.percent(figure, 1_000)
-
-
-def _measure(facts: RunFacts, tongue: Tongue) -> dict[str, object] | None:
-    """The stored volume of all plans against the contract; None where nothing is contracted."""
-    stored, contracted = facts.run.stored_bytes, facts.tenant.contracted_bytes
-    if contracted <= 0:
-        return None
-    percent = 100 * stored // contracted
-    mark: Mark = "bad" if stored > contracted else "good"
-    if mark == "good" and percent >= NEARLY_FULL_PERCENT:
-        mark = "warn"
-    told = tongue.say(
-        "Stored volume, all plans: {stored} of {contracted} contracted ({share}).",
-        stored=tongue.size(stored),
-        contracted=tongue.size(contracted),
-        share=tongue.percent(stored, contracted),
-    )
-    return {"percent": percent, "mark": mark, "told": told}
-
-
-def _draw_strip(facts: RunFacts, tongue: Tongue) -> list[tuple[Mark, str]]:
-    """A cell for each of the last runs, the newest last; nothing where there is but one."""
-    if not facts.past:
-        return []
-    run = facts.run
-    seen = [(one.outcome, one.at) for one in reversed(facts.past[: rules.runs.SHOWN - 1])]
-    return [
-        (MARKS[outcome], f"{tongue.moment(at)}{tongue.colon} {tongue.outcome(outcome)}")
-        for outcome, at in [*seen, (run.outcome, run.finished_at)]
-    ]
-
-
-def _count_strip(facts: RunFacts, tongue: Tongue) -> str:
-    past = facts.past[: rules.runs.SHOWN - 1]
-    outcomes = [facts.run.outcome, *(one.outcome for one in past)]
-    good, warned, failed = (outcomes.count(outcome) for outcome in MARKS)
-    told = [
-        "✓ " + tongue.count("{n} succeeded", "{n} succeeded", good),
-        "! " + tongue.count("{n} with warnings", "{n} with warnings", warned) if warned else "",
-        "✕ " + tongue.count("{n} that failed", "{n} that failed", failed) if failed else "",
-    ]
-    return tongue.say(
-        "{told}; the newest stands at the end.", told=", ".join(each for each in told if each)
-    )
 
 
 class ToldDump(NamedTuple):

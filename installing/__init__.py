@@ -1,0 +1,1 @@
+"""Making an installation: its secrets, and what servers are told before services start."""

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Builds the base images that docker-compose.yml asks for from packages of Debian and PyPI, under
+# the names of the published ones: where no registry of images is reached. Called by its test.
+#   bases.sh SCRATCH WEED
+set -euo pipefail
+scratch=$1 weed=$2
+here=$(cd "$(dirname "$0")" && pwd)
+usual='ENV PATH=/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+base() { # NAME PACKAGES…: an image of Debian's packages, unless it is there
+    podman image exists "$1" && return
+    local packages=${*:2}
+    # Services must not start while their packages are configured.
+    mmdebstrap --quiet --variant=minbase --include="${packages// /,}" bookworm "$scratch/root.tar"
+    podman import --quiet --change "$usual" "$scratch/root.tar" "$1"
+    rm "$scratch/root.tar"
+}
+
+from() { # NAME FILE [CONTEXT]: an image by a Dockerfile of this folder, unless it is there
+    podman image exists "$1" && return
+    podman build --quiet --format docker --file "$here/images/$2" --tag "$1" "${3:-$here/images}"
+}
+
+base docker.io/library/python:3.11-slim-bookworm python3 python3-venv ca-certificates
+base localhost/debian-postgresql postgresql ca-certificates
+base localhost/debian-rabbitmq rabbitmq-server ca-certificates
+base localhost/debian-caddy caddy ca-certificates wget
+base localhost/debian-prometheus prometheus prometheus-alertmanager ca-certificates
+base localhost/debian-mailbox python3-aiosmtpd
+mkdir -p "$scratch/weed" && cp "$weed" "$scratch/weed/weed"
+from docker.io/library/postgres:17-bookworm postgresql
+from docker.io/library/rabbitmq:4.1-management rabbitmq
+from docker.io/library/caddy:2.10 caddy
+from docker.io/prom/prometheus:v3.5.0 prometheus
+from docker.io/prom/alertmanager:v0.28.1 alertmanager
+from docker.io/chrislusf/seaweedfs:4.05 seaweedfs "$scratch/weed"
+from docker.io/axllent/mailpit:v1.27 mailbox

@@ -1,0 +1,146 @@
+"""docker-compose.yml and the Dockerfile against the settings that the services really have."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from compose_spec import ComposeSpecification
+from pydantic import SecretStr
+
+from installing import secrets
+from libs.shared import database, secret_files
+from libs.shared.settings import Settings, read
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+FOLDERS = {"/run/secrets": "{service}", "/run/public": "public"}
+VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
+
+
+def settings_of(service: str) -> type[Settings]:
+    """What a service is started with."""
+    module = importlib.import_module(f"services.{service}.settings")
+    own = [kind for name, kind in vars(module).items() if name in {"Settings", NAMES[service]}]
+    [found] = [kind for kind in own if "amqp_url" in kind.model_fields]
+    return found
+
+
+NAMES = {service: f"{service.capitalize()}Settings" for service in database.SERVICES}
+
+
+def environment(service: str) -> dict[str, str]:
+    """The variables that compose gives to a service, with the defaults of the file."""
+    given = SERVICES[service]["environment"]
+    return {
+        name: VARIABLE.sub(lambda found: found[2] or "", str(value))
+        for name, value in given.items()
+    }
+
+
+def test_it_is_a_compose_file_and_each_image_has_a_tag() -> None:
+    ComposeSpecification.model_validate(COMPOSE)
+    for name, service in SERVICES.items():
+        image = VARIABLE.sub(lambda found: found[2] or "tag", service["image"].replace("}}", "}"))
+        assert ":" in image.rsplit("/", 1)[-1], (name, image)
+        assert not image.endswith(":latest"), (name, image)
+
+
+@pytest.mark.parametrize("service", database.SERVICES)
+def test_a_service_gets_just_what_its_settings_ask_for(service: str) -> None:
+    kind, given = settings_of(service), environment(service)
+    fields = {f"COFFRE_{name.upper()}": field for name, field in kind.model_fields.items()}
+    files = {f"{name}_FILE" for name, field in fields.items() if field.annotation is SecretStr}
+    assert set(given) <= set(fields) | files
+    needed = {name for name, field in fields.items() if field.is_required()}
+    assert {name for name in needed if name not in given and f"{name}_FILE" not in given} == set()
+
+
+@pytest.mark.parametrize("service", database.SERVICES)
+def test_a_service_starts_with_the_secrets_that_are_made(service: str, tmp_path: Path) -> None:
+    secrets.make(tmp_path, secrets.Places())
+    given = environment(service)
+    for name, value in given.items():
+        for place, folder in FOLDERS.items():
+            if value.startswith(place):
+                there = tmp_path / folder.format(service=service)
+                given[name] = value.replace(place, str(there))
+                assert Path(given[name]).exists(), name
+    found = read(settings_of(service), given)
+    assert f"coffre_{service}:" in found.model_dump()["database_url"].get_secret_value()
+
+
+def test_secrets_are_made_once_and_each_service_sees_its_own(tmp_path: Path) -> None:
+    def contents() -> dict[str, bytes]:
+        found = [path for path in tmp_path.rglob("*") if path.is_file()]
+        return {str(path.relative_to(tmp_path)): path.read_bytes() for path in found}
+
+    command = [sys.executable, "-m", "installing", "secrets", tmp_path]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    first = contents()
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    assert contents() == first
+    assert "master-key" in said
+    assert first["portal/operator-password"].decode() not in said
+
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and "public" not in path.parts:
+            secret_files.read(path)  # refuses what others may read
+    (tmp_path / "quota" / "event-key").unlink()
+    keeping = {name: text for name, text in first.items() if name.startswith("ingest/")}
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    assert {name: text for name, text in contents().items() if name in keeping} == keeping
+    assert contents()["public/senders/quota.pub"] != first["public/senders/quota.pub"]
+    assert "master-key" not in {path.name for path in (tmp_path / "quota").iterdir()}
+
+
+@pytest.mark.parametrize("name", [*database.SERVICES, "prepare"])
+def test_our_containers_may_do_nothing_that_they_need_not(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["user"] == "10001:10001"
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert "ports" not in service
+    mounted = [volume.split(":")[0] for volume in service["volumes"]]
+    if name != "prepare":
+        assert f"./deploy/compose/secrets/{name}" in mounted
+        assert "./deploy/compose/secrets" not in mounted
+
+
+def test_the_dockerfile_passes_its_linter() -> None:
+    linter = Path(sys.executable).parent / "hadolint"
+    ended = subprocess.run(
+        [linter, ROOT / "Dockerfile"], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stdout
+
+
+def test_images_hold_what_is_locked_and_no_tools_of_ours() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert "*" in ignored
+    assert not {"!tests", "!devstack", "!bench", "!.git"} & set(ignored)
+    server = (ROOT / "requirements-server.lock").read_text()
+    whole = (ROOT / "requirements.lock").read_text()
+    assert set(re.findall(r"^\S+==\S+", server, re.MULTILINE)) <= set(
+        re.findall(r"^\S+==\S+", whole, re.MULTILINE)
+    )
+    assert not re.search(r"^(pytest|aiosmtpd|seaweedfs)", server, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["example", "demonstration"])
+def test_the_examples_name_only_variables_of_the_file(name: str) -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    known = {name for name, _default in VARIABLE.findall(text)} | {"COMPOSE_PROFILES"}
+    example = (ROOT / f"deploy/compose/{name}.env").read_text()
+    named = set(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE))
+    assert named
+    assert named <= known
+    assert set(re.findall(r"\$\{(\w+):\?", text)) <= named
