@@ -87,6 +87,8 @@ def _measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     events = _measure_apart("bench.events")
     _say("handling a million events of volume")
     counted = _measure_apart("bench.volumes")
+    _say("handing over mails")
+    mails = _measure_apart("bench.mails")
     _make_room(folder)
     return {
         "machine": measuring.describe_machine(),
@@ -103,6 +105,7 @@ def _measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         "months": closed,
         "events": events,
         "counted": counted,
+        "mails": mails,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.config import Config, Plan
@@ -24,7 +25,8 @@ from agent.server.identity import Identity
 from agent.server.ingest import Ingest, StartedRun
 from agent.snapshots.taking import snapshots
 from agent.telling import failures
-from agent.telling.failures import ENROL_FIRST, AgentError, Problem
+from agent.telling.failures import ENROL_FIRST, AgentError, Problem, Unreachable
+from agent.telling.moments import moment
 from agent.telling.progress import Totals, copying, counted
 from agent.telling.results import Result, shown
 from agent.telling.teller import Teller
@@ -112,8 +114,20 @@ def _perform(job: Job) -> Result:
         except StartAgain as again:
             job.teller.say(f"{again} Starting again.")
         except AgentError as error:
-            return committing.abort(job, failures.final(error, ENROL_FIRST))
+            return committing.abort(job, failures.final(_explained(job, error), ENROL_FIRST))
     return committing.abort(job, AgentError(Reason("others-between", amount=MAX_ATTEMPTS)))
+
+
+def _explained(job: Job, error: AgentError) -> AgentError:
+    """Say of a server that is away that this was announced, as it told at the last run."""
+    now = datetime.now(UTC)
+    for one in job.remembered.maintenance:
+        if isinstance(error, Unreachable) and one.begins_at <= now < one.ends_at:
+            return Unreachable(
+                error.reason,
+                f"{error} Maintenance was announced until {moment(one.ends_at)}: {one.title_en}",
+            )
+    return error
 
 
 def _attempt(job: Job) -> Result:

@@ -28,6 +28,7 @@ def start(job: Job) -> Path | None:
         job.warn(DAMAGED)
     parent = job.remembered.run if known_file is not None else None
     started = job.started = _open(job, parent)
+    job.remembered.maintenance = list(started.maintenance)
     _check_clock(job, started)
     if started.chunk_key is not None:
         _take_up(job, started.chunk_key)

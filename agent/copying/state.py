@@ -20,6 +20,7 @@ from blake3 import blake3
 
 from agent.platforms.locks import try_lock
 from agent.server import identity
+from agent.server.ingest import Maintenance
 from agent.telling.failures import AlreadyRunning, UsageError
 from agent.walking import records
 from agent.walking.sources import Source
@@ -40,6 +41,7 @@ class Remembered(msgspec.Struct, kw_only=True):
     dump_sizes: of each dump that was good, how large it was the last time.
     missed: for each file that could not be read (path in hexadecimal), in how many runs in a row.
     last: the summary of the last run, for `status`.
+    maintenance: what the server announced, as of the last run, to be said where it is away.
     """
 
     version: int = VERSION
@@ -57,6 +59,7 @@ class Remembered(msgspec.Struct, kw_only=True):
     missed: dict[str, int] = {}
     dump_sizes: dict[str, int] = {}
     last: dict[str, Any] | None = None
+    maintenance: list[Maintenance] = []
 
     @property
     def names_records(self) -> bool:

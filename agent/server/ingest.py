@@ -7,9 +7,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, cast
 from urllib.parse import quote
+
+import msgspec
 
 from agent.config import Plan
 from agent.server.connection import Connection
@@ -30,6 +33,14 @@ class DeclaredPlan:
     last_run: int | None
 
 
+class Maintenance(msgspec.Struct, frozen=True):
+    """An announced time in which the service may be away."""
+
+    begins_at: datetime
+    ends_at: datetime
+    title_en: str
+
+
 @dataclass(frozen=True)
 class StartedRun:
     """An open run; parent is the restore point that its delta starts from.
@@ -41,6 +52,7 @@ class StartedRun:
     clock_ahead_seconds: how far our clock is before the server's; None where it does not tell.
     list_anew: some of the parent was dropped by its client, and is to be sent again.
     chunk_key: the tenant's present one in hexadecimal, where ours is another; else None.
+    maintenance: announced times in which the service may be away.
     wanted_chunks: chunks that were damaged in the store; whoever has some sends them again.
     """
 
@@ -55,6 +67,7 @@ class StartedRun:
     wanted_chunks: tuple[bytes, ...] = ()
     chunk_key: str | None = None
     list_anew: bool = False
+    maintenance: tuple[Maintenance, ...] = ()
 
 
 class RefusedEntry(NamedTuple):
@@ -120,6 +133,7 @@ class Ingest:
             tuple(map(bytes.fromhex, told.get("wanted_chunks", ()))),
             told.get("chunk_key"),
             told.get("list_anew", False),
+            tuple(msgspec.convert(told.get("maintenance", []), list[Maintenance])),
         )
 
     def missing(self, run_id: str, chunk_ids: list[bytes]) -> list[bool]:

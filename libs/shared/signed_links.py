@@ -14,9 +14,13 @@ from uuid import UUID
 
 from blake3 import blake3
 
-Purpose = Literal["invitation", "overage"]
-"""What a link does: takes up an invitation to reports, answers an overage case."""
+Purpose = Literal["invitation", "overage", "reports"]
+"""What a link does: takes up an invitation to reports, answers an overage case, chooses reports.
 
+The last is about the client itself: its subject is the client's own id."""
+
+LETTERS = 43
+"""How long the last part of a link is."""
 _MAC_BYTES = 16
 
 

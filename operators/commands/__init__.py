@@ -4,7 +4,8 @@ from __future__ import annotations
 
 # In the order in which `--help` lists the commands.
 from operators.commands import signing, tenants, orders, quota, prices, billing  # isort: skip
-from operators.commands import destruction, certificates, documents, events  # isort: skip
+from operators.commands import destruction, certificates, documents, notices  # isort: skip
+from operators.commands import events, incidents  # isort: skip
 from operators.commands import completion  # isort: skip
 from operators.commands.shell import app
 
@@ -16,6 +17,8 @@ __all__ = [
     "destruction",
     "documents",
     "events",
+    "incidents",
+    "notices",
     "orders",
     "prices",
     "quota",

@@ -10,6 +10,8 @@ from libs.shared.events import (
     AllowanceChanged,
     DestructionStarted,
     EnrolmentOpened,
+    NoticePublished,
+    NoticeWithdrawn,
     SubscriptionEnded,
     SubscriptionReinstated,
     TenantChanged,
@@ -67,6 +69,21 @@ async def on_allowance_changed(conn: Connection, event: AllowanceChanged) -> Non
     )
 
 
+async def on_notice_published(conn: Connection, event: NoticePublished) -> None:
+    """Keeps a maintenance, to tell agents of it."""
+    told = None
+    if event.kind == "maintenance" and event.begins_at and event.ends_at:
+        told = rules.notices.Maintenance(
+            event.begins_at, event.ends_at, event.title.fr, event.title.en
+        )
+    await store.notices.put(conn, event.tenant_id, event.notice_id, event.version, told)
+
+
+async def on_notice_withdrawn(conn: Connection, event: NoticeWithdrawn) -> None:
+    """Tells agents of it no more."""
+    await store.notices.put(conn, event.tenant_id, event.notice_id, event.version, None)
+
+
 async def on_destruction_started(conn: Connection, event: DestructionStarted) -> None:
     """Forgets the tenant: nothing of it is left in the bucket."""
     await erasure.forget(conn, "ingest", store.erasure.PLAN, event, clock.now())
@@ -79,5 +96,7 @@ HANDLERS: Handlers = {
     EnrolmentOpened: on_enrolment_opened,
     AgentRevoked: on_agent_revoked,
     AllowanceChanged: on_allowance_changed,
+    NoticePublished: on_notice_published,
+    NoticeWithdrawn: on_notice_withdrawn,
     DestructionStarted: on_destruction_started,
 }

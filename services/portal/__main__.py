@@ -11,7 +11,7 @@ from libs.shared.settings import Network
 from services.portal import api, commands, consumers, jobs, pages
 from services.portal.actions.people import signing
 from services.portal.actions.people.passwords import Passwords
-from services.portal.actions.resources import Resources
+from services.portal.actions.resources import Resources, Support
 from services.portal.settings import Settings
 
 STRICT_TRANSPORT = {"Strict-Transport-Security": "max-age=31536000"}
@@ -56,6 +56,11 @@ async def serve() -> None:
             agent_folder=s.agent_folder,
             certificate_key=s.certificate_public_file.read_text(encoding="ascii"),
             passwords=Passwords(),
+            support=Support(
+                s.support_phone,
+                s.support_email,
+                {"fr": s.support_hours_fr, "en": s.support_hours_en},
+            ),
         )
         if resources.is_https and not s.trusted_proxies:
             logs.get().warning("proxies.unknown", why="COFFRE_TRUSTED_PROXIES names none")

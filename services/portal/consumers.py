@@ -12,6 +12,11 @@ from libs.shared.events import (
     DestructionScheduled,
     DestructionStarted,
     EventParked,
+    IncidentChanged,
+    IncidentClosed,
+    IncidentOpened,
+    IncidentTold,
+    NoticeDelivered,
     OverageBlocked,
     OverageClosed,
     OverageExtended,
@@ -25,6 +30,7 @@ from libs.shared.events import (
     ReportUndeliverable,
     RunFinished,
     RunJudged,
+    RunMissed,
     RunStarted,
     VersionsExpired,
     VolumeChanged,
@@ -96,6 +102,10 @@ async def on_report_undeliverable(conn: Connection, event: ReportUndeliverable) 
     )
 
 
+async def on_notice_delivered(conn: Connection, event: NoticeDelivered) -> None:
+    await actions.notices.keep_mail(conn, event)
+
+
 async def on_destruction_scheduled(conn: Connection, event: DestructionScheduled) -> None:
     await store.clients.set_destruction_due(conn, event.tenant_id, event.due_at, event.version)
 
@@ -112,6 +122,14 @@ async def on_event_parked(conn: Connection, event: EventParked) -> None:
 
 async def on_parked_settled(conn: Connection, event: ParkedSettled) -> None:
     await store.parked.settle(conn, event.service, event.event_id, event.settled_at)
+
+
+async def on_incident_told(conn: Connection, event: IncidentTold) -> None:
+    await store.incidents.put(conn, event)
+
+
+async def on_run_missed(conn: Connection, event: RunMissed) -> None:
+    await store.incidents.put_miss(conn, event)
 
 
 async def on_reduction_applied(conn: Connection, event: ReductionApplied) -> None:
@@ -150,6 +168,7 @@ HANDLERS: Handlers = {
     OverageClosed: on_overage_told,
     ReportSent: on_report_sent,
     ReportUndeliverable: on_report_undeliverable,
+    NoticeDelivered: on_notice_delivered,
     DestructionScheduled: on_destruction_scheduled,
     DestructionProgressed: on_destruction_progressed,
     DestructionAsked: on_destruction_asked,
@@ -159,4 +178,8 @@ HANDLERS: Handlers = {
     EventParked: on_event_parked,
     ParkedSettled: on_parked_settled,
     ReductionApplied: on_reduction_applied,
+    RunMissed: on_run_missed,
+    IncidentOpened: on_incident_told,
+    IncidentChanged: on_incident_told,
+    IncidentClosed: on_incident_told,
 }

@@ -8,11 +8,11 @@ from libs.shared import clock, timekeeping
 from libs.shared.database import transaction
 from libs.shared.runtime import Job, Jobs
 from services.portal import store
-from services.portal.actions import parked
+from services.portal.actions import notices, parked
 from services.portal.actions.clients import maintenance, subscription
 from services.portal.actions.orders import effects, offers
 from services.portal.actions.resources import Resources
-from services.portal.rules import guesses, people
+from services.portal.rules import guesses, incidents, people
 from services.portal.rules.log.chain import COFFRE
 
 
@@ -47,6 +47,7 @@ async def prune_credentials(resources: Resources) -> None:
         await store.guesses.prune(conn, now - guesses.MEMORY, now - guesses.KNOWN_LIFE)
         await store.log.forget_restores(conn, now - people.TOKEN_LIFE)
         await store.parked.prune(conn, now - parked.KEPT)
+        await store.incidents.prune_misses(conn, now - incidents.MISSES_KEPT)
 
 
 async def take_orders_effect(resources: Resources) -> int:
@@ -59,10 +60,22 @@ async def tell_offers(resources: Resources) -> int:
     return await offers.tell_all(resources.pool)
 
 
+async def send_notices(resources: Resources) -> int:
+    """Tells clients of what was announced for them; returns how many."""
+    return await notices.send_due(resources.pool)
+
+
 JOBS: Jobs[Resources] = [
     Job("end_subscriptions", timedelta(seconds=30), end_subscriptions),
     Job("take_orders_effect", timedelta(seconds=30), take_orders_effect),
     Job("tell_offers", timedelta(minutes=1), tell_offers),
+    Job(
+        "send_notices",
+        timedelta(seconds=30),
+        send_notices,
+        leader=True,
+        wake=store.notices.PUBLISHED_CHANNEL,
+    ),
     Job("watch_maintenance", timedelta(seconds=30), maintenance.watch),
     Job("prune_credentials", timedelta(seconds=30), prune_credentials),
 ]

@@ -18,6 +18,10 @@ class Settings(settings.BucketSettings, settings.PublicSettings):
     mail_key_file: Path
     portal_url: str
     ingest_url: str
+    support_phone: str = ""
+    support_email: str = ""
+    support_hours_fr: str = ""
+    support_hours_en: str = ""
     agent_folder: Path | None = None
     operator_email: str
     operator_password_file: Path

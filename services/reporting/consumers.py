@@ -11,9 +11,14 @@ from libs.shared.events import (
     DestructionProgressed,
     DestructionStarted,
     DocumentPublished,
+    EventParked,
     ExpiryCleared,
     ExpiryHeld,
+    HelpAsked,
+    IncidentDecided,
     MaintenanceNearing,
+    NoticePublished,
+    NoticeWithdrawn,
     OffersChanged,
     OrderConfirmed,
     OverageAnswered,
@@ -23,12 +28,15 @@ from libs.shared.events import (
     OverageOpened,
     OverageReminded,
     OverageTold,
+    ParkedSettled,
     PasswordIssued,
     PlanDeclared,
+    PlanPaused,
     RecipientInvited,
     RecipientsChanged,
     RunFinished,
     StorageDamaged,
+    StorageMended,
     SubscriptionMoved,
     TenantChanged,
     VolumeApproached,
@@ -50,6 +58,12 @@ def handlers(resources: Resources) -> Handlers:
         ExpiryHeld: partial(on_expiry_held, resources),
         ExpiryCleared: partial(on_expiry_cleared, resources),
         StorageDamaged: partial(on_storage_damaged, resources),
+        StorageMended: partial(on_storage_mended, resources),
+        EventParked: partial(on_event_parked, resources),
+        ParkedSettled: partial(on_parked_settled, resources),
+        HelpAsked: partial(on_help_asked, resources),
+        IncidentDecided: partial(on_incident_decided, resources),
+        PlanPaused: partial(on_plan_paused, resources),
         OffersChanged: on_offers_changed,
         OrderConfirmed: partial(on_order_confirmed, resources),
         VolumeApproached: partial(on_volume_approached, resources),
@@ -62,6 +76,8 @@ def handlers(resources: Resources) -> Handlers:
         SubscriptionMoved: partial(on_subscription_moved, resources),
         MaintenanceNearing: partial(on_maintenance_nearing, resources),
         DocumentPublished: partial(on_document_published, resources),
+        NoticePublished: partial(on_notice_published, resources),
+        NoticeWithdrawn: partial(on_notice_withdrawn, resources),
         DestructionProgressed: partial(on_destruction_progressed, resources),
         DestructionStarted: on_destruction_started,
         DestructionCompleted: partial(on_destruction_completed, resources),
@@ -69,9 +85,11 @@ def handlers(resources: Resources) -> Handlers:
 
 
 async def on_tenant_changed(resources: Resources, conn: Connection, event: TenantChanged) -> None:
-    """Keeps who the client is; what waited for that is reported."""
+    """Keeps who the client is; what waited for that is reported, what its end ends is closed."""
     await store.clients.lock(conn, event.tenant_id)
     if await store.clients.put(conn, event.tenant_id, event):
+        await actions.reviews.watch(conn, event.tenant_id)
+        await actions.hotline.follow_client(conn, resources, event.tenant_id)
         await actions.runs.report_waiting(conn, resources, event.tenant_id)
 
 
@@ -89,6 +107,7 @@ async def on_recipients_changed(
     """Keeps who gets the plan's reports, and tells the administrators who would like to."""
     await store.clients.lock(conn, event.tenant_id)
     if await store.plans.put_audience(conn, event.tenant_id, event):
+        await actions.reviews.watch(conn, event.tenant_id)
         await actions.recipients.tell_administrators(conn, resources, event)
 
 
@@ -116,19 +135,55 @@ async def on_password_issued(resources: Resources, conn: Connection, event: Pass
 async def on_expiry_held(resources: Resources, conn: Connection, event: ExpiryHeld) -> None:
     """Tells the hotline of a plan of which much is gone."""
     await store.clients.lock(conn, event.tenant_id)
-    await actions.holds.report_hold(conn, resources, event)
-
-
-async def on_expiry_cleared(resources: Resources, conn: Connection, event: ExpiryCleared) -> None:
-    """What was unusual of a plan was meant."""
-    await store.clients.lock(conn, event.tenant_id)
-    await actions.holds.accept(conn, resources, event)
+    await actions.hotline.report_hold(conn, resources, event)
 
 
 async def on_storage_damaged(resources: Resources, conn: Connection, event: StorageDamaged) -> None:
     """Tells the hotline of damaged storage."""
     await store.clients.lock(conn, event.tenant_id)
-    await actions.damage.report_damage(conn, resources, event)
+    await actions.hotline.report_damage(conn, resources, event)
+
+
+async def on_expiry_cleared(resources: Resources, conn: Connection, event: ExpiryCleared) -> None:
+    """Somebody says that what is unusual of a plan was meant."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.hotline.report_cleared(conn, resources, event)
+
+
+async def on_storage_mended(resources: Resources, conn: Connection, event: StorageMended) -> None:
+    """A damaged pack is no more."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.hotline.report_mended(conn, resources, event)
+
+
+async def on_event_parked(resources: Resources, conn: Connection, event: EventParked) -> None:
+    """Tells the hotline of an event that waits for a person."""
+    await actions.hotline.report_parked(conn, resources, event)
+
+
+async def on_parked_settled(resources: Resources, conn: Connection, event: ParkedSettled) -> None:
+    """An event waits no longer."""
+    await actions.hotline.report_settled(conn, resources, event)
+
+
+async def on_help_asked(resources: Resources, conn: Connection, event: HelpAsked) -> None:
+    """Tells the hotline of somebody who wants help with a run."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.hotline.report_help(conn, resources, event)
+
+
+async def on_incident_decided(
+    resources: Resources, conn: Connection, event: IncidentDecided
+) -> None:
+    """Does what an operator decided about an incident."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.hotline.decide(conn, resources, event)
+
+
+async def on_plan_paused(resources: Resources, conn: Connection, event: PlanPaused) -> None:
+    """Expects no run of a plan for a while."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.missed.pause(conn, resources, event)
 
 
 async def on_offers_changed(conn: Connection, event: OffersChanged) -> None:
@@ -186,6 +241,22 @@ async def on_document_published(
     """Tells the administrators that there is something to accept."""
     await store.clients.lock(conn, event.tenant_id)
     await actions.subscriptions.tell_document(conn, resources, event)
+
+
+async def on_notice_published(
+    resources: Resources, conn: Connection, event: NoticePublished
+) -> None:
+    """Tells the administrators what was announced."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.notices.tell(conn, resources, event)
+
+
+async def on_notice_withdrawn(
+    resources: Resources, conn: Connection, event: NoticeWithdrawn
+) -> None:
+    """Tells the administrators that something doesn't happen."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.notices.withdraw(conn, resources, event)
 
 
 async def on_destruction_progressed(

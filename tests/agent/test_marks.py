@@ -250,7 +250,7 @@ def test_what_the_server_refuses_costs_only_itself(
         4,
         2,
     )  # letter, invoice, empty, inside
-    for _, report in client.reports(2):
+    for _, report in client.reports(1):
         assert "odd file" in report
         assert "odd folder" in report
     back = tmp_path / "back"

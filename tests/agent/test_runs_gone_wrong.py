@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,8 @@ def test_an_ended_subscription_is_refused_with_its_reason(machine: Machine, clie
 
 
 def test_a_server_that_is_away_is_waited_for(machine: Machine, house: House, papers: Path) -> None:
+    announce(house)
+    wait_for("the notice at ingest", house.all_delivered)
     machine.run()
     (papers / "more.txt").write_text("more")
     house.stop("ingest")
@@ -201,6 +204,7 @@ def test_a_server_that_is_away_is_waited_for(machine: Machine, house: House, pap
         machine.more["patience"] = 1
         summary = machine.run(expect=22)
         assert summary["error"]["code"] == "server-unreachable"
+        assert "Maintenance was announced until" in machine.agent("run", "papers").stderr
         machine.more["patience"] = 120
         waiting = start(machine)
         assert waiting.stdout is not None
@@ -212,6 +216,29 @@ def test_a_server_that_is_away_is_waited_for(machine: Machine, house: House, pap
     _, errors = waiting.communicate(timeout=120)
     assert waiting.returncode == 0, errors
     assert summary["files_new"] == 1
+
+
+def announce(house: House) -> None:
+    """An operator announces maintenance that goes on now."""
+    now = datetime.now(UTC)
+    drafted = house.portal.ask(
+        "POST",
+        "/notices",
+        {
+            "kind": "maintenance",
+            "title": {"fr": "Serveurs", "en": "Servers"},
+            "text": {"fr": "Nouveaux serveurs.", "en": "New servers."},
+            "begins_at": (now - timedelta(minutes=1)).isoformat(),
+            "ends_at": (now + timedelta(hours=1)).isoformat(),
+        },
+    )
+    house.portal.ask("POST", f"/notices/{drafted['notice_id']}/publish", None)
+    wait_for("the notice to be told", lambda: told_clients(house, drafted["notice_id"]))
+
+
+def told_clients(house: House, notice_id: str) -> bool:
+    clients = house.portal.ask("GET", f"/notices/{notice_id}", None)["clients"]
+    return bool(clients) and all(one["told_at"] for one in clients)
 
 
 def start(machine: Machine) -> subprocess.Popen[str]:

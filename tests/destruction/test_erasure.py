@@ -43,7 +43,7 @@ OF_NOBODY = {
     # Hashes of what was typed at a sign-in, for some hours.
     "portal": {
         "migrations", "outbox_counter", "seen_time", "time_acceptances", "throttles", "price_lists",
-        "documents",
+        "documents", "notices",
     },
 }  # fmt: skip
 """Tables that have nothing of a client."""
@@ -145,6 +145,8 @@ async def _marked(firm: Firm) -> builder.Client:
         assert answer.status_code == 200
         asked = {"email": f"{PLACE}2@elsewhere.example"}
         assert (await api.post(path + "/recipients", json=asked)).status_code == 204
+        declined = await api.put("/api/v1/reports", json={"declined": True})
+        assert declined.status_code == 204
     # A message that nobody could read, with the client's id and a name in it.
     raw = f'{{"tenant_id": "{client.tenant_id}", "name": "{PERSON}"'.encode()
     async with database.transaction(firm.pools["quota"]) as conn:

@@ -28,7 +28,7 @@ LURE = "Votre facture http://evil.example/pay?x=1 www.evil.example evil.com a@ev
 def declare(client: Client, plan_id: UUID, strangers: Sequence[str], version: int = 1) -> Any:
     """What the portal says of a declaration: its own rule, on a client that decided nothing."""
     [jeanne] = client.tenant().administrators
-    audience = recipients.judge(plan_id, strangers, [jeanne], [], "fr")
+    audience = recipients.judge(plan_id, strangers, [jeanne], [], "fr", {})
     unknown = [one.email for one in audience.entries if one.state == "unknown"]
     return RecipientsChanged(
         tenant_id=client.tenant_id,
@@ -228,8 +228,10 @@ async def test_the_longest_report_to_many_has_a_hundred_kilobytes_and_is_compose
     mails = await desk.mails()
     assert len(mails) == 11
     assert all(len(mail["body"]) <= rules.mails.MOST_BYTES for mail in mails)
-    bodies = {mail["body"].partition(b"\r\n\r\n")[2] for mail in mails if mail["kind"] == "report"}
-    assert len(bodies) == 2, "one a language"
+    bodies = [mail["body"].partition(b"\r\n\r\n")[2] for mail in mails if mail["kind"] == "report"]
+    # But for each reader's own link; what stands between its parts is made up each time.
+    assert len({body.partition(b"\r\n")[0] for body in bodies}) == 2, "one a language"
+    assert len(set(bodies)) == len(people)
     message: Any = email.message_from_bytes(mails[-1]["body"], policy=email.policy.default)
     assert "le portail les énumère" in message.get_body(("plain",)).get_content()
 

@@ -148,6 +148,37 @@ async def test_parked_events_and_documents(coffre: Coffre, portal: Portal, tmp_p
     assert "Conditions" in (await coffre("document", "list")).out
 
 
+async def test_notices_from_draft_to_withdrawal(
+    coffre: Coffre, portal: Portal, tmp_path: Path
+) -> None:
+    await portal.open_tenant("Dupré", "camille@dupre.example")
+    french, english = tmp_path / "fr.txt", tmp_path / "en.txt"
+    french.write_text("Les serveurs sont remplacés.")
+    english.write_text("Servers are replaced.")
+    draft = (
+        "notice", "draft", "location", "--title-fr", "Lieu", "--title-en", "Place",
+        "--text-fr", str(french), "--text-en", str(english),
+    )  # fmt: skip
+    refused = await coffre(*draft)
+    assert refused.code == 1
+    assert "has a day from which on" in refused.err
+    drafted = await coffre(*draft, "--begins", "2099-01-01T22:00", "--ahead", "30")
+    assert drafted.code == 0, drafted.err
+    [listed] = (await coffre("notice", "list", "--json")).json()["notices"]
+    notice = listed["notice_id"]
+    assert notice in drafted.out
+    shown = (await coffre("notice", "show", notice)).out
+    assert "--- fr: Le lieu de stockage de vos sauvegardes change" in shown
+    assert "Servers are replaced." in shown
+    assert (await coffre("notice", "publish", notice)).code == 0
+    early = await coffre("notice", "carry-out", notice)
+    assert early.code == 1
+    assert "2099-01-0" in early.err
+    reasons = ("--reason-fr", "Reporté", "--reason-en", "Put off")
+    assert (await coffre("notice", "withdraw", notice, *reasons)).code == 0
+    assert "withdrawn" in (await coffre("notice", "list")).out
+
+
 async def test_a_shell_completes_commands(coffre: Coffre) -> None:
     script = await coffre("completion", "bash")
     assert "_COFFRE_COMPLETE=bash_complete" in script.out

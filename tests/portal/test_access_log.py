@@ -17,11 +17,14 @@ from services.portal.rules.log import acts
 from services.portal.rules.log.acts import ACTS, Act
 from services.portal.rules.log.chain import NOBODY
 from tests.portal.acting import (
+    choices,
     clients,
     copies,
     destruction,
     documents,
+    incidents,
     leaving,
+    notices,
     orders,
     overages,
     parked,
@@ -49,12 +52,15 @@ NOTHING_OF_ANYBODY = {
 # In this order: the last ones take something away.
 ACTING: Acting = {
     **copies.ACTING,
+    **incidents.ACTING,
     **recipients.ACTING,
+    **choices.ACTING,
     **people.ACTING,
     **reductions.ACTING,
     **overages.ACTING,
     **clients.ACTING,
     **documents.ACTING,
+    **notices.ACTING,
     **parked.ACTING,
     **orders.ACTING,
     **destruction.ACTING,

@@ -63,10 +63,27 @@ POST /account
 GET /
 GET /plans/{plan}
 GET /plans/{plan}/runs/{number}
+POST /plans/{plan}/runs/{number}/help
+GET /plans/{plan}/pause
+POST /plans/{plan}/pause
 GET /plans/{plan}/recipients
 POST /plans/{plan}/recipients
 GET /documents
 POST /documents/{document}/{version}
+GET /api/v1/notices
+POST /api/v1/notices
+GET /api/v1/notices/{notice_id}
+POST /api/v1/notices/{notice_id}/publish
+POST /api/v1/notices/{notice_id}/withdraw
+POST /api/v1/notices/{notice_id}/clients/{tenant_id}/send
+POST /api/v1/notices/{notice_id}/carry-out
+GET /reports
+POST /reports
+GET /reports/{token}
+POST /reports/{token}
+GET /api/v1/reports
+PUT /api/v1/reports
+PUT /api/v1/reports/readers/{email}
 GET /invitations/{token}
 POST /invitations/{token}
 GET /orders
@@ -144,6 +161,15 @@ POST /api/v1/documents
 GET /api/v1/documents/asked
 POST /api/v1/documents/{document}/{version}/accept
 GET /api/v1/documents/{document}/{version}/acceptances
+POST /api/v1/runs/{run_id}/help
+POST /api/v1/plans/{plan}/pause
+POST /api/v1/tenants/{tenant_id}/plans/{plan}/pause
+GET /api/v1/incidents
+GET /api/v1/incidents/{incident_id}
+POST /api/v1/incidents/{incident_id}/acknowledge
+POST /api/v1/incidents/{incident_id}/snooze
+POST /api/v1/incidents/{incident_id}/close
+POST /api/v1/incidents/{incident_id}/note
 GET /api/v1/parked
 GET /api/v1/parked/{service}/{event_id}
 POST /api/v1/parked/{service}/{event_id}/replay
@@ -157,7 +183,7 @@ OPERATORS = (
     "/api/v1/prices",
     "/api/v1/billing",
     "/api/v1/parked",
-    "/api/v1/parked",
+    "/api/v1/incidents",
     "/api/v1/prices",
     "/api/v1/billing",
 )

@@ -11,6 +11,9 @@ from tests.shared.bodies import check_table, refuse_all
 
 UNREAD = {
     ("DELETE", "/api/v1/tokens"),
+    ("POST", "/api/v1/notices/{notice_id}/publish"),
+    ("POST", "/api/v1/notices/{notice_id}/clients/{tenant_id}/send"),
+    ("POST", "/api/v1/notices/{notice_id}/carry-out"),
     ("DELETE", "/api/v1/plans/{plan}/recipients/{email}"),
     ("POST", "/api/v1/agents/{agent_id}/revoke"),
     ("POST", "/api/v1/billing/{month}/close"),

@@ -82,16 +82,24 @@ async def test_order_and_repetition_change_nothing(portal: Any) -> None:
             assert len(await store.machines.list_agents(conn, tenant_id)) == 1
 
 
-async def test_a_report_that_was_sent_stays_sent(portal: Any) -> None:
-    tenant_id, run_id, plan_id = uuid4(), uuid4(), uuid4()
-    one = {"tenant_id": tenant_id, "run_id": run_id, "plan_id": plan_id, "recipient": "a@x.example"}
-    sent = events.ReportSent(sent_at=AT, **one)
-    refused = events.ReportUndeliverable(reason="no such box", **one)
-    await handle(portal, refused, sent, refused)
-    async with transaction(portal.parts.pool) as conn:
-        assert await store.runs.shown.list_reports(conn, tenant_id, run_id) == [
-            ("a@x.example", AT, "")
-        ]
+async def test_a_report_that_came_back_was_not_received(portal: Any) -> None:
+    """The mail server took it, and returned it later; of both events either may be first."""
+    for order in itertools.permutations(range(3)):
+        tenant_id, run_id, plan_id = uuid4(), uuid4(), uuid4()
+        one = {"tenant_id": tenant_id, "run_id": run_id, "plan_id": plan_id}
+        to = {**one, "recipient": "a@x.example"}
+        sent = events.ReportSent(sent_at=AT, **to)
+        told = (
+            sent,
+            events.ReportUndeliverable(reason="no such box", **to),
+            events.ReportSent(sent_at=AT, **one, recipient="b@x.example"),
+        )
+        await handle(portal, *(told[n] for n in order), sent)
+        async with transaction(portal.parts.pool) as conn:
+            assert await store.runs.shown.list_reports(conn, tenant_id, run_id) == [
+                ("a@x.example", None, "no such box"),
+                ("b@x.example", AT, ""),
+            ]
 
 
 async def test_the_day_of_destruction_goes_with_the_end_it_belongs_to(portal: Any) -> None:

@@ -258,14 +258,14 @@ async def test_the_same_declaration_again_tells_nobody(portal: Any) -> None:
 def test_what_counts(
     declared: tuple[str, ...], decisions: list[Decision], counts: list[str], pending: list[str]
 ) -> None:
-    audience = recipients.judge(PLAN, declared, [OWNER], decisions, "fr")
+    audience = recipients.judge(PLAN, declared, [OWNER], decisions, "fr", {})
     assert [person.email for person in audience.recipients] == counts
     assert audience.pending == pending
 
 
 @given(st.lists(st.emails(), max_size=30))
 def test_a_declaration_alone_makes_nobody_a_reader(declared: list[str]) -> None:
-    audience = recipients.judge(PLAN, declared, [OWNER], [], "fr")
+    audience = recipients.judge(PLAN, declared, [OWNER], [], "fr", {})
     assert {person.email for person in audience.recipients} <= {OWNER.email}
 
 

@@ -39,6 +39,11 @@ OTHERS = {
     ("DELETE", "/api/v1/plans/{plan}/recipients/{email}"),
     ("GET", "/plans/{plan}/recipients"),
     ("POST", "/plans/{plan}/recipients"),
+    ("POST", "/api/v1/plans/{plan}/pause"),  # these five in test_incidents
+    ("GET", "/plans/{plan}/pause"),
+    ("POST", "/plans/{plan}/pause"),
+    ("POST", "/plans/{plan}/runs/{number}/help"),
+    ("POST", "/api/v1/runs/{run_id}/help"),
     ("GET", "/api/v1/documents/asked"),  # these four in test_documents
     ("POST", "/api/v1/documents/{document}/{version}/accept"),
     ("GET", "/documents"),
@@ -52,6 +57,20 @@ OTHERS = {
     ("GET", "/volume/preview"),
     ("POST", "/volume/reductions"),
     ("POST", "/volume/reductions/{reduction_id}/withdraw"),
+    ("GET", "/api/v1/notices"),  # these seven for operators alone, in test_notices
+    ("POST", "/api/v1/notices"),
+    ("GET", "/api/v1/notices/{notice_id}"),
+    ("POST", "/api/v1/notices/{notice_id}/publish"),
+    ("POST", "/api/v1/notices/{notice_id}/withdraw"),
+    ("POST", "/api/v1/notices/{notice_id}/clients/{tenant_id}/send"),
+    ("POST", "/api/v1/notices/{notice_id}/carry-out"),
+    ("GET", "/api/v1/reports"),  # these seven in test_choices
+    ("PUT", "/api/v1/reports"),
+    ("PUT", "/api/v1/reports/readers/{email}"),
+    ("GET", "/reports"),
+    ("POST", "/reports"),
+    ("GET", "/reports/{token}"),
+    ("POST", "/reports/{token}"),
     ("GET", "/invitations/{token}"),
     ("POST", "/invitations/{token}"),
     ("GET", "/api/v1/orders"),  # these six in test_orders: they name nobody
@@ -91,6 +110,7 @@ OPERATORS = (
     "/api/v1/prices",
     "/api/v1/billing",
     "/api/v1/parked",
+    "/api/v1/incidents",
     "/api/v1/destructions",
     "/clients",
 )

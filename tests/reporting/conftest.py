@@ -32,13 +32,15 @@ from libs.shared.reasons import Reason
 from libs.shared.runtime.jobs import Runner
 from services.reporting import consumers, rules
 from services.reporting.actions.resources import Resources
-from services.reporting.jobs import JOBS, Sender
+from services.reporting.actions.sending import Sender
+from services.reporting.jobs import JOBS
 from services.reporting.mail import letters
 from services.reporting.mail.letters.figures import RunFacts
 from services.reporting.mail.letters.hotline import HotlineFacts
 from services.reporting.mail.rendering import House, Rendered, render
-from services.reporting.mail.smtp import MailServer
+from services.reporting.mail.smtp import MailServer, Patience
 from services.reporting.rules.incidents import Incident
+from services.reporting.rules.pacing import Limits
 from services.reporting.rules.usual.judging import Judgement
 
 MAIL_KEY = bytes(range(32))
@@ -188,6 +190,8 @@ class Desk:
         self.pool = pool
         self.dsn = dsn
         self.office = office
+        self.limits = Limits(first_pause=0.1, longest_pause=1)
+        self.patience = Patience()
         self.handlers = consumers.handlers(office)
 
     async def handle(self, *events: Event) -> None:
@@ -201,8 +205,8 @@ class Desk:
         self, port: int, host: str = "127.0.0.1", **changes: Any
     ) -> AsyncIterator[Sender]:
         """The sender at work, towards that mail server; changes: of its job."""
-        server = MailServer(host, port, "coffre@provider.example", "none")
-        sender = Sender(self.pool, server, self.office)
+        server = MailServer(host, port, "none", patience=self.patience)
+        sender = Sender(self.pool, server, self.office, self.limits)
         [job] = [job for job in JOBS if job.name == "send_mails"]
         task = asyncio.create_task(
             Runner("reporting", self.dsn, replace(job, **changes), sender).run()
@@ -289,7 +293,9 @@ def write(
         declared.reports,
     )
     audience = rules.plans.Audience()
-    facts = RunFacts(run, tenant, plan, audience, judged or Judgement(), "https://portal.example/")
+    facts = RunFacts(
+        run, tenant, plan, audience, judged or Judgement(), "https://portal.example/", MAIL_KEY
+    )
     reader = rules.mails.Addressee(client.email, "Jeanne", locale)
     if kind == "report":
         return lay_out(letters.report.KIND.write(facts, reader, rules.mails.SHOWN[0]))

@@ -118,7 +118,7 @@ async def test_a_refused_hotline_is_not_written_to_about_itself(desk: Desk, clie
             await desk.wait(lambda mails: len(mails) == 3 and is_finished(mails))
             await asyncio.sleep(0.3)
     kinds = Counter(mail["kind"] for mail in await desk.mails())
-    assert kinds == {"report": 1, "hotline": 1, "undeliverable": 1}
+    assert kinds == {"report": 1, "hotline": 1, "incident": 1}
 
 
 async def test_an_address_that_is_none_is_told_and_harms_nobody(desk: Desk, client: Client) -> None:
@@ -133,7 +133,7 @@ async def test_an_address_that_is_none_is_told_and_harms_nobody(desk: Desk, clie
         "no address\r\nBcc: x@y.example": "undeliverable",
         client.email: "queued",
     }
-    (told,) = await desk.mails(kind="undeliverable")
+    (told,) = await desk.mails(kind="incident")
     message: Any = email.message_from_bytes(told["body"], policy=email.policy.default)
     assert "Ce n’est pas une adresse électronique." in message.get_body(("plain",)).get_content()
     assert len(await desk.published("report.undeliverable.v1")) == 1

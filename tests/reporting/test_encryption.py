@@ -10,8 +10,6 @@ import pytest
 
 from services.reporting.mail.smtp import MailServer, Security, Unreachable
 
-SENDER = "coffre@provider.example"
-
 
 @asynccontextmanager
 async def open_server(heard: list[bytes]) -> AsyncIterator[int]:
@@ -64,7 +62,7 @@ async def test_a_password_goes_over_no_open_line_unless_told(
 ) -> None:
     heard: list[bytes] = []
     async with open_server(heard) as port:
-        server = MailServer("127.0.0.1", port, SENDER, security, username, "Zk3-secret")
+        server = MailServer("127.0.0.1", port, security, username, "Zk3-secret")
         if is_open:
             async with server.connect():
                 pass

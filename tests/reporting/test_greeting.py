@@ -11,15 +11,14 @@ from services.reporting.mail.smtp import MailServer
 from services.reporting.settings import Settings
 from tests.reporting.faulty_smtp import FaultySMTP
 
-SENDER = "coffre@provider.example"
-
 
 @pytest.mark.parametrize("name", ["coffre.provider.example", "[192.0.2.7]", ""])
 async def test_a_mail_server_is_greeted_with_the_name_that_is_set(name: str) -> None:
     async with FaultySMTP() as smtp:
-        server = MailServer("127.0.0.1", smtp.port, SENDER, "none", greeting=name)
+        server = MailServer("127.0.0.1", smtp.port, "none", greeting=name)
         async with server.connect() as line:
-            assert (await line.deliver("jeanne@martin.example", b"Subject: x\r\n")).outcome
+            verdict = await line.deliver("c@p.example", "jeanne@martin.example", b"\r\nx\r\n")
+    assert verdict.outcome == "accepted"
     assert set(smtp.greetings) == {name or socket.gethostname()}
 
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from libs.shared.events import DumpResult, NotCopied
 from libs.shared.reasons import Reason
 from services.reporting.mail import compose
-from services.reporting.mail.rendering import House, lay_out, render, speak
+from services.reporting.mail.letters.matters import Listed, Told
+from services.reporting.mail.rendering import House, lay_out, render, speak, title
 from tests.reporting.conftest import Client, write
 
 HOSTILE = (
@@ -51,7 +52,7 @@ def test_hostile_names_stay_text(client: Client) -> None:
             "jeanne@martin.example",
             HOSTILE,
             letter.subject,
-            compose.encode(letter.content),
+            compose.encode(letter.content, letter.log),
             message_id="<x@p.example>",
             written_at=datetime(2026, 11, 23, tzinfo=UTC),
         )
@@ -122,15 +123,21 @@ def test_a_subject_is_read_as_it_was_written(client: str, plan: str) -> None:
 
 
 def _lay_out(name: str) -> bytes:
-    content = lay_out(speak("fr"), "undeliverable", to_hotline=True, **_undeliverable(name))
+    content = lay_out(speak("fr"), "incident", to_hotline=True, **_undeliverable(name))
     return compose.encode(render(name, content, House()))
 
 
 def _undeliverable(name: str) -> dict[str, object]:
+    safe = title(name)
     return {
-        "client": name,
-        "recipient": name,
-        "refused_subject": name,
-        "answer": name,
-        "password": False,
+        "outcome": "Non distribuable",
+        "client": safe,
+        "plan": "",
+        "machine": "",
+        "told": Told(safe, safe, figures=[(safe, safe)], lists=[Listed("", [name])]),
+        "times": 1,
+        "since": "",
+        "people": [],
+        "before": [],
+        "link": "",
     }

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from libs.shared import clock, database
-from libs.shared.events import RunFinished
+from libs.shared.events import IncidentDecided, RunFinished
 from libs.shared.reasons import Reason
 from services.reporting import actions, rules
 from services.reporting.rules.incidents import Incident
@@ -48,6 +48,21 @@ async def incidents(desk: Desk) -> list[dict[str, Any]]:
 def failed(client: Client, number: int, code: str = "folder-missing") -> RunFinished:
     """A run that failed just now."""
     return client.failed_run(number, reason=Reason(code), finished_at=clock.now())
+
+
+def decided(incident: dict[str, Any], decision: Any, **changes: Any) -> IncidentDecided:
+    """What an operator decides at the portal."""
+    fields: dict[str, Any] = {
+        "tenant_id": incident["tenant_id"],
+        "decision_id": uuid4(),
+        "incident_id": incident["incident_id"],
+        "decision": decision,
+        "until": None,
+        "note": "closed for the holidays",
+        "by": "Paul",
+        "decided_at": clock.now(),
+    }
+    return IncidentDecided(**(fields | changes))
 
 
 @pytest.fixture
@@ -125,10 +140,7 @@ async def test_events_that_come_late_change_nothing_of_what_is_over(
 async def test_who_has_it_in_hand_or_puts_it_off_isnt_told_again(desk: Desk, known: Client) -> None:
     await desk.handle(known.failed_run(1))
     [incident] = await incidents(desk)
-    async with database.transaction(desk.pool) as conn:
-        assert await actions.incidents.store.incidents.acknowledge(
-            conn, incident["incident_id"], "Paul", "disk ordered"
-        )
+    await desk.handle(decided(incident, "acknowledge", note="disk ordered"))
     await desk.handle(*(known.failed_run(number) for number in range(2, 9)))
     assert len(await told(desk, "hotline")) == 1
     assert (await incidents(desk))[0]["times"] == 8
@@ -191,7 +203,7 @@ async def test_the_morning_mail_lists_what_is_open_once(
     monkeypatch.setattr(clock, "now", lambda: now)
 
     async def morning() -> list[dict[str, Any]]:
-        await actions.incidents.write_morning(desk.pool, desk.office)
+        await actions.hotline.write_morning(desk.pool, desk.office)
         return await told(desk, "morning")
 
     [mail] = await morning()
@@ -204,12 +216,8 @@ async def test_the_morning_mail_lists_what_is_open_once(
     now += timedelta(hours=2)
     assert len(await morning()) == 1, "once a morning"
 
-    async with database.transaction(desk.pool) as conn:
-        for one in await conn.fetch("SELECT incident_id FROM incidents WHERE times = 2"):
-            until = MONDAY + timedelta(days=2)
-            await actions.incidents.store.incidents.snooze(
-                conn, one["incident_id"], until, "closed for the holidays"
-            )
+    [holiday] = [one for one in await incidents(desk) if one["times"] == 2]
+    await desk.handle(decided(holiday, "snooze", until=MONDAY + timedelta(days=2)))
     now = MONDAY + timedelta(days=1)
     assert (await morning())[-1]["subject"] == "[Hotline] 1 incident est ouvert"
     now = MONDAY + timedelta(days=2)
@@ -225,6 +233,6 @@ async def test_what_opens_after_seven_waits_for_the_next_morning(
     at_eight = MONDAY + timedelta(hours=1)
     await desk.handle(known.failed_run(1, finished_at=at_eight))
     monkeypatch.setattr(clock, "now", lambda: at_eight + timedelta(minutes=1))
-    await actions.incidents.write_morning(desk.pool, desk.office)
+    await actions.hotline.write_morning(desk.pool, desk.office)
     assert await told(desk, "morning") == []
     assert UUID(str((await incidents(desk))[0]["incident_id"]))

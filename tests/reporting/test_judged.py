@@ -7,10 +7,10 @@ import email.policy
 import json
 from typing import Any
 
-from libs.shared import clock
-from libs.shared.events import Counted, ExpiryCleared, ExpiryHeld, RunFinished
+from libs.shared.events import Counted, RunFinished
 from libs.shared.reasons import Reason
 from tests.reporting.conftest import Client, Desk
+from tests.reporting.test_matters import cleared, held, state_of
 
 
 def counted(client: Client, number: int, **changes: Any) -> RunFinished:
@@ -61,42 +61,39 @@ async def test_an_unusual_run_is_an_incident_until_somebody_says_that_it_was_mea
     assert report["subject"].startswith("[REUSSIE, INHABITUELLE] ")
     assert "Part des fichiers modifiés : 96 % (d’habitude : 0 %)" in read(report)
     assert "C’est l’aspect de fichiers chiffrés." in read(report)
-    [opened] = await desk.mails(kind="hotline")
-    assert opened["subject"].startswith("[Hotline] INHABITUELLE")
+    [opened] = await desk.mails(kind="incident")
+    assert opened["subject"].startswith("[Hotline] Exécution inhabituelle - ")
     assert "Cause: unusual" in read(opened)
+    assert "Part des fichiers modifiés : 96 % (d’habitude 0 %)" in read(opened)
 
     # A good night ends no such incident, and what retention finds of it is no second one.
-    held = ExpiryHeld(
-        tenant_id=client.tenant_id,
-        plan_id=client.plan_id,
-        number=9,
-        since=8,
-        reason=Reason("files-lost", "2026-11-22", 46_000, 47_900),
-        held_at=clock.now(),
-    )
-    await desk.handle(held, counted(client, 10))
-    assert await desk.mails(kind="held") == []
-    assert await desk.mails(kind="recovered") == []
-    assert await desk.mails(kind="cleared") == []
+    await desk.handle(held(client, 9), counted(client, 10))
+    assert await state_of(desk) == [("unusual", 1, True)]
+    assert len(await desk.mails(kind="incident")) == 1
+    await desk.handle(held(client, 10), cleared(client, 9))
+    assert await state_of(desk) == [("unusual", 2, True)], "a clear says nothing of later runs"
 
-    cleared = ExpiryCleared(
-        tenant_id=client.tenant_id,
-        plan_id=client.plan_id,
-        through=9,
-        reason="nouvelle suite bureautique",
-        cleared_at=clock.now(),
-    )
-    await desk.handle(cleared, cleared)
-    [closed] = await desk.mails(kind="cleared")
-    assert closed["subject"].startswith("[Hotline] LEVEE - ")
-    assert "Ce qu’a dit l’opérateur : nouvelle suite bureautique" in read(closed)
+    clear = cleared(client, 9, 10)
+    await desk.handle(clear, clear)
+    assert await state_of(desk) == [("unusual", 2, False)]
+    assert await desk.mails(kind="recovered") == []
+    [closed] = await desk.mails(kind="closed")
+    assert "moved on purpose" in read(closed)
     reference = email.message_from_bytes(closed["body"])["References"]
     assert opened["message_id"] in reference
 
     # What was meant once is usual the next night.
     await desk.handle(encrypted(client, 11))
     assert json.loads((await desk.published("run.judged.v1"))[-1]["payload"])["verdicts"] == []
-    assert len(await desk.mails(kind="hotline")) == 1
+    assert await state_of(desk) == [("unusual", 2, False)]
+
+
+async def test_what_retention_finds_first_is_the_same_incident(desk: Desk, client: Client) -> None:
+    await desk.handle(client.tenant(), client.plan())
+    await desk.handle(*(counted(client, number) for number in range(1, 6)))
+    await desk.handle(held(client, 6), encrypted(client, 6))
+    assert await state_of(desk) == [("unusual", 1, True)]
+    assert len(await desk.mails(kind="incident")) == 1
 
 
 async def test_a_failed_run_is_judged_and_teaches_nothing(desk: Desk, client: Client) -> None:
@@ -106,11 +103,7 @@ async def test_a_failed_run_is_judged_and_teaches_nothing(desk: Desk, client: Cl
         update={"outcome": "failed", "reason": Reason("dump-failed", "crm", 1)}
     )
     await desk.handle(failing)
-    causes = {"failed", "unusual"}
-    mails = await desk.mails(kind="hotline")
-    assert {
-        cause for cause in causes for mail in mails if f"Cause: {cause}" in read(mail)
-    } == causes
+    assert sorted(await state_of(desk)) == [("failed", 1, True), ("unusual", 1, True)]
     await desk.handle(client.run(7, outcome="failed", restore_point=False))
     assert len(await desk.published("run.judged.v1")) == 6, "no restore point, nothing to judge"
 
@@ -120,4 +113,4 @@ async def test_a_client_whose_subscription_ended_is_told_of_nothing(
 ) -> None:
     await desk.handle(client.tenant(subscription="ended"), client.plan())
     await desk.handle(*(counted(client, number) for number in range(1, 6)), encrypted(client, 6))
-    assert await desk.mails(kind="hotline") == []
+    assert await state_of(desk) == []

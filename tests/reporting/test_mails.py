@@ -81,7 +81,7 @@ def test_whatever_mail_can_be_said_without_its_template() -> None:
         plainly = rendering.say_plainly(letter.subject, letter.content, HOUSE)
         assert plainly.html == ""
         shown = letter.content.facts.get("link", "https://portal.example")
-        leads_nowhere = {"undeliverable", "overage-closed"}
+        leads_nowhere = {"overage-closed"}
         assert str(shown) in plainly.text or name in leads_nowhere, name
         assert "’a pas pu être mis en forme" in plainly.text
         assert find_english(FOREIGN.sub("", plainly.text)) == [], name

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -15,8 +13,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from libs.shared import clock, database, timekeeping
-from libs.shared.events import RunFinished
-from services.reporting import actions, commands, rules
+from libs.shared.events import PlanPaused, RunFinished
+from services.reporting import actions, rules
 from services.reporting.rules.missed import Hearing
 from tests.reporting.conftest import Client, Desk
 from tests.reporting.test_incidents import incidents, text_of, told
@@ -43,11 +41,11 @@ def paris(text: str, fold: int = 0) -> datetime:
         (NIGHTLY, paris("2026-10-24 02:30"), paris("2026-10-25 02:15")),
         (NIGHTLY, paris("2026-10-25 02:16"), paris("2026-10-26 02:15")),
         ("0 * * * *", paris("2026-10-25 02:00"), paris("2026-10-25 02:00", fold=1)),
-        ("every night", paris("2026-11-23 02:16"), None),
-        ("0 0 30 2 *", paris("2026-11-23 02:16"), None),
+        ("every night", paris("2026-11-23 02:16"), paris("2026-11-30 02:16")),
+        ("0 0 30 2 *", paris("2026-11-23 02:16"), paris("2026-11-30 02:16")),
     ],
 )
-def test_when_a_run_is_expected(schedule: str, after: datetime, expected: datetime | None) -> None:
+def test_when_a_run_is_expected(schedule: str, after: datetime, expected: datetime) -> None:
     assert rules.missed.find_expected(schedule, "Europe/Paris", after) == expected
 
 
@@ -208,7 +206,9 @@ async def test_one_mail_a_miss_and_an_incident_until_a_good_run(
         "La prochaine exécution est attendue le 25/11/2026 02:15",
     ):
         assert words in text, words
-    assert "services.reporting" not in text
+    assert f"https://portal.example/plans/{known.plan_id}/pause" in text
+    [missed] = await desk.published("run.missed.v1")
+    assert json.loads(missed["payload"])["missed_at"] == "2026-11-24T01:15:00Z"
     [alarm] = await told(desk, "silent")
     [incident] = await incidents(desk)
     assert alarm["recipient"] == desk.office.hotline[0]
@@ -221,7 +221,7 @@ async def test_one_mail_a_miss_and_an_incident_until_a_good_run(
         "Since: 2026-11-24T01:15:00Z",
         f"Incident: {incident['incident_id']}",
     ]
-    assert "pause " + str(known.plan_id) in text_of(alarm)
+    assert f"incidents pause {known.tenant_id} {known.plan_id}" in text_of(alarm)
     assert "23/11/2026 02:31" in text_of(alarm), "the runs before"
 
     for day in (25, 26, 27, 28):
@@ -349,43 +349,43 @@ async def test_a_clock_that_leaps_tells_nothing_until_somebody_believes_it(
     assert await told(desk, "missed") == []
 
 
-async def test_what_cant_be_read_is_not_expected(
+async def test_what_cant_be_read_is_missed_after_a_week_of_silence(
     desk: Desk, client: Client, calendar: Calendar
 ) -> None:
     await desk.handle(client.tenant(), client.plan(schedule="sometimes", timezone="Mars/Olympus"))
-    await calendar.reach(paris("2026-11-24 03:15"))
+    await calendar.reach(paris("2026-11-28 12:30"))
     assert await told(desk, "missed", "silent") == []
+    for day in (29, 30):
+        await calendar.reach(paris(f"2026-11-{day} 13:30"))
+    assert len(await told(desk, "silent")) == 1
 
 
-async def test_an_operator_pauses_a_plan(
-    desk: Desk, known: Client, calendar: Calendar, capsys: pytest.CaptureFixture[str]
+async def test_a_plan_is_paused_and_the_newest_word_counts(
+    desk: Desk, known: Client, calendar: Calendar
 ) -> None:
     await calendar.reach(paris("2026-11-23 03:15"))
-    until = paris("2026-12-24 00:00")
-    with as_operator(desk):
-        await commands.pause(
-            SimpleNamespace(  # type: ignore[arg-type]
-                plan=known.plan_id, until=until, by="Paul", reason="retired"
-            )
-        )
-    assert "is paused until 2026-12-23 23:00 UTC" in capsys.readouterr().out
+    paused = PlanPaused(
+        tenant_id=known.tenant_id,
+        plan_id=known.plan_id,
+        version=2,
+        until=paris("2026-12-24 00:00"),
+        reason="retired",
+        by="Paul",
+        paused_at=calendar.now,
+    )
+    await desk.handle(paused, paused.model_copy(update={"version": 1, "until": calendar.now}))
     [incident] = await incidents(desk)
     assert (incident["closed_by"], incident["note"]) == ("Paul", "retired")
+    [over] = await told(desk, "closed")
+    assert "Paul a fermé cet incident" in text_of(over)
     await calendar.reach(paris("2026-11-24 03:15"))
     assert len(await told(desk, "missed")) == 1
     calendar.now = paris("2026-11-25 12:00")
     await desk.handle(run_at(known, 1, paris("2026-11-25 11:00")))
     await calendar.reach(paris("2026-11-26 03:15"))
     assert len(await told(desk, "missed")) == 2, "it runs, so it is expected"
-
-
-@contextmanager
-def as_operator(desk: Desk) -> Iterator[None]:
-    os.environ["COFFRE_DATABASE_URL"] = desk.dsn
-    try:
-        yield
-    finally:
-        del os.environ["COFFRE_DATABASE_URL"]
+    with pytest.raises(LookupError):
+        await desk.handle(paused.model_copy(update={"plan_id": uuid4()}))
 
 
 async def test_a_turn_over_twenty_thousand_plans_looks_at_what_is_due(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -174,9 +174,10 @@ async def test_a_word_before_its_client_comes_again(desk: Desk, client: Client) 
 
 async def test_the_hotline_hears_who_wants_to_be_called(desk: Desk, client: Client) -> None:
     await desk.handle(client.tenant(), told(client.tenant_id))
-    for answer in ("order", "reduce", "call", "call"):
-        await desk.handle(answered(client, answer))
-    [mail] = await desk.mails(kind="called")
+    for minute, answer in enumerate(("order", "reduce", "call", "call")):
+        at = NOON + timedelta(minutes=minute - 2)
+        await desk.handle(answered(client, answer, answered_at=at))
+    [mail] = await desk.mails(kind="incident")
     assert [mail["recipient"]] == list(desk.office.hotline)
     text = read(mail)
     for said in (

@@ -57,7 +57,8 @@ async def test_a_run_is_reported_within_a_second(desk: Desk, client: Client, sta
     [
         ("inbox.before_commit", 1),
         ("inbox.before_ack", 1),
-        ("reporting.before_data", 1),
+        ("reporting.claimed", 1),
+        ("reporting.in_data", 1),
         ("reporting.after_data", 2),
     ],
 )
@@ -73,7 +74,7 @@ async def test_a_crash_loses_no_mail(
         with reporting.running():
             [mail] = await wait_sent(desk, 1)
     assert [taken.message_id for taken in smtp.taken] == [mail["message_id"]] * copies
-    assert mail["possible_duplicates"] == (1 if "data" in crashpoint else 0)
+    assert mail["possible_duplicates"] == int("reporting" in crashpoint)
 
 
 async def test_a_kill_in_the_midst_of_many_doubles_only_what_was_under_way(

@@ -59,7 +59,7 @@ def plan(reports: bool = True) -> rules.plans.Plan:
 )
 def test_addressees(a_plan, audience, outcome, expected) -> None:
     run = Client().run(outcome=outcome)
-    facts = RunFacts(run, TENANT, a_plan, audience, Judgement(), "https://portal.example")
+    facts = RunFacts(run, TENANT, a_plan, audience, Judgement(), "https://portal.example", b"")
     chosen = [("report", one.email, one.locale) for one in letters.report.KIND.choose(facts)]
     assert chosen == expected
 
@@ -219,7 +219,9 @@ def test_message_ids_differ_by_kind_subject_and_person_only() -> None:
     tenant, subject = UUID(int=5), UUID(int=7)
 
     def make(a_tenant: UUID, kind: str, a_subject: UUID, person: str) -> str:
-        return rules.mails.make_message_id(a_tenant, kind, a_subject, person, "p.example")
+        return rules.mails.make_message_id(
+            bytes(32), a_tenant, kind, a_subject, person, "p.example"
+        )
 
     made = make(tenant, "report", subject, "A@x.example")
     assert made == make(tenant, "report", subject, "a@X.example")

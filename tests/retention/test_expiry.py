@@ -202,6 +202,8 @@ async def test_an_unusual_run_holds_until_somebody_clears_it(house: House, clien
     with pytest.raises(NotFound):
         async with database.transaction(house.keeper.pool) as conn:
             await actions.expiry.clear_holds(conn, plan, "again")
+    [cleared] = await client.said("expiry.cleared.v1")
+    assert cleared["numbers"] == [2]
     assert await expire(client) == 16
     assert await points(client, plan) == [2]
 

@@ -78,6 +78,7 @@ async def test_damage_names_the_files_and_the_next_run_mends_it(
     assert await client.stored_bytes() == before, "damaged packs count"
     await actions.scrubbing.scrub_tenant(house.keeper, client.tenant_id, SOON, SOON)
     assert len(await client.said("storage.damaged.v1")) == len(said), "said once"
+    assert await actions.scrubbing.tell_mended(house.keeper) == 0
 
     run = await client.start(docs)
     assert content in await client.missing(run, [content])
@@ -87,6 +88,9 @@ async def test_damage_names_the_files_and_the_next_run_mends_it(
     await client.read(everything)
     assert (await client.packs())[pack.pack_id] == "live"
     assert await client.stored_bytes() == before
+    assert [await actions.scrubbing.tell_mended(house.keeper) for _ in "12"] == [1, 0]
+    [over] = await client.said("storage.mended.v1")
+    assert over["pack_id"] == pack.pack_id.hex()
 
 
 async def test_damage_that_another_pack_mends_goes_with_the_next_collections(
@@ -106,6 +110,7 @@ async def test_damage_that_another_pack_mends_goes_with_the_next_collections(
         when = SOON + timedelta(days=days)
         await actions.collection.tenant.collect_tenant(house.keeper, client.tenant_id, when)
     assert pack.pack_id not in await client.packs()
+    assert await actions.scrubbing.tell_mended(house.keeper) == 1
     await client.read([b"content a", b"content b"])
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 from libs.shared.events.base import *
 from libs.shared.events.clients import *
 from libs.shared.events.destruction import *
+from libs.shared.events.incidents import *
 from libs.shared.events.keeping import *
+from libs.shared.events.notices import *
 from libs.shared.events.parked import *
 from libs.shared.events.reports import *
 from libs.shared.events.runs import *

@@ -20,6 +20,10 @@ SubscriptionState = Literal["active", "ending", "ended", "suspended", "destroyed
 What = Literal["storage", "seats"]
 """What is ordered: bytes, or how many people may have an account."""
 Answer = Literal["order", "reduce", "call"]
+ReportChoice = Literal["every", "failures", "weekly"]
+"""What a reader of reports gets: each, those of failures, or a week's in one mail.
+
+Whoever has a week's in one mail has a day's failures in one, too."""
 SubscriptionStep = Literal[
     "announce_end", "end", "lapse", "suspend", "resume", "reinstate", "maintain"
 ]

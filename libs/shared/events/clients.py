@@ -11,6 +11,7 @@ from libs.shared.events.base import (
     Event,
     Locale,
     Part,
+    ReportChoice,
     SubscriptionState,
     SubscriptionStep,
     What,
@@ -19,11 +20,12 @@ from libs.shared.events.base import (
 
 
 class Recipient(Part):
-    """A person who receives mail of a tenant."""
+    """A person who receives mail of a tenant; choice: which reports, where they get any."""
 
     name: str
     email: str
     locale: Locale
+    choice: ReportChoice = "every"
 
 
 class Reader(Recipient):
@@ -34,7 +36,10 @@ class Reader(Recipient):
 
 @event("tenant.changed.v1")
 class TenantChanged(Event):
-    """A tenant was created or one of its terms changed; the whole new state."""
+    """A tenant was created or one of its terms changed; the whole new state.
+
+    reports_declined: nobody of the client wants any report; the hotline gets its mails anyhow.
+    """
 
     version: int
     name: str
@@ -46,6 +51,7 @@ class TenantChanged(Event):
     subscription: SubscriptionState
     subscription_reason: str = ""
     retention_days: int
+    reports_declined: bool = False
 
 
 @event("subscription.ended.v1")

@@ -41,13 +41,13 @@ class ExpiryHeld(Event):
 
 @event("expiry.cleared.v1")
 class ExpiryCleared(Event):
-    """An operator lets a plan expire again: what held it, up to a run, was meant.
+    """Somebody looked at what held a plan, says that it was meant, and lets it expire again.
 
-    reason: in the operator's words.
+    numbers: the runs that held it. reason: in the operator's words.
     """
 
     plan_id: UUID
-    through: int
+    numbers: tuple[int, ...]
     reason: str
     cleared_at: datetime
 
@@ -68,6 +68,14 @@ class StorageDamaged(Event):
     files: int
     paths: tuple[str, ...]
     found_at: datetime
+
+
+@event("storage.mended.v1")
+class StorageMended(Event):
+    """What a damaged pack held came again, or nothing needs it any more."""
+
+    pack_id: str
+    mended_at: datetime
 
 
 @event("reduction.ordered.v1")

@@ -54,6 +54,8 @@ class Job(Generic[R]):
     do: one turn. What it returns says how much it did, or just True: then there may be more, and
         the next turn comes at once. Nothing, 0 and False let the pause begin.
     leader: only one process of the service does it at a time.
+    each: every process does it, and leads it under this name of its own, read from the resources:
+        its lock tells the others that it lives.
     wake: the channel whose NOTIFY brings the next turn at once; for a job that is led.
     """
 
@@ -62,9 +64,10 @@ class Job(Generic[R]):
     do: Callable[[R], Awaitable[int | None]]
     leader: bool = False
     wake: str = ""
+    each: Callable[[R], str] | None = None
 
     def __post_init__(self) -> None:
-        if self.wake and not self.leader:
+        if self.wake and not (self.leader or self.each):
             raise ValueError(f"{self.name}: who listens? Only a leader has a session to do so.")
 
 
@@ -95,7 +98,7 @@ class Runner(Generic[R]):
     async def run(self) -> NoReturn:
         """Takes turns until cancelled; one that is under way then is cancelled too."""
         structlog.contextvars.bind_contextvars(job=self._job.name)
-        if not self._job.leader:
+        if not (self._job.leader or self._job.each):
             await self._take_turns()
         while True:
             try:
@@ -105,7 +108,7 @@ class Runner(Generic[R]):
 
     async def _lead(self) -> None:
         """Waits for the lead, and takes turns until it is lost: somebody else may begin then."""
-        work = f"jobs/{self._job.name}"
+        work = self._job.each(self._resources) if self._job.each else f"jobs/{self._job.name}"
         async with database.leading(self._dsn, self._service, work) as session:
             if self._job.wake:
                 await session.add_listener(self._job.wake, lambda *_: self.wake())

@@ -21,6 +21,7 @@ from services.ingest import rules, store
 from services.ingest.actions.agents import check_again
 from services.ingest.actions.resources import LINE_SECONDS, Resources
 from services.ingest.actions.usage import tell, use
+from services.ingest.rules.notices import Maintenance
 
 _SECOND = timedelta(seconds=1)
 _WANTED_CHUNKS = 4_096
@@ -34,6 +35,7 @@ class Started:
 
     chunk_key: that of its client, in hexadecimal, where the agent named another one; else None.
     list_anew: some of the newest restore point was dropped, and is to be sent again.
+    maintenance: what was announced to the client and isn't over.
     """
 
     run_id: UUID
@@ -46,6 +48,7 @@ class Started:
     growth_left_bytes: int | None
     wanted_chunks: list[str]
     list_anew: bool
+    maintenance: list[Maintenance]
 
 
 async def start_run(
@@ -79,6 +82,7 @@ async def start_run(
         else:
             refusal = await _refuse_again(conn, agent, plan, run, estimated_new_bytes, now)
         volume = await volumes.read(conn, agent.tenant_id)
+        maintenance = await store.notices.list_coming(conn, agent.tenant_id, now)
         unsettled = await store.reductions.list_unsettled(conn, agent.tenant_id, plan_id)
         last_run, last_run_id = await store.plans.find_last_run(conn, agent.tenant_id, plan_id)
         wanted = await store.intake.packs.list_damaged_chunks(
@@ -99,6 +103,7 @@ async def start_run(
         rules.agents.growth_left(agent.ceiling_bytes, volume.stored_bytes),
         [chunk_id.hex() for chunk_id in wanted],
         any(not one.is_withdrawn for one in unsettled),
+        maintenance,
     )
 
 

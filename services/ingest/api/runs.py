@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -34,6 +35,15 @@ class Start(BaseModel):
     chunk_key_id: Annotated[str, Field(max_length=16)] | None = None
 
 
+class Maintenance(BaseModel):
+    """An announced time in which the service may be away."""
+
+    begins_at: datetime
+    ends_at: datetime
+    title_fr: str
+    title_en: str
+
+
 class Started(BaseModel):
     """`parent` is the newest restore point: the delta must start from it.
 
@@ -44,6 +54,8 @@ class Started(BaseModel):
     `chunk_key` is null unless the request named another key than that of `chunk_key_id`.
 
     `wanted_chunks` were damaged in the store: an agent that still has some sends them again.
+
+    `maintenance`: when the service may be away; to be said where it is.
 
     `list_anew`: some of `parent` was dropped; compare with its list as it is now.
     """
@@ -58,6 +70,7 @@ class Started(BaseModel):
     growth_left_bytes: int | None
     wanted_chunks: list[str]
     list_anew: bool
+    maintenance: list[Maintenance]
 
 
 class Stored(BaseModel):

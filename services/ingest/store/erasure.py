@@ -17,6 +17,7 @@ PLAN: Plan = (
     Deleted("portal_revocations", _AGENTS),
     Deleted("agents"),
     Deleted("enrolments"),
+    Deleted("notices"),
     Deleted("usage"),
     Deleted("tallies"),
     Deleted("rebuilds"),

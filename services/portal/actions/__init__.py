@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from services.portal.actions import (
+    choices,
     clients,
     destruction,
     documents,
     files,
+    incidents,
     log,
     machines,
+    notices,
     orders,
     overages,
     parked,
@@ -22,12 +25,15 @@ from services.portal.actions import (
 )
 
 __all__ = [
+    "choices",
     "clients",
     "destruction",
     "documents",
     "files",
+    "incidents",
     "log",
     "machines",
+    "notices",
     "orders",
     "overages",
     "parked",

@@ -6,22 +6,31 @@ A machine's declaration is judged here and never believed: it makes nobody be wr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from libs.shared import clock, errors, outbox, signed_links
 from libs.shared.database import Connection, Pool, transaction
-from libs.shared.events import Recipient, RecipientInvited, RecipientsChanged
+from libs.shared.events import Locale, Recipient, RecipientInvited, RecipientsChanged
 from services.portal import store
 from services.portal.actions import log
 from services.portal.actions.clients import telling
 from services.portal.rules import recipients
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
-from services.portal.rules.recipients import Audience, Decision, Entry
+from services.portal.rules.recipients import (
+    EVERY_PLAN,
+    Audience,
+    Decision,
+    Entry,
+    Preference,
+)
 from services.portal.store.clients import Tenant
 from services.portal.store.recipients import DeclaredPlan, Invitation
 
+ALL = "all"
+"""In the place of a plan's reference: the recipients of every plan."""
 _NEWS = 20
 """How many addresses a mail to the administrators names; the page has all."""
 
@@ -52,24 +61,28 @@ async def list_recipients(pool: Pool, administrator: Actor, reference: str) -> S
     return Shown(tenant, plan, audience.entries)
 
 
-async def add_recipient(pool: Pool, administrator: Actor, reference: str, text: str) -> None:
+async def add_recipient(
+    pool: Pool, administrator: Actor, reference: str, text: str, locale: Locale | None = None
+) -> None:
     """Sends a plan's reports to an address from now on: the administrator answers for it.
 
+    locale: in which language, where not in the client's.
     Raises NotFound, NotAnAddress, RecipientsFull, RecipientDeclined.
     """
-    email = recipients.read_address(text)
+    email, now = recipients.read_address(text), clock.now()
     async with transaction(pool) as conn:
         tenant, plan = await _find(conn, administrator.tenant_id, reference)
         audience, decisions = await _judge(conn, tenant, plan)
         recipients.check_can_be_written_to(email, audience, decisions)
-        await store.recipients.decide(
-            conn, tenant.tenant_id, plan.plan_id, email, "set", clock.now()
-        )
+        await store.recipients.decide(conn, tenant.tenant_id, plan.plan_id, email, "set", now)
+        await _put_locale(conn, administrator, email, locale, now)
         await tell(conn, tenant.tenant_id)
         await log.note(conn, administrator, acts.RecipientAdded(plan.name, email))
 
 
-async def ask_recipient(pool: Pool, administrator: Actor, reference: str, text: str) -> None:
+async def ask_recipient(
+    pool: Pool, administrator: Actor, reference: str, text: str, locale: Locale | None = None
+) -> None:
     """Mails an address a link by which it can accept; until then nothing else goes there.
 
     Who gets the reports already is asked nothing. Raises NotFound, NotAnAddress, RecipientsFull,
@@ -88,13 +101,14 @@ async def ask_recipient(pool: Pool, administrator: Actor, reference: str, text: 
         )
         recipients.check_invitations(asked, email, now)
         await store.recipients.ask(conn, tenant.tenant_id, plan.plan_id, email, invitation_id, now)
+        await _put_locale(conn, administrator, email, locale, now)
         await outbox.add(
             conn,
             RecipientInvited(
                 tenant_id=tenant.tenant_id,
                 invitation_id=invitation_id,
                 email=email,
-                locale=tenant.locale,
+                locale=locale or tenant.locale,
                 invited_by=administrator.name,
                 expires_at=now + recipients.INVITATION_LIFE,
             ),
@@ -154,7 +168,7 @@ async def tell(conn: Connection, tenant_id: UUID, plan_id: UUID | None = None) -
     tenant = await store.clients.lock(conn, tenant_id)
     if tenant is None:
         return
-    decisions, accounts = await _known(conn, tenant)
+    decisions, accounts, preferences = await _known(conn, tenant)
     if plan_id is None:
         plans = await store.recipients.list_plans(conn, tenant_id)
     else:
@@ -163,7 +177,7 @@ async def tell(conn: Connection, tenant_id: UUID, plan_id: UUID | None = None) -
     told = await store.recipients.list_told(conn, tenant_id, [plan.plan_id for plan in plans])
     for plan in plans:
         audience = recipients.judge(
-            plan.plan_id, plan.recipients, accounts, decisions, tenant.locale
+            plan.plan_id, plan.recipients, accounts, decisions, tenant.locale, preferences
         )
         await _tell_plan(conn, tenant_id, plan, audience, *told.get(plan.plan_id, (0, {})))
 
@@ -201,8 +215,19 @@ async def _tell_plan(
     )
 
 
+async def _put_locale(
+    conn: Connection, administrator: Actor, email: str, locale: Locale | None, now: datetime
+) -> None:
+    if locale is not None:
+        await store.choices.put_locale(
+            conn, administrator.tenant_id, email, locale, administrator.name, now
+        )
+
+
 async def _find(conn: Connection, tenant_id: UUID, reference: str) -> tuple[Tenant, DeclaredPlan]:
     tenant = await telling.lock_tenant(conn, tenant_id)
+    if reference == ALL:
+        return tenant, DeclaredPlan(EVERY_PLAN, "*", "", [], reports=True)
     try:
         plan = await store.recipients.find_plan(conn, tenant_id, UUID(reference))
     except ValueError:
@@ -212,22 +237,25 @@ async def _find(conn: Connection, tenant_id: UUID, reference: str) -> tuple[Tena
     return tenant, plan
 
 
-async def _known(conn: Connection, tenant: Tenant) -> tuple[list[Decision], list[Recipient]]:
+async def _known(
+    conn: Connection, tenant: Tenant
+) -> tuple[list[Decision], list[Recipient], dict[str, Preference]]:
     people = await store.people.list_of_tenant(conn, tenant.tenant_id)
     return (
         await store.recipients.list_decisions(conn, tenant.tenant_id),
         [Recipient(name=one.name, email=one.email, locale=one.locale) for one in people],
+        await store.choices.list_preferences(conn, tenant.tenant_id),
     )
 
 
 async def _judge(
     conn: Connection, tenant: Tenant, plan: DeclaredPlan
 ) -> tuple[Audience, list[Decision]]:
-    decisions, accounts = await _known(conn, tenant)
-    return (
-        recipients.judge(plan.plan_id, plan.recipients, accounts, decisions, tenant.locale),
-        decisions,
+    decisions, accounts, preferences = await _known(conn, tenant)
+    audience = recipients.judge(
+        plan.plan_id, plan.recipients, accounts, decisions, tenant.locale, preferences
     )
+    return audience, decisions
 
 
 async def _find_question(conn: Connection, mail_key: bytes, token: str) -> Question:

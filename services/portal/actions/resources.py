@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,16 @@ READS = 16
 
 
 @dataclass(frozen=True)
+class Support:
+    """Whom clients call, and when; empty where it isn't said."""
+
+    phone: str = ""
+    email: str = ""
+    hours: Mapping[str, str] = field(default_factory=dict)
+    """By language."""
+
+
+@dataclass(frozen=True)
 class Resources:
     """The portal's connections and secrets; `mail_key` is shared with reporting alone.
 
@@ -39,6 +49,7 @@ class Resources:
     ingest_url: str
     certificate_key: str
     passwords: Passwords
+    support: Support = field(default_factory=Support)
     agent_folder: Path | None = None
     """Where `./run package` laid the agent's packages, if it did."""
     downloads_of_user: Shares = field(

@@ -11,6 +11,7 @@ _ANSWER = Limit(4 << 10, seconds=10, pause_seconds=5)  # whoever has a link of a
 _JSON = Limit(64 << 10, seconds=30, most_values=100)
 _PRICES = Limit(256 << 10, seconds=30, most_values=10_000)
 _DOCUMENT = Limit(2 << 20, seconds=60, most_values=20)
+_NOTICE = Limit(512 << 10, seconds=30, most_values=1_200)
 _FORM = Limit(64 << 10, seconds=30)
 
 BODIES: Limits = {
@@ -28,8 +29,17 @@ BODIES: Limits = {
     ("POST", "/api/v1/quota/answer"): _JSON,
     ("POST", "/api/v1/tenants/{tenant_id}/maintenance"): _JSON,
     ("POST", "/api/v1/documents"): _DOCUMENT,
+    ("POST", "/api/v1/notices"): _NOTICE,
+    ("POST", "/api/v1/notices/{notice_id}/withdraw"): _JSON,
     ("POST", "/api/v1/parked/{service}/{event_id}/replay"): _JSON,
     ("POST", "/api/v1/parked/{service}/{event_id}/drop"): _JSON,
+    ("POST", "/api/v1/incidents/{incident_id}/acknowledge"): _JSON,
+    ("POST", "/api/v1/incidents/{incident_id}/snooze"): _JSON,
+    ("POST", "/api/v1/incidents/{incident_id}/close"): _JSON,
+    ("POST", "/api/v1/incidents/{incident_id}/note"): _JSON,
+    ("POST", "/api/v1/tenants/{tenant_id}/plans/{plan}/pause"): _JSON,
+    ("POST", "/api/v1/plans/{plan}/pause"): _JSON,
+    ("POST", "/api/v1/runs/{run_id}/help"): _JSON,
     ("POST", "/api/v1/tenants/{tenant_id}/reductions"): _JSON,
     ("POST", "/api/v1/tenants/{tenant_id}/reductions/preview"): _JSON,
     ("POST", "/api/v1/tenants/{tenant_id}/reductions/{reduction_id}/withdraw"): _JSON,
@@ -41,6 +51,8 @@ BODIES: Limits = {
     ("POST", "/api/v1/reductions/preview"): _JSON,
     ("POST", "/api/v1/reductions/{reduction_id}/withdraw"): _JSON,
     ("POST", "/api/v1/plans/{plan}/recipients"): _JSON,
+    ("PUT", "/api/v1/reports"): _JSON,
+    ("PUT", "/api/v1/reports/readers/{email}"): _JSON,
     ("POST", "/api/v1/plans/{plan}/chunks"): Limit(restores.MAX_REQUEST_BYTES, seconds=60),
     ("POST", "/api/v1/tenants/{tenant_id}/orders/preview"): _JSON,
     ("POST", "/api/v1/tenants/{tenant_id}/orders"): _JSON,
@@ -56,11 +68,15 @@ BODIES: Limits = {
     ("POST", "/sign-out"): _FORM,
     ("POST", "/account"): _FORM,
     ("POST", "/plans/{plan}/recipients"): _FORM,
+    ("POST", "/plans/{plan}/runs/{number}/help"): _FORM,
+    ("POST", "/plans/{plan}/pause"): _FORM,
     ("POST", "/orders"): _FORM,
     ("POST", "/documents/{document}/{version}"): _FORM,
     ("POST", "/volume/reductions"): _FORM,
     ("POST", "/volume/reductions/{reduction_id}/withdraw"): _FORM,
+    ("POST", "/reports"): _FORM,
     ("POST", "/invitations/{token}"): _ANSWER,
+    ("POST", "/reports/{token}"): _ANSWER,
     ("POST", "/overage/{token}/{answer}"): _ANSWER,
     ("POST", "/clients/{tenant_id}/enrolments"): _FORM,
     ("POST", "/clients/{tenant_id}/agents/{agent_id}/revoke"): _FORM,

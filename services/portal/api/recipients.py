@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.shared import errors, web
+from libs.shared.events import Locale
 from services.portal.actions import recipients
 from services.portal.api.access import (
     Client,
@@ -47,19 +48,26 @@ router = APIRouter(tags=["recipients"], route_class=web.behind(admit_administrat
 
 
 class RecipientRequest(BaseModel):
-    """An address; with `ask` it is mailed a link first, and counts once that was accepted."""
+    """An address; with `ask` it is mailed a link first, and counts once that was accepted.
+
+    locale: in which language it is written to, where not in the client's.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     email: Annotated[str, Field(min_length=1, max_length=320)]
     ask: bool = False
+    locale: Locale | None = None
 
 
 @router.get("/plans/{plan}/recipients")
 async def list_recipients(
     plan: str, administrator: Administrator, resources: ResourcesOf
 ) -> dict[str, Any]:
-    """Every address that a plan's machine declares or an administrator named, and its state."""
+    """Every address that a plan's machine declares or an administrator named, and its state.
+
+    plan: `all` for the addresses that get the reports of every plan.
+    """
     shown = await recipients.list_recipients(resources.pool, administrator, plan)
     return {
         "recipients": [
@@ -80,7 +88,7 @@ async def add_recipient(
 ) -> Response:
     """Sends reports to an address from now on, or asks it first."""
     change = recipients.ask_recipient if body.ask else recipients.add_recipient
-    await change(resources.pool, administrator, plan, body.email)
+    await change(resources.pool, administrator, plan, body.email, body.locale)
     return Response(status_code=204)
 
 

@@ -8,11 +8,13 @@ from fastapi import APIRouter, FastAPI
 from starlette.staticfiles import StaticFiles
 
 from services.portal.pages import (
+    choices,
     clients,
     destruction,
     documents,
     failures,
     files,
+    incidents,
     orders,
     overages,
     packages,
@@ -26,7 +28,9 @@ router = APIRouter(include_in_schema=False)
 for part in (
     people,
     runs,
+    incidents,
     recipients,
+    choices,
     orders,
     overages,
     documents,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from libs.shared import errors
+from libs.shared.events import Locale
 from libs.shared.words.tongue import N_
 from services.portal.actions import recipients
 from services.portal.api.access import Address, ResourcesOf
@@ -17,6 +18,7 @@ from services.portal.pages.rendering import render
 from services.portal.pages.sessions import Client, field, line
 from services.portal.rules.people import Person
 from services.portal.rules.recipients import (
+    EVERY_PLAN,
     AlreadyAsked,
     InvitationsSpent,
     NotAnAddress,
@@ -47,11 +49,6 @@ REFUSALS: dict[str, str] = {
     AlreadyAsked.code: N_("This person was asked already: let them answer."),
     InvitationsSpent.code: N_("Enough addresses were asked for today: ask more tomorrow."),
 }
-_CHANGES = {
-    "add": recipients.add_recipient,
-    "ask": recipients.ask_recipient,
-    "remove": recipients.remove_recipient,
-}
 
 
 async def find_administrator(person: Client) -> Person:
@@ -80,6 +77,7 @@ async def show_recipients(
         "recipients.html",
         person,
         plan=shown.plan,
+        is_all=shown.plan.plan_id == EVERY_PLAN,
         entries=shown.entries,
         pending=sum(entry.is_pending for entry in shown.entries),
         states=STATES,
@@ -93,12 +91,20 @@ async def change_recipients(
 ) -> Response:
     """Adds, asks or removes one address."""
     form = await sessions.read_form(request, resources)
-    change = _CHANGES.get(field(form, "change"))
-    if change is None:
-        raise errors.InvalidRequest("The change is add, ask or remove.")
+    actor, email = person.at(address), line(form, "email", 320)
+    locales: tuple[Locale, ...] = get_args(Locale)
+    locale = next((one for one in locales if one == field(form, "locale")), None)
     target = f"/plans/{plan}/recipients"
     try:
-        await change(resources.pool, person.at(address), plan, line(form, "email", 320))
+        match field(form, "change"):
+            case "add":
+                await recipients.add_recipient(resources.pool, actor, plan, email, locale)
+            case "ask":
+                await recipients.ask_recipient(resources.pool, actor, plan, email, locale)
+            case "remove":
+                await recipients.remove_recipient(resources.pool, actor, plan, email)
+            case _:
+                raise errors.InvalidRequest("The change is add, ask or remove.")
     except _REFUSED as refusal:
         target += "?" + urlencode({"problem": refusal.code})
     return RedirectResponse(target, 303)

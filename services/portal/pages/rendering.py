@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from libs.shared import clock
 from libs.shared.events import Locale
 from libs.shared.words.foreign import plain
+from libs.shared.words.notices import tell_window
 from libs.shared.words.tongue import DEFAULT_TIMEZONE, Tongue
 from services.portal.pages import charts
 from services.portal.rules import people
@@ -98,6 +99,15 @@ def render_in(
         now=clock.now(),
         here=request.scope["path"],
         form_token=people.form_token(session) if session else "",
+        announced=[
+            tell_window(
+                tongue,
+                one.title.fr if tongue.locale == "fr" else one.title.en,
+                one.begins_at,
+                one.ends_at,
+            )
+            for one in getattr(request.state, "announced", ())
+        ],
         **values,
     )
     return HTMLResponse(body, status, HEADERS)

@@ -91,8 +91,9 @@ async def show_run(
     person: Client,
     resources: ResourcesOf,
     address: Address,
+    asked: bool = False,
 ) -> Response:
-    """One run: its summary, what was not copied and why."""
+    """One run: its summary, what was not copied and why, and a way to ask for help."""
     found = await runs.find_report(resources.pool, person.at(address), plan, number)
     return render(
         request,
@@ -102,4 +103,6 @@ async def show_run(
         plan=found.plan,
         run=found.run,
         reports=found.reports,
+        support=resources.support,
+        asked=asked,
     )

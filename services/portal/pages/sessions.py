@@ -11,6 +11,7 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from libs.shared import errors, web
+from services.portal.actions import notices
 from services.portal.actions.people import signing
 from services.portal.api.access import ResourcesOf
 from services.portal.rules import people
@@ -43,6 +44,8 @@ async def find_reader(request: Request, resources: ResourcesOf) -> Person | None
         web.note_known(request.scope, person.tenant_id or person.user_id)
         request.state.session = token
         request.state.person = person
+        if person.tenant_id is not None:
+            request.state.announced = await notices.list_current(resources.pool, person.tenant_id)
     return person
 
 

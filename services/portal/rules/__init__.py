@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from services.portal.rules import (
+    choices,
     clients,
     destruction,
     documents,
     files,
     guesses,
+    incidents,
     log,
+    notices,
     orders,
     overages,
     people,
@@ -18,12 +21,15 @@ from services.portal.rules import (
 )
 
 __all__ = [
+    "choices",
     "clients",
     "destruction",
     "documents",
     "files",
     "guesses",
+    "incidents",
     "log",
+    "notices",
     "orders",
     "overages",
     "people",

@@ -14,11 +14,13 @@ from typing import Literal
 from uuid import UUID
 
 from libs.shared import errors
-from libs.shared.events import Locale, Reader, Recipient
+from libs.shared.events import Locale, Reader, Recipient, ReportChoice
 
 Decided = Literal["set", "asked", "accepted", "declined", "removed"]
 State = Literal["account", "set", "asked", "accepted", "declined", "removed", "unknown"]
 
+EVERY_PLAN = UUID(int=0)
+"""In the place of a plan: what is decided for all of a client's."""
 INVITATION_LIFE = timedelta(days=30)
 INVITATIONS_A_DAY = 20
 """How many addresses a client may ask in a day: each is a mail to somebody whom we don't know."""
@@ -41,6 +43,14 @@ class Decision:
     email: str
     state: Decided
     invitation_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Preference:
+    """Which reports an address of a client gets, and in which language; None: the client's."""
+
+    choice: ReportChoice = "every"
+    locale: Locale | None = None
 
 
 @dataclass(frozen=True)
@@ -80,21 +90,28 @@ class Audience:
         return [entry.email for entry in self.entries if entry.is_pending]
 
 
+_USUAL = Preference()
+
+
 def judge(
     plan_id: UUID,
     declared: Iterable[str],
     accounts: Iterable[Recipient],
     decisions: Iterable[Decision],
     locale: Locale,
+    preferences: Mapping[str, Preference],
 ) -> Audience:
     """Says of each address that a plan declares or somebody decided about what it counts for.
 
     accounts, decisions: those of the whole client, as a person who is known for one of its plans
-    is for all. locale: the language of those without an account.
+    is for all. locale: the language of those without an account who were given no other.
+    preferences: by address.
     """
     known = {person.email.lower(): person for person in accounts}
     decisions = list(decisions)
-    own = {one.email: one.state for one in decisions if one.plan_id == plan_id}
+    of_all = {one.email: one.state for one in decisions if one.plan_id == EVERY_PLAN}
+    everywhere = {email: state for email, state in of_all.items() if state != "removed"}
+    own = everywhere | {one.email: one.state for one in decisions if one.plan_id == plan_id}
     welcome = {one.email for one in decisions if one.state in {"set", "accepted"}}
     declined = {one.email for one in decisions if one.state == "declined"}
     wanted = {email.strip().lower() for email in declared}
@@ -118,8 +135,20 @@ def judge(
 
     def find_reader(email: str) -> Reader:
         if person := known.get(email):
-            return Reader(name=person.name, email=person.email, locale=person.locale)
-        return Reader(name="", email=email, locale=locale, invitation_id=links[email])
+            return Reader(
+                name=person.name,
+                email=person.email,
+                locale=person.locale,
+                choice=preferences.get(email, _USUAL).choice,
+            )
+        chosen = preferences.get(email, _USUAL)
+        return Reader(
+            name="",
+            email=email,
+            locale=chosen.locale or locale,
+            choice=chosen.choice,
+            invitation_id=links[email],
+        )
 
     return Audience(entries, tuple(find_reader(e.email) for e in entries if e.is_counted))
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from services.portal.store import (
+    choices,
     clients,
     destruction,
     documents,
     erasure,
     files,
     guesses,
+    incidents,
     log,
     machines,
+    notices,
     orders,
     overages,
     parked,
@@ -21,14 +24,17 @@ from services.portal.store import (
 )
 
 __all__ = [
+    "choices",
     "clients",
     "destruction",
     "documents",
     "erasure",
     "files",
     "guesses",
+    "incidents",
     "log",
     "machines",
+    "notices",
     "orders",
     "overages",
     "parked",

@@ -101,8 +101,10 @@ async def list_administrators(conn: Connection, tenant_id: UUID) -> list[Recipie
     """Who receives what concerns the subscription."""
     rows = await conn.fetch(
         """
-        SELECT name, email, locale FROM users
-        WHERE tenant_id = $1 AND role = 'administrator' ORDER BY lower(email)
+        SELECT u.name, u.email, u.locale, coalesce(r.choice, 'every') AS choice
+        FROM users u LEFT JOIN readers r
+          ON r.tenant_id = $1 AND r.email = lower(u.email)
+        WHERE u.tenant_id = $1 AND u.role = 'administrator' ORDER BY lower(u.email)
         """,
         tenant_id,
     )

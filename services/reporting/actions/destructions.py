@@ -5,30 +5,26 @@ from __future__ import annotations
 from libs.shared import clock, database, erasure, logs
 from libs.shared.database import Connection, Pool
 from libs.shared.events import DestructionCompleted, DestructionProgressed, DestructionStarted
-from libs.shared.words.tongue import DEFAULT_TIMEZONE
 from services.reporting import store
-from services.reporting.actions import mails
+from services.reporting.actions import hotline, mails
 from services.reporting.actions.resources import Resources
-from services.reporting.mail.letters import certificate, waiting
+from services.reporting.mail.letters import certificate
 from services.reporting.mail.letters.certificate import CertificateFacts
-from services.reporting.mail.letters.waiting import WaitingFacts
+from services.reporting.rules.incidents import Matter
 
 
 async def report_progress(
     conn: Connection, resources: Resources, event: DestructionProgressed
 ) -> None:
-    """Writes to the hotline what a destruction waits for."""
-    if event.state != "waiting":
+    """Tells the hotline what a destruction waits for, until it goes on or is held."""
+    tenant_id = event.tenant_id
+    if await store.erasure.is_erased(conn, tenant_id):
         return
-    tenant = await store.clients.find(conn, event.tenant_id)
-    facts = WaitingFacts(
-        event,
-        client=tenant.name if tenant else str(event.tenant_id),
-        timezone=tenant.timezone if tenant else DEFAULT_TIMEZONE,
-        portal_url=resources.portal_url,
-        hotline=resources.hotline,
-    )
-    await mails.write(conn, resources, event.tenant_id, waiting.KIND, facts)
+    matter = Matter("waiting", "destruction", event.version)
+    if event.state == "waiting":
+        await hotline.tell_matter(conn, resources, tenant_id, None, matter, clock.now(), event)
+    else:
+        await hotline.tell_over(conn, resources, tenant_id, matter)
 
 
 async def erase_tenant(conn: Connection, event: DestructionStarted) -> None:

@@ -1,140 +1,258 @@
-"""Incidents: opened by a failed run, counted while it goes on, closed by the next good one."""
+"""Incidents: opened once, counted while they go on, closed once what they are about is over.
+
+Each change is told to the portal; who is mailed of it is the hotline's.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import asdict, replace
 from datetime import datetime
-from uuid import UUID, uuid4, uuid5
-from zoneinfo import ZoneInfo
+from typing import Any, Literal
+from uuid import UUID, uuid4
 
-from libs.shared import clock, database, logs
-from libs.shared.database import Connection, Pool
-from libs.shared.events import ExpiryHeld, RunFinished
-from libs.shared.words.tongue import DEFAULT_TIMEZONE
+from libs.shared import clock, logs, outbox
+from libs.shared.database import Connection
+from libs.shared.events import (
+    IncidentChanged,
+    IncidentClosed,
+    IncidentDecided,
+    IncidentOpened,
+    RunFinished,
+)
 from services.reporting import rules, store
-from services.reporting.actions import mails
+from services.reporting.actions import webhooks
 from services.reporting.actions.resources import Resources
-from services.reporting.mail.letters import morning, recovered
-from services.reporting.mail.letters.morning import MorningFacts
-from services.reporting.mail.letters.recovered import RecoveredFacts
-from services.reporting.rules.incidents import Incident, Step
+from services.reporting.mail.letters.incident import summarize
+from services.reporting.rules.incidents import Cause, Incident, Matter, Step
 from services.reporting.rules.missed import Expectation, Missed
 
-EVERYBODY = UUID(int=0)
-"""In the place of a client: what is of all of them."""
+EACH_IS_TOLD: frozenset[Cause] = frozenset({"help", "undeliverable"})
+"""Whose every new matter is told, though the incident is open: another person waits for it."""
+
+ToldStep = Literal["opened", "escalated", "repeated"]
 
 
 async def note_failure(
-    conn: Connection, tenant_id: UUID, run: RunFinished, now: datetime
-) -> tuple[Incident, Step | None] | None:
+    conn: Connection, resources: Resources, run: RunFinished
+) -> tuple[Incident, ToldStep | None] | None:
     """Opens an incident, or counts it once more; and what the hotline is to be told.
 
     None: a later run went well, and only this one's event came late.
     """
-    if await store.runs.is_made_good(conn, tenant_id, run.plan_id, run.number):
+    if await store.runs.is_made_good(conn, run.tenant_id, run.plan_id, run.number):
         return None
-    cause = rules.incidents.find_cause(run.reason)
-    at = run.finished_at
-    noted = Incident(tenant_id, uuid4(), run.plan_id, cause, at, at, run.number, 1)
-    return await _note(conn, noted, now)
-
-
-async def note_unusual(
-    conn: Connection, run: RunFinished, now: datetime
-) -> tuple[Incident, Step | None]:
-    """The same of a run that is unusual, however it ended."""
-    at, plan_id = run.finished_at, run.plan_id
-    noted = Incident(run.tenant_id, uuid4(), plan_id, "unusual", at, at, run.number, 1)
-    return await _note(conn, noted, now)
-
-
-async def note_hold(
-    conn: Connection, event: ExpiryHeld, now: datetime
-) -> tuple[Incident, Step | None]:
-    """The same of what retention found by itself: it is no incident of its own."""
-    at, plan_id = event.held_at, event.plan_id
-    noted = Incident(event.tenant_id, uuid4(), plan_id, "unusual", at, at, event.number, 1)
-    known = await store.incidents.find_open(conn, event.tenant_id, plan_id, "unusual")
-    if known is not None and known.last_run >= event.number:
-        return known, None
-    return await _note(conn, noted, now)
+    cause, at = rules.incidents.find_cause(run.reason), run.finished_at
+    noted = Incident(run.tenant_id, uuid4(), run.plan_id, cause, at, at, run.number, 1)
+    return await _note(conn, resources, noted)
 
 
 async def note_miss(
-    conn: Connection, expectation: Expectation, missed: Missed, now: datetime
-) -> tuple[Incident, Step | None]:
+    conn: Connection, resources: Resources, expectation: Expectation, missed: Missed
+) -> tuple[Incident, ToldStep | None]:
     """The same of runs that never came."""
-    plan_id, since = expectation.plan_id, expectation.since or missed.at
     noted = Incident(
         tenant_id=expectation.tenant_id,
         incident_id=uuid4(),
-        plan_id=plan_id,
+        plan_id=expectation.plan_id,
         cause="missed",
-        opened_at=since,
+        opened_at=expectation.since or missed.at,
         last_at=missed.at,
         last_run=expectation.last_run,
         times=missed.times,
     )
-    return await _note(conn, noted, now)
+    return await _note(conn, resources, noted)
 
 
-async def _note(conn: Connection, noted: Incident, now: datetime) -> tuple[Incident, Step | None]:
+async def note_matter(
+    conn: Connection,
+    resources: Resources,
+    tenant_id: UUID,
+    plan_id: UUID | None,
+    matter: Matter,
+    at: datetime,
+) -> tuple[Incident, ToldStep | None] | None:
+    """The same of anything else; None where no more is known by it, or it is over already."""
+    if await store.matters.is_settled(conn, tenant_id, matter):
+        return None
+    known = await store.incidents.find_open(conn, tenant_id, plan_id, matter.cause)
+    incident_id = known.incident_id if known else uuid4()
+    kept = await store.matters.put(conn, tenant_id, plan_id, incident_id, matter)
+    if kept == "known":
+        return None
+    noted = Incident(tenant_id, incident_id, plan_id, matter.cause, at, at, last_run=0, times=1)
+    incident, step = await _note(conn, resources, noted)
+    if step is None and kept == "new" and matter.cause in EACH_IS_TOLD:
+        step = "repeated"
+    return incident, step
+
+
+async def _note(
+    conn: Connection, resources: Resources, noted: Incident
+) -> tuple[Incident, ToldStep | None]:
     """Opens what was noted, or counts it to the incident of its plan and cause that is open."""
-    tenant_id = noted.tenant_id
+    tenant_id, now = noted.tenant_id, clock.now()
     known = await store.incidents.find_open(conn, tenant_id, noted.plan_id, noted.cause)
     if known is None:
-        await store.incidents.add(conn, tenant_id, noted)
+        await _keep(conn, resources, noted, "opened")
         return noted, "opened"
     incident = replace(
         known,
         times=known.times + noted.times,
         last_run=max(known.last_run, noted.last_run),
         last_at=max(known.last_at, noted.last_at),
+        version=known.version + 1,
     )
-    step: Step | None = None
+    step: ToldStep | None = None
     if rules.incidents.is_due_again(incident, now):
         step, incident = "escalated", replace(incident, escalated_at=now)
-    await store.incidents.repeat(conn, tenant_id, incident)
+    await _keep(conn, resources, incident, "escalated" if step else None)
     return incident, step
 
 
-async def note_success(
+async def escalate(
+    conn: Connection, resources: Resources, tenant_id: UUID, incident_id: UUID
+) -> Incident | None:
+    """Escalates one that has been open for long; None where somebody has it in hand by now."""
+    now = clock.now()
+    known = await store.incidents.find(conn, tenant_id, incident_id)
+    if known is None or known.closed_at is not None or not rules.incidents.is_due_again(known, now):
+        return None
+    incident = replace(known, escalated_at=now, version=known.version + 1)
+    await _keep(conn, resources, incident, "escalated")
+    return incident
+
+
+async def settle(
     conn: Connection,
     resources: Resources,
-    tenant: rules.clients.Tenant,
-    plan: rules.plans.Plan,
-    run: RunFinished,
-) -> None:
-    """Closes what a good run ends, and writes that to the hotline."""
-    tenant_id = tenant.tenant_id
-    closed = await store.incidents.close_before(
-        conn, tenant_id, run.plan_id, run.number, clock.now()
+    tenant_id: UUID,
+    matter: Matter,
+    *,
+    plan_id: UUID | None = None,
+    is_kept: bool = True,
+    note: str = "",
+) -> list[Incident]:
+    """Something is over; returns the incidents that are closed by that.
+
+    is_kept: also where nothing was heard of it yet, for that may be on its way.
+    """
+    now = clock.now()
+    ids = await store.matters.settle(conn, tenant_id, matter, plan_id, now)
+    if not ids and is_kept:
+        await store.matters.put_settled(conn, tenant_id, matter, now)
+    closed = []
+    for incident_id in dict.fromkeys(ids):
+        if await store.matters.has_open(conn, tenant_id, incident_id):
+            continue
+        known = await store.incidents.find(conn, tenant_id, incident_id)
+        if known is not None and known.closed_at is None:
+            closed.append(await _close(conn, resources, known, now, note=note))
+    return closed
+
+
+async def close_by_run(conn: Connection, resources: Resources, run: RunFinished) -> list[Incident]:
+    """Closes all that a good run ends: what older runs of its plan began."""
+    found = await store.incidents.list_open_of(
+        conn,
+        run.tenant_id,
+        sorted(rules.incidents.OF_RUNS),
+        plan_id=run.plan_id,
+        before_run=run.number,
     )
-    for incident in closed:
-        facts = RecoveredFacts(incident, run, tenant, plan, resources.portal_url, resources.hotline)
-        await mails.write(conn, resources, tenant_id, recovered.KIND, facts)
+    now = clock.now()
+    return [await _close(conn, resources, one, now) for one in found]
 
 
-async def write_morning(pool: Pool, resources: Resources) -> None:
-    """Writes to the hotline, once a morning, what is still open."""
-    now, zone = clock.now(), ZoneInfo(DEFAULT_TIMEZONE)
-    morning_at = rules.incidents.find_digest(now, zone)
-    if morning_at is None:
+async def close_all(
+    conn: Connection,
+    resources: Resources,
+    tenant_id: UUID,
+    causes: Collection[Cause],
+    *,
+    plan_id: UUID | None = None,
+    by: str | None = None,
+    note: str = "",
+) -> list[Incident]:
+    """Closes a client's incidents of some causes, or those of one plan."""
+    found = await store.incidents.list_open_of(conn, tenant_id, sorted(causes), plan_id=plan_id)
+    now = clock.now()
+    return [await _close(conn, resources, one, now, by, note) for one in found]
+
+
+async def _close(
+    conn: Connection,
+    resources: Resources,
+    known: Incident,
+    now: datetime,
+    by: str | None = None,
+    note: str = "",
+) -> Incident:
+    incident = replace(
+        known, closed_at=now, closed_by=by, note=note or known.note, version=known.version + 1
+    )
+    await store.matters.settle_all(conn, known.tenant_id, known.incident_id, now)
+    await _keep(conn, resources, incident, "closed")
+    return incident
+
+
+async def decide(
+    conn: Connection, resources: Resources, decided: IncidentDecided
+) -> Incident | None:
+    """Does what an operator decided; returns the incident if that closed it.
+
+    Nothing where it was closed meanwhile. What was put off is told again if it goes on after that.
+    """
+    known = await store.incidents.find(conn, decided.tenant_id, decided.incident_id)
+    if known is None or known.closed_at is not None:
+        return None
+    if decided.decision == "close":
+        return await _close(conn, resources, known, clock.now(), decided.by, decided.note)
+    incident = replace(known, note=decided.note or known.note, version=known.version + 1)
+    if decided.decision == "acknowledge":
+        incident = replace(incident, acknowledged_by=decided.by)
+    elif decided.decision == "snooze":
+        incident = replace(incident, snoozed_until=decided.until, escalated_at=None)
+    await _keep(conn, resources, incident, None)
+    return None
+
+
+async def _keep(
+    conn: Connection, resources: Resources, incident: Incident, step: Step | None
+) -> None:
+    """Keeps how an incident is now, and tells the portal, and webhooks if it is a step."""
+    tenant_id = incident.tenant_id
+    await store.incidents.put(conn, tenant_id, incident)
+    told = _describe(incident)
+    if step == "opened":
+        await outbox.add(conn, IncidentOpened(**told))
+    elif step == "closed":
+        await outbox.add(conn, IncidentClosed(**told))
+    else:
+        await outbox.add(conn, IncidentChanged(**told))
+    if step is None:
         return
-    digest_id = uuid5(EVERYBODY, f"morning {morning_at:%Y-%m-%d}")
-    async with database.transaction(pool) as conn:
-        await store.clients.lock(conn, EVERYBODY)
-        if await store.mails.is_known(conn, EVERYBODY, morning.KIND.name, digest_id):
-            return
-        incidents = await store.incidents.list_open(conn, now, morning_at)
-        if incidents:
-            facts = MorningFacts(
-                digest_id,
-                incidents,
-                morning_at,
-                DEFAULT_TIMEZONE,
-                resources.portal_url,
-                resources.hotline,
-            )
-            await mails.write(conn, resources, EVERYBODY, morning.KIND, facts)
-            logs.get().info("morning.written", incidents=len(incidents))
+    tenant = await store.clients.find(conn, tenant_id)
+    plan_id = incident.plan_id
+    plan = await store.plans.find(conn, tenant_id, plan_id) if plan_id else None
+    about = summarize(tenant, plan, incident, step, resources.portal_url)
+    await webhooks.queue(
+        conn, resources, tenant_id, incident.cause, *about, is_over=step == "closed"
+    )
+    logs.get().info(
+        f"incident.{step}",
+        tenant_id=str(tenant_id),
+        incident_id=str(incident.incident_id),
+        cause=incident.cause,
+        times=incident.times,
+    )
+
+
+def _describe(incident: Incident) -> dict[str, Any]:
+    """How it is, as events tell it."""
+    told = asdict(incident)
+    del told["last_run"]
+    return told | {
+        "acknowledged_by": incident.acknowledged_by or "",
+        "closed_by": incident.closed_by or "",
+    }

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from email.utils import parseaddr
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 from prometheus_client import Counter
 
-from libs.shared import clock, keys, logs, outbox, signed_links, timekeeping
-from libs.shared.database import Connection
-from libs.shared.words.tongue import N_
+from libs.shared import clock, database, keys, logs, outbox, signed_links, timekeeping
+from libs.shared.database import Connection, Pool
+from libs.shared.words.tongue import DEFAULT_TIMEZONE, N_
 from services.reporting import rules, store
+from services.reporting.actions import incidents
 from services.reporting.actions.resources import Resources
 from services.reporting.mail import compose, letters, rendering
 from services.reporting.mail.letters import Kind, Letter
-from services.reporting.mail.letters.undeliverable import RefusedFacts
+from services.reporting.mail.letters.closed import ClosedFacts
+from services.reporting.mail.letters.delayed import DelayedFacts
+from services.reporting.mail.letters.incident import IncidentFacts
+from services.reporting.mail.letters.matters import Undelivered
 from services.reporting.mail.rendering import House, Rendered, speak
 from services.reporting.mail.smtp import Verdict
+from services.reporting.rules.incidents import Incident, Matter, sequence_of
 from services.reporting.rules.mails import Addressee, Mail
 
 F = TypeVar("F")
@@ -28,6 +35,8 @@ _FAILED = Counter(
 )
 
 _SHORT_CHARACTERS = 8_000
+_CHOICE = N_("Which reports you get, and how often")
+_ANYBODYS = "READER".ljust(signed_links.LETTERS, "0")
 _SHORTENED = N_(
     "This mail was shortened, as the mail server of your address refused it for its size: all of "
     "it is in the portal, {link}"
@@ -75,11 +84,24 @@ async def write(
 def _write(house: House, kind: Kind[F], facts: F, addressee: Addressee) -> Written:
     """What all of one language read, or one person, as long as a mail may be; takes a while."""
     for shown in rules.mails.SHOWN:
-        letter = kind.write(facts, addressee, shown)
-        content = compose.encode(_lay_out(house, kind.name, letter))
+        letter = _add_choice(kind.write(facts, addressee, shown), addressee)
+        content = compose.encode(_lay_out(house, kind.name, letter), letter.log)
         if len(content) <= rules.mails.MOST_BYTES - rules.mails.HEAD_BYTES:
             break
     return Written(letter.subject, content, letter.headers)
+
+
+def _add_choice(letter: Letter, addressee: Addressee) -> Letter:
+    """The letter with a link to which such mails its reader gets, if they have one.
+
+    In the place of each reader's own stands one of the same length, as many may read the letter.
+    """
+    own = addressee.choice_link
+    if not own:
+        return letter
+    content = letter.content
+    link = (content.tongue.say(_CHOICE), own[: -len(_ANYBODYS)] + _ANYBODYS)
+    return replace(letter, content=replace(content, links=[*content.links, link]))
 
 
 def _lay_out(house: House, kind_name: str, letter: Letter) -> Rendered:
@@ -107,7 +129,9 @@ def _compose(
 
     def name(kind_name: str, about: UUID) -> str:
         domain = compose.sender_domain(resources.sender)
-        return rules.mails.make_message_id(tenant_id, kind_name, about, addressee.email, domain)
+        return rules.mails.make_message_id(
+            resources.mail_key, tenant_id, kind_name, about, addressee.email, domain
+        )
 
     message_id = name(kind.name, subject_id)
     body = b""
@@ -117,10 +141,11 @@ def _compose(
             address,
             addressee.name,
             written.subject,
-            written.content,
+            compose.fill_in(written.content, _ANYBODYS, addressee.choice_link[-len(_ANYBODYS) :]),
             message_id=message_id,
             written_at=now,
             stop_link=_link_invitation(resources, tenant_id, addressee),
+            choice_link=addressee.choice_link,
             answers=name(*first) if first else "",
             replies_to=resources.house.email,
             headers=written.headers,
@@ -164,7 +189,7 @@ async def _enqueue(conn: Connection, resources: Resources, mail: Mail) -> None:
         state = "withheld" if caused.is_enough else state
     is_new = await store.mails.add(conn, mail.tenant_id, mail, state=state, now=now)
     if is_new and state == "undeliverable":
-        await _give_up(conn, resources, mail, "")
+        await give_up(conn, resources, mail, "")
 
 
 def _seal(resources: Resources, mail: Mail) -> Mail:
@@ -180,8 +205,46 @@ def open_body(resources: Resources, mail: Mail) -> bytes:
     return keys.open_text(resources.mail_key, mail.body.decode(), _sealed_for(mail)).encode()
 
 
+def sign(resources: Resources, body: bytes) -> bytes:
+    """The text as it goes out now: what waits is signed by the key of the day that it goes."""
+    return resources.signer.sign(body) if resources.signer else body
+
+
+def find_envelope_sender(resources: Resources, mail: Mail) -> str:
+    """Where a bounce of this mail goes."""
+    if not resources.bounces_address:
+        return parseaddr(resources.sender)[1]
+    return rules.bounces.make_envelope_sender(
+        resources.bounces_address, resources.mail_key, mail.tenant_id, mail.mail_id
+    )
+
+
 def _sealed_for(mail: Mail) -> str:
     return f"coffre/mail/v1/{mail.tenant_id}/{mail.mail_id}/{mail.message_id}/{mail.recipient}"
+
+
+async def keep_receipts(
+    conn: Connection, resources: Resources, receipts: Sequence[tuple[Mail, str]]
+) -> None:
+    """Writes down that these mails were accepted, with what the server said, and tells of it."""
+    now = clock.now()
+    kept = await store.mails.mark_sent(conn, receipts, now)
+    events = []
+    for mail, _ in receipts:
+        if mail.mail_id not in kept:
+            continue
+        if accepted := letters.KINDS[mail.kind].accepted:
+            events.append(accepted(mail, now))
+        logs.get().info(
+            "mail.accepted",
+            mail_id=str(mail.mail_id),
+            tenant_id=str(mail.tenant_id),
+            kind=mail.kind,
+            tries=mail.tries,
+        )
+    if events:
+        await outbox.add_all(conn, events)
+    await _note_answers(conn, resources, [mail for mail, _ in receipts if mail.mail_id in kept])
 
 
 async def keep_verdict(
@@ -194,17 +257,14 @@ async def keep_verdict(
     if due_at is None and timekeeping.find_objections(await timekeeping.read_clocks(conn)):
         due_at = now + rules.mails.LONGEST_PAUSE
     if verdict.outcome == "accepted":
-        if await store.mails.mark_sent(conn, mail, verdict.answer, now):
-            if accepted := letters.KINDS[mail.kind].accepted:
-                await outbox.add(conn, accepted(mail, now))
-            log.info("mail.accepted", tries=mail.tries)
+        await keep_receipts(conn, resources, [(mail, verdict.answer)])
     elif verdict.outcome == "too-large" and not (mail.shortened or mail.secret):
         shorter = await asyncio.to_thread(_shorten, resources, mail)
         await store.mails.mark_shortened(conn, shorter, verdict.answer, now)
         log.warning("mail.shortened", answer=verdict.answer, size_bytes=len(mail.body))
     elif verdict.outcome in {"refused", "too-large"} or due_at is None:
         if await store.mails.mark_undeliverable(conn, mail, verdict.answer):
-            await _give_up(conn, resources, mail, verdict.answer)
+            await give_up(conn, resources, mail, verdict.answer)
             log.warning("mail.undeliverable", answer=verdict.answer, tries=mail.tries)
     else:
         is_uncertain = verdict.outcome == "uncertain"
@@ -219,14 +279,82 @@ def _shorten(resources: Resources, mail: Mail) -> Mail:
     return replace(mail, body=compose.shorten(mail.body, note, _SHORT_CHARACTERS))
 
 
-async def _give_up(conn: Connection, resources: Resources, mail: Mail, answer: str) -> None:
-    """Publishes that nobody will get a mail, and writes to the hotline."""
-    kind = letters.KINDS[mail.kind]
+async def give_up(conn: Connection, resources: Resources, mail: Mail, answer: str) -> None:
+    """Publishes that nobody will get a mail, and opens an incident about its address."""
+    kind, tenant_id, now = letters.KINDS[mail.kind], mail.tenant_id, clock.now()
     if kind.refused is not None:
         await outbox.add(conn, kind.refused(mail, answer))
-    if not kind.tells_hotline:
+    if not kind.tells_hotline or (mail.by_client and await store.clients.is_over(conn, tenant_id)):
         return
-    tenant = await store.clients.find(conn, mail.tenant_id)
-    client = tenant.name if tenant else str(mail.tenant_id)
-    facts = RefusedFacts(mail, answer, client, resources.hotline)
-    await write(conn, resources, mail.tenant_id, letters.undeliverable.KIND, facts)
+    await store.clients.lock(conn, tenant_id)
+    matter = Matter("undeliverable", mail.recipient.lower(), sequence_of(now))
+    noted = await incidents.note_matter(conn, resources, tenant_id, None, matter, now)
+    if noted is None or noted[1] is None:
+        return
+    facts = IncidentFacts(
+        incident=noted[0],
+        step=noted[1],
+        about=Undelivered(mail, answer),
+        tenant=await store.clients.find(conn, tenant_id),
+        plan=None,
+        before=(),
+        portal_url=resources.portal_url,
+        hotline=resources.hotline,
+    )
+    await write(conn, resources, tenant_id, letters.incident.KIND, facts)
+
+
+async def _note_answers(conn: Connection, resources: Resources, mails: Sequence[Mail]) -> None:
+    """These addresses take mail: what was refused before is over."""
+    taken = {(mail.tenant_id, mail.recipient.lower()) for mail in mails}
+    names = sorted({name for _, name in taken})
+    for tenant_id, name in await store.matters.list_open(conn, "undeliverable", names):
+        if (tenant_id, name) not in taken:
+            continue
+        matter = Matter("undeliverable", name, sequence_of(clock.now()))
+        await store.clients.lock(conn, tenant_id)
+        closed = await incidents.settle(conn, resources, tenant_id, matter, is_kept=False)
+        await write_closed(conn, resources, closed)
+
+
+async def write_closed(conn: Connection, resources: Resources, closed: Sequence[Incident]) -> None:
+    """Writes to the hotline that incidents are over, but for those that a good run ends."""
+    for incident in closed:
+        tenant_id, plan_id = incident.tenant_id, incident.plan_id
+        facts = ClosedFacts(
+            incident,
+            await store.clients.find(conn, tenant_id),
+            await store.plans.find(conn, tenant_id, plan_id) if plan_id else None,
+            resources.portal_url,
+            resources.hotline,
+        )
+        await write(conn, resources, tenant_id, letters.closed.KIND, facts)
+
+
+async def tell_late(pool: Pool, resources: Resources) -> None:
+    """Tells the hotline once a day of a client's mails that no server has taken for a day."""
+    now = clock.now()
+    before = now - rules.mails.LATE_AFTER
+    silent = [kind.name for kind in letters.KINDS.values() if not kind.tells_hotline]
+    async with database.acquire(pool) as conn:
+        clients = await store.mails.list_late_clients(conn, before, silent)
+    for tenant_id in clients:
+        subject = letters.delayed.name(tenant_id, now.date())
+        async with database.transaction(pool) as conn:
+            await store.clients.lock(conn, tenant_id)
+            if await store.mails.is_known(conn, tenant_id, letters.delayed.KIND.name, subject):
+                continue
+            late = await store.mails.list_late(conn, tenant_id, before, silent)
+            tenant = await store.clients.find(conn, tenant_id)
+            facts = DelayedFacts(
+                tenant_id,
+                tenant.name if tenant else str(tenant_id),
+                tenant.timezone if tenant else DEFAULT_TIMEZONE,
+                now.date(),
+                late,
+                resources.portal_url,
+                resources.hotline,
+            )
+            if late:
+                await write(conn, resources, tenant_id, letters.delayed.KIND, facts)
+                logs.get().warning("mails.late", tenant_id=str(tenant_id), mails=len(late))

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from libs.shared import clock, database, logs, timekeeping
+from libs.shared import clock, database, logs, outbox, timekeeping
 from libs.shared.database import Connection, Pool
 from libs.shared.errors import Unavailable
-from libs.shared.events import RunFinished
+from libs.shared.events import PlanPaused, RunFinished, RunMissed
 from services.reporting import rules, store
 from services.reporting.actions import incidents, mails
 from services.reporting.actions.resources import Resources
 from services.reporting.mail.letters import missed, silent
 from services.reporting.mail.letters.missed import MissedFacts
 from services.reporting.mail.letters.silent import SilentFacts
-from services.reporting.rules.missed import Expectation, Missed
+from services.reporting.rules.missed import Expectation, Missed, Window
 from services.reporting.rules.plans import Plan
 
 AT_ONCE = 200
@@ -27,8 +28,8 @@ async def expect(conn: Connection, resources: Resources, tenant_id: UUID, plan_i
     plan = await store.plans.find(conn, tenant_id, plan_id)
     assert plan is not None
     now = clock.now()
-    expected_at = rules.missed.find_expected(plan.schedule, plan.timezone, now)
-    due_at = await _find_due(conn, resources, tenant_id, plan_id, expected_at)
+    after = rules.missed.find_expected(plan.schedule, plan.timezone, now)
+    expected_at, due_at = await _find_due(conn, resources, tenant_id, plan, after)
     await store.missed.put_rhythm(conn, tenant_id, plan, expected_at, due_at, now)
 
 
@@ -36,22 +37,42 @@ async def note_run(
     conn: Connection, resources: Resources, tenant_id: UUID, plan: Plan, run: RunFinished
 ) -> None:
     """A run ended, well or not: the next one is expected."""
-    expected_at = rules.missed.find_after_run(
-        plan.schedule, plan.timezone, run.finished_at, clock.now()
-    )
-    due_at = await _find_due(conn, resources, tenant_id, plan.plan_id, expected_at)
+    after = rules.missed.find_after_run(plan.schedule, plan.timezone, run.finished_at, clock.now())
+    expected_at, due_at = await _find_due(conn, resources, tenant_id, plan, after)
     await store.missed.note_run(conn, tenant_id, plan.plan_id, run.number, expected_at, due_at)
+
+
+async def pause(conn: Connection, resources: Resources, event: PlanPaused) -> None:
+    """Expects no run of a plan before a day, unless one comes; closes the incident about it.
+
+    Raises LookupError where the plan isn't known yet: the event comes again.
+    """
+    tenant_id, plan_id = event.tenant_id, event.plan_id
+    if not await store.missed.put_pause(conn, tenant_id, plan_id, event.version):
+        return
+    note = f"{event.by}: {event.reason}"
+    if not await store.missed.pause(conn, tenant_id, plan_id, event.until, note):
+        raise LookupError(f"plan {plan_id} is not known yet")
+    closed = await incidents.close_all(
+        conn, resources, tenant_id, ["missed"], plan_id=plan_id, by=event.by, note=event.reason
+    )
+    await mails.write_closed(conn, resources, closed)
 
 
 async def _find_due(
     conn: Connection,
     resources: Resources,
     tenant_id: UUID,
-    plan_id: UUID,
-    expected_at: datetime | None,
-) -> datetime | None:
-    grace = await _find_grace(conn, resources, tenant_id, plan_id)
-    return expected_at + grace if expected_at else None
+    plan: Plan,
+    at: datetime | None,
+) -> tuple[datetime | None, datetime | None]:
+    """When a run is expected from a moment on, outside maintenance, and when it is missed."""
+    grace = await _find_grace(conn, resources, tenant_id, plan.plan_id)
+    windows = await store.notices.list_windows(conn, tenant_id)
+    expected_at = rules.missed.find_excused(plan.schedule, plan.timezone, at, windows)
+    if expected_at is None:
+        return None, None
+    return expected_at, rules.missed.find_due(expected_at, grace, windows)
 
 
 async def _find_grace(
@@ -107,31 +128,50 @@ async def _judge(
         return
     tenant = await store.clients.find(conn, tenant_id)
     grace = await _find_grace(conn, resources, tenant_id, plan_id)
-    if (
-        due.expected_at is None
-        or tenant is None
-        or not rules.missed.is_watched(tenant.subscription)
-    ):
+    windows = await store.notices.list_windows(conn, tenant_id)
+    if due.expected_at is None or tenant is None or not _is_expected(tenant):
         after = rules.missed.find_expected(due.schedule, due.timezone, now)
-        await _expect_next(conn, due, after, grace)
+        await _expect_next(conn, due, after, grace, windows)
         return
-    found = rules.missed.find_missed(due.schedule, due.timezone, due.expected_at, grace, now)
-    if found is None:  # it takes longer by now than when this was written down
-        await _expect_next(conn, due, due.expected_at, grace)
+    at = rules.missed.find_excused(due.schedule, due.timezone, due.expected_at, windows)
+    found = at and rules.missed.find_missed(due.schedule, due.timezone, at, grace, now, windows)
+    if not found:  # it takes longer by now than when this was written down, or needn't come
+        await _expect_next(conn, due, at, grace, windows)
         return
     since = due.since or due.expected_at
     noted = replace(due, since=since, times=due.times + found.times)
     if rules.missed.is_told(since, due.told_at, now):
         noted = replace(noted, told_at=now)
-    noted = await _expect_next(conn, noted, found.next_at, grace)
+    await store.reviews.add_miss(
+        conn,
+        tenant_id,
+        plan_id,
+        found.at,
+        due.last_run,
+        now,
+        told=noted.told_at == now,
+        forget_before=now - rules.reviews.LONGEST,
+    )
+    noted = await _expect_next(conn, noted, found.next_at, grace, windows)
     await _tell(conn, resources, tenant, noted, found, now)
 
 
+def _is_expected(tenant: rules.clients.Tenant) -> bool:
+    """Whether a client's runs are expected now: all that suppresses a miss is asked here."""
+    return rules.missed.is_watched(tenant.subscription)
+
+
 async def _expect_next(
-    conn: Connection, expectation: Expectation, at: datetime | None, grace: timedelta
+    conn: Connection,
+    expectation: Expectation,
+    after: datetime | None,
+    grace: timedelta,
+    windows: Sequence[Window],
 ) -> Expectation:
-    """Keeps what is expected next; returns it."""
-    expected = replace(expectation, expected_at=at, due_at=at + grace if at else None)
+    """Keeps what is expected next, from a moment on and outside maintenance; returns it."""
+    at = rules.missed.find_excused(expectation.schedule, expectation.timezone, after, windows)
+    due_at = rules.missed.find_due(at, grace, windows) if at else None
+    expected = replace(expectation, expected_at=at, due_at=due_at)
     await store.missed.put(conn, expected)
     return expected
 
@@ -156,16 +196,26 @@ async def _tell(
         missed_at=found.at,
         good=await store.runs.find_last_good(conn, tenant_id, plan_id),
         portal_url=resources.portal_url,
+        mail_key=resources.mail_key,
     )
     if expectation.told_at == now:
         await mails.write(conn, resources, tenant_id, missed.KIND, facts)
-    incident, step = await incidents.note_miss(conn, expectation, found, now)
-    if step is not None:
+    told = RunMissed(
+        tenant_id=tenant_id,
+        plan_id=plan_id,
+        missed_at=found.at,
+        since=expectation.since or found.at,
+        times=expectation.times,
+        expected_at=found.next_at,
+    )
+    await outbox.add(conn, told)
+    incident, step = await incidents.note_miss(conn, resources, expectation, found)
+    if step is not None and step != "repeated":
         before = await store.runs.list_before(
             conn, tenant_id, plan_id, expectation.last_run + 1, rules.incidents.LISTED_BEFORE
         )
-        told = SilentFacts(facts, incident, step, before, resources.hotline)
-        await mails.write(conn, resources, tenant_id, silent.KIND, told)
+        silence = SilentFacts(facts, incident, step, before, resources.hotline)
+        await mails.write(conn, resources, tenant_id, silent.KIND, silence)
     logs.get().info(
         "run.missed", tenant_id=str(tenant_id), plan_id=str(plan_id), times=expectation.times
     )

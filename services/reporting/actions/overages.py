@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from libs.shared import clock
 from libs.shared.database import Connection
 from libs.shared.events import OverageAnswered, OverageClosed, OverageTold, VolumeApproached
 from services.reporting import store
-from services.reporting.actions import clients, mails
+from services.reporting.actions import clients, hotline, mails
 from services.reporting.actions.resources import Resources
-from services.reporting.mail.letters import approached, called, overage
+from services.reporting.mail.letters import approached, overage
 from services.reporting.mail.letters.approached import ApproachedFacts
-from services.reporting.mail.letters.called import CalledFacts
+from services.reporting.mail.letters.matters import Called
 from services.reporting.mail.letters.overage import OverageFacts
+from services.reporting.rules.incidents import Matter, sequence_of
 
 
 async def tell_approach(conn: Connection, resources: Resources, event: VolumeApproached) -> None:
@@ -30,6 +32,9 @@ async def tell_case(conn: Connection, resources: Resources, event: OverageTold) 
     tenant = await clients.find(conn, event.tenant_id)
     is_closing = isinstance(event, OverageClosed)
     is_open = await store.overages.put(conn, event.tenant_id, event, is_open=not is_closing)
+    if is_closing:
+        matter = Matter("called", str(event.case_id), sequence_of(clock.now()))
+        await hotline.tell_over(conn, resources, event.tenant_id, matter)
     is_corrected = event.stored_bytes <= event.contracted_bytes
     if tenant.is_over or is_open == is_closing or (is_closing and not is_corrected):
         return
@@ -39,15 +44,19 @@ async def tell_case(conn: Connection, resources: Resources, event: OverageTold) 
 
 
 async def tell_answer(conn: Connection, resources: Resources, event: OverageAnswered) -> None:
-    """Writes to the hotline who wants to be called, with what the client sees.
+    """Tells the hotline who wants to be called, with what the client sees; another answer ends it.
 
     Raises LookupError where the answer came before the case: it comes again.
     """
-    if event.answer != "call":
-        return
     tenant = await clients.find(conn, event.tenant_id)
+    matter = Matter("called", str(event.case_id), sequence_of(event.answered_at))
+    if event.answer != "call":
+        await hotline.tell_over(conn, resources, event.tenant_id, matter)
+        return
     case = await store.overages.find(conn, event.tenant_id, event.case_id)
     if case is None:
         raise LookupError(f"case {event.case_id} is not known yet")
-    facts = CalledFacts(event, case, tenant, resources.portal_url, resources.hotline)
-    await mails.write(conn, resources, event.tenant_id, called.KIND, facts)
+    called = Called(event, case, tenant.administrators)
+    await hotline.tell_matter(
+        conn, resources, event.tenant_id, None, matter, event.answered_at, called
+    )

@@ -8,12 +8,11 @@ from libs.shared import clock, logs
 from libs.shared.database import Connection
 from libs.shared.events import RunFinished
 from services.reporting import rules, store
-from services.reporting.actions import incidents, mails, missed, usual
+from services.reporting.actions import hotline, incidents, mails, missed, usual
 from services.reporting.actions.resources import Resources
 from services.reporting.mail import letters
 from services.reporting.mail.letters.figures import RunFacts
 from services.reporting.mail.letters.hotline import HotlineFacts
-from services.reporting.rules.incidents import Incident, Step
 
 
 async def report_waiting(conn: Connection, resources: Resources, tenant_id: UUID) -> None:
@@ -39,6 +38,9 @@ async def _report(
 ) -> None:
     tenant_id = tenant.tenant_id
     judged = await usual.judge_run(conn, plan, run)
+    recovers = run.outcome != "failed" and await store.runs.is_after_trouble(
+        conn, tenant_id, run.plan_id, run.number
+    )
     await missed.note_run(conn, resources, tenant_id, plan, run)
     audience = await store.plans.find_audience(conn, tenant_id, run.plan_id)
     facts = RunFacts(
@@ -48,6 +50,7 @@ async def _report(
         audience,
         judged,
         resources.portal_url,
+        resources.mail_key,
         before=next(
             iter(await store.runs.list_before(conn, tenant_id, run.plan_id, run.number, 1)), None
         ),
@@ -58,19 +61,16 @@ async def _report(
         good=None
         if run.restore_point
         else await store.runs.find_last_good(conn, tenant_id, run.plan_id),
+        has_recovered=recovers,
     )
     written = await mails.write(conn, resources, tenant_id, letters.report.KIND, facts)
     if judged.verdicts and not tenant.is_over:
-        noted = await incidents.note_unusual(conn, run, clock.now())
-        written += await _tell_hotline(conn, resources, facts, noted)
+        await hotline.report_unusual(conn, resources, facts)
     if run.outcome == "failed":
-        # Nothing begins for a client whose subscription has ended: its machines can only fail.
-        if not tenant.is_over:
-            failed = await incidents.note_failure(conn, tenant_id, run, clock.now())
-            written += await _tell_hotline(conn, resources, facts, failed)
+        written += await _tell_hotline(conn, resources, facts)
     else:
-        await incidents.note_success(conn, resources, tenant, plan, run)
-    await store.runs.mark_reported(conn, tenant_id, run.run_id, clock.now())
+        await hotline.note_success(conn, resources, tenant, plan, run)
+    await store.runs.mark_reported(conn, tenant_id, run.run_id, clock.now(), recovers=recovers)
     logs.get().info(
         "run.reported",
         tenant_id=str(tenant_id),
@@ -80,16 +80,17 @@ async def _report(
     )
 
 
-async def _tell_hotline(
-    conn: Connection,
-    resources: Resources,
-    facts: RunFacts,
-    noted: tuple[Incident, Step | None] | None,
-) -> int:
-    """Writes to the hotline where an incident begins, or has gone on for long."""
+async def _tell_hotline(conn: Connection, resources: Resources, facts: RunFacts) -> int:
+    """Writes to the hotline where an incident begins, or has gone on for long.
+
+    Nothing begins for a client whose subscription has ended: its machines can only fail.
+    """
     run = facts.run
+    if facts.tenant.is_over:
+        return 0
+    noted = await incidents.note_failure(conn, resources, run)
     incident, step = noted or (None, None)
-    if incident is None or step is None:
+    if incident is None or step is None or step == "repeated":
         return 0
     before = await store.runs.list_before(
         conn, run.tenant_id, run.plan_id, run.number, rules.incidents.LISTED_BEFORE

@@ -16,6 +16,7 @@ from typing import cast
 from libs.shared.words.foreign import plain
 from services.reporting.mail.rendering import Rendered
 
+LOG_NAME = "run.log.txt"
 _LINE = 76  # RFC 2047, 2: a line with an encoded word
 
 
@@ -64,6 +65,7 @@ def compose(
     message_id: str,
     written_at: datetime,
     stop_link: str = "",
+    choice_link: str = "",
     answers: str = "",
     replies_to: str = "",
     headers: Iterable[tuple[str, str]] = (),
@@ -76,6 +78,7 @@ def compose(
     answers: the Message-ID of the mail that it goes on from.
     stop_link: where its reader wants no more of it, also by one click of their mail program.
     replies_to: who reads what is answered, if not its sender. headers: names and values beside.
+    choice_link: where its reader says which such mails they get; that takes more than a click.
     """
     message = EmailMessage(policy=_POLICY)
     sender_name, sender_address = parseaddr(sender)
@@ -93,6 +96,8 @@ def compose(
     if stop_link:
         message["List-Unsubscribe"] = f"<{stop_link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
+    elif choice_link:
+        message["List-Unsubscribe"] = f"<{choice_link}>"  # RFC 2369: a page with a button
     if replies_to:
         message["Reply-To"] = Address(addr_spec=replies_to)
     for header, value in headers:
@@ -100,13 +105,46 @@ def compose(
     return message.as_bytes().removesuffix(b"\r\n") + content
 
 
-def encode(content: Rendered) -> bytes:
-    """Each form of a text as the body of a message, with the headers that describe it."""
+def encode(content: Rendered, log: str = "") -> bytes:
+    """Each form of a text as the body of a message, with the headers that describe it.
+
+    log: attached as a text, if it isn't empty.
+    """
     message = EmailMessage(policy=_POLICY)
     message.set_content(content.text, cte="quoted-printable")
     if content.html:
         message.add_alternative(content.html, subtype="html", cte="quoted-printable")
+    if log:
+        message.add_attachment(
+            log,
+            subtype="plain",
+            cte="quoted-printable",
+            filename=LOG_NAME,
+            disposition="attachment",
+        )
     return message.as_bytes()
+
+
+def split_headers(head: bytes) -> list[tuple[str, bytes]]:
+    """The headers above a body: names in small letters, values as they are folded."""
+    pairs = [each.partition(b":") for each in re.split(rb"\r\n(?![ \t])", head)]
+    return [(name.decode("ascii").lower(), value) for name, _, value in pairs]
+
+
+def fill_in(content: bytes, place: str, text: str) -> bytes:
+    """What `encode` made, with other letters, digits, `-` and `_`, as many, in a place; or none.
+
+    Lines stay as they are: a soft break may stand anywhere in it (RFC 2045, 6.7).
+    """
+    if not text:
+        return content
+    pattern = b"((?:=\r\n)?)".join(re.escape(one).encode() for one in place)
+
+    def fill(found: re.Match[bytes]) -> bytes:
+        breaks = (*found.groups(), b"")
+        return b"".join(one.encode() + after for one, after in zip(text, breaks, strict=True))
+
+    return re.sub(pattern, fill, content)
 
 
 def shorten(body: bytes, note: str, longest: int) -> bytes:

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 from services.reporting.rules import (
     allowances,
+    bounces,
+    choices,
     clients,
     incidents,
     mails,
     missed,
     offers,
+    pacing,
     plans,
+    reviews,
     runs,
     usual,
+    webhooks,
 )
 
 __all__ = [
     "allowances",
+    "bounces",
+    "choices",
     "clients",
     "incidents",
     "mails",
     "missed",
     "offers",
+    "pacing",
     "plans",
+    "reviews",
     "runs",
     "usual",
+    "webhooks",
 ]

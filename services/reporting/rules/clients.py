@@ -19,6 +19,7 @@ class Tenant:
     administrators: tuple[Recipient, ...]
     contracted_bytes: int
     subscription: SubscriptionState
+    reports_declined: bool = False
 
     @property
     def is_over(self) -> bool:

@@ -10,9 +10,23 @@ from zoneinfo import ZoneInfo
 
 from libs.shared.reasons import Reason
 
-Cause = Literal["failed", "abandoned", "refused", "missed", "unusual"]
-Step = Literal["opened", "escalated"]
+Cause = Literal[
+    "failed",
+    "abandoned",
+    "refused",
+    "missed",
+    "damage",
+    "unusual",
+    "undeliverable",
+    "parked",
+    "waiting",
+    "called",
+    "help",
+]
+Step = Literal["opened", "escalated", "closed"]
 CAUSES: tuple[Cause, ...] = get_args(Cause)
+OF_RUNS: frozenset[Cause] = frozenset({"failed", "abandoned", "refused", "missed"})
+"""What the plan's next good run ends; the end of a subscription does, too."""
 
 ESCALATED_AFTER_TIMES = 3
 ESCALATED_AFTER = timedelta(days=3)
@@ -20,6 +34,8 @@ DIGEST_FROM, DIGEST_UNTIL = time(7), time(12)
 """The morning digest is written at the first; until the second where the service was away."""
 LISTED_BEFORE = 10
 """How many runs before the failed one a mail lists."""
+SETTLED_KEPT = timedelta(days=35)
+"""How long is known that something is over: as long as an event about it may be late."""
 
 _ABANDONED = frozenset({"abandoned", "overtaken"})
 _REFUSED = frozenset({"growth-blocked", "subscription-ended", "subscription-suspended"})
@@ -27,24 +43,39 @@ _REFUSED = frozenset({"growth-blocked", "subscription-ended", "subscription-susp
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One plan, one cause, for as long as it lasts.
+    """One client, one plan or none, one cause, for as long as it lasts.
 
-    times: how many runs ended so, or were missed. last_run: the number of the newest of them, or
-    of the last that came.
+    times: how often it was seen. last_run: the number of the newest run that belongs to it, or of
+    the last that came; 0 where it isn't about runs. closed_by: a person; None where it is over.
     """
 
     tenant_id: UUID
     incident_id: UUID
-    plan_id: UUID
+    plan_id: UUID | None
     cause: Cause
     opened_at: datetime
     last_at: datetime
     last_run: int
     times: int
+    version: int = 1
     escalated_at: datetime | None = None
     acknowledged_by: str | None = None
     snoozed_until: datetime | None = None
     note: str = ""
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """One thing that an incident is about: a pack, an address, an event, a case.
+
+    sequence: of two words on it the higher is the newer.
+    """
+
+    cause: Cause
+    name: str
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +94,11 @@ def find_cause(reason: Reason | None) -> Cause:
     if code in _ABANDONED:
         return "abandoned"
     return "refused" if code in _REFUSED else "failed"
+
+
+def sequence_of(at: datetime) -> int:
+    """The sequence of a word that has a time and no version: microseconds."""
+    return round(at.timestamp() * 1_000_000)
 
 
 def is_due_again(incident: Incident, now: datetime) -> bool:

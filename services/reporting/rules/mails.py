@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import hashlib
+import hmac
 import ipaddress
 import re
 from collections.abc import Iterable
@@ -20,6 +20,7 @@ Stage = Literal["sender", "recipient", "text"]
 Judgement = Literal["later", "refused", "too-large"]
 
 REPORT_KEPT_TRYING = timedelta(days=5)  # RFC 5321, 4.5.4.1: give up after four or five days
+LATE_AFTER = timedelta(days=1)  # then the hotline is told, each day
 MORNING_KEPT_TRYING = timedelta(days=1)  # then there is the next one
 LONGEST_PAUSE = timedelta(minutes=15)
 HOTLINE_LOCALE: Locale = "fr"
@@ -33,12 +34,16 @@ _OF_GREETING = re.compile(r"(?<![\w.<@+-])(HELO|EHLO)(?![\w.@+-])", re.IGNORECAS
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """One person who gets one mail; invitation_id: by whose link they stop such mails."""
+    """One person who gets one mail; invitation_id: by whose link they stop such mails.
+
+    choice_link: where they say which of them they get.
+    """
 
     email: str
     name: str
     locale: Locale
     invitation_id: UUID | None = None
+    choice_link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,43 @@ class Mail:
     locale: Locale
     by_client: bool = False
     shortened: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A mail that was tried for a day and more; answer: what the server said last."""
+
+    recipient: str
+    subject: str
+    written_at: datetime
+    give_up_at: datetime
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the queue knows of a mail, for those who ask whether it was sent.
+
+    receipt: what the server said when it took it. body: None where it isn't kept.
+    """
+
+    mail_id: UUID
+    tenant_id: UUID
+    kind: str
+    recipient: str
+    subject: str
+    message_id: str
+    state: str
+    created_at: datetime
+    due_at: datetime
+    sent_at: datetime | None
+    bounced_at: datetime | None
+    receipt: str
+    last_answer: str
+    tries: int
+    possible_duplicates: int
+    secret: bool
+    body: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +149,15 @@ def parse_address(text: str) -> str | None:
 
 
 def make_message_id(
-    tenant_id: UUID, kind: str, subject_id: UUID, recipient: str, domain: str
+    mail_key: bytes, tenant_id: UUID, kind: str, subject_id: UUID, recipient: str, domain: str
 ) -> str:
     """Returns the Message-ID of a mail: the same for the same kind, subject and person.
 
-    It is short, so that its header needs no folding.
+    It is short, so that its header needs no folding. Nobody can work out that of a mail that they
+    haven't seen: bounces are matched by it.
     """
-    key = f"{tenant_id}/{kind}/{subject_id}/{recipient.lower()}"
-    digest = hashlib.sha256(key.encode()).digest()[:15]
+    named = f"message-id/{tenant_id}/{kind}/{subject_id}/{recipient.lower()}"
+    digest = hmac.digest(mail_key, named.encode(), "sha256")[:15]
     return f"<{kind}.{base64.b32encode(digest).decode().lower()}@{domain}>"
 
 
@@ -147,6 +190,19 @@ def judge_refusal(stage: Stage, code: int, answer: str = "") -> Judgement:
     if not 500 <= code < 600 or 530 <= code < 540 or code == 504 or _OF_GREETING.search(answer):
         return "later"
     return "later" if stage == "sender" and code in {500, 501, 502, 503} else "refused"
+
+
+def asks_for_patience(code: int, answer: str = "") -> bool:
+    """Whether a refusal asks for fewer mails to that domain: 421, or a policy's no for now.
+
+    4.7.x is what greylists and limits of rate say (RFC 3463, 3.8).
+    """
+    return code == 421 or (400 <= code < 500 and answer.strip().startswith("4.7."))
+
+
+def domain_of(address: str) -> str:
+    """Returns the domain that an address belongs to, as the pace is kept by it."""
+    return address.rpartition("@")[2].lower()
 
 
 def find_next_try(tries: int, now: datetime, give_up_at: datetime) -> datetime | None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice, takewhile
 from uuid import UUID
 
 from libs.shared.events import SubscriptionState
 from services.reporting.rules import plans, usual
 
+SILENT_AFTER = timedelta(days=7)
+"""How long a plan may be silent whose rhythm can't be read, or has no time to come."""
 LEAST_GRACE = timedelta(hours=1)
 EARLY = timedelta(minutes=5)
 """A run that ended so shortly before its time was that time's: clocks differ."""
@@ -57,6 +60,14 @@ class Missed:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """An announced maintenance: a run that is due in it need not come."""
+
+    begins_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Hearing:
     """When reporting last heard its own ping by way of the broker, and since when without a break.
 
@@ -75,10 +86,10 @@ def find_grace(durations: Sequence[timedelta], setting: timedelta | None) -> tim
     return max(LEAST_GRACE, timedelta(seconds=2 * found.median)) if found else LEAST_GRACE
 
 
-def find_expected(schedule: str, timezone: str, after: datetime) -> datetime | None:
-    """Returns when a plan is to run next, in UTC; None where its rhythm can't be read."""
+def find_expected(schedule: str, timezone: str, after: datetime) -> datetime:
+    """Returns when a plan is to run next, in UTC; within a week where its rhythm can't be read."""
     found = plans.find_next_report(schedule, timezone, after)
-    return found.astimezone(UTC) if found else None
+    return found.astimezone(UTC) if found else after + SILENT_AFTER
 
 
 def find_after_run(
@@ -91,20 +102,62 @@ def find_after_run(
     return find_expected(schedule, timezone, min(finished_at, now) + EARLY)
 
 
+def find_excused(
+    schedule: str, timezone: str, at: datetime | None, windows: Sequence[Window]
+) -> datetime | None:
+    """Returns the first time from a moment on that lies in no maintenance."""
+    for window in windows:  # in their order
+        if at is not None and window.begins_at <= at < window.ends_at:
+            before = window.ends_at - timedelta(seconds=1)
+            at = find_expected(schedule, timezone, before)
+    return at
+
+
+def find_due(at: datetime, grace: timedelta, windows: Sequence[Window]) -> datetime:
+    """Returns when a run that was expected at a moment is missed.
+
+    One that a maintenance may have cut off, or kept from ending, has its grace again after it.
+    """
+    due_at = at + grace
+    for window in windows:  # in their order
+        if at < window.begins_at < due_at:
+            due_at = max(due_at, window.ends_at + grace)
+    return due_at
+
+
 def find_missed(
-    schedule: str, timezone: str, expected_at: datetime, grace: timedelta, now: datetime
+    schedule: str,
+    timezone: str,
+    expected_at: datetime,
+    grace: timedelta,
+    now: datetime,
+    windows: Sequence[Window] = (),
 ) -> Missed | None:
-    """Says what was missed up to now, the newest only; None where there is time left."""
-    if expected_at + grace > now:
+    """Says what was missed up to now, the newest only; None where there is time left.
+
+    expected_at lies in no maintenance.
+    """
+    if find_due(expected_at, grace, windows) > now:
         return None
-    later = (at.astimezone(UTC) for at in plans.each_run(schedule, timezone, expected_at))
-    over = [expected_at, *islice(takewhile(lambda at: at + grace <= now, later), _MOST_COUNTED)]
+
+    def is_excused(at: datetime) -> bool:
+        return any(window.begins_at <= at < window.ends_at for window in windows)
+
+    each = (at.astimezone(UTC) for at in plans.each_run(schedule, timezone, expected_at))
+    later = (at for at in each if not is_excused(at))
+    is_over = partial(_is_over, grace=grace, windows=windows, now=now)
+    over = [expected_at, *islice(takewhile(is_over, later), _MOST_COUNTED)]
     newest = over[-1]
     if len(over) > _MOST_COUNTED:
         before = now - grace + timedelta(seconds=1)
         last = next(plans.each_run(schedule, timezone, before, backwards=True), newest)
         newest = last.astimezone(UTC)
-    return Missed(newest, len(over), find_expected(schedule, timezone, newest))
+    next_at = find_expected(schedule, timezone, newest)
+    return Missed(newest, len(over), find_excused(schedule, timezone, next_at, windows))
+
+
+def _is_over(at: datetime, grace: timedelta, windows: Sequence[Window], now: datetime) -> bool:
+    return find_due(at, grace, windows) <= now
 
 
 def is_watched(subscription: SubscriptionState) -> bool:

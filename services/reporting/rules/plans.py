@@ -35,7 +35,7 @@ class Audience:
     def find_readers(self, administrators: Iterable[Recipient]) -> list[Reader]:
         """Each person once; the administrators too where somebody waits or nobody else reads."""
         others = () if self.people and not self.pending else administrators
-        managing = [Reader(name=one.name, email=one.email, locale=one.locale) for one in others]
+        managing = [Reader(**dict(one)) for one in others]
         return list({one.email.lower(): one for one in (*managing, *self.people)}.values())
 
 

@@ -7,12 +7,17 @@ from services.reporting.store import (
     erasure,
     incidents,
     mails,
+    matters,
     missed,
+    notices,
     offers,
     overages,
     plans,
+    proofs,
+    reviews,
     runs,
     usual,
+    webhooks,
 )
 
 __all__ = [
@@ -20,10 +25,15 @@ __all__ = [
     "erasure",
     "incidents",
     "mails",
+    "matters",
     "missed",
+    "notices",
     "offers",
     "overages",
     "plans",
+    "proofs",
+    "reviews",
     "runs",
     "usual",
+    "webhooks",
 ]

@@ -33,11 +33,12 @@ async def put(conn: Connection, tenant_id: UUID, event: TenantChanged) -> bool:
         """
         INSERT INTO tenants AS t
             (tenant_id, version, name, locale, timezone, administrators, contracted_bytes,
-             subscription)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+             subscription, reports_declined)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         ON CONFLICT (tenant_id) DO UPDATE SET
             version = $2, name = $3, locale = $4, timezone = $5,
-            administrators = $6, contracted_bytes = $7, subscription = $8
+            administrators = $6, contracted_bytes = $7, subscription = $8,
+            reports_declined = $9
         WHERE t.version < $2
         """,
         tenant_id,
@@ -48,6 +49,7 @@ async def put(conn: Connection, tenant_id: UUID, event: TenantChanged) -> bool:
         _PEOPLE.dump_json(event.administrators).decode(),
         event.contracted_bytes,
         event.subscription,
+        event.reports_declined,
     )
     return database.changed(status) == 1
 
@@ -81,4 +83,5 @@ async def find(conn: Connection, tenant_id: UUID) -> Tenant | None:
         _PEOPLE.validate_json(row["administrators"]),
         row["contracted_bytes"],
         row["subscription"],
+        row["reports_declined"],
     )

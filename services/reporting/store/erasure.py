@@ -14,9 +14,15 @@ PLAN: Plan = (
     Deleted("recipients"),
     Deleted("offers"),
     Deleted("overages"),
+    Deleted("matters"),
+    Deleted("webhook_calls"),
+    Deleted("pauses"),
     Deleted("incidents"),
     Deleted("expected"),
     Deleted("judgements"),
+    Deleted("misses"),
+    Deleted("notices"),
+    Deleted("reviews"),
     Deleted("runs"),
     Deleted("plans"),
     Kept("tenants", "until-mailed"),
@@ -36,6 +42,17 @@ async def add_farewell(conn: Connection, tenant_id: UUID, written_at: datetime |
     )
 
 
+async def is_erased(conn: Connection, tenant_id: UUID) -> bool:
+    """Whether all of a tenant was erased: nothing of it may be written down any more."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM erased_tenants WHERE tenant_id = $1)
+        """,
+        tenant_id,
+    )
+    return found
+
+
 async def list_over(conn: Connection) -> list[UUID]:
     """Tenants whose certificate was written, and of whose mails none is on its way any more."""
     rows = await conn.fetch(
@@ -53,6 +70,9 @@ async def forget_last(conn: Connection, tenant_id: UUID) -> None:
     await conn.execute(
         """
         WITH mailed AS (DELETE FROM mails WHERE tenant_id = $1),
+             refused AS (DELETE FROM incidents WHERE tenant_id = $1),
+             about AS (DELETE FROM matters WHERE tenant_id = $1),
+             told AS (DELETE FROM webhook_calls WHERE tenant_id = $1),
              over AS (DELETE FROM farewells WHERE tenant_id = $1)
         DELETE FROM tenants WHERE tenant_id = $1
         """,

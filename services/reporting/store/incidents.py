@@ -7,18 +7,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from libs.shared import database
 from libs.shared.database import Connection
 from services.reporting.rules.incidents import Cause, Incident, Shown
 
 
 async def find_open(
-    conn: Connection, tenant_id: UUID, plan_id: UUID, cause: Cause
+    conn: Connection, tenant_id: UUID, plan_id: UUID | None, cause: Cause
 ) -> Incident | None:
     row = await conn.fetchrow(
         """
         SELECT * FROM incidents
-        WHERE tenant_id = $1 AND plan_id = $2 AND cause = $3 AND closed_at IS NULL
+        WHERE tenant_id = $1 AND (plan_id = $2 OR plan_id IS NULL AND $2::uuid IS NULL)
+            AND cause = $3 AND closed_at IS NULL
         """,
         tenant_id,
         plan_id,
@@ -27,12 +27,29 @@ async def find_open(
     return _incident(row) if row else None
 
 
-async def add(conn: Connection, tenant_id: UUID, incident: Incident) -> None:
+async def find(conn: Connection, tenant_id: UUID, incident_id: UUID) -> Incident | None:
+    row = await conn.fetchrow(
+        """
+        SELECT * FROM incidents WHERE tenant_id = $1 AND incident_id = $2
+        """,
+        tenant_id,
+        incident_id,
+    )
+    return _incident(row) if row else None
+
+
+async def put(conn: Connection, tenant_id: UUID, incident: Incident) -> None:
+    """Keeps how it is now."""
     await conn.execute(
         """
         INSERT INTO incidents
-            (tenant_id, incident_id, plan_id, cause, opened_at, last_at, last_run, times)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            (tenant_id, incident_id, plan_id, cause, opened_at, last_at, last_run, times, version,
+             escalated_at, acknowledged_by, snoozed_until, note, closed_at, closed_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        ON CONFLICT (tenant_id, incident_id) DO UPDATE SET
+            last_at = $6, last_run = $7, times = $8, version = $9, escalated_at = $10,
+            acknowledged_by = $11, snoozed_until = $12, note = $13, closed_at = $14,
+            closed_by = $15
         """,
         tenant_id,
         incident.incident_id,
@@ -42,60 +59,41 @@ async def add(conn: Connection, tenant_id: UUID, incident: Incident) -> None:
         incident.last_at,
         incident.last_run,
         incident.times,
-    )
-
-
-async def repeat(conn: Connection, tenant_id: UUID, incident: Incident) -> None:
-    """Keeps that it goes on, and whether the hotline was told again."""
-    await conn.execute(
-        """
-        UPDATE incidents SET last_at = $3, last_run = $4, times = $5, escalated_at = $6
-        WHERE tenant_id = $1 AND incident_id = $2
-        """,
-        tenant_id,
-        incident.incident_id,
-        incident.last_at,
-        incident.last_run,
-        incident.times,
+        incident.version,
         incident.escalated_at,
+        incident.acknowledged_by,
+        incident.snoozed_until,
+        incident.note,
+        incident.closed_at,
+        incident.closed_by,
     )
 
 
-async def close_before(
-    conn: Connection, tenant_id: UUID, plan_id: UUID, number: int, now: datetime
-) -> Sequence[Incident]:
-    """Closes all of a plan that a good run ends: those of older runs; unusual stays what was."""
+async def list_open_of(
+    conn: Connection,
+    tenant_id: UUID,
+    causes: Sequence[Cause],
+    *,
+    plan_id: UUID | None = None,
+    before_run: int | None = None,
+) -> list[Incident]:
+    """Returns a client's open ones of some causes, longest first.
+
+    plan_id: of this plan alone; before_run: whose runs are all older than this number.
+    """
     rows = await conn.fetch(
         """
-        UPDATE incidents SET closed_at = $4
-        WHERE tenant_id = $1 AND plan_id = $2 AND last_run < $3 AND closed_at IS NULL
-        AND cause <> 'unusual' RETURNING *
+        SELECT * FROM incidents
+        WHERE tenant_id = $1 AND cause = ANY($2::text[]) AND closed_at IS NULL
+            AND ($3::uuid IS NULL OR plan_id = $3) AND ($4::integer IS NULL OR last_run < $4)
+        ORDER BY opened_at, incident_id
         """,
         tenant_id,
+        list(causes),
         plan_id,
-        number,
-        now,
+        before_run,
     )
-    return sorted(map(_incident, rows), key=lambda one: one.opened_at)
-
-
-async def close_unusual(
-    conn: Connection, tenant_id: UUID, plan_id: UUID, through: int, note: str, now: datetime
-) -> Incident | None:
-    """Closes what is unusual of a plan, as an operator said that it was meant up to a run."""
-    row = await conn.fetchrow(
-        """
-        UPDATE incidents SET closed_at = $5, closed_by = 'retention clear', note = $4
-        WHERE tenant_id = $1 AND plan_id = $2 AND cause = 'unusual' AND last_run <= $3
-        AND closed_at IS NULL RETURNING *
-        """,
-        tenant_id,
-        plan_id,
-        through,
-        note,
-        now,
-    )
-    return _incident(row) if row else None
+    return [_incident(row) for row in rows]
 
 
 async def list_open(conn: Connection, now: datetime, before: datetime) -> list[Shown]:
@@ -107,8 +105,6 @@ async def list_open(conn: Connection, now: datetime, before: datetime) -> list[S
             LEFT JOIN plans p USING (tenant_id, plan_id)
         WHERE closed_at IS NULL AND opened_at < $2
             AND (snoozed_until IS NULL OR snoozed_until <= $1)
-            AND t.subscription IS DISTINCT FROM 'ended'
-            AND t.subscription IS DISTINCT FROM 'destroyed'
         ORDER BY opened_at, incident_id
         """,
         now,
@@ -120,50 +116,19 @@ async def list_open(conn: Connection, now: datetime, before: datetime) -> list[S
     ]
 
 
-async def acknowledge(conn: Connection, incident_id: UUID, by: str, note: str) -> bool:
-    """Writes down who has an open one in hand; returns whether it is open."""
-    status = await conn.execute(
+async def list_old(conn: Connection, now: datetime, before: datetime) -> list[tuple[UUID, UUID]]:
+    """(tenant, incident) of what has been open since before a moment, and is in nobody's hand."""
+    rows = await conn.fetch(
         """
-        UPDATE incidents SET acknowledged_by = $2, note = $3
-        WHERE incident_id = $1 AND closed_at IS NULL
+        SELECT tenant_id, incident_id FROM incidents
+        WHERE closed_at IS NULL AND opened_at <= $2 AND escalated_at IS NULL
+            AND acknowledged_by IS NULL AND (snoozed_until IS NULL OR snoozed_until <= $1)
+        ORDER BY opened_at LIMIT 100
         """,
-        incident_id,
-        by,
-        note,
-    )
-    return database.changed(status) == 1
-
-
-async def snooze(conn: Connection, incident_id: UUID, until: datetime, note: str) -> bool:
-    """Puts an open one off until a moment; returns whether it is open.
-
-    The hotline is told of it again if it goes on after that.
-    """
-    status = await conn.execute(
-        """
-        UPDATE incidents SET snoozed_until = $2, note = $3, escalated_at = NULL
-        WHERE incident_id = $1 AND closed_at IS NULL
-        """,
-        incident_id,
-        until,
-        note,
-    )
-    return database.changed(status) == 1
-
-
-async def close(conn: Connection, incident_id: UUID, by: str, note: str, now: datetime) -> bool:
-    """Closes one by hand; returns whether it was open."""
-    status = await conn.execute(
-        """
-        UPDATE incidents SET closed_at = $4, closed_by = $2, note = $3
-        WHERE incident_id = $1 AND closed_at IS NULL
-        """,
-        incident_id,
-        by,
-        note,
         now,
+        before,
     )
-    return database.changed(status) == 1
+    return [(row[0], row[1]) for row in rows]
 
 
 def _incident(row: Any) -> Incident:
@@ -176,8 +141,11 @@ def _incident(row: Any) -> Incident:
         last_at=row["last_at"],
         last_run=row["last_run"],
         times=row["times"],
+        version=row["version"],
         escalated_at=row["escalated_at"],
         acknowledged_by=row["acknowledged_by"],
         snoozed_until=row["snoozed_until"],
         note=row["note"],
+        closed_at=row["closed_at"],
+        closed_by=row["closed_by"],
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from libs.shared import database
 from libs.shared.database import Connection
 from services.reporting.rules.allowances import Caused
-from services.reporting.rules.mails import Mail, Withheld
+from services.reporting.rules.mails import Late, Mail, Withheld
 
 QUEUE_CHANNEL = "reporting_mail"
 
@@ -150,79 +151,207 @@ async def bring_back(conn: Connection, now: datetime, longest: timedelta) -> Non
     )
 
 
-async def requeue_interrupted(conn: Connection, now: datetime) -> list[UUID]:
-    """Gives back what a sender that is gone had begun to send, as possible duplicates.
+async def list_gone_senders(conn: Connection, lock: str) -> set[UUID]:
+    """Returns whose mails are `sending` though their sender's session is gone.
 
-    To be called by the one that leads, before it sends anything itself.
+    lock: the name of a sender's lock before its id. A sender has it as long as it may send.
     """
     rows = await conn.fetch(
         """
-        UPDATE mails SET state = 'queued', due_at = $1, sending_since = NULL,
+        SELECT DISTINCT coalesce(sender, '00000000-0000-0000-0000-000000000000') AS sender
+        FROM mails WHERE state = 'sending' AND NOT EXISTS (
+            SELECT FROM pg_locks
+            WHERE locktype = 'advisory' AND granted AND objsubid = 1
+              AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+              AND (classid::bigint << 32) | objid::bigint
+                  = hashtextextended($1 || mails.sender::text, 0))
+        """,
+        lock,
+    )
+    return {row["sender"] for row in rows}
+
+
+async def requeue_interrupted(conn: Connection, now: datetime, senders: Iterable[UUID]) -> int:
+    """Gives back what senders that are gone had begun to send, as possible duplicates."""
+    status = await conn.execute(
+        """
+        UPDATE mails SET state = 'queued', due_at = $1, sending_since = NULL, sender = NULL,
             possible_duplicates = possible_duplicates + 1, last_answer = 'interrupted'
-        WHERE state = 'sending' RETURNING mail_id
+        WHERE state = 'sending'
+          AND coalesce(sender, '00000000-0000-0000-0000-000000000000') = ANY($2)
         """,
         now,
+        list(senders),
     )
-    return [row["mail_id"] for row in rows]
+    return database.changed(status)
 
 
-async def count_due(conn: Connection, now: datetime, limit: int) -> int:
-    """Counts the mails that are due, up to a limit."""
+async def requeue_unbegun(conn: Connection, sender: UUID, in_hand: Iterable[UUID]) -> None:
+    """Gives back what a sender claimed and never heard of, as PostgreSQL went away."""
+    await conn.execute(
+        """
+        UPDATE mails SET state = 'queued', sending_since = NULL, sender = NULL, tries = tries - 1
+        WHERE state = 'sending' AND sender = $1 AND mail_id <> ALL($2)
+        """,
+        sender,
+        list(in_hand),
+    )
+
+
+async def count_due(
+    conn: Connection, now: datetime, limit: int, slots: Mapping[str, int], most: int
+) -> int:
+    """Counts the mails that could be sent at once, up to a limit.
+
+    slots: how many of a domain may go at once; any other: `most`.
+    """
     found: int = await conn.fetchval(
         """
-        SELECT count(*) FROM
-            (SELECT FROM mails WHERE state = 'queued' AND due_at <= $1 LIMIT $2) AS due
+        SELECT coalesce(sum(least(waiting, coalesce(free, $5))), 0)::int
+        FROM (SELECT domain, count(*) AS waiting
+              FROM (SELECT lower(substring(recipient FROM '[^@]*$')) AS domain FROM mails
+                    WHERE state = 'queued' AND due_at <= $1
+                      AND lower(substring(recipient FROM '[^@]*$'))
+                          <> ALL(SELECT domain
+                                 FROM unnest($3::text[], $4::int[]) AS s (domain, free)
+                                 WHERE free <= 0)
+                    LIMIT $2) AS due
+              GROUP BY domain) AS by_domain
+        LEFT JOIN unnest($3::text[], $4::int[]) AS s (domain, free) USING (domain)
         """,
         now,
         limit,
+        list(slots),
+        list(slots.values()),
+        most,
     )
     return found
 
 
-async def claim(
-    conn: Connection, now: datetime, after: UUID | None, *, secret: bool
-) -> Mail | None:
-    """Marks the mail that is due first, of the first client after that one, as being sent.
+async def list_turns(
+    conn: Connection,
+    now: datetime,
+    after: UUID | None,
+    limit: int,
+    full: Iterable[str],
+    *,
+    secret: bool,
+) -> list[UUID]:
+    """Returns the next clients that have a mail due, in a circle of all, the next one first.
 
-    after: by its id; None: of the first of all clients.
+    after: whose turn was last; full: domains that get none for now.
     """
-    row = await conn.fetchrow(
+    rows = await conn.fetch(
         """
-        UPDATE mails SET state = 'sending', tries = tries + 1, sending_since = $1
-        WHERE mail_id = (
-            SELECT mail_id FROM mails
-            WHERE state = 'queued' AND due_at <= $1 AND secret = $3
-              AND ($2::uuid IS NULL OR tenant_id > $2)
-            ORDER BY tenant_id, due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-        RETURNING mail_id, tenant_id, kind, subject_id, plan_id, recipient, message_id, subject,
-                  body, secret, give_up_at, tries, locale, by_client, shortened
+        WITH RECURSIVE turns AS (
+            (SELECT tenant_id, 1 AS place FROM mails
+             WHERE state = 'queued' AND secret = $5 AND due_at <= $1
+               AND ($2::uuid IS NULL OR tenant_id > $2)
+               AND lower(substring(recipient FROM '[^@]*$')) <> ALL($4)
+             ORDER BY tenant_id LIMIT 1)
+            UNION ALL
+            SELECT (SELECT m.tenant_id FROM mails m
+                    WHERE m.state = 'queued' AND m.secret = $5 AND m.due_at <= $1
+                      AND m.tenant_id > turns.tenant_id
+                      AND lower(substring(m.recipient FROM '[^@]*$')) <> ALL($4)
+                    ORDER BY m.tenant_id LIMIT 1), place + 1
+            FROM turns WHERE turns.tenant_id IS NOT NULL AND place < $3
+        )
+        SELECT tenant_id FROM turns WHERE tenant_id IS NOT NULL ORDER BY place
         """,
         now,
         after,
+        limit,
+        list(full),
         secret,
     )
-    return Mail(*row.values()) if row else None
+    return [row["tenant_id"] for row in rows]
 
 
-async def mark_sent(conn: Connection, mail: Mail, answer: str, now: datetime) -> bool:
-    """Keeps the server's acceptance; the body of a secret mail is forgotten.
+async def claim(
+    conn: Connection,
+    now: datetime,
+    sender: UUID,
+    tenants: Sequence[UUID],
+    each: int,
+    limit: int,
+    slots: Mapping[str, int],
+    most: int,
+    *,
+    secret: bool,
+) -> list[Mail]:
+    """Marks up to `limit` mails that are due as being sent, `each` of each client at most.
 
-    Like the other two marks it returns False, and does nothing, when this try is not the one
+    slots: how many of a domain may go at once; any other: `most`. None is claimed twice, whoever
+    else claims.
+    """
+    rows = await conn.fetch(
+        """
+        WITH candidates AS (
+            SELECT one.mail_id, one.domain, turn.place, one.nth,
+                   row_number() OVER (PARTITION BY one.domain ORDER BY one.nth, turn.place)
+                       AS in_domain
+            FROM unnest($3::uuid[]) WITH ORDINALITY AS turn (tenant_id, place)
+            CROSS JOIN LATERAL (
+                SELECT mail_id, lower(substring(recipient FROM '[^@]*$')) AS domain,
+                       row_number() OVER (ORDER BY due_at) AS nth
+                FROM mails
+                WHERE state = 'queued' AND due_at <= $1 AND tenant_id = turn.tenant_id
+                  AND secret = $8
+                  AND lower(substring(recipient FROM '[^@]*$'))
+                      <> ALL(SELECT domain FROM unnest($5::text[], $6::int[]) AS s (domain, free)
+                             WHERE free <= 0)
+                ORDER BY due_at LIMIT $9) AS one
+        ), chosen AS (
+            SELECT mail_id FROM mails
+            WHERE state = 'queued' AND due_at <= $1 AND mail_id IN (
+                SELECT mail_id FROM candidates
+                LEFT JOIN unnest($5::text[], $6::int[]) AS s (domain, free) USING (domain)
+                WHERE in_domain <= coalesce(free, $7)
+                ORDER BY nth, place LIMIT $4)
+            FOR UPDATE SKIP LOCKED
+        )
+        UPDATE mails SET state = 'sending', tries = tries + 1, sending_since = $1, sender = $2
+        FROM chosen WHERE mails.mail_id = chosen.mail_id
+        RETURNING mails.mail_id, tenant_id, kind, subject_id, plan_id, recipient, message_id,
+                  subject, body, secret, give_up_at, tries, locale, by_client, shortened
+        """,
+        now,
+        sender,
+        list(tenants),
+        limit,
+        list(slots),
+        list(slots.values()),
+        most,
+        secret,
+        each,
+    )
+    return [Mail(*row.values()) for row in rows]
+
+
+async def mark_sent(
+    conn: Connection, receipts: Iterable[tuple[Mail, str]], now: datetime
+) -> set[UUID]:
+    """Keeps the server's receipts; the body of a secret mail is forgotten.
+
+    Returns of which mails. Like the other marks it does nothing when this try is not the one
     under way: the verdict is written down already, or another sender took over.
     """
-    status = await conn.execute(
+    kept = list(receipts)
+    rows = await conn.fetch(
         """
-        UPDATE mails SET state = 'sent', sent_at = $5, last_answer = $4, sending_since = NULL,
-            body = CASE WHEN secret THEN NULL ELSE body END
-        WHERE tenant_id = $1 AND mail_id = $2 AND state = 'sending' AND tries = $3
+        UPDATE mails SET state = 'sent', sent_at = $4, last_answer = answer, receipt = answer,
+            sending_since = NULL, sender = NULL, body = CASE WHEN secret THEN NULL ELSE body END
+        FROM unnest($1::uuid[], $2::int[], $3::text[]) AS told (told_id, try, answer)
+        WHERE mail_id = told_id AND state = 'sending' AND tries = try
+        RETURNING mail_id
         """,
-        mail.tenant_id,
-        mail.mail_id,
-        mail.tries,
-        answer,
+        [mail.mail_id for mail, _ in kept],
+        [mail.tries for mail, _ in kept],
+        [answer for _, answer in kept],
         now,
     )
-    return database.changed(status) == 1
+    return {row["mail_id"] for row in rows}
 
 
 async def mark_later(
@@ -232,7 +361,7 @@ async def mark_later(
     status = await conn.execute(
         """
         UPDATE mails SET state = 'queued', due_at = $5, last_answer = $4, sending_since = NULL,
-            possible_duplicates = possible_duplicates + $6
+            sender = NULL, possible_duplicates = possible_duplicates + $6
         WHERE tenant_id = $1 AND mail_id = $2 AND state = 'sending' AND tries = $3
         """,
         mail.tenant_id,
@@ -250,7 +379,7 @@ async def mark_shortened(conn: Connection, mail: Mail, answer: str, now: datetim
     status = await conn.execute(
         """
         UPDATE mails SET state = 'queued', due_at = $5, last_answer = $4, sending_since = NULL,
-            body = $6, shortened = true
+            sender = NULL, body = $6, shortened = true
         WHERE tenant_id = $1 AND mail_id = $2 AND state = 'sending' AND tries = $3
         """,
         mail.tenant_id,
@@ -268,7 +397,7 @@ async def mark_undeliverable(conn: Connection, mail: Mail, answer: str) -> bool:
     status = await conn.execute(
         """
         UPDATE mails SET state = 'undeliverable', last_answer = $4, sending_since = NULL,
-            body = CASE WHEN secret THEN NULL ELSE body END
+            sender = NULL, body = CASE WHEN secret THEN NULL ELSE body END
         WHERE tenant_id = $1 AND mail_id = $2 AND state = 'sending' AND tries = $3
         """,
         mail.tenant_id,
@@ -277,6 +406,83 @@ async def mark_undeliverable(conn: Connection, mail: Mail, answer: str) -> bool:
         answer,
     )
     return database.changed(status) == 1
+
+
+async def list_late_clients(
+    conn: Connection, before: datetime, silent: Iterable[str]
+) -> list[UUID]:
+    """Returns whose mails written before that moment were tried and are still in the queue.
+
+    silent: kinds of which the hotline isn't told.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT tenant_id FROM mails
+        WHERE state = 'queued' AND tries > 0 AND created_at <= $1 AND kind <> ALL($2)
+        ORDER BY tenant_id
+        """,
+        before,
+        list(silent),
+    )
+    return [row["tenant_id"] for row in rows]
+
+
+async def list_late(
+    conn: Connection, tenant_id: UUID, before: datetime, silent: Iterable[str]
+) -> list[Late]:
+    """Returns these mails of a client, the oldest first."""
+    rows = await conn.fetch(
+        """
+        SELECT recipient, subject, created_at AS written_at, give_up_at, last_answer AS answer
+        FROM mails
+        WHERE tenant_id = $1 AND state IN ('queued', 'sending') AND tries > 0
+          AND created_at <= $2 AND kind <> ALL($3)
+        ORDER BY created_at, recipient
+        """,
+        tenant_id,
+        before,
+        list(silent),
+    )
+    return [Late(**row) for row in rows]
+
+
+async def mark_bounced(conn: Connection, mail: Mail, answer: str, now: datetime) -> bool:
+    """Notes that a mail that was sent came back; False where that is known, or it isn't sent."""
+    status = await conn.execute(
+        """
+        UPDATE mails SET state = 'undeliverable', bounced_at = $4, last_answer = $3
+        WHERE tenant_id = $1 AND mail_id = $2 AND state = 'sent'
+        """,
+        mail.tenant_id,
+        mail.mail_id,
+        answer,
+        now,
+    )
+    return database.changed(status) == 1
+
+
+async def find(conn: Connection, mail_id: UUID) -> Mail | None:
+    """Returns a mail by its id, whosesoever it is."""
+    row = await conn.fetchrow(
+        """
+        SELECT mail_id, tenant_id, kind, subject_id, plan_id, recipient, message_id, subject,
+               coalesce(body, '') AS body, secret, give_up_at, tries, locale, by_client, shortened
+        FROM mails WHERE mail_id = $1
+        """,
+        mail_id,
+    )
+    return Mail(*row.values()) if row else None
+
+
+async def find_by_message_id(conn: Connection, message_id: str) -> Mail | None:
+    """Returns a mail by its Message-ID, whosesoever it is."""
+    mail_id = await conn.fetchval(
+        """
+        SELECT mail_id FROM mails WHERE message_id = $1
+        """,
+        message_id,
+    )
+    return await find(conn, mail_id) if mail_id else None
 
 
 async def count(conn: Connection) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from libs.shared import database
 from libs.shared.database import Connection
 from services.reporting.rules.missed import Expectation, Hearing
 from services.reporting.rules.plans import Plan
@@ -114,19 +115,36 @@ async def put(conn: Connection, expectation: Expectation) -> None:
     )
 
 
-async def pause(conn: Connection, plan_id: UUID, until: datetime, note: str) -> UUID | None:
-    """Expects nothing of a plan before a moment, or its next run; returns whose plan it is."""
-    tenant_id: UUID | None = await conn.fetchval(
+async def put_pause(conn: Connection, tenant_id: UUID, plan_id: UUID, version: int) -> bool:
+    """Keeps which pause of a plan is the newest; returns whether it is this one."""
+    status = await conn.execute(
         """
-        UPDATE expected SET expected_at = NULL, due_at = $2, note = $3,
-            since = NULL, times = 0, told_at = NULL
-        WHERE plan_id = $1 RETURNING tenant_id
+        INSERT INTO pauses AS p (tenant_id, plan_id, version) VALUES ($1, $2, $3)
+        ON CONFLICT (tenant_id, plan_id) DO UPDATE SET version = $3 WHERE p.version < $3
         """,
+        tenant_id,
+        plan_id,
+        version,
+    )
+    return database.changed(status) == 1
+
+
+async def pause(
+    conn: Connection, tenant_id: UUID, plan_id: UUID, until: datetime, note: str
+) -> bool:
+    """Expects nothing of a plan before a moment, or its next run; returns whether it is known."""
+    status = await conn.execute(
+        """
+        UPDATE expected SET expected_at = NULL, due_at = $3, note = $4,
+            since = NULL, times = 0, told_at = NULL
+        WHERE tenant_id = $1 AND plan_id = $2
+        """,
+        tenant_id,
         plan_id,
         until,
         note,
     )
-    return tenant_id
+    return database.changed(status) == 1
 
 
 async def list_durations(

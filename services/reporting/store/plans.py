@@ -87,3 +87,26 @@ async def find_audience(conn: Connection, tenant_id: UUID, plan_id: UUID) -> Aud
         plan_id,
     )
     return Audience(_PEOPLE.validate_json(row["people"]), row["pending"]) if row else Audience()
+
+
+async def list_of_tenant(conn: Connection, tenant_id: UUID) -> list[Plan]:
+    """Returns all plans of a client."""
+    rows = await conn.fetch(
+        """
+        SELECT plan_id, name, hostname, schedule, timezone, reports FROM plans
+        WHERE tenant_id = $1 ORDER BY plan_id
+        """,
+        tenant_id,
+    )
+    return [Plan(*row) for row in rows]
+
+
+async def list_audiences(conn: Connection, tenant_id: UUID) -> list[Audience]:
+    """Returns who gets the reports of each plan of a client that the portal told of."""
+    rows = await conn.fetch(
+        """
+        SELECT people, pending FROM recipients WHERE tenant_id = $1
+        """,
+        tenant_id,
+    )
+    return [Audience(_PEOPLE.validate_json(row["people"]), row["pending"]) for row in rows]

@@ -46,15 +46,35 @@ async def list_waiting(conn: Connection, tenant_id: UUID) -> list[RunFinished]:
     return [RunFinished.model_validate_json(row["summary"]) for row in rows]
 
 
-async def mark_reported(conn: Connection, tenant_id: UUID, run_id: UUID, now: datetime) -> None:
+async def mark_reported(
+    conn: Connection, tenant_id: UUID, run_id: UUID, now: datetime, *, recovers: bool
+) -> None:
     await conn.execute(
         """
-        UPDATE runs SET reported_at = $3 WHERE tenant_id = $1 AND run_id = $2
+        UPDATE runs SET reported_at = $3, recovers = $4 WHERE tenant_id = $1 AND run_id = $2
         """,
         tenant_id,
         run_id,
         now,
+        recovers,
     )
+
+
+async def is_after_trouble(conn: Connection, tenant_id: UUID, plan_id: UUID, number: int) -> bool:
+    """Did the run before fail, or was one missed since?"""
+    found: bool = await conn.fetchval(
+        """
+        SELECT coalesce((before).outcome = 'failed', false) OR EXISTS (
+            SELECT FROM misses WHERE tenant_id = $1 AND plan_id = $2 AND after_run < $3
+            AND after_run >= coalesce((before).number, 0))
+        FROM (SELECT (SELECT r FROM runs r WHERE tenant_id = $1 AND plan_id = $2 AND number < $3
+                      ORDER BY number DESC LIMIT 1) AS before) AS found
+        """,
+        tenant_id,
+        plan_id,
+        number,
+    )
+    return found
 
 
 async def is_made_good(conn: Connection, tenant_id: UUID, plan_id: UUID, number: int) -> bool:
@@ -120,6 +140,18 @@ async def find_row(conn: Connection, tenant_id: UUID, plan_id: UUID, number: int
     )
     assert row is not None
     return Row(row["failures"], row["first"])
+
+
+async def find(conn: Connection, tenant_id: UUID, run_id: UUID) -> RunFinished | None:
+    """Returns a run that ended."""
+    summary = await conn.fetchval(
+        """
+        SELECT summary FROM runs WHERE tenant_id = $1 AND run_id = $2
+        """,
+        tenant_id,
+        run_id,
+    )
+    return RunFinished.model_validate_json(summary) if summary else None
 
 
 async def find_last_good(conn: Connection, tenant_id: UUID, plan_id: UUID) -> RunFinished | None:

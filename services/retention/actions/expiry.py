@@ -139,20 +139,20 @@ async def hold_unusual(conn: Connection, event: RunJudged) -> None:
 async def clear_holds(conn: Connection, plan_id: UUID, reason: str) -> list[int]:
     """Lets a plan's versions expire again; returns the runs that held them. Raises NotFound."""
     now = clock.now()
-    found = await store.expiry.clear_holds(conn, plan_id, reason, now)
-    if not found:
+    cleared = await store.expiry.clear_holds(conn, plan_id, reason, now)
+    if not cleared:
         raise NotFound("hold")
-    cleared = [number for _, number in found]
-    event = ExpiryCleared(
-        tenant_id=found[0][0],
+    numbers = [number for _, number in cleared]
+    told = ExpiryCleared(
+        tenant_id=cleared[0][0],
         plan_id=plan_id,
-        through=max(cleared),
+        numbers=tuple(numbers),
         reason=reason,
         cleared_at=now,
     )
-    await outbox.add(conn, event)
-    logs.get().warning("expiry.cleared", plan_id=str(plan_id), runs=cleared, reason=reason)
-    return cleared
+    await outbox.add(conn, told)
+    logs.get().warning("expiry.cleared", plan_id=str(plan_id), runs=numbers, reason=reason)
+    return numbers
 
 
 async def expire_tenant(resources: Resources, tenant: store.tenants.Tenant, now: datetime) -> int:

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID, uuid5
 
-from libs.shared import bucket, database, logs, outbox, sealing
-from libs.shared.events import StorageDamaged
+from libs.shared import bucket, clock, database, logs, outbox, sealing
+from libs.shared.events import StorageDamaged, StorageMended
 from libs.shared.keys import KeysDestroyed, KeysUnreadable, TenantKeys
 from libs.shared.objects import ObjectMissing
 from libs.shared.sealing import SealedChunk
@@ -133,6 +133,7 @@ async def report_damage(
         await store.sessions.allow_long_statements(conn)
         if not await store.scrubbing.mark_damaged(conn, pack, now):
             return False
+        await store.scrubbing.add_damage(conn, pack, now)
         concerned = await store.scrubbing.find_concerned(
             conn, pack.tenant_id, finding.chunks, PATHS_TOLD
         )
@@ -146,6 +147,21 @@ async def report_damage(
         files=sum(one.files for one in concerned),
     )
     return True
+
+
+async def tell_mended(resources: Resources) -> int:
+    """Tells of damaged packs that are no more; returns of how many."""
+    async with database.transaction(resources.pool) as conn:
+        mended = await store.scrubbing.take_mended(conn, PACKS_AT_ONCE)
+        now = clock.now()
+        await outbox.add_all(
+            conn,
+            [
+                StorageMended(tenant_id=tenant_id, pack_id=pack_id.hex(), mended_at=now)
+                for tenant_id, pack_id in mended
+            ],
+        )
+    return len(mended)
 
 
 def _describe(

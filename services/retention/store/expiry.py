@@ -289,7 +289,7 @@ async def is_held(conn: Connection, tenant_id: UUID, plan_id: UUID) -> bool:
 async def clear_holds(
     conn: Connection, plan_id: UUID, reason: str, now: datetime
 ) -> list[tuple[UUID, int]]:
-    """Clears the holds of a plan; returns its tenant with the number of each run."""
+    """Clears the holds of a plan; returns whose plan it is, with the numbers of their runs."""
     rows = await conn.fetch(
         """
         UPDATE expiry_holds SET cleared_at = $2, cleared_reason = $3

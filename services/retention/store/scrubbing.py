@@ -78,6 +78,41 @@ async def mark_damaged(conn: Connection, due: DuePack, now: datetime) -> bool:
     return database.changed(status) == 1
 
 
+async def add_damage(conn: Connection, due: DuePack, now: datetime) -> None:
+    """Keeps that a pack's damage was told."""
+    await conn.execute(
+        """
+        INSERT INTO damages (tenant_id, pack_id, found_at) VALUES ($1, $2, $3)
+        ON CONFLICT (tenant_id, pack_id) DO UPDATE SET found_at = $3
+        """,
+        due.tenant_id,
+        due.pack_id,
+        now,
+    )
+
+
+async def take_mended(conn: Connection, limit: int) -> list[tuple[UUID, bytes]]:
+    """Forgets damage that is no more, and returns whose packs they were.
+
+    The pack was stored anew, or it went: its chunks came again in others, or nothing needs them.
+    """
+    rows = await conn.fetch(
+        """
+        WITH mended AS (
+            SELECT d.tenant_id, d.pack_id FROM damages d WHERE NOT EXISTS (
+                SELECT FROM catalogue.packs p
+                WHERE p.tenant_id = d.tenant_id AND p.pack_id = d.pack_id AND p.state = 'damaged')
+            LIMIT $1 FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM damages d USING mended m
+        WHERE d.tenant_id = m.tenant_id AND d.pack_id = m.pack_id
+        RETURNING d.tenant_id, d.pack_id
+        """,
+        limit,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 async def find_concerned(
     conn: Connection, tenant_id: UUID, chunk_ids: Sequence[bytes], paths: int
 ) -> list[Concerned]:

@@ -21,6 +21,8 @@ CLIENT = "/clients/{tenant}"
 TENANT = "/api/v1/tenants/{tenant}"
 TENANTS = "/api/v1/tenants/{tenant_id}"
 PARKED = "/api/v1/parked/{service}/{event_id}"
+INCIDENT = "/api/v1/incidents/{incident_id}"
+AT_INCIDENT = f"/api/v1/incidents/{uuid4()}"
 AT_PARKED = f"/api/v1/parked/quota/{uuid4()}"
 ASKED = "paul@elsewhere.example"
 AGENTS = (str(uuid4()), str(uuid4()))
@@ -105,6 +107,12 @@ async def open_world(portal: Any) -> AsyncIterator[World]:
         """INSERT INTO portal.parked (service, event_id, tenant_id, event_type, error, attempts,
            parked_at) VALUES ('quota', $1, $2, 'volume.changed.v1', 'why', 12, now())""",
         UUID(AT_PARKED.rpartition("/")[2]), client.tenant_id,
+    )  # fmt: skip
+    await portal.admin.execute(
+        """INSERT INTO portal.incidents (incident_id, tenant_id, version, cause, rank, opened_at,
+           last_at, times, acknowledged_by, note, closed_by)
+           VALUES ($1, $2, 1, 'missed', 1, now(), now(), 1, '', '', '')""",
+        UUID(AT_INCIDENT.rpartition("/")[2]), client.tenant_id,
     )  # fmt: skip
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(portal.client(client.token))

@@ -10,9 +10,13 @@ from services.reporting import rules
 from services.reporting.mail import letters
 from services.reporting.mail.letters import Kind
 from services.reporting.rules.mails import Addressee
-from tests.reporting.specimens import others, runs
+from tests.reporting.specimens import incidents, others, runs
 
-SPECIMENS: Mapping[str, tuple[Kind[Any], Any]] = {**runs.list_all(), **others.list_all()}
+SPECIMENS: Mapping[str, tuple[Kind[Any], Any]] = {
+    **runs.list_all(),
+    **incidents.list_all(),
+    **others.list_all(),
+}
 
 
 def write(name: str, locale: Locale) -> letters.Letter:

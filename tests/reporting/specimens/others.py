@@ -10,51 +10,43 @@ from uuid import UUID
 
 from libs.shared.events import (
     DestructionCompleted,
-    DestructionProgressed,
     DocumentPublished,
-    ExpiryHeld,
     MaintenanceNearing,
+    NoticePublished,
+    NoticeWithdrawn,
     Offer,
     OrderConfirmed,
-    OverageAnswered,
     OverageBlocked,
     OverageClosed,
     PasswordIssued,
     RecipientInvited,
     RecipientsChanged,
-    StorageDamaged,
     SubscriptionMoved,
     VolumeApproached,
 )
 from services.reporting.mail import letters
 from services.reporting.mail.letters import Kind
 from services.reporting.mail.letters.approached import ApproachedFacts
-from services.reporting.mail.letters.called import CalledFacts
 from services.reporting.mail.letters.certificate import CertificateFacts
-from services.reporting.mail.letters.damage import DamageFacts
 from services.reporting.mail.letters.digest import DigestFacts
 from services.reporting.mail.letters.document import DocumentFacts
-from services.reporting.mail.letters.held import HeldFacts
 from services.reporting.mail.letters.invitation import InvitationFacts
 from services.reporting.mail.letters.maintenance import MaintenanceFacts
+from services.reporting.mail.letters.notice import NoticeFacts
 from services.reporting.mail.letters.order import OrderFacts
 from services.reporting.mail.letters.overage import OverageFacts
 from services.reporting.mail.letters.password import PasswordFacts
 from services.reporting.mail.letters.recipients import RecipientsFacts
 from services.reporting.mail.letters.subscription import SubscriptionFacts
-from services.reporting.mail.letters.undeliverable import RefusedFacts
-from services.reporting.mail.letters.waiting import WaitingFacts
 from services.reporting.rules.mails import Withheld
 from services.reporting.rules.offers import Offers
 from tests.reporting.conftest import MAIL_KEY
 from tests.reporting.specimens.facts import (
-    HOTLINE,
     NIGHT,
     PORTAL,
     ZONE,
     a_case,
     a_certificate,
-    a_refused_mail,
     a_tenant,
     read,
 )
@@ -62,8 +54,6 @@ from tests.reporting.specimens.facts import (
 
 def list_all() -> Mapping[str, tuple[Kind[Any], Any]]:
     """The mails of what is stored, of the contract, and of people."""
-    names = ("Boulangerie Martin", "documents", "srv-bureau", ZONE, PORTAL)
-    damaged = read(StorageDamaged, files=102)
     subscription, overage = letters.subscription.KIND, letters.overage.KIND
     offers = Offers("EUR", (
         Offer(storage_bytes=150 * 10**9, monthly=Decimal("45.00")),
@@ -79,18 +69,6 @@ def list_all() -> Mapping[str, tuple[Kind[Any], Any]]:
             letters.password.KIND,
             PasswordFacts(read(PasswordIssued), "Zk3-9xQm-77Lp", ZONE, PORTAL),
         ),
-        "undeliverable": (
-            letters.undeliverable.KIND,
-            RefusedFacts(
-                a_refused_mail(), "550 5.1.1 User unknown", "Boulangerie Martin", HOTLINE
-            ),
-        ),
-        "damage": (letters.damage.KIND, DamageFacts(damaged, *names, hotline=HOTLINE)),
-        "held": (letters.held.KIND, HeldFacts(read(ExpiryHeld), *names, hotline=HOTLINE)),
-        "waiting": (
-            letters.waiting.KIND,
-            WaitingFacts(read(DestructionProgressed), "Boulangerie Martin", ZONE, PORTAL, HOTLINE),
-        ),
         "recipients": (
             letters.recipients.KIND,
             RecipientsFacts(read(RecipientsChanged), a_tenant(), PORTAL, NIGHT),
@@ -98,6 +76,20 @@ def list_all() -> Mapping[str, tuple[Kind[Any], Any]]:
         "invitation": (
             letters.invitation.KIND,
             InvitationFacts(read(RecipientInvited), a_tenant(), PORTAL, "token"),
+        ),
+        "notice": (
+            letters.notice.KIND,
+            NoticeFacts(read(NoticePublished), a_tenant(), PORTAL),
+        ),
+        "notice-location": (
+            letters.notice.KIND,
+            NoticeFacts(
+                read(NoticePublished, kind="location", ends_at=None), a_tenant(), PORTAL
+            ),
+        ),
+        "notice-withdrawn": (
+            letters.notice.KIND,
+            NoticeFacts(read(NoticeWithdrawn), a_tenant(), PORTAL),
         ),
         "digest": (
             letters.digest.KIND,
@@ -124,10 +116,6 @@ def list_all() -> Mapping[str, tuple[Kind[Any], Any]]:
             OverageFacts(
                 a_case(OverageClosed, stored_bytes=99 * 10**9), a_tenant(), PORTAL, MAIL_KEY
             ),
-        ),
-        "called": (
-            letters.called.KIND,
-            CalledFacts(read(OverageAnswered), a_case(), a_tenant(), PORTAL, HOTLINE),
         ),
         "subscription": (
             subscription,

@@ -35,5 +35,6 @@ async def publish_tenant(conn: Connection, tenant: Tenant) -> None:
             subscription=tenant.subscription,
             subscription_reason=tenant.subscription_reason,
             retention_days=tenant.retention_days,
+            reports_declined=await store.choices.find_declined(conn, tenant.tenant_id) is not None,
         ),
     )

@@ -208,14 +208,17 @@ async def put_report(
     sent_at: datetime | None,
     reason: str,
 ) -> None:
-    """Keeps what became of one person's report; one that was sent stays sent."""
+    """Keeps what became of one person's report; one that came back stays undelivered.
+
+    In whichever order both are heard of: a mail server may take a mail and return it later.
+    """
     await conn.execute(
         """
         INSERT INTO reports AS r (tenant_id, run_id, plan_id, recipient, sent_at, reason)
         VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (run_id, recipient) DO UPDATE SET sent_at = excluded.sent_at,
             reason = excluded.reason
-        WHERE r.sent_at IS NULL
+        WHERE r.reason = ''
         """,
         tenant_id,
         run_id,

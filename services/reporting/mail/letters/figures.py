@@ -38,6 +38,7 @@ class RunFacts:
 
     judged: what is usual, and what is unusual of it. before: the run before. past: the last runs
     before, newest first. row: those of them that failed last. good: the last good run.
+    has_recovered: it went well after others that failed or never came.
     """
 
     run: RunFinished
@@ -46,15 +47,12 @@ class RunFacts:
     audience: rules.plans.Audience
     judged: Judgement
     portal_url: str
+    mail_key: bytes = field(repr=False)
     before: RunFinished | None = None
     past: Sequence[Past] = ()
     row: Row = field(default_factory=Row)
     good: RunFinished | None = None
-
-    @property
-    def has_recovered(self) -> bool:
-        """Whether it went well after others that failed."""
-        return self.run.outcome != "failed" and self.row.failures > 0
+    has_recovered: bool = False
 
 
 class Figure(NamedTuple):
@@ -66,11 +64,10 @@ class Figure(NamedTuple):
     mark: Mark | Literal[""] = ""
 
 
-def list_figures(facts: RunFacts, tongue: Tongue, *, is_whole: bool = False) -> list[Figure]:
+def list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
     """The run's figures beside those of the run before and the usual ones.
 
-    is_whole: those of which only the usual is known as well, else where they are unusual.
-
+    Those of which only the usual is known are there where they are unusual.
     None of a run that left no restore point: it counted nothing.
     """
     run, before, say = facts.run, facts.before, tongue.say
@@ -112,10 +109,20 @@ def list_figures(facts: RunFacts, tongue: Tongue, *, is_whole: bool = False) -> 
             "bad" if one.is_unusual else "",
         )
         for one in facts.judged.figures
-        if (label := say(JUDGED[one.name])) in usual
-        and label not in told
-        and (is_whole or one.is_unusual)
+        if (label := say(JUDGED[one.name])) in usual and label not in told and one.is_unusual
     ]
+
+
+def list_judged(facts: RunFacts, tongue: Tongue) -> list[tuple[str, str]]:
+    """The run's figures, each with what is usual for its plan where that is known."""
+    usual = _list_usual(facts, tongue)
+    told = []
+    for one in facts.judged.figures:
+        label, now = tongue.say(JUDGED[one.name]), _amount(one.name, one.now, tongue)
+        if label in usual:
+            now = tongue.say("{now} (usually {usual})", now=now, usual=usual[label])
+        told.append((label, now))
+    return told
 
 
 def name_columns(facts: RunFacts, tongue: Tongue) -> list[str]:

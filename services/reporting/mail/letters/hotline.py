@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 from uuid import UUID, uuid5
 
 from libs.shared.events import RunFinished
@@ -15,11 +16,15 @@ from services.reporting.mail.letters.figures import RunFacts
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.report import ForHotline
 from services.reporting.mail.rendering import speak, title
-from services.reporting.rules.incidents import Cause, Incident, Step
+from services.reporting.rules.incidents import Cause, Incident
 from services.reporting.rules.mails import Addressee
 
-FIRST: dict[Cause, str] = {"missed": "silent"}
-"""The kind of mail that an incident of a cause begins with, where it isn't this one."""
+
+def find_first(cause: Cause) -> str:
+    """The kind of mail that an incident of a cause begins with."""
+    if cause == "missed":
+        return "silent"
+    return KIND.name if cause in rules.incidents.OF_RUNS else "incident"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class HotlineFacts:
 
     about: RunFacts
     incident: Incident
-    step: Step
+    step: Literal["opened", "escalated"]
     before: Sequence[RunFinished]
     hotline: tuple[str, ...]
 
@@ -47,12 +52,10 @@ def write(facts: HotlineFacts, addressee: Addressee, shown: int) -> Letter:
         if facts.step == "opened"
         else N_("[Hotline] {outcome}, {n} times in a row: plan {plan} of {client} on {machine}")
     )
-    is_unusual = incident.cause == "unusual"
-    outcome = report.UNUSUAL if is_unusual else report.OUTCOMES[about.run.outcome]
     more = ForHotline(
         subject=tongue.say(
             subject,
-            outcome=tongue.say(outcome),
+            outcome=tongue.say(report.OUTCOMES[about.run.outcome]),
             n=tongue.number(incident.times),
             plan=title(about.plan.name),
             client=title(about.tenant.name),
@@ -61,7 +64,8 @@ def write(facts: HotlineFacts, addressee: Addressee, shown: int) -> Letter:
         ticket=tickets.head(about.tenant, about.plan, incident),
         before=list_before(facts.before[:shown], tongue),
     )
-    return report.write(about, addressee, shown, more)
+    letter = report.write(about, addressee, shown, more)
+    return replace(letter, log=report.cut_log(about.run.log_tail, shown))
 
 
 def list_before(runs: Sequence[RunFinished], tongue: Tongue) -> list[tuple[str, str, str]]:
@@ -77,14 +81,14 @@ def list_before(runs: Sequence[RunFinished], tongue: Tongue) -> list[tuple[str, 
     ]
 
 
-def name(incident: Incident, step: Step) -> UUID:
+def name(incident: Incident, step: str) -> UUID:
     """What a mail about an incident is about."""
     return uuid5(incident.incident_id, step)
 
 
 def thread(incident: Incident) -> tuple[str, UUID]:
     """The kind and subject of the mail that all others about an incident answer."""
-    return FIRST.get(incident.cause, KIND.name), name(incident, "opened")
+    return find_first(incident.cause), name(incident, "opened")
 
 
 KIND: Kind[HotlineFacts] = Kind(

@@ -17,11 +17,15 @@ F = TypeVar("F")
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A subject and what stands below it; headers: names and values that this mail has beside."""
+    """A subject and what stands below it; headers: names and values that this mail has beside.
+
+    log: the end of a run's, attached if it isn't empty.
+    """
 
     subject: str
     content: Content
     headers: tuple[tuple[str, str], ...] = ()
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)

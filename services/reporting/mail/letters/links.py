@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from libs.shared import signed_links
 from libs.shared.events import Answer
 
 
 def link_plan(portal_url: str, plan_id: UUID) -> str:
     """Returns where a plan is seen in the portal."""
     return f"{portal_url.rstrip('/')}/plans/{plan_id}"
+
+
+def link_pause(portal_url: str, plan_id: UUID) -> str:
+    """Returns where an administrator pauses a plan whose machine is retired."""
+    return f"{link_plan(portal_url, plan_id)}/pause"
 
 
 def link_client(portal_url: str, tenant_id: UUID) -> str:
@@ -35,6 +41,12 @@ def link_documents(portal_url: str) -> str:
 def link_invitation(portal_url: str, token: str) -> str:
     """Returns where somebody accepts a client's reports, or declines them."""
     return f"{portal_url.rstrip('/')}/invitations/{token}"
+
+
+def link_choice(portal_url: str, mail_key: bytes, tenant_id: UUID, email: str) -> str:
+    """Returns where a reader says which reports they get, by one button."""
+    token = signed_links.make_token(mail_key, "reports", tenant_id, tenant_id, email)
+    return f"{portal_url.rstrip('/')}/reports/{token}"
 
 
 def link_orders(portal_url: str) -> str:

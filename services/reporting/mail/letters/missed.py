@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import uuid5
 
@@ -12,8 +12,8 @@ from libs.shared.words.tongue import N_
 from services.reporting import rules
 from services.reporting.mail.letters import report
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.letters.links import link_client, link_plan
-from services.reporting.mail.letters.report import ForHotline
+from services.reporting.mail.letters.links import link_client, link_pause, link_plan
+from services.reporting.mail.letters.report import ForHotline, address
 from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.mails import Addressee
 from services.reporting.rules.missed import Expectation
@@ -32,16 +32,13 @@ class MissedFacts:
     missed_at: datetime
     good: RunFinished | None
     portal_url: str
+    mail_key: bytes = field(repr=False)
 
 
 def choose(facts: MissedFacts) -> Iterable[Addressee]:
     """Those who would get the run's report; nobody where the machine declined reports."""
-    readers = facts.audience.find_readers(facts.tenant.administrators)
-    return [
-        Addressee(one.email, one.name, one.locale, one.invitation_id)
-        for one in readers
-        if facts.plan.reports
-    ]
+    readers = rules.choices.find_told(facts.tenant, facts.plan, facts.audience, "missed")
+    return [address(one, facts.tenant, facts.portal_url, facts.mail_key) for one in readers]
 
 
 def write(
@@ -53,7 +50,7 @@ def write(
     subject = report.SUBJECT.format(
         outcome=tongue.say(MISSED), client=client, plan=plan, moment=tongue.moment(facts.missed_at)
     )
-    command = f"python -m services.reporting pause {facts.plan.plan_id}"
+    command = f"coffre incidents pause {facts.tenant.tenant_id} {facts.plan.plan_id}"
     content = lay_out(
         tongue,
         "missed",
@@ -62,7 +59,8 @@ def write(
         outcome=tongue.say("Missed"),
         before=hotline.before if hotline else [],
         people=facts.tenant.administrators[:shown] if hotline else [],
-        pause=f"`{command} --until DATE --by NAME --reason TEXT`" if hotline else "",
+        pause=f"`{command} --until DATE --reason TEXT`" if hotline else "",
+        pause_link=link_pause(facts.portal_url, facts.plan.plan_id),
         plan=plan,
         client=client,
         machine=title(facts.plan.hostname),

@@ -7,29 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from libs.shared.words.tongue import N_
 from services.reporting import rules
+from services.reporting.mail.letters import matters
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_client
 from services.reporting.mail.rendering import lay_out, speak, title
-from services.reporting.rules.incidents import Cause, Shown
+from services.reporting.rules.incidents import Shown
 from services.reporting.rules.mails import Addressee
-
-CAUSES: dict[Cause, str] = {
-    "failed": N_("runs fail"),
-    "abandoned": N_("runs break off"),
-    "refused": N_("runs are refused"),
-    "missed": N_("runs don't come"),
-    "unusual": N_("runs are unusual"),
-}
+from services.reporting.rules.webhooks import Failing
 
 
 @dataclass(frozen=True, slots=True)
 class MorningFacts:
-    """The open incidents of a morning, longest first."""
+    """The open incidents of a morning, longest first, and the webhooks that take nothing."""
 
     digest_id: UUID
     incidents: Sequence[Shown]
+    webhooks: Sequence[Failing]
     at: datetime
     timezone: str
     portal_url: str
@@ -58,9 +52,9 @@ def write(facts: MorningFacts, addressee: Addressee, shown: int) -> Letter:
         lines=[
             {
                 "client": title(one.client) or str(one.incident.tenant_id),
-                "plan": title(one.plan) or str(one.incident.plan_id),
+                "plan": title(one.plan) or str(one.incident.plan_id or ""),
                 "machine": title(one.machine),
-                "cause": tongue.say(CAUSES[one.incident.cause]),
+                "cause": tongue.say(matters.CAUSES[one.incident.cause]),
                 "times": one.incident.times,
                 "since": tongue.moment(one.incident.opened_at),
                 "by": one.incident.acknowledged_by or "",
@@ -69,6 +63,15 @@ def write(facts: MorningFacts, addressee: Addressee, shown: int) -> Letter:
                 "link": link_client(facts.portal_url, one.incident.tenant_id),
             }
             for one in listed
+        ],
+        webhooks=[
+            {
+                "kind": one.kind,
+                "calls": one.calls,
+                "since": tongue.moment(one.since),
+                "error": one.error,
+            }
+            for one in facts.webhooks
         ],
         more=len(facts.incidents) - len(listed),
         link=facts.portal_url,

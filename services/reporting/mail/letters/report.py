@@ -11,6 +11,7 @@ from libs.shared.events import (
     DumpResult,
     NotCopied,
     Outcome,
+    Reader,
     ReportSent,
     ReportUndeliverable,
     RunFinished,
@@ -22,7 +23,7 @@ from services.reporting.mail.causes import Teller, Told
 from services.reporting.mail.letters import figures
 from services.reporting.mail.letters.figures import MARKS, RunFacts
 from services.reporting.mail.letters.kinds import Kind, Letter
-from services.reporting.mail.letters.links import link_client, link_plan
+from services.reporting.mail.letters.links import link_choice, link_client, link_plan
 from services.reporting.mail.rendering import Mark, lay_out, speak, title
 from services.reporting.rules.mails import Addressee, Mail
 
@@ -55,12 +56,17 @@ class ForHotline:
 
 def choose(facts: RunFacts) -> Iterable[Addressee]:
     """Whom the portal names, or the administrators; nobody where the machine declined reports."""
-    readers = facts.audience.find_readers(facts.tenant.administrators)
-    return [
-        Addressee(one.email, one.name, one.locale, one.invitation_id)
-        for one in readers
-        if facts.plan.reports
-    ]
+    news = rules.choices.find_news(facts.run.outcome, recovers=facts.has_recovered)
+    readers = rules.choices.find_told(facts.tenant, facts.plan, facts.audience, news)
+    return [address(one, facts.tenant, facts.portal_url, facts.mail_key) for one in readers]
+
+
+def address(
+    reader: Reader, tenant: rules.clients.Tenant, portal_url: str, mail_key: bytes
+) -> Addressee:
+    """A reader of reports, with the link by which they say which they get."""
+    link = link_choice(portal_url, mail_key, tenant.tenant_id, reader.email)
+    return Addressee(reader.email, reader.name, reader.locale, reader.invitation_id, link)
 
 
 def write(
@@ -73,7 +79,7 @@ def write(
     why, verdict = teller.explain_run(run), _judge(facts, tongue)
     outcome = tongue.say("Recovered") if facts.has_recovered else tongue.outcome(run.outcome)
     unusual = [teller.explain(one) for one in facts.judged.verdicts[:shown]]
-    rows = figures.list_figures(facts, tongue, is_whole=hotline is not None)
+    rows = figures.list_figures(facts, tongue)
     moments = [
         (tongue.say("Start"), tongue.moment(run.started_at)),
         (tongue.say("End"), tongue.moment(run.finished_at)),
@@ -106,7 +112,7 @@ def write(
         why=why,
         code=run.reason.code if run.reason else "",
         warnings=[teller.explain(warning) for warning in run.warnings[:shown]],
-        more_warnings=_tell_more(tongue, len(run.warnings[shown:])),
+        more_warnings=tell_more(tongue, len(run.warnings[shown:])),
         moments=moments,
         heads=figures.name_columns(facts, tongue),
         figures=rows,
@@ -114,9 +120,9 @@ def write(
         strip=figures.draw_strip(facts, tongue),
         strip_told=figures.count_strip(facts, tongue),
         not_copied=_list_files(files, teller),
-        more_files=_tell_more(tongue, max(run.files_not_copied - len(files), 0)),
+        more_files=tell_more(tongue, max(run.files_not_copied - len(files), 0)),
         dumps=[_tell_dump(dump, teller) for dump in run.dumps[:shown]],
-        more_dumps=_tell_more(tongue, len(run.dumps[shown:])),
+        more_dumps=tell_more(tongue, len(run.dumps[shown:])),
         before=hotline.before if hotline else [],
         people=facts.tenant.administrators[:shown] if hotline else [],
         log=[
@@ -132,6 +138,11 @@ def write(
         link=link,
     )
     return Letter(hotline.subject if hotline else name(facts, tongue), content)
+
+
+def cut_log(log: str, shown: int) -> str:
+    """The end of what a run said, to be attached: so many lines at most, and no links."""
+    return "\n".join(inert(line) for line in log.splitlines()[-shown:]) if shown else ""
 
 
 def name(facts: RunFacts, tongue: Tongue) -> str:
@@ -199,7 +210,8 @@ def _list_files(files: Sequence[NotCopied], teller: Teller) -> list[tuple[str, T
     return listed
 
 
-def _tell_more(tongue: Tongue, more: int) -> str:
+def tell_more(tongue: Tongue, more: int) -> str:
+    """How many lines are left out; empty where none are."""
     if not more:
         return ""
     return tongue.count("{n} more: the portal lists it.", "{n} more: the portal lists them.", more)

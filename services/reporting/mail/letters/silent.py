@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from libs.shared.events import RunFinished
 from libs.shared.words.tongue import N_
@@ -13,7 +14,7 @@ from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.missed import MISSED, MissedFacts
 from services.reporting.mail.letters.report import ForHotline
 from services.reporting.mail.rendering import speak, title
-from services.reporting.rules.incidents import Incident, Step
+from services.reporting.rules.incidents import Incident
 from services.reporting.rules.mails import Addressee
 
 
@@ -23,7 +24,7 @@ class SilentFacts:
 
     about: MissedFacts
     incident: Incident
-    step: Step
+    step: Literal["opened", "escalated"]
     before: Sequence[RunFinished]
     hotline: tuple[str, ...]
 
@@ -58,7 +59,7 @@ def write(facts: SilentFacts, addressee: Addressee, shown: int) -> Letter:
 
 
 KIND: Kind[SilentFacts] = Kind(
-    hotline.FIRST["missed"],
+    hotline.find_first("missed"),
     choose,
     write,
     subject=lambda facts: hotline.name(facts.incident, facts.step),

@@ -6,15 +6,17 @@ from libs.shared.words.foreign import inert
 from services.reporting import rules
 from services.reporting.rules.incidents import Incident
 
+NOTHING = "-"
+
 
 def head(
-    tenant: rules.clients.Tenant, plan: rules.plans.Plan, incident: Incident
+    tenant: rules.clients.Tenant | None, plan: rules.plans.Plan | None, incident: Incident
 ) -> list[tuple[str, str]]:
     """What each line is called, and what it holds; the time is ISO 8601, in UTC."""
     return [
-        ("Client", inert(tenant.name)),
-        ("Plan", inert(plan.name)),
-        ("Machine", inert(plan.hostname)),
+        ("Client", inert(tenant.name) if tenant else NOTHING),
+        ("Plan", inert(plan.name) if plan else NOTHING),
+        ("Machine", inert(plan.hostname) if plan else NOTHING),
         ("Cause", incident.cause),
         ("Since", f"{incident.opened_at:%Y-%m-%dT%H:%M:%SZ}"),
         ("Incident", str(incident.incident_id)),

@@ -36,6 +36,7 @@ PLAN: erasure.Plan = (
     Deleted("judged_runs"),
     Deleted("expiry_holds"),
     Deleted("marks"),
+    Deleted("damages"),
     Deleted("reductions"),
     Deleted("reduction_withdrawals"),
     Deleted("fill_counts"),

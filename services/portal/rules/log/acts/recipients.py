@@ -57,3 +57,41 @@ class InvitationAnswered(Act):
 
     code = "invitation-answered"
     accepted: bool
+
+
+@dataclass(frozen=True)
+class ReadersListed(Act):
+    """Who of a client reads reports, and what each gets."""
+
+    code = "readers-listed"
+
+
+@dataclass(frozen=True)
+class ReaderChanged(Act):
+    """An administrator, or the reader by the link of a mail, chose which reports they get."""
+
+    code = "reader-changed"
+    email: str
+    choice: str
+    locale: str
+
+
+@dataclass(frozen=True)
+class ReportsDeclined(Act):
+    """An administrator declined all reports for the client."""
+
+    code = "reports-declined"
+
+
+@dataclass(frozen=True)
+class ReportsWanted(Act):
+    """An administrator took back that the client declined its reports."""
+
+    code = "reports-wanted"
+
+
+@dataclass(frozen=True)
+class ChoiceOpened(Act):
+    """Somebody followed a mail's link to what they get, or a program that looks at mails did."""
+
+    code = "choice-opened"

@@ -1,0 +1,136 @@
+"""The hotline's incidents as operators see them; help as clients ask for it, and pauses."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from libs.shared import clock
+from libs.shared.events import IncidentChanged, IncidentClosed, IncidentOpened, RunMissed
+from tests.portal import builder
+from tests.portal.test_parked import hear
+
+NOW = clock.now()
+
+
+def told(cause: str = "missed", kind: Any = IncidentOpened, **changes: Any) -> Any:
+    fields: dict[str, Any] = {
+        "tenant_id": uuid4(),
+        "incident_id": uuid4(),
+        "version": 1,
+        "plan_id": None,
+        "cause": cause,
+        "opened_at": NOW,
+        "last_at": NOW,
+        "times": 1,
+    }
+    return kind(**(fields | changes))
+
+
+async def listed(api: Any, query: str = "") -> list[dict[str, Any]]:
+    answer = await api.get(f"/api/v1/incidents{query}")
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["incidents"]
+    return found
+
+
+async def test_the_worst_is_listed_first_and_the_newer_word_counts(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    mine = told("failed", tenant_id=client.tenant_id, opened_at=NOW - timedelta(days=9))
+    damage, parked = told("damage"), told("parked")
+    in_hand = told("damage", acknowledged_by="Ana", opened_at=NOW - timedelta(days=9))
+    loud = told("parked", escalated_at=NOW)
+    await hear(portal, mine, damage, parked, in_hand, loud)
+    async with portal.operator() as api:
+        found = await listed(api)
+        order = [loud, damage, mine, parked, in_hand]
+        assert [one["incident_id"] for one in found] == [str(one.incident_id) for one in order]
+        assert found[2]["client"] == "Boulangerie Dupré"
+        [only] = await listed(api, f"?tenant={client.tenant_id}&cause=failed")
+        assert only["incident_id"] == str(mine.incident_id)
+        assert await listed(api, f"?tenant={client.tenant_id}&cause=damage") == []
+
+        state = mine.model_dump()
+        closed = IncidentClosed(**(state | {"version": 3, "closed_at": NOW}))
+        await hear(portal, closed, IncidentChanged(**(state | {"version": 2, "times": 2})))
+        assert await listed(api, f"?tenant={client.tenant_id}") == []
+        [over] = await listed(api, "?state=closed")
+        assert (over["incident_id"], over["times"]) == (str(mine.incident_id), 1)
+
+
+async def test_what_an_operator_decides_goes_to_reporting(portal: Any) -> None:
+    incident = told()
+    await hear(portal, incident)
+    path = f"/api/v1/incidents/{incident.incident_id}"
+    until = (NOW + timedelta(days=9)).isoformat()
+    steps: list[tuple[str, dict[str, str], int]] = [
+        ("acknowledge", {}, 202),
+        ("acknowledge", {"note": "disk ordered"}, 202),
+        ("snooze", {"until": until, "reason": "closed"}, 202),
+        ("snooze", {"until": (NOW - timedelta(days=1)).isoformat(), "reason": "closed"}, 422),
+        ("snooze", {"reason": "closed"}, 422),
+        ("note", {"note": "called"}, 202),
+        ("close", {}, 422),
+        ("close", {"reason": "gone"}, 202),
+    ]
+    async with portal.operator() as api:
+        for decision, body, status in steps:
+            answer = await api.post(f"{path}/{decision}", json=body)
+            assert answer.status_code == status, answer.text
+        assert (await api.get(path)).json()["cause"] == "missed"
+        gone = IncidentClosed(**(incident.model_dump() | {"version": 2, "closed_at": NOW}))
+        await hear(portal, gone)
+        assert (await api.post(f"{path}/close", json={"reason": "r"})).status_code == 404
+        assert (await api.get(f"/api/v1/incidents/{uuid4()}")).status_code == 404
+    said = await portal.events("incident.decided.v1")
+    assert [(one["decision"], one["note"]) for one in said] == [
+        ("acknowledge", ""),
+        ("acknowledge", "disk ordered"),
+        ("snooze", "closed"),
+        ("note", "called"),
+        ("close", "gone"),
+    ]
+    assert {one["incident_id"] for one in said} == {str(incident.incident_id)}
+
+
+async def test_a_client_asks_for_help_with_a_run_also_while_suspended(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    await client.add_run(217, "failed")
+    run_id = await portal.admin.fetchval("SELECT run_id FROM portal.runs")
+    await portal.admin.execute("UPDATE portal.tenants SET subscription = 'suspended'")
+    async with portal.client(client.token) as api, portal.operator() as operator:
+        path = f"/api/v1/runs/{run_id}/help"
+        assert (await api.post(path, json={"message": "x" * 2001})).status_code == 422
+        assert (await operator.post(path, json={})).status_code == 403
+        assert (await api.post(f"/api/v1/runs/{uuid4()}/help", json={})).status_code == 404
+        statuses = [(await api.post(path, json={"message": "Why?"})).status_code for _ in range(11)]
+    assert statuses == [202] * 10 + [429]
+    said = (await portal.events("help.asked.v1"))[0]
+    assert (said["number"], said["email"], said["message"]) == (217, client.email, "Why?")
+    assert said["plan_id"] == str(client.plan_id)
+
+
+async def test_a_plan_is_paused_by_its_administrator_or_an_operator(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    other = await builder.open_client(portal, "lea@martin.example", "Menuiserie Martin")
+    body = {"until": (NOW + timedelta(days=200)).isoformat(), "reason": "retired"}
+    async with portal.client(client.token) as api, portal.operator() as operator:
+        path = f"/plans/{client.plan_id}/pause"
+        assert (await api.post("/api/v1" + path, json=body)).status_code == 202
+        at_client = f"/api/v1/tenants/{client.tenant_id}{path}"
+        assert (await operator.post(at_client, json=body)).status_code == 202
+        foreign = f"/api/v1/plans/{other.plan_id}/pause"
+        assert (await api.post(foreign, json=body)).status_code == 404
+        past = body | {"until": NOW.isoformat()}
+        assert (await api.post("/api/v1" + path, json=past)).status_code == 422
+    said = await portal.events("plan.paused.v1")
+    assert [(one["version"], one["reason"]) for one in said] == [(1, "retired"), (2, "retired")]
+
+
+async def test_missed_runs_are_kept_once(portal: Any) -> None:
+    missed = RunMissed(
+        tenant_id=uuid4(), plan_id=uuid4(), missed_at=NOW, since=NOW, times=1, expected_at=None
+    )
+    await hear(portal, missed, missed)
+    assert await portal.admin.fetchval("SELECT count(*) FROM portal.misses") == 1
