@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import email
 import email.policy
-import html
 import re
 from collections.abc import Collection, Iterator
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-_ONE_TIME_PASSWORD = re.compile(r'class="password"[^>]*>([^<]+)<')
+_ONE_TIME_PASSWORD = re.compile(r"^ +([a-z0-9]{5}(?:-[a-z0-9]{5}){3})\s*$", re.MULTILINE)
 
 
 def read(folder: Path, to: str | None = None, but: Collection[str] = ()) -> Iterator[EmailMessage]:
@@ -37,7 +36,7 @@ def text(mail: EmailMessage, form: str = "plain") -> str:
 def find_password(folder: Path, to: str) -> str | None:
     """Gives the newest one-time password that an address got."""
     for mail in reversed(list(read(folder, to))):
-        found = _ONE_TIME_PASSWORD.search(text(mail, "html"))
+        found = _ONE_TIME_PASSWORD.search(text(mail))
         if found:
-            return html.unescape(found[1]).strip()
+            return found[1]
     return None

@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 import certifi
 import urllib3
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+from prometheus_client import Counter, Histogram
 
 from libs.shared import errors, logs
 from libs.shared.s3 import (
@@ -53,6 +54,16 @@ TRIES = 2
 RETRY_AFTER_SECONDS = 10
 
 _PAUSE_SECONDS = 0.3
+
+_SECONDS = Histogram(
+    "coffre_storage_request_seconds",
+    "Duration of requests to the store, well or not",
+    ["operation"],
+    buckets=(0.01, 0.05, 0.25, 1, 5, 30),
+)
+_FAILURES = Counter(
+    "coffre_storage_failures", "Requests that the store did not answer as asked", ["operation"]
+)
 
 log = logs.get()
 
@@ -193,11 +204,14 @@ class ObjectStore:
 
 def _try(request: Callable[..., T], args: tuple[Any, ...], advice: Callable[[Exception], str]) -> T:
     """Make a request, a second time if the first fails; every one of ours can be repeated."""
+    operation = request.__name__.lstrip("_")
+    _FAILURES.labels(operation)
     tries = 0
     while True:
         tries += 1
         try:
-            return request(*args)
+            with _SECONDS.labels(operation).time():
+                return request(*args)
         except S3Error as error:
             if error.code in {"NoSuchKey", "InvalidRange"}:
                 raise ObjectMissing(args[1]) from None
@@ -210,9 +224,10 @@ def _try(request: Callable[..., T], args: tuple[Any, ...], advice: Callable[[Exc
             ValueError,
         ) as error:  # an answer of garbage
             failure = error
+        _FAILURES.labels(operation).inc()
         log.warning(
             "storage.failed",
-            operation=request.__name__,
+            operation=operation,
             tries=tries,
             error=repr(failure),
             **({"advice": told} if (told := advice(failure)) else {}),
@@ -220,7 +235,7 @@ def _try(request: Callable[..., T], args: tuple[Any, ...], advice: Callable[[Exc
         status, answer = _find_answer(failure)
         # SeaweedFS without room has no better word than 500: only if it stays with that.
         is_refused = status in {403, 507} or (status == 500 and tries == TRIES)
-        if is_refused and request.__name__ == "put":
+        if is_refused and operation == "put":
             raise errors.StorageRefused(answer) from failure
         if tries == TRIES:
             raise errors.Unavailable("storage", RETRY_AFTER_SECONDS) from failure

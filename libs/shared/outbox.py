@@ -28,8 +28,9 @@ BATCH = 500
 POLL_SECONDS = 1.0
 KEPT = timedelta(days=35)
 _PAUSE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
-_WATCH_SECONDS = 60.0
+_WATCH_SECONDS = 15.0
 
+_QUEUED = Gauge("coffre_queue_messages", "Messages ready in the service's queue of the broker")
 _UNROUTED = Gauge("coffre_events_unrouted", "Events caught because no queue wants them")
 
 
@@ -118,7 +119,7 @@ class Relay:
             self._hint.clear()
             publisher.check()
             if time.monotonic() >= watch_at:
-                await _watch_unrouted(publisher)
+                await _watch_queues(publisher, self.service)
                 watch_at = time.monotonic() + _WATCH_SECONDS
             sent = await self._publish_batch(connection, publisher)
             self._tries = 0
@@ -149,9 +150,13 @@ class Relay:
         return len(confirmed)
 
 
-async def _watch_unrouted(publisher: bus.Publisher) -> None:
-    """Says so while events lie in the queue that nobody reads: the topology table lacks a line."""
-    unrouted = await publisher.unrouted()
+async def _watch_queues(publisher: bus.Publisher, service: str) -> None:
+    """Looks into the service's own queue, and into the one that nobody reads.
+
+    It says so while events lie in that one: the topology table lacks a line.
+    """
+    _QUEUED.set(await publisher.waiting(bus.queue_of(service)))
+    unrouted = await publisher.waiting(bus.UNROUTED)
     _UNROUTED.set(unrouted)
     if unrouted:
         logs.get().error("event.unrouted", count=unrouted, queue=bus.UNROUTED)

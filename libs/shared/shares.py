@@ -46,6 +46,7 @@ class Shares:
         told_after_seconds: float = 1.0,
     ) -> None:
         self.what = what
+        _REFUSED.labels(what)
         self.most = most if total is None else min(most, total)
         self.free = total
         self._line = line

@@ -13,7 +13,8 @@ async def serve() -> None:
     settings = load(Settings)
     async with runtime.Service("quota", settings) as service:
         app = web.create_app("quota", ready=service.checks())
-        await service.run(app, jobs=jobs.JOBS, resources=service.pool, handlers=consumers.HANDLERS)
+        every = [*jobs.JOBS, *(jobs.PER_TENANT if settings.metrics_per_tenant else ())]
+        await service.run(app, jobs=every, resources=service.pool, handlers=consumers.HANDLERS)
 
 
 if __name__ == "__main__":

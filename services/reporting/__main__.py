@@ -26,7 +26,7 @@ async def serve() -> None:
         mail_check = web.Check("mail server", sender.check_server, required=False)
         await service.run(
             web.create_app("reporting", ready=[*service.checks(), mail_check]),
-            jobs=jobs.JOBS,
+            jobs=[*jobs.JOBS, *(jobs.PER_TENANT if settings.metrics_per_tenant else ())],
             resources=sender,
             handlers=consumers.handlers(resources),
         )

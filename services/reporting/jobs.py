@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from prometheus_client import Gauge
 
-from libs.shared import database
+from libs.shared import clock, database
 from libs.shared.runtime import Job, Jobs
-from services.reporting import actions, store
+from services.reporting import actions, rules, store
 from services.reporting.actions.sending import Sender
 
+_AGES = MappingProxyType(
+    {"1d": timedelta(days=1), "2d": timedelta(days=2), "7d": timedelta(days=7)}
+)
+_OLDER, _NEVER, _NEW = "older", "never", "new"
+_NEW_FOR = timedelta(days=2)
+"""How long a plan is new that never ran well."""
+
 UNFINISHED = Gauge("coffre_mails_unfinished", "Mails queued or being sent", ["state"])
+OLDEST = Gauge("coffre_mail_oldest_seconds", "Age of the oldest mail that is not sent yet")
+PLANS = Gauge(
+    "coffre_plans",
+    "Plans of clients with a subscription by the age of their last good run, each counted once",
+    ["last_good"],
+)
+OVERDUE = Gauge("coffre_plans_overdue", "Plans of which a run is missed at the moment")
+NEWEST = Gauge(
+    "coffre_last_good_run_timestamp_seconds", "When the newest good run of all was heard of"
+)
+INCIDENTS = Gauge("coffre_incidents_open", "Incidents that the hotline has open", ["cause"])
+TENANTS = Gauge(
+    "coffre_tenant_last_good_run_timestamp_seconds",
+    "When the newest good run of the client's plan that waits for one the longest was heard of",
+    ["tenant"],
+)
 
 
 async def write_digests(sender: Sender) -> None:
@@ -67,12 +91,50 @@ async def take_bounces(sender: Sender) -> int:
 
 
 async def measure_queue(sender: Sender) -> None:
-    """Tells how many mails are unfinished."""
+    """Tells how many mails are unfinished, and since when."""
     async with database.acquire(sender.pool) as conn:
         counted = await store.mails.count(conn)
+        oldest = await store.mails.find_oldest(conn)
     for state in ("queued", "sending"):
         UNFINISHED.labels(state).set(counted.get(state, 0))
+    OLDEST.set(max((clock.now() - oldest).total_seconds(), 0) if oldest else 0)
     await actions.webhooks.measure(sender.pool, sender.resources)
+
+
+async def measure_plans(sender: Sender) -> None:
+    """Tells how old the last good runs are, and what the hotline has open."""
+    async with database.acquire(sender.pool) as conn:
+        plans = await store.plans.list_watched(conn)
+        OVERDUE.set(await store.missed.count_overdue(conn))
+        incidents = await store.incidents.count_open(conn)
+    now = clock.now()
+    ages = [_find_age(plan, now) for plan in plans]
+    for age in (*_AGES, _OLDER, _NEVER, _NEW):
+        PLANS.labels(age).set(ages.count(age))
+    NEWEST.set(max((plan.good_at.timestamp() for plan in plans if plan.good_at), default=0))
+    for cause in rules.incidents.CAUSES:
+        INCIDENTS.labels(cause).set(incidents.get(cause, 0))
+
+
+async def measure_tenants(sender: Sender) -> None:
+    """Tells of each client when its plan that waits the longest last ran well; 0: never."""
+    async with database.acquire(sender.pool) as conn:
+        plans = await store.plans.list_watched(conn)
+    oldest: dict[str, float] = {}
+    for plan in plans:
+        tenant, moment = str(plan.tenant_id), plan.good_at.timestamp() if plan.good_at else 0.0
+        oldest[tenant] = min(oldest.get(tenant, moment), moment)
+    TENANTS.clear()
+    for tenant, moment in oldest.items():
+        TENANTS.labels(tenant).set(moment)
+
+
+def _find_age(plan: store.plans.Watched, now: datetime) -> str:
+    """The first of the ages that a plan's last good run is within."""
+    if plan.good_at is None:
+        return _NEW if now - plan.watched_since < _NEW_FOR else _NEVER
+    age = now - plan.good_at
+    return next((name for name, within in _AGES.items() if age <= within), _OLDER)
 
 
 JOBS: Jobs[Sender] = [
@@ -101,4 +163,10 @@ JOBS: Jobs[Sender] = [
     Job("tell_missed", timedelta(minutes=1), tell_missed, leader=True),
     Job("forget_farewells", timedelta(minutes=1), forget_farewells, leader=True),
     Job("measure_queue", timedelta(seconds=15), measure_queue),
+    Job("measure_plans", timedelta(minutes=5), measure_plans),
 ]
+
+PER_TENANT: Jobs[Sender] = [
+    Job("measure_tenants", timedelta(minutes=5), measure_tenants),
+]
+"""What is done as well where an operator asked for figures of each client."""

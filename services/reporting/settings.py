@@ -57,6 +57,7 @@ class Settings(ServiceSettings):
     support_hours_en: str = ""
     webhooks_file: Path | None = None
     missed_grace_hours: float | None = Field(None, gt=0, le=1000)
+    metrics_per_tenant: bool = False
 
     @field_validator("hotline", mode="before")
     @classmethod

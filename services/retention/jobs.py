@@ -26,12 +26,18 @@ SCRUB_MARGIN = 0.9
 HOLDS = Gauge("coffre_expiry_holds", "Unusual runs that hold their plan's expiry")
 EXPIRED = Counter("coffre_versions_expired", "Versions that expired")
 PACKS = Counter("coffre_packs_collected", "Packs by what collection did with them", ["done"])
+_COLLECTED = ("condemned", "resurrected", "deleted", "repacked")
+for _done in _COLLECTED:
+    PACKS.labels(_done)
 STRAYS = Counter("coffre_strays_swept", "Objects that no row named, deleted")
 PARTS = Counter("coffre_parts_swept", "Parts of failed runs' deltas, deleted")
-PASSES = Counter("coffre_retention_passes", "Passes over a tenant that ended, by job", ["job"])
-FAILURES = Counter("coffre_retention_failures", "Passes over a tenant that failed, by job", ["job"])
+PASSES = Counter("coffre_retention_passes", "Passes over a tenant that ended, by job", ["job_name"])
+FAILURES = Counter(
+    "coffre_retention_failures", "Passes over a tenant that failed, by job", ["job_name"]
+)
 SCRUBBED = Counter("coffre_scrubbed_bytes", "Bytes read again and found to be whole or damaged")
 OLDEST = Gauge("coffre_scrub_oldest_seconds", "Age of the verification of the longest unread pack")
+WITHIN = Gauge("coffre_scrub_within_seconds", "Within which every pack is to be read again")
 UNPROVEN = Gauge(
     "coffre_restore_points_unproven", "Restore points that are altered or missing, at the last look"
 )
@@ -43,6 +49,8 @@ OBJECTS_LEFT = Gauge("coffre_destruction_objects_left", "Objects that destructio
 LATE = Gauge("coffre_destructions_late", "Destructions due for an hour that have not begun")
 REPLAYED = Counter("coffre_destructions_replayed", "Destructions done again after a restore")
 DAMAGED = Gauge("coffre_packs_damaged", "Damaged packs whose chunks were not yet sent again")
+CONDEMNED = Gauge("coffre_packs_condemned", "Packs that nothing needs, in their grace")
+GARBAGE = Gauge("coffre_garbage_bytes", "Bytes of packs that nothing needs, in their grace")
 
 
 async def collect(resources: Resources) -> None:
@@ -63,7 +71,7 @@ async def _collect(resources: Resources, tenant: store.tenants.Tenant, now: date
         return
     await actions.reductions.collect(resources, tenant.tenant_id, now)
     done = await actions.collection.tenant.collect_tenant(resources, tenant.tenant_id, now)
-    for name in ("condemned", "resurrected", "deleted", "repacked"):
+    for name in _COLLECTED:
         PACKS.labels(name).inc(getattr(done, name))
     store_now = await resources.objects.date()
     STRAYS.inc(
@@ -178,7 +186,7 @@ async def measure_storage(resources: Resources) -> None:
     """Tells how old the oldest verification is, and what waits for somebody."""
     async with database.acquire(resources.pool) as conn:
         oldest = await store.scrubbing.find_oldest_verified(conn)
-        DAMAGED.set(await store.scrubbing.count_damaged(conn))
+        unlive = await store.scrubbing.sum_unlive(conn)
         HOLDS.set(len(await store.expiry.list_holds(conn)))
         states = await store.destruction.days.count_by_state(conn)
         OBJECTS_LEFT.set(await store.destruction.inventories.count_left(conn))
@@ -186,6 +194,10 @@ async def measure_storage(resources: Resources) -> None:
     for state in get_args(DestructionState):
         DESTRUCTIONS.labels(state).set(states.get(state, 0))
     OLDEST.set((clock.now() - oldest).total_seconds() if oldest else 0)
+    WITHIN.set(resources.rhythm.scrub_within.total_seconds())
+    for gauge, state in ((DAMAGED, "damaged"), (CONDEMNED, "condemned")):
+        gauge.set(unlive[state].packs if state in unlive else 0)
+    GARBAGE.set(unlive["condemned"].object_bytes if "condemned" in unlive else 0)
 
 
 async def _list_tenants(resources: Resources) -> list[store.tenants.Tenant]:
@@ -198,6 +210,8 @@ class _EachTenant:
 
     def __init__(self, job: str) -> None:
         self._job = job
+        PASSES.labels(job)
+        FAILURES.labels(job)
         self._passed = 0
         self._outage: Unavailable | None = None
 

@@ -16,7 +16,8 @@ from devstack.agents import write_configuration
 from tests.world.machines import ROOT, Machine
 
 COMMANDS = [
-    *("setup", "enrol", "check", "timer", "run", "plans", "status", "restore", "config", "update"),
+    *("setup", "enrol", "check", "timer", "loop", "run", "plans", "status", "restore"),
+    *("config", "update"),
 ]
 LOADED = """
 import json, sys

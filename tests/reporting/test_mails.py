@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from services.reporting.mail import rendering
+from services.reporting.mail import letters, rendering
 from services.reporting.mail.letters import KINDS
 from tests.english import find_english
 from tests.reporting import goldens, specimens
@@ -16,7 +16,7 @@ from tests.reporting.markup import find_contrast, find_faults, invert
 AGAIN = "`python -m tests.reporting.goldens` writes them anew: look at what changed"
 FOREIGN = re.compile(  # lines for ticket systems, answers and logs of programs
     r"^((Client|Plan|Machine|Cause|Since|Incident): |> ).*|`[^`]*`|\[Hotline\]|User unknown"
-    r"|Terminated by letter|Code du motif.*|\{\"certificate.*",
+    r"|Terminated by letter|\(run\[\.\]finished|division by zero|Code du motif.*|\{\"certificate.*",
     re.MULTILINE,
 )
 
@@ -76,13 +76,17 @@ def test_the_check_finds_what_it_is_for(html: str, fault: str) -> None:
 
 
 def test_whatever_mail_can_be_said_without_its_template() -> None:
-    for name in specimens.SPECIMENS:
+    for name, (kind, facts) in specimens.SPECIMENS.items():
         letter = specimens.write(name, "fr")
         plainly = rendering.say_plainly(letter.subject, letter.content, HOUSE)
         assert plainly.html == ""
         shown = letter.content.facts.get("link", "https://portal.example")
-        leads_nowhere = {"overage-closed"}
-        assert str(shown) in plainly.text or name in leads_nowhere, name
+        leads_nowhere = kind is letters.notice.KIND or name == "overage-closed"
+        assert str(shown) in plainly.text or leads_nowhere, name
+        if kind is letters.incident.KIND:
+            told = letters.matters.tell(letter.content.tongue, facts.about, 5)
+            assert told.cause in plainly.text
+            assert told.step in plainly.text
         assert "’a pas pu être mis en forme" in plainly.text
         assert find_english(FOREIGN.sub("", plainly.text)) == [], name
     letter = specimens.write("password", "en")

@@ -12,7 +12,7 @@ from libs.shared.reasons import CODES, Reason
 from libs.shared.words.tongue import Tongue
 from tests.phrases import SERVICES, WORDS, read_catalogue
 
-ONE_OF_MANY = re.compile(r"(?<![\d.,:/\u00a0])1[ \u00a0]\w+s\b(?<!fois)(?<!ss)")
+ONE_OF_MANY = re.compile(r"(?<![\d.,:/\u00a0])1[ \u00a0]\w+s\b(?<!fois)(?<!jamais)(?<!ss)")
 """A one, and behind it what are several."""
 COUNTED = re.compile(
     r"\{(?:n|amount|limit|files|number)\}[ \u00a0](?!is|was|has|dans|times in a row)\w+s\b(?<!fois)"
@@ -63,5 +63,6 @@ def test_no_reason_speaks_of_one_as_of_many(locale: Locale) -> None:
 def test_what_is_one_of_many_is_seen() -> None:
     for wrong in ("1 files", "il y a 1 fichiers", "1\u00a0octets", "in 1 runs", "les 1 fichiers"):
         assert ONE_OF_MANY.search(wrong), wrong
-    for right in ("1 file", "21 files", "1 fois", "1,1 octets", "11/11/2026 01:01 heures", "1 s"):
+    dates = "11/11/2026 01:01 heures"
+    for right in ("1 file", "21 files", "1 fois", "1 jamais", "1,1 octets", dates, "1 s"):
         assert not ONE_OF_MANY.search(right), right

@@ -228,7 +228,7 @@ async def test_what_nobody_hears_is_caught(side: Sides) -> None:
     ingest = await side("ingest")
     async with bus.publisher(ingest.amqp_url, "test") as publisher:
         assert await publisher.publish([_message(1, "nobody.hears.v1")]) == [None]
-        assert await publisher.unrouted() == 1
+        assert await publisher.waiting(bus.UNROUTED) == 1
 
 
 async def test_a_returned_message_is_no_success(amqp_url: str) -> None:

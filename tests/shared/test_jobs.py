@@ -113,7 +113,7 @@ async def admin(database: Any) -> AsyncIterator[Any]:
 
 def sample(name: str, job: str) -> float | None:
     """What `/metrics` tells of a job of quota."""
-    return REGISTRY.get_sample_value(f"coffre_job_{name}", {"service": "quota", "job": job})
+    return REGISTRY.get_sample_value(f"coffre_job_{name}", {"service": "quota", "job_name": job})
 
 
 def last_success(job: str) -> float | None:
@@ -324,7 +324,8 @@ def test_the_operators_table_names_every_job() -> None:
         )
     }
     tables = {"all": SHARED_JOBS, "ingest": ingest.JOBS, "portal": portal.JOBS}
-    tables |= {"quota": quota.JOBS, "reporting": reporting.JOBS, "retention": retention.JOBS}
+    tables |= {"quota": [*quota.JOBS, *quota.PER_TENANT], "retention": retention.JOBS}
+    tables |= {"reporting": [*reporting.JOBS, *reporting.PER_TENANT]}
     assert described == {
         (service, job.name, job.leader) for service, jobs in tables.items() for job in jobs
     }

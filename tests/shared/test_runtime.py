@@ -187,9 +187,9 @@ async def test_a_bug_in_a_job_ends_neither_the_process_nor_the_other_jobs(start:
     assert "the job is broken: a word" in failed["exception"]
     assert await service.is_ready()
     metrics = (await service.look("/metrics")).text
-    assert 'coffre_job_failures_total{job="breaks",service="quota"} 1.0' in metrics
-    assert 'coffre_job_last_success_timestamp_seconds{job="lead",service="quota"}' in metrics
-    assert 'timestamp_seconds{job="breaks"' not in metrics, "it never went well"
+    assert 'coffre_job_failures_total{job_name="breaks",service="quota"} 1.0' in metrics
+    assert 'coffre_job_last_success_timestamp_seconds{job_name="lead",service="quota"}' in metrics
+    assert 'timestamp_seconds{job_name="breaks"' not in metrics, "it never went well"
     service.running.send_signal(signal.SIGTERM)
     assert await service.ends() == 0
 

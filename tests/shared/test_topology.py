@@ -43,7 +43,7 @@ async def test_defining_twice_changes_nothing(servers: Any, amqp_url: str) -> No
     vhost = amqp_url.rpartition("/")[2]
     servers.broker.define(AMQP_PASSWORDS, vhost)
     async with bus.publisher(amqp_url, "test") as publisher:
-        assert await publisher.unrouted() == 0
+        assert await publisher.waiting(bus.UNROUTED) == 0
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -20,7 +20,6 @@ from libs.shared.bus.connections import (
     words,
 )
 from libs.shared.bus.frames import Message
-from libs.shared.bus.topology import UNROUTED
 
 PUBLISH_SECONDS = 20
 IN_FLIGHT = 500
@@ -53,14 +52,11 @@ class Publisher:
             results += await self._publish(messages[first : first + IN_FLIGHT])
         return results
 
-    async def unrouted(self) -> int:
-        """How many events lie where nobody reads; more than none wants a person's look.
-
-        Raises BusDown.
-        """
-        with trouble_translated("can't look for unrouted events"):
+    async def waiting(self, name: str) -> int:
+        """How many messages lie in a queue, ready to be taken; raises BusDown."""
+        with trouble_translated(f"can't look into {name}"):
             async with asyncio.timeout(PUBLISH_SECONDS):
-                queue = await self._channel.declare_queue(UNROUTED, passive=True)
+                queue = await self._channel.declare_queue(name, passive=True)
                 return queue.declaration_result.message_count or 0
 
     async def _publish(self, messages: Sequence[Message]) -> list[BusDown | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import asyncpg
+from prometheus_client import Histogram
 
 from libs.shared.errors import InvalidRequest, Unavailable
 from libs.shared.shares import Shares
@@ -31,6 +33,12 @@ else:
 CONNECT_SECONDS = 5
 ACQUIRE_SECONDS = 10
 STATEMENT_SECONDS = 30
+
+_WAIT = Histogram(
+    "coffre_pool_wait_seconds",
+    "Wait for a database connection, for a client's share of them included",
+    buckets=(0.001, 0.01, 0.1, 1, 10),
+)
 
 _SESSION = {
     "statement_timeout": f"{STATEMENT_SECONDS}s",
@@ -153,7 +161,9 @@ async def acquire(pool: Pool, tenant_id: UUID | None = None) -> AsyncIterator[Co
     What is changed of the session itself stays so for the next one: that belongs in `session`.
     """
     with outages_translated():
+        begun = time.perf_counter()
         async with _share(pool, tenant_id), pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            _WAIT.observe(time.perf_counter() - begun)
             yield cast("Connection", connection)
 
 

@@ -27,6 +27,8 @@ MOST_REFUSED = 10_000
 MOST_REFUSED_BYTES = 256 * 1024 * 1024
 _PAUSE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
+_ARRIVED = Counter("coffre_events_arrived", "Messages that came, the first time or once more")
+_DUPLICATES = Counter("coffre_events_duplicate", "Messages that were in the inbox already")
 _REFUSED = Counter("coffre_events_refused", "Messages that no sender has signed", ["reason"])
 
 
@@ -92,7 +94,10 @@ async def store(pool: Pool, senders: Senders, deliveries: Sequence[bus.Delivery]
     now = clock.now()
     arrivals = await asyncio.to_thread(arrivals_of, senders, deliveries, now)
     async with database.transaction(pool) as conn:
-        await table.insert(conn, await _fit(conn, arrivals), now)
+        fitting = await _fit(conn, arrivals)
+        new = await table.insert(conn, fitting, now)
+    _ARRIVED.inc(len(arrivals))
+    _DUPLICATES.inc(len(fitting) - new)
     for arrival in arrivals:
         if arrival.refused:
             _REFUSED.labels(arrival.refused).inc()

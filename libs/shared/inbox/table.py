@@ -36,9 +36,12 @@ class Arrival:
     error: str = ""
 
 
-async def insert(conn: Connection, arrivals: Sequence[Arrival], now: datetime) -> None:
-    """Stores arrivals as pending, unreadable ones as parked; known ids are left as they are."""
-    await conn.execute(
+async def insert(conn: Connection, arrivals: Sequence[Arrival], now: datetime) -> int:
+    """Stores arrivals as pending, unreadable ones as parked; known ids are left as they are.
+
+    Returns how many were new.
+    """
+    status = await conn.execute(
         """
         INSERT INTO inbox (event_id, source, sequence, type, tenant_id, payload, raw, envelope,
                            traceparent, occurred_at, received_at, state, next_at, error)
@@ -66,6 +69,7 @@ async def insert(conn: Connection, arrivals: Sequence[Arrival], now: datetime) -
         [arrival.error for arrival in arrivals],
         now,
     )
+    return database.changed(status)
 
 
 async def count_raw(conn: Connection) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from libs.shared import clock, database, logs
 from libs.shared.crashpoints import crashpoint
@@ -38,6 +39,12 @@ _OUTAGE_PAUSE_SECONDS = 1.0
 _HANDLED = Counter("coffre_events_handled", "Events handled", ["service", "type"])
 _FAILED = Counter("coffre_event_tries_failed", "Tries that failed", ["service", "type"])
 _PARKED = Counter("coffre_events_parked", "Events parked", ["service", "type"])
+_SECONDS = Histogram(
+    "coffre_event_seconds",
+    "Duration of handling, to the end of its transaction",
+    ["service", "type"],
+    buckets=(0.01, 0.05, 0.25, 1, 5),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,9 @@ class Workers:
             ServicePinged.type: _ignore_ping,
             **{event.type: handler for event, handler in handlers.items()},
         }
+        for type_ in self._handlers:
+            _FAILED.labels(service, type_)
+            _PARKED.labels(service, type_)
         self._wakes = [asyncio.Event() for _ in range(count)]
 
     def wake(self) -> None:
@@ -115,6 +125,7 @@ class Workers:
             row = await table.take(conn, clock.now())
             if row is None:
                 return False
+            begun = time.perf_counter()
             taken.append(_Taken(row["event_id"], row["type"], row["attempts"]))
             handler = self._handlers.get(row["type"])
             if handler is None:
@@ -137,6 +148,7 @@ class Workers:
             await table.mark_done(conn, row["event_id"], clock.now())
             crashpoint("inbox.before_commit")
         _HANDLED.labels(self.service, row["type"]).inc()
+        _SECONDS.labels(self.service, row["type"]).observe(time.perf_counter() - begun)
         return True
 
     async def _record_failure(self, taken: _Taken, error: Exception) -> None:

@@ -34,15 +34,15 @@ _LATE_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 _SECONDS = Histogram(
     "coffre_job_seconds",
     "Duration of turns, whatever became of them",
-    ["service", "job"],
+    ["service", "job_name"],
     buckets=(0.01, 0.1, 1, 10, 60, 600, 3600),
 )
 _LAST_SUCCESS = Gauge(
     "coffre_job_last_success_timestamp_seconds",
     "When a turn last went well in this process, by the installation's clock",
-    ["service", "job"],
+    ["service", "job_name"],
 )
-_FAILURES = Counter("coffre_job_failures", "Turns that met a bug", ["service", "job"])
+_FAILURES = Counter("coffre_job_failures", "Turns that met a bug", ["service", "job_name"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,9 @@ _UNPUBLISHED_AGE = Gauge(
     "coffre_outbox_oldest_seconds", "Age of the oldest event not yet published", ["service"]
 )
 _PENDING = Gauge("coffre_inbox_pending", "Events not yet handled", ["service"])
-_PENDING_AGE = Gauge("coffre_inbox_oldest_seconds", "Age of the oldest of them", ["service"])
+_PENDING_AGE = Gauge(
+    "coffre_inbox_oldest_seconds", "Age of the oldest event not yet handled", ["service"]
+)
 _PARKED = Gauge("coffre_inbox_parked", "Events that wait for a person", ["service"])
 _CONNECTED = Gauge("coffre_consumer_connected", "1 while the queue is consumed", ["service"])
 _ACTIVE = Gauge("coffre_relay_active", "1 where this process publishes the outbox", ["service"])
@@ -49,6 +51,7 @@ _TIME_DOUBTFUL = Gauge(
 )
 _POOL_SIZE = Gauge("coffre_pool_connections", "Database connections open", ["service"])
 _POOL_IDLE = Gauge("coffre_pool_idle", "Database connections idle", ["service"])
+_POOL_MOST = Gauge("coffre_pool_limit", "Database connections at most", ["service"])
 
 
 class LoopEnded(Exception):  # noqa: N818 - the reason in the log
@@ -227,6 +230,7 @@ class Service:
         _ACTIVE.labels(self.name).set(bool(self._relay and self._relay.active))
         _POOL_SIZE.labels(self.name).set(self.pool.get_size())
         _POOL_IDLE.labels(self.name).set(self.pool.get_idle_size())
+        _POOL_MOST.labels(self.name).set(self.pool.get_max_size())
         waiting, age = await outbox.backlog(self.pool)
         _UNPUBLISHED.labels(self.name).set(waiting)
         _UNPUBLISHED_AGE.labels(self.name).set(age)

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID, uuid4
+
+from prometheus_client import Counter
 
 from libs.shared import clock, database, logs, outbox, protocol, reasons, timekeeping
 from libs.shared.catalogue import volumes
@@ -22,6 +24,10 @@ from services.ingest.actions.agents import check_again
 from services.ingest.actions.resources import LINE_SECONDS, Resources
 from services.ingest.actions.usage import tell, use
 from services.ingest.rules.notices import Maintenance
+
+_ENDED = Counter("coffre_runs_ended", "Runs that ended", ["outcome"])
+for _outcome in get_args(Outcome):
+    _ENDED.labels(_outcome)
 
 _SECOND = timedelta(seconds=1)
 _WANTED_CHUNKS = 4_096
@@ -153,8 +159,8 @@ async def _open(
             ),
         )
     else:
-        await outbox.add(
-            conn, finished(run, plan, "failed", rules.reported.Ending(), volume.stored_bytes, now)
+        await say_finished(
+            conn, run, plan, "failed", rules.reported.Ending(), volume.stored_bytes, now
         )
         logs.get().warning("run.refused", run_id=str(run.run_id), why=refusal.code)
     return run, refusal
@@ -295,12 +301,13 @@ async def fail_run(
     if closed:
         run = replace(run, state="failed", reason=reason)
         volume = await volumes.read(conn, run.tenant_id)
-        await outbox.add(conn, finished(run, plan, "failed", ending, volume.stored_bytes, now))
+        await say_finished(conn, run, plan, "failed", ending, volume.stored_bytes, now)
         logs.get().warning("run.failed", run_id=str(run.run_id), why=reason.code)
     return closed
 
 
-def finished(
+async def say_finished(
+    conn: Connection,
     run: rules.runs.Run,
     plan: store.plans.Plan,
     outcome: Outcome,
@@ -308,9 +315,12 @@ def finished(
     stored_bytes: int,
     now: datetime,
     counted: Counted | None = None,
-) -> RunFinished:
-    """The whole summary of a run that ended; counted: what its restore point came to."""
-    return RunFinished(
+) -> None:
+    """Says the whole summary of a run that ended; counted: what its restore point came to.
+
+    It is counted here, within the transaction: one that is rolled back is counted once too often.
+    """
+    summary = RunFinished(
         tenant_id=run.tenant_id,
         run_id=run.run_id,
         plan_id=run.plan_id,
@@ -331,6 +341,8 @@ def finished(
         warnings=ending.warnings,
         log_tail=ending.log_tail,
     )
+    await outbox.add(conn, summary)
+    _ENDED.labels(outcome).inc()
 
 
 async def fail_runs_of(conn: Connection, tenant_id: UUID, agent_id: UUID) -> None:

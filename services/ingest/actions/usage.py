@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 from uuid import UUID
 
 from prometheus_client import Counter
@@ -16,6 +17,8 @@ from services.ingest.rules.usage import Kind
 
 _KEPT = timedelta(days=7)
 _REFUSED = Counter("coffre_allowances_refused", "Requests beyond a client's allowance", ["kind"])
+for _kind in get_args(Kind):
+    _REFUSED.labels(_kind)
 
 
 async def use(conn: Connection, tenant_id: UUID, kind: Kind, amount: int, now: datetime) -> None:

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from libs.shared import outbox, timekeeping
-from libs.shared.database import Connection, Pool, transaction
+from libs.shared.database import Connection, Pool, acquire, transaction
 from libs.shared.events import VolumeCounted
 from services.quota import rules, store
 from services.quota.rules.forecasts import MOST_DAYS, Forecast
@@ -57,3 +57,16 @@ async def foresee(
     """When a tenant's contract is reached, by the days that are known."""
     stored = await store.days.list_stored(conn, tenant_id, MOST_DAYS)
     return rules.forecasts.foresee(stored, contracted_bytes, now.date())
+
+
+async def foresee_all(pool: Pool, now: datetime) -> dict[UUID, int | None]:
+    """In how many days each tenant's contract is reached; None where there is no trend to it."""
+    async with acquire(pool) as conn:
+        volumes = await store.accounts.list_volumes(conn)
+    found: dict[UUID, int | None] = {}
+    for one in volumes:
+        async with acquire(pool) as conn:
+            forecast = await foresee(conn, one.tenant_id, one.contracted_bytes, now)
+        reached_on = forecast.reached_on if forecast else None
+        found[one.tenant_id] = max((reached_on - now.date()).days, 0) if reached_on else None
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 from uuid import UUID
 
 from libs.shared.database import Connection, Record
@@ -124,3 +125,47 @@ async def put_allowance(conn: Connection, tenant_id: UUID, allowance: Allowance)
         allowance.reason,
     )
     return version
+
+
+class Volume(NamedTuple):
+    """What a tenant stores of what it contracted."""
+
+    tenant_id: UUID
+    stored_bytes: int
+    contracted_bytes: int
+
+
+async def list_volumes(conn: Connection) -> list[Volume]:
+    """Returns the volumes of all tenants whose contract is known."""
+    rows = await conn.fetch(
+        """
+        SELECT tenant_id, stored_bytes, contracted_bytes FROM allowances
+        WHERE contracted_bytes IS NOT NULL ORDER BY tenant_id
+        """
+    )
+    return [Volume(*row) for row in rows]
+
+
+class Sum(NamedTuple):
+    """Tenants of one kind of subscription at one level, and what they come to together."""
+
+    subscription: str
+    level_percent: int
+    clients: int
+    blocked: int
+    stored_bytes: int
+    protected_bytes: int
+    contracted_bytes: int
+
+
+async def sum_up(conn: Connection) -> list[Sum]:
+    """Sums all tenants up, a row for each kind of subscription and level."""
+    rows = await conn.fetch(
+        """
+        SELECT subscription, level_percent, count(*), count(*) FILTER (WHERE blocked),
+               sum(stored_bytes)::bigint, sum(protected_bytes)::bigint,
+               coalesce(sum(contracted_bytes), 0)::bigint
+        FROM allowances GROUP BY subscription, level_percent
+        """
+    )
+    return [Sum(*row) for row in rows]

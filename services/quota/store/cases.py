@@ -64,3 +64,13 @@ async def list_due(conn: Connection, now: datetime) -> list[UUID]:
         now,
     )
     return [row["tenant_id"] for row in rows]
+
+
+async def list_deadlines(conn: Connection) -> list[datetime]:
+    """Returns when the cases that are open block growth."""
+    rows = await conn.fetch(
+        """
+        SELECT deadline_at FROM cases WHERE closed_at IS NULL
+        """
+    )
+    return [row["deadline_at"] for row in rows]

@@ -149,3 +149,13 @@ def _incident(row: Any) -> Incident:
         closed_at=row["closed_at"],
         closed_by=row["closed_by"],
     )
+
+
+async def count_open(conn: Connection) -> dict[str, int]:
+    """Returns how many incidents are open, by cause."""
+    rows = await conn.fetch(
+        """
+        SELECT cause, count(*) AS incidents FROM incidents WHERE closed_at IS NULL GROUP BY cause
+        """
+    )
+    return {row["cause"]: row["incidents"] for row in rows}

@@ -485,6 +485,16 @@ async def find_by_message_id(conn: Connection, message_id: str) -> Mail | None:
     return await find(conn, mail_id) if mail_id else None
 
 
+async def find_oldest(conn: Connection) -> datetime | None:
+    """Returns since when the mail waits that waits the longest."""
+    oldest: datetime | None = await conn.fetchval(
+        """
+        SELECT min(created_at) FROM mails WHERE state IN ('queued', 'sending')
+        """
+    )
+    return oldest
+
+
 async def count(conn: Connection) -> dict[str, int]:
     """Returns how many mails are unfinished, by state."""
     rows = await conn.fetch(

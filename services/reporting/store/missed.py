@@ -193,3 +193,13 @@ async def put_hearing(conn: Connection, hearing: Hearing) -> None:
         hearing.heard_at,
         hearing.steady_since,
     )
+
+
+async def count_overdue(conn: Connection) -> int:
+    """Returns of how many plans a run is missed."""
+    count: int = await conn.fetchval(
+        """
+        SELECT count(*) FROM expected WHERE since IS NOT NULL
+        """
+    )
+    return count

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -110,3 +112,30 @@ async def list_audiences(conn: Connection, tenant_id: UUID) -> list[Audience]:
         tenant_id,
     )
     return [Audience(_PEOPLE.validate_json(row["people"]), row["pending"]) for row in rows]
+
+
+class Watched(NamedTuple):
+    """Whose plan it is, since when its runs are expected, when its last good one was heard of."""
+
+    tenant_id: UUID
+    watched_since: datetime
+    good_at: datetime | None
+
+
+async def list_watched(conn: Connection) -> list[Watched]:
+    """Returns when the last good run of each plan was heard of.
+
+    Of plans that are paused, and of clients whose subscription has ended, nothing is told. One
+    look into an index a plan.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT e.tenant_id, e.watched_since, good.arrived_at
+        FROM expected e JOIN tenants t ON t.tenant_id = e.tenant_id LEFT JOIN LATERAL (
+            SELECT arrived_at FROM runs r
+            WHERE r.tenant_id = e.tenant_id AND r.plan_id = e.plan_id AND r.outcome <> 'failed'
+            ORDER BY number DESC LIMIT 1) good ON true
+        WHERE e.note = '' AND t.subscription IN ('active', 'ending')
+        """
+    )
+    return [Watched(*row) for row in rows]

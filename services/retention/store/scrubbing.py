@@ -154,9 +154,19 @@ async def find_oldest_verified(conn: Connection) -> datetime | None:
     return oldest
 
 
-async def count_damaged(conn: Connection) -> int:
-    """Returns how many damaged packs wait for their chunks to come again."""
-    count: int = await conn.fetchval("""
-        SELECT count(*) FROM catalogue.packs WHERE state = 'damaged'
-        """)
-    return count
+class Unlive(NamedTuple):
+    """Packs that are damaged, or condemned: nothing needs these, and their grace runs."""
+
+    packs: int
+    object_bytes: int
+
+
+async def sum_unlive(conn: Connection) -> dict[str, Unlive]:
+    """Returns how many packs aren't live, and their bytes, by state."""
+    rows = await conn.fetch(
+        """
+        SELECT state, count(*), sum(object_bytes)::bigint FROM catalogue.packs
+        WHERE state <> 'live' GROUP BY state
+        """
+    )
+    return {row[0]: Unlive(row[1], row[2]) for row in rows}

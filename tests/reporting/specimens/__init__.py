@@ -10,11 +10,11 @@ from services.reporting import rules
 from services.reporting.mail import letters
 from services.reporting.mail.letters import Kind
 from services.reporting.rules.mails import Addressee
-from tests.reporting.specimens import incidents, others, runs
+from tests.reporting.specimens import matters, others, runs
 
 SPECIMENS: Mapping[str, tuple[Kind[Any], Any]] = {
     **runs.list_all(),
-    **incidents.list_all(),
+    **matters.list_all(),
     **others.list_all(),
 }
 

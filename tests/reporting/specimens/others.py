@@ -1,4 +1,4 @@
-"""The mails of what is stored, of the contract, and of people."""
+"""The mails of the contract, and of people."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from tests.reporting.specimens.facts import (
 
 
 def list_all() -> Mapping[str, tuple[Kind[Any], Any]]:
-    """The mails of what is stored, of the contract, and of people."""
+    """The mails of the contract, and of people."""
     subscription, overage = letters.subscription.KIND, letters.overage.KIND
     offers = Offers("EUR", (
         Offer(storage_bytes=150 * 10**9, monthly=Decimal("45.00")),

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from libs.shared import bucket, clock, logs, outbox, reasons, timekeeping
+from libs.shared import bucket, clock, logs, reasons, timekeeping
 from libs.shared.catalogue import volumes
 from libs.shared.catalogue.volumes import Volume
 from libs.shared.crashpoints import crashpoint
@@ -28,7 +28,7 @@ from services.ingest.actions.intake.deltas import hold_packs
 from services.ingest.actions.manifests.ends import put_head, tell_end
 from services.ingest.actions.proofs import find_root, is_as_sealed, seal
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
-from services.ingest.actions.runs import find_run, finished, hold_plan, use_run
+from services.ingest.actions.runs import find_run, hold_plan, say_finished, use_run
 from services.ingest.actions.scripts.bundling import bundle_files, check_bundled
 from services.ingest.actions.usage import tell
 
@@ -354,7 +354,6 @@ async def _close(
     )
     if not closed:
         raise rules.refusals.RunClosed("failed", None)
-    event = finished(run, plan, outcome, ending, volume.stored_bytes, now, counted)
-    await outbox.add(conn, event)
+    await say_finished(conn, run, plan, outcome, ending, volume.stored_bytes, now, counted)
     await store.proofs.count_point(conn, run.tenant_id)
     return answer

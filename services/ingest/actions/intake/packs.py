@@ -8,6 +8,8 @@ from contextlib import nullcontext
 from typing import NamedTuple
 from uuid import UUID
 
+from prometheus_client import Counter
+
 from libs.shared import bucket, catalogue, clock, logs, packs, sealing
 from libs.shared.catalogue import volumes
 from libs.shared.crashpoints import crashpoint
@@ -22,6 +24,8 @@ from services.ingest.actions.runs import check_open, use_run
 from services.ingest.actions.usage import use
 
 MAX_IDS = 16_384
+
+_STORED = Counter("coffre_packs_stored_bytes", "Bytes of packs that were put into the store")
 
 
 class Stored(NamedTuple):
@@ -94,6 +98,7 @@ async def take_pack(
         await check_open(conn, agent, run_id)
     crashpoint("ingest.after_commit")
     if stored.is_new:
+        _STORED.inc(object_bytes)
         logs.get().info("pack.stored", run_id=str(run_id), pack=pack_hex, bytes=object_bytes)
     return stored
 

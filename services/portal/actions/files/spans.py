@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
+from prometheus_client import Counter
+
 from libs.shared import bucket, errors, sealing
 from libs.shared.catalogue import ChunkPlace
 from libs.shared.database import Pool
@@ -31,6 +33,8 @@ from services.portal.actions.resources import Resources
 T = TypeVar("T")
 AnyPlace = ChunkPlace | PlacedChunk
 Place = TypeVar("Place", bound=AnyPlace)
+
+_FETCHED = Counter("coffre_recovery_bytes", "Stored bytes read to be recovered or shown")
 
 # A request costs the store and us about as much as reading half a megabyte does.
 _GAP_BYTES = 128 << 10
@@ -105,9 +109,11 @@ async def fetch(reader: Reader, pack_id: bytes, span: Sequence[AnyPlace]) -> byt
     key = bucket.key_of_pack(reader.tenant_id, pack_id)
     try:
         async with reader.reads.hold(reader.tenant_id):
-            return await reader.objects.get_range(key, start, length)
+            fetched = await reader.objects.get_range(key, start, length)
     except ObjectMissing as missing:
         raise Damaged(span[0].chunk_id) from missing
+    _FETCHED.inc(length)
+    return fetched
 
 
 def open_each(

@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from libs.shared import clock, database, logs, timekeeping
 from libs.shared.database import Pool
@@ -33,7 +33,15 @@ LINGER_SECONDS = 1.0
 DRAIN_SECONDS = 20.0
 ROLL_CALL_SECONDS = 1.0
 
+SECONDS = Histogram(
+    "coffre_smtp_transaction_seconds",
+    "Duration of handing one mail over, whatever became of it",
+    buckets=(0.05, 0.25, 1, 5, 30, 300),
+)
+UNREACHABLE = Counter("coffre_smtp_unreachable", "Connections that the mail server did not take")
 OUTCOMES = Counter("coffre_mail_outcomes", "SMTP transactions by outcome", ["outcome"])
+for _outcome in ("accepted", "refused", "too-large", "later", "uncertain"):
+    OUTCOMES.labels(_outcome)
 POSSIBLE_DUPLICATES = Counter(
     "coffre_mail_possible_duplicates", "Mails sent again after an uncertain outcome"
 )
@@ -172,6 +180,7 @@ class Sender:
 
     def _rest(self, trouble: Unreachable) -> None:
         """Leaves the mail server alone, longer each time; lines that fail together count once."""
+        UNREACHABLE.inc()
         if time.monotonic() < self._rest_until:
             return
         self._failures += 1
@@ -200,7 +209,9 @@ class Sender:
         except KeysUnreadable:
             return Verdict("refused", "It was sealed with another key.")
         envelope = mails.find_envelope_sender(self.resources, mail)
-        verdict = await line.deliver(envelope, mail.recipient, mails.sign(self.resources, body))
+        signed = mails.sign(self.resources, body)
+        with SECONDS.time():
+            verdict = await line.deliver(envelope, mail.recipient, signed)
         OUTCOMES.labels(verdict.outcome).inc()
         if verdict.outcome == "uncertain":
             POSSIBLE_DUPLICATES.inc()

@@ -77,21 +77,24 @@ def write(facts: IncidentFacts, addressee: Addressee, shown: int) -> Letter:
         whose = f"{facts.about.mail.recipient}, {whose}"
     subject = tongue.say(_SUBJECTS[goes_on, plan is not None], **(names | {"client": whose}))
     log = facts.before[0].log_tail if facts.before else ""
+    told = matters.tell(tongue, facts.about, shown)
+    link = link_client(facts.portal_url, incident.tenant_id)
     content = lay_out(
         tongue,
         "incident",
+        in_short=[told.cause, told.step, link],
         outcome=outcome,
         client=names["client"],
         plan=names["plan"],
         machine=names["machine"],
         to_hotline=True,
         ticket=tickets.head(facts.tenant, plan, incident),
-        told=matters.tell(tongue, facts.about, shown),
+        told=told,
         times=incident.times,
         since=tongue.moment(incident.opened_at),
         people=facts.tenant.administrators[:shown] if facts.tenant else [],
         before=hotline.list_before(facts.before[:shown], tongue),
-        link=link_client(facts.portal_url, incident.tenant_id),
+        link=link,
     )
     return Letter(subject, content, log=report.cut_log(log, shown))
 

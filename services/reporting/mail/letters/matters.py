@@ -113,11 +113,15 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The probable cause, the next step, what a technician wants to know, figures, and lists."""
+    """The probable cause, the next step, what a technician wants to know, figures, and lists.
+
+    code: of the reason, or of several; empty where there is none.
+    """
 
     cause: str
     step: str
     detail: str = ""
+    code: str = ""
     figures: Sequence[tuple[str, str]] = ()
     lists: Sequence[Listed] = ()
 
@@ -175,6 +179,7 @@ def _tell_unusual(tongue: Tongue, about: Unusual, shown: int) -> Told:
     return Told(
         " ".join([ended, *(one.cause for one in told[:shown])]),
         " ".join(dict.fromkeys(one.step for one in told[:shown])),
+        code=", ".join(verdict.code for verdict in about.facts.judged.verdicts),
         figures=[
             (say("Plan and run"), f"{run.plan_id}, {run.number}"),
             (say("How it ended"), tongue.outcome(run.outcome)),
@@ -190,7 +195,7 @@ def _tell_hold(tongue: Tongue, event: ExpiryHeld, _shown: int) -> Told:
         held_at=tongue.moment(event.held_at),
     )
     named = tongue.say("Plan and run"), f"{event.plan_id}, {event.number}"
-    return Told(f"{told.cause} {noticed}", told.step, figures=[named])
+    return Told(f"{told.cause} {noticed}", told.step, code=event.reason.code, figures=[named])
 
 
 def _tell_undelivered(tongue: Tongue, about: Undelivered, _shown: int) -> Told:
@@ -220,6 +225,7 @@ def _tell_waiting(tongue: Tongue, event: DestructionProgressed, _shown: int) -> 
     return Told(
         " ".join([due, *(told.cause for told in reasons)]),
         " ".join(dict.fromkeys(told.step for told in reasons)),
+        code=", ".join(reason.code for reason in event.reasons),
         figures=[(tongue.say("Client"), str(event.tenant_id))],
     )
 
@@ -280,9 +286,10 @@ def _tell_asked(tongue: Tongue, about: Asked, shown: int) -> Told:
         asked_at=tongue.moment(event.asked_at),
     )
     figures = [(say("Address"), plain(event.email))]
-    step = say("Answer by mail or call; the client sees the run in the portal.")
+    step, code = say("Answer by mail or call; the client sees the run in the portal."), ""
     if run is not None:
         told = Teller(tongue, hotline=True).explain_run(run)
+        code = run.reason.code if run.reason else ""
         figures += [
             (say("End"), tongue.moment(run.finished_at)),
             (say("How it ended"), tongue.outcome(run.outcome)),
@@ -294,7 +301,7 @@ def _tell_asked(tongue: Tongue, about: Asked, shown: int) -> Told:
             step = f"{told.step} {step}"
     lines = event.message.splitlines()
     message = Listed(say("Message"), lines[:shown], len(lines[shown:]))
-    return Told(cause, step, figures=figures, lists=[message] if lines else [])
+    return Told(cause, step, code=code, figures=figures, lists=[message] if lines else [])
 
 
 _TELLERS: dict[type[Any], Callable[[Tongue, Any, int], Told]] = {
