@@ -12,6 +12,7 @@ from libs.shared.events import (
     DestructionScheduled,
     DestructionStarted,
     EventParked,
+    ExpiryCleared,
     IncidentChanged,
     IncidentClosed,
     IncidentOpened,
@@ -60,6 +61,10 @@ async def on_run_finished(conn: Connection, event: RunFinished) -> None:
 
 async def on_run_judged(conn: Connection, event: RunJudged) -> None:
     await store.runs.received.put_judgement(conn, event)
+
+
+async def on_expiry_cleared(conn: Connection, event: ExpiryCleared) -> None:
+    await store.runs.received.put_clear(conn, event)
 
 
 async def on_volume_changed(conn: Connection, event: VolumeChanged) -> None:
@@ -158,6 +163,7 @@ HANDLERS: Handlers = {
     RunStarted: on_run_started,
     RunFinished: on_run_finished,
     RunJudged: on_run_judged,
+    ExpiryCleared: on_expiry_cleared,
     VolumeChanged: on_volume_changed,
     VolumeCounted: on_volume_counted,
     AllowanceChanged: on_allowance_changed,

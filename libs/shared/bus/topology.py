@@ -172,6 +172,7 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.RunStarted,
         events.RunFinished,
         events.RunJudged,
+        events.ExpiryCleared,
         events.VolumeChanged,
         events.VolumeCounted,
         events.AllowanceChanged,

@@ -7,4 +7,14 @@ CREATE TABLE portal.judgements (
     judged_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, run_id)
 );
-GRANT SELECT, INSERT, UPDATE, DELETE ON portal.judgements TO coffre_portal;
+
+-- Up to which run of a plan what was unusual was meant, and when an operator said so.
+CREATE TABLE portal.clears (
+    tenant_id  uuid NOT NULL,
+    plan_id    uuid NOT NULL,
+    through    integer NOT NULL,
+    cleared_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, plan_id, through)
+);
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON portal.judgements, portal.clears TO coffre_portal;

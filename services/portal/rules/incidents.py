@@ -19,7 +19,6 @@ _SEVERITY = (
     "help",
     "called",
     "unusual",
-    "unusual",
     "missed",
     "failed",
     "abandoned",

@@ -24,6 +24,7 @@ PLAN: Plan = (
     Deleted("enrolments"),
     Deleted("reports"),
     Deleted("judgements"),
+    Deleted("clears"),
     Deleted("runs"),
     Deleted("plans"),
     Deleted("agents"),

@@ -11,6 +11,7 @@ from libs.shared import reasons
 from libs.shared.database import Connection
 from libs.shared.events import (
     AllowanceChanged,
+    ExpiryCleared,
     PlanDeclared,
     RunFinished,
     RunJudged,
@@ -144,6 +145,20 @@ async def put_judgement(conn: Connection, event: RunJudged) -> None:
         [_without_nul(one.as_dict()) for one in event.verdicts],
         [one.model_dump() for one in event.figures],
         event.judged_at,
+    )
+
+
+async def put_clear(conn: Connection, event: ExpiryCleared) -> None:
+    """Keeps up to which run of a plan what was unusual was meant."""
+    await conn.execute(
+        """
+        INSERT INTO clears (tenant_id, plan_id, through, cleared_at)
+        VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+        """,
+        event.tenant_id,
+        event.plan_id,
+        max(event.numbers),
+        event.cleared_at,
     )
 
 

@@ -30,7 +30,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Run:
-    """A run; without an outcome it is under way. reason: why it failed."""
+    """A run; without an outcome it is under way. reason: why it failed.
+
+    verdicts: why it is unusual; cleared_at: when an operator said that this was meant.
+    """
 
     run_id: UUID
     plan_id: UUID
@@ -53,6 +56,7 @@ class Run:
     warnings: list[Reason]
     verdicts: list[Reason]
     figures: list[JudgedFigure]
+    cleared_at: datetime | None
 
     @property
     def lasted(self) -> timedelta | None:
@@ -90,7 +94,9 @@ class Verified:
 _RUN_COLUMNS = """r.run_id, plan_id, number, outcome, reason, started_at, finished_at,
     restore_point, files_total, files_new, files_changed, files_removed, files_not_copied,
     bytes_protected, bytes_sent, stored_bytes, not_copied, dumps, warnings,
-    coalesce(j.verdicts, '[]') AS verdicts, coalesce(j.figures, '[]') AS figures"""
+    coalesce(j.verdicts, '[]') AS verdicts, coalesce(j.figures, '[]') AS figures,
+    (SELECT min(c.cleared_at) FROM clears c WHERE c.tenant_id = r.tenant_id
+        AND c.plan_id = r.plan_id AND c.through >= r.number) AS cleared_at"""
 _JUDGED = "LEFT JOIN judgements j ON j.tenant_id = r.tenant_id AND j.run_id = r.run_id"
 
 
