@@ -272,7 +272,7 @@ async def test_what_reporting_finds_unusual_holds_as_well_and_hides_nothing(
         assert await actions.expiry.clear_holds(conn, plan, "out of use") == [2]
     [[payload]] = await house.fetch(said, client.tenant_id)
     cleared = ExpiryCleared.model_validate_json(payload)
-    assert (cleared.plan_id, cleared.through, cleared.reason) == (plan, 2, "out of use")
+    assert (cleared.plan_id, cleared.numbers, cleared.reason) == (plan, (2,), "out of use")
 
     await client.copy(plan, {}, removed=list(files)[12:24])
     await date(client, plan, 3, 50)
