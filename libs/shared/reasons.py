@@ -261,6 +261,35 @@ CODES: dict[str, Meaning] = {
         limit="bytes that should be there",
         unit="bytes",
     ),
+    "mass-change": Meaning(
+        _HOLD,
+        amount="files with other content, which cannot be compressed",
+        limit="files that were there",
+        unit="number",
+    ),
+    "mass-rename": Meaning(
+        _HOLD,
+        "the ending",
+        amount="files that lie there under it",
+        limit="files that were there",
+        unit="number",
+    ),
+    "mass-removal": Meaning(
+        _HOLD, amount="files that are left", limit="files that usually are there", unit="number"
+    ),
+    "volume-shrunken": Meaning(
+        _HOLD, amount="bytes that are left", limit="bytes that usually are there", unit="bytes"
+    ),
+    "dump-shrunken": Meaning(
+        _HOLD, "the dump's file", amount="bytes", limit="bytes that are usual", unit="bytes"
+    ),
+    "dump-identical": Meaning(
+        _HOLD,
+        "the dump's file",
+        amount="for how many runs in a row",
+        limit="for how many it may be",
+        unit="number",
+    ),
     # What a destruction waits for.
     "destruction-large": Meaning(
         _DESTRUCTION,

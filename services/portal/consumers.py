@@ -12,6 +12,7 @@ from libs.shared.events import (
     DestructionScheduled,
     DestructionStarted,
     EventParked,
+    ExpiryCleared,
     IncidentChanged,
     IncidentClosed,
     IncidentOpened,
@@ -29,6 +30,7 @@ from libs.shared.events import (
     ReportSent,
     ReportUndeliverable,
     RunFinished,
+    RunJudged,
     RunMissed,
     RunStarted,
     VersionsExpired,
@@ -55,6 +57,14 @@ async def on_run_started(conn: Connection, event: RunStarted) -> None:
 async def on_run_finished(conn: Connection, event: RunFinished) -> None:
     await store.runs.received.add_plan_of_run(conn, event)
     await store.runs.received.put_finished_run(conn, event)
+
+
+async def on_run_judged(conn: Connection, event: RunJudged) -> None:
+    await store.runs.received.put_judgement(conn, event)
+
+
+async def on_expiry_cleared(conn: Connection, event: ExpiryCleared) -> None:
+    await store.runs.received.put_clear(conn, event)
 
 
 async def on_volume_changed(conn: Connection, event: VolumeChanged) -> None:
@@ -152,6 +162,8 @@ HANDLERS: Handlers = {
     PlanDeclared: on_plan_declared,
     RunStarted: on_run_started,
     RunFinished: on_run_finished,
+    RunJudged: on_run_judged,
+    ExpiryCleared: on_expiry_cleared,
     VolumeChanged: on_volume_changed,
     VolumeCounted: on_volume_counted,
     AllowanceChanged: on_allowance_changed,

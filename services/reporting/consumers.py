@@ -145,7 +145,7 @@ async def on_storage_damaged(resources: Resources, conn: Connection, event: Stor
 
 
 async def on_expiry_cleared(resources: Resources, conn: Connection, event: ExpiryCleared) -> None:
-    """Somebody looked at what is gone."""
+    """Somebody says that what is unusual of a plan was meant."""
     await store.clients.lock(conn, event.tenant_id)
     await actions.hotline.report_cleared(conn, resources, event)
 

@@ -12,6 +12,7 @@ from libs.shared.events import (
     ReductionOrdered,
     ReductionWithdrawn,
     RunFinished,
+    RunJudged,
     SubscriptionEnded,
     SubscriptionReinstated,
     TenantChanged,
@@ -57,6 +58,10 @@ async def on_run_finished(conn: Connection, event: RunFinished) -> None:
         await actions.expiry.judge_run(conn, event.tenant_id, event.plan_id, window, now)
 
 
+async def on_run_judged(conn: Connection, event: RunJudged) -> None:
+    await actions.expiry.hold_unusual(conn, event)
+
+
 async def on_reduction_ordered(conn: Connection, event: ReductionOrdered) -> None:
     order = rules.reductions.Reduction(
         tenant_id=event.tenant_id,
@@ -86,6 +91,7 @@ HANDLERS: Handlers = {
     SubscriptionEnded: on_subscription_ended,
     SubscriptionReinstated: on_subscription_reinstated,
     RunFinished: on_run_finished,
+    RunJudged: on_run_judged,
     ReductionOrdered: on_reduction_ordered,
     ReductionWithdrawn: on_reduction_withdrawn,
     DestructionPermitted: on_destruction_permitted,

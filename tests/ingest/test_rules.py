@@ -104,7 +104,7 @@ def test_subscriptions(state: str | None, refusal: type[Exception] | None) -> No
 def test_crc32_of_a_file_from_its_chunks(contents: list[bytes]) -> None:
     ids = [bytes([place]) * 32 for place in range(len(contents))]
     facts = {
-        chunk_id: (len(content), zlib.crc32(content), 1)
+        chunk_id: (len(content), zlib.crc32(content), 1, len(content))
         for chunk_id, content in zip(ids, contents, strict=True)
     }
     size = sum(map(len, contents))

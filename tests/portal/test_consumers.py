@@ -102,6 +102,32 @@ async def test_a_report_that_came_back_was_not_received(portal: Any) -> None:
             ]
 
 
+async def test_what_was_unusual_is_shown_until_it_was_meant_and_then_since_when(
+    portal: Any,
+) -> None:
+    for order in itertools.permutations(range(3)):
+        tenant_id = uuid4()
+        run = next(one for one in story(tenant_id) if isinstance(one, events.RunFinished))
+        plan = {"tenant_id": tenant_id, "plan_id": run.plan_id}
+        verdict = Reason("mass-rename", ".locked", 46_210, 47_900)
+        judged = events.RunJudged(
+            run_id=run.run_id, number=1, verdicts=(verdict,), figures=(), judged_at=AT, **plan
+        )
+        cleared = [
+            events.ExpiryCleared(
+                numbers=(number,), reason="", cleared_at=AT + timedelta(days=number), **plan
+            )
+            for number in (0, 1, 2)
+        ]
+        told = (run, judged, cleared[1])
+        await handle(portal, *(told[n] for n in order), judged, cleared[2], cleared[0])
+        async with transaction(portal.parts.pool) as conn:
+            [shown] = await store.runs.shown.list_runs(
+                conn, tenant_id, run.plan_id, before=99, limit=9
+            )
+        assert (shown.verdicts, shown.cleared_at) == ([verdict], AT + timedelta(days=1))
+
+
 async def test_the_day_of_destruction_goes_with_the_end_it_belongs_to(portal: Any) -> None:
     tenant_id = UUID(await portal.open_tenant("Client", "a@client.example"))
 

@@ -18,6 +18,7 @@ from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.events import (
     Event,
+    JudgedFigure,
     PasswordIssued,
     PlanDeclared,
     Reader,
@@ -40,6 +41,7 @@ from services.reporting.mail.rendering import House, Rendered, render
 from services.reporting.mail.smtp import MailServer, Patience
 from services.reporting.rules.incidents import Incident
 from services.reporting.rules.pacing import Limits
+from services.reporting.rules.usual.judging import Judgement
 
 MAIL_KEY = bytes(range(32))
 INCIDENT_ID = UUID(int=7)
@@ -269,7 +271,7 @@ def write(
     *,
     locale: Any = "fr",
     kind: str = "report",
-    history: list[tuple[int, int]] | None = None,
+    judged: Judgement | None = None,
 ) -> LaidOut:
     """A report on a run of the client's, as one addressee gets it."""
     event, declared = client.tenant(), client.plan()
@@ -292,7 +294,7 @@ def write(
     )
     audience = rules.plans.Audience()
     facts = RunFacts(
-        run, tenant, plan, audience, history or [], "https://portal.example/", MAIL_KEY
+        run, tenant, plan, audience, judged or Judgement(), "https://portal.example/", MAIL_KEY
     )
     reader = rules.mails.Addressee(client.email, "Jeanne", locale)
     if kind == "report":
@@ -301,6 +303,20 @@ def write(
     incident = Incident(client.tenant_id, INCIDENT_ID, run.plan_id, "failed", ended, ended, 1, 1)
     told = HotlineFacts(facts, incident, "opened", [], ("hotline@provider.example",))
     return lay_out(letters.hotline.KIND.write(told, reader, rules.mails.SHOWN[0]))
+
+
+def compared(files: int, usual: int, spread: int, size_bytes: int) -> Judgement:
+    """A judgement on a run with so many files."""
+    figures = {"files": (files, usual, spread), "size_bytes": (size_bytes, size_bytes, 0)}
+    return Judgement(
+        (),
+        tuple(
+            JudgedFigure.model_validate(
+                {"name": name, "now": now, "usual": middle, "spread": far, "is_unusual": False}
+            )
+            for name, (now, middle, far) in figures.items()
+        ),
+    )
 
 
 def is_finished(mails: list[dict[str, Any]]) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from libs.shared.events import DumpResult, Locale, NotCopied
 from libs.shared.reasons import Reason
-from tests.reporting.conftest import Client, write
+from tests.reporting.conftest import Client, compared, write
 from tests.shared.test_counting import ONE_OF_MANY
 
 ONES: dict[str, Any] = {
@@ -36,7 +36,7 @@ def test_a_report_of_one_file_speaks_of_one(
 ) -> None:
     reason = Reason("files-lost", "1 November", 1, 1) if outcome == "failed" else None
     run = client.run(**ONES, outcome=outcome, reason=reason)
-    letter = write(client, run, kind=kind, locale=locale, history=[(1, 1)] * 5)
+    letter = write(client, run, kind=kind, locale=locale, judged=compared(1, 1, 1, 1))
     shown = html.unescape(re.sub(r"<[^>]*>", "\n", letter.content.html))
     for text in (letter.subject, letter.content.text, shown):
         assert not ONE_OF_MANY.search(text), ONE_OF_MANY.search(text)

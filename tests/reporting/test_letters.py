@@ -15,7 +15,7 @@ from libs.shared.words.tongue import NBSP
 from services.reporting.mail import letters
 from services.reporting.mail.letters.links import link_plan
 from services.reporting.mail.letters.password import PasswordFacts
-from tests.reporting.conftest import ABOUT, Client, LaidOut, lay_out, write
+from tests.reporting.conftest import ABOUT, Client, LaidOut, compared, lay_out, write
 
 
 def read_html(letter: LaidOut) -> str:
@@ -26,8 +26,8 @@ def read_html(letter: LaidOut) -> str:
 
 @pytest.mark.parametrize("form", ["text", "html"])
 def test_a_french_report_tells_everything(client: Client, form: str) -> None:
-    history = [(47_900 + 20 * n, 182_000_000_000) for n in range(-2, 3)]
-    letter = write(client, client.run(), history=history)
+    judged = compared(47_912, 47_900, 20, 182_000_000_000)
+    letter = write(client, client.run(), judged=judged)
     text = letter.content.text if form == "text" else read_html(letter)
 
     assert letter.subject == f"[REUSSIE] {ABOUT}"

@@ -182,7 +182,7 @@ async def test_an_end_may_come_before_its_beginning(desk: Desk, known: Client) -
     assert await state_of(desk) == []
     assert await desk.mails() == []
     await desk.handle(held(known, 215), parked(event_id, known.tenant_id, NOW + 2 * SECOND))
-    assert {cause for cause, _, is_open in await state_of(desk) if is_open} == {"held", "parked"}
+    assert {cause for cause, _, is_open in await state_of(desk) if is_open} == {"unusual", "parked"}
 
 
 async def test_each_cause_is_over_by_its_own_end(desk: Desk, known: Client) -> None:
@@ -196,9 +196,9 @@ async def test_each_cause_is_over_by_its_own_end(desk: Desk, known: Client) -> N
         progressed(known, 1, "waiting"),
     )
     assert sorted(await state_of(desk)) == [
-        ("held", 2, True),
         ("parked", 1, True),
         ("parked", 1, True),
+        ("unusual", 2, True),
         ("waiting", 1, True),
     ]
     texts = [text_of(mail) for mail in await told(desk, "incident")]
@@ -270,7 +270,7 @@ async def test_what_nobody_takes_in_hand_is_told_again_after_days(
     desk: Desk, known: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await desk.handle(damaged(known), held(known))
-    [holding] = [one for one in await incidents(desk) if one["cause"] == "held"]
+    [holding] = [one for one in await incidents(desk) if one["cause"] == "unusual"]
     await desk.handle(decided(holding, "acknowledge"))
     for days, mails in ((2.9, 2), (3, 3), (4, 3)):
         monkeypatch.setattr(clock, "now", lambda days=days: NOW + timedelta(days=days))

@@ -14,6 +14,7 @@ from libs.shared.words.foreign import plain
 from services.reporting import rules
 from services.reporting.mail import letters
 from services.reporting.mail.letters.figures import RunFacts
+from services.reporting.rules.usual.judging import Judgement
 from tests.reporting.conftest import Client
 
 NOW = datetime(2026, 11, 23, 2, 14, tzinfo=UTC)
@@ -58,7 +59,7 @@ def plan(reports: bool = True) -> rules.plans.Plan:
 )
 def test_addressees(a_plan, audience, outcome, expected) -> None:
     run = Client().run(outcome=outcome)
-    facts = RunFacts(run, TENANT, a_plan, audience, [], "https://portal.example", b"")
+    facts = RunFacts(run, TENANT, a_plan, audience, Judgement(), "https://portal.example", b"")
     chosen = [("report", one.email, one.locale) for one in letters.report.KIND.choose(facts)]
     assert chosen == expected
 
@@ -104,15 +105,10 @@ def test_plain_text_is_one_printable_line(text: str) -> None:
 
 @given(st.lists(st.integers(0, 10**12), min_size=3, max_size=10))
 def test_one_strange_run_does_not_move_what_is_usual(history: list[int]) -> None:
-    usual = rules.usual.find_usual(history)
+    usual = rules.usual.figures.find_usual(history)
     assert usual is not None
     assert min(history) <= usual.median <= max(history)
     assert 0 <= usual.spread <= max(history) - min(history)
-
-
-def test_usual_wants_three_runs() -> None:
-    assert rules.usual.find_usual([5, 5]) is None
-    assert rules.usual.find_usual([100, 104, 100, 96, 9000]) == rules.usual.Usual(100, 4)
 
 
 @pytest.mark.parametrize(

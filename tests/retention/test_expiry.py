@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from libs.shared import attributes, catalogue, database, reasons
 from libs.shared.errors import NotFound
-from libs.shared.events import RunFinished
+from libs.shared.events import ExpiryCleared, RunFinished, RunJudged
 from libs.shared.reasons import Reason
 from services.retention import actions, consumers, rules, store
 from tests.retention.house import Client, House
@@ -234,3 +234,55 @@ async def test_expiry_judges_runs_of_which_no_event_came(house: House, client: C
 )
 def test_only_a_living_subscription_forgets(state: str, alive: bool) -> None:
     assert rules.expiry.is_alive(state) is alive
+
+
+def judged(client: Client, plan: UUID, number: int, *verdicts: Reason) -> RunJudged:
+    """What reporting says of a run."""
+    return RunJudged(
+        tenant_id=client.tenant_id,
+        run_id=uuid4(),
+        plan_id=plan,
+        number=number,
+        verdicts=verdicts,
+        figures=(),
+        judged_at=datetime.now(UTC),
+    )
+
+
+async def test_what_reporting_finds_unusual_holds_as_well_and_hides_nothing(
+    house: House, client: Client
+) -> None:
+    """Retention's own judgement stays: reporting's hold, cleared, is no state that it accepts."""
+    plan = await client.plan()
+    files = {b"f%02d" % n: [b"content %d" % n] for n in range(30)}
+    await client.copy(plan, files)
+    await client.copy(plan, {name: [b"other " + name] for name in list(files)[:12]})
+    for number in (1, 2):
+        await date(client, plan, number, 100 - number)
+    stale = Reason("dump-identical", "crm.sql", 4, 1)
+    async with database.transaction(house.keeper.pool) as conn:
+        for event in (judged(client, plan, 1), judged(client, plan, 2, stale)):
+            await consumers.HANDLERS[RunJudged](conn, event)
+        [hold] = [one for one in await store.expiry.list_holds(conn) if one.plan_id == plan]
+    assert (hold.number, hold.reason) == (2, stale)
+    assert await expire(client) == 0
+
+    said = "SELECT payload FROM outbox WHERE tenant_id = $1 AND type = 'expiry.cleared.v1'"
+    async with database.transaction(house.keeper.pool) as conn:
+        assert await actions.expiry.clear_holds(conn, plan, "out of use") == [2]
+    [[payload]] = await house.fetch(said, client.tenant_id)
+    cleared = ExpiryCleared.model_validate_json(payload)
+    assert (cleared.plan_id, cleared.numbers, cleared.reason) == (plan, (2,), "out of use")
+
+    await client.copy(plan, {}, removed=list(files)[12:24])
+    await date(client, plan, 3, 50)
+    assert await expire(client) == 0, "24 of 30 are gone, and nobody accepted the first 12 of them"
+    own = "SELECT judge, number, cleared_at IS NULL FROM expiry_holds WHERE plan_id = $1 ORDER BY 2"
+    rows = [tuple(row) for row in await house.fetch(own, plan)]
+    assert rows == [("reporting", 2, False), ("retention", 3, True)]
+    async with database.transaction(house.keeper.pool) as conn:
+        await consumers.HANDLERS[RunJudged](
+            conn, judged(client, plan, 3, Reason("mass-removal", "", 6, 30))
+        )
+        assert await actions.expiry.clear_holds(conn, plan, "meant") == [3]
+    assert await expire(client) == 24

@@ -41,9 +41,9 @@ class ExpiryHeld(Event):
 
 @event("expiry.cleared.v1")
 class ExpiryCleared(Event):
-    """Somebody looked at what is gone of a plan, and lets its versions expire again.
+    """Somebody looked at what held a plan, says that it was meant, and lets it expire again.
 
-    numbers: the runs in which it had been seen.
+    numbers: the runs that held it. reason: in the operator's words.
     """
 
     plan_id: UUID

@@ -1,11 +1,16 @@
-"""Events of mails sent and refused (reporting)."""
+"""Events of mails sent and refused, and of runs judged (reporting)."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
-from libs.shared.events.base import Event, event
+from libs.shared.events.base import Event, Part, event
+from libs.shared.reasons import Reason
+
+FigureName = Literal["files", "size_bytes", "new_bytes", "changed", "removed", "seconds", "packed"]
+"""changed, removed: of a thousand files; packed: what a thousand new bytes take compressed."""
 
 
 @event("report.sent.v1")
@@ -26,3 +31,29 @@ class ReportUndeliverable(Event):
     plan_id: UUID
     recipient: str
     reason: str
+
+
+class JudgedFigure(Part):
+    """A figure of a run beside what is usual for its plan; None while nothing is."""
+
+    name: FigureName
+    now: int
+    usual: int | None
+    spread: int | None
+    is_unusual: bool
+
+
+@event("run.judged.v1")
+class RunJudged(Event):
+    """A restore point was compared with what is usual for its plan.
+
+    verdicts: why it is unusual, worst first, none where it isn't; codes as docs/protocol.md lists
+    them. Where there are some, nothing of the plan expires until an operator clears that.
+    """
+
+    run_id: UUID
+    plan_id: UUID
+    number: int
+    verdicts: tuple[Reason, ...]
+    figures: tuple[JudgedFigure, ...]
+    judged_at: datetime

@@ -75,12 +75,42 @@ class DumpResult(Part):
     reason: Reason | None = None
 
 
+class DumpCounted(Part):
+    """A dump as the restore point has it; is_same: its content is that of the one before."""
+
+    name: str
+    size_bytes: int
+    is_same: bool
+
+
+class Counted(Part):
+    """A restore point beside the one before, counted by ingest: a machine's own word isn't in it.
+
+    files_changed: those with other content under the same path. new_bytes: content that came since
+    the restore point before, and packed_bytes what it takes compressed, neither ever less than 0.
+    ending: the most frequent one of the names that are new; files_renamed: how many files that are
+    gone lie there with this ending now, added to their name or in the place of their own.
+    """
+
+    files_total: int
+    files_new: int
+    files_changed: int
+    files_removed: int
+    bytes_protected: int
+    bytes_replaced: int
+    new_bytes: int
+    packed_bytes: int
+    ending: str = ""
+    files_renamed: int = 0
+    dumps: tuple[DumpCounted, ...] = ()
+
+
 @event("run.finished.v1")
 class RunFinished(Event):
     """A run ended, well or not: its whole summary.
 
     reason: why it failed. warnings: what went wrong without making it fail. A reader may not know
-    a code yet (docs/protocol.md lists them).
+    a code yet (docs/protocol.md lists them). counted: None where there is no restore point.
     """
 
     run_id: UUID
@@ -102,6 +132,7 @@ class RunFinished(Event):
     bytes_sent: int
     stored_bytes: int
     restore_point: bool
+    counted: Counted | None = None
     not_copied: tuple[NotCopied, ...] = ()
     dumps: tuple[DumpResult, ...] = ()
     warnings: tuple[Reason, ...] = ()

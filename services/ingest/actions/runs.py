@@ -17,7 +17,7 @@ from libs.shared import clock, database, logs, outbox, protocol, reasons, timeke
 from libs.shared.catalogue import volumes
 from libs.shared.database import Connection
 from libs.shared.errors import Conflict, NotFound, Refusal, ShareUsed
-from libs.shared.events import Outcome, RunFinished, RunStarted
+from libs.shared.events import Counted, Outcome, RunFinished, RunStarted
 from libs.shared.reasons import Reason
 from services.ingest import rules, store
 from services.ingest.actions.agents import check_again
@@ -314,8 +314,9 @@ async def say_finished(
     ending: rules.reported.Ending,
     stored_bytes: int,
     now: datetime,
+    counted: Counted | None = None,
 ) -> None:
-    """Says the whole summary of a run that ended.
+    """Says the whole summary of a run that ended; counted: what its restore point came to.
 
     It is counted here, within the transaction: one that is rolled back is counted once too often.
     """
@@ -334,6 +335,7 @@ async def say_finished(
         **ending.counters.model_dump(),
         stored_bytes=stored_bytes,
         restore_point=run.state == "committed",
+        counted=counted,
         not_copied=ending.not_copied,
         dumps=ending.dumps,
         warnings=ending.warnings,

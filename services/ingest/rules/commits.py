@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
+from libs.shared.entries import Entry
 from libs.shared.events import DumpResult, Outcome
 from libs.shared.reasons import Reason
 from services.ingest.rules.reported import Counters
+
+LONGEST_ENDING = 32
+"""In bytes, with its dot: longer ones are no endings of files."""
 
 
 def decide_outcome(
@@ -34,3 +39,17 @@ def decide_outcome(
     if hint == "succeeded_with_warnings" or counters.files_not_copied > 0 or warnings:
         return "succeeded_with_warnings", None
     return "succeeded", None
+
+
+def find_endings(found: Iterable[Entry]) -> Iterator[bytes]:
+    """The ending of each file's name with its dot, where it has one of a common length."""
+    for entry in found:
+        if entry.kind == "f" and (dot := entry.name.rfind(b".")) > 0:
+            ending = entry.name[dot:]
+            if 1 < len(ending) <= LONGEST_ENDING:
+                yield ending
+
+
+def find_commonest(endings: Counter[bytes]) -> bytes:
+    """The most frequent ending; empty for none."""
+    return endings.most_common(1)[0][0] if endings else b""

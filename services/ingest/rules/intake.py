@@ -39,11 +39,11 @@ def split_ids(chunks: bytes) -> list[bytes]:
 
 
 def check_chunks(
-    deltas: Iterable[FolderDelta], facts: Mapping[bytes, tuple[int, int, int]], faults: Faults
+    deltas: Iterable[FolderDelta], facts: Mapping[bytes, tuple[int, int, int, int]], faults: Faults
 ) -> list[int]:
     """Returns the CRC-32 of each entry (0 where it has no content), in the delta's order.
 
-    facts: (size, CRC-32, pack number) of each chunk that the tenant has.
+    facts: (size, CRC-32, pack number, packed size) of each chunk that the tenant has.
     faults: entries that are passed over; those whose sizes differ are added.
     Raises ChunkUnknown for chunks that it doesn't have.
     """
@@ -70,13 +70,13 @@ def check_chunks(
 
 
 def combine_crc32s(
-    folder: bytes, entry: Entry, ids: list[bytes], facts: Mapping[bytes, tuple[int, int, int]]
+    folder: bytes, entry: Entry, ids: list[bytes], facts: Mapping[bytes, tuple[int, int, int, int]]
 ) -> int:
     """The CRC-32 of a file from those of its chunks; EntryRejected where the sizes differ."""
     size_bytes = 0
     crc32 = 0
     for chunk_id in ids:
-        chunk_bytes, chunk_crc32, _ = facts[chunk_id]
+        chunk_bytes, chunk_crc32, *_ = facts[chunk_id]
         crc32 = (
             isal_zlib.crc32_combine(crc32, chunk_crc32, chunk_bytes) if size_bytes else chunk_crc32
         )

@@ -9,7 +9,7 @@ from libs.shared.entries import Entry, EntryRejected, FolderDelta
 from services.ingest.rules.intake import combine_crc32s, split_ids
 from services.ingest.rules.manifests.content import Listed
 
-Facts = Mapping[bytes, tuple[int, int, int]]
+Facts = Mapping[bytes, tuple[int, int, int, int]]
 
 
 class Gone:

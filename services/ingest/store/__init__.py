@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.ingest.store import (
     agents,
     commits,
+    counts,
     erasure,
     intake,
     manifests,
@@ -23,6 +24,7 @@ from services.ingest.store import (
 __all__ = [
     "agents",
     "commits",
+    "counts",
     "erasure",
     "intake",
     "manifests",

@@ -59,6 +59,9 @@ def _run(run: Run) -> dict[str, Any]:
         "bytes_protected": run.bytes_protected,
         "bytes_sent": run.bytes_sent,
         "stored_bytes": run.stored_bytes,
+        "unusual": run.verdicts,
+        "cleared_at": run.cleared_at if run.verdicts else None,
+        "figures": run.figures,
     }
 
 

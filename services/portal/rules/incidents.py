@@ -18,7 +18,6 @@ _SEVERITY = (
     "damage",
     "help",
     "called",
-    "held",
     "unusual",
     "missed",
     "failed",

@@ -23,6 +23,8 @@ PLAN: Plan = (
     Deleted("notice_clients"),
     Deleted("enrolments"),
     Deleted("reports"),
+    Deleted("judgements"),
+    Deleted("clears"),
     Deleted("runs"),
     Deleted("plans"),
     Deleted("agents"),

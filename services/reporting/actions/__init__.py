@@ -21,6 +21,7 @@ from services.reporting.actions import (
     runs,
     sending,
     subscriptions,
+    usual,
     webhooks,
 )
 
@@ -43,5 +44,6 @@ __all__ = [
     "runs",
     "sending",
     "subscriptions",
+    "usual",
     "webhooks",
 ]

@@ -25,8 +25,9 @@ from services.reporting.actions import incidents, mails, webhooks
 from services.reporting.actions.resources import Resources
 from services.reporting.mail.letters import incident as letter
 from services.reporting.mail.letters import morning, recovered
+from services.reporting.mail.letters.figures import RunFacts
 from services.reporting.mail.letters.incident import IncidentFacts
-from services.reporting.mail.letters.matters import About, Asked
+from services.reporting.mail.letters.matters import About, Asked, Unusual
 from services.reporting.mail.letters.morning import MorningFacts
 from services.reporting.mail.letters.recovered import RecoveredFacts
 from services.reporting.rules.incidents import Incident, Matter, sequence_of
@@ -132,16 +133,28 @@ async def report_mended(conn: Connection, resources: Resources, event: StorageMe
     await tell_over(conn, resources, event.tenant_id, matter)
 
 
+async def report_unusual(conn: Connection, resources: Resources, facts: RunFacts) -> None:
+    """A run is unusual, however it ended: an incident until somebody clears that."""
+    run = facts.run
+    matter = Matter("unusual", str(run.plan_id), run.number)
+    await tell_matter(
+        conn, resources, run.tenant_id, run.plan_id, matter, run.finished_at, Unusual(facts)
+    )
+
+
 async def report_hold(conn: Connection, resources: Resources, event: ExpiryHeld) -> None:
-    """Much of a plan is gone: an incident until somebody clears that."""
-    matter = Matter("held", str(event.plan_id), event.number)
+    """Much of a plan is gone, by retention's own judgement: the same incident."""
+    matter = Matter("unusual", str(event.plan_id), event.number)
     await tell_matter(conn, resources, event.tenant_id, event.plan_id, matter, event.held_at, event)
 
 
 async def report_cleared(conn: Connection, resources: Resources, event: ExpiryCleared) -> None:
-    """Somebody looked at what is gone."""
-    matter = Matter("held", str(event.plan_id), max(event.numbers))
-    await tell_over(conn, resources, event.tenant_id, matter)
+    """Somebody says that it was meant: it is usual from now on, and the incident is over."""
+    tenant_id, plan_id, through = event.tenant_id, event.plan_id, max(event.numbers)
+    await store.usual.accept(conn, tenant_id, plan_id, through, clock.now())
+    matter = Matter("unusual", str(plan_id), through)
+    closed = await incidents.settle(conn, resources, tenant_id, matter, note=event.reason)
+    await mails.write_closed(conn, resources, closed)
 
 
 async def report_parked(conn: Connection, resources: Resources, event: EventParked) -> None:

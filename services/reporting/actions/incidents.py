@@ -131,6 +131,7 @@ async def settle(
     *,
     plan_id: UUID | None = None,
     is_kept: bool = True,
+    note: str = "",
 ) -> list[Incident]:
     """Something is over; returns the incidents that are closed by that.
 
@@ -146,7 +147,7 @@ async def settle(
             continue
         known = await store.incidents.find(conn, tenant_id, incident_id)
         if known is not None and known.closed_at is None:
-            closed.append(await _close(conn, resources, known, now))
+            closed.append(await _close(conn, resources, known, now, note=note))
     return closed
 
 

@@ -79,7 +79,7 @@ async def _find_grace(
     conn: Connection, resources: Resources, tenant_id: UUID, plan_id: UUID
 ) -> timedelta:
     durations = await store.missed.list_durations(
-        conn, tenant_id, plan_id, rules.usual.HISTORY_LENGTH
+        conn, tenant_id, plan_id, rules.usual.figures.DURATIONS
     )
     return rules.missed.find_grace(durations, resources.missed_grace)
 

@@ -8,7 +8,7 @@ from libs.shared import clock, logs
 from libs.shared.database import Connection
 from libs.shared.events import RunFinished
 from services.reporting import rules, store
-from services.reporting.actions import hotline, incidents, mails, missed
+from services.reporting.actions import hotline, incidents, mails, missed, usual
 from services.reporting.actions.resources import Resources
 from services.reporting.mail import letters
 from services.reporting.mail.letters.figures import RunFacts
@@ -37,9 +37,7 @@ async def _report(
     run: RunFinished,
 ) -> None:
     tenant_id = tenant.tenant_id
-    history = await store.runs.list_history(
-        conn, tenant_id, run.plan_id, run.number, rules.usual.HISTORY_LENGTH
-    )
+    judged = await usual.judge_run(conn, plan, run)
     recovers = run.outcome != "failed" and await store.runs.is_after_trouble(
         conn, tenant_id, run.plan_id, run.number
     )
@@ -50,7 +48,7 @@ async def _report(
         tenant,
         plan,
         audience,
-        history,
+        judged,
         resources.portal_url,
         resources.mail_key,
         before=next(
@@ -66,6 +64,8 @@ async def _report(
         has_recovered=recovers,
     )
     written = await mails.write(conn, resources, tenant_id, letters.report.KIND, facts)
+    if judged.verdicts and not tenant.is_over:
+        await hotline.report_unusual(conn, resources, facts)
     if run.outcome == "failed":
         written += await _tell_hotline(conn, resources, facts)
     else:

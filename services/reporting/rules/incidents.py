@@ -16,7 +16,7 @@ Cause = Literal[
     "refused",
     "missed",
     "damage",
-    "held",
+    "unusual",
     "undeliverable",
     "parked",
     "waiting",

@@ -82,7 +82,7 @@ def find_grace(durations: Sequence[timedelta], setting: timedelta | None) -> tim
     """How long after its time a run is waited for: twice as long as it usually takes."""
     if setting is not None:
         return setting
-    found = usual.find_usual([round(lasted.total_seconds()) for lasted in durations])
+    found = usual.figures.find_usual([round(lasted.total_seconds()) for lasted in durations])
     return max(LEAST_GRACE, timedelta(seconds=2 * found.median)) if found else LEAST_GRACE
 
 

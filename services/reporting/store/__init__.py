@@ -16,6 +16,7 @@ from services.reporting.store import (
     proofs,
     reviews,
     runs,
+    usual,
     webhooks,
 )
 
@@ -33,5 +34,6 @@ __all__ = [
     "proofs",
     "reviews",
     "runs",
+    "usual",
     "webhooks",
 ]

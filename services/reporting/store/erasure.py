@@ -19,6 +19,7 @@ PLAN: Plan = (
     Deleted("pauses"),
     Deleted("incidents"),
     Deleted("expected"),
+    Deleted("judgements"),
     Deleted("misses"),
     Deleted("notices"),
     Deleted("reviews"),

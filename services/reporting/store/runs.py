@@ -165,21 +165,3 @@ async def find_last_good(conn: Connection, tenant_id: UUID, plan_id: UUID) -> Ru
         plan_id,
     )
     return RunFinished.model_validate_json(summary) if summary else None
-
-
-async def list_history(
-    conn: Connection, tenant_id: UUID, plan_id: UUID, before: int, limit: int
-) -> list[tuple[int, int]]:
-    """Returns (files, protected bytes) of the last good runs of a plan before a number."""
-    rows = await conn.fetch(
-        """
-        SELECT files_total, bytes_protected FROM runs
-        WHERE tenant_id = $1 AND plan_id = $2 AND number < $3 AND outcome <> 'failed'
-        ORDER BY number DESC LIMIT $4
-        """,
-        tenant_id,
-        plan_id,
-        before,
-        limit,
-    )
-    return [(row["files_total"], row["bytes_protected"]) for row in rows]

@@ -9,7 +9,7 @@ from libs.shared import catalogue, clock, database, logs, outbox
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.errors import NotFound
-from libs.shared.events import ExpiryCleared, ExpiryHeld, VersionsExpired
+from libs.shared.events import ExpiryCleared, ExpiryHeld, RunJudged, VersionsExpired
 from services.retention import rules, store
 from services.retention.actions.resources import Resources
 
@@ -114,6 +114,26 @@ async def _judge(
                 amount=loss.reason.amount,
                 limit=loss.reason.limit,
             )
+
+
+async def hold_unusual(conn: Connection, event: RunJudged) -> None:
+    """Holds a plan's expiry where reporting says that a run is unusual (docs/decisions/0052)."""
+    if not event.verdicts:
+        return
+    what = event.tenant_id, event.plan_id
+    await store.expiry.lock_judged(conn, *what)  # nothing of the plan expires at this moment
+    loss = rules.expiry.Loss(event.number - 1, event.verdicts[0])
+    await store.expiry.add_hold(conn, *what, event.number, loss, event.judged_at, "reporting")
+    logs.get().warning(
+        "expiry.held",
+        tenant_id=str(event.tenant_id),
+        plan_id=str(event.plan_id),
+        run=event.number,
+        since=loss.since,
+        why=loss.reason.code,
+        amount=loss.reason.amount,
+        limit=loss.reason.limit,
+    )
 
 
 async def clear_holds(conn: Connection, plan_id: UUID, reason: str) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from libs.shared import database, reasons
@@ -12,6 +12,9 @@ from libs.shared.database import Connection
 from libs.shared.reasons import Reason
 from services.retention import rules
 from services.retention.store.sessions import LONG_SECONDS
+
+Judge = Literal["retention", "reporting"]
+"""Whose judgement a hold is."""
 
 
 class Hold(NamedTuple):
@@ -217,10 +220,11 @@ async def put_kept_from(conn: Connection, tenant_id: UUID, plan_id: UUID, number
 
 
 async def find_last_hold(conn: Connection, tenant_id: UUID, plan_id: UUID) -> int:
-    """Returns the newest run that held the plan's expiry, cleared or not; 0 if none did."""
+    """Returns the newest run that held the plan's expiry by our own judgement; 0 if none did."""
     number: int = await conn.fetchval(
         """
-        SELECT coalesce(max(number), 0) FROM expiry_holds WHERE tenant_id = $1 AND plan_id = $2
+        SELECT coalesce(max(number), 0) FROM expiry_holds
+        WHERE tenant_id = $1 AND plan_id = $2 AND judge = 'retention'
         """,
         tenant_id,
         plan_id,
@@ -235,12 +239,13 @@ async def add_hold(
     number: int,
     loss: rules.expiry.Loss,
     now: datetime,
+    judge: Judge = "retention",
 ) -> None:
-    """Holds a plan's expiry because of what is gone in one of its runs."""
+    """Holds a plan's expiry because of what one of its runs is."""
     await conn.execute(
         """
-        INSERT INTO expiry_holds (tenant_id, plan_id, number, since, reason, held_at)
-        VALUES ($1, $2, $3, $4, $5, $6)
+        INSERT INTO expiry_holds (tenant_id, plan_id, number, since, reason, held_at, judge)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
         """,
         tenant_id,
         plan_id,
@@ -248,6 +253,7 @@ async def add_hold(
         loss.since,
         reasons.write(loss.reason),
         now,
+        judge,
     )
 
 
@@ -293,7 +299,7 @@ async def clear_holds(
         now,
         reason,
     )
-    return sorted((row[0], row[1]) for row in rows)
+    return sorted({(row[0], row[1]) for row in rows})
 
 
 async def remove_broken_points(

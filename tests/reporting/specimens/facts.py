@@ -15,6 +15,7 @@ from libs.shared.events import (
     NotCopied,
     Outcome,
     OverageOpened,
+    RunJudged,
 )
 from libs.shared.reasons import Reason
 from services.reporting import rules
@@ -23,7 +24,8 @@ from services.reporting.rules.incidents import Incident
 from services.reporting.rules.mails import Mail
 from services.reporting.rules.missed import Expectation
 from services.reporting.rules.runs import Past, Row
-from tests.reporting.conftest import MAIL_KEY, Client
+from services.reporting.rules.usual.judging import Judgement
+from tests.reporting.conftest import MAIL_KEY, Client, compared
 from tests.world.overages import told
 
 EVENTS = Path(__file__).parents[2] / "shared" / "golden"
@@ -85,7 +87,7 @@ def a_report(run: Any, nights: tuple[Outcome, ...] = NIGHTS, **changes: Any) -> 
     before = a_run(213, failed=nights[-1:] == ("failed",), **figures)
     before = before.model_copy(update={"finished_at": before.started_at + timedelta(minutes=14)})
     fields: dict[str, Any] = {
-        "history": [(47_300 + 200 * n, 181_000_000_000 + 10**8 * n) for n in range(6)],
+        "judged": compared(run.files_total, 47_800, 300, run.bytes_protected),
         "before": before,
         "past": [
             Past(213 - n, outcome, NIGHT - timedelta(days=n + 1) + timedelta(minutes=17))
@@ -104,6 +106,12 @@ def a_report(run: Any, nights: tuple[Outcome, ...] = NIGHTS, **changes: Any) -> 
         mail_key=MAIL_KEY,
         **(fields | changes),
     )
+
+
+def a_judgement() -> Judgement:
+    """On a run in which most files were renamed."""
+    told = read(RunJudged)
+    return Judgement(told.verdicts, told.figures)
 
 
 def warned_run() -> Any:

@@ -21,7 +21,7 @@ from services.reporting.mail.letters import Kind
 from services.reporting.mail.letters.closed import ClosedFacts
 from services.reporting.mail.letters.delayed import DelayedFacts
 from services.reporting.mail.letters.incident import IncidentFacts
-from services.reporting.mail.letters.matters import About, Asked, Called, Undelivered
+from services.reporting.mail.letters.matters import About, Asked, Called, Undelivered, Unusual
 from services.reporting.rules.incidents import OF_RUNS, Cause
 from services.reporting.rules.mails import Late
 from tests.reporting.specimens.facts import (
@@ -31,8 +31,10 @@ from tests.reporting.specimens.facts import (
     TENANT,
     ZONE,
     a_case,
+    a_judgement,
     a_plan,
     a_refused_mail,
+    a_report,
     a_run,
     a_tenant,
     an_incident,
@@ -40,7 +42,7 @@ from tests.reporting.specimens.facts import (
 )
 
 _MESSAGE = "Qu’est-ce que cela veut dire ?\nQui puis-je appeler ?"
-_OF_PLANS = OF_RUNS | {"damage", "held", "help"}
+_OF_PLANS = OF_RUNS | {"damage", "unusual", "help"}
 
 
 def _tell(
@@ -79,7 +81,10 @@ def list_all() -> Mapping[str, tuple[Kind[Any], Any]]:
     )
     return {
         "damage": _tell("damage", read(StorageDamaged, files=102), [failed]),
-        "held": _tell("held", read(ExpiryHeld), [a_run(213)]),
+        "unusual": _tell(
+            "unusual", Unusual(a_report(a_run(), judged=a_judgement())), [a_run(213)]
+        ),
+        "held": _tell("unusual", read(ExpiryHeld), [a_run(213)]),
         "undeliverable": _tell(
             "undeliverable", Undelivered(a_refused_mail(), "550 5.1.1 User unknown")
         ),
@@ -89,6 +94,7 @@ def list_all() -> Mapping[str, tuple[Kind[Any], Any]]:
         "help": _tell("help", Asked(read(HelpAsked, message=_MESSAGE), failed), [failed]),
         "still-open": _tell("missed", None, step="escalated", incident=an_incident("missed", 4)),
         "closed": _close("damage"),
+        "closed-cleared": _close("unusual", note="la comptabilité a été déplacée"),
         "closed-by": _close("missed", closed_by="Paul Roux", note="la machine est au rebut"),
         "delayed": (
             letters.delayed.KIND,

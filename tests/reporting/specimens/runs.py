@@ -22,6 +22,7 @@ from services.reporting.rules.choices import News
 from services.reporting.rules.incidents import Shown
 from services.reporting.rules.reviews import Happened, Period, Review
 from services.reporting.rules.runs import Row
+from services.reporting.rules.usual.judging import Judgement
 from services.reporting.rules.webhooks import Failing
 from tests.reporting.conftest import MAIL_KEY
 from tests.reporting.specimens.facts import (
@@ -31,6 +32,7 @@ from tests.reporting.specimens.facts import (
     PLAN,
     PORTAL,
     ZONE,
+    a_judgement,
     a_plan,
     a_report,
     a_run,
@@ -83,8 +85,9 @@ def list_all() -> Mapping[str, tuple[Kind[Any], Any]]:
         "report-succeeded": (report, a_report(a_run())),
         "report-first": (
             report,
-            a_report(a_run(1), (), history=[], before=None, past=[], row=Row()),
+            a_report(a_run(1), (), judged=Judgement(), before=None, past=[], row=Row()),
         ),
+        "report-unusual": (report, a_report(a_run(), judged=a_judgement())),
         "report-warnings": (report, a_report(warned_run())),
         "report-failed": (report, thrice),
         "report-recovered": (report, recovered),

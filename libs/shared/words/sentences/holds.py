@@ -13,12 +13,51 @@ _HOTLINE = (
     " so, let the plan expire again with `python -m services.retention clear`."
 )
 
+_DUMP_CLIENT = (
+    "Nothing that was stored is given up meanwhile. Have the database looked at, and what writes"
+    " it out; if that was meant, tell us."
+)
+_DUMP_HOTLINE = (
+    "Ask whether the database was emptied, moved or put out of use. If that was meant, let the plan"
+    " expire again with `python -m services.retention clear`."
+)
+
 HOLDS: dict[str, Explanation] = {
     "files-lost": Explanation(
         "Files that were there on {subject}: {limit}; those whose content is gone: {amount}.",
         "",
         _CLIENT,
         _HOTLINE,
+    ),
+    "mass-change": Explanation(
+        "Files that got other content, which can't be compressed: {amount}, of {limit}. So it looks"
+        " where files were encrypted.",
+        "",
+        _CLIENT,
+        _HOTLINE,
+    ),
+    "mass-rename": Explanation(
+        "Files that lie there with the ending {subject} now: {amount}, of {limit}. So it looks"
+        " where files were encrypted.",
+        "",
+        _CLIENT,
+        _HOTLINE,
+    ),
+    "mass-removal": Explanation(
+        "Files that are left: {amount}; usually {limit}.", "", _CLIENT, _HOTLINE
+    ),
+    "volume-shrunken": Explanation(
+        "Volume that is left: {amount}; usually {limit}.", "", _CLIENT, _HOTLINE
+    ),
+    "dump-shrunken": Explanation(
+        "The dump {subject} has {amount}; usually {limit}.", "", _DUMP_CLIENT, _DUMP_HOTLINE
+    ),
+    "dump-identical": Explanation(
+        "Runs in a row whose dump {subject} is the same as before: {amount}; usually {limit} at"
+        " most.",
+        "",
+        _DUMP_CLIENT,
+        _DUMP_HOTLINE,
     ),
     "bytes-lost": Explanation(
         "Of {limit} of content that was there on {subject}, {amount} is gone.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from array import array
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -27,8 +28,9 @@ Delta = tuple[list[FolderDelta], Sequence[int]]
 class Application:
     """One delta on its way into the catalogue, inside the commit's transaction.
 
-    Counts how many files and bytes the run has more than its parent; with `counts` also how many
-    files were added, and how many of these are other versions of files that were there.
+    Counts how many files and bytes the run has more than its parent, how many files were added,
+    and the endings of their names; with `counts` also how many of these are other versions of
+    files that were there.
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class Application:
         full: bool,
         counts: bool = False,
     ) -> None:
+        self.is_applied = False
         self.files = 0
         self.size_bytes = 0
         self.added = 0
         self.changed = 0
+        self.endings: Counter[bytes] = Counter()
         self._changes = Changes(prover)
         self._counts = counts and run.parent is not None
         self._resources = resources
@@ -59,6 +63,7 @@ class Application:
 
     async def drop(self, reduction_ids: Sequence[UUID]) -> None:
         """Closes what was dropped, first of all: the delta names what is there all the same."""
+        self.is_applied = True
         self._subtract(await store.reductions.close_dropped(self._conn, self._place, reduction_ids))
 
     async def apply(self, batches: int) -> None:
@@ -78,6 +83,7 @@ class Application:
 
         is_whole: False where some of it got lost, so that folders may be missing.
         """
+        self.is_applied = True
         root = await store.commits.find_folders(self._conn, self._place, [(0, b"")])
         self._known[b""] = root[0, b""]
         if self._replaces_all:
@@ -168,6 +174,8 @@ class Application:
         self._changes.add(folder_ids, upserts, measures, only)
         self._add(added)
         self.added += added.files
+        if self._run.parent is not None:
+            self.endings.update(rules.commits.find_endings(upserts))
         if self._counts:
             names = [entry.name if entry.kind == "f" else b"" for entry in upserts]
             self.changed += await store.scripts.count_changed(

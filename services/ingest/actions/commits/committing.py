@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +17,7 @@ from libs.shared.catalogue.volumes import Volume
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.entries import EntryRejected
-from libs.shared.events import Outcome
+from libs.shared.events import Counted, Outcome
 from libs.shared.keys import TenantKeys
 from libs.shared.proofs import Prover
 from libs.shared.reasons import Reason
@@ -223,8 +224,9 @@ async def _apply(
             if count or full or dropped:
                 await delta.apply(count)
             totals = await _add_point(conn, keys, run, delta, prover, before, now)
+            counted = await _count(conn, run, plan, delta, totals, batches)
             answer = await _close(
-                conn, run, plan, ending, verdict, delta, totals, resurrected_bytes, mark, now
+                conn, run, plan, ending, verdict, delta, counted, resurrected_bytes, mark, now
             )
             entries = sum(batch.entries for batch in batches)
             is_whole = full or run.parent is None
@@ -283,6 +285,36 @@ async def _add_point(
     return totals
 
 
+async def _count(
+    conn: Connection,
+    run: rules.runs.Run,
+    plan: store.plans.Plan,
+    delta: Application,
+    totals: tuple[int, int],
+    batches: Sequence[store.intake.deltas.Batch],
+) -> Counted:
+    """What the restore point is beside the one before; where nothing came, nothing is looked at."""
+    place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
+    ending = rules.commits.find_commonest(delta.endings)
+    gone = store.counts.Superseded(0, 0, 0, 0, 0)
+    if run.parent is not None and delta.is_applied:
+        gone = await store.counts.count_superseded(conn, place, ending)
+    dumps = await store.counts.list_dumps(conn, place) if plan.declaration["dumps"] else []
+    return Counted(
+        files_total=totals[0],
+        files_new=max(delta.added - gone.replaced, 0),
+        files_changed=gone.changed,
+        files_removed=gone.removed,
+        bytes_protected=totals[1],
+        bytes_replaced=gone.size_bytes,
+        new_bytes=sum(batch.new_bytes for batch in batches),
+        packed_bytes=sum(batch.packed_bytes for batch in batches),
+        ending=ending.decode("utf-8", "replace"),
+        files_renamed=gone.renamed,
+        dumps=tuple(dumps),
+    )
+
+
 async def _close(
     conn: Connection,
     run: rules.runs.Run,
@@ -290,18 +322,17 @@ async def _close(
     ending: rules.reported.Ending,
     verdict: tuple[Outcome, Reason | None, str],
     delta: Application,
-    totals: tuple[int, int],
+    counted: Counted,
     resurrected_bytes: int,
     mark: store.scripts.Mark | None,
     now: datetime,
 ) -> dict[str, Any]:
     outcome, reason, head_key = verdict
-    files_total, bytes_protected = totals
     if mark is not None:
         ending = rules.scripts.count_files(
             ending,
-            files_total=files_total,
-            bytes_protected=bytes_protected,
+            files_total=counted.files_total,
+            bytes_protected=counted.bytes_protected,
             bytes_sent=mark.size_bytes,
             added=delta.added,
             changed=delta.changed,
@@ -323,6 +354,6 @@ async def _close(
     )
     if not closed:
         raise rules.refusals.RunClosed("failed", None)
-    await say_finished(conn, run, plan, outcome, ending, volume.stored_bytes, now)
+    await say_finished(conn, run, plan, outcome, ending, volume.stored_bytes, now, counted)
     await store.proofs.count_point(conn, run.tenant_id)
     return answer

@@ -40,19 +40,25 @@ async def take_batch(
         deltas, faults, ids = await resources.in_thread(tenant_id, _unpack, body)
         async with resources.acquire(tenant_id) as conn:
             facts = await find_facts(conn, agent.tenant_id, ids)
+            pack_nos = sorted({fact.pack_no for fact in facts.values()})
+            new = await store.intake.packs.find_new(
+                conn, tenant_id, run.plan_id, run.parent, pack_nos
+            )
         crc32s = await resources.in_thread(tenant_id, _check, deltas, facts, keys, faults)
         sent = count = entries.count_entries(deltas)
         if faults:
             deltas = entries.without(deltas, faults)
             count = entries.count_entries(deltas)
             body = bytearray(await resources.in_thread(tenant_id, entries.encode_batch, deltas))
-        pack_nos = sorted({fact.pack_no for fact in facts.values()})
-        del deltas, ids, facts
+        came = [fact for fact in facts.values() if fact.pack_no in new]
+        new_bytes = sum(fact.size for fact in came)
+        packed_bytes = sum(min(fact.packed, fact.size) for fact in came)
+        del deltas, ids, facts, came
     digest = hashlib.sha256(body).digest()
     key = bucket.key_of_part(run.tenant_id, run.plan_id, run.number, number, digest.hex())
     sealed = await resources.in_thread(tenant_id, bucket.seal_object, body, keys, key)
     await resources.objects.put(key, sealed)
-    batch = store.intake.deltas.Batch(number, count, key, digest, pack_nos)
+    batch = store.intake.deltas.Batch(number, count, key, digest, pack_nos, new_bytes, packed_bytes)
     async with resources.transaction(tenant_id) as conn:
         if not await store.intake.deltas.put_batch(
             conn, agent.tenant_id, run_id, batch, crc32s, bytes(body)

@@ -11,13 +11,15 @@ from libs.shared.database import Connection, Record
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is kept of a batch beside its body."""
+    """What is kept of a batch beside its body; new_bytes, packed_bytes: of content that is new."""
 
     batch: int
     entries: int
     object_key: str
     sha256: bytes
     pack_nos: list[int]
+    new_bytes: int
+    packed_bytes: int
 
 
 async def put_batch(
@@ -27,10 +29,10 @@ async def put_batch(
     status = await conn.execute(
         """
         INSERT INTO run_batches (run_id, batch, entries, object_key, sha256, pack_nos, crc32s,
-            body) SELECT $2, $3, $4, $5, $6, $7, $8, $9 FROM
+            body, new_bytes, packed_bytes) SELECT $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM
             (SELECT FROM runs WHERE tenant_id = $1 AND run_id = $2 AND state = 'open' FOR SHARE) r
         ON CONFLICT (run_id, batch) DO UPDATE SET entries = $4, object_key = $5, sha256 = $6,
-            pack_nos = $7, crc32s = $8, body = $9
+            pack_nos = $7, crc32s = $8, body = $9, new_bytes = $10, packed_bytes = $11
         """,
         tenant_id,
         run_id,
@@ -41,6 +43,8 @@ async def put_batch(
         batch.pack_nos,
         crc32s,
         body,
+        batch.new_bytes,
+        batch.packed_bytes,
     )
     return database.changed(status) == 1
 
@@ -49,7 +53,8 @@ async def list_batches(conn: Connection, run_id: UUID, count: int) -> list[Batch
     """Returns the first `count` batches of a run, without their bodies."""
     rows: list[Record] = await conn.fetch(
         """
-        SELECT batch, entries, object_key, sha256, pack_nos FROM run_batches
+        SELECT batch, entries, object_key, sha256, pack_nos, new_bytes, packed_bytes
+        FROM run_batches
         WHERE run_id = $1 AND batch < $2 ORDER BY batch
         """,
         run_id,

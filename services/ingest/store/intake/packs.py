@@ -9,16 +9,17 @@ from uuid import UUID
 
 from libs.shared.catalogue import add_pack
 from libs.shared.database import Connection
-from libs.shared.sealing import SealedChunk
+from libs.shared.sealing import SEAL_OVERHEAD_BYTES, SealedChunk
 from services.ingest.store.sessions import LONG_SECONDS
 
 
 class ChunkFacts(NamedTuple):
-    """What checking an entry needs to know of a chunk."""
+    """What is to be known of an entry's chunk; packed: how long it is, compressed or not."""
 
     size: int
     crc32: int
     pack_no: int
+    packed: int
 
 
 class Look(NamedTuple):
@@ -230,13 +231,33 @@ async def find_chunk_facts(
         # LIMIT keeps these look-ups by key (docs/decisions/0018).
         """
         SELECT k.chunk_id, c.* FROM unnest($2::bytea[]) AS k (chunk_id) CROSS JOIN LATERAL (
-        SELECT size, crc32, pack_no FROM catalogue.chunks
+        SELECT size, crc32, pack_no, length FROM catalogue.chunks
         WHERE tenant_id = $1 AND chunk_id = k.chunk_id LIMIT 1) c
         """,
         tenant_id,
         chunk_ids,
     )
-    return {row[0]: ChunkFacts(row[1], row[2], row[3]) for row in rows}
+    return {
+        row[0]: ChunkFacts(row[1], row[2], row[3], row[4] - SEAL_OVERHEAD_BYTES) for row in rows
+    }
+
+
+async def find_new(
+    conn: Connection, tenant_id: UUID, plan_id: UUID, parent: int | None, pack_nos: Sequence[int]
+) -> set[int]:
+    """Returns those of the packs that were stored since a restore point; without one, all."""
+    rows = await conn.fetch(
+        """
+        SELECT pack_no FROM catalogue.packs WHERE tenant_id = $1 AND pack_no = ANY($4::bigint[])
+        AND stored_at >= coalesce((SELECT committed_at FROM catalogue.runs
+            WHERE tenant_id = $1 AND plan_id = $2 AND number = $3), '-infinity')
+        """,
+        tenant_id,
+        plan_id,
+        parent,
+        pack_nos,
+    )
+    return {row[0] for row in rows}
 
 
 async def hold(conn: Connection, tenant_id: UUID, pack_nos: Sequence[int]) -> Held:

@@ -11,8 +11,10 @@ from libs.shared import reasons
 from libs.shared.database import Connection
 from libs.shared.events import (
     AllowanceChanged,
+    ExpiryCleared,
     PlanDeclared,
     RunFinished,
+    RunJudged,
     RunStarted,
     VolumeChanged,
 )
@@ -128,6 +130,35 @@ async def put_finished_run(conn: Connection, event: RunFinished) -> None:
         [_without_nul(one.model_dump()) for one in event.dumps],
         _without_nul(event.log_tail),
         [_without_nul(one.as_dict()) for one in event.warnings],
+    )
+
+
+async def put_judgement(conn: Connection, event: RunJudged) -> None:
+    """Keeps what a run was found to be beside those before; the first word stays."""
+    await conn.execute(
+        """
+        INSERT INTO judgements (tenant_id, run_id, verdicts, figures, judged_at)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+        """,
+        event.tenant_id,
+        event.run_id,
+        [_without_nul(one.as_dict()) for one in event.verdicts],
+        [one.model_dump() for one in event.figures],
+        event.judged_at,
+    )
+
+
+async def put_clear(conn: Connection, event: ExpiryCleared) -> None:
+    """Keeps up to which run of a plan what was unusual was meant."""
+    await conn.execute(
+        """
+        INSERT INTO clears (tenant_id, plan_id, through, cleared_at)
+        VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+        """,
+        event.tenant_id,
+        event.plan_id,
+        max(event.numbers),
+        event.cleared_at,
     )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from libs.shared import reasons
 from libs.shared.database import Connection, Record
-from libs.shared.events import DumpResult, NotCopied, Outcome
+from libs.shared.events import DumpResult, JudgedFigure, NotCopied, Outcome
 from libs.shared.reasons import Reason
 
 
@@ -30,7 +30,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Run:
-    """A run; without an outcome it is under way. reason: why it failed."""
+    """A run; without an outcome it is under way. reason: why it failed.
+
+    verdicts: why it is unusual; cleared_at: when an operator said that this was meant.
+    """
 
     run_id: UUID
     plan_id: UUID
@@ -51,6 +54,9 @@ class Run:
     not_copied: list[NotCopied]
     dumps: list[DumpResult]
     warnings: list[Reason]
+    verdicts: list[Reason]
+    figures: list[JudgedFigure]
+    cleared_at: datetime | None
 
     @property
     def lasted(self) -> timedelta | None:
@@ -85,9 +91,13 @@ class Verified:
     damaged_at: datetime | None
 
 
-_RUN_COLUMNS = """run_id, plan_id, number, outcome, reason, started_at, finished_at,
+_RUN_COLUMNS = """r.run_id, plan_id, number, outcome, reason, started_at, finished_at,
     restore_point, files_total, files_new, files_changed, files_removed, files_not_copied,
-    bytes_protected, bytes_sent, stored_bytes, not_copied, dumps, warnings"""
+    bytes_protected, bytes_sent, stored_bytes, not_copied, dumps, warnings,
+    coalesce(j.verdicts, '[]') AS verdicts, coalesce(j.figures, '[]') AS figures,
+    (SELECT min(c.cleared_at) FROM clears c WHERE c.tenant_id = r.tenant_id
+        AND c.plan_id = r.plan_id AND c.through >= r.number) AS cleared_at"""
+_JUDGED = "LEFT JOIN judgements j ON j.tenant_id = r.tenant_id AND j.run_id = r.run_id"
 
 
 def _run(row: Record) -> Run:
@@ -98,6 +108,8 @@ def _run(row: Record) -> Run:
             "not_copied": [NotCopied.model_validate(one) for one in row["not_copied"]],
             "dumps": [DumpResult.model_validate(one) for one in row["dumps"]],
             "warnings": [read for one in row["warnings"] if (read := reasons.read(one))],
+            "verdicts": [read for one in row["verdicts"] if (read := reasons.read(one))],
+            "figures": [JudgedFigure.model_validate(one) for one in row["figures"]],
         }
     )
 
@@ -134,7 +146,7 @@ async def list_latest_runs(
         CROSS JOIN LATERAL (
             SELECT * FROM runs WHERE tenant_id = $1 AND plan_id = wanted.id
             ORDER BY number DESC LIMIT $3
-        ) r ORDER BY plan_id, number DESC
+        ) r {_JUDGED} ORDER BY plan_id, number DESC
         """,
         tenant_id,
         plan_ids,
@@ -152,8 +164,8 @@ async def list_runs(
     """A plan's runs with a number under `before`, newest first."""
     rows = await conn.fetch(
         f"""
-        SELECT {_RUN_COLUMNS} FROM runs
-        WHERE tenant_id = $1 AND plan_id = $2 AND number < $3
+        SELECT {_RUN_COLUMNS} FROM runs r {_JUDGED}
+        WHERE r.tenant_id = $1 AND plan_id = $2 AND number < $3
         ORDER BY number DESC LIMIT $4
         """,
         tenant_id,
@@ -168,8 +180,8 @@ async def find_run(conn: Connection, tenant_id: UUID, plan_id: UUID, number: int
     """One run of a plan."""
     row = await conn.fetchrow(
         f"""
-        SELECT {_RUN_COLUMNS} FROM runs
-        WHERE tenant_id = $1 AND plan_id = $2 AND number = $3
+        SELECT {_RUN_COLUMNS} FROM runs r {_JUDGED}
+        WHERE r.tenant_id = $1 AND plan_id = $2 AND number = $3
         ORDER BY started_at DESC LIMIT 1
         """,
         tenant_id,

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal, NamedTuple
 
-from libs.shared.events import Outcome, RunFinished
-from libs.shared.words.tongue import NBSP, Tongue
+from libs.shared.events import FigureName, JudgedFigure, Outcome, RunFinished
+from libs.shared.words.tongue import N_, NBSP, Tongue
 from services.reporting import rules
 from services.reporting.mail.rendering import Mark
 from services.reporting.rules.runs import Past, Row
+from services.reporting.rules.usual.judging import Judgement
 
 MARKS: dict[Outcome, Mark] = {
     "succeeded": "good",
     "succeeded_with_warnings": "warn",
     "failed": "bad",
 }
+JUDGED: dict[FigureName, str] = {
+    "seconds": N_("Duration"),
+    "files": N_("Files, total"),
+    "size_bytes": N_("Protected volume"),
+    "new_bytes": N_("New volume"),
+    "changed": N_("Share of files changed"),
+    "removed": N_("Share of files removed"),
+    "packed": N_("New volume, compressed to"),
+}
+"""What the figures are called of which it is known what is usual."""
 NEARLY_FULL_PERCENT = 80
 
 
@@ -24,8 +36,8 @@ NEARLY_FULL_PERCENT = 80
 class RunFacts:
     """All that the mails of a run tell of.
 
-    history: files and protected bytes of the last good runs. before: the run before. past: the last
-    runs before, newest first. row: those of them that failed last. good: the last good run.
+    judged: what is usual, and what is unusual of it. before: the run before. past: the last runs
+    before, newest first. row: those of them that failed last. good: the last good run.
     has_recovered: it went well after others that failed or never came.
     """
 
@@ -33,7 +45,7 @@ class RunFacts:
     tenant: rules.clients.Tenant
     plan: rules.plans.Plan
     audience: rules.plans.Audience
-    history: list[tuple[int, int]]
+    judged: Judgement
     portal_url: str
     mail_key: bytes = field(repr=False)
     before: RunFinished | None = None
@@ -55,6 +67,7 @@ class Figure(NamedTuple):
 def list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
     """The run's figures beside those of the run before and the usual ones.
 
+    Those of which only the usual is known are there where they are unusual.
     None of a run that left no restore point: it counted nothing.
     """
     run, before, say = facts.run, facts.before, tongue.say
@@ -63,16 +76,16 @@ def list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
     if before is not None and not before.restore_point:
         before = None
     usual = _list_usual(facts, tongue)
+    strange = {say(JUDGED[one.name]) for one in facts.judged.figures if one.is_unusual}
 
     def row(
         label: str, tell: Callable[[RunFinished], str], mark: Mark | Literal[""] = ""
     ) -> Figure:
         others = (tell(before) if before else "",) if facts.before else ()
-        return Figure(
-            label, tell(run), (*others, *((usual.get(label, ""),) if usual else ())), mark
-        )
+        found = (*others, *((usual.get(label, ""),) if usual else ()))
+        return Figure(label, tell(run), found, "bad" if label in strange else mark)
 
-    return [
+    rows = [
         row(say("Duration"), lambda one: tongue.duration(one.finished_at - one.started_at)),
         row(say("Files, total"), lambda one: tongue.number(one.files_total)),
         row(say("New files"), lambda one: tongue.number(one.files_new)),
@@ -86,6 +99,30 @@ def list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
         row(say("Protected volume"), lambda one: tongue.size(one.bytes_protected)),
         row(say("Sent volume"), lambda one: tongue.size(one.bytes_sent)),
     ]
+    told = {row.label for row in rows}
+    before_told = ("",) if facts.before else ()
+    return rows + [
+        Figure(
+            label,
+            _amount(one.name, one.now, tongue),
+            (*before_told, usual[label]),
+            "bad" if one.is_unusual else "",
+        )
+        for one in facts.judged.figures
+        if (label := say(JUDGED[one.name])) in usual and label not in told and one.is_unusual
+    ]
+
+
+def list_judged(facts: RunFacts, tongue: Tongue) -> list[tuple[str, str]]:
+    """The run's figures, each with what is usual for its plan where that is known."""
+    usual = _list_usual(facts, tongue)
+    told = []
+    for one in facts.judged.figures:
+        label, now = tongue.say(JUDGED[one.name]), _amount(one.name, one.now, tongue)
+        if label in usual:
+            now = tongue.say("{now} (usually {usual})", now=now, usual=usual[label])
+        told.append((label, now))
+    return told
 
 
 def name_columns(facts: RunFacts, tongue: Tongue) -> list[str]:
@@ -97,15 +134,24 @@ def name_columns(facts: RunFacts, tongue: Tongue) -> list[str]:
 
 def _list_usual(facts: RunFacts, tongue: Tongue) -> dict[str, str]:
     """What is usual for the plan, by the label of its line; empty where nothing is yet."""
-    files = rules.usual.find_usual([files for files, _ in facts.history])
-    volume = rules.usual.find_usual([size_bytes for _, size_bytes in facts.history])
-    if files is None or volume is None:
-        return {}
-    usual = f"{tongue.number(files.median)} ±{NBSP}{tongue.number(files.spread)}"
     return {
-        tongue.say("Files, total"): usual,
-        tongue.say("Protected volume"): tongue.size(volume.median),
+        tongue.say(JUDGED[one.name]): _tell_usual(one, one.usual, one.spread, tongue)
+        for one in facts.judged.figures
+        if one.usual is not None and one.spread is not None
     }
+
+
+def _tell_usual(one: JudgedFigure, usual: int, spread: int, tongue: Tongue) -> str:
+    told = _amount(one.name, usual, tongue)
+    return f"{told} ±{NBSP}{tongue.number(spread)}" if one.name == "files" else told
+
+
+def _amount(name: FigureName, figure: int, tongue: Tongue) -> str:
+    if name in ("size_bytes", "new_bytes"):
+        return tongue.size(figure)
+    if name == "seconds":
+        return tongue.duration(timedelta(seconds=figure))
+    return tongue.number(figure) if name == "files" else tongue.percent(figure, 1_000)
 
 
 def measure(facts: RunFacts, tongue: Tongue) -> dict[str, object] | None:

@@ -13,7 +13,7 @@ from services.reporting import rules
 from services.reporting.mail.letters import hotline, matters, report, tickets
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_client
-from services.reporting.mail.letters.matters import About, Undelivered
+from services.reporting.mail.letters.matters import About, Undelivered, Unusual
 from services.reporting.mail.rendering import lay_out, speak, title
 from services.reporting.rules.incidents import Incident, Step
 from services.reporting.rules.mails import Addressee
@@ -110,6 +110,8 @@ def is_by_client(facts: IncidentFacts) -> bool:
     """Whether a client's machines cause it."""
     if isinstance(facts.about, Undelivered):
         return facts.about.mail.by_client
+    if isinstance(facts.about, Unusual):
+        return True
     return facts.incident.cause in rules.incidents.OF_RUNS
 
 

@@ -21,7 +21,8 @@ from libs.shared.words import volumes
 from libs.shared.words.foreign import inert, plain
 from libs.shared.words.tongue import N_, Tongue
 from services.reporting.mail.causes import Teller
-from services.reporting.mail.letters import overage
+from services.reporting.mail.letters import figures, overage
+from services.reporting.mail.letters.figures import RunFacts
 from services.reporting.mail.rendering import title
 from services.reporting.rules.incidents import Cause
 from services.reporting.rules.mails import Mail
@@ -32,7 +33,7 @@ OUTCOMES: dict[Cause, str] = {
     "refused": N_("Failed"),
     "missed": N_("Missed"),
     "damage": N_("Damaged storage"),
-    "held": N_("Much is gone"),
+    "unusual": N_("Unusual run"),
     "undeliverable": N_("Undeliverable"),
     "parked": N_("An event waits"),
     "waiting": N_("A destruction waits"),
@@ -45,7 +46,7 @@ CAUSES: dict[Cause, str] = {
     "refused": N_("runs are refused"),
     "missed": N_("runs don't come"),
     "damage": N_("stored data is damaged"),
-    "held": N_("much is gone, and nothing expires"),
+    "unusual": N_("a run is unusual, and nothing expires"),
     "undeliverable": N_("mails can't be delivered"),
     "parked": N_("an event could not be handled"),
     "waiting": N_("a destruction waits"),
@@ -53,6 +54,13 @@ CAUSES: dict[Cause, str] = {
     "help": N_("help is wanted"),
 }
 _ERROR_CHARACTERS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Unusual:
+    """Which run isn't what is usual for its plan."""
+
+    facts: RunFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,7 @@ class Asked:
 
 About: TypeAlias = (
     StorageDamaged
+    | Unusual
     | ExpiryHeld
     | Undelivered
     | DestructionProgressed
@@ -154,6 +163,28 @@ def _tell_damage(tongue: Tongue, event: StorageDamaged, shown: int) -> Told:
         f"{step} {further}",
         figures=[(say("Pack"), event.pack_id)],
         lists=[listed] if event.paths else [],
+    )
+
+
+def _tell_unusual(tongue: Tongue, about: Unusual, shown: int) -> Told:
+    say, run = tongue.say, about.facts.run
+    teller = Teller(tongue, hotline=True)
+    told = [teller.explain(verdict) for verdict in about.facts.judged.verdicts]
+    ended = say(
+        "Run {number} of {finished_at} is unusual; nothing of the plan expires until somebody "
+        "clears that.",
+        number=tongue.number(run.number),
+        finished_at=tongue.moment(run.finished_at),
+    )
+    return Told(
+        " ".join([ended, *(one.cause for one in told[:shown])]),
+        " ".join(dict.fromkeys(one.step for one in told[:shown])),
+        code=", ".join(verdict.code for verdict in about.facts.judged.verdicts),
+        figures=[
+            (say("Plan and run"), f"{run.plan_id}, {run.number}"),
+            (say("How it ended"), tongue.outcome(run.outcome)),
+            *figures.list_judged(about.facts, tongue),
+        ],
     )
 
 
@@ -275,6 +306,7 @@ def _tell_asked(tongue: Tongue, about: Asked, shown: int) -> Told:
 
 _TELLERS: dict[type[Any], Callable[[Tongue, Any, int], Told]] = {
     StorageDamaged: _tell_damage,
+    Unusual: _tell_unusual,
     ExpiryHeld: _tell_hold,
     Undelivered: _tell_undelivered,
     DestructionProgressed: _tell_waiting,

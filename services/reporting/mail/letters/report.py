@@ -38,6 +38,7 @@ OUTCOMES: dict[Outcome, str] = {
 }
 """The contract's words, as subjects have them for people's filters."""
 RECOVERED = N_("RECOVERED")
+UNUSUAL = N_("UNUSUAL")
 SUBJECT = "[{outcome}] {client} · {plan} · {moment}"
 
 
@@ -76,6 +77,8 @@ def write(
     run = facts.run
     teller = Teller(tongue, hotline is not None)
     why, verdict = teller.explain_run(run), _judge(facts, tongue)
+    outcome = tongue.say("Recovered") if facts.has_recovered else tongue.outcome(run.outcome)
+    unusual = [teller.explain(one) for one in facts.judged.verdicts[:shown]]
     rows = figures.list_figures(facts, tongue)
     moments = [
         (tongue.say("Start"), tongue.moment(run.started_at)),
@@ -93,12 +96,14 @@ def write(
         in_short=[
             verdict,
             *((why.cause, why.step) if why else ()),
+            *(one.cause for one in unusual),
             *(f"{name}{tongue.colon} {value}" for name, value in moments),
             *(f"{row.label}{tongue.colon} {row.now}" for row in rows),
             link,
         ],
-        outcome=tongue.say("Recovered") if facts.has_recovered else tongue.outcome(run.outcome),
-        mark=MARKS[run.outcome],
+        outcome=f"{outcome}, {tongue.say(UNUSUAL)}" if unusual else outcome,
+        unusual=unusual,
+        mark="bad" if unusual else MARKS[run.outcome],
         plan=title(facts.plan.name),
         client=title(facts.tenant.name),
         machine=title(run.hostname),
@@ -144,6 +149,8 @@ def name(facts: RunFacts, tongue: Tongue) -> str:
     """The subject: the outcome first, in the contract's words, then whose run it is, and when."""
     run, failures = facts.run, facts.row.failures + 1
     said = tongue.say(RECOVERED if facts.has_recovered else OUTCOMES[run.outcome])
+    if facts.judged.verdicts:
+        said = f"{said}, {tongue.say(UNUSUAL)}"
     subject = SUBJECT.format(
         outcome=said,
         client=title(facts.tenant.name),
