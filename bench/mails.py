@@ -349,7 +349,7 @@ def measure(
     """All of it, on a database and a virtual host of their own."""
     name = f"bench_{uuid4().hex[:8]}"
     broker = RabbitMQ(servers["amqp_port"], servers["amqp_password"], servers["amqp_management"])
-    dsns = asyncio.run(_prepare(servers, name))
+    dsns = asyncio.run(prepare(servers, name))
     broker.create_vhost(name)
     broker.define({service: bus.account_of(service) for service in bus.BINDINGS}, name)
     try:
@@ -384,7 +384,8 @@ def _measure_rates(dsn: str, mails: int, rounds: int) -> dict[str, Any]:
     }
 
 
-async def _prepare(servers: dict[str, Any], name: str) -> dict[str, str]:
+async def prepare(servers: dict[str, Any], name: str) -> dict[str, str]:
+    """A database of that name, with what ingest and reporting need; whose DSN is which."""
     roles = {role: role for role in database.ROLES}
     await database.bootstrap(servers["postgres_admin_dsn"], name, roles)
     port = servers["postgres_port"]

@@ -125,7 +125,7 @@ async def test_a_bounce_makes_a_report_undeliverable_once(
     assert by_person["paul@martin.example"]["state"] == "sent"
     [event] = await desk.published("report.undeliverable.v1")
     assert client.email in event["payload"]
-    [told] = await desk.mails(kind="undeliverable")
+    [told] = await desk.mails(kind="incident")
     assert told["recipient"] == desk.office.hotline[0]
     assert await take(desk, post.mailbox) == 0
 
@@ -227,7 +227,7 @@ async def test_a_crash_takes_a_bounce_once(bouncing: Desk, client: Client, post:
     assert post.left() == 1
     assert await take(desk, post.mailbox) == 1
     assert len(await desk.published("report.undeliverable.v1")) == 1
-    assert len(await desk.mails(kind="undeliverable")) == 1
+    assert len(await desk.mails(kind="incident")) == 1
 
 
 async def test_a_mailbox_that_is_away_is_waited_for(desk: Desk) -> None:

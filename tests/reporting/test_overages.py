@@ -172,7 +172,10 @@ async def test_a_word_before_its_client_comes_again(desk: Desk, client: Client) 
     assert await desk.mails() == []
 
 
-async def test_the_hotline_hears_who_wants_to_be_called(desk: Desk, client: Client) -> None:
+async def test_the_hotline_hears_who_wants_to_be_called(
+    desk: Desk, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "now", lambda: NOON + timedelta(hours=1))
     await desk.handle(client.tenant(), told(client.tenant_id))
     for minute, answer in enumerate(("order", "reduce", "call", "call")):
         at = NOON + timedelta(minutes=minute - 2)
@@ -183,7 +186,7 @@ async def test_the_hotline_hears_who_wants_to_be_called(desk: Desk, client: Clie
     for said in (
         "Jeanne Martin demande à être appelé (le 22/11/2026 13:00)",
         "104 Go (104 %)",
-        "documents (srv-bureau)\r\n  182,3 Go protégés, 9,1 Go envoyés en 30 jours",
+        "documents (srv-bureau) : 182,3 Go protégés, 9,1 Go envoyés en 30 jours",
         f"https://portal.example/clients/{client.tenant_id}",
     ):
         assert said in text, said

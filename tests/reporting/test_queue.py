@@ -14,9 +14,9 @@ import pytest
 
 from libs.shared import clock, database
 from libs.shared.errors import Unavailable
-from services.reporting import store
+from services.reporting import actions, store
 from services.reporting.actions.sending import Sender
-from services.reporting.mail.smtp import MailServer, Patience, Unreachable
+from services.reporting.mail.smtp import MailServer, Patience, Unreachable, Verdict
 from services.reporting.rules import pacing
 from services.reporting.rules.pacing import Limits
 from tests.agent.wires import self_signed
@@ -79,6 +79,45 @@ async def test_many_senders_never_take_the_same_mail(desk: Desk) -> None:
     assert {mail["possible_duplicates"] for mail in await desk.mails()} == {0}
     assert {mail["receipt"] for mail in await desk.mails()} == {"250 2.0.0 taken"}
     assert smtp.connections > 4, "one sender alone had done it all"
+
+
+async def test_senders_wait_for_clients_in_one_order(desk: Desk) -> None:
+    """Whoever waits for a client has none that comes after it: two senders never deadlock."""
+    clients = sorted([Client(), Client(), Client()], key=lambda one: one.tenant_id)
+    for one in clients:
+        await desk.handle(one.tenant(), one.plan(), one.run())
+    turns = [one.tenant_id for one in clients]
+    async with database.transaction(desk.pool) as conn:
+        claimed = await store.mails.claim(
+            conn, clock.now(), uuid4(), turns, 1, 9, {}, 9, secret=False
+        )
+        of = {mail.tenant_id: mail for mail in claimed}
+        first, second, third = (of[tenant_id] for tenant_id in turns)
+        await actions.mails.give_up(conn, desk.office, third, "550 5.1.1 no such user")
+    refused = Verdict("refused", "550 5.1.1 no such user")
+    done = [(third, Verdict("accepted", "250 taken")), (second, refused), (first, refused)]
+
+    async def keep() -> None:
+        async with database.transaction(desk.pool) as conn:
+            await actions.mails.keep_verdicts(conn, desk.office, done)
+
+    async with database.transaction(desk.pool) as conn:
+        await store.clients.lock(conn, turns[1])
+        keeping = asyncio.create_task(keep())
+        while not await conn.fetchval(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        ):
+            await asyncio.sleep(0.01)
+        free = await conn.fetchval(
+            "SELECT pg_try_advisory_xact_lock(hashtextextended('reporting.' || $1::text, 0))",
+            str(turns[2]),
+        )
+    await keeping
+    assert free
+    by_client = {mail["tenant_id"]: mail for mail in await desk.mails(kind="report")}
+    states = [by_client[tenant_id]["state"] for tenant_id in turns]
+    assert states == ["undeliverable", "undeliverable", "sent"]
+    assert len(await desk.mails(kind="closed")) == 1
 
 
 async def test_what_one_sender_left_another_sends(desk: Desk, client: Client) -> None:

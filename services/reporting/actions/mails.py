@@ -223,10 +223,7 @@ def _sealed_for(mail: Mail) -> str:
     return f"coffre/mail/v1/{mail.tenant_id}/{mail.mail_id}/{mail.message_id}/{mail.recipient}"
 
 
-async def keep_receipts(
-    conn: Connection, resources: Resources, receipts: Sequence[tuple[Mail, str]]
-) -> None:
-    """Writes down that these mails were accepted, with what the server said, and tells of it."""
+async def _keep_receipts(conn: Connection, receipts: Sequence[tuple[Mail, str]]) -> None:
     now = clock.now()
     kept = await store.mails.mark_sent(conn, receipts, now)
     events = []
@@ -244,21 +241,40 @@ async def keep_receipts(
         )
     if events:
         await outbox.add_all(conn, events)
-    await _note_answers(conn, resources, [mail for mail, _ in receipts if mail.mail_id in kept])
 
 
-async def keep_verdict(
+async def keep_verdicts(
+    conn: Connection, resources: Resources, done: Sequence[tuple[Mail, Verdict]]
+) -> None:
+    """Writes down what became of mails of many clients, and what follows from it.
+
+    Locks the clients of whom an incident may open or close, in one order whoever does so.
+    """
+    accepted = [(mail, verdict.answer) for mail, verdict in done if verdict.outcome == "accepted"]
+    answered = await _list_answered(conn, [mail for mail, _ in accepted])
+    failed = {mail.tenant_id for mail, verdict in done if verdict.outcome != "accepted"}
+    for tenant_id in sorted(failed | {tenant_id for tenant_id, _ in answered}):
+        await store.clients.lock(conn, tenant_id)
+    if accepted:
+        await _keep_receipts(conn, accepted)
+    for tenant_id, name in answered:
+        matter = Matter("undeliverable", name, sequence_of(clock.now()))
+        closed = await incidents.settle(conn, resources, tenant_id, matter, is_kept=False)
+        await write_closed(conn, resources, closed)
+    for mail, verdict in done:
+        if verdict.outcome != "accepted":
+            await _keep_verdict(conn, resources, mail, verdict)
+
+
+async def _keep_verdict(
     conn: Connection, resources: Resources, mail: Mail, verdict: Verdict
 ) -> None:
-    """Writes down what became of a mail, and what follows from it."""
     now = clock.now()
     log = logs.get().bind(mail_id=str(mail.mail_id), tenant_id=str(mail.tenant_id), kind=mail.kind)
     due_at = rules.mails.find_next_try(mail.tries, now, mail.give_up_at)
     if due_at is None and timekeeping.find_objections(await timekeeping.read_clocks(conn)):
         due_at = now + rules.mails.LONGEST_PAUSE
-    if verdict.outcome == "accepted":
-        await keep_receipts(conn, resources, [(mail, verdict.answer)])
-    elif verdict.outcome == "too-large" and not (mail.shortened or mail.secret):
+    if verdict.outcome == "too-large" and not (mail.shortened or mail.secret):
         shorter = await asyncio.to_thread(_shorten, resources, mail)
         await store.mails.mark_shortened(conn, shorter, verdict.answer, now)
         log.warning("mail.shortened", answer=verdict.answer, size_bytes=len(mail.body))
@@ -304,17 +320,12 @@ async def give_up(conn: Connection, resources: Resources, mail: Mail, answer: st
     await write(conn, resources, tenant_id, letters.incident.KIND, facts)
 
 
-async def _note_answers(conn: Connection, resources: Resources, mails: Sequence[Mail]) -> None:
-    """These addresses take mail: what was refused before is over."""
+async def _list_answered(conn: Connection, mails: Sequence[Mail]) -> list[tuple[UUID, str]]:
+    """Which addresses of whom refused mails before, of those that took these: that is over."""
     taken = {(mail.tenant_id, mail.recipient.lower()) for mail in mails}
     names = sorted({name for _, name in taken})
-    for tenant_id, name in await store.matters.list_open(conn, "undeliverable", names):
-        if (tenant_id, name) not in taken:
-            continue
-        matter = Matter("undeliverable", name, sequence_of(clock.now()))
-        await store.clients.lock(conn, tenant_id)
-        closed = await incidents.settle(conn, resources, tenant_id, matter, is_kept=False)
-        await write_closed(conn, resources, closed)
+    refusing = await store.matters.list_open(conn, "undeliverable", names) if names else []
+    return [one for one in refusing if one in taken]
 
 
 async def write_closed(conn: Connection, resources: Resources, closed: Sequence[Incident]) -> None:

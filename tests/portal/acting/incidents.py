@@ -11,6 +11,7 @@ from tests.portal.acting.world import (
     AT_INCIDENT,
     INCIDENT,
     PLAN,
+    TENANT,
     TENANTS,
     Acting,
     World,
@@ -56,7 +57,7 @@ ACTING: Acting = {
         own(acts.PlanPaused),
     ),
     ("POST", TENANTS + "/plans/{plan}/pause"): (
-        lambda w: w.operator.post(w.at(TENANTS + "/plans/{plan}/pause"), json=PAUSE),
+        lambda w: w.operator.post(w.at(TENANT + "/plans/{plan}/pause"), json=PAUSE),
         own(acts.PlanPaused),
     ),
     ("POST", "/plans/{plan}/runs/{number}/help"): (help_by_form, own(acts.HelpAsked)),

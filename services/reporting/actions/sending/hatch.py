@@ -121,7 +121,7 @@ class Hatch:
         for attempt in range(1, KEEPING_TRIES + 1):
             try:
                 async with database.transaction(self._pool) as conn:
-                    await self._keep(conn, done)
+                    await mails.keep_verdicts(conn, self._resources, done)
                     claimed = await self._claim(conn, wanted) if wanted else []
             except Unavailable:
                 # After a COMMIT of unknown outcome the second time keeps nothing anew.
@@ -143,27 +143,19 @@ class Hatch:
         self._unkept -= {mail.mail_id for mail, _ in done}
         return claimed
 
-    async def _keep(self, conn: Connection, done: list[Done]) -> None:
-        accepted = [(mail, what.answer) for mail, what in done if what.outcome == "accepted"]
-        if accepted:
-            await mails.keep_receipts(conn, self._resources, accepted)
-        for mail, verdict in done:
-            if verdict.outcome != "accepted":
-                await mails.keep_verdict(conn, self._resources, mail, verdict)
-
     async def _keep_apart(self, done: list[Done]) -> None:
         """A bug in what follows from one verdict: that mail is tried again, the others are kept."""
         for mail, verdict in done:
             try:
                 async with database.transaction(self._pool) as conn:
-                    await self._keep(conn, [(mail, verdict)])
+                    await mails.keep_verdicts(conn, self._resources, [(mail, verdict)])
             except Unavailable:
                 raise
             except Exception:
                 logs.get().exception("mail.failed", mail_id=str(mail.mail_id))
                 failed = Verdict("uncertain", "internal error")
                 async with database.transaction(self._pool) as conn:
-                    await mails.keep_verdict(conn, self._resources, mail, failed)
+                    await mails.keep_verdicts(conn, self._resources, [(mail, failed)])
 
     async def _claim(self, conn: Connection, wanted: int) -> list[Mail]:
         """Takes the oldest mails of the next clients, in a circle; one-time passwords before all.
