@@ -106,11 +106,23 @@ def test_the_page_tells_ratios() -> None:
                 "tenants": 1000,
                 "tenants_wrong": 0,
             },
+            "mails": {
+                "mails": 20_000,
+                "ours_per_second": [700, 800],
+                "raw_per_second": [1000],
+                "ratio": 0.75,
+                "p99_seconds": 0.42,
+                "many": 5_000,
+                "many_in_seconds": 60.0,
+                "many_last_seconds": 7.5,
+            },
         }
     )
     assert "| First copy | 10.0 s | 25.0 s | 2.50 times as fast | 2 times |" in page
     assert "| Stored | 1,000 MB | 2,500 MB | 0.400 times the size | ≤ 1.05 times |" in page
     assert "0.90" in page
+    assert "| 800/s | 1,000/s | 0.75 | ≥ 0.7 |" in page
+    assert "| 0.42 s | < 1 s |" in page
     assert "| 1.23 % | ≤ 2 % |" in page
     assert "| a folder | 1.0 ms | 12.0 ms | < 100 ms |" in page
     assert "server 3.0" in page
