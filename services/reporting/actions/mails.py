@@ -305,16 +305,33 @@ async def give_up(conn: Connection, resources: Resources, mail: Mail, answer: st
 
 
 async def _note_answers(conn: Connection, resources: Resources, mails: Sequence[Mail]) -> None:
-    """These addresses take mail: what was refused before is over."""
+    """These addresses take mail: what was refused before is over.
+
+    Not where the last came back: its server had taken that one as well.
+    """
     taken = {(mail.tenant_id, mail.recipient.lower()) for mail in mails}
     names = sorted({name for _, name in taken})
     for tenant_id, name in await store.matters.list_open(conn, "undeliverable", names):
-        if (tenant_id, name) not in taken:
+        if (tenant_id, name) not in taken or await store.mails.came_back(conn, tenant_id, name):
             continue
-        matter = Matter("undeliverable", name, sequence_of(clock.now()))
-        await store.clients.lock(conn, tenant_id)
-        closed = await incidents.settle(conn, resources, tenant_id, matter, is_kept=False)
-        await write_closed(conn, resources, closed)
+        await _trust(conn, resources, tenant_id, name)
+
+
+async def trust_again(pool: Pool, resources: Resources) -> None:
+    """Closes what is about addresses from which no mail has come back for a while."""
+    async with database.acquire(pool) as conn:
+        before = clock.now() - rules.mails.TRUSTED_AFTER
+        trusted = await store.matters.list_trusted(conn, before)
+    for tenant_id, name in trusted:
+        async with database.transaction(pool) as conn:
+            await _trust(conn, resources, tenant_id, name)
+
+
+async def _trust(conn: Connection, resources: Resources, tenant_id: UUID, name: str) -> None:
+    matter = Matter("undeliverable", name, sequence_of(clock.now()))
+    await store.clients.lock(conn, tenant_id)
+    closed = await incidents.settle(conn, resources, tenant_id, matter, is_kept=False)
+    await write_closed(conn, resources, closed)
 
 
 async def write_closed(conn: Connection, resources: Resources, closed: Sequence[Incident]) -> None:

@@ -184,7 +184,9 @@ def _customer(
 CUSTOMERS = (
     _customer("c0", _people("c0", "fr", "every")),
     _customer(
-        "c1", _people("c1", "fr", "every"), people=_people("c1", "fr", "failures", "weekly", "every")
+        "c1",
+        _people("c1", "fr", "every"),
+        people=_people("c1", "fr", "failures", "weekly", "every"),
     ),
     _customer("c2", _people("c2", "en", "failures"), second=TWICE),
     _customer("c3", _people("c3", "fr", "weekly")),
@@ -198,12 +200,12 @@ CUSTOMERS = (
 
 # --- what -----------------------------------------------------------------------------------------
 
-FAILED = ("failed", "folder-missing", False)
-KEPT = ("failed", "folder-missing", True)
-ABANDONED = ("failed", "abandoned", False)
-SUSPENDED = ("failed", "subscription-suspended", False)
-WARNED = ("succeeded_with_warnings", "", True)
 Fate = tuple[Outcome, str, bool]
+FAILED: Fate = ("failed", "folder-missing", False)
+KEPT: Fate = ("failed", "folder-missing", True)
+ABANDONED: Fate = ("failed", "abandoned", False)
+SUSPENDED: Fate = ("failed", "subscription-suspended", False)
+WARNED: Fate = ("succeeded_with_warnings", "", True)
 
 
 def _on(plan: str, month: str, *days: int) -> list[tuple[str, date]]:

@@ -251,7 +251,7 @@ class Stage:
             tenant_id=client.tenant_id,
             decision_id=uuid4(),
             incident_id=known.incident_id,
-            decision=act.kind,
+            decision="snooze" if act.until else "acknowledge",
             until=act.until,
             note="",
             by="Paul",
@@ -277,6 +277,7 @@ class Stage:
         await actions.hotline.escalate_old(pool, office)
         if self.post.left():
             await actions.bounces.take_bounces(pool, office, self.post.mailbox)
+        await actions.mails.trust_again(pool, office)
         await actions.mails.tell_late(pool, office)
         await actions.digests.write_digests(pool, office)
         await actions.reviews.write_reviews(pool, office)
@@ -305,9 +306,7 @@ class Stage:
         taken = Counter(one.message_id for one in self.smtp.taken)
         assert not [one for one, times in taken.items() if times > 1], "the same mail twice"
         async with database.acquire(self.desk.pool) as conn:
-            rows = await conn.fetch(
-                "SELECT message_id, kind, tenant_id, plan_id, state FROM mails"
-            )
+            rows = await conn.fetch("SELECT message_id, kind, tenant_id, plan_id, state FROM mails")
         by_id = {row["message_id"]: row for row in rows}
         left = [row["state"] for row in rows if row["state"] in {"queued", "sending", "withheld"}]
         assert not left, "the queue is empty"
