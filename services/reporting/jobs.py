@@ -83,6 +83,11 @@ async def tell_late(sender: Sender) -> None:
     await actions.mails.tell_late(sender.pool, sender.resources)
 
 
+async def trust_again(sender: Sender) -> None:
+    """Closes what is about addresses from which no mail comes back any more."""
+    await actions.mails.trust_again(sender.pool, sender.resources)
+
+
 async def take_bounces(sender: Sender) -> int:
     """Reads what mail servers sent back."""
     if sender.mailbox is None:
@@ -147,6 +152,7 @@ JOBS: Jobs[Sender] = [
         wake=store.mails.QUEUE_CHANNEL,
     ),
     Job("take_bounces", timedelta(minutes=1), take_bounces, leader=True),
+    Job("trust_again", timedelta(minutes=10), trust_again, leader=True),
     Job("tell_late", timedelta(minutes=10), tell_late, leader=True),
     Job("write_digests", timedelta(minutes=1), write_digests, leader=True),
     Job("write_morning", timedelta(minutes=1), write_morning, leader=True),

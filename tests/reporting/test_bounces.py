@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import imaplib
 from dataclasses import replace
+from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from libs.shared import clock
 from libs.shared.errors import Unavailable
 from services.reporting import actions, rules
 from services.reporting.mail.mailboxes import Imap, Mailbox, Maildir
@@ -256,3 +258,34 @@ async def test_bounces_are_read_from_a_real_imap_server(bouncing: Desk, client: 
         assert admin.select("Done")[1] == [b"2"]
         admin.logout()
     assert (await desk.mails(kind="report"))[0]["state"] == "undeliverable"
+
+
+async def test_an_address_is_trusted_again_once_a_mail_stayed_away(
+    bouncing: Desk, client: Client, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server takes each mail and sends it back: that is one incident and not one a night."""
+    desk, began = bouncing, clock.now()
+    now = began
+    monkeypatch.setattr(clock, "now", lambda: now)
+
+    async def say(*kinds: str) -> list[str]:
+        await actions.mails.trust_again(desk.pool, desk.office)
+        return [mail["kind"] for mail in await desk.mails() if mail["kind"] in kinds]
+
+    async with FaultySMTP() as smtp, desk.sending(smtp.port):
+        await desk.handle(client.tenant(), client.plan(), client.recipients(client.email))
+        for night in range(3):
+            now = began + timedelta(days=night)
+            await desk.handle(client.run(night + 1))
+            await desk.wait(is_finished)
+            if night < 2:
+                newest = [one for one in smtp.taken if one.recipient == client.email][-1]
+                now += timedelta(hours=1)
+                post.deliver(make_notice(newest.sender))
+                await take(desk, post.mailbox)
+                await desk.wait(is_finished)
+            assert await say("incident", "closed") == ["incident"]
+        now = began + timedelta(days=2, hours=23)
+        assert await say("incident", "closed") == ["incident"]
+        now = began + timedelta(days=3)
+        assert await say("incident", "closed") == ["incident", "closed"]

@@ -258,9 +258,7 @@ async def keep_verdicts(
     if accepted:
         await _keep_receipts(conn, accepted)
     for tenant_id, name in answered:
-        matter = Matter("undeliverable", name, sequence_of(clock.now()))
-        closed = await incidents.settle(conn, resources, tenant_id, matter, is_kept=False)
-        await write_closed(conn, resources, closed)
+        await _trust(conn, resources, tenant_id, name)
     for mail, verdict in done:
         if verdict.outcome != "accepted":
             await _keep_verdict(conn, resources, mail, verdict)
@@ -321,11 +319,32 @@ async def give_up(conn: Connection, resources: Resources, mail: Mail, answer: st
 
 
 async def _list_answered(conn: Connection, mails: Sequence[Mail]) -> list[tuple[UUID, str]]:
-    """Which addresses of whom refused mails before, of those that took these: that is over."""
+    """Which addresses of whom refused mails before, of those that took these: that is over.
+
+    Not where the last came back: its server had taken that one as well.
+    """
     taken = {(mail.tenant_id, mail.recipient.lower()) for mail in mails}
     names = sorted({name for _, name in taken})
     refusing = await store.matters.list_open(conn, "undeliverable", names) if names else []
-    return [one for one in refusing if one in taken]
+    return [one for one in refusing if one in taken and not await store.mails.came_back(conn, *one)]
+
+
+async def trust_again(pool: Pool, resources: Resources) -> None:
+    """Closes what is about addresses from which no mail has come back for a while."""
+    async with database.acquire(pool) as conn:
+        before = clock.now() - rules.mails.TRUSTED_AFTER
+        trusted = await store.matters.list_trusted(conn, before)
+    for tenant_id, name in trusted:
+        async with database.transaction(pool) as conn:
+            await store.clients.lock(conn, tenant_id)
+            await _trust(conn, resources, tenant_id, name)
+
+
+async def _trust(conn: Connection, resources: Resources, tenant_id: UUID, name: str) -> None:
+    """An address takes mail: what it refused is over. The client is locked."""
+    matter = Matter("undeliverable", name, sequence_of(clock.now()))
+    closed = await incidents.settle(conn, resources, tenant_id, matter, is_kept=False)
+    await write_closed(conn, resources, closed)
 
 
 async def write_closed(conn: Connection, resources: Resources, closed: Sequence[Incident]) -> None:

@@ -21,6 +21,8 @@ Judgement = Literal["later", "refused", "too-large"]
 
 REPORT_KEPT_TRYING = timedelta(days=5)  # RFC 5321, 4.5.4.1: give up after four or five days
 LATE_AFTER = timedelta(days=1)  # then the hotline is told, each day
+TRUSTED_AFTER = timedelta(days=1)
+"""How long a mail has stayed away that an address took, after one came back from there."""
 MORNING_KEPT_TRYING = timedelta(days=1)  # then there is the next one
 LONGEST_PAUSE = timedelta(minutes=15)
 HOTLINE_LOCALE: Locale = "fr"

@@ -446,6 +446,20 @@ async def list_late(
     return [Late(**row) for row in rows]
 
 
+async def came_back(conn: Connection, tenant_id: UUID, name: str) -> bool:
+    """Whether the newest mail that an address, in small letters, didn't get was accepted first."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT coalesce((SELECT bounced_at IS NOT NULL FROM mails
+            WHERE tenant_id = $1 AND lower(recipient) = $2 AND state = 'undeliverable'
+            ORDER BY coalesce(bounced_at, created_at) DESC LIMIT 1), false)
+        """,
+        tenant_id,
+        name,
+    )
+    return found
+
+
 async def mark_bounced(conn: Connection, mail: Mail, answer: str, now: datetime) -> bool:
     """Notes that a mail that was sent came back; False where that is known, or it isn't sent."""
     status = await conn.execute(

@@ -81,6 +81,24 @@ async def list_open(conn: Connection, cause: Cause, names: Sequence[str]) -> lis
     return [(row[0], row[1]) for row in rows]
 
 
+async def list_trusted(conn: Connection, before: datetime) -> list[tuple[UUID, str]]:
+    """Which addresses took a mail before a moment that was sent after they refused the last one.
+
+    With whose they are; those alone that an open incident is about.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT m.tenant_id, m.matter
+        FROM matters m JOIN mails s ON s.tenant_id = m.tenant_id AND lower(s.recipient) = m.matter
+        WHERE m.cause = 'undeliverable' AND m.settled_at IS NULL AND s.state = 'sent'
+            AND s.sent_at <= $1 AND extract(epoch FROM s.sent_at) * 1000000 > m.sequence
+        ORDER BY m.tenant_id, m.matter
+        """,
+        before,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 async def settle(
     conn: Connection, tenant_id: UUID, matter: Matter, plan_id: UUID | None, now: datetime
 ) -> list[UUID]:
