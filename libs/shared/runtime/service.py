@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar, cast
 from fastapi import FastAPI
 from prometheus_client import Gauge
 
-from libs.shared import database, inbox, logs, outbox, signatures, timekeeping
+from libs.shared import database, inbox, logs, outbox, signatures, timekeeping, tracing
 from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.events import ParkedDecided
@@ -80,6 +80,7 @@ class Service:
         self.name = name
         self.settings = settings
         self._pool_size = pool_size
+        tracing.configure(name, settings.otlp_endpoint)
         self._signer = signatures.read_signer(name, settings.event_key_file)
         self._senders = signatures.read_senders(settings.event_senders_dir)
         if not self._senders.knows(self._signer):
@@ -103,6 +104,7 @@ class Service:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        tracing.end()
         try:
             async with asyncio.timeout(3):
                 await self.pool.close()
