@@ -11,7 +11,6 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from libs.shared import tracing
-from libs.shared.database import Connection
 from libs.shared.events import PlanDeclared, RunFinished
 from libs.shared.objects import ObjectStore
 from tests.reporting.conftest import Desk
@@ -46,9 +45,6 @@ async def test_a_request_leads_to_a_sent_mail_in_one_trace(
     said_by = Side("ingest", database.dsn("ingest"), amqp_url, ingest.pool)
     heard_by = Side("reporting", desk.dsn, amqp_url, desk.pool)
 
-    async def ignore(_conn: Connection, _event: PlanDeclared) -> None:
-        """The plan's readers come from the portal, which does not run here."""
-
     try:
         tenant = Tenant(ingest)
         await tenant.becomes("active")
@@ -56,7 +52,7 @@ async def test_a_request_leads_to_a_sent_mail_in_one_trace(
         plan = await agent.declare("salaires", reports=True)
         await desk.handle(tenant_changed(tenant.tenant_id, 1))
         said_by.relay()
-        heard_by.listen({PlanDeclared: ignore, RunFinished: desk.handlers[RunFinished]})
+        heard_by.listen({kind: desk.handlers[kind] for kind in (PlanDeclared, RunFinished)})
         exported.clear()
         agent.client.headers["traceparent"] = f"00-{BEGUN_BY_THE_AGENT}-00f067aa0ba902b7-01"
         run = await agent.start(plan)
@@ -66,6 +62,7 @@ async def test_a_request_leads_to_a_sent_mail_in_one_trace(
         aborted = await agent.abort(run, reason=reason)
         assert aborted.status_code == 200, aborted.text
         async with desk.sending(servers.smtp_port):
+            await until(lambda: heard_by.handled(2), what="the handling of the run's end")
             await desk.wait(lambda mails: bool(mails) and mails[0]["state"] == "sent")
         await until(lambda: _is_sent(exported), what="the span of the mail")
         spans = [_ for _ in exported.get_finished_spans() if _trace_of(_) == BEGUN_BY_THE_AGENT]
@@ -100,7 +97,7 @@ def _check_chain(spans: list[ReadableSpan]) -> None:
         "publish",
         "POST /v1/runs/{run_id}/abort",
     ]
-    [put] = by_name["PUT /v1/runs/{run_id}/packs/{pack_id}"]
+    [put] = by_name["PUT /v1/runs/{run_id}/packs/{pack}"]
     assert put.context is not None
     stored = by_name["S3 put"]
     assert put.context.span_id in {span.parent.span_id for span in stored if span.parent}
