@@ -205,7 +205,11 @@ def installation() -> Iterator[Installation]:
     command = [sys.executable, "-m", "devstack", "up", f"--dir={folder}", "--end-with-parent"]
     with open(log, "wb") as output:
         process = subprocess.Popen(
-            [*command, f"--demo-folder={ROOT / 'docs'}"], cwd=ROOT, stdout=output, stderr=output
+            [*command, f"--demo-folder={ROOT / 'docs'}"],
+            cwd=ROOT,
+            env={**os.environ, "COFFRE_LOG_FORMAT": "json"},
+            stdout=output,
+            stderr=output,
         )
     try:
         deadline = time.monotonic() + 180
