@@ -59,7 +59,10 @@ def _refusals_translated() -> Iterator[None]:
     """Raises BusDown with what to do, where the broker is there and trying again won't help."""
     try:
         yield
-    except aiormq.exceptions.AuthenticationError as error:
+    except (
+        aiormq.exceptions.AuthenticationError,
+        aiormq.exceptions.ProbableAuthenticationError,
+    ) as error:
         raise BusDown(
             "RabbitMQ lets this service not in: COFFRE_AMQP_URL must have the account and the"
             " password of the definitions that it imported"
