@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.xdist_group("installation"), pytest.mark.timeout(600)]
 SERVICES = ("ingest", "portal", "quota", "reporting", "retention")
 NAME = "bulletin-de-paie-zoe"
 CONTENT = "salaire net de Zoé Lemercier : 2 345,67 euros"
+SHORTEST_SECRET = 12
 SHORTEST = 40
 """Lines of mails that are long enough to be nobody else's words."""
 
@@ -29,7 +30,7 @@ def test_no_log_holds_what_is_secret_or_what_people_wrote(
     (machine.source / NAME).write_text(CONTENT)
     machine.run()
     machine.client.restore(machine, tmp_path / "back")
-    mail = installation.mail(machine.client.email, machine.source.name)
+    mail = installation.mail(machine.client.email, "documents")
     logs = "".join(_logs_of(installation.folder))
     assert machine.client.tenant_id in logs
     for place, told in _secrets(installation):
@@ -52,7 +53,7 @@ def test_each_line_names_what_it_belongs_to(installation: Installation, machine:
     assert requests
     assert all({"request_id", "trace_id", "service"} <= line.keys() for line in requests)
     about_runs = [line for line in requests if line["route"].startswith("/v1/runs/{run_id}")]
-    known = [line for line in about_runs if line["status"] not in {401, 429}]
+    known = [line for line in about_runs if line["status"] < 400]
     assert known
     assert all({"tenant_id", "run_id"} <= line.keys() for line in known)
     # One id finds the run's lines at ingest, and what reporting made of it.
@@ -78,4 +79,6 @@ def _lines(folder: Path) -> Iterator[dict[str, Any]]:
 
 def _secrets(installation: Installation) -> Iterator[tuple[str, str]]:
     for path in (installation.folder / "secrets").iterdir():
-        yield path.name, path.read_text().strip()
+        told = path.read_text().strip()
+        if len(told) >= SHORTEST_SECRET:
+            yield path.name, told

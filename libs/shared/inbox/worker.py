@@ -53,6 +53,7 @@ class _Taken:
     type: str
     attempts: int
     traceparent: str
+    tenant_id: UUID | None
 
 
 class NoHandler(Exception):  # noqa: N818 - the reason that a parked event shows
@@ -127,7 +128,15 @@ class Workers:
             if row is None:
                 return False
             begun = time.perf_counter()
-            taken.append(_Taken(row["event_id"], row["type"], row["attempts"], row["traceparent"]))
+            taken.append(
+                _Taken(
+                    row["event_id"],
+                    row["type"],
+                    row["attempts"],
+                    row["traceparent"],
+                    row["tenant_id"],
+                )
+            )
             handler = self._handlers.get(row["type"])
             if handler is None:
                 raise NoHandler(f"{self.service} has no handler for {row['type']}")
@@ -175,6 +184,7 @@ class Workers:
         log = logs.get().bind(
             event_id=str(taken.event_id),
             event_type=taken.type,
+            tenant_id=str(taken.tenant_id),
             attempts=attempts,
             **logs.trace_of(taken.traceparent),
         )
