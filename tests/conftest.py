@@ -112,7 +112,9 @@ class Database:
 
 def _migrations_digest() -> str:
     digest = hashlib.sha256()
-    for file in sorted([*ROOT.glob("libs/**/*.sql"), *ROOT.glob("services/*/migrations/*.sql")]):
+    applied = [*ROOT.glob("libs/**/*.sql"), *ROOT.glob("services/*/migrations/*.sql")]
+    applying = ROOT / "libs/shared/database/migrations.py"  # it grants as well
+    for file in sorted([*applied, applying]):
         digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 
@@ -203,7 +205,11 @@ def installation() -> Iterator[Installation]:
     command = [sys.executable, "-m", "devstack", "up", f"--dir={folder}", "--end-with-parent"]
     with open(log, "wb") as output:
         process = subprocess.Popen(
-            [*command, f"--demo-folder={ROOT / 'docs'}"], cwd=ROOT, stdout=output, stderr=output
+            [*command, f"--demo-folder={ROOT / 'docs'}"],
+            cwd=ROOT,
+            env={**os.environ, "COFFRE_LOG_FORMAT": "json"},
+            stdout=output,
+            stderr=output,
         )
     try:
         deadline = time.monotonic() + 180

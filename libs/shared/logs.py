@@ -8,10 +8,16 @@ import secrets
 import sys
 from contextvars import ContextVar
 from typing import Any, Literal
+from uuid import UUID
 
 import structlog
 
-_TRACEPARENT = re.compile(r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
+# W3C Trace Context: ids of nothing but zeros are none, and there is no version ff.
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 traceparent: ContextVar[str] = ContextVar("traceparent", default="")
 """The W3C trace context of what is being done; events carry it on."""
@@ -24,6 +30,7 @@ def configure(service: str, style: Literal["json", "console"] = "json") -> None:
     """Sets up structlog and the standard library's logging to write lines to standard error."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _add_trace,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _name_service(service),
@@ -65,14 +72,43 @@ def get() -> structlog.stdlib.BoundLogger:
     return logger
 
 
+_IDS = ("tenant_id", "run_id")
+
+
+def bind(tenant_id: UUID | None, run_id: str = "") -> None:
+    """Names in all further lines of a request who asks, and about which run.
+
+    run_id: as it stands in a path; what is no id is left out.
+    """
+    if tenant_id is not None:
+        structlog.contextvars.bind_contextvars(tenant_id=str(tenant_id))
+    if _UUID.fullmatch(run_id):
+        structlog.contextvars.bind_contextvars(run_id=run_id)
+
+
+def unbind() -> None:
+    """Ends what `bind` began."""
+    structlog.contextvars.unbind_contextvars(*_IDS)
+
+
 def readable_traceparent(received: str) -> str:
     """A trace context as somebody sent it, or nothing where it is none."""
-    return received if _TRACEPARENT.match(received) else ""
+    return received if _TRACEPARENT.fullmatch(received) else ""
 
 
 def new_traceparent() -> str:
     """A trace context for something that begins here."""
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def trace_of(traceparent: str) -> dict[str, str]:
+    """A line's field of the trace that it belongs to, if it belongs to any."""
+    return {"trace_id": traceparent[3:35]} if traceparent else {}
+
+
+def _add_trace(_logger: Any, _method: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The id by which lines of all services about one thing are found."""
+    return {**trace_of(traceparent.get()), **fields}
 
 
 def _name_service(service: str) -> Any:

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -22,7 +23,7 @@ import urllib3
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from prometheus_client import Counter, Histogram
 
-from libs.shared import errors, logs
+from libs.shared import errors, logs, tracing
 from libs.shared.s3 import (
     Addressing,
     Bytes,
@@ -199,7 +200,10 @@ class ObjectStore:
     async def _ask(self, request: Callable[..., T], *args: Any) -> T:
         loop = asyncio.get_running_loop()
         advice = partial(advise, endpoint=self._endpoint, bucket=self._bucket)
-        return await loop.run_in_executor(self._threads, _try, request, args, advice)
+        with tracing.span(f"S3 {request.__name__.lstrip('_')}", "client"):
+            # With its context: what a thread logs belongs to the request or event as well.
+            attempt = partial(copy_context().run, _try, request, args, advice)
+            return await loop.run_in_executor(self._threads, attempt)
 
 
 def _try(request: Callable[..., T], args: tuple[Any, ...], advice: Callable[[Exception], str]) -> T:

@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 from prometheus_client import Gauge
 
-from libs.shared import bus, clock, database, logs
+from libs.shared import bus, clock, database, logs, tracing
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection, Pool, Record
 from libs.shared.errors import Unavailable
@@ -137,8 +137,10 @@ class Relay:
         if not rows:
             return 0
         crashpoint("outbox.before_publish")
-        messages = await asyncio.to_thread(_signed_messages, self._signer, rows)
-        results = await publisher.publish(messages)
+        came = [row["traceparent"] for row in rows]
+        with tracing.spans("publish", "producer", came) as traceparents:
+            messages = await asyncio.to_thread(_signed_messages, self._signer, rows, traceparents)
+            results = await publisher.publish(messages)
         crashpoint("outbox.after_publish")
         confirmed = [row for row, error in zip(rows, results, strict=True) if error is None]
         if confirmed:
@@ -215,16 +217,21 @@ async def _unpublished(connection: Connection) -> list[Record]:
     )
 
 
-def _signed_messages(signer: Signer, rows: Sequence[Record]) -> list[bus.Message]:
+def _signed_messages(
+    signer: Signer, rows: Sequence[Record], traceparents: Sequence[str]
+) -> list[bus.Message]:
     signed = []
     for first in range(0, len(rows), MOST_TOGETHER):
-        together = [_message(signer.source, row) for row in rows[first : first + MOST_TOGETHER]]
+        together = [
+            _message(signer.source, rows[place], traceparents[place])
+            for place in range(first, min(first + MOST_TOGETHER, len(rows)))
+        ]
         signature = signer.sign([outgoing(message) for message in together])
         signed += [replace(message, signature=signature) for message in together]
     return signed
 
 
-def _message(source: str, row: Record) -> bus.Message:
+def _message(source: str, row: Record, traceparent: str) -> bus.Message:
     return bus.Message(
         event_id=row["event_id"],
         type=row["type"],
@@ -234,7 +241,7 @@ def _message(source: str, row: Record) -> bus.Message:
         subject=row["tenant_id"],
         time=row["occurred_at"],
         sequence=row["sequence"],
-        traceparent=row["traceparent"],
+        traceparent=traceparent,
     )
 
 

@@ -31,7 +31,7 @@ class ServiceSettings(Settings):
 
     event_key_file: the private key that signs what the service says. event_senders_dir: the
     folder with the public keys of all services. monitor_listen: where it tells its operators
-    alone of metrics, and of what its checks find.
+    alone of metrics, and of what its checks find. otlp_endpoint: where traces go, if anywhere.
     """
 
     database_url: SecretStr
@@ -41,6 +41,7 @@ class ServiceSettings(Settings):
     listen: str = Field(default="127.0.0.1:8000", pattern=_ADDRESS)
     monitor_listen: str = Field(default="127.0.0.1:8100", pattern=_ADDRESS)
     log_format: Literal["json", "console"] = "json"
+    otlp_endpoint: str = Field(default="", pattern=r"^(https?://\S+)?$")
 
 
 Network = IPv4Network | IPv6Network

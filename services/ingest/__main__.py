@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 
-from libs.shared import keys, runtime, web
+from libs.shared import keys, own_bucket, runtime, web
 from libs.shared.settings import Network, load
 from services.ingest import actions, api, commands, consumers, jobs
 from services.ingest.settings import IngestSettings
@@ -40,12 +40,13 @@ async def serve() -> None:
     actions.memory.give_memory_back()
     async with (
         keys.open_bucket(settings) as (objects, ring),
+        own_bucket.begun(objects, ring) as own,
         runtime.Service("ingest", settings, pool_size=20, ask_store=objects.date) as service,
     ):
         resources = actions.resources.Resources(
             service.pool, objects, ring, timedelta(seconds=settings.lease_seconds)
         )
-        ready = [*service.checks(), web.Check("storage", objects.check)]
+        ready = [*service.checks(), web.Check("storage", own.check)]
         app = build(resources, settings.max_file_bytes, ready, settings.trusted_proxies)
         try:
             await service.run(app, jobs=jobs.JOBS, resources=resources, handlers=consumers.HANDLERS)

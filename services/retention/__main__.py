@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from libs.shared import certificates, keys, runtime, web
+from libs.shared import certificates, keys, own_bucket, runtime, web
 from libs.shared.settings import load
 from services.retention import commands, consumers, jobs
 from services.retention.actions.resources import Resources
@@ -15,6 +15,7 @@ async def serve() -> None:
     notary = certificates.read_notary(settings.certificate_key_file)
     async with (
         keys.open_bucket(settings) as (objects, ring),
+        own_bucket.begun(objects, ring) as own,
         runtime.Service("retention", settings, ask_store=objects.date) as service,
     ):
         resources = Resources(
@@ -27,7 +28,7 @@ async def serve() -> None:
             notary,
         )
         app = web.create_app(
-            "retention", ready=[*service.checks(), web.Check("storage", objects.check)]
+            "retention", ready=[*service.checks(), web.Check("storage", own.check)]
         )
         await service.run(app, jobs=jobs.JOBS, resources=resources, handlers=consumers.HANDLERS)
 

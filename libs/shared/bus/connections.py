@@ -45,13 +45,37 @@ async def connect(url: str, name: str) -> AbstractConnection:
     aio-pika's robust connections are not used: in several versions they came back without
     consumers. Here whoever holds a connection opens the next one.
     """
-    with trouble_translated("can't connect to RabbitMQ"):
+    with trouble_translated("can't connect to RabbitMQ"), _refusals_translated():
         async with asyncio.timeout(CONNECT_SECONDS):
             return await aio_pika.connect(
                 url,
                 heartbeat=HEARTBEAT_SECONDS,
                 client_properties={"connection_name": f"coffre-{name}"},
             )
+
+
+@contextmanager
+def _refusals_translated() -> Iterator[None]:
+    """Raises BusDown with what to do, where the broker is there and trying again won't help."""
+    try:
+        yield
+    except (
+        aiormq.exceptions.AuthenticationError,
+        aiormq.exceptions.ProbableAuthenticationError,
+    ) as error:
+        raise BusDown(
+            "RabbitMQ lets this service not in: COFFRE_AMQP_URL must have the account and the"
+            " password of the definitions that it imported"
+        ) from error
+    except aiormq.exceptions.InvalidFrameError as error:
+        raise BusDown(
+            "RabbitMQ has no such virtual host for this account: correct the end of"
+            " COFFRE_AMQP_URL, or import the definitions"
+        ) from error
+    except ValueError:
+        raise BusDown(
+            "COFFRE_AMQP_URL can't be read as amqp://account:password@host:port/virtual-host"
+        ) from None
 
 
 async def close(connection: AbstractConnection) -> None:

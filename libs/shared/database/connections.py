@@ -131,9 +131,10 @@ async def connect(dsn: str, schema: str, *, name: str = "") -> Connection:
 async def create_pool(dsn: str, schema: str, *, min_size: int = 1, max_size: int = 10) -> Pool:
     """A pool whose connections see `schema` first, then the catalogue.
 
-    Opens `min_size` connections at once; raises Unavailable where PostgreSQL does not answer.
+    Opens `min_size` connections at once; raises Unavailable where PostgreSQL does not answer,
+    and NotReady where it does, and refuses.
     """
-    with outages_translated():
+    with outages_translated(), _refusals_translated(dsn):
         return await Pool(
             dsn,
             # All that asyncpg.create_pool would fill in.
@@ -219,17 +220,31 @@ class NotReady(Exception):  # noqa: N818 - a state that the operator ends
     """PostgreSQL answers, but role, database or tables are not there yet."""
 
 
-async def check_migrated(pool: Pool) -> None:
-    """Raises NotReady unless the schema has its events' tables, the last that `migrate` needs."""
+@contextmanager
+def _refusals_translated(dsn: str) -> Iterator[None]:
+    """Raises NotReady with what to do; never with what a wrong URL holds, as that is a secret."""
     try:
-        async with acquire(pool) as connection:
-            await connection.execute("SELECT 1 FROM inbox LIMIT 1")
-    except asyncpg.PostgresError as error:
-        raise NotReady(f"{error}; has `migrate` been run?") from error
+        yield
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise NotReady(
+            f"PostgreSQL lets this service not in ({error}): COFFRE_DATABASE_URL must have the"
+            " password that the role got when the installation was prepared."
+        ) from error
+    except (asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError) as error:
+        raise NotReady(
+            f"PostgreSQL has no database for this service ({error}): correct COFFRE_DATABASE_URL,"
+            " or prepare the installation."
+        ) from error
+    except (asyncpg.ClientConfigurationError, ValueError):
+        raise NotReady(
+            "COFFRE_DATABASE_URL can't be read as postgresql://role:password@host:port/database."
+        ) from None
 
 
 def reason(trouble: BaseException) -> str:
     """What the driver said beneath an outage, for logs and commands; never for answers."""
+    if isinstance(trouble, NotReady):
+        return str(trouble)
     cause = trouble.__cause__ or trouble
     return f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
 

@@ -9,7 +9,14 @@ from pathlib import Path
 import asyncpg
 
 from libs.shared import clock, logs
-from libs.shared.database.connections import CONNECT_SECONDS, Connection, connect
+from libs.shared.database.connections import (
+    CONNECT_SECONDS,
+    Connection,
+    NotReady,
+    Pool,
+    acquire,
+    connect,
+)
 
 SERVICES = ("ingest", "quota", "reporting", "retention", "portal")
 OWNER = "coffre_owner"
@@ -86,15 +93,50 @@ async def migrate(owner_dsn: str, service: str) -> list[str]:
         await connection.execute("SET statement_timeout = 0; SET lock_timeout = 0")
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=600)
         applied = []
-        for schema, prefix, folder in (
-            ("catalogue", "", _SHARED / "catalogue"),
-            (service, "shared/", _SHARED / "service"),
-            (service, "", _ROOT / "services" / service / "migrations"),
-        ):
+        for schema, prefix, folder in _folders(service):
             applied += await apply(connection, schema, prefix, folder)
         return applied
     finally:
         await connection.close()
+
+
+def _folders(service: str) -> tuple[tuple[str, str, Path], ...]:
+    """Each schema that a service works with, and the files of it: schema, prefix, folder."""
+    return (
+        ("catalogue", "", _SHARED / "catalogue"),
+        (service, "shared/", _SHARED / "service"),
+        (service, "", _ROOT / "services" / service / "migrations"),
+    )
+
+
+async def check_migrated(pool: Pool, service: str) -> list[str]:
+    """Raises NotReady where `migrate` has still to be run; returns what only a newer one knows.
+
+    Migrations stay compatible with the version before, so that what is newer hinders nobody.
+    """
+    ours = {
+        f"{schema}.{prefix}{stem}"
+        for schema, prefix, folder in _folders(service)
+        for stem, _ in _files(folder)
+        if schema == service or service in READS_CATALOGUE
+    }
+    schemas = sorted({name.partition(".")[0] for name in ours})
+    command = f"run `python -m services.{service} migrate`"
+    try:
+        async with acquire(pool) as conn:
+            applied = {
+                f"{schema}.{row['name']}"
+                for schema in schemas
+                for row in await conn.fetch(f"SELECT name FROM {schema}.migrations")  # noqa: S608 - names of ours
+            }
+    except asyncpg.PostgresError as error:
+        raise NotReady(f"The database was not prepared for this version: {command}.") from error
+    if missing := sorted(ours - applied):
+        raise NotReady(
+            f"The database is older than this version, {missing[0]} is the first of {len(missing)}"
+            f" migrations that it lacks: {command}."
+        )
+    return sorted(applied - ours)
 
 
 async def apply(connection: Connection, schema: str, prefix: str, folder: Path) -> list[str]:
@@ -103,6 +145,12 @@ async def apply(connection: Connection, schema: str, prefix: str, folder: Path) 
         f"CREATE TABLE IF NOT EXISTS {schema}.migrations"
         " (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL)"
     )
+    # Services compare it with their files at their start. The catalogue is no service, and has
+    # several readers.
+    readers = READS_CATALOGUE if schema == "catalogue" else [schema]
+    roles = ", ".join(f"coffre_{reader}" for reader in readers if reader in SERVICES)
+    if roles:
+        await connection.execute(f"GRANT SELECT ON {schema}.migrations TO {roles}")
     known = {
         row["name"]: row["sha256"]
         for row in await connection.fetch(f"SELECT name, sha256 FROM {schema}.migrations")  # noqa: S608 - names of ours

@@ -7,7 +7,7 @@ import random
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from uuid import UUID
 import structlog
 from prometheus_client import Counter, Histogram
 
-from libs.shared import clock, database, logs
+from libs.shared import clock, database, logs, tracing
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection, Pool
 from libs.shared.errors import Unavailable
@@ -52,6 +52,8 @@ class _Taken:
     event_id: UUID
     type: str
     attempts: int
+    traceparent: str
+    tenant_id: UUID | None
 
 
 class NoHandler(Exception):  # noqa: N818 - the reason that a parked event shows
@@ -126,19 +128,31 @@ class Workers:
             if row is None:
                 return False
             begun = time.perf_counter()
-            taken.append(_Taken(row["event_id"], row["type"], row["attempts"]))
+            taken.append(
+                _Taken(
+                    row["event_id"],
+                    row["type"],
+                    row["attempts"],
+                    row["traceparent"],
+                    row["tenant_id"],
+                )
+            )
             handler = self._handlers.get(row["type"])
             if handler is None:
                 raise NoHandler(f"{self.service} has no handler for {row['type']}")
             event = EVENTS[row["type"]].model_validate_json(row["payload"])
-            logs.traceparent.set(row["traceparent"])
             if not event.outlives and await table.is_erased(conn, event.tenant_id):
                 # Whatever it tells is of somebody of whom nothing may be kept any more.
                 await table.replace_payload(conn, row["event_id"], "{}")
                 await table.mark_done(conn, row["event_id"], clock.now())
                 return True
-            with structlog.contextvars.bound_contextvars(
-                event_id=str(row["event_id"]), event_type=row["type"]
+            with (
+                structlog.contextvars.bound_contextvars(
+                    event_id=str(row["event_id"]),
+                    event_type=row["type"],
+                    tenant_id=str(event.tenant_id),
+                ),
+                _going_on(row["traceparent"], row["type"]),
             ):
                 await handler(conn, event)
             if event.secrets:
@@ -168,7 +182,11 @@ class Workers:
                 next_at = clock.now() + timedelta(seconds=pause)
                 await table.postpone(conn, taken.event_id, attempts, next_at, text)
         log = logs.get().bind(
-            event_id=str(taken.event_id), event_type=taken.type, attempts=attempts
+            event_id=str(taken.event_id),
+            event_type=taken.type,
+            tenant_id=str(taken.tenant_id),
+            attempts=attempts,
+            **logs.trace_of(taken.traceparent),
         )
         if parked:
             _PARKED.labels(self.service, taken.type).inc()
@@ -187,6 +205,13 @@ def pause_seconds(attempts: int) -> float:
     """
     pause = min(2.0 ** max(attempts - 1, 0), LONGEST_PAUSE_SECONDS)
     return pause * random.uniform(0.9, 1.1)  # noqa: S311 - no secret
+
+
+def _going_on(traceparent: str, event_type: str) -> AbstractContextManager[object]:
+    """The trace that the event came with; a ping belongs to none."""
+    if not traceparent:
+        return nullcontext()
+    return tracing.trace(traceparent, f"handle {event_type}", "consumer")
 
 
 async def _ignore_ping(_conn: Connection, _event: ServicePinged) -> None:

@@ -21,7 +21,7 @@ from libs.shared.errors import Conflict, Refusal, Unavailable
 from libs.shared.inbox import parked
 from libs.shared.runtime.http import use_uvloop
 from libs.shared.secret_files import SecretFileInvalid
-from libs.shared.settings import Settings, load
+from libs.shared.settings import InvalidSettings, Settings, load
 
 NOBODY_READS = 141
 """What shells give for a program whose reader has gone, as after `… | head -1`."""
@@ -135,7 +135,7 @@ async def _perform(command: Command, arguments: argparse.Namespace) -> int:
         return await command.run(arguments) or 0
     except Refusal as refusal:
         return _failed(refusal.detail)
-    except SecretFileInvalid as invalid:
+    except (SecretFileInvalid, InvalidSettings) as invalid:
         print(invalid, file=sys.stderr)
         return 2
 
@@ -147,7 +147,7 @@ async def _serve(serve: Callable[[], Awaitable[None]], _arguments: argparse.Name
     gc.set_threshold(10_000, 10, 10)
     try:
         await serve()
-    except SecretFileInvalid:
+    except (SecretFileInvalid, InvalidSettings):
         raise
     except Exception:
         logs.get().exception("service.failed")

@@ -21,7 +21,7 @@ from typing import Generic, NoReturn, TypeAlias, TypeVar
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from libs.shared import clock, database, logs
+from libs.shared import clock, database, logs, tracing
 from libs.shared.errors import Unavailable
 
 R = TypeVar("R")
@@ -146,7 +146,7 @@ class Runner(Generic[R]):
         self._hint.clear()
         began = time.monotonic()
         try:
-            done = await self._job.do(self._resources) or 0
+            done = await self._do()
         except Unavailable as outage:
             return self._be_late(outage)
         except Exception:
@@ -163,6 +163,14 @@ class Runner(Generic[R]):
             return BREATH_SECONDS
         self._stretch.end()
         return self._every
+
+    async def _do(self) -> int:
+        """A turn as a trace of its own; one without work is no news."""
+        with tracing.trace("", f"job {self._job.name}", "internal") as span:
+            done = await self._job.do(self._resources) or 0
+            if not done:
+                span.drop()
+        return done
 
     def _be_late(self, outage: Unavailable) -> float:
         self._stretch.end()

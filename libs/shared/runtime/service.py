@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar, cast
 from fastapi import FastAPI
 from prometheus_client import Gauge
 
-from libs.shared import database, inbox, logs, outbox, signatures, timekeeping
+from libs.shared import database, inbox, logs, outbox, signatures, timekeeping, tracing
 from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.events import ParkedDecided
@@ -27,6 +27,15 @@ from libs.shared.settings import ServiceSettings
 from libs.shared.web import Check, create_monitor
 
 R = TypeVar("R")
+
+_SAY_UNREACHED = (
+    "PostgreSQL does not answer ({}): see that it runs where COFFRE_DATABASE_URL says, and that"
+    " nothing stands between."
+)
+_SAY_NEWER = (
+    "The database was prepared for a newer version, which brought {}: install that one. This"
+    " version goes on meanwhile, for a database stays good for the version before."
+)
 
 Loop = Callable[[], Awaitable[None]]
 """Something of ours that runs as long as the process; when it ends or raises, the process ends."""
@@ -80,6 +89,7 @@ class Service:
         self.name = name
         self.settings = settings
         self._pool_size = pool_size
+        tracing.configure(name, settings.otlp_endpoint)
         self._signer = signatures.read_signer(name, settings.event_key_file)
         self._senders = signatures.read_senders(settings.event_senders_dir)
         if not self._senders.knows(self._signer):
@@ -103,6 +113,7 @@ class Service:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        tracing.end()
         try:
             async with asyncio.timeout(3):
                 await self.pool.close()
@@ -189,12 +200,17 @@ class Service:
         while True:
             try:
                 pool = await database.create_pool(dsn, self.name, max_size=self._pool_size)
-                await database.check_migrated(pool)
+                newer = await database.check_migrated(pool, self.name)
             except (Unavailable, database.NotReady) as trouble:
                 tries += 1
                 if tries == 1 or tries % 15 == 0:
-                    logs.get().warning("database.awaited", why=database.reason(trouble))
+                    why = database.reason(trouble)
+                    if isinstance(trouble, Unavailable):
+                        why = _SAY_UNREACHED.format(why)
+                    logs.get().warning("database.awaited", why=why)
             else:
+                if newer:
+                    logs.get().warning("database.newer", why=_SAY_NEWER.format(newer[0]))
                 return pool
             with suppress(TimeoutError):
                 async with asyncio.timeout(1):

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from libs.shared import logs
+from libs.shared import logs, tracing
 from libs.shared.errors import Refusal
 from libs.shared.web.problems import InternalError, problem_response
 
@@ -55,8 +55,6 @@ class Surroundings:
         if not _REQUEST_ID.match(request_id):
             request_id = secrets.token_hex(12)
         scope.setdefault("state", {})["request_id"] = request_id
-        traceparent = logs.readable_traceparent(received.get("traceparent", ""))
-        logs.traceparent.set(traceparent or logs.new_traceparent())
         status = 0
         begun = time.perf_counter()
 
@@ -72,11 +70,18 @@ class Surroundings:
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        parent = logs.readable_traceparent(received.get("traceparent", ""))
+        method = _method_of(scope)
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            tracing.trace(parent, method, "server", http__request__method=method) as span,
+        ):
             try:
                 await self._answer(scope, receive, send_with_headers, request_id, lambda: status)
             finally:
                 self._count(scope, status, time.perf_counter() - begun)
+                self._describe(scope, status, span)
+                logs.unbind()
 
     async def _answer(
         self, scope: Scope, receive: Receive, send: Send, request_id: str, status: Callable[[], int]
@@ -97,8 +102,15 @@ class Surroundings:
                 response = problem_response(InternalError(request_id))
             await response(scope, receive, send)
 
+    def _describe(self, scope: Scope, status: int, span: tracing.Span) -> None:
+        route = route_of(scope)
+        if route in _QUIET:
+            span.drop()
+        span.rename(f"{_method_of(scope)} {route}")
+        span.say(http__route=route, http__response__status_code=status)
+
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+        method = _method_of(scope)
         route = route_of(scope)
         _REQUESTS.labels(self.service, method, route, str(status)).inc()
         _SECONDS.labels(self.service, method, route).observe(seconds)
@@ -110,6 +122,10 @@ class Surroundings:
                 status=status,
                 milliseconds=round(seconds * 1000, 1),
             )
+
+
+def _method_of(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "other"
 
 
 def route_of(scope: Scope) -> str:

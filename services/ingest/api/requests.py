@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from libs.shared import web
+from libs.shared import logs, web
 from libs.shared.errors import Unauthenticated
 from services.ingest import actions, rules
 from services.ingest.actions.underway import Incoming
@@ -40,6 +40,7 @@ async def admit_agent(request: Request) -> AsyncIterator[None]:
     resources = await resources_of(request)
     agent = await actions.agents.authenticate(resources, credentials.credentials)
     web.note_known(request.scope, agent.tenant_id)
+    logs.bind(tenant_id=agent.tenant_id, run_id=request.path_params.get("run_id", ""))
     async with (
         actions.agents.taking_in(resources, agent) as incoming,
         resources.requests.hold(agent.tenant_id),

@@ -8,7 +8,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from libs.shared import errors, web
+from libs.shared import errors, logs, web
 from services.portal.actions.people import signing
 from services.portal.actions.resources import Resources
 from services.portal.rules import people
@@ -47,6 +47,7 @@ async def find_signed_in(request: Request, resources: ResourcesOf) -> Person:
     if found is None:
         found = request.state.signed_in = await _find_bearer(request, resources)
         web.note_known(request.scope, found.tenant_id or found.user_id)
+        logs.bind(tenant_id=found.tenant_id)
     return found
 
 

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
-from libs.shared import errors, web
+from libs.shared import errors, logs, web
 from services.portal.actions import notices
 from services.portal.actions.people import signing
 from services.portal.api.access import ResourcesOf
@@ -42,6 +42,7 @@ async def find_reader(request: Request, resources: ResourcesOf) -> Person | None
     person = await signing.find_person(resources.pool, token, kinds=("session",)) if token else None
     if person is not None:
         web.note_known(request.scope, person.tenant_id or person.user_id)
+        logs.bind(tenant_id=person.tenant_id)
         request.state.session = token
         request.state.person = person
         if person.tenant_id is not None:

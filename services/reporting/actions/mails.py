@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from prometheus_client import Counter
 
-from libs.shared import clock, database, keys, logs, outbox, signed_links, timekeeping
+from libs.shared import clock, database, keys, logs, outbox, signed_links, timekeeping, tracing
 from libs.shared.database import Connection, Pool
 from libs.shared.words.tongue import DEFAULT_TIMEZONE, N_
 from services.reporting import rules, store
@@ -148,7 +148,7 @@ def _compose(
             choice_link=addressee.choice_link,
             answers=name(*first) if first else "",
             replies_to=resources.house.email,
-            headers=written.headers,
+            headers=(*written.headers, *_name_trace()),
         )
     mail = Mail(
         mail_id=mail_id,
@@ -167,6 +167,12 @@ def _compose(
         by_client=kind.by_client(facts),
     )
     return _seal(resources, mail) if mail.secret and body else mail
+
+
+def _name_trace() -> list[tuple[str, str]]:
+    """A mail is sent by whoever gets to it, and the trace of what made it goes on there."""
+    here = logs.traceparent.get()
+    return [(compose.TRACE_HEADER, here)] if here and tracing.is_on() else []
 
 
 def _link_invitation(resources: Resources, tenant_id: UUID, addressee: Addressee) -> str:

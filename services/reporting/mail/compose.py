@@ -13,9 +13,12 @@ from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
 from typing import cast
 
+from libs.shared import logs
 from libs.shared.words.foreign import plain
 from services.reporting.mail.rendering import Rendered
 
+TRACE_HEADER = "X-Coffre-Trace"
+"""Which trace a mail belongs to, while it waits; there where traces are exported alone."""
 LOG_NAME = "run.log.txt"
 _LINE = 76  # RFC 2047, 2: a line with an encoded word
 
@@ -123,6 +126,13 @@ def encode(content: Rendered, log: str = "") -> bytes:
             disposition="attachment",
         )
     return message.as_bytes()
+
+
+def find_trace(body: bytes) -> str:
+    """The trace context that a message was composed in, or nothing."""
+    headers = dict(split_headers(body.partition(b"\r\n\r\n")[0]))
+    told = headers.get(TRACE_HEADER.lower(), b"").decode("ascii", "replace")
+    return logs.readable_traceparent(told.strip())
 
 
 def split_headers(head: bytes) -> list[tuple[str, bytes]]:

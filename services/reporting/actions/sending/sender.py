@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from uuid import UUID, uuid4
 
+import structlog
 from prometheus_client import Counter, Histogram
 
-from libs.shared import clock, database, logs, timekeeping
+from libs.shared import clock, database, logs, timekeeping, tracing
 from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.keys import KeysUnreadable
@@ -22,6 +25,7 @@ from services.reporting.actions import mails
 from services.reporting.actions.resources import Resources
 from services.reporting.actions.sending.hatch import Hatch
 from services.reporting.actions.sending.paces import Paces
+from services.reporting.mail.compose import find_trace
 from services.reporting.mail.mailboxes import Mailbox
 from services.reporting.mail.smtp import Line, MailServer, Unreachable, Verdict
 from services.reporting.rules.mails import Mail
@@ -210,8 +214,9 @@ class Sender:
             return Verdict("refused", "It was sealed with another key.")
         envelope = mails.find_envelope_sender(self.resources, mail)
         signed = mails.sign(self.resources, body)
-        with SECONDS.time():
+        with _going_on(mail, body) as span, SECONDS.time():
             verdict = await line.deliver(envelope, mail.recipient, signed)
+            span.say(coffre__outcome=verdict.outcome)
         OUTCOMES.labels(verdict.outcome).inc()
         if verdict.outcome == "uncertain":
             POSSIBLE_DUPLICATES.inc()
@@ -241,6 +246,18 @@ class Sender:
             await asyncio.gather(*lines, return_exceptions=True)
             await self._hatch.close()
             self._stopping = False
+
+
+@contextmanager
+def _going_on(mail: Mail, body: bytes) -> Iterator[tracing.Span]:
+    """The trace of what made the mail be written."""
+    with (
+        structlog.contextvars.bound_contextvars(
+            mail_id=str(mail.mail_id), tenant_id=str(mail.tenant_id)
+        ),
+        tracing.trace(find_trace(body), "send mail", "client", coffre__kind=mail.kind) as span,
+    ):
+        yield span
 
 
 def _tell_requeued(count: int) -> None:
