@@ -15,6 +15,12 @@ import yaml
 K8S = Path(__file__).parents[2] / "deploy" / "k8s"
 OVERLAYS = ("development", "production")
 COMPONENTS = sorted(folder.name for folder in (K8S / "components").iterdir())
+RECOMMENDED = {
+    "app.kubernetes.io/name": "coffre",
+    "app.kubernetes.io/instance": "coffre",
+    "app.kubernetes.io/part-of": "coffre",
+    "app.kubernetes.io/managed-by": "kustomize",
+}
 KUBECTL = Path(sys.executable).parent / "kubectl"
 
 Resource = dict[str, Any]

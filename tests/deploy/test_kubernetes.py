@@ -17,12 +17,13 @@ from installing import secrets
 from libs.shared import database
 from libs.shared.runtime.service import DRAIN_SECONDS
 from libs.shared.settings import read
-from tests.deploy import test_compose
+from tests.deploy import rules, test_compose
 from tests.deploy.kustomize import (
     COMPONENTS,
     K8S,
     KUBECTL,
     OVERLAYS,
+    RECOMMENDED,
     Resource,
     everything,
     of_kind,
@@ -38,10 +39,9 @@ CUSTOM = {
     "postgresql.cnpg.io/v1": {"Cluster"},
     "rabbitmq.com/v1beta1": {"RabbitmqCluster"},
     "keda.sh/v1alpha1": {"ScaledObject", "TriggerAuthentication"},
-    "monitoring.coreos.com/v1": {"PodMonitor"},
+    "monitoring.coreos.com/v1": {"PodMonitor", "PrometheusRule"},
     "external-secrets.io/v1": {"ExternalSecret"},
 }
-RECOMMENDED = {"name", "instance", "component", "part-of", "managed-by"}
 DEVELOPMENT = overlay("development")
 PRODUCTION = overlay("production")
 
@@ -68,9 +68,8 @@ def test_everything_is_ours_by_its_labels() -> None:
         labels = one["metadata"].get("labels", {})
         if one["kind"] in {"Namespace", "ConfigMap"}:
             continue
-        if one["kind"] != "NetworkPolicy":
-            lacking = {name for name in RECOMMENDED if f"app.kubernetes.io/{name}" not in labels}
-            assert not lacking, (one["kind"], one["metadata"]["name"], lacking)
+        assert RECOMMENDED.items() <= labels.items(), one["metadata"]
+        assert labels["app.kubernetes.io/component"], one["metadata"]
     for name in (*database.SERVICES, "prepare"):
         labels = pods(PRODUCTION)[name]["metadata"]["labels"]
         assert labels["app.kubernetes.io/version"] == version
@@ -286,3 +285,23 @@ def test_what_must_pass_between_passes_the_ingress() -> None:
         assert one["spec"]["tls"][0]["hosts"] == [rule["host"]]
         backend = rule["http"]["paths"][0]["backend"]["service"]
         assert of_kind(PRODUCTION, "Service")[backend["name"]]["spec"]["ports"][0]["name"] == "http"
+
+
+def test_rules_and_dashboards_are_those_of_the_monitoring() -> None:
+    rendered = with_component("monitoring")
+    [given] = of_kind(rendered, "PrometheusRule").values()
+    assert given == rules.compose(), "python -m tests.deploy.rules"
+    maps = of_kind(rendered, "ConfigMap").values()
+    shown = {file for one in maps for file in one["data"] if file.endswith(".json")}
+    assert shown == {file.name for file in (K8S.parent / "monitoring/dashboards").iterdir()}
+    scraped = yaml.safe_load((K8S.parent / "compose" / "prometheus.yml").read_text())
+    for job in scraped["scrape_configs"]:
+        [told] = [
+            one["spec"]["podMetricsEndpoints"][0]
+            for one in of_kind(rendered, "PodMonitor").values()
+            if one["metadata"]["name"] == job["job_name"]
+        ]
+        assert told["path"] == job.get("metrics_path", "/metrics")
+        assert told.get("honorLabels", False) is job.get("honor_labels", False)
+        named = {one["targetLabel"]: one.get("replacement") for one in told["relabelings"]}
+        assert named["job"] == job["job_name"]
