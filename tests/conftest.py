@@ -112,7 +112,9 @@ class Database:
 
 def _migrations_digest() -> str:
     digest = hashlib.sha256()
-    for file in sorted([*ROOT.glob("libs/**/*.sql"), *ROOT.glob("services/*/migrations/*.sql")]):
+    code = ROOT / "libs" / "shared" / "database" / "migrations.py"
+    files = [code, *ROOT.glob("libs/**/*.sql"), *ROOT.glob("services/*/migrations/*.sql")]
+    for file in sorted(files):
         digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 

@@ -1,4 +1,4 @@
-"""The rules as Prometheus's operator takes them: `python -m tests.deploy.rules` writes them anew."""
+"""Rules as the operator of Prometheus takes them: `python -m tests.deploy.rules` writes them."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from libs.shared.database.connections import (
     acquire,
     changed,
     check,
-    check_migrated,
     connect,
     create_pool,
     is_outage,
@@ -26,6 +25,7 @@ from libs.shared.database.migrations import (
     SERVICES,
     MigrationRefused,
     bootstrap,
+    check_migrated,
     migrate,
 )
 

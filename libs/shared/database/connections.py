@@ -219,15 +219,6 @@ class NotReady(Exception):  # noqa: N818 - a state that the operator ends
     """PostgreSQL answers, but role, database or tables are not there yet."""
 
 
-async def check_migrated(pool: Pool) -> None:
-    """Raises NotReady unless the schema has its events' tables, the last that `migrate` needs."""
-    try:
-        async with acquire(pool) as connection:
-            await connection.execute("SELECT 1 FROM inbox LIMIT 1")
-    except asyncpg.PostgresError as error:
-        raise NotReady(f"{error}; has `migrate` been run?") from error
-
-
 def reason(trouble: BaseException) -> str:
     """What the driver said beneath an outage, for logs and commands; never for answers."""
     cause = trouble.__cause__ or trouble

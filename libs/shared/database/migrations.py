@@ -9,7 +9,14 @@ from pathlib import Path
 import asyncpg
 
 from libs.shared import clock, logs
-from libs.shared.database.connections import CONNECT_SECONDS, Connection, connect
+from libs.shared.database.connections import (
+    CONNECT_SECONDS,
+    Connection,
+    NotReady,
+    Pool,
+    acquire,
+    connect,
+)
 
 SERVICES = ("ingest", "quota", "reporting", "retention", "portal")
 OWNER = "coffre_owner"
@@ -86,15 +93,48 @@ async def migrate(owner_dsn: str, service: str) -> list[str]:
         await connection.execute("SET statement_timeout = 0; SET lock_timeout = 0")
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=600)
         applied = []
-        for schema, prefix, folder in (
-            ("catalogue", "", _SHARED / "catalogue"),
-            (service, "shared/", _SHARED / "service"),
-            (service, "", _ROOT / "services" / service / "migrations"),
-        ):
+        for schema, prefix, folder in _folders(service):
             applied += await apply(connection, schema, prefix, folder)
         return applied
     finally:
         await connection.close()
+
+
+async def check_migrated(pool: Pool, service: str) -> None:
+    """Raises NotReady unless all has been applied that this version's `migrate` would apply.
+
+    Newer migrations are none of its business: they let the version before them work.
+    """
+    lacking: dict[str, list[str]] = {}
+    try:
+        async with acquire(pool) as connection:
+            for schema, prefix, folder in _folders(service):
+                if schema != service and service not in READS_CATALOGUE:
+                    continue
+                rows = await connection.fetch(f"SELECT name FROM {schema}.migrations")  # noqa: S608 - names of ours
+                known = {row["name"] for row in rows}
+                wanted = [prefix + stem for stem, _sql in _files(folder)]
+                lacking.setdefault(schema, []).extend(name for name in wanted if name not in known)
+    except asyncpg.PostgresError as error:
+        raise NotReady(f"{error}; has `migrate` been run?") from error
+    for schema, names in lacking.items():
+        if names:
+            raise NotReady(f"schema {schema} lacks {', '.join(names)}; has `migrate` been run?")
+
+
+def _folders(service: str) -> list[tuple[str, str, Path]]:
+    """What a service needs applied, in this order: schema, prefix of the names, folder."""
+    return [
+        ("catalogue", "", _SHARED / "catalogue"),
+        (service, "shared/", _SHARED / "service"),
+        (service, "", _ROOT / "services" / service / "migrations"),
+    ]
+
+
+def _readers(schema: str) -> str:
+    """The roles of the services that ask whether a schema is theirs already."""
+    services = READS_CATALOGUE if schema == "catalogue" else (schema,)
+    return ", ".join(f"coffre_{service}" for service in services)
 
 
 async def apply(connection: Connection, schema: str, prefix: str, folder: Path) -> list[str]:
@@ -103,6 +143,7 @@ async def apply(connection: Connection, schema: str, prefix: str, folder: Path) 
         f"CREATE TABLE IF NOT EXISTS {schema}.migrations"
         " (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL)"
     )
+    await connection.execute(f"GRANT SELECT ON {schema}.migrations TO {_readers(schema)}")
     known = {
         row["name"]: row["sha256"]
         for row in await connection.fetch(f"SELECT name, sha256 FROM {schema}.migrations")  # noqa: S608 - names of ours

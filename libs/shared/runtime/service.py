@@ -189,7 +189,7 @@ class Service:
         while True:
             try:
                 pool = await database.create_pool(dsn, self.name, max_size=self._pool_size)
-                await database.check_migrated(pool)
+                await database.check_migrated(pool, self.name)
             except (Unavailable, database.NotReady) as trouble:
                 tries += 1
                 if tries == 1 or tries % 15 == 0:
