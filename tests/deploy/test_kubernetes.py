@@ -1,0 +1,307 @@
+"""deploy/k8s: what it renders to, how hardened that is, and what it gives to services."""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import tomllib
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+from pydantic import SecretStr
+
+from installing import secrets
+from libs.shared import database
+from libs.shared.runtime.service import DRAIN_SECONDS
+from libs.shared.settings import read
+from tests.deploy import rules, test_compose
+from tests.deploy.kustomize import (
+    COMPONENTS,
+    K8S,
+    KUBECTL,
+    OVERLAYS,
+    RECOMMENDED,
+    Resource,
+    everything,
+    of_kind,
+    overlay,
+    pods,
+    render,
+    with_component,
+)
+from tests.deploy.test_compose import settings_of
+
+KUBERNETES = "1.30"  # the oldest that we promise; strict, so that fields of newer ones are refused
+CUSTOM = {
+    "postgresql.cnpg.io/v1": {"Cluster"},
+    "rabbitmq.com/v1beta1": {"RabbitmqCluster"},
+    "keda.sh/v1alpha1": {"ScaledObject", "TriggerAuthentication"},
+    "monitoring.coreos.com/v1": {"PodMonitor", "PrometheusRule"},
+    "external-secrets.io/v1": {"ExternalSecret"},
+}
+DEVELOPMENT = overlay("development")
+PRODUCTION = overlay("production")
+
+
+def test_each_overlay_and_component_is_what_kubernetes_knows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read_once = functools.cache(kubernetes_validate.utils.schema_contents)
+    monkeypatch.setattr(kubernetes_validate.utils, "schema_contents", read_once)
+    different = {json.dumps(one): one for one in [*render(K8S / "base"), *everything()]}
+    seen = set()
+    for one in different.values():
+        if one["kind"] in CUSTOM.get(one["apiVersion"], ()):
+            assert one["metadata"]["namespace"] == "coffre"
+            seen.add(one["kind"])
+        else:
+            kubernetes_validate.validate(one, KUBERNETES, strict=True)
+    assert seen == set().union(*CUSTOM.values())
+
+
+def test_everything_is_ours_by_its_labels() -> None:
+    version = tomllib.loads((K8S.parents[1] / "pyproject.toml").read_text())["project"]["version"]
+    for one in everything():
+        labels = one["metadata"].get("labels", {})
+        if one["kind"] in {"Namespace", "ConfigMap"}:
+            continue
+        assert RECOMMENDED.items() <= labels.items(), one["metadata"]
+        assert labels["app.kubernetes.io/component"], one["metadata"]
+    for name in (*database.SERVICES, "prepare"):
+        labels = pods(PRODUCTION)[name]["metadata"]["labels"]
+        assert labels["app.kubernetes.io/version"] == version
+        assert labels["app.kubernetes.io/component"] == name
+        [container] = pods(PRODUCTION)[name]["spec"]["containers"]
+        assert container["image"].endswith(f"/coffre/coffre:{version}")
+
+
+def test_no_image_is_without_a_tag_that_stays() -> None:
+    images = {
+        container["image"]
+        for way in (DEVELOPMENT, PRODUCTION, *map(with_component, COMPONENTS))
+        for template in pods(way).values()
+        for container in template["spec"]["containers"]
+    }
+    images |= {one["spec"]["imageName"] for one in of_kind(PRODUCTION, "Cluster").values()}
+    images |= {one["spec"]["image"] for one in of_kind(PRODUCTION, "RabbitmqCluster").values()}
+    assert len(images) > 5
+    for image in images:
+        _, _, tag = image.rpartition("/")[2].partition(":")
+        assert tag not in {"", "latest"}, image
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_pods_may_do_nothing_that_they_need_not(name: str) -> None:
+    rendered = overlay(name)
+    namespace = of_kind(rendered, "Namespace")["coffre"]["metadata"]["labels"]
+    assert namespace["pod-security.kubernetes.io/enforce"] == "restricted"
+    for who, template in pods(rendered).items():
+        spec = template["spec"]
+        assert spec["automountServiceAccountToken"] is False, who
+        assert spec["enableServiceLinks"] is False, who
+        assert spec["securityContext"]["runAsNonRoot"] is True, who
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, who
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec), who
+        for volume in spec["volumes"]:
+            assert set(volume) & {"configMap", "secret", "emptyDir"}, (who, volume)
+            if "secret" in volume:
+                assert volume["secret"]["defaultMode"] == 0o440, who
+                assert spec["securityContext"]["fsGroup"] == spec["securityContext"]["runAsGroup"]
+        for container in spec["containers"]:
+            security = container["securityContext"]
+            assert security["allowPrivilegeEscalation"] is False, who
+            assert security["capabilities"] == {"drop": ["ALL"]}, who
+            assert security["readOnlyRootFilesystem"] is (who != "rabbitmq"), who
+            assert {"cpu", "memory"} <= set(container["resources"]["requests"]), who
+            assert "memory" in container["resources"]["limits"], who
+
+
+@pytest.mark.parametrize("service", database.SERVICES)
+def test_a_service_is_probed_spread_and_let_go_in_peace(service: str) -> None:
+    spec = pods(PRODUCTION)[service]["spec"]
+    [container] = spec["containers"]
+    for probe, path in (("startup", "live"), ("readiness", "ready"), ("liveness", "live")):
+        assert container[f"{probe}Probe"]["httpGet"] == {"path": f"/health/{path}", "port": "http"}
+    [_, pause] = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert spec["terminationGracePeriodSeconds"] >= int(pause) + DRAIN_SECONDS + 10
+    assert [each["topologyKey"] for each in spec["topologySpreadConstraints"]] == [
+        "kubernetes.io/hostname",
+        "topology.kubernetes.io/zone",
+    ]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"http": 8000, "monitor": 8100}  # as the image listens
+    dockerfile = (K8S.parents[1] / "Dockerfile").read_text()
+    assert "COFFRE_LISTEN=0.0.0.0:8000 COFFRE_MONITOR_LISTEN=0.0.0.0:8100" in dockerfile
+    assert container["args"] == [f"services.{service}"]
+    budget = of_kind(PRODUCTION, "PodDisruptionBudget")[service]["spec"]
+    selector = of_kind(PRODUCTION, "Deployment")[service]["spec"]["selector"]
+    assert budget == {"maxUnavailable": 1, "selector": selector}
+    labels = pods(PRODUCTION)[service]["metadata"]["labels"]
+    assert selector["matchLabels"].items() <= labels.items()
+    assert memory(container) == compose_memory(service)
+
+
+def memory(container: Resource) -> str:
+    """The limit, as compose writes it."""
+    return str(container["resources"]["limits"]["memory"]).removesuffix("i").lower()
+
+
+def compose_memory(service: str) -> str:
+    """What compose gives to the same service."""
+    given = test_compose.SERVICES[service]["mem_limit"]
+    return test_compose.VARIABLE.sub(lambda found: found[2] or "", given)
+
+
+def test_each_service_is_scaled_by_one_alone() -> None:
+    scaled = dict.fromkeys(
+        of_kind(PRODUCTION, "HorizontalPodAutoscaler"), "HorizontalPodAutoscaler"
+    )
+    for name, one in of_kind(PRODUCTION, "ScaledObject").items():
+        assert name not in scaled
+        scaled[name] = "ScaledObject"
+        assert one["spec"]["triggers"][0]["metadata"]["queueName"] == f"coffre.{name}"
+        assert f"FROM {name}.inbox " in one["spec"]["triggers"][1]["metadata"]["query"]
+    assert set(scaled) == set(database.SERVICES)
+    for name, kind in scaled.items():
+        target = of_kind(PRODUCTION, kind)[name]["spec"]["scaleTargetRef"]
+        assert target["name"] == name
+        assert "replicas" not in of_kind(PRODUCTION, "Deployment")[name]["spec"]
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+@pytest.mark.parametrize("service", database.SERVICES)
+def test_a_service_gets_just_what_its_settings_ask_for(
+    name: str, service: str, tmp_path: Path
+) -> None:
+    given = environment(overlay(name), service)
+    kind = settings_of(service)
+    fields = {f"COFFRE_{field.upper()}": about for field, about in kind.model_fields.items()}
+    files = {f"{field}_FILE" for field, about in fields.items() if about.annotation is SecretStr}
+    assert set(given) <= set(fields) | files
+    secrets.make(tmp_path, secrets.Places())
+    (tmp_path / "reporting" / "smtp-password").touch()
+    for variable, value in given.items():
+        for place, folder in mounts(overlay(name), service, tmp_path).items():
+            if value == place or value.startswith(f"{place}/"):
+                given[variable] = value.replace(place, str(folder))
+                assert Path(given[variable]).exists(), variable
+    read(kind, given)
+
+
+def environment(rendered: tuple[Resource, ...], name: str) -> dict[str, str]:
+    """The variables that a pod starts with, out of its ConfigMaps."""
+    maps = {one: about["data"] for one, about in of_kind(rendered, "ConfigMap").items()}
+    [container] = pods(rendered)[name]["spec"]["containers"]
+    given: dict[str, str] = {}
+    for source in container.get("envFrom", []):
+        given |= maps[source["configMapRef"]["name"]]
+    for one in container["env"]:
+        if "value" in one:
+            given[one["name"]] = one["value"]
+        else:
+            key = one["valueFrom"]["configMapKeyRef"]
+            given[one["name"]] = maps[key["name"]][key["key"]]
+    return given
+
+
+def mounts(rendered: tuple[Resource, ...], name: str, made: Path) -> dict[str, Path]:
+    """Where a pod sees what of the folder that `installing secrets` makes."""
+    spec = pods(rendered)[name]["spec"]
+    public = {"senders": made / "public" / "senders", "certificate": made / "public"}
+    found = {}
+    for volume in spec["volumes"]:
+        [place] = [
+            mount["mountPath"]
+            for mount in spec["containers"][0]["volumeMounts"]
+            if mount["name"] == volume["name"]
+        ]
+        if "secret" in volume:
+            found[place] = made / volume["secret"]["secretName"]
+        elif "configMap" in volume:
+            found[place] = public[volume["configMap"]["name"]]
+    return found
+
+
+def test_each_knows_its_own_secrets_alone() -> None:
+    for rendered in (DEVELOPMENT, PRODUCTION):
+        for name in (*database.SERVICES, "prepare"):
+            volumes = pods(rendered)[name]["spec"]["volumes"]
+            named = [one["secret"]["secretName"] for one in volumes if "secret" in one]
+            assert named == [{"prepare": "admin"}.get(name, name)]
+    stored = of_kind(with_component("external-secrets"), "ExternalSecret")
+    assert set(stored) == {"admin", *database.SERVICES}
+    for name, one in stored.items():
+        assert one["spec"]["target"]["name"] == name
+
+
+def test_secrets_of_an_installation_become_secrets_of_the_cluster(tmp_path: Path) -> None:
+    secrets.make(tmp_path, secrets.Places())
+    said = subprocess.run(
+        [K8S / "secrets.sh", tmp_path],
+        env={"PATH": f"{KUBECTL.parent}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    made = [one for one in yaml.safe_load_all(said) if one]
+    holds = {one["metadata"]["name"]: set(one["data"]) for one in made}
+    assert all(one["metadata"]["namespace"] == "coffre" for one in made)
+    for service in database.SERVICES:
+        assert holds[service] == {file.name for file in (tmp_path / service).iterdir()}
+    kept = {"master-key", "mail-key", "certificate-key"}
+    assert holds["admin"] == {file.name for file in (tmp_path / "admin").iterdir()} - kept
+    wanted = {
+        volume[kind][key]
+        for way in (DEVELOPMENT, PRODUCTION)
+        for template in pods(way).values()
+        for volume in template["spec"]["volumes"]
+        for kind, key in (("secret", "secretName"), ("configMap", "name"))
+        if kind in volume
+    }
+    [cluster] = of_kind(PRODUCTION, "Cluster").values()
+    [broker] = of_kind(PRODUCTION, "RabbitmqCluster").values()
+    wanted.add(cluster["spec"]["superuserSecret"]["name"])
+    wanted.add(broker["spec"]["secretBackend"]["externalSecret"]["name"])
+    assert wanted == set(holds)
+
+
+def test_what_must_pass_between_passes_the_ingress() -> None:
+    for name, size in (("portal", "20m"), ("ingest", "0")):
+        one = of_kind(PRODUCTION, "Ingress")[name]
+        given = one["metadata"]["annotations"]
+        for prefix, body, off in (
+            ("nginx.ingress.kubernetes.io", "proxy-body-size", "off"),
+            ("nginx.org", "client-max-body-size", "False"),
+        ):
+            assert given[f"{prefix}/{body}"] == size
+            assert given[f"{prefix}/proxy-buffering"] == off
+            assert int(given[f"{prefix}/proxy-read-timeout"].rstrip("s")) > 30 * 60
+        [rule] = one["spec"]["rules"]
+        address = environment(PRODUCTION, "portal")[f"COFFRE_{name.upper()}_URL"]
+        assert address == f"https://{rule['host']}"
+        assert one["spec"]["tls"][0]["hosts"] == [rule["host"]]
+        backend = rule["http"]["paths"][0]["backend"]["service"]
+        assert of_kind(PRODUCTION, "Service")[backend["name"]]["spec"]["ports"][0]["name"] == "http"
+
+
+def test_rules_and_dashboards_are_those_of_the_monitoring() -> None:
+    rendered = with_component("monitoring")
+    [given] = of_kind(rendered, "PrometheusRule").values()
+    assert given == rules.compose(), "python -m tests.deploy.rules"
+    maps = of_kind(rendered, "ConfigMap").values()
+    shown = {file for one in maps for file in one["data"] if file.endswith(".json")}
+    assert shown == {file.name for file in (K8S.parent / "monitoring/dashboards").iterdir()}
+    scraped = yaml.safe_load((K8S.parent / "compose" / "prometheus.yml").read_text())
+    for job in scraped["scrape_configs"]:
+        [told] = [
+            one["spec"]["podMetricsEndpoints"][0]
+            for one in of_kind(rendered, "PodMonitor").values()
+            if one["metadata"]["name"] == job["job_name"]
+        ]
+        assert told["path"] == job.get("metrics_path", "/metrics")
+        assert told.get("honorLabels", False) is job.get("honor_labels", False)
+        named = {one["targetLabel"]: one.get("replacement") for one in told["relabelings"]}
+        assert named["job"] == job["job_name"]
