@@ -6,7 +6,7 @@ from monitoring.panels import WINDOW, Board, Row, areas, lines, number, quantile
 
 BOARD = Board(
     "mail",
-    "Coffre: mail",
+    "Coffre: mail and webhooks",
     "Each report goes out once, to each person; what waits is tried again for five days.",
     (
         Row(
@@ -56,6 +56,24 @@ BOARD = Board(
                     "Mails that came back",
                     "reqps",
                     (f"{rate('coffre_mail_bounces_total', 'outcome')} or vector(0)", "{{outcome}}"),
+                ),
+            ),
+        ),
+        Row(
+            "Webhooks",
+            (
+                areas(
+                    "Calls that wait",
+                    "short",
+                    ("max by (kind) (coffre_webhook_calls_unfinished)", "{{kind}}"),
+                ),
+                lines(
+                    "Calls by outcome",
+                    "reqps",
+                    (
+                        f"{rate('coffre_webhook_outcomes_total', 'outcome')} or vector(0)",
+                        "{{outcome}}",
+                    ),
                 ),
             ),
         ),

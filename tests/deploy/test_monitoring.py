@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from libs.shared.database import SERVICES
+from libs.shared.runtime.service import SHARED_JOBS
 from monitoring import metrics
 from monitoring.__main__ import write_all
 from monitoring.boards import BOARDS
@@ -112,6 +116,20 @@ def test_each_alert_says_how_bad_it_is_whose_and_what_to_do() -> None:
         page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
         assert page == "{{ $externalLabels.docs }}/operations.md", rule
         assert anchor in anchors, (rule["alert"], anchor)
+
+
+def test_each_job_is_expected_as_often_as_it_is_done() -> None:
+    [late] = [rule["expr"] for rule in ALERTS if rule["alert"] == "CoffreJobLate"]
+    [rare] = [rule["expr"] for rule in ALERTS if rule["alert"] == "CoffreRareJobLate"]
+    excepted, expected = (
+        set(re.findall(r'"([\w|]+)"', text)[0].split("|")) for text in (late, rare)
+    )
+    assert expected <= excepted
+    for service in SERVICES:
+        module = importlib.import_module(f"services.{service}.jobs")
+        for job in [*SHARED_JOBS, *module.JOBS, *getattr(module, "PER_TENANT", ())]:
+            is_rare = isinstance(job.every, timedelta) and job.every > timedelta(minutes=15)
+            assert not is_rare or job.name in excepted, job.name
 
 
 def fill(text: str, labels: dict[str, str]) -> str:
