@@ -65,7 +65,7 @@ BOARD = Board(
                 areas(
                     "Calls that wait",
                     "short",
-                    ("max by (kind) (coffre_webhook_calls_unfinished)", "{{kind}}"),
+                    ("max by (kind) (coffre_webhook_calls_unfinished) or vector(0)", "{{kind}}"),
                 ),
                 lines(
                     "Calls by outcome",

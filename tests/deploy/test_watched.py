@@ -111,12 +111,19 @@ def test_every_panel_shows_what_went_on(
             house.start(service)
         (papers / "late.bin").write_bytes(os.urandom(3_000_000))
         machine.run("papers")
+        # A series begins with what it first counts: only what is counted once more is a rate.
+        client.restore(machine, tmp_path / "again", plan="papers")
+        for _ in range(3):
+            house.wait_ready(*SERVICES)
+            time.sleep(1.5)
         wait_for(
             "the newest of what is measured",
             lambda: prometheus.get(
                 "query",
-                query=f'coffre_tenant_last_good_run_timestamp_seconds{{tenant="{client.tenant_id}"}}'
-                " > 0 and on() coffre_tenant_stored_bytes and on() coffre_clients_full_in",
+                query="count_over_time(coffre_tenant_last_good_run_timestamp_seconds[1m]) > 5"
+                " and on() count_over_time(coffre_tenant_stored_bytes[1m]) > 5"
+                " and on() count_over_time(coffre_clients_full_in[1m]) > 5"
+                " and on() count_over_time(coffre_plans[1m]) > 5",
             )["result"],
             120,
         )
