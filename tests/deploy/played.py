@@ -1,7 +1,8 @@
 """The development overlay as `podman kube play` can start it: pods, without what podman ignores.
 
 Out of it go probes, spreading, service accounts and services (a pod is reached by its name).
-Secrets and ConfigMaps of files are folders of this machine: podman gives secrets no mode or group. Servers run as their images want. Ours keep all that restricts them.
+Secrets and ConfigMaps of files are folders of this machine: podman gives secrets no mode or group.
+Servers run as their images want. Ours keep all that restricts them.
 """
 
 from __future__ import annotations
