@@ -68,33 +68,6 @@ async def test_bootstrap_again_changes_passwords_and_nothing_else(servers: Any, 
     assert await database.migrate(fresh, "quota") == []
 
 
-async def test_a_service_waits_for_a_schema_that_is_older_than_itself(fresh: str) -> None:
-    with pytest.raises(database.NotReady, match="has `migrate` been run"):
-        await _look(fresh)
-    await database.migrate(fresh, "ingest")
-    await _look(fresh)
-    owner = await asyncpg.connect(fresh)
-    for schema, name in (("catalogue", "0001_catalogue"), ("ingest", "0011_enrolments")):
-        gone = f"DELETE FROM {schema}.migrations WHERE name = '{name}' RETURNING *"
-        row = await owner.fetchrow(gone)
-        with pytest.raises(database.NotReady, match=rf"{schema} lacks {name}"):
-            await _look(fresh)
-        await owner.execute(f"INSERT INTO {schema}.migrations VALUES ($1, $2, $3)", *row)
-    # A newer one is no hindrance: what is expanded before it is contracted serves both.
-    await owner.execute("INSERT INTO ingest.migrations VALUES ('9999_of_tomorrow', '', now())")
-    await _look(fresh)
-    await owner.close()
-
-
-async def _look(owner_dsn: str) -> None:
-    dsn = owner_dsn.replace("coffre_owner:coffre_owner", "coffre_ingest:coffre_ingest")
-    pool = await database.create_pool(dsn, "ingest", max_size=1)
-    try:
-        await database.check_migrated(pool, "ingest")
-    finally:
-        await pool.close()
-
-
 async def test_a_service_reaches_its_own_tables_only(database: Databases) -> None:
     quota = await asyncpg.connect(database.dsn("quota"))
     assert await quota.fetchval("SELECT count(*) FROM quota.outbox") == 0

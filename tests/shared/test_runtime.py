@@ -259,6 +259,29 @@ async def test_it_waits_for_a_database_and_says_so(start: Any, database: Any) ->
         assert not any("coffre_quota:coffre_quota" in line for line in service.log)
 
 
+async def test_a_wait_for_migrations_keeps_no_connection(start: Any, database: Any) -> None:
+    owner = await asyncpg.connect(database.owner_dsn)
+    row = await owner.fetchrow("DELETE FROM quota.migrations RETURNING *")
+    service = await start()
+    tries, most = set(), 0
+
+    async def tried_often() -> bool:
+        seen = await owner.fetch(
+            "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND usename = 'coffre_quota'",
+            database.name,
+        )
+        nonlocal most
+        most = max(most, len(seen))
+        tries.update(each["pid"] for each in seen)
+        return len(tries) >= 3
+
+    await until(tried_often, 30)
+    assert most == 1
+    assert not await service.is_ready()
+    assert row is not None
+    await owner.close()
+
+
 async def test_a_wait_for_the_database_can_be_ended(start: Any) -> None:
     service = await start(COFFRE_DATABASE_URL="postgresql://a:b@127.0.0.1:1/c")
     await until(lambda: service.says("database.awaited"), 30)

@@ -199,8 +199,7 @@ class Service:
         tries = 0
         while True:
             try:
-                pool = await database.create_pool(dsn, self.name, max_size=self._pool_size)
-                newer = await database.check_migrated(pool, self.name)
+                pool, newer = await self._open_migrated(dsn)
             except (Unavailable, database.NotReady) as trouble:
                 tries += 1
                 if tries == 1 or tries % 15 == 0:
@@ -217,6 +216,15 @@ class Service:
                     await self._stop.wait()
             if self._stop.is_set():
                 raise SystemExit(0)
+
+    async def _open_migrated(self, dsn: str) -> tuple[Pool, list[str]]:
+        """A pool, with the migrations that only a newer version knows; none where some lack."""
+        pool = await database.create_pool(dsn, self.name, max_size=self._pool_size)
+        try:
+            return pool, await database.check_migrated(pool, self.name)
+        except BaseException:
+            pool.terminate()  # the wait may be long, and the server has only so many connections
+            raise
 
     async def _check_database(self) -> None:
         await database.check(self.pool)
