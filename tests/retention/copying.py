@@ -77,7 +77,7 @@ class Copying(RuleBasedStateMachine):
     @rule(
         which=st.integers(0, 1),
         names=st.sets(st.sampled_from(NAMES), min_size=1),
-        content=st.lists(st.sampled_from(CONTENTS), min_size=1, max_size=5, unique=True),
+        content=st.lists(st.sampled_from(CONTENTS), min_size=1, max_size=MOST, unique=True),
         keep=st.booleans(),
         extra=st.sets(st.sampled_from(CONTENTS), max_size=3),
         far=st.sampled_from(["commits", "commits", "takes batch", "uploads", "starts"]),
