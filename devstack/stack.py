@@ -159,10 +159,6 @@ class Stack:
                 "mail_from": "Coffre <no-reply@coffre.example>",
                 "hotline": HOTLINE,
                 "support_name": "Coffre",
-                "support_phone": "+33 1 23 45 67 89",
-                "support_email": HOTLINE,
-                "support_hours_fr": "du lundi au vendredi, de 8 h 30 à 18 h",
-                "support_hours_en": "Monday to Friday, 8:30 to 18:00",
             }
         if service == "retention":
             settings |= {"certificate_key_file": self._secret_file("certificate-key")}
@@ -179,6 +175,10 @@ class Stack:
             settings |= {
                 "portal_url": self.url("portal"),
                 "mail_key_file": self._secret_file("mail-key"),
+                "support_phone": "+33 1 23 45 67 89",
+                "support_email": HOTLINE,
+                "support_hours_fr": "du lundi au vendredi, de 8 h 30 à 18 h",
+                "support_hours_en": "Monday to Friday, 8:30 to 18:00",
             }
         return environ | {f"COFFRE_{name.upper()}": value for name, value in settings.items()}
 

@@ -167,6 +167,7 @@ def an_incident(**changes: Any) -> Incident:
         ({"times": 4}, 0, True),
         ({"times": 2}, 2.9, False),
         ({"times": 2}, 3, True),
+        ({"times": 2, "last_at": MONDAY + timedelta(days=2)}, 3, True),
         ({"times": 9, "escalated_at": MONDAY}, 9, False),
         ({"times": 9, "acknowledged_by": "Paul"}, 9, False),
         ({"times": 9, "snoozed_until": MONDAY + timedelta(days=9)}, 8, False),

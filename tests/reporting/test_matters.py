@@ -238,7 +238,9 @@ async def test_each_who_asks_for_help_is_told_in_one_thread(desk: Desk, known: C
     await desk.handle(decided(open_one, "close", note="explained by telephone"))
     [over] = await told(desk, "closed")
     assert "explained by telephone" in text_of(over)
+    closed = await incidents(desk)
     await desk.handle(decided(open_one, "acknowledge"))
+    assert await incidents(desk) == closed, "nobody decides what is over"
     assert len(await told(desk, "closed")) == 1
 
 

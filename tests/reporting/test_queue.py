@@ -12,10 +12,12 @@ from uuid import uuid4
 
 import pytest
 
-from libs.shared import clock, database
+from libs.shared import clock, database, outbox
 from libs.shared.errors import Unavailable
 from services.reporting import actions, store
 from services.reporting.actions.sending import Sender
+from services.reporting.jobs import JOBS
+from services.reporting.mail import letters
 from services.reporting.mail.smtp import MailServer, Patience, Unreachable, Verdict
 from services.reporting.rules import pacing
 from services.reporting.rules.pacing import Limits
@@ -305,3 +307,37 @@ async def _is_away(sender: Sender) -> bool:
     except Unavailable:
         return True
     return False
+
+
+async def test_what_the_platform_suffers_is_mailed_to_nobody(
+    desk: Desk, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No mail server, and events that no broker takes: metrics tell of it, and mails would wait."""
+    began, accepted = clock.now(), letters.report.KIND.accepted
+    assert accepted is not None
+    await desk.handle(client.tenant(), client.plan(), client.run())
+    [report] = await desk.mails()
+    async with database.transaction(desk.pool) as conn:
+        mail = await store.mails.find(conn, report["mail_id"])
+        assert mail is not None
+        await outbox.add(conn, accepted(mail, began))
+    async with (
+        FaultySMTP(lambda _to, _nth: "refuse-connection") as smtp,
+        desk.sending(smtp.port) as sender,
+    ):
+        for day in (0.5, 2, 9):
+            now = began + timedelta(days=day)
+            monkeypatch.setattr(clock, "now", lambda now=now: now)
+            monkeypatch.setattr(clock, "offset", lambda now=now: now - began)
+            connections = smtp.connections
+            await desk.make_due()
+            while smtp.connections == connections:
+                await asyncio.sleep(0.02)
+            for job in JOBS:
+                if job.name not in {"send_mails", "tell_missed"}:
+                    await job.do(sender)
+    async with database.acquire(desk.pool) as conn:
+        assert await conn.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL") == 1
+        assert await conn.fetchval("SELECT count(*) FROM incidents") == 0
+    [kept] = await desk.mails()
+    assert (kept["mail_id"], kept["state"], kept["tries"]) == (report["mail_id"], "queued", 0)

@@ -153,7 +153,8 @@ class Client:
         self, run: UUID, files: Mapping[bytes, Sequence[bytes]], removed: Collection[bytes] = ()
     ) -> None:
         sent = deltas(_tree(files), removed, self.agent.chunk_key)
-        taken(await self.agent.send(str(run), *sent))
+        answer = taken(await self.agent.send(str(run), *sent))
+        assert not answer.content, f"a part was refused: {answer.text}"
 
     async def commit(self, run: UUID, batches: int = 1) -> int:
         return int(taken(await self.agent.commit(str(run), batches)).json()["number"])
