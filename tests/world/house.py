@@ -151,7 +151,8 @@ class House(Running):
     def wait_ready(self, *services: str) -> None:
         """Waits until these services can do their work."""
         for service in services:
-            wait_for(f"{service}'s readiness", partial(is_ready, self.url(service)))
+            # All start together, beside other work: that takes a while on two cores.
+            wait_for(f"{service}'s readiness", partial(is_ready, self.url(service)), seconds=180)
 
     def command(
         self, service: str, *words: str, **environ: str
