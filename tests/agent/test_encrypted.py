@@ -24,6 +24,8 @@ def test_a_run_and_a_restore_over_tls(
         machine.more["ca_file"] = str(trusted)
         assert machine.run()["files_new"] == 3
         options = ["--portal", portal.url]
+        client.restore(machine, tmp_path / "other", *options)
+        del machine.more["ca_file"]
         refused = client.restore(machine, tmp_path / "back", *options, expect=22)
         assert "certificate" in refused["error"]["sentence"]
         client.restore(machine, tmp_path / "back", *options, "--ca-file", str(trusted))

@@ -261,7 +261,7 @@ def test_what_is_not_what_its_id_says_is_never_written(tmp_path: Path) -> None:
     root = os.open(tmp_path, os.O_RDONLY)
     reports: list[Report] = []
     setup = Setup(
-        url=f"http://127.0.0.1:{server.server_port}", token="t", ca_file=None,
+        url=f"http://127.0.0.1:{server.server_port}", token="t", ca_file=None, proxy=None,
         patience_seconds=1, plan="papers", chunk_keys=(bytes(32),), root=root, overwrite=False,
     )  # fmt: skip
     window = Window()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.updating.ed25519 import _ORDER, is_signed
@@ -42,6 +42,7 @@ def test_what_another_implementation_signs_is_good(seed: bytes, message: bytes) 
     assert is_signed(key, signature, message)
 
 
+@settings(deadline=None)
 @given(
     message=st.binary(min_size=1, max_size=60),
     place=st.integers(0, 63),

@@ -47,10 +47,10 @@ class SlowAnswers(BaseHTTPRequestHandler):
             return
         self.server.awake.wait(60)
         self.server.batches.append(int(parse_qs(address.query)["batch"][0]))
-        self.answer(b"{}")
+        self.answer(b"", status=204)
 
-    def answer(self, body: bytes) -> None:
-        self.send_response(200)
+    def answer(self, body: bytes, status: int = 200) -> None:
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -47,6 +47,7 @@ async def test_the_first_sign_in_leads_to_a_password_and_in(portal: Any) -> None
         assert 'value="/plans/x?run=1"' in door.text
         asked = await sign_in(page, EMAIL, one_time)
         assert "ne sert qu’une fois" in asked.text
+        assert asked.text.count('aria-describedby="rule"') == 2
         assert "set-cookie" not in asked.headers
         change = {"first": "yes", "email": EMAIL, "password": one_time}
         differ = {**change, "new_password": PASSWORD, "repeated": "something else"}

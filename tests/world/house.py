@@ -30,6 +30,8 @@ from tests.world.running import Running
 from tests.world.senders import sender_of
 from tests.world.waiting import wait_for
 
+STARTING_SECONDS = 180
+"""Services that start together, beside other work, share two cores."""
 FOR_AGENTS = ("ingest", "portal", "reporting")
 
 
@@ -146,12 +148,13 @@ class House(Running):
                 return False
             return True
 
-        wait_for(f"{service}: {self.log(service)}", answers)
+        wait_for(f"{service}: {self.log(service)}", answers, seconds=STARTING_SECONDS)
 
     def wait_ready(self, *services: str) -> None:
         """Waits until these services can do their work."""
         for service in services:
-            wait_for(f"{service}'s readiness", partial(is_ready, self.url(service)))
+            ready = partial(is_ready, self.url(service))
+            wait_for(f"{service}'s readiness", ready, seconds=STARTING_SECONDS)
 
     def command(
         self, service: str, *words: str, **environ: str
