@@ -6,6 +6,8 @@ import logging
 import re
 import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Literal
 from uuid import UUID
@@ -86,9 +88,13 @@ def bind(tenant_id: UUID | None, run_id: str = "") -> None:
         structlog.contextvars.bind_contextvars(run_id=run_id)
 
 
-def unbind() -> None:
-    """Ends what `bind` began."""
-    structlog.contextvars.unbind_contextvars(*_IDS)
+@contextmanager
+def bindings_ended() -> Iterator[None]:
+    """Ends at its own end what `bind` began within."""
+    try:
+        yield
+    finally:
+        structlog.contextvars.unbind_contextvars(*_IDS)
 
 
 def readable_traceparent(received: str) -> str:

@@ -73,6 +73,7 @@ class Surroundings:
         parent = logs.readable_traceparent(received.get("traceparent", ""))
         method = _method_of(scope)
         with (
+            logs.bindings_ended(),  # after the span, which names them, too
             structlog.contextvars.bound_contextvars(request_id=request_id),
             tracing.trace(parent, method, "server", http__request__method=method) as span,
         ):
@@ -81,7 +82,6 @@ class Surroundings:
             finally:
                 self._count(scope, status, time.perf_counter() - begun)
                 self._describe(scope, status, span)
-                logs.unbind()
 
     async def _answer(
         self, scope: Scope, receive: Receive, send: Send, request_id: str, status: Callable[[], int]
