@@ -42,13 +42,18 @@ async def count_superseded(conn: Connection, place: Place, ending: bytes) -> Sup
                 0)::bigint
         FROM (SELECT v.size, n.chunk_ids IS NOT NULL AS is_there,
             n.chunk_ids = v.chunk_ids AS is_same, {kept("v")} AS is_kept,
-            n.chunk_ids IS NULL AND $4 <> ''::bytea AND EXISTS (SELECT FROM catalogue.versions e
-                WHERE e.tenant_id = $1 AND e.folder_id = v.folder_id AND e.first_run = $3
-                AND e.kind = 'f' AND e.name IN (v.name || $4, decode(regexp_replace(
-                    encode(v.name, 'escape'), '[.][^.]*$', ''), 'escape') || $4)) AS is_renamed
+            n.chunk_ids IS NULL AND $4 <> ''::bytea AND (r.is_there OR s.is_there) IS TRUE
+                AS is_renamed
             FROM catalogue.versions v LEFT JOIN LATERAL (SELECT o.chunk_ids
                 FROM catalogue.versions o WHERE o.tenant_id = $1 AND o.folder_id = v.folder_id
                 AND o.name = v.name AND o.first_run = $3 AND o.kind = 'f' LIMIT 1) n ON true
+            LEFT JOIN LATERAL (SELECT true AS is_there FROM catalogue.versions o
+                WHERE o.tenant_id = $1 AND o.folder_id = v.folder_id AND o.name = v.name || $4
+                AND o.first_run = $3 AND o.kind = 'f' AND n.chunk_ids IS NULL LIMIT 1) r ON true
+            LEFT JOIN LATERAL (SELECT true AS is_there FROM catalogue.versions o
+                WHERE o.tenant_id = $1 AND o.folder_id = v.folder_id AND o.name = decode(
+                    regexp_replace(encode(v.name, 'escape'), '[.][^.]*$', ''), 'escape') || $4
+                AND o.first_run = $3 AND o.kind = 'f' AND n.chunk_ids IS NULL LIMIT 1) s ON true
             WHERE v.tenant_id = $1 AND v.plan_id = $2 AND v.last_run = $3 - 1 AND v.kind = 'f'
         ) AS closed
         """,
