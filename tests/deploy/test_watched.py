@@ -118,13 +118,16 @@ def test_every_panel_shows_what_went_on(
             time.sleep(1.5)
         wait_for(
             "the newest of what is measured",
-            lambda: prometheus.get(
-                "query",
-                query="count_over_time(coffre_tenant_last_good_run_timestamp_seconds[1m]) > 5"
-                " and on() count_over_time(coffre_tenant_stored_bytes[1m]) > 5"
-                " and on() count_over_time(coffre_clients_full_in[1m]) > 5"
-                " and on() count_over_time(coffre_plans[1m]) > 5",
-            )["result"],
+            lambda: (
+                prometheus.get(
+                    "query",
+                    query="count_over_time(coffre_tenant_last_good_run_timestamp_seconds[1m]) > 5"
+                    " and on() count_over_time(coffre_tenant_stored_bytes[1m]) > 5"
+                    " and on() count_over_time(coffre_clients_full_in[1m]) > 5"
+                    " and on() count_over_time(coffre_plans[1m]) > 5",
+                )["result"]
+                or None
+            ),
             120,
         )
 
