@@ -44,6 +44,9 @@ class Prometheus:
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
 
+    def close(self) -> None:
+        self._http.close()
+
     def is_up(self) -> bool:
         try:
             return bool(self._http.get("/-/ready").status_code == 200)
@@ -80,6 +83,7 @@ def started(house: House, folder: Path) -> Iterator[Prometheus]:
         prometheus = Prometheus(f"http://{address}")
         wait_for(f"Prometheus: {folder}/prometheus.log", prometheus.is_up)
         yield prometheus
+        prometheus.close()
     finally:
         process.terminate()
         process.wait(30)
