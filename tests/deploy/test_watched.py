@@ -82,6 +82,8 @@ def started(house: House, folder: Path) -> Iterator[Prometheus]:
     try:
         prometheus = Prometheus(f"http://{address}")
         wait_for(f"Prometheus: {folder}/prometheus.log", prometheus.is_up)
+        is_seen = {"query": 'sum(up{job="coffre"}) == 5'}
+        wait_for("every service", lambda: prometheus.get("query", **is_seen)["result"] or None)
         yield prometheus
         prometheus.close()
     finally:
