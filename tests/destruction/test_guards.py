@@ -74,7 +74,7 @@ async def test_a_large_one_waits_for_a_second_operator(careful: Firm) -> None:
     assert [reason["code"] for reason in shown["reasons"]] == ["destruction-large"]
     assert f"keys/{client.tenant_id}" in await careful.left(client.tenant_id)
     [[to, subject]] = await careful.fetch(
-        "SELECT recipient, subject FROM reporting.mails WHERE kind = 'waiting'"
+        "SELECT recipient, subject FROM reporting.mails WHERE kind = 'incident'"
     )
     assert (to, "destruction" in subject) == ("hotline@provider.example", True)
     own = await careful.post(f"{client.tenant_id}/destruction/confirm", reason="mine")
@@ -189,11 +189,11 @@ async def test_a_clock_that_can_not_be_believed_stops_all(firm: Firm) -> None:
     shown = await firm.shown(client.tenant_id)
     assert shown["state"] == "waiting"
     assert [reason["code"] for reason in shown["reasons"]] == ["time-doubted"]
-    assert len(await firm.fetch("SELECT 1 FROM reporting.mails WHERE kind = 'waiting'")) == 1
+    assert len(await firm.fetch("SELECT 1 FROM reporting.mails WHERE kind = 'incident'")) == 1
     with pytest.raises(timekeeping.TimeDoubtful):
         await jobs.destroy(firm.keeper)
     await firm.settle()
-    assert len(await firm.fetch("SELECT 1 FROM reporting.mails WHERE kind = 'waiting'")) == 1
+    assert len(await firm.fetch("SELECT 1 FROM reporting.mails WHERE kind = 'incident'")) == 1
     await timekeeping.accept_time(firm.keeper.pool, "it is that late", firm.keeper.objects.date)
     for _ in range(15):
         await jobs.destroy(firm.keeper)

@@ -88,7 +88,7 @@ async def test_what_is_locked_is_told_and_nothing_certified_before(
     assert reason["subject"] == f"{until:%Y-%m-%d %H:%M}"
     assert not shown["certificate"]
     assert len(await locking.left(client.tenant_id)) == 1, "all the rest is gone"
-    told = await locking.fetch("SELECT body FROM reporting.mails WHERE kind = 'waiting'")
+    told = await locking.fetch("SELECT body FROM reporting.mails WHERE kind = 'incident'")
     assert len(told) == 1
     confirmed = await locking.post(f"{client.tenant_id}/destruction/confirm", reason="let go")
     assert confirmed.status_code == 409, "no operator unlocks a store"

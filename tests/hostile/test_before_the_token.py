@@ -35,6 +35,7 @@ OPEN = {
     ("POST", "/password"),
     ("POST", "/invitations/{token}"),
     ("POST", "/overage/{token}/{answer}"),
+    ("POST", "/reports/{token}"),
 }
 """Routes with a body that need nobody signed in: it is short there, and has seconds to come."""
 
