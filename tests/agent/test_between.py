@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from tests.agent.monitors import Monitor
 from tests.agent.proxies import PAGE, another, proxy_to
 from tests.trees import compare_trees
 from tests.world.clients import PASSWORD, Client
-from tests.world.machines import Machine
+from tests.world.machines import ROOT, Machine
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}
 JSON = {"Content-Type": "application/json"}
@@ -90,6 +92,33 @@ def last(machine: Machine, *command: str, expect: int) -> dict[str, Any]:
     return {**found, "stderr": ended.stderr, "stdout": ended.stdout}
 
 
+IMPATIENT = """
+from agent.__main__ import main
+from agent.commands import restoring
+restoring.PATIENCE_SECONDS = 1
+main()
+"""
+
+
+def restored_at(machine: Machine, portal: str, to: Path) -> dict[str, Any]:
+    """The summary of a restore from there that waits for a second instead of a minute."""
+    asked = ("--portal", portal, "--email", "anne@client.example", "--to", str(to), "--json")
+    python, _, _, *arguments = machine.command("restore", "papers", *asked)
+    ended = subprocess.run(
+        [python, "-c", IMPATIENT, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "COFFRE_PASSWORD": "x"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 22, ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr + ended.stdout
+    assert not to.exists()
+    summary: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return summary
+
+
 def test_a_page_of_somebody_else_ends_every_command_in_words(
     machine: Machine, tmp_path: Path
 ) -> None:
@@ -107,6 +136,10 @@ def test_a_page_of_somebody_else_ends_every_command_in_words(
         assert "Something other than the server answers" in told["stderr"]
         dry = last(machine, "run", "papers", "--dry-run", expect=0)
         assert "Traceback" not in dry["stdout"]
+        restored = restored_at(machine, url, tmp_path / "back")
+        assert restored["outcome"] == "failed"
+        assert restored["error"]["code"] == "answered-by-another"
+        assert "firewall" in restored["error"]["sentence"]
     machine.server = server
     assert machine.run()["files_new"] == 0
 
