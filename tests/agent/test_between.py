@@ -77,11 +77,9 @@ def test_a_network_that_wants_a_sign_in_is_waited_for_as_an_outage_is() -> None:
 def test_json_that_is_not_the_servers_is_no_bug_of_ours(body: bytes) -> None:
     with another((200, JSON, body)) as (url, _):
         connection = Connection(url, patience_seconds=0)
-        with pytest.raises((Unreachable, TypeError)) as ended:
+        with pytest.raises(Unreachable):
             connection.call("GET", "/v1/plans/x").json()["plan_id"]
         connection.cut()
-    if body not in (b"[]", b'"x"'):
-        assert ended.type is Unreachable
 
 
 def last(machine: Machine, *command: str, expect: int) -> dict[str, Any]:
