@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -19,14 +19,17 @@ def lines_of(profile: str) -> list[str]:
     return [os.path.expanduser(line) for line in lines]
 
 
-def patterns_for(profile: str, root: str) -> Iterator[str]:
+def patterns_for(
+    profile: str, root: str, fold: Callable[[str], str] | None = None
+) -> Iterator[str]:
     """The patterns of a list as they apply inside a plan's folder.
 
-    root: the folder without its leading slash.
+    root: the folder without its leading slash; fold: what it was spelled by, and patterns are.
     A folder that a plan names is wanted, whatever a list says of it.
     """
     above = root.split("/") if root else []
-    for line in lines_of(profile):
+    lines = lines_of(profile)
+    for line in lines if fold is None else map(fold, lines):
         if not line.startswith("/"):
             yield line
             continue

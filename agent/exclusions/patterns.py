@@ -31,13 +31,14 @@ class Exclusions:
         fold: Callable[[str], str] | None = None,
     ) -> None:
         self._root, self._fold = root, fold
-        base = os.fsdecode(root)
-        patterns = [
-            *shipped.patterns_for(rules.profile, base),
-            *(_relative(pattern, "/" + base if base else "") for pattern in rules.patterns),
-        ]
+        base, own = os.fsdecode(root), rules.patterns
         if fold is not None:
-            patterns = [fold(pattern) for pattern in patterns]
+            # Before the folder is looked for in them, which may be spelled otherwise there.
+            base, own = fold(base), tuple(map(fold, own))
+        patterns = [
+            *shipped.patterns_for(rules.profile, base, fold),
+            *(_relative(pattern, "/" + base if base else "") for pattern in own),
+        ]
         folds_case = fold is not None and fold("A") != "A"
         found = (glob_of(os.fsencode(pattern), folds_case) for pattern in patterns)
         globs = [glob for glob in found if glob is not None]

@@ -52,13 +52,15 @@ class Answer:
     headers: http.client.HTTPMessage
     body: bytes
 
-    def json(self) -> Any:
-        """The body as JSON; Unreachable where it isn't what our server would say."""
+    def json(self) -> dict[str, Any]:
+        """The body, a JSON object; Unreachable where it isn't what our server would say."""
         try:
             told = json.loads(self.body)
         except ValueError as error:
             raise self._strange() from error
-        return _Told(told, self._strange) if isinstance(told, dict) else told
+        if not isinstance(told, dict):
+            raise self._strange()
+        return _Told(told, self._strange)
 
     def _strange(self) -> Unreachable:
         another = AnotherAnswered(self.address, self.status, "and not as the server does")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -160,7 +160,7 @@ class Ingest:
         answer = self.connection.call_json(
             "POST", f"/v1/runs/{run_id}/commit", summary, read_seconds=COMMIT_SECONDS
         )
-        return cast("dict[str, Any]", answer.json())
+        return answer.json()
 
     def abort(self, run_id: str, summary: dict[str, Any]) -> None:
         """End the run as failed; what was stored of it stays for the next one."""

@@ -145,7 +145,8 @@ class Teller:
 
         columns = (
             TextColumn("{task.fields[title]}", markup=False),
-            BarColumn(bar_width=20, complete_style="cyan", finished_style="green"),
+            # Red, which the library would take for the first and the last, is for what is wrong.
+            BarColumn(20, complete_style="cyan", finished_style="green", pulse_style="cyan"),
             TaskProgressColumn(),
             TextColumn("{task.description}", markup=False),
         )

@@ -133,7 +133,7 @@ def starter_of(config: Config, plan: Plan, machine: Machine = MACHINE) -> str | 
         return str(file)
     if _starts(call, crontab.read()):
         return "your crontab"
-    return None
+    return "coffre-agent loop" if _is_looping(call, machine) else None
 
 
 def write(files: dict[str, str], folder: Path) -> None:
@@ -177,11 +177,26 @@ def _starts(call: Call, lines: Iterable[str]) -> bool:
             words = shlex.split(line.replace("\\%", "%"))
         except ValueError:
             continue
-        named = words[words.index("--config") + 1 :][:1] if "--config" in words else []
-        is_config = not named or named[0] == call.argv[call.argv.index("--config") + 1]
-        if is_config and ("run", call.plan) in pairwise(words):
+        if _is_ours_to_read(call, words) and ("run", call.plan) in pairwise(words):
             return True
     return False
+
+
+def _is_looping(call: Call, machine: Machine) -> bool:
+    """Is `loop` what this machine was started for, as containers are?"""
+    try:
+        told = (machine.root / "proc/1/cmdline").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    words = told.rstrip("\0").split("\0")
+    is_agent = any(Path(word).name in ("coffre-agent", "agent") for word in words)
+    return is_agent and words[-1] == "loop" and _is_ours_to_read(call, words)
+
+
+def _is_ours_to_read(call: Call, words: list[str]) -> bool:
+    """Does a command line name our configuration, or none?"""
+    named = words[words.index("--config") + 1 :][:1] if "--config" in words else []
+    return not named or named[0] == call.argv[call.argv.index("--config") + 1]
 
 
 def _lines(file: Path) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.servers import free_port
 from tests.world.clients import PASSWORD, Client
 from tests.world.machines import Machine
@@ -74,6 +76,30 @@ def test_what_isnt_given_to_setup_is_asked_for_at_a_terminal(tmp_path: Path) -> 
     told = machine.agent("--config", str(new), "setup", *options)
     assert "give hours and minutes, such as 02:15" in told.stderr
     assert not new.exists()
+
+
+@pytest.mark.skipif(
+    Path("/run/systemd/system").is_dir(), reason="a real timer would be installed here"
+)
+def test_setup_enrols_checks_and_makes_the_first_copy(
+    client: Client, papers: Path, tmp_path: Path
+) -> None:
+    machine = newcomer(client, tmp_path / "machine")
+    machine.plans["papers"]["folders"] = [str(papers)]
+    (nothing := tmp_path / "nothing").mkdir()
+    for given, words in (
+        (("--code", client.enrolment_code()), "Enrolled at"),
+        ((), "This machine is enrolled at"),
+    ):
+        done = machine.agent("setup", *given, PATH=str(nothing))
+        # Where no program starts others by the clock, that is said, and all else is done.
+        assert done.returncode == 3, (done.stdout, done.stderr)
+        assert "Install cron" in done.stderr
+        assert f"{machine.config} is there already and stays as it is." in done.stdout
+        assert words in done.stdout
+        assert "No timer starts this plan" in done.stdout
+        assert "papers: succeeded" in done.stdout
+    assert machine.run()["files_new"] == 0
 
 
 def test_what_is_asked_of_a_restore_may_stand_in_the_configuration(

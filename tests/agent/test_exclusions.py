@@ -249,6 +249,18 @@ def test_a_pattern_with_the_folders_own_path_is_that_folders_alone() -> None:
     assert not whole.match(b"srv/data", b"kept", False)
 
 
+def test_a_folder_that_is_spelled_otherwise_has_its_patterns() -> None:
+    """Where the system takes both for one folder, lists and patterns do as well."""
+    rules = Rules(patterns=("/C:/Users/anne/Old", "!/C:/USERS/Anne/old/kept"), profile="windows")
+    anne = Exclusions(b"c:/users/Anne", rules, [], str.casefold)
+    assert anne.match(b"c:/users/Anne", b"OLD", True)
+    assert anne.match(b"c:/users/Anne/AppData/Local/Temp", b"x", False)
+    assert not anne.match(b"c:/users/Anne/old", b"kept", True)
+    assert not anne.match(b"c:/users/Anne", b"Documents", True)
+    told_apart = Exclusions(b"c:/users/Anne", rules, [])
+    assert not told_apart.match(b"c:/users/Anne", b"Old", True)
+
+
 def files_of(root: Path, rules: Rules) -> tuple[set[str], list[bytes]]:
     """The files that a walk finds, and those that are too large."""
     tree = Tree([str(root)], rules, [])

@@ -13,9 +13,15 @@ from typing import Any
 
 import pytest
 
+from agent import config
+from agent.exclusions import Rules
 from agent.platforms import folders
+from agent.walking.beside import Beside
 from agent.walking.reading import FileReader
-from agent.walking.tree import row_of
+from agent.walking.records import More
+from agent.walking.tree import Tree, row_of
+from libs.shared import attributes
+from libs.shared.reasons import Reason
 from tests.agent.proxies import spoiling
 from tests.trees import compare_trees
 from tests.world.clients import PASSWORD, Client
@@ -124,10 +130,22 @@ def test_excluded_attributes_stay_behind_and_acls_never_do(
     assert sorted(os.listxattr(back)) == ["system.posix_acl_access", "user.kept"]
 
 
-def test_selinux_labels_stay_behind_unless_they_are_wanted() -> None:
-    from agent.config.settings import LABELS
-
-    assert LABELS == ("security.selinux",)
+def test_selinux_labels_stay_behind_unless_they_are_wanted(tmp_path: Path) -> None:
+    file = tmp_path / "agent.toml"
+    file.write_text(
+        'token_file = "token"\nstate_dir = "state"\n[[plan]]\nname = "papers"\nfolders = ["/srv"]\n'
+    )
+    usual = config.load(file).plan("papers").exclude_attributes
+    listing = next(one for one in Tree([str(tmp_path)], Rules(), []).walk() if one.rows)
+    row = listing.rows[0]
+    label, own = b"security.selinux", b"security.NTACL"
+    lost: list[tuple[bytes, Reason]] = []
+    for excluded, kept in ((usual, {own}), ((), {own, label})):
+        beside = Beside(excluded, lambda path, reason: lost.append((path, reason)))
+        held = beside.hold(listing, row, b"", {label: b"system_u", own: b"1"})
+        assert isinstance(held, More)
+        assert set(attributes.read(held.attributes)) == kept
+    assert lost == []
 
 
 def test_what_the_target_can_not_hold_is_told_once_by_kind(

@@ -39,6 +39,7 @@ def run_at_a_terminal(machine: Machine) -> str:
     finally:
         os.close(ours)
     assert running.wait(60) == 0, seen
+    assert b"\x1b[91m" not in seen, "red is for what is wrong"
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
 
 

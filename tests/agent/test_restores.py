@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -122,4 +123,12 @@ def test_exclusions_and_the_agents_own_folder_are_left_out(
     assert second["bytes_sent"] == 0
     said = machine.agent("status", "--json")
     assert json.loads(said.stdout)["restore_point"] == 2
-    assert "papers" in machine.agent("status").stdout
+    # Whatever it tells, nothing is cut: as a list, and in times of this machine.
+    told = machine.agent("status", COLUMNS="80").stdout
+    assert "Times are this machine's." in told
+    assert re.search(r"^  last run  succeeded, \d+ \w{3} (\d{4} )?\d\d:\d\d", told, re.MULTILINE), (
+        told
+    )
+    assert re.search(r"^  holds     \d+ files?, ", told, re.MULTILINE), told
+    assert re.search(r"^  next run  \d+ \w{3} (\d{4} )?\d\d:\d\d", told, re.MULTILINE), told
+    assert "\N{HORIZONTAL ELLIPSIS}" not in told

@@ -128,6 +128,21 @@ def test_what_somebody_wrote_by_hand_counts_and_stays(made: Made) -> None:
     assert installed.starter_of(config, plan, machine) is None
 
 
+def test_the_loop_of_a_container_counts(made: Made, tmp_path: Path) -> None:
+    config, plan, machine = made("papers")
+    (tmp_path / "proc/1").mkdir(parents=True)
+    for words, starter in (
+        ("/usr/bin/coffre-agent loop", "coffre-agent loop"),
+        ("tini -- python -m agent loop", "coffre-agent loop"),
+        ("/usr/bin/coffre-agent --config /etc/other.toml loop", None),
+        ("/usr/bin/coffre-agent run loop x", None),
+        ("sh -c loop", None),
+        ("/sbin/init", None),
+    ):
+        (tmp_path / "proc/1/cmdline").write_text(words.replace(" ", "\0") + "\0")
+        assert installed.starter_of(config, plan, machine) == starter, words
+
+
 def test_a_file_of_somebody_elses_is_not_replaced(made: Made) -> None:
     config, plan, machine = made("papers")
     (machine.cron / "coffre-agent-papers").write_text("# mine\n")

@@ -184,8 +184,6 @@ OPERATORS = (
     "/api/v1/billing",
     "/api/v1/parked",
     "/api/v1/incidents",
-    "/api/v1/prices",
-    "/api/v1/billing",
 )
 
 STATES: dict[str, str] = {
@@ -224,9 +222,6 @@ class Readers:
             who = self.desk if path.startswith("/clients") else self.operator
         else:
             who = self.api if path.startswith("/api/") else self.page
-        own = {"plan": self.client.plan_id, "tenant_id": self.client.tenant_id, "number": 1}
-        known = defaultdict(lambda: "x", own)
-        address = path.replace("{path:path}", "x").format_map(known)
         own = {
             "plan": self.client.plan_id,
             "tenant_id": self.client.tenant_id,
@@ -234,7 +229,6 @@ class Readers:
             "month": "2026-10",
             "answer": "call",
         }
-        own |= {"month": "2026-10", "answer": "call"}
         address = path.replace("{path:path}", "x").format_map(defaultdict(lambda: "x", own))
         query = query.format(plan=self.client.plan_id)
         return await who.request(
