@@ -9,6 +9,8 @@ from uuid import uuid4
 from libs.shared import clock
 from libs.shared.events import IncidentChanged, IncidentClosed, IncidentOpened, RunMissed
 from tests.portal import builder
+from tests.portal.conftest import PASSWORD
+from tests.portal.test_pages import browser, sign_in
 from tests.portal.test_parked import hear
 
 NOW = clock.now()
@@ -134,3 +136,26 @@ async def test_missed_runs_are_kept_once(portal: Any) -> None:
     )
     await hear(portal, missed, missed)
     assert await portal.admin.fetchval("SELECT count(*) FROM portal.misses") == 1
+
+
+async def test_a_run_that_never_came_is_told_where_all_would_be_well(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    other = await builder.open_client(portal, "lea@martin.example", "Menuiserie Martin")
+    await client.add_run(1)
+    missed = told(tenant_id=client.tenant_id, plan_id=client.plan_id)
+    foreign = told(tenant_id=other.tenant_id, plan_id=other.plan_id)
+    async with browser(portal) as page:
+        await sign_in(page, client.email, PASSWORD)
+        await hear(portal, foreign)
+        assert "Tout a été copié" in (await page.get("/")).text
+        await hear(portal, missed)
+        late = (await page.get("/")).text
+        assert "Une sauvegarde est en retard" in late
+        assert '<span class="badge late">En retard</span>' in late
+        assert "Tout a été copié" not in late
+        await client.add_run(2, "failed")
+        assert "Une copie a échoué" in (await page.get("/")).text, "what is worse is told first"
+        await client.add_run(3)
+        state = missed.model_dump() | {"version": 2, "closed_at": NOW}
+        await hear(portal, IncidentClosed(**state))
+        assert "Tout a été copié" in (await page.get("/")).text

@@ -20,11 +20,15 @@ from services.portal.store.runs.shown import NamedPlan, Plan, Run, Verified, Vol
 
 @dataclass(frozen=True)
 class Overview:
-    """All plans with the newest runs of each, what they take, and when it was verified."""
+    """All plans with the newest runs of each, what they take, and when it was verified.
+
+    late: of each plan whose run was due and never came, since when.
+    """
 
     tenant: Tenant
     plans: list[Plan]
     runs: dict[UUID, list[Run]]
+    late: dict[UUID, datetime]
     volume: Volume
     verified: Verified
 
@@ -60,6 +64,7 @@ async def look_over(pool: Pool, actor: Actor, each: int) -> Overview:
             await store.runs.shown.list_latest_runs(
                 conn, tenant_id, [plan.plan_id for plan in plans], each
             ),
+            await store.incidents.list_late(conn, tenant_id),
             await store.runs.shown.find_volume(conn, tenant_id),
             await store.runs.shown.find_verified(conn, tenant_id),
         )
