@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import httpx2
+
 from libs.shared import clock
-from libs.shared.events import IncidentChanged, IncidentClosed, IncidentOpened, RunMissed
+from libs.shared.events import (
+    IncidentChanged,
+    IncidentClosed,
+    IncidentOpened,
+    ReportUndeliverable,
+    RunMissed,
+)
+from services.portal.__main__ import build
+from services.portal.actions.resources import Support
 from tests.portal import builder
 from tests.portal.conftest import PASSWORD
-from tests.portal.test_pages import browser, sign_in
+from tests.portal.test_pages import BROWSER, browser, sign_in
 from tests.portal.test_parked import hear
 
 NOW = clock.now()
@@ -159,3 +170,36 @@ async def test_a_run_that_never_came_is_told_where_all_would_be_well(portal: Any
         state = missed.model_dump() | {"version": 2, "closed_at": NOW}
         await hear(portal, IncidentClosed(**state))
         assert "Tout a été copié" in (await page.get("/")).text
+
+
+async def test_who_gets_no_report_is_told_until_one_arrives(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    run_id = uuid4()
+    await client.add_run(1, run_id=run_id)
+    refused = ReportUndeliverable(
+        tenant_id=client.tenant_id,
+        run_id=run_id,
+        plan_id=client.plan_id,
+        recipient="gone@dupre.example",
+        reason="no such box",
+    )
+    async with browser(portal) as page:
+        await sign_in(page, client.email, PASSWORD)
+        assert "pas pu être distribués" not in (await page.get("/")).text
+        await hear(portal, refused)
+        assert "pas pu être distribués à gone@dupre.example." in (await page.get("/")).text
+        await client.add_run(2)
+        assert "pas pu être distribués" not in (await page.get("/")).text
+
+
+async def test_each_page_says_whom_to_call(portal: Any) -> None:
+    support = Support("+33 4 12 34 56 78", "aide@midi.example", {"fr": "de 9 h à 18 h"})
+    app = build(replace(portal.parts, support=support))
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(
+        transport=transport, base_url="http://portal.example", headers=BROWSER
+    ) as page:
+        for path in ("/sign-in", "/no/such/page"):
+            text = (await page.get(path)).text
+            assert "+33 4 12 34 56 78 · aide@midi.example" in text, path
+            assert "Nous sommes là de 9 h à 18 h." in text, path

@@ -45,6 +45,7 @@ async def show_home(
         verified=found.verified,
         reserved_files=sum(run.files_not_copied for run in finished.values() if run),
         late=found.late,
+        unreached=found.unreached,
         mood=_mood([run.outcome if run else None for run in finished.values()], bool(found.late)),
     )
 
@@ -106,6 +107,5 @@ async def show_run(
         plan=found.plan,
         run=found.run,
         reports=found.reports,
-        support=resources.support,
         asked=asked,
     )
