@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,10 +18,12 @@ from libs.shared.events import (
     ReportUndeliverable,
     RunMissed,
 )
+from libs.shared.reasons import Reason
+from libs.shared.words.tongue import Tongue
 from services.portal.__main__ import build
 from services.portal.actions.resources import Support
 from tests.portal import builder
-from tests.portal.conftest import PASSWORD
+from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD, PASSWORD
 from tests.portal.test_pages import BROWSER, browser, sign_in
 from tests.portal.test_parked import hear
 
@@ -203,3 +206,19 @@ async def test_each_page_says_whom_to_call(portal: Any) -> None:
             text = (await page.get(path)).text
             assert "+33 4 12 34 56 78 · aide@midi.example" in text, path
             assert "Nous sommes là de 9 h à 18 h." in text, path
+
+
+async def test_an_operator_sees_why_a_client_s_plan_fails(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    mail = await client.add_machine("srv-mail", "courriels")
+    missed = told(tenant_id=client.tenant_id, plan_id=mail.plan_id)
+    await client.add_run(1, "failed", reason=Reason("folder-missing", "/srv/data").as_dict())
+    await hear(portal, missed)
+    async with browser(portal) as page:
+        await sign_in(page, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+        shown = html.unescape((await page.get(f"/clients/{client.tenant_id}")).text)
+    told_to_hotline = Tongue("fr").explain(Reason("folder-missing", "/srv/data"))
+    assert told_to_hotline.cause in shown
+    assert told_to_hotline.hotline in shown
+    assert '<span class="badge late">En retard</span>' in shown
+    assert "courriels" in shown
