@@ -161,7 +161,11 @@ async def test_a_run_that_never_came_is_told_where_all_would_be_well(portal: Any
     async with browser(portal) as page:
         await sign_in(page, client.email, PASSWORD)
         await hear(portal, foreign)
-        assert "Tout a été copié" in (await page.get("/")).text
+        home = (await page.get("/")).text
+        assert "Tout a été copié" in home
+        ended = Tongue("fr").moment(builder.NOW + timedelta(minutes=7))
+        assert f"la plus ancienne le {ended}." in home
+        assert "(0\u00a0%)" in home
         await hear(portal, missed)
         late = (await page.get("/")).text
         assert "Une sauvegarde est en retard" in late

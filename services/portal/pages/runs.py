@@ -44,6 +44,9 @@ async def show_home(
         volume=found.volume,
         verified=found.verified,
         reserved_files=sum(run.files_not_copied for run in finished.values() if run),
+        oldest=min(
+            (run.finished_at for run in finished.values() if run and run.finished_at), default=None
+        ),
         late=found.late,
         unreached=found.unreached,
         mood=_mood([run.outcome if run else None for run in finished.values()], bool(found.late)),
