@@ -63,6 +63,14 @@ def test_a_service_gets_just_what_its_settings_ask_for(service: str) -> None:
     assert {name for name in needed if name not in given and f"{name}_FILE" not in given} == set()
 
 
+def test_whatever_is_said_of_mails_can_be_set() -> None:
+    given = environment("reporting")
+    kinds = ("smtp_", "dkim_", "bounces_", "support_", "missed_", "webhooks_", "mail_", "hotline")
+    fields = {name for name in settings_of("reporting").model_fields if name.startswith(kinds)}
+    fields.remove("bounces_maildir")  # a folder of the machine, which no container sees
+    assert {name for name in fields if f"COFFRE_{name.upper()}" not in given} == set()
+
+
 @pytest.mark.parametrize("service", database.SERVICES)
 def test_a_service_starts_with_the_secrets_that_are_made(service: str, tmp_path: Path) -> None:
     secrets.make(tmp_path, secrets.Places())

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import html
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import httpx2
+
 from libs.shared import clock
-from libs.shared.events import IncidentChanged, IncidentClosed, IncidentOpened, RunMissed
+from libs.shared.events import (
+    IncidentChanged,
+    IncidentClosed,
+    IncidentOpened,
+    ReportUndeliverable,
+    RunMissed,
+)
+from libs.shared.reasons import Reason
+from libs.shared.words.tongue import Tongue
+from services.portal.__main__ import build
+from services.portal.actions.resources import Support
 from tests.portal import builder
+from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD, PASSWORD
+from tests.portal.test_pages import BROWSER, browser, sign_in
 from tests.portal.test_parked import hear
 
 NOW = clock.now()
@@ -134,3 +150,82 @@ async def test_missed_runs_are_kept_once(portal: Any) -> None:
     )
     await hear(portal, missed, missed)
     assert await portal.admin.fetchval("SELECT count(*) FROM portal.misses") == 1
+
+
+async def test_a_run_that_never_came_is_told_where_all_would_be_well(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    other = await builder.open_client(portal, "lea@martin.example", "Menuiserie Martin")
+    await client.add_run(1)
+    missed = told(tenant_id=client.tenant_id, plan_id=client.plan_id)
+    foreign = told(tenant_id=other.tenant_id, plan_id=other.plan_id)
+    async with browser(portal) as page:
+        await sign_in(page, client.email, PASSWORD)
+        await hear(portal, foreign)
+        home = (await page.get("/")).text
+        assert "Tout a été copié" in home
+        ended = Tongue("fr").moment(builder.NOW + timedelta(minutes=7))
+        assert f"la plus ancienne le {ended}." in home
+        assert "(0\u00a0%)" in home
+        await hear(portal, missed)
+        late = (await page.get("/")).text
+        assert "Une sauvegarde est en retard" in late
+        assert '<span class="badge late">En retard</span>' in late
+        assert "Tout a été copié" not in late
+        await client.add_run(2, "failed")
+        assert "Une copie a échoué" in (await page.get("/")).text, "what is worse is told first"
+        await client.add_run(3)
+        state = missed.model_dump() | {"version": 2, "closed_at": NOW}
+        await hear(portal, IncidentClosed(**state))
+        assert "Tout a été copié" in (await page.get("/")).text
+
+
+async def test_who_gets_no_report_is_told_until_one_arrives(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    run_id = uuid4()
+    await client.add_run(1, run_id=run_id)
+    refused = ReportUndeliverable(
+        tenant_id=client.tenant_id,
+        run_id=run_id,
+        plan_id=client.plan_id,
+        recipient="gone@dupre.example",
+        reason="no such box",
+    )
+    async with browser(portal) as page:
+        await sign_in(page, client.email, PASSWORD)
+        assert "pas pu être distribués" not in (await page.get("/")).text
+        await hear(portal, refused)
+        assert "pas pu être distribués à gone@dupre.example." in (await page.get("/")).text
+        await client.add_run(2)
+        assert "pas pu être distribués" not in (await page.get("/")).text
+
+
+async def test_each_page_says_whom_to_call(portal: Any) -> None:
+    support = Support("+33 4 12 34 56 78", "aide@midi.example", {"fr": "de 9 h à 18 h"})
+    app = build(replace(portal.parts, support=support))
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(
+        transport=transport, base_url="http://portal.example", headers=BROWSER
+    ) as page:
+        for path in ("/sign-in", "/no/such/page"):
+            text = (await page.get(path)).text
+            assert "+33 4 12 34 56 78 · aide@midi.example" in text, path
+            assert "Nous sommes là de 9 h à 18 h." in text, path
+
+
+async def test_an_operator_sees_why_a_client_s_plan_fails(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    mail = await client.add_machine("srv-mail", "courriels")
+    missed = told(tenant_id=client.tenant_id, plan_id=mail.plan_id)
+    await client.add_run(1, "failed", reason=Reason("folder-missing", "/srv/data").as_dict())
+    await hear(portal, missed)
+    async with browser(portal) as page:
+        await sign_in(page, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+        assert "1 en échec" in (await page.get("/clients")).text
+        shown = html.unescape((await page.get(f"/clients/{client.tenant_id}")).text)
+        await client.add_run(2)
+        assert "1 en retard" in (await page.get("/clients")).text
+    told_to_hotline = Tongue("fr").explain(Reason("folder-missing", "/srv/data"))
+    assert told_to_hotline.cause in shown
+    assert told_to_hotline.hotline in shown
+    assert '<span class="badge late">En retard</span>' in shown
+    assert "courriels" in shown

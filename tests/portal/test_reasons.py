@@ -129,3 +129,17 @@ async def test_programs_get_codes_with_their_fields(portal: Any) -> None:
     async with portal.client(token) as api:
         listed = (await api.get(f"/api/v1/plans/{client.plan_id}/runs")).json()["runs"]
     assert [run["reason"] for run in listed] == [None, reason.as_dict()]
+
+
+async def test_a_run_that_kept_nothing_shows_no_zeros(portal: Any) -> None:
+    client = await builder.open_client(portal, EMAIL)
+    await client.add_run(1, "failed", files_total=0, files_removed=5, bytes_protected=0)
+    await client.add_run(2, "failed", files_total=5, files_removed=5, restore_point=True)
+    async with browser(portal) as page:
+        await sign_in(page, EMAIL, PASSWORD)
+        kept_nothing = read((await page.get(f"/plans/{client.plan_id}/runs/1")).text)
+        kept_some = read((await page.get(f"/plans/{client.plan_id}/runs/2")).text)
+    assert "n’a rien modifié de ce qui est conservé" in kept_nothing
+    assert "Volume protégé" not in kept_nothing
+    assert "Volume protégé" in kept_some
+    assert "n’a rien modifié" not in kept_some

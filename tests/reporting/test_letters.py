@@ -65,7 +65,7 @@ def test_an_english_report_speaks_english(client: Client) -> None:
 def test_warnings_name_each_file_and_why(client: Client) -> None:
     run = client.run(
         outcome="succeeded_with_warnings",
-        files_not_copied=1204,
+        files_not_copied=10_204,
         not_copied=tuple(
             NotCopied(path=f"/srv/f{n}", reason=Reason("permission-denied")) for n in range(1000)
         ),
@@ -73,9 +73,9 @@ def test_warnings_name_each_file_and_why(client: Client) -> None:
     letter = write(client, run)
     assert letter.subject.startswith("[REUSSIE AVEC RESERVES] ")
     text = letter.content.text
-    assert f"1{NBSP}204 fichiers non copiés" in text
+    assert f"10{NBSP}204 fichiers non copiés" in text
     assert f"- /srv/f49{NBSP}: accès refusé" in text
-    assert f"1{NBSP}154 de plus{NBSP}: le portail les énumère." in text
+    assert f"10{NBSP}154 de plus{NBSP}: le portail les énumère." in text
     assert letter.content.html.count("accès refusé") == 50
     assert f"Que faire{NBSP}: Faites vérifier les droits sur ces fichiers" in text
 

@@ -86,6 +86,8 @@ def test_a_client_who_reads_of_reserves_finds_each_with_what_to_do(client: Clien
         assert "quelque chose est à vérifier" not in text
         assert text.index("faites régler l’horloge") < text.index("faites examiner le programme")
         assert text.index("faites examiner le programme") < text.index("Fichiers, total")
+        assert f"Code du motif{NBSP}: clock-ahead" in text
+        assert f"Code du motif{NBSP}: after-hook-failed" in text
 
 
 def test_the_hotline_reads_its_own_next_step_of_a_run_that_failed(client: Client) -> None:

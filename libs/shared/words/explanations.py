@@ -37,6 +37,9 @@ UNKNOWN = Explanation(
 NO_MORE_KNOWN = Reason("failed")
 """For a run that failed without a word."""
 
+ABOUT_DAYS = frozenset({"files-lost", "bytes-lost"})
+"""Whose subject is a day, as `2026-11-22`."""
+
 IN_FOLDER = "the folder can't be read: {reason}"
 """Why a whole folder was not copied."""
 

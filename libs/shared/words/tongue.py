@@ -6,6 +6,7 @@ which old mail readers show as a box.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -103,7 +104,7 @@ class Tongue:
         found = explanations.find(reason)
         values = {
             "code": reason.code,
-            "subject": plain(reason.subject),
+            "subject": self._subject(reason),
             "amount": self._amount(reason.amount, explanations.measure(reason)),
             "limit": self._amount(reason.limit, explanations.measure(reason)),
             "words": plain(reason.detail),
@@ -121,6 +122,12 @@ class Tongue:
             hotline=say(found.hotline),
             detail="" if "{words}" in found.cause else values["words"],
         )
+
+    def _subject(self, reason: Reason) -> str:
+        if reason.code in explanations.ABOUT_DAYS:
+            with suppress(ValueError):
+                return self.calendar_day(date.fromisoformat(reason.subject))
+        return plain(reason.subject)
 
     def _amount(self, amount: int | None, measured: explanations.Measure) -> str:
         if amount is None:

@@ -20,11 +20,17 @@ from services.portal.store.runs.shown import NamedPlan, Plan, Run, Verified, Vol
 
 @dataclass(frozen=True)
 class Overview:
-    """All plans with the newest runs of each, what they take, and when it was verified."""
+    """All plans with the newest runs of each, what they take, and when it was verified.
+
+    late: of each plan whose run was due and never came, since when. unreached: who did not get
+    the report of a plan's last run.
+    """
 
     tenant: Tenant
     plans: list[Plan]
     runs: dict[UUID, list[Run]]
+    late: dict[UUID, datetime]
+    unreached: list[str]
     volume: Volume
     verified: Verified
 
@@ -54,12 +60,18 @@ async def look_over(pool: Pool, actor: Actor, each: int) -> Overview:
     tenant_id = actor.tenant_id
     async with tenant_transaction(pool, tenant_id) as conn:
         plans = await store.runs.shown.list_plans(conn, tenant_id)
+        runs = await store.runs.shown.list_latest_runs(
+            conn, tenant_id, [plan.plan_id for plan in plans], each
+        )
+        last = [
+            next((run.run_id for run in of_plan if run.outcome), None) for of_plan in runs.values()
+        ]
         overview = Overview(
             await _find_tenant(conn, tenant_id),
             plans,
-            await store.runs.shown.list_latest_runs(
-                conn, tenant_id, [plan.plan_id for plan in plans], each
-            ),
+            runs,
+            await store.incidents.list_late(conn, tenant_id),
+            await store.runs.shown.list_unreached(conn, tenant_id, [one for one in last if one]),
             await store.runs.shown.find_volume(conn, tenant_id),
             await store.runs.shown.find_verified(conn, tenant_id),
         )

@@ -99,6 +99,7 @@ def render_in(
         now=clock.now(),
         here=request.scope["path"],
         form_token=people.form_token(session) if session else "",
+        support=request.app.state.resources.support,
         announced=[
             tell_window(
                 tongue,

@@ -44,12 +44,19 @@ async def show_home(
         volume=found.volume,
         verified=found.verified,
         reserved_files=sum(run.files_not_copied for run in finished.values() if run),
-        mood=_mood([run.outcome if run else None for run in finished.values()]),
+        oldest=min(
+            (run.finished_at for run in finished.values() if run and run.finished_at), default=None
+        ),
+        late=found.late,
+        unreached=found.unreached,
+        mood=_mood([run.outcome if run else None for run in finished.values()], bool(found.late)),
     )
 
 
-def _mood(outcomes: list[str | None]) -> str:
-    """The worst of the plans' last outcomes."""
+def _mood(outcomes: list[str | None], is_late: bool) -> str:
+    """The worst of the plans' last outcomes, or that a run never came."""
+    if is_late and "failed" not in outcomes:
+        return "late"
     for worst in ("failed", "succeeded_with_warnings", "succeeded"):
         if worst in outcomes:
             return worst if None not in outcomes or worst != "succeeded" else "waiting"
@@ -103,6 +110,5 @@ async def show_run(
         plan=found.plan,
         run=found.run,
         reports=found.reports,
-        support=resources.support,
         asked=asked,
     )

@@ -56,6 +56,7 @@ class Glance:
     agents: int
     plans: int
     failing_plans: int
+    late_plans: int
     last_finished_at: datetime | None
 
 
@@ -125,6 +126,9 @@ async def list_all(conn: Connection) -> list[Glance]:
         ), machines AS (
             SELECT tenant_id, count(*) AS agents FROM agents
             WHERE revoked_at IS NULL GROUP BY tenant_id
+        ), late AS (
+            SELECT tenant_id, count(*) AS late_plans FROM incidents
+            WHERE cause = 'missed' AND closed_at IS NULL GROUP BY tenant_id
         )
         SELECT t.tenant_id, t.name, t.subscription, t.subscription_since AS effective_since,
                t.ends_at, t.destruction_due_at, t.maintenance_until, t.contracted_bytes, t.seats,
@@ -132,11 +136,13 @@ async def list_all(conn: Connection) -> list[Glance]:
                coalesce(v.stored_bytes, 0) AS stored_bytes,
                coalesce(v.protected_bytes, 0) AS protected_bytes,
                coalesce(m.agents, 0) AS agents, coalesce(b.plans, 0) AS plans,
-               coalesce(b.failing_plans, 0) AS failing_plans, b.last_finished_at
+               coalesce(b.failing_plans, 0) AS failing_plans,
+               coalesce(l.late_plans, 0) AS late_plans, b.last_finished_at
         FROM tenants t
         LEFT JOIN volumes v USING (tenant_id)
         LEFT JOIN by_tenant b USING (tenant_id)
         LEFT JOIN machines m USING (tenant_id)
+        LEFT JOIN late l USING (tenant_id)
         ORDER BY lower(t.name), t.tenant_id
         """
     )

@@ -120,6 +120,18 @@ async def put_miss(conn: Connection, told: RunMissed) -> None:
     )
 
 
+async def list_late(conn: Connection, tenant_id: UUID) -> dict[UUID, datetime]:
+    """A client's plans whose run was due and has not come yet, and since when."""
+    rows = await conn.fetch(
+        """
+        SELECT plan_id, opened_at FROM incidents
+        WHERE tenant_id = $1 AND cause = 'missed' AND closed_at IS NULL AND plan_id IS NOT NULL
+        """,
+        tenant_id,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 async def prune_misses(conn: Connection, before: datetime) -> None:
     """Forgets what was missed before then."""
     await conn.execute(

@@ -1,6 +1,6 @@
 """Which mails a month should bring: the rules read once more, plainly and slowly.
 
-Nothing of reporting's own is used here. Design, section 7; decisions 48, 54, 55 and 56.
+Nothing of reporting's own is used here. Design, section 7; decisions 48, 52, 54, 55 and 56.
 """
 
 from __future__ import annotations
@@ -165,11 +165,14 @@ class Oracle:
         ]
         if is_good and had_trouble:
             news = "recovered"
-        self._tell_readers(now, plan, f"report {news}", news)
+        unusual = " unusual" if ran.is_encrypted else ""
+        self._tell_readers(now, plan, f"report {news}{unusual}", news)
         self.happened.append((now, plan.name, news))
         watched.last, watched.is_missed = ran, False
         watched.since = watched.told_at = None
         self._expect(watched, min(ran.at, now) + 5 * MINUTE)
+        if ran.is_encrypted:
+            self._note(plan.name, "unusual", ran.at, 1, now)
         if is_good:
             for cause in ("failed", "abandoned", "refused", "missed"):
                 if self.incidents.pop((plan.name, cause), None):
@@ -214,6 +217,9 @@ class Oracle:
             self.windows.setdefault(about, []).append((act.begins, act.until))
             for one in self.customers[about].administrators:
                 self._tell(now, one.email, "notice", about)
+        elif act.kind == "clear":
+            del self.incidents[about, "unusual"]
+            self._tell(now, HOTLINE, "closed", about)
         elif act.kind == "acknowledge":
             self.incidents[about, "failed"].is_acknowledged = True
         elif act.kind == "snooze":

@@ -13,7 +13,7 @@ PARIS, NEW_YORK, REUNION = "Europe/Paris", "America/New_York", "Indian/Reunion"
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 ActKind = Literal[
-    "suspend", "resume", "pause", "announce", "acknowledge", "snooze", "bounce", "forge"
+    "suspend", "resume", "pause", "announce", "acknowledge", "snooze", "bounce", "forge", "clear"
 ]
 
 
@@ -95,7 +95,7 @@ class Customer:
 
 @dataclass(frozen=True)
 class Ran:
-    """A run that ended."""
+    """A run that ended; is_encrypted: ingest counted most files anew, and none that compresses."""
 
     at: datetime
     plan: str
@@ -103,6 +103,7 @@ class Ran:
     outcome: Outcome
     code: str = ""
     restore_point: bool = True
+    is_encrypted: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,7 @@ class Script:
     mail_down: tuple[datetime, datetime] | None = None
     refusing: tuple[str, datetime, datetime] | None = None
     declared: dict[str, datetime] = field(default_factory=dict)
+    encrypted: frozenset[tuple[str, date]] = frozenset()
 
     @property
     def plans(self) -> dict[str, Planned]:
@@ -227,7 +229,10 @@ def _fill(
             day = at.astimezone(ZoneInfo(plan.zone)).date()
             outcome, code, kept = fates.get((plan.name, day), ("succeeded", "", True))
             number += 1
-            script.runs.append(Ran(at + 10 * MINUTE, plan.name, number, outcome, code, kept))
+            is_encrypted = (plan.name, day) in script.encrypted
+            script.runs.append(
+                Ran(at + 10 * MINUTE, plan.name, number, outcome, code, kept, is_encrypted)
+            )
 
 
 def make_march() -> Script:
@@ -281,6 +286,8 @@ def make_march() -> Script:
         script.declared["c4-p4"] + number * 3 * DAY
         for number in range(int((start - script.declared["c4-p4"]) / (3 * DAY)) + 1)
     ] + script.steps
+    # One is cleared on the next morning, the other only when it was told again.
+    script.encrypted = frozenset([*_on("c7-p0", march, 20), *_on("c0-p0", march, 20)])
     _fill(script, fates, away)
     for number, day in enumerate((3, 5), 1):
         script.runs.append(Ran(paris(f"2026-03-0{day} 03:00"), "c8-p4", number, "succeeded"))
@@ -297,6 +304,8 @@ def make_march() -> Script:
         Act(paris("2026-03-04 09:30"), "snooze", "c4-p1", until=paris("2026-03-09 00:00")),
         *(Act(paris(f"2026-03-{day} 05:30"), "bounce", "every@c6.example") for day in (10, 11, 12)),
         Act(paris("2026-03-16 05:30"), "forge", "every@c0.example"),
+        Act(paris("2026-03-21 09:30"), "clear", "c7-p0"),
+        Act(paris("2026-03-25 09:30"), "clear", "c0-p0"),
     ]
     script.outage = (paris("2026-03-14 20:30"), paris("2026-03-15 21:30"))
     script.mail_down = (paris("2026-03-26 01:30"), paris("2026-03-27 01:30"))

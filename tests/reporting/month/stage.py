@@ -12,6 +12,8 @@ from uuid import uuid4
 
 from libs.shared import database
 from libs.shared.events import (
+    Counted,
+    ExpiryCleared,
     IncidentDecided,
     NoticePublished,
     PlanPaused,
@@ -40,11 +42,13 @@ from tests.reporting.test_bounces import Post, make_notice
 _OUTCOMES = {
     "REUSSIE": ("fr", "report succeeded"),
     "REUSSIE AVEC RESERVES": ("fr", "report warned"),
+    "REUSSIE, INHABITUELLE": ("fr", "report succeeded unusual"),
     "ECHEC": ("fr", "report failed"),
     "RETABLIE": ("fr", "report recovered"),
     "MANQUEE": ("fr", "missed"),
     "SUCCEEDED": ("en", "report succeeded"),
     "SUCCEEDED WITH WARNINGS": ("en", "report warned"),
+    "SUCCEEDED, UNUSUAL": ("en", "report succeeded unusual"),
     "FAILED": ("en", "report failed"),
     "RECOVERED": ("en", "report recovered"),
     "MISSED": ("en", "missed"),
@@ -66,6 +70,7 @@ class Stage:
         self.versions: Counter[str] = Counter()
         self.steady_since: datetime | None = None
         self.is_down = False
+        self.counted = {name for name, _ in script.encrypted}
 
     async def play(self) -> None:
         """From the beginning to the end, in which every mail has gone out."""
@@ -195,9 +200,27 @@ class Stage:
                 outcome=ran.outcome,
                 reason=Reason(ran.code) if ran.code else None,
                 restore_point=ran.restore_point,
+                counted=self._count(ran),
                 started_at=ran.at - 10 * MINUTE,
                 finished_at=ran.at,
             )
+        )
+
+    def _count(self, ran: Ran) -> Counted | None:
+        """What ingest counts of plans that are judged: a thousand files, of which a few change."""
+        if ran.plan not in self.counted or not ran.restore_point:
+            return None
+        changed = 960 if ran.is_encrypted else 3
+        new_bytes = 1_000_000 * changed
+        return Counted(
+            files_total=1_000,
+            files_new=1_000 if ran.number == 1 else 0,
+            files_changed=changed,
+            files_removed=0,
+            bytes_protected=1_000_000_000,
+            bytes_replaced=new_bytes,
+            new_bytes=new_bytes,
+            packed_bytes=new_bytes if ran.is_encrypted else new_bytes // 2,
         )
 
     async def _act(self, act: Act) -> None:
@@ -226,6 +249,22 @@ class Stage:
                 await self._decide(act)
             case "bounce" | "forge":
                 await self._bounce(act)
+            case "clear":
+                await self._clear(act)
+
+    async def _clear(self, act: Act) -> None:
+        """Somebody says that what was unusual was meant."""
+        client = self.clients[act.about]
+        cleared = ExpiryCleared(
+            tenant_id=client.tenant_id,
+            plan_id=client.plan_id,
+            numbers=tuple(
+                one.number for one in self.script.runs if one.plan == act.about and one.is_encrypted
+            ),
+            reason="meant",
+            cleared_at=self.now,
+        )
+        await self.desk.handle(cleared)
 
     async def _announce(self, act: Act, customer: Customer) -> None:
         notice = NoticePublished(

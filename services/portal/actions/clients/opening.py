@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
 
 from libs.shared import clock, errors
-from libs.shared.database import Pool, transaction
+from libs.shared.database import Pool, tenant_transaction, transaction
 from libs.shared.events import Locale
 from services.portal import store
 from services.portal.actions import log
@@ -22,7 +22,10 @@ from services.portal.rules.log.chain import Actor
 from services.portal.rules.people import Person
 from services.portal.store.clients import Glance, Tenant
 from services.portal.store.machines import Agent
-from services.portal.store.runs.shown import Volume
+from services.portal.store.runs.shown import Plan, Run, Volume
+
+_LOOKED_AT = 2
+"""Of how many runs of a plan the last that ended is sought: one more may be under way."""
 
 
 class EmailTaken(errors.Refusal):
@@ -139,12 +142,18 @@ async def open_tenant(
 
 @dataclass(frozen=True)
 class View:
-    """One client as operators see it."""
+    """One client as operators see it.
+
+    last: each plan's last run that ended, if any did. late: since when a plan's run is missed.
+    """
 
     tenant: Tenant
     people: list[Person]
     agents: list[Agent]
     volume: Volume
+    plans: list[Plan]
+    last: dict[UUID, Run | None]
+    late: dict[UUID, datetime]
 
 
 async def list_tenants(pool: Pool, operator: Actor) -> list[Glance]:
@@ -156,16 +165,26 @@ async def list_tenants(pool: Pool, operator: Actor) -> list[Glance]:
 
 
 async def view_tenant(pool: Pool, operator: Actor, tenant_id: UUID) -> View:
-    """One client with its people, machines and volume; raises NotFound."""
-    async with transaction(pool) as conn:
+    """One client with its people, machines, volume and plans; raises NotFound."""
+    async with tenant_transaction(pool, tenant_id) as conn:
         tenant = await store.clients.find(conn, tenant_id)
         if tenant is None:
             raise errors.NotFound("client")
+        plans = await store.runs.shown.list_plans(conn, tenant_id)
+        runs = await store.runs.shown.list_latest_runs(
+            conn, tenant_id, [plan.plan_id for plan in plans], _LOOKED_AT
+        )
         view = View(
             tenant,
             await store.people.list_of_tenant(conn, tenant_id),
             await store.machines.list_agents(conn, tenant_id),
             await store.runs.shown.find_volume(conn, tenant_id),
+            plans,
+            {
+                plan_id: next((run for run in of_plan if run.outcome), None)
+                for plan_id, of_plan in runs.items()
+            },
+            await store.incidents.list_late(conn, tenant_id),
         )
         await log.note(conn, operator, acts.TenantViewed(), tenant_id)
     return view

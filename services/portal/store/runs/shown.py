@@ -241,6 +241,19 @@ async def list_reports(
     return [tuple(row) for row in rows]
 
 
+async def list_unreached(conn: Connection, tenant_id: UUID, run_ids: list[UUID]) -> list[str]:
+    """To whom reports of these runs could not be delivered."""
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT recipient FROM reports
+        WHERE tenant_id = $1 AND run_id = ANY($2::uuid[]) AND sent_at IS NULL ORDER BY recipient
+        """,
+        tenant_id,
+        run_ids,
+    )
+    return [row[0] for row in rows]
+
+
 @dataclass(frozen=True)
 class NamedPlan:
     """A plan and the machine that it belongs to."""

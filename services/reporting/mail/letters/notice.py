@@ -39,21 +39,20 @@ def write(facts: NoticeFacts, addressee: Addressee, _shown: int) -> Letter:
     """The operators' words in the reader's language, below what they mean."""
     tongue = speak(addressee.locale, facts.tenant.timezone)
     told = _tell(tongue, facts.event, addressee.locale)
-    subject = title(told.subject)
     content = lay_out(
         tongue,
         "notice",
         in_short=[each for each in (told.lead, *told.paragraphs) if each],
-        headline=subject,
+        headline=told.subject,
         client=title(facts.tenant.name),
         lead=told.lead,
         paragraphs=told.paragraphs,
     )
-    return Letter(subject, content)
+    return Letter(told.subject, content)
 
 
 def _tell(tongue: Tongue, event: NoticePublished | NoticeWithdrawn, locale: Locale) -> Told:
-    called = _in(event.title, locale)
+    called = title(_in(event.title, locale))
     if isinstance(event, NoticePublished):
         text = _in(event.text, locale)
         return tell_notice(tongue, event.kind, called, text, event.begins_at, event.ends_at)

@@ -78,7 +78,7 @@ def write(
     teller = Teller(tongue, hotline is not None)
     why, verdict = teller.explain_run(run), _judge(facts, tongue)
     outcome = tongue.say("Recovered") if facts.has_recovered else tongue.outcome(run.outcome)
-    unusual = [teller.explain(one) for one in facts.judged.verdicts[:shown]]
+    unusual = [(teller.explain(one), one.code) for one in facts.judged.verdicts[:shown]]
     rows = figures.list_figures(facts, tongue)
     moments = [
         (tongue.say("Start"), tongue.moment(run.started_at)),
@@ -96,7 +96,7 @@ def write(
         in_short=[
             verdict,
             *((why.cause, why.step) if why else ()),
-            *(one.cause for one in unusual),
+            *(one.cause for one, _ in unusual),
             *(f"{name}{tongue.colon} {value}" for name, value in moments),
             *(f"{row.label}{tongue.colon} {row.now}" for row in rows),
             link,
@@ -111,7 +111,7 @@ def write(
         verdict=verdict,
         why=why,
         code=run.reason.code if run.reason else "",
-        warnings=[teller.explain(warning) for warning in run.warnings[:shown]],
+        warnings=[(teller.explain(warning), warning.code) for warning in run.warnings[:shown]],
         more_warnings=tell_more(tongue, len(run.warnings[shown:])),
         moments=moments,
         heads=figures.name_columns(facts, tongue),
