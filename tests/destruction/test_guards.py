@@ -76,7 +76,7 @@ async def test_a_large_one_waits_for_a_second_operator(careful: Firm) -> None:
     [[to, subject]] = await careful.fetch(
         "SELECT recipient, subject FROM reporting.mails WHERE kind = 'incident'"
     )
-    assert (to, "destruction" in subject) == ("hotline@provider.example", True)
+    assert (to, "Destruction" in subject) == ("hotline@provider.example", True)
     own = await careful.post(f"{client.tenant_id}/destruction/confirm", reason="mine")
     assert own.status_code == 403
     assert own.json()["type"].endswith("second-operator-needed")

@@ -23,7 +23,7 @@ def test_each_service_answers_the_metrics_that_are_listed(installation: Installa
             service
         )
         labels = {one.name: {*one.labels} for one in listed}
-        for name, found in re.findall(r"^(coffre_\w+)\{([^}]*)\}", text, re.MULTILINE):
+        for name, found in re.findall(r"^(coffre_\w+)\{(.*)\} ", text, re.MULTILINE):
             family = re.sub(r"_(bucket|sum|count|created)$", "", name)
             [known] = {one for one in (name, family, f"{family}_total") if one in labels}
-            assert set(re.findall(r"(\w+)=", found)) - {"le"} == labels[known], name
+            assert set(re.findall(r'(\w+)="', found)) - {"le"} == labels[known], name

@@ -21,7 +21,7 @@ def sample(name: str, **labels: str) -> float | None:
 async def test_plans_by_their_last_good_run(
     desk: Desk, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sender: Any = type("Asked", (), {"pool": desk.pool, "resources": desk.resources})()
+    sender: Any = type("Asked", (), {"pool": desk.pool, "resources": desk.office})()
     now = clock.now()
     for plan_id, days_ago in ((client.plan_id, 5), (uuid4(), 0), (uuid4(), None)):
         client.plan_id = plan_id
