@@ -24,7 +24,7 @@ FIRM = "Générale|Martin & Fils|Pâtisserie «\u00a0L’Œuf\u00a0»|Hôtel Àc
 PLAN = (
     "documents|Comptabilité|Vidéos de l’été|pièces jointes 2026|srv=data|mails?|Œuvres|_tmp_|a  b"
 )
-WORDS = "[REUSSIE] de|[SUCCEEDED]|[ECHEC]|[REUSSIE AVEC RESERVES]|[Hotline] ECHEC -|FAILED"
+WORDS = "[REUSSIE] de|[SUCCEEDED]|[ECHEC]|[REUSSIE AVEC RESERVES]|[Hotline] [ECHEC] -|FAILED"
 
 CONTENT = compose.encode(Rendered("text", "<p>text</p>"))
 

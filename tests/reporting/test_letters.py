@@ -148,7 +148,7 @@ def test_a_failure_says_why_and_what_to_do(client: Client) -> None:
     report, hotline = write(client, run), write(client, run, kind="hotline")
     assert report.subject == f"[ECHEC] {ABOUT}"
     assert hotline.subject == (
-        f"[Hotline] ECHEC - Boulangerie Martin{NBSP}: plan «{NBSP}documents{NBSP}» sur srv-bureau"
+        f"[Hotline] [ECHEC] - Boulangerie Martin{NBSP}: plan «{NBSP}documents{NBSP}» sur srv-bureau"
     )
     for letter in (report, hotline):
         assert f"Que faire{NBSP}: " in letter.content.text

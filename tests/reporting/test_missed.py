@@ -212,7 +212,7 @@ async def test_one_mail_a_miss_and_an_incident_until_a_good_run(
     [alarm] = await told(desk, "silent")
     [incident] = await incidents(desk)
     assert alarm["recipient"] == desk.office.hotline[0]
-    assert alarm["subject"].startswith("[Hotline] MANQUEE")
+    assert alarm["subject"].startswith("[Hotline] [MANQUEE]")
     assert text_of(alarm).splitlines()[:6] == [
         "Client: Boulangerie Martin",
         "Plan: documents",

@@ -40,7 +40,7 @@ def write(facts: ClosedFacts, addressee: Addressee, _shown: int) -> Letter:
     tongue = speak(addressee.locale, timezone)
     what = tongue.say(matters.CAUSES[incident.cause])
     client = title(facts.tenant.name) if facts.tenant else str(incident.tenant_id)
-    subject = tongue.say("[Hotline] CLOSED: {client}, {what}", client=client, what=what)
+    subject = tongue.say("[Hotline] Closed: {client}, {what}", client=client, what=what)
     content = lay_out(
         tongue,
         "closed",

@@ -55,7 +55,7 @@ def write(facts: HotlineFacts, addressee: Addressee, shown: int) -> Letter:
     more = ForHotline(
         subject=tongue.say(
             subject,
-            outcome=tongue.say(report.OUTCOMES[about.run.outcome]),
+            outcome=f"[{tongue.say(report.OUTCOMES[about.run.outcome])}]",
             n=tongue.number(incident.times),
             plan=title(about.plan.name),
             client=title(about.tenant.name),

@@ -28,7 +28,7 @@ _SUBJECTS = {
 _STEPS: dict[Step, str] = {
     "opened": N_("[Hotline] {client}: {what}"),
     "escalated": N_("[Hotline] {client}, still: {what}"),
-    "closed": N_("[Hotline] CLOSED: {client}, {what}"),
+    "closed": N_("[Hotline] Closed: {client}, {what}"),
 }
 
 

@@ -39,7 +39,7 @@ def write(facts: RecoveredFacts, addressee: Addressee, _shown: int) -> Letter:
     tongue = speak(addressee.locale, facts.tenant.timezone)
     incident, run = facts.incident, facts.run
     subject = tongue.say(
-        "[Hotline] RECOVERED: plan {plan} of {client} on {machine}",
+        "[Hotline] [RECOVERED]: plan {plan} of {client} on {machine}",
         plan=title(facts.plan.name),
         client=title(facts.tenant.name),
         machine=title(run.hostname),

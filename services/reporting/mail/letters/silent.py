@@ -46,7 +46,7 @@ def write(facts: SilentFacts, addressee: Addressee, shown: int) -> Letter:
     more = ForHotline(
         subject=tongue.say(
             subject,
-            outcome=tongue.say(MISSED),
+            outcome=f"[{tongue.say(MISSED)}]",
             n=tongue.number(facts.incident.times),
             plan=title(about.plan.name),
             client=title(about.tenant.name),
