@@ -17,10 +17,6 @@ ROOT = Path(__file__).parents[1]
 PER_TENANT = "coffre_tenant_"
 """How those begin that only COFFRE_METRICS_PER_TENANT brings."""
 
-# Modules of libs/shared that not every service imports.
-_SHARED = {
-    "libs/shared/objects.py": ("ingest", "portal", "retention"),
-}
 _TABLE = "| metric | type | labels | services | what |\n|---|---|---|---|---|\n"
 
 
@@ -94,7 +90,7 @@ def _find_places() -> dict[str, str]:
 def _find_services(place: str) -> tuple[str, ...]:
     if place.startswith("services/"):
         return (place.split("/")[1],)
-    return _SHARED.get(place, SERVICES)
+    return SERVICES
 
 
 def _say_services(services: tuple[str, ...]) -> str:
