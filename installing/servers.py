@@ -84,7 +84,7 @@ def _prepare_broker(folder: Path) -> None:
         headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=30):  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30):  # noqa: S310 - the same
             return
     except urllib.error.HTTPError as refused:
         with refused:

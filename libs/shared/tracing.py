@@ -90,8 +90,8 @@ def export(service: str, exporter: SpanExporter, *, at_once: bool = False) -> No
     """
     global _provider, _tracer  # noqa: PLW0603 - one a process, like the logs
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - only where it is asked for
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-    from opentelemetry.sdk.trace.export import (  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - the same
+    from opentelemetry.sdk.trace.export import (  # noqa: PLC0415 - the same
         BatchSpanProcessor,
         SimpleSpanProcessor,
     )
