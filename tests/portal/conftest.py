@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import argon2
 import asyncpg
 import httpx2
 import pytest
+import pytest_asyncio
 
 from libs.shared import database as databases
 from libs.shared import keys
@@ -26,7 +27,9 @@ from services.portal.__main__ import build
 from services.portal.actions.people import signing
 from services.portal.actions.people.passwords import Passwords
 from services.portal.actions.resources import Resources
-from tests.servers import free_port
+from tests.conftest import Database
+from tests.databases import cloned_database
+from tests.servers import free_port, make_bucket
 from tests.world.files import write_secret
 from tests.world.inside import Ingest
 
@@ -180,6 +183,38 @@ async def open_portal(
         await admin.close()
         await objects.close()
         await pool.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stage(
+    servers: Any, database_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Portal]:
+    """A portal for all stories of a module, which are told in one loop:
+    `pytestmark = pytest.mark.asyncio(loop_scope="session")`."""
+    with cloned_database(servers, database_template) as name:
+        admin_dsn = servers.postgres_admin_dsn.rpartition("/")[0] + f"/{name}"
+        database = Database(name, servers.postgres_port, admin_dsn)
+        folder = tmp_path_factory.mktemp("stage")
+        async with open_portal(database, servers, make_bucket(servers), folder) as served:
+            yield served
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[Any]:
+    """The system's Chromium, started once."""
+    from tests.portal.browsing import open_chromium  # costs those nothing that need no browser
+
+    async with open_chromium() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page_of(chromium: Any, stage: Portal) -> AsyncIterator[Any]:
+    """Opens pages on the stage: `await page_of(email, width, locale, scripts=…, dark=…)`."""
+    from tests.portal.browsing import Visits
+
+    async with AsyncExitStack() as stack:
+        yield Visits(chromium, stage, stack).page_of
 
 
 async def _answers(port: int, serving: asyncio.Task[None]) -> None:

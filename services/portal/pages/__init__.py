@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fastapi import APIRouter, FastAPI
-from starlette.staticfiles import StaticFiles
 
 from services.portal.pages import (
+    assets,
     choices,
     clients,
     destruction,
@@ -42,10 +40,8 @@ for part in (
 ):
     router.include_router(part.router)
 
-_STATIC = Path(__file__).parents[1] / "static"
-
 
 def install(app: FastAPI) -> None:
     """Adds what pages need beside their routes: stylesheet, error pages."""
-    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    app.mount("/static", assets.Assets(), name="static")
     failures.install(app)

@@ -14,7 +14,7 @@ from libs.shared.events import Locale
 from libs.shared.words.foreign import plain
 from libs.shared.words.notices import tell_window
 from libs.shared.words.tongue import DEFAULT_TIMEZONE, Tongue
-from services.portal.pages import charts
+from services.portal.pages import assets, charts, navigation
 from services.portal.rules import people
 from services.portal.rules.files import names
 from services.portal.rules.people import Person
@@ -28,11 +28,12 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 _TEMPLATES.filters["plain"] = plain
+_TEMPLATES.globals["asset"] = assets.address
 
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
-        " base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self';"
+        " img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Cache-Control": "private, no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -98,6 +99,7 @@ def render_in(
         person=person,
         now=clock.now(),
         here=request.scope["path"],
+        menu=navigation.entries_of(person),
         form_token=people.form_token(session) if session else "",
         support=request.app.state.resources.support,
         announced=[
