@@ -15,7 +15,8 @@ import msgspec
 import zstandard
 
 from libs.shared import errors, frames
-from libs.shared.entries import FolderDelta, check_batch, decompress, on_wire
+from libs.shared.batches import check_batch, decompress, on_wire
+from libs.shared.entries import FolderDelta
 from libs.shared.frames import Source
 from libs.shared.packs import MAX_CHUNK_BYTES
 

@@ -187,7 +187,7 @@ async def measure_storage(resources: Resources) -> None:
     async with database.acquire(resources.pool) as conn:
         oldest = await store.scrubbing.find_oldest_verified(conn)
         unlive = await store.scrubbing.sum_unlive(conn)
-        HOLDS.set(len(await store.expiry.list_holds(conn)))
+        HOLDS.set(len(await store.expiry.holds.list_holds(conn)))
         states = await store.destruction.days.count_by_state(conn)
         OBJECTS_LEFT.set(await store.destruction.inventories.count_left(conn))
         LATE.set(await store.destruction.days.count_late(conn, clock.now() - LATE_AFTER))

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 import zstandard
 
-from libs.shared.entries import Entry, FolderDelta, encode_batch
+from libs.shared.batches import encode_batch
+from libs.shared.entries import Entry, FolderDelta
 from tests.world.agents import Agent, folder, link, problem_of
 from tests.world.house import House
 

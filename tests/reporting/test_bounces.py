@@ -269,7 +269,7 @@ async def test_an_address_is_trusted_again_once_a_mail_stayed_away(
     monkeypatch.setattr(clock, "now", lambda: now)
 
     async def say(*kinds: str) -> list[str]:
-        await actions.mails.trust_again(desk.pool, desk.office)
+        await actions.sending.verdicts.trust_again(desk.pool, desk.office)
         return [mail["kind"] for mail in await desk.mails() if mail["kind"] in kinds]
 
     async with FaultySMTP() as smtp, desk.sending(smtp.port):

@@ -154,7 +154,7 @@ async def test_the_hotline_is_told_each_day_of_what_nobody_takes(
             await desk.make_due()
             await desk.wait(partial(have_been_tried, day + 1))
             for _ in range(2):
-                await actions.mails.tell_late(desk.pool, desk.office)
+                await actions.delays.tell_late(desk.pool, desk.office)
         await desk.wait(is_finished)
     reports = await desk.mails(kind="report")
     assert {mail["state"] for mail in reports} == {"undeliverable"}

@@ -12,8 +12,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from libs.shared import catalogue, clock, database, events, frames, proofs
+from libs.shared.batches import decode_batch
 from libs.shared.catalogue import Proof, Tree
-from libs.shared.entries import decode_batch
 from libs.shared.proofs import Prover
 from services.retention import actions, store
 from tests.retention.house import Client

@@ -11,7 +11,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.shared import entries, errors, frames, packs, restores
+from libs.shared import batches, errors, frames, packs, restores
 from libs.shared.entries import Entry, FolderDelta
 from libs.shared.frames import FrameBroken
 from libs.shared.restores import ListInvalid, Part, PlacedChunk
@@ -166,7 +166,7 @@ def test_entries_are_cut_into_parts_that_fit_together(
     some: list[FolderDelta], most_bytes: int
 ) -> None:
     folders = [(delta.folder, delta.upserts) for delta in some]
-    cut = list(entries.cut_deltas(folders, most_bytes))
+    cut = list(batches.cut_deltas(folders, most_bytes))
     together = [(delta.folder, entry) for part in cut for delta in part for entry in delta.upserts]
     assert together == [(folder, entry) for folder, found in folders for entry in found]
     for part in cut:

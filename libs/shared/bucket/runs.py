@@ -16,8 +16,9 @@ import msgspec
 import zstandard
 
 from libs.shared import sealing
+from libs.shared.batches import list_members
 from libs.shared.bucket.places import key_of_end, key_of_head, key_of_list, key_of_tally
-from libs.shared.entries import Entry, list_members
+from libs.shared.entries import Entry
 from libs.shared.events import Outcome
 from libs.shared.reasons import Reason
 from libs.shared.sealing import SealingKeys

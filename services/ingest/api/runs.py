@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from libs.shared.entries import Faults
+from libs.shared.batches import Faults
 from libs.shared.reasons import Reason
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
@@ -120,7 +120,7 @@ class Aborted(BaseModel):
 @router.post("", status_code=201, responses=problems(401, 403, 404, 409, 413, 507))
 async def start_run(start: Start, agent: Agent, resources: Resources) -> Started:
     """Begins a run of a plan; an open one of the same plan is closed as abandoned."""
-    started = await actions.runs.start_run(
+    started = await actions.runs.starting.start_run(
         resources,
         agent,
         start.plan_id,
@@ -227,4 +227,6 @@ async def abort_run(
     run_id: UUID, abort: rules.reported.Abort, agent: Agent, resources: Resources
 ) -> Aborted:
     """Ends the run as failed; the same again, the same answer."""
-    return Aborted.model_validate(await actions.runs.abort_run(resources, agent, run_id, abort))
+    return Aborted.model_validate(
+        await actions.runs.ending.abort_run(resources, agent, run_id, abort)
+    )

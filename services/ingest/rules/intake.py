@@ -6,15 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from isal import isal_zlib
 
-from libs.shared.entries import (
-    CHUNK_ID_BYTES,
-    Entry,
-    EntryRejected,
-    Faults,
-    FolderDelta,
-    Place,
-    join,
-)
+from libs.shared.batches import Faults, Place
+from libs.shared.entries import CHUNK_ID_BYTES, Entry, EntryRejected, FolderDelta, join
 from services.ingest.rules.refusals import ChunkUnknown
 
 MAX_FOLDER_BYTES = 64 * 1024 * 1024

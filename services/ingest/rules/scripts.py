@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from libs.shared.entries import MAX_PATH_BYTES, Entry, EntryRejected, FolderDelta, check_batch
+from libs.shared.batches import check_batch
+from libs.shared.entries import MAX_PATH_BYTES, Entry, EntryRejected, FolderDelta
 from libs.shared.errors import InvalidRequest
 from services.ingest.rules.reported import Commit, Counters, Ending
 

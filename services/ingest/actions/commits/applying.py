@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from libs.shared import entries
+from libs.shared import batches
 from libs.shared.database import Connection
 from libs.shared.entries import Entry, EntryRejected, FolderDelta
 from libs.shared.proofs import Prover
@@ -66,15 +66,17 @@ class Application:
         self.is_applied = True
         self._subtract(await store.reductions.close_dropped(self._conn, self._place, reduction_ids))
 
-    async def apply(self, batches: int) -> None:
+    async def apply(self, count: int) -> None:
         """Applies the first so many batches of the open run."""
-        await self.apply_parts(self._read(batches))
+        await self.apply_parts(self._read(count))
 
-    async def _read(self, batches: int) -> AsyncIterator[Delta]:
-        for batch in range(batches):
-            body, crc32s = await store.intake.deltas.read_batch(self._conn, self._run.run_id, batch)
+    async def _read(self, count: int) -> AsyncIterator[Delta]:
+        for number in range(count):
+            body, crc32s = await store.intake.deltas.read_batch(
+                self._conn, self._run.run_id, number
+            )
             deltas = await self._resources.in_thread(
-                self._run.tenant_id, entries.decode_batch, body
+                self._run.tenant_id, batches.decode_batch, body
             )
             yield deltas, _read_crc32s(crc32s)
 

@@ -28,7 +28,8 @@ from services.ingest.actions.intake.deltas import hold_packs
 from services.ingest.actions.manifests.ends import put_head, tell_end
 from services.ingest.actions.proofs import find_root, is_as_sealed, seal
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
-from services.ingest.actions.runs import find_run, hold_plan, say_finished, use_run
+from services.ingest.actions.runs.ending import say_finished
+from services.ingest.actions.runs.holding import find_run, hold_plan, use_run
 from services.ingest.actions.scripts.bundling import bundle_files, check_bundled
 from services.ingest.actions.usage import tell
 

@@ -15,9 +15,10 @@ from uuid import UUID
 
 import msgspec
 
-from libs.shared import bucket, database, entries, sealing
+from libs.shared import batches, bucket, database, sealing
+from libs.shared.batches import BatchRejected
 from libs.shared.bucket import RunObjects, Unreadable
-from libs.shared.entries import BatchRejected, FolderDelta
+from libs.shared.entries import FolderDelta
 from libs.shared.keys import TenantKeys
 from services.ingest import rules
 from services.ingest.actions.commits.applying import Delta
@@ -212,7 +213,7 @@ class _Source:
             try:
                 if isinstance(body, Unreadable):
                     raise body
-                deltas, facts = await self._find(entries.decode_batch, body)
+                deltas, facts = await self._find(batches.decode_batch, body)
             except (Unreadable, BatchRejected) as trouble:
                 self.gathered.troubles.append(str(trouble))
                 is_whole = False

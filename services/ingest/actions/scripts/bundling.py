@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from libs.shared import entries
+from libs.shared import batches
 from libs.shared.database import Connection
 from libs.shared.entries import Entry, FolderDelta
 from libs.shared.errors import Conflict
@@ -99,4 +99,4 @@ def _encode(
                 put.name, "d", rules.scripts.FOLDER_MODE, started_ns, 0, 0, 0, b"", b""
             )
         upserts[put.folder].append(entry)
-    return entries.encode_batch([FolderDelta(folder, put, []) for folder, put in upserts.items()])
+    return batches.encode_batch([FolderDelta(folder, put, []) for folder, put in upserts.items()])

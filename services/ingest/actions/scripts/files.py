@@ -27,7 +27,7 @@ from services.ingest.actions.agents import check_again
 from services.ingest.actions.intake.packs import take_pack
 from services.ingest.actions.intake.uploads import BuiltBody
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
-from services.ingest.actions.runs import use_run
+from services.ingest.actions.runs.holding import use_run
 from services.ingest.actions.scripts.inflow import Inflow
 from services.ingest.actions.usage import use
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 
-from libs.shared import catalogue, entries, frames, restores
+from libs.shared import batches, catalogue, frames, restores
 from libs.shared.database import tenant_transaction
 from libs.shared.entries import FolderDelta
 from libs.shared.restores import Part, PlacedChunk
@@ -31,7 +31,7 @@ async def write(reader: Reader, place: Place) -> AsyncGenerator[bytes, None]:
     proof = await proving.prove(reader, place)
     async with aclosing(browsing.walk(reader.pool, place, catalogue.ENTRIES, proof)) as walked:
         async for folders in walked:
-            for deltas in entries.cut_deltas(folders, _PART_BYTES):
+            for deltas in batches.cut_deltas(folders, _PART_BYTES):
                 found: list[PlacedChunk] = []
                 for ids in _ids_of(deltas):
                     async with tenant_transaction(reader.pool, reader.tenant_id) as conn:
