@@ -36,7 +36,7 @@ class Nowhere:
 
 
 @dataclass
-class Found:
+class Rehearsed:
     """What would be read.
 
     largest: the size and path of the largest new and changed files, largest first.
@@ -52,7 +52,7 @@ class Found:
 class Rehearsal(Comparison):
     """A comparison that opens no file."""
 
-    def __init__(self, known: Reader, found: Found, beside: Beside) -> None:
+    def __init__(self, known: Reader, found: Rehearsed, beside: Beside) -> None:
         reader = FileReader(bytes(32), _pass_over)
         super().__init__(
             known, Nowhere(), reader, _emit_nothing, found.counters, self._miss, beside
@@ -78,12 +78,12 @@ class Rehearsal(Comparison):
         return row, b""
 
 
-def rehearse(tree: Tree, known_file: Path | None, dumps: Sequence[Dump] = ()) -> Found:
+def rehearse(tree: Tree, known_file: Path | None, dumps: Sequence[Dump] = ()) -> Rehearsed:
     """Compare a tree as it is with records, by names, sizes and times alone.
 
     dumps: are not taken, and looked at as if they stayed what they are.
     """
-    found = Found()
+    found = Rehearsed()
     known = Reader(known_file)
     try:
         walk = tree.walk()

@@ -57,7 +57,7 @@ class _Loose(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
 _CountedFolders = Annotated[list[_Counted], msgspec.Meta(max_length=MAX_BATCH_ENTRIES)]
 
 
-class Place(NamedTuple):
+class BatchPlace(NamedTuple):
     """Where an entry stands in a batch: in which delta, and at which of its upserts, after which
     its removed names are counted on; entry None for all of that folder."""
 
@@ -65,7 +65,7 @@ class Place(NamedTuple):
     entry: int | None
 
 
-Faults = dict[Place, str]
+Faults = dict[BatchPlace, str]
 """What can't be kept of a batch, each with what is wrong with it."""
 
 
@@ -240,7 +240,7 @@ def find_faults(deltas: Sequence[FolderDelta]) -> Faults:
     faults: Faults = {}
     for at, delta in enumerate(deltas):
         if (fault := find_folder_fault(delta.folder)) is not None:
-            faults[Place(at, None)] = fault
+            faults[BatchPlace(at, None)] = fault
             continue
         names = {entry.name for entry in delta.upserts}
         names.update(delta.removed)
@@ -249,11 +249,11 @@ def find_faults(deltas: Sequence[FolderDelta]) -> Faults:
             _find_name_faults(at, delta, faults)
         for number, entry in enumerate(delta.upserts):
             if (fault := find_fault(entry)) is not None:
-                faults.setdefault(Place(at, number), fault)
+                faults.setdefault(BatchPlace(at, number), fault)
     return faults
 
 
-def path_at(deltas: Sequence[FolderDelta], place: Place) -> bytes:
+def path_at(deltas: Sequence[FolderDelta], place: BatchPlace) -> bytes:
     """The path that stands at a place of a batch."""
     delta, number = deltas[place.folder], place.entry
     if number is None:
@@ -270,15 +270,15 @@ def without(deltas: list[FolderDelta], faults: Faults) -> list[FolderDelta]:
     return [
         FolderDelta(
             delta.folder,
-            [one for at, one in enumerate(delta.upserts) if Place(folder, at) not in faults],
+            [one for at, one in enumerate(delta.upserts) if BatchPlace(folder, at) not in faults],
             [
                 one
                 for at, one in enumerate(delta.removed, len(delta.upserts))
-                if Place(folder, at) not in faults
+                if BatchPlace(folder, at) not in faults
             ],
         )
         for folder, delta in enumerate(deltas)
-        if Place(folder, None) not in faults
+        if BatchPlace(folder, None) not in faults
     ]
 
 
@@ -287,8 +287,8 @@ def _find_name_faults(at: int, delta: FolderDelta, faults: Faults) -> None:
     often = Counter(names)
     for number, name in enumerate(names):
         if number < len(delta.upserts) and delta.upserts[number] is UNREADABLE:
-            faults[Place(at, number)] = "it can't be read as an entry"
+            faults[BatchPlace(at, number)] = "it can't be read as an entry"
         elif find_bad_name([name]) is not None:
-            faults[Place(at, number)] = "this is no name of a file"
+            faults[BatchPlace(at, number)] = "this is no name of a file"
         elif often[name] > 1:
-            faults[Place(at, number)] = "a name appears twice in this folder's changes"
+            faults[BatchPlace(at, number)] = "a name appears twice in this folder's changes"

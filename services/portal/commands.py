@@ -17,7 +17,7 @@ from services.portal.actions import log
 from services.portal.actions.people import operators
 from services.portal.actions.people.passwords import Passwords
 from services.portal.rules import people
-from services.portal.rules.log.chain import Fault, Link, Verdict
+from services.portal.rules.log.chain import ChainFault, Link, Verdict
 from services.portal.settings import CommandSettings
 
 BROKEN = 3
@@ -104,7 +104,7 @@ def _sentence(verdict: Verdict) -> str:
     return f"{verdict.tenant_id} BROKEN: {_say(verdict.fault)}; {last.number} lines fit."
 
 
-def _say(fault: Fault) -> str:
+def _say(fault: ChainFault) -> str:
     return f"line {fault.number} {_WHY[fault.why]}"
 
 

@@ -19,7 +19,7 @@ import pytest
 from libs.shared import attributes, bucket, clock, database
 from libs.shared.proofs import Unproven
 from services.portal.actions.files import browsing, proving
-from services.portal.actions.files.browsing import Asked
+from services.portal.actions.files.browsing import AskedPlace
 from services.portal.actions.files.spans import open_reader
 from services.portal.rules.log.chain import Actor
 from services.retention import actions
@@ -312,7 +312,7 @@ async def test_a_row_that_is_altered_while_it_is_found_does_not_get_out(
     """Altered for the look, and put back for the proof."""
     async with open_house(portal) as house:
         parts, tenant_id = portal.parts, house.client.tenant_id
-        asked = Asked(Actor(tenant_id, None, "Camille", "127.0.0.1"), "documents", b"sub/c", 2)
+        asked = AskedPlace(Actor(tenant_id, None, "Camille", "127.0.0.1"), "documents", b"sub/c", 2)
         reader = await open_reader(parts, tenant_id)
         await proving.prove(reader, await browsing.find_place(parts.pool, asked))
         await portal.admin.execute(ALTERATIONS["two files' contents swapped"])

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from libs.shared.errors import InvalidRequest
 from services.portal.rules.orders import ledger, ordering, prices
-from services.portal.rules.orders.ledger import Due, Line
+from services.portal.rules.orders.ledger import Due, LedgerLine
 from services.portal.rules.orders.months import Month, list_months
-from services.portal.rules.orders.ordering import Order, Wish
+from services.portal.rules.orders.ordering import Order, OrderWish
 from services.portal.rules.orders.prices import NoPrice, PriceList, SizeNotOffered, Step
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -42,7 +42,7 @@ class Client:
     zone: ZoneInfo = PARIS
     lists: Sequence[PriceList] = (SOLD,)
     orders: list[Order] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
+    lines: list[LedgerLine] = field(default_factory=list)
     closed: Month | None = None
 
     def has(self, what: ordering.What, now: datetime) -> int:
@@ -51,13 +51,13 @@ class Client:
 
     def order(self, what: ordering.What, after: int, now: datetime) -> Order:
         made = ordering.make_order(
-            self.orders, self.lists, Wish(what, after), before=self.has(what, now),
+            self.orders, self.lists, OrderWish(what, after), before=self.has(what, now),
             cause="ordered", by="Camille", now=now, zone=self.zone,
         )  # fmt: skip
         self.orders.append(made)
         return made
 
-    def close(self, month: Month) -> list[Line]:
+    def close(self, month: Month) -> list[LedgerLine]:
         booked: dict[Due, Decimal] = {}
         for line in self.lines:
             booked[line.due] = booked.get(line.due, Decimal(0)) + line.amount
@@ -68,7 +68,7 @@ class Client:
         return added
 
 
-def amounts(lines: Sequence[Line]) -> list[tuple[str, str, str]]:
+def amounts(lines: Sequence[LedgerLine]) -> list[tuple[str, str, str]]:
     return [(str(one.month), one.rule, str(one.amount)) for one in lines]
 
 

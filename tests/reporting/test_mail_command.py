@@ -81,7 +81,7 @@ async def test_each_step_of_a_test_is_told(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context, trusted = self_signed(tmp_path)
-    signer = dkim.Signer("provider.example", "coffre", dkim.read_key(dkim.make_key()))
+    signer = dkim.MailSigner("provider.example", "coffre", dkim.read_key(dkim.make_key()))
     desk.office = replace(desk.office, signer=signer)
     async with FaultySMTP(tls=context, password="Zk3-secret") as smtp:
         server = MailServer("127.0.0.1", smtp.port, "auto", "coffre", "Zk3-secret", "c.example")

@@ -110,7 +110,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     chain: str | None = None
 
 
-class Counted(msgspec.Struct, frozen=True):
+class TallyPoint(msgspec.Struct, frozen=True):
     """A plan's newest restore point in a tally."""
 
     plan_id: UUID
@@ -127,7 +127,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     tenant_id: UUID
     sequence: int
-    plans: list[Counted]
+    plans: list[TallyPoint]
 
 
 class ListHead(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,9 +11,9 @@ from libs.shared.catalogue.rows import (
     ENTRY_COLUMNS,
     LISTED_COLUMNS,
     ROOT,
+    CataloguePlan,
     ChunkPlace,
     EntryRow,
-    Plan,
     RestorePoint,
     kept,
     shown,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _KEPT, _SHOWN = kept("v"), shown("r")
 
 
-async def find_plan(conn: Link, tenant_id: UUID, plan_id: UUID) -> Plan | None:
+async def find_plan(conn: Link, tenant_id: UUID, plan_id: UUID) -> CataloguePlan | None:
     """Returns the plan, None if the tenant has no such plan."""
     row = await conn.fetchrow(
         "SELECT plan_id, agent_id, name, created_at, last_run FROM catalogue.plans"
@@ -35,7 +35,7 @@ async def find_plan(conn: Link, tenant_id: UUID, plan_id: UUID) -> Plan | None:
         tenant_id,
         plan_id,
     )
-    return Plan(**row) if row else None
+    return CataloguePlan(**row) if row else None
 
 
 async def list_runs(

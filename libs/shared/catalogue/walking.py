@@ -69,7 +69,7 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class PathProof:
     """What a path came to when its run was committed, to compare with what is walked.
 
     digest: of the root folder, or what the path's own entry adds to its folder's digest.
@@ -126,7 +126,7 @@ async def walk(
     *,
     in_order: bool = False,
     at_once: int = _VERSIONS_AT_ONCE,
-    proof: Proof | None = None,
+    proof: PathProof | None = None,
 ) -> AsyncGenerator[list[tuple[bytes, list[T]]], None]:
     """Yields what lies at a path and below it, in batches: (folder's path, some of what it holds).
 
@@ -180,7 +180,7 @@ class _Walker(Generic[T]):
         columns: Columns[T],
         in_order: bool,
         at_once: int,
-        proof: Proof | None,
+        proof: PathProof | None,
     ) -> None:
         self.waiting: list[_Folder[T]] = []
         self.batch: list[tuple[bytes, list[T]]] = []

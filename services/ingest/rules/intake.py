@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from isal import isal_zlib
 
-from libs.shared.batches import Faults, Place
+from libs.shared.batches import BatchPlace, Faults
 from libs.shared.entries import CHUNK_ID_BYTES, Entry, EntryRejected, FolderDelta, join
 from services.ingest.rules.refusals import ChunkUnknown
 
@@ -43,10 +43,10 @@ def check_chunks(
     unknown: set[bytes] = set()
     crc32s: list[int] = []
     for folder, delta in enumerate(deltas):
-        if Place(folder, None) in faults:
+        if BatchPlace(folder, None) in faults:
             continue
         for number, entry in enumerate(delta.upserts):
-            if faults and Place(folder, number) in faults:
+            if faults and BatchPlace(folder, number) in faults:
                 continue
             ids = split_ids(entry.chunks)
             missing = [chunk_id for chunk_id in ids if chunk_id not in facts]
@@ -56,7 +56,7 @@ def check_chunks(
             try:
                 crc32s.append(combine_crc32s(delta.folder, entry, ids, facts))
             except EntryRejected as refusal:
-                faults[Place(folder, number)] = refusal.reason
+                faults[BatchPlace(folder, number)] = refusal.reason
     if unknown:
         raise ChunkUnknown(unknown)
     return crc32s

@@ -22,7 +22,7 @@ _AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class Shown:
+class AddressedNotice:
     """A notice, whom it is for, and what became of their mails."""
 
     notice: Notice
@@ -76,13 +76,13 @@ async def list_notices(pool: Pool, operator: Actor) -> list[Notice]:
     return found
 
 
-async def show(pool: Pool, operator: Actor, notice_id: UUID) -> Shown:
+async def show(pool: Pool, operator: Actor, notice_id: UUID) -> AddressedNotice:
     """A notice with all that is known of its mails; raises NotFound."""
     async with transaction(pool) as conn:
         notice = await _find(conn, notice_id)
         addressed = await store.notices.list_addressed(conn, notice_id, notices.TOLD_IN)
         await log.note(conn, operator, acts.NoticeViewed(notice.title.en))
-    return Shown(notice, addressed)
+    return AddressedNotice(notice, addressed)
 
 
 async def publish(pool: Pool, operator: Actor, notice_id: UUID) -> None:

@@ -17,7 +17,7 @@ from services.portal.api.access import Operator, OperatorFirst, ResourcesOf
 from services.portal.api.places import path_of
 from services.portal.api.recipients import Administrator, admit_administrator
 from services.portal.rules.files import names
-from services.portal.rules.reductions import UNDO_DAYS, Reduction, What, Wish
+from services.portal.rules.reductions import UNDO_DAYS, Reduction, ReductionWish, What
 from services.portal.store.reductions import Fill
 
 router = APIRouter(tags=["reductions"], route_class=web.behind(admit_administrator))
@@ -46,9 +46,9 @@ class ReductionRequest(BaseModel):
         return self
 
     @property
-    def wish(self) -> Wish:
+    def wish(self) -> ReductionWish:
         """The same in our words."""
-        return Wish(self.what, self.plan, unquote_to_bytes(self.folder), self.before)
+        return ReductionWish(self.what, self.plan, unquote_to_bytes(self.folder), self.before)
 
 
 @router.get("/volume")

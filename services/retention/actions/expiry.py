@@ -64,7 +64,7 @@ async def _judge(
     tenant_id: UUID,
     plan_id: UUID,
     judged: store.expiry.judging.Judged,
-    points: list[rules.expiry.Point],
+    points: list[rules.expiry.KeptPoint],
     window: rules.expiry.Window,
     now: datetime,
     *,

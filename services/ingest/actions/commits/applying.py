@@ -56,7 +56,7 @@ class Application:
         self._conn = conn
         self._now = now
         self._run = run
-        self._place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
+        self._place = store.plans.CommitPlace(run.tenant_id, run.plan_id, run.number)
         self._replaces_all = full and run.parent is not None
         self._known: dict[bytes, int] = {}
         self._touched = array("q")
@@ -102,7 +102,7 @@ class Application:
 
     async def apply_list(
         self,
-        parts: AsyncIterator[list[tuple[bytes, list[rules.manifests.content.Listed]]]],
+        parts: AsyncIterator[list[tuple[bytes, list[rules.manifests.content.ListedVersion]]]],
         received: Mapping[int, datetime],
         expired_before: int,
     ) -> set[tuple[int, int]]:
@@ -116,7 +116,7 @@ class Application:
         async for folders in parts:
             await self._resolve([folder for folder, _ in folders], create=True)
             folder_ids: list[int] = []
-            kept: list[rules.manifests.content.Listed] = []
+            kept: list[rules.manifests.content.ListedVersion] = []
             for folder, versions in folders:
                 for version in versions:
                     if version.last_run is not None and version.last_run < expired_before:

@@ -218,7 +218,7 @@ async def _apply(
             delta = Application(
                 resources, conn, run, now, prover, full=full, counts=mark is not None
             )
-            place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
+            place = store.plans.CommitPlace(run.tenant_id, run.plan_id, run.number)
             before = await find_root(conn, place, prover)
             if dropped:
                 await delta.drop(dropped)
@@ -252,7 +252,7 @@ async def _apply(
 
 async def _tell_time(conn: Connection, run: rules.runs.Run) -> datetime:
     """Now; whatever the clocks say, a restore point never came before its parent."""
-    place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
+    place = store.plans.CommitPlace(run.tenant_id, run.plan_id, run.number)
     parent_at = await store.commits.find_committed_at(conn, place, run.parent)
     now = await timekeeping.tell_time(conn)
     return max(now, parent_at or now)
@@ -271,7 +271,7 @@ async def _add_point(
 
     before: the digest of the root folder before the delta.
     """
-    place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
+    place = store.plans.CommitPlace(run.tenant_id, run.plan_id, run.number)
     parent = await store.proofs.find_point(conn, place, run.parent)
     totals = (parent.files_total + delta.files, parent.bytes_protected + delta.size_bytes)
     sealed = None
@@ -295,7 +295,7 @@ async def _count(
     batches: Sequence[store.intake.deltas.Batch],
 ) -> Counted:
     """What the restore point is beside the one before; where nothing came, nothing is looked at."""
-    place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
+    place = store.plans.CommitPlace(run.tenant_id, run.plan_id, run.number)
     ending = rules.commits.find_commonest(delta.endings)
     gone = store.counts.Superseded(0, 0, 0, 0, 0)
     if run.parent is not None and delta.is_applied:

@@ -28,7 +28,9 @@ from services.ingest.actions.resources import Resources
 
 _encoder = msgspec.msgpack.Encoder()
 _delta_decoder = msgspec.msgpack.Decoder(tuple[list[FolderDelta], bytes])
-_list_decoder = msgspec.msgpack.Decoder(list[tuple[bytes, list[rules.manifests.content.Listed]]])
+_list_decoder = msgspec.msgpack.Decoder(
+    list[tuple[bytes, list[rules.manifests.content.ListedVersion]]]
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Gathered:
         return self._keep(_encoder.encode((deltas, array("I", crc32s).tobytes())))
 
     def keep_list(
-        self, folders: list[tuple[bytes, list[rules.manifests.content.Listed]]]
+        self, folders: list[tuple[bytes, list[rules.manifests.content.ListedVersion]]]
     ) -> tuple[int, int]:
         """Writes a part of a whole list to disk."""
         return self._keep(_encoder.encode(folders))
@@ -97,7 +99,7 @@ class Gathered:
 
     async def read_lists(
         self, resources: Resources, step: Step
-    ) -> AsyncIterator[list[tuple[bytes, list[rules.manifests.content.Listed]]]]:
+    ) -> AsyncIterator[list[tuple[bytes, list[rules.manifests.content.ListedVersion]]]]:
         """Reads a whole list back, part by part."""
         for slot in step.slots:
             yield await resources.in_thread(None, _list_decoder.decode, self._read(slot))

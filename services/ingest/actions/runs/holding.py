@@ -17,11 +17,7 @@ from services.ingest.actions.agents import check_again
 from services.ingest.actions.resources import LINE_SECONDS, Resources
 
 _SECOND = timedelta(seconds=1)
-
-
 _LOOK_SECONDS = 0.1
-
-
 _BUSY_SECONDS = 10
 
 

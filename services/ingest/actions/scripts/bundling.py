@@ -65,7 +65,7 @@ async def _find_kept(
     """The folders among these that the plan has, as they are: a script says nothing of them."""
     if run.parent is None:
         return {}
-    place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
+    place = store.plans.CommitPlace(run.tenant_id, run.plan_id, run.number)
     root = await store.commits.find_folders(conn, place, [(0, b"")])
     ids = {b"": root[0, b""]}
     levels: defaultdict[int, list[bytes]] = defaultdict(list)

@@ -48,7 +48,7 @@ async def add(conn: Connection, put: Put) -> bool:
 
 
 @dataclass(frozen=True)
-class Told:
+class OffersSent:
     """What reporting was told last of the sizes that a client could order."""
 
     version: int
@@ -65,7 +65,7 @@ class Buyer:
     told: dict[str, Any] | None
 
 
-async def find_told(conn: Connection, tenant_id: UUID) -> Told:
+async def find_told(conn: Connection, tenant_id: UUID) -> OffersSent:
     """What reporting was told of a client; version 0 where that was nothing yet."""
     row = await conn.fetchrow(
         """
@@ -73,7 +73,7 @@ async def find_told(conn: Connection, tenant_id: UUID) -> Told:
         """,
         tenant_id,
     )
-    return Told(**row) if row else Told(0, {})
+    return OffersSent(**row) if row else OffersSent(0, {})
 
 
 async def put_told(conn: Connection, tenant_id: UUID, version: int, told: dict[str, Any]) -> None:

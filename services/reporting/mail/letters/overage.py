@@ -48,7 +48,7 @@ class OverageFacts:
     offers: Offers | None = None
 
 
-class Figure(NamedTuple):
+class OverageLine(NamedTuple):
     """One line of a table."""
 
     label: str
@@ -133,24 +133,24 @@ def _say(tongue: Tongue, facts: OverageFacts) -> tuple[str, str]:
     return subject, tongue.say(lead)
 
 
-def list_figures(tongue: Tongue, event: OverageTold) -> list[Figure]:
+def list_figures(tongue: Tongue, event: OverageTold) -> list[OverageLine]:
     """What is held, what is contracted, and when that was passed."""
     stored = tongue.size(event.stored_bytes)
     if event.contracted_bytes:
         share = tongue.percent(event.stored_bytes, event.contracted_bytes)
         stored = f"{stored} ({share})"
     figures = [
-        Figure(tongue.say("Stored volume"), stored),
-        Figure(tongue.say("Contracted volume"), tongue.size(event.contracted_bytes)),
+        OverageLine(tongue.say("Stored volume"), stored),
+        OverageLine(tongue.say("Contracted volume"), tongue.size(event.contracted_bytes)),
     ]
     if event.stored_bytes > event.contracted_bytes:
         beyond = event.stored_bytes - event.contracted_bytes
         figures += [
-            Figure(tongue.say("Beyond the contract"), tongue.size(beyond)),
-            Figure(tongue.say("Passed on"), tongue.moment(event.passed_at)),
+            OverageLine(tongue.say("Beyond the contract"), tongue.size(beyond)),
+            OverageLine(tongue.say("Passed on"), tongue.moment(event.passed_at)),
         ]
     if event.ceiling_bytes is not None:
-        figures.append(Figure(tongue.say("Growth stops at"), tongue.size(event.ceiling_bytes)))
+        figures.append(OverageLine(tongue.say("Growth stops at"), tongue.size(event.ceiling_bytes)))
     return figures
 
 

@@ -60,7 +60,7 @@ async def lock_judged(conn: Connection, tenant_id: UUID, plan_id: UUID) -> Judge
 
 async def list_points(
     conn: Connection, tenant_id: UUID, plan_id: UUID, since: int
-) -> list[rules.expiry.Point]:
+) -> list[rules.expiry.KeptPoint]:
     """Returns the restore points from one on, oldest first; nothing of any of them expired."""
     rows = await conn.fetch(
         """
@@ -71,7 +71,7 @@ async def list_points(
         plan_id,
         since,
     )
-    return [rules.expiry.Point(*row) for row in rows]
+    return [rules.expiry.KeptPoint(*row) for row in rows]
 
 
 async def is_superseded_since(conn: Connection, tenant_id: UUID, plan_id: UUID, since: int) -> bool:
