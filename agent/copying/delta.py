@@ -298,12 +298,12 @@ def _overlook_times(listing: Listing, old: Record) -> None:
 
 
 def _is_known_by_server_only(known: Row, now: Row) -> bool:
-    """The same file as far as the server's list tells: size and time, without inode and ctime."""
+    """Whether a file is as the server's list has it: size and time, without inode and ctime."""
     return known[1] >> 12 == FILE and known[2:6] == (0, now[3], now[4], 0)
 
 
 def _has_same_content(known: Row, now: Row) -> bool:
-    """The same file but for ctime, mode and owner, as far as that may be believed at all."""
+    """Whether a file differs in ctime, mode and owner at most, as far as that is to be believed."""
     return known[1] >> 12 == FILE and known[2:5] == now[2:5] and known[5] not in (0, READ_AGAIN)
 
 

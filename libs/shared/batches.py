@@ -122,7 +122,10 @@ def decode_batch(body: bytes | bytearray | memoryview) -> list[FolderDelta]:
 
 
 def decode_foreign_batch(body: bytes | bytearray | memoryview) -> list[FolderDelta]:
-    """The same, with `UNREADABLE` for what is none of an entry's forms: no check lets it pass."""
+    """The batch in an agent's body; BatchRejected if it is none. Not yet checked.
+
+    `UNREADABLE` stands for what is none of an entry's forms: no check lets it pass.
+    """
     with _rejecting():
         plain = _plain_of(body)
         try:

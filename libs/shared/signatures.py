@@ -71,7 +71,7 @@ class Senders:
             for service, of_service in public_keys.items()
         }
         self._good: dict[tuple[str, bytes], None] = {}
-        self._said = {service: bus.said_by(service) for service in public_keys}
+        self._said = {service: bus.published_by(service) for service in public_keys}
 
     def check(self, delivery: Delivery) -> None:
         """Raises Refused unless the delivery is signed by a service that may say its type."""

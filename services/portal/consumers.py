@@ -16,14 +16,14 @@ from libs.shared.events import (
     IncidentChanged,
     IncidentClosed,
     IncidentOpened,
-    IncidentTold,
+    IncidentReported,
     NoticeDelivered,
     OverageBlocked,
     OverageClosed,
     OverageExtended,
     OverageOpened,
     OverageReminded,
-    OverageTold,
+    OverageReported,
     ParkedSettled,
     PlanDeclared,
     ReductionApplied,
@@ -79,7 +79,7 @@ async def on_allowance_changed(conn: Connection, event: AllowanceChanged) -> Non
     await store.runs.received.put_allowance(conn, event)
 
 
-async def on_overage_told(conn: Connection, event: OverageTold) -> None:
+async def on_overage_reported(conn: Connection, event: OverageReported) -> None:
     await store.overages.put(conn, event, is_open=not isinstance(event, OverageClosed))
 
 
@@ -129,7 +129,7 @@ async def on_parked_settled(conn: Connection, event: ParkedSettled) -> None:
     await store.parked.settle(conn, event.service, event.event_id, event.settled_at)
 
 
-async def on_incident_told(conn: Connection, event: IncidentTold) -> None:
+async def on_incident_reported(conn: Connection, event: IncidentReported) -> None:
     await store.incidents.put(conn, event)
 
 
@@ -167,11 +167,11 @@ HANDLERS: Handlers = {
     VolumeChanged: on_volume_changed,
     VolumeCounted: on_volume_counted,
     AllowanceChanged: on_allowance_changed,
-    OverageOpened: on_overage_told,
-    OverageReminded: on_overage_told,
-    OverageExtended: on_overage_told,
-    OverageBlocked: on_overage_told,
-    OverageClosed: on_overage_told,
+    OverageOpened: on_overage_reported,
+    OverageReminded: on_overage_reported,
+    OverageExtended: on_overage_reported,
+    OverageBlocked: on_overage_reported,
+    OverageClosed: on_overage_reported,
     ReportSent: on_report_sent,
     ReportUndeliverable: on_report_undeliverable,
     NoticeDelivered: on_notice_delivered,
@@ -185,7 +185,7 @@ HANDLERS: Handlers = {
     ParkedSettled: on_parked_settled,
     ReductionApplied: on_reduction_applied,
     RunMissed: on_run_missed,
-    IncidentOpened: on_incident_told,
-    IncidentChanged: on_incident_told,
-    IncidentClosed: on_incident_told,
+    IncidentOpened: on_incident_reported,
+    IncidentChanged: on_incident_reported,
+    IncidentClosed: on_incident_reported,
 }

@@ -58,7 +58,7 @@ def with_headers(given: bus.Delivery, **headers: str) -> bus.Delivery:
 def by_another(given: bus.Delivery) -> bus.Delivery:
     """Signed by a service that may not say it, in its own name."""
     for service, signer in SIGNERS.items():
-        if given.type not in bus.said_by(service):
+        if given.type not in bus.published_by(service):
             named = with_headers(given, cloudEvents_source=signer.source)
             return signed(named, signer)
     return replace(given, type="never.heard.of.v1")

@@ -242,7 +242,7 @@ async def test_a_mailbox_that_is_away_is_waited_for(desk: Desk) -> None:
 
 
 async def test_bounces_are_read_from_a_real_imap_server(bouncing: Desk, client: Client) -> None:
-    """And stay there in a folder of their own; a password that is wrong is said and waited for."""
+    """They stay there in a folder of their own; a wrong password is told of and waited for."""
     desk = bouncing
     senders = await send(desk, client)
     with dovecot.running() as port:

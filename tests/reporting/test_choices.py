@@ -59,12 +59,12 @@ def test_each_choice_and_each_piece_of_news() -> None:
         administrator = Reader(name="J", email="j@martin.example", locale="fr", choice="failures")
         tenant = Tenant(uuid4(), "M", "fr", "Europe/Paris", (administrator,), 1, "active", declined)
         audience = Audience(readers(), is_pending)
-        told = rules.choices.find_told(tenant, plan, audience, news)
+        told = rules.choices.find_notified(tenant, plan, audience, news)
         expected = {f"{one}@martin.example" for one in at_once[news]}
         if is_pending and "failures" in at_once[news]:
             expected.add("j@martin.example")
         assert {one.email for one in told} == (set() if declined else expected), news
-        assert not rules.choices.find_told(tenant, silent, audience, news)
+        assert not rules.choices.find_notified(tenant, silent, audience, news)
         assert rules.choices.is_daily([news]) is (news in daily)
     outcomes: tuple[Outcome, ...] = get_args(Outcome)
     found = {one: rules.choices.find_news(one, recovers=False) for one in outcomes}

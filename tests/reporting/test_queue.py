@@ -123,7 +123,7 @@ async def test_senders_wait_for_clients_in_one_order(desk: Desk) -> None:
 
 
 async def test_what_one_sender_left_another_sends(desk: Desk, client: Client) -> None:
-    """And not what a sender has in hand that is alive."""
+    """What a sender has in hand that is alive stays its own."""
     await desk.handle(client.tenant(), client.plan(), client.run(1), client.run(2))
     alive, gone = uuid4(), uuid4()
     reports = await desk.mails()

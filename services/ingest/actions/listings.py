@@ -35,7 +35,7 @@ async def list_entries(
             if plan is None or plan.agent_id != agent.agent_id:
                 raise NotFound("plan")
             # Before the list is read: what is dropped between is then told as well.
-            await store.reductions.put_told(conn, agent.tenant_id, plan_id)
+            await store.reductions.put_reported(conn, agent.tenant_id, plan_id)
         if plan.last_run is not None:
             tree = catalogue.Tree(agent.tenant_id, plan_id, plan.last_run)
             begin = partial(resources.transaction, agent.tenant_id)

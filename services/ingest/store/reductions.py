@@ -34,7 +34,7 @@ async def list_unsettled(conn: Connection, tenant_id: UUID, plan_id: UUID) -> li
     return [Unsettled(*row) for row in rows]
 
 
-async def put_told(conn: Connection, tenant_id: UUID, plan_id: UUID) -> None:
+async def put_reported(conn: Connection, tenant_id: UUID, plan_id: UUID) -> None:
     """Writes down that the agent of the open run is being given the list as it is now."""
     await conn.execute(
         """

@@ -166,7 +166,7 @@ async def _send(pool: Pool, notice_id: UUID, now: datetime) -> int:
         notice = await _find(conn, notice_id)
         if notice.state != "published":  # withdrawn meanwhile
             return 0
-        new = await store.notices.take_untold(conn, notice, notices.TOLD_IN, now, _AT_ONCE)
+        new = await store.notices.take_pending(conn, notice, notices.TOLD_IN, now, _AT_ONCE)
         await outbox.add_all(conn, [_say(notice, each) for each in new])
         return len(new)
 

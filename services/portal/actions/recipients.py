@@ -176,7 +176,7 @@ async def tell(conn: Connection, tenant_id: UUID, plan_id: UUID | None = None) -
     else:
         found = await store.recipients.find_plan(conn, tenant_id, plan_id)
         plans = [found] if found else []
-    told = await store.recipients.list_told(conn, tenant_id, [plan.plan_id for plan in plans])
+    told = await store.recipients.list_published(conn, tenant_id, [plan.plan_id for plan in plans])
     for plan in plans:
         audience = recipients.judge(
             plan.plan_id, plan.recipients, accounts, decisions, tenant.locale, preferences
@@ -201,7 +201,7 @@ async def _tell_plan(
         return
     unknown = {entry.email for entry in audience.entries if entry.state == "unknown"}
     news = sorted(unknown - set(before.get("pending", ())))
-    await store.recipients.put_told(conn, tenant_id, plan.plan_id, version + 1, told)
+    await store.recipients.put_published(conn, tenant_id, plan.plan_id, version + 1, told)
     await outbox.add(
         conn,
         RecipientsChanged(

@@ -174,7 +174,7 @@ async def show_search(
 
 
 def _onward(request: Request, results: Results) -> str:
-    """The same search's next page, its bytes as they came."""
+    """Where a search's next page is, with the bytes of its terms as they came."""
     query: bytes = request.scope["query_string"]
     kept = [part for part in query.split(b"&") if part and not part.startswith(b"after=")]
     return "/search?" + b"&".join([*kept, b"after=" + results.after.encode()]).decode("latin-1")

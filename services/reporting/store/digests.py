@@ -9,7 +9,7 @@ from libs.shared.database import Connection
 from services.reporting.rules.mails import Withheld
 
 
-async def list_untold(conn: Connection, before: datetime) -> list[tuple[UUID, str]]:
+async def list_pending(conn: Connection, before: datetime) -> list[tuple[UUID, str]]:
     """Returns (client, address) of whom a mail was held back before that moment, and untold."""
     rows = await conn.fetch(
         """
@@ -21,7 +21,7 @@ async def list_untold(conn: Connection, before: datetime) -> list[tuple[UUID, st
     return [(row["tenant_id"], row["recipient"]) for row in rows]
 
 
-async def take_untold(
+async def take_pending(
     conn: Connection, tenant_id: UUID, recipient: str, digest_id: UUID
 ) -> list[Withheld]:
     """Marks all that was held back from somebody as told in a digest; by subject, newest first."""

@@ -127,7 +127,7 @@ async def list_happened(
     ]
 
 
-async def list_told_misses(
+async def list_reported_misses(
     conn: Connection, tenant_id: UUID, since: datetime, until: datetime
 ) -> set[UUID]:
     """Returns the plans of whose misses readers were told in that time."""

@@ -112,7 +112,7 @@ async def find_facts(
 def unmask(
     facts: Mapping[bytes, store.intake.packs.ChunkFacts], keys: TenantKeys
 ) -> dict[bytes, store.intake.packs.ChunkFacts]:
-    """The same with the CRC-32 of each chunk's content in clear."""
+    """What is known of chunks, with the CRC-32 of each one's content in clear."""
     return {
         chunk_id: one._replace(crc32=sealing.mask_crc32(keys, chunk_id, one.crc32))
         for chunk_id, one in facts.items()

@@ -43,7 +43,7 @@ async def tell_ends(resources: Resources) -> int:
     Raises Unavailable where that kept every one of them.
     """
     async with database.acquire(resources.pool) as conn:
-        pending = await store.manifests.due.list_untold_ends(
+        pending = await store.manifests.due.list_pending_ends(
             conn, clock.now() - _PATIENCE, _ENDS_AT_ONCE
         )
     written = 0

@@ -14,7 +14,7 @@ from services.portal.rules.orders.ordering import OrderWish
 Key = Annotated[
     str, Header(alias="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[!-~]+$")
 ]
-"""The same key orders once."""
+"""What is sent again with a key is ordered once."""
 
 
 class OrderRequest(BaseModel):

@@ -12,7 +12,7 @@ from libs.shared.events import (
     ExpiryHeld,
     HelpAsked,
     OverageAnswered,
-    OverageTold,
+    OverageReported,
     Recipient,
     RunFinished,
     StorageDamaged,
@@ -76,7 +76,7 @@ class Called:
     """Who wants to be called, and what they see of their case."""
 
     event: OverageAnswered
-    case: OverageTold
+    case: OverageReported
     administrators: Sequence[Recipient]
 
 

@@ -57,7 +57,7 @@ class ForHotline:
 def choose(facts: RunFacts) -> Iterable[Addressee]:
     """Whom the portal names, or the administrators; nobody where the machine declined reports."""
     news = rules.choices.find_news(facts.run.outcome, recovers=facts.has_recovered)
-    readers = rules.choices.find_told(facts.tenant, facts.plan, facts.audience, news)
+    readers = rules.choices.find_notified(facts.tenant, facts.plan, facts.audience, news)
     return [address(one, facts.tenant, facts.portal_url, facts.mail_key) for one in readers]
 
 
