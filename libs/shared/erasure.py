@@ -85,7 +85,9 @@ async def forget(
 async def lock(conn: Connection, tenant_id: UUID) -> None:
     """Waits until none of the tenant's events is being handled, and keeps others from it."""
     await conn.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || $1::text, 0))",
+        """
+        SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || $1::text, 0))
+        """,
         str(tenant_id),
     )
 

@@ -32,15 +32,30 @@ def is_pasteable(written: str) -> bool:
     return first == '"""' and rest.rpartition("\n")[2].strip() == '"""'
 
 
+def find_all(pattern: str) -> dict[str, str]:
+    """Where each statement stands in the files of a pattern, and as what."""
+    return {
+        f"{file.relative_to(ROOT)}:{line}": written
+        for file in ROOT.glob(pattern)
+        for line, written in find_statements(file.read_text())
+    }
+
+
 def test_every_statement_of_a_store_can_be_pasted() -> None:
-    stores = [*ROOT.glob("services/*/store.py"), *ROOT.glob("services/*/store/**/*.py")]
-    found = [
-        (f"{store.relative_to(ROOT)}:{line}", written)
-        for store in stores
-        for line, written in find_statements(store.read_text())
-    ]
-    assert [place for place, written in found if not is_pasteable(written)] == []
-    assert len(found) > 150
+    found = find_all("services/*/store/**/*.py")
+    assert [place for place, written in found.items() if not is_pasteable(written)] == []
+    assert len(found) > 400
+
+
+def test_no_statement_of_the_libraries_is_glued() -> None:
+    found = find_all("libs/**/*.py")
+    short = {place for place, written in found.items() if "\n" not in written}
+    assert [one for one in found if one not in short and not is_pasteable(found[one])] == []
+
+
+def test_all_sql_of_a_service_is_in_its_store() -> None:
+    inside = find_all("services/*/store/**/*.py")
+    assert [place for place in find_all("services/**/*.py") if place not in inside] == []
 
 
 def test_what_is_glued_is_seen() -> None:

@@ -162,8 +162,10 @@ async def _check_there(begin: Callable[[], AbstractAsyncContextManager[Link]], t
     if tree.run_number is not None:
         async with begin() as conn:
             if not await conn.fetchval(
-                "SELECT true FROM catalogue.runs"
-                " WHERE tenant_id = $1 AND plan_id = $2 AND number = $3",
+                """
+                SELECT true FROM catalogue.runs
+                WHERE tenant_id = $1 AND plan_id = $2 AND number = $3
+                """,
                 tree.tenant_id,
                 tree.plan_id,
                 tree.run_number,

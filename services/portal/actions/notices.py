@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from libs.shared import clock, errors, outbox
 from libs.shared.database import Connection, Pool, transaction
-from libs.shared.events import NoticeDelivered, NoticeKind, NoticePublished, NoticeWithdrawn, Texts
+from libs.shared.events import NoticeKind, NoticePublished, NoticeWithdrawn, Texts
 from services.portal import store
 from services.portal.actions import log
 from services.portal.rules import notices
@@ -169,11 +169,6 @@ async def _send(pool: Pool, notice_id: UUID, now: datetime) -> int:
         new = await store.notices.take_pending(conn, notice, notices.TOLD_IN, now, _AT_ONCE)
         await outbox.add_all(conn, [_say(notice, each) for each in new])
         return len(new)
-
-
-async def keep_mail(conn: Connection, event: NoticeDelivered) -> None:
-    """Keeps what became of a mail, if it is one of the newest of its client."""
-    await store.notices.put_mail(conn, event)
 
 
 async def list_current(pool: Pool, tenant_id: UUID) -> list[Current]:
