@@ -22,7 +22,7 @@ from agent.walking.reading import (
 )
 from agent.walking.records import Held, Reader, Record
 from agent.walking.tree import FILE, FOLDER, LINK, Listing, Row, row_of
-from libs.shared.entries import Entry, FolderDelta, find_fault
+from libs.shared.entries import Entry, EntryFault, FolderDelta, find_fault
 from libs.shared.reasons import Reason
 
 REMOVED_AT_ONCE = 5_000
@@ -209,9 +209,7 @@ class Comparison:
         if known is not None and records.entry_of(*known) == entry:
             return taken
         if (fault := self._find_fault(entry)) is not None:
-            # The server refuses the batch that it is in, and with it the whole run.
-            reason = Reason("entry-over-limit", detail=fault)
-            self._on_missed(join(listing.path, entry.name), Missed(reason))
+            self._on_missed(join(listing.path, entry.name), Missed(fault.reason))
             return known
         upserts.append(entry)
         if entry.kind == "f":
@@ -223,7 +221,7 @@ class Comparison:
             self._counters.files_removed += 1
         return taken
 
-    def _find_fault(self, entry: Entry) -> str | None:
+    def _find_fault(self, entry: Entry) -> EntryFault | None:
         """Why the server would refuse it."""
         return find_fault(entry)
 

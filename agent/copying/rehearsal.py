@@ -16,7 +16,7 @@ from agent.walking.beside import Beside
 from agent.walking.reading import FileReader
 from agent.walking.records import Reader, Record
 from agent.walking.tree import Listing, Row, Tree
-from libs.shared.entries import Entry, FolderDelta
+from libs.shared.entries import Entry, EntryFault, FolderDelta
 from libs.shared.packs import compress
 
 LARGEST_NAMED = 20
@@ -62,7 +62,7 @@ class Rehearsal(Comparison):
     def _miss(self, path: bytes, missed: Missed) -> None:
         self._found.unreadable[path] = missed
 
-    def _find_fault(self, entry: Entry) -> str | None:
+    def _find_fault(self, entry: Entry) -> EntryFault | None:
         return None  # no content was read, so that it can't fit its size
 
     def _take_file(self, listing: Listing, row: Row, known: Known | None) -> Known | None:

@@ -16,7 +16,9 @@ import zstandard
 
 from libs.shared import errors
 from libs.shared.entries import (
+    MAX_NAME_BYTES,
     Entry,
+    EntryFault,
     EntryRejected,
     FolderDelta,
     find_bad_name,
@@ -24,6 +26,7 @@ from libs.shared.entries import (
     find_folder_fault,
     join,
 )
+from libs.shared.reasons import Reason
 
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 MAX_BATCH_PLAIN_BYTES = 64 * 1024 * 1024
@@ -32,6 +35,10 @@ MAX_BATCH_ENTRIES = 50_000
 _MAX_WINDOW_BYTES = 8 * 1024 * 1024
 # What an entry takes beside its name, target and chunks: seven short members.
 _ENTRY_BYTES = 64
+
+_NO_NAME = EntryFault("this is no name of a file", Reason("name-invalid"))
+_NAME_TOO_LONG = EntryFault(f"a name has at most {MAX_NAME_BYTES} bytes", Reason("name-over-limit"))
+_TWICE = EntryFault("a name appears twice in this folder's changes", Reason("name-invalid"))
 
 UNREADABLE = Entry(b"", "f", 0, 0, 0, 0, 0, b"", b"")
 """Stands for an entry that can't be read as one."""
@@ -65,7 +72,7 @@ class BatchPlace(NamedTuple):
     entry: int | None
 
 
-Faults = dict[BatchPlace, str]
+Faults = dict[BatchPlace, EntryFault]
 """What can't be kept of a batch, each with what is wrong with it."""
 
 
@@ -290,8 +297,10 @@ def _find_name_faults(at: int, delta: FolderDelta, faults: Faults) -> None:
     often = Counter(names)
     for number, name in enumerate(names):
         if number < len(delta.upserts) and delta.upserts[number] is UNREADABLE:
-            faults[BatchPlace(at, number)] = "it can't be read as an entry"
+            faults[BatchPlace(at, number)] = EntryFault("it can't be read as an entry")
         elif find_bad_name([name]) is not None:
-            faults[BatchPlace(at, number)] = "this is no name of a file"
+            faults[BatchPlace(at, number)] = (
+                _NO_NAME if len(name) <= MAX_NAME_BYTES else _NAME_TOO_LONG
+            )
         elif often[name] > 1:
-            faults[BatchPlace(at, number)] = "a name appears twice in this folder's changes"
+            faults[BatchPlace(at, number)] = _TWICE

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from libs.shared import attributes as sets
 from libs.shared import errors, packs
+from libs.shared.reasons import Reason
 
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4096
@@ -63,6 +64,13 @@ class FolderDelta(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_f
     removed: list[bytes]
 
 
+class EntryFault(NamedTuple):
+    """What is wrong with an entry, in words for who programs against the API, and as a reason."""
+
+    words: str
+    reason: Reason = Reason("entry-over-limit")
+
+
 class EntryRejected(errors.Refusal):
     """An entry that can't be kept; the run stays open."""
 
@@ -70,15 +78,18 @@ class EntryRejected(errors.Refusal):
     status = 422
     title = "An entry can't be accepted"
 
-    def __init__(self, path: bytes, reason: str) -> None:
-        super().__init__(path, reason)
+    def __init__(self, path: bytes, fault: EntryFault) -> None:
+        super().__init__(path, fault)
         self.path = path
-        self.reason = reason
+        self.fault = fault
 
     @property
     def detail(self) -> str:
         shown = self.path[:300].decode("utf-8", "backslashreplace")
-        return f"{shown!r}: {self.reason}."
+        return f"{shown!r}: {self.fault.words}."
+
+
+PATH_TOO_LONG = EntryFault(f"a path has at most {MAX_PATH_BYTES} bytes", Reason("name-over-limit"))
 
 
 def find_bad_name(names: Collection[bytes]) -> bytes | None:
@@ -100,11 +111,12 @@ def find_bad_name(names: Collection[bytes]) -> bytes | None:
     )
 
 
-def find_folder_fault(folder: bytes) -> str | None:
+def find_folder_fault(folder: bytes) -> EntryFault | None:
+    """What is wrong with a folder's path from the plan's root; None for nothing."""
     if len(folder) > MAX_PATH_BYTES:
-        return f"a path has at most {MAX_PATH_BYTES} bytes"
+        return PATH_TOO_LONG
     if folder and find_bad_name(folder.split(b"/")) is not None:
-        return "this is no path from the plan's root"
+        return EntryFault("this is no path from the plan's root", Reason("name-invalid"))
     return None
 
 
@@ -113,7 +125,7 @@ def join(folder: bytes, name: bytes) -> bytes:
     return folder + b"/" + name if folder else name
 
 
-def find_fault(entry: Entry) -> str | None:
+def find_fault(entry: Entry) -> EntryFault | None:
     """What is wrong with an entry beside its name; None for nothing."""
     if not (
         0 <= entry.mode <= 0o7777
@@ -122,20 +134,21 @@ def find_fault(entry: Entry) -> str | None:
         and 0 <= entry.gid <= _MAX_I64
         and -MAX_TIME_NS <= entry.mtime_ns <= MAX_TIME_NS
     ):
-        return "mode, size, owner or time is out of range"
+        return EntryFault("mode, size, owner or time is out of range")
     if (entry.target or entry.kind in _NEEDS_TARGET) and not _is_target(entry):
-        return _TARGETS[entry.kind]
+        return EntryFault(_TARGETS[entry.kind], Reason("target-invalid"))
     if entry.attributes and (fault := sets.find_fault(entry.attributes)) is not None:
-        return fault
+        return EntryFault(fault, Reason("attributes-invalid"))
     chunk_bytes = len(entry.chunks)
     if entry.kind != "f":
-        return "only a file has a size and chunks" if entry.size or chunk_bytes else None
+        is_more = entry.size or chunk_bytes
+        return EntryFault("only a file has a size and chunks") if is_more else None
     if (
         chunk_bytes % CHUNK_ID_BYTES
         or (entry.size == 0) != (chunk_bytes == 0)
         or chunk_bytes > CHUNK_ID_BYTES * most_chunks(entry.size)
     ):
-        return f"{chunk_bytes} bytes of chunk ids for a file of {entry.size} bytes"
+        return EntryFault(f"{chunk_bytes} bytes of chunk ids for a file of {entry.size} bytes")
     return None
 
 

@@ -194,21 +194,21 @@ async def take_batch(
 
 def _refused(faults: Faults) -> list[Refused]:
     """Entries of one folder with the same fault together: there may be fifty thousand."""
-    found: dict[tuple[int, str], list[int]] = {}
-    whole: set[tuple[int, str]] = set()
+    found: dict[tuple[int, Reason], list[int]] = {}
+    whole: set[tuple[int, Reason]] = set()
     for place, fault in faults.items():
-        entries = found.setdefault((place.folder, fault), [])
+        entries = found.setdefault((place.folder, fault.reason), [])
         if place.entry is None:
-            whole.add((place.folder, fault))
+            whole.add((place.folder, fault.reason))
         else:
             entries.append(place.entry)
     return [
         Refused(
             folder=folder,
-            entries=None if (folder, fault) in whole else sorted(entries),
-            reason=Reason("entry-over-limit", detail=fault),
+            entries=None if (folder, reason) in whole else sorted(entries),
+            reason=reason,
         )
-        for (folder, fault), entries in found.items()
+        for (folder, reason), entries in found.items()
     ]
 
 

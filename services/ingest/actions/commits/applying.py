@@ -11,7 +11,7 @@ from uuid import UUID
 
 from libs.shared import batches
 from libs.shared.database import Connection
-from libs.shared.entries import Entry, EntryRejected, FolderDelta
+from libs.shared.entries import Entry, EntryFault, EntryRejected, FolderDelta
 from libs.shared.proofs import Prover
 from services.ingest import rules, store
 from services.ingest.actions.proofs import Changes
@@ -232,7 +232,9 @@ class Application:
                 self._conn, self._place, touched[at : at + _IDS_AT_ONCE]
             )
             if orphan is not None:
-                raise EntryRejected(orphan, "entries lie in it, but the run has no such folder")
+                raise EntryRejected(
+                    orphan, EntryFault("entries lie in it, but the run has no such folder")
+                )
 
 
 def _read_crc32s(packed: bytes) -> array[int]:

@@ -16,7 +16,7 @@ from libs.shared.catalogue import volumes
 from libs.shared.catalogue.volumes import Volume
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
-from libs.shared.entries import EntryRejected
+from libs.shared.entries import EntryFault, EntryRejected
 from libs.shared.events import Counted, Outcome
 from libs.shared.keys import TenantKeys
 from libs.shared.proofs import Prover
@@ -239,7 +239,7 @@ async def _apply(
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != "versions_pkey":
             raise
-        raise EntryRejected(b"", "an entry is in two batches of the run") from None
+        raise EntryRejected(b"", EntryFault("an entry is in two batches of the run")) from None
     logs.get().info(
         "run.committed",
         tenant_id=str(run.tenant_id),
