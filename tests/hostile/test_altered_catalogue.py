@@ -50,7 +50,7 @@ Tree = dict[bytes, File]
 
 
 @dataclass
-class House:
+class Scene:
     """A client with three restore points, whose rows can be put back as they were."""
 
     portal: Portal
@@ -139,7 +139,7 @@ def _join(parent: bytes, name: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def open_house(served: Portal) -> AsyncIterator[House]:
+async def open_house(served: Portal) -> AsyncIterator[Scene]:
     """Opens it; its rows are kept beside."""
     client = await open_client(served)
     first = dict(FIRST)
@@ -157,7 +157,7 @@ async def open_house(served: Portal) -> AsyncIterator[House]:
     parts = served.parts
     keeper = Resources(pool, parts.objects, parts.keys)
     try:
-        yield House(served, client, keeper, {1: first, 2: second, 3: third})
+        yield Scene(served, client, keeper, {1: first, 2: second, 3: third})
     finally:
         await pool.close()
 
@@ -241,7 +241,7 @@ async def list_alterations(admin: Any, rows: str) -> list[tuple[str, str]]:
     return found
 
 
-async def try_all(house: House, campaign: Campaign, rows: str, *runs: int) -> None:
+async def try_all(house: Scene, campaign: Campaign, rows: str, *runs: int) -> None:
     """Alters one thing after the other; the audit tells of each, and no way gives it out."""
     assert (await house.lies(), await house.audit()) == (([], 0), set())
     for kind, statement in await list_alterations(house.portal.admin, rows):

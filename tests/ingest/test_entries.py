@@ -45,7 +45,9 @@ REASONS = {
     "long name": "name-over-limit",
     "long path": "name-over-limit",
     "link to nothing": "target-invalid",
-    **dict.fromkeys(("size without chunks", "half a chunk id", "negative size"), "entry-over-limit"),
+    **dict.fromkeys(
+        ("size without chunks", "half a chunk id", "negative size"), "entry-over-limit"
+    ),
     **dict.fromkeys(("huge mode", "folder with chunks"), "entry-over-limit"),
 }
 
