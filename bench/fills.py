@@ -25,7 +25,7 @@ from libs.shared import clock, database
 from libs.shared.database import Connection
 from services.portal.actions import reductions as portal
 from services.portal.rules.log.chain import Actor
-from services.portal.rules.reductions import Wish
+from services.portal.rules.reductions import ReductionWish
 from services.retention import actions, store
 from services.retention.actions.resources import Resources
 from services.retention.rules.reductions import Reduction
@@ -67,7 +67,7 @@ async def _measure(admin_dsn: str, files: int) -> dict[str, Any]:
     actor = Actor(tenant_id, None, "Camille", "")
 
     def preview(what: Any, name: bytes = b"") -> Callable[[], Awaitable[object]]:
-        wish = Wish(what, str(plan_id), name, "2100-01-01" if what == "older" else "")
+        wish = ReductionWish(what, str(plan_id), name, "2100-01-01" if what == "older" else "")
         return lambda: portal.preview(pool, actor, tenant_id, wish)
 
     measured: dict[str, Any] = {"files": files}

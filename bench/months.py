@@ -26,7 +26,7 @@ from services.portal import store
 from services.portal.actions.orders import billing
 from services.portal.rules.log.chain import COFFRE
 from services.portal.rules.orders.months import Month
-from services.portal.rules.orders.ordering import Order, Wish, make_order
+from services.portal.rules.orders.ordering import Order, OrderWish, make_order
 from services.portal.rules.orders.prices import from_json
 from services.portal.store.clients import Tenant
 
@@ -97,7 +97,7 @@ async def _fill(pool: Pool, tenants: int, opened_at: datetime) -> None:
         for now in (opened_at, opened_at, *moments):
             what = "storage" if len(orders) % 2 == 0 else "seats"
             after = chance.randint(1, 9) * (10**11 if what == "storage" else 1)
-            wish = Wish("storage" if what == "storage" else "seats", after)
+            wish = OrderWish("storage" if what == "storage" else "seats", after)
             orders.append(
                 make_order(
                     orders, lists, wish, before=has[what], cause="ordered", by="Camille",

@@ -252,7 +252,7 @@ def choose_listens(free: Ports) -> dict[str, int]:
 
 
 def choose_monitors(free: Ports) -> dict[str, int]:
-    """The same for what services tell their operators."""
+    """Gives what each service tells its operators its usual port, or another one."""
     return {
         service: free.choose(f"{service}-monitor", usual + 100)
         for service, usual in SERVICES.items()

@@ -33,7 +33,7 @@ class Key:
 
     @property
     def public_pem(self) -> bytes:
-        """The same for openssl."""
+        """The public key as openssl reads it."""
         return self.private.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )

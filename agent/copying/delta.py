@@ -22,7 +22,7 @@ from agent.walking.reading import (
 )
 from agent.walking.records import Held, Reader, Record
 from agent.walking.tree import FILE, FOLDER, LINK, Listing, Row, row_of
-from libs.shared.entries import Entry, FolderDelta, find_fault
+from libs.shared.entries import Entry, EntryFault, FolderDelta, find_fault
 from libs.shared.reasons import Reason
 
 REMOVED_AT_ONCE = 5_000
@@ -209,9 +209,7 @@ class Comparison:
         if known is not None and records.entry_of(*known) == entry:
             return taken
         if (fault := self._find_fault(entry)) is not None:
-            # The server refuses the batch that it is in, and with it the whole run.
-            reason = Reason("entry-over-limit", detail=fault)
-            self._on_missed(join(listing.path, entry.name), Missed(reason))
+            self._on_missed(join(listing.path, entry.name), Missed(fault.reason))
             return known
         upserts.append(entry)
         if entry.kind == "f":
@@ -223,7 +221,7 @@ class Comparison:
             self._counters.files_removed += 1
         return taken
 
-    def _find_fault(self, entry: Entry) -> str | None:
+    def _find_fault(self, entry: Entry) -> EntryFault | None:
         """Why the server would refuse it."""
         return find_fault(entry)
 
@@ -298,12 +296,12 @@ def _overlook_times(listing: Listing, old: Record) -> None:
 
 
 def _is_known_by_server_only(known: Row, now: Row) -> bool:
-    """The same file as far as the server's list tells: size and time, without inode and ctime."""
+    """Whether a file is as the server's list has it: size and time, without inode and ctime."""
     return known[1] >> 12 == FILE and known[2:6] == (0, now[3], now[4], 0)
 
 
 def _has_same_content(known: Row, now: Row) -> bool:
-    """The same file but for ctime, mode and owner, as far as that may be believed at all."""
+    """Whether a file differs in ctime, mode and owner at most, as far as that is to be believed."""
     return known[1] >> 12 == FILE and known[2:5] == now[2:5] and known[5] not in (0, READ_AGAIN)
 
 

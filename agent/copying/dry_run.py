@@ -9,7 +9,7 @@ from typing import Any
 
 from agent.config import Config, Plan
 from agent.copying import starting
-from agent.copying.rehearsal import Found, rehearse
+from agent.copying.rehearsal import Rehearsed, rehearse
 from agent.copying.run import ingest_of
 from agent.copying.state import PlanState
 from agent.exclusions import rules_of
@@ -33,7 +33,7 @@ class DryRun:
     not known.
     """
 
-    found: Found
+    found: Rehearsed
     compared_with: str
     dumps: dict[str, int | None]
 

@@ -10,8 +10,8 @@ from typing import Any
 from agent.config import Config, Plan
 from agent.copying.delta import COPIED_ALL_THE_SAME
 from agent.copying.state import PlanState, Remembered
-from agent.dumps.taking import Taken
-from agent.programs.hooks import Hooks
+from agent.dumps.taking import TakenDump
+from agent.programs.hooks import RunHooks
 from agent.programs.pings import Pings
 from agent.server.identity import Identity
 from agent.server.ingest import Ingest, StartedRun
@@ -55,10 +55,10 @@ class Job:
     started_at: str = field(default_factory=_now)
     counters: Counters = field(default_factory=Counters)
     not_copied: dict[bytes, Missed] = field(default_factory=dict)
-    dumps: list[Taken] = field(default_factory=list)
+    dumps: list[TakenDump] = field(default_factory=list)
     hot: HotFiles = field(default_factory=HotFiles)
     warnings: list[Reason] = field(default_factory=list)
-    hooks: Hooks = field(init=False)
+    hooks: RunHooks = field(init=False)
     pings: Pings = field(init=False)
     started: StartedRun | None = None
     accept_empty: bool = False
@@ -67,7 +67,7 @@ class Job:
     was_refused: bool = False
 
     def __post_init__(self) -> None:
-        self.hooks = Hooks(self.plan.hooks, self.plan.name, self.teller)
+        self.hooks = RunHooks(self.plan.hooks, self.plan.name, self.teller)
         self.pings = Pings(self.config.ping_url_of(self.plan), self.teller, self.config.proxy)
 
     def begin_again(self) -> None:

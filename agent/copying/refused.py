@@ -6,7 +6,8 @@ from agent.copying.job import Job
 from agent.copying.sending import BATCH_ENTRIES, Sender
 from agent.server.ingest import RefusedEntry, StartedRun
 from agent.telling.counters import Missed
-from libs.shared.entries import Entry, FolderDelta, encode_batch, join
+from libs.shared.batches import encode_batch
+from libs.shared.entries import Entry, FolderDelta, join
 
 # What a folder is copied as that can't be kept as it is: only its owner may enter it.
 _BARE_MODE = 0o700

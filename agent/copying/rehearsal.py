@@ -16,7 +16,7 @@ from agent.walking.beside import Beside
 from agent.walking.reading import FileReader
 from agent.walking.records import Reader, Record
 from agent.walking.tree import Listing, Row, Tree
-from libs.shared.entries import Entry, FolderDelta
+from libs.shared.entries import Entry, EntryFault, FolderDelta
 from libs.shared.packs import compress
 
 LARGEST_NAMED = 20
@@ -36,7 +36,7 @@ class Nowhere:
 
 
 @dataclass
-class Found:
+class Rehearsed:
     """What would be read.
 
     largest: the size and path of the largest new and changed files, largest first.
@@ -52,7 +52,7 @@ class Found:
 class Rehearsal(Comparison):
     """A comparison that opens no file."""
 
-    def __init__(self, known: Reader, found: Found, beside: Beside) -> None:
+    def __init__(self, known: Reader, found: Rehearsed, beside: Beside) -> None:
         reader = FileReader(bytes(32), _pass_over)
         super().__init__(
             known, Nowhere(), reader, _emit_nothing, found.counters, self._miss, beside
@@ -62,7 +62,7 @@ class Rehearsal(Comparison):
     def _miss(self, path: bytes, missed: Missed) -> None:
         self._found.unreadable[path] = missed
 
-    def _find_fault(self, entry: Entry) -> str | None:
+    def _find_fault(self, entry: Entry) -> EntryFault | None:
         return None  # no content was read, so that it can't fit its size
 
     def _take_file(self, listing: Listing, row: Row, known: Known | None) -> Known | None:
@@ -78,12 +78,12 @@ class Rehearsal(Comparison):
         return row, b""
 
 
-def rehearse(tree: Tree, known_file: Path | None, dumps: Sequence[Dump] = ()) -> Found:
+def rehearse(tree: Tree, known_file: Path | None, dumps: Sequence[Dump] = ()) -> Rehearsed:
     """Compare a tree as it is with records, by names, sizes and times alone.
 
     dumps: are not taken, and looked at as if they stayed what they are.
     """
-    found = Found()
+    found = Rehearsed()
     known = Reader(known_file)
     try:
         walk = tree.walk()

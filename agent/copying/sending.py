@@ -20,7 +20,8 @@ from typing import TypeVar
 
 from agent.server.ingest import MAX_IDS_ASKED, Ingest, RefusedEntry
 from agent.telling.counters import Counters
-from libs.shared.entries import Entry, FolderDelta, encode_batch, weight_of
+from libs.shared.batches import encode_batch, weight_of
+from libs.shared.entries import Entry, FolderDelta
 from libs.shared.packs import MAX_CUT_BYTES, Pack, PackBuilder, compress
 
 WINDOW_BYTES = 3 * 1024 * 1024

@@ -10,7 +10,7 @@ import msgspec
 from agent.config import Dump
 from agent.config.plans import DUMPS_FOLDER
 from agent.dumps import programs
-from agent.dumps.taking import Taken
+from agent.dumps.taking import TakenDump
 from agent.telling.counters import Missed
 from agent.walking import records
 from agent.walking.tree import FILE, FOLDER, Listing, Row
@@ -20,7 +20,7 @@ NAME = DUMPS_FOLDER.encode()
 _ORDER = records.order_of(NAME)
 
 
-def list_dumps(dumps: Sequence[Taken]) -> Listing:
+def list_dumps(dumps: Sequence[TakenDump]) -> Listing:
     """The folder of dumps: those that succeeded anew, the others as they were."""
     listing = Listing(NAME)
     for dump in sorted(dumps, key=lambda dump: os.fsencode(dump.file_name)):
@@ -34,13 +34,13 @@ def list_dumps(dumps: Sequence[Taken]) -> Listing:
     return listing
 
 
-def as_before(dumps: Sequence[Dump]) -> list[Taken]:
+def as_before(dumps: Sequence[Dump]) -> list[TakenDump]:
     """Dumps that are not taken, so that each stays as it was."""
-    return [Taken(dump.name, programs.file_name(dump), False, False, 0) for dump in dumps]
+    return [TakenDump(dump.name, programs.file_name(dump), False, False, 0) for dump in dumps]
 
 
 def with_dumps(
-    walk: Iterable[Listing], dumps: Sequence[Taken], on_missed: Callable[[bytes, Missed], None]
+    walk: Iterable[Listing], dumps: Sequence[TakenDump], on_missed: Callable[[bytes, Missed], None]
 ) -> Iterator[Listing]:
     """The listings of a walk with the folder of dumps at its place among them.
 

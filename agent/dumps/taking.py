@@ -27,7 +27,7 @@ Read = Callable[[Readable], tuple[bytes, int]]
 
 
 @dataclass(frozen=True)
-class Taken:
+class TakenDump:
     """What became of one dump.
 
     succeeded: it is kept as the new version; else the version before stays.
@@ -65,7 +65,7 @@ def take_all(
     private_folder: Path,
     sizes_before: dict[str, int],
     teller: Teller,
-) -> list[Taken]:
+) -> list[TakenDump]:
     """Take a plan's dumps one after the other; one that fails harms no other.
 
     read: cuts a file into chunks, offers them, and gives (chunk ids, size).
@@ -92,7 +92,7 @@ def take_all(
     return taken
 
 
-def take(dump: Dump, read: Read, private_folder: Path, size_before: int | None) -> Taken:
+def take(dump: Dump, read: Read, private_folder: Path, size_before: int | None) -> TakenDump:
     """Take one dump, whatever comes of it; errors of sending are raised."""
     started_ns = time.time_ns()
     name = programs.file_name(dump)
@@ -100,16 +100,16 @@ def take(dump: Dump, read: Read, private_folder: Path, size_before: int | None) 
         chunks, seen, is_marked = _stream(dump, read, private_folder)
         _check_size(dump, seen.size_bytes, len(chunks))
     except DumpFailed as error:
-        return Taken(dump.name, name, False, False, started_ns, reason=error.reason)
+        return TakenDump(dump.name, name, False, False, started_ns, reason=error.reason)
     except ProgramMissing as error:
         reason = Reason("dump-not-started", error.program, detail=error.words)
-        return Taken(dump.name, name, False, False, started_ns, reason=reason)
+        return TakenDump(dump.name, name, False, False, started_ns, reason=reason)
     size = seen.size_bytes
     is_suspect = size_before is not None and size < size_before * MUCH_SMALLER
     why = None if is_marked else Reason("dump-unproven")
     if is_suspect:
         why = Reason("dump-much-smaller", amount=size, limit=size_before)
-    return Taken(dump.name, name, True, is_marked, started_ns, size, chunks, why, is_suspect)
+    return TakenDump(dump.name, name, True, is_marked, started_ns, size, chunks, why, is_suspect)
 
 
 def _stream(dump: Dump, read: Read, private_folder: Path) -> tuple[bytes, Seen, bool]:

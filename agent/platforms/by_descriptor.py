@@ -105,7 +105,7 @@ def read_link(name: bytes, folder: int) -> bytes:
 
 
 def again(folder: int) -> int:
-    """The same folder once more, to be closed by itself."""
+    """One more handle of an open folder, to be closed by itself."""
     return os.dup(folder)
 
 

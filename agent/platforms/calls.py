@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from agent.platforms import ntfs
-from agent.platforms.ntfs import Found
+from agent.platforms.ntfs import NtfsEntry
 from libs.shared.attributes import MAX_BYTES, WINDOWS_SECURITY, WINDOWS_STREAM
 
 assert sys.platform == "win32"
@@ -121,13 +121,13 @@ def changed_ns(path: str) -> int:
 
 
 @contextmanager
-def scan(path: str) -> Iterator[Iterator[Found]]:
+def scan(path: str) -> Iterator[Iterator[NtfsEntry]]:
     """What is in a folder."""
     with opened(path, _LIST | _READ_ATTRIBUTES) as handle:
         yield _entries(handle)
 
 
-def _entries(handle: int) -> Iterator[Found]:
+def _entries(handle: int) -> Iterator[NtfsEntry]:
     what = _FOLDER_INFO_ANEW
     while (answer := _asked(handle, what)) is not None:
         yield from ntfs.entries_of(answer)

@@ -43,7 +43,7 @@ class Status(NamedTuple):
     st_gid: int = 0
 
 
-class Found(NamedTuple):
+class NtfsEntry(NamedTuple):
     """An entry of a folder, as os.DirEntry tells it."""
 
     name: str
@@ -65,7 +65,7 @@ def streams_of(buffer: bytes) -> dict[str, int]:
     return found
 
 
-def entries_of(buffer: bytes) -> Iterator[Found]:
+def entries_of(buffer: bytes) -> Iterator[NtfsEntry]:
     """What lies in a folder, of one answer to FileIdBothDirectoryInfo."""
     for at, name in _pieces(buffer, _ENTRY, 9):
         if name in (".", ".."):
@@ -75,7 +75,9 @@ def entries_of(buffer: bytes) -> Iterator[Found]:
         tag = fields[10] if attributes & _REPARSE_POINT else 0
         mode = stat.S_IFDIR | 0o111 if attributes & _FOLDER else stat.S_IFREG
         mode |= 0o444 if attributes & _READ_ONLY else 0o666
-        yield Found(name, Status(mode, size, unix_ns(written), unix_ns(changed or created), tag))
+        yield NtfsEntry(
+            name, Status(mode, size, unix_ns(written), unix_ns(changed or created), tag)
+        )
 
 
 def _pieces(buffer: bytes, head: struct.Struct, length_at: int) -> Iterator[tuple[int, str]]:

@@ -37,7 +37,7 @@ class HookFailed(AgentError):
     """The program that must run before the copy did not end well, so nothing was copied."""
 
 
-class Hooks:
+class RunHooks:
     """The hooks of one run; each runs once at most.
 
     `after` runs wherever `before` did its work, however the run ends:

@@ -18,7 +18,8 @@ from agent.config import Plan
 from agent.server.connection import Connection
 from agent.telling.failures import Problem
 from libs.shared import frames, protocol, reasons
-from libs.shared.entries import MAX_BATCH_BYTES, Entry, FolderDelta, decode_batch
+from libs.shared.batches import MAX_BATCH_BYTES, decode_batch
+from libs.shared.entries import Entry, FolderDelta
 from libs.shared.reasons import Reason
 
 MAX_IDS_ASKED = 16_384

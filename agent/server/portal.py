@@ -15,7 +15,7 @@ from agent.telling.dropped import Dropped
 from agent.telling.failures import AgentError
 from libs.shared import restores
 from libs.shared.reasons import Reason
-from libs.shared.restores import ListInvalid, Part, PlacedChunk
+from libs.shared.restores import ListInvalid, PlacedChunk, RestorePart
 
 SIGN_OUT_SECONDS = 3.0
 _READ_AHEAD_BYTES = 512 * 1024
@@ -30,7 +30,7 @@ class Manifest:
     files: int
     size_bytes: int
     chunk_keys: tuple[bytes, ...]
-    parts: Iterator[Part]
+    parts: Iterator[RestorePart]
 
 
 class Portal:
@@ -138,7 +138,7 @@ def _buffered(response: Any) -> io.BufferedReader:
     return io.BufferedReader(response, _READ_AHEAD_BYTES)
 
 
-def _parts(stream: io.BufferedReader) -> Iterator[Part]:
+def _parts(stream: io.BufferedReader) -> Iterator[RestorePart]:
     try:
         yield from restores.read_parts(stream)
     except ListInvalid as error:

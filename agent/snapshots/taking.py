@@ -25,7 +25,7 @@ from libs.shared.reasons import Reason
 
 
 @dataclass
-class Taken:
+class TakenViews:
     """What the walk has to know. own_folders: where snapshots lie; they are not copied."""
 
     views: Views
@@ -35,14 +35,14 @@ class Taken:
 @contextmanager
 def snapshots(
     plan: Plan, state_dir: Path, say: Callable[[str], None], warn: Callable[[Reason], None]
-) -> Iterator[Taken]:
+) -> Iterator[TakenViews]:
     """The plan's folders as they are at this moment, where their file systems can hold them so.
 
     Where one can't: raises AgentError if the plan requires it; else that one is read in place.
     `say` is told of each snapshot, and of what was tried in vain.
     """
     if plan.snapshot == "off":
-        yield Taken(Views())
+        yield TakenViews(Views())
         return
     session = _Session(plan, state_dir, say, warn)
     try:
@@ -67,7 +67,7 @@ class _Session:
         self._say, self._warn = say, warn
         self._taken: dict[bytes, Snapshot | None] = {}
 
-    def begin(self) -> Taken:
+    def begin(self) -> TakenViews:
         mounts = list_mounts()
         places: dict[bytes, bytes] = {}
         for folder in self._plan.folders:
@@ -81,13 +81,13 @@ class _Session:
                     inner = b"/".join(filter(None, (logical, relative(mount.place, real))))
                     places[inner] = self._seen(mount.place, mount)
         if not any(self._taken.values()):
-            return Taken(Views())
+            return TakenViews(Views())
         own = [
             os.fsdecode(os.path.join(top, FOLDER))
             for logical in places
             for top in self._tops_of(b"/" + logical)
         ]
-        return Taken(Views(places, self._enter), own)
+        return TakenViews(Views(places, self._enter), own)
 
     def _tops_of(self, place: bytes) -> Iterator[bytes]:
         """Where folders of snapshots may lie, in the plan's own words."""

@@ -50,7 +50,7 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class ProgressNow:
     """A run or a restore at one moment; None where that can't be told yet."""
 
     done: Done
@@ -111,7 +111,7 @@ class Progress:
         """Set what there is in all, once it is known."""
         self._expected = totals
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> ProgressNow:
         """How it is now; the rate is that of the last twenty seconds."""
         done, expected = self._look(), self._expected
         totals = done.totals
@@ -127,7 +127,7 @@ class Progress:
             share = min(totals.work / whole, self._most_share) if whole else self._most_share
             if (work_rate := (totals.work - then.work) / seconds) > 0:
                 left = max(whole - totals.work, 0.0) / work_rate
-        return Snapshot(
+        return ProgressNow(
             done,
             files_total=None if expected is None else max(expected.files, totals.files),
             bytes_total=None if expected is None else max(expected.size_bytes, totals.size_bytes),

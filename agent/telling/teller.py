@@ -35,7 +35,7 @@ class Shown(Protocol):
         """As a line of `--json`."""
 
 
-class Seen(NamedTuple):
+class StepDone(NamedTuple):
     """What is done in a few words, bytes done, bytes in all or None."""
 
     sentence: str
@@ -131,7 +131,7 @@ class Teller:
         if self._snapshot is None:
             return None
         shown = self._snapshot()
-        return Seen(*shown) if isinstance(shown, tuple) else shown
+        return StepDone(*shown) if isinstance(shown, tuple) else shown
 
     def _show(self) -> None:
         if self._on_terminal:

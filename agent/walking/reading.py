@@ -14,7 +14,7 @@ from blake3 import blake3
 from agent.platforms import SYSTEM, extended, folders
 from agent.walking import holes
 from agent.walking.tree import Row, row_of
-from libs.shared.entries import MAX_BATCH_BYTES
+from libs.shared.batches import MAX_BATCH_BYTES
 from libs.shared.packs import MAX_CUT_BYTES, WHOLE_BELOW_BYTES, Chunker
 from libs.shared.packs.cutting import Readable
 

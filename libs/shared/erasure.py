@@ -85,7 +85,9 @@ async def forget(
 async def lock(conn: Connection, tenant_id: UUID) -> None:
     """Waits until none of the tenant's events is being handled, and keeps others from it."""
     await conn.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || $1::text, 0))",
+        """
+        SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || $1::text, 0))
+        """,
         str(tenant_id),
     )
 
@@ -109,8 +111,8 @@ async def erase(
         kept[each.table] = each.ground
         if each.blank:
             await _blank(conn, each, tenant_id)
-    rows["outbox"] = await _forget_said(conn, tenant_id, now)
-    rows["inbox"] = await _forget_heard(conn, tenant_id, now)
+    rows["outbox"] = await _forget_published(conn, tenant_id, now)
+    rows["inbox"] = await _forget_received(conn, tenant_id, now)
     return Erased(rows, kept)
 
 
@@ -145,7 +147,7 @@ async def _blank(conn: Connection, table: Kept, tenant_id: UUID) -> None:
     )
 
 
-async def _forget_said(conn: Connection, tenant_id: UUID, now: datetime) -> int:
+async def _forget_published(conn: Connection, tenant_id: UUID, now: datetime) -> int:
     """What was said of the tenant is emptied; what was not yet said is not any more."""
     status = await conn.execute(
         """
@@ -159,7 +161,7 @@ async def _forget_said(conn: Connection, tenant_id: UUID, now: datetime) -> int:
     return database.changed(status)
 
 
-async def _forget_heard(conn: Connection, tenant_id: UUID, now: datetime) -> int:
+async def _forget_received(conn: Connection, tenant_id: UUID, now: datetime) -> int:
     """What was heard of the tenant is emptied, also what could not be read and names it.
 
     What a worker has just taken is left to it: it will see that the tenant is erased.

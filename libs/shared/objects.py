@@ -24,6 +24,7 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from prometheus_client import Counter, Histogram
 
 from libs.shared import errors, logs, tracing
+from libs.shared.advice import advise
 from libs.shared.s3 import (
     Addressing,
     Bytes,
@@ -34,7 +35,6 @@ from libs.shared.s3 import (
     StoreLied,
     Undeletable,
     VersionPage,
-    advise,
 )
 
 __all__ = [

@@ -176,7 +176,11 @@ async def _numbered(connection: Connection) -> list[Record]:
     if numbered or not rows:
         return numbered
     async with connection.transaction():
-        last = await connection.fetchval("SELECT last_sequence FROM outbox_counter FOR UPDATE")
+        last = await connection.fetchval(
+            """
+            SELECT last_sequence FROM outbox_counter FOR UPDATE
+            """,
+        )
         given = await connection.fetchval(
             """
             WITH fresh AS (
@@ -194,7 +198,12 @@ async def _numbered(connection: Connection) -> list[Record]:
             last,
             BATCH,
         )
-        await connection.execute("UPDATE outbox_counter SET last_sequence = $1", last + given)
+        await connection.execute(
+            """
+            UPDATE outbox_counter SET last_sequence = $1
+            """,
+            last + given,
+        )
     # A row committed since has no number yet, and waits for the next batch.
     return _in_order(await _unpublished(connection))
 
@@ -251,11 +260,17 @@ async def _mark(connection: Connection, rows: Sequence[Record]) -> None:
     plain = [row["event_id"] for row in rows if not row["blank"]]
     async with connection.transaction():
         await connection.execute(
-            "UPDATE outbox SET published_at = $2 WHERE event_id = ANY($1::uuid[])", plain, now
+            """
+            UPDATE outbox SET published_at = $2 WHERE event_id = ANY($1::uuid[])
+            """,
+            plain,
+            now,
         )
         for row in secret:
             await connection.execute(
-                "UPDATE outbox SET published_at = $2, payload = $3 WHERE event_id = $1",
+                """
+                UPDATE outbox SET published_at = $2, payload = $3 WHERE event_id = $1
+                """,
                 row["event_id"],
                 now,
                 blanked(row["payload"], row["blank"]),
@@ -290,7 +305,10 @@ async def is_published(pool: Pool, event_id: UUID) -> bool:
     async with database.acquire(pool) as conn:
         return bool(
             await conn.fetchval(
-                "SELECT published_at IS NOT NULL FROM outbox WHERE event_id = $1", event_id
+                """
+                SELECT published_at IS NOT NULL FROM outbox WHERE event_id = $1
+                """,
+                event_id,
             )
         )
 
@@ -299,8 +317,10 @@ async def backlog(pool: Pool) -> tuple[int, float]:
     """How many events wait to be published, and for how many seconds the oldest has."""
     async with database.acquire(pool) as conn:
         row = await conn.fetchrow(
-            "SELECT count(*) AS waiting, min(occurred_at) AS oldest FROM outbox"
-            " WHERE published_at IS NULL"
+            """
+            SELECT count(*) AS waiting, min(occurred_at) AS oldest FROM outbox
+            WHERE published_at IS NULL
+            """,
         )
     assert row is not None
     age = (clock.now() - row["oldest"]).total_seconds() if row["oldest"] else 0.0

@@ -221,7 +221,10 @@ CODES: dict[str, Meaning] = {
     "emptied": Meaning(_FILE, amount="files at the last run", unit="number"),
     "name-of-dumps": Meaning(_FILE),
     "name-over-limit": Meaning(_FILE),
-    "entry-over-limit": Meaning(_FILE, detail="which limit"),
+    "name-invalid": Meaning(_FILE),
+    "target-invalid": Meaning(_FILE),
+    "attributes-invalid": Meaning(_FILE),
+    "entry-over-limit": Meaning(_FILE),
     "attributes-unread": Meaning(_FILE, detail=_SYSTEM),
     "attributes-too-long": Meaning(_FILE, "the attribute's name"),
     # What else a restore can't do.

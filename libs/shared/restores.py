@@ -15,7 +15,8 @@ import msgspec
 import zstandard
 
 from libs.shared import errors, frames
-from libs.shared.entries import FolderDelta, check_batch, decompress, on_wire
+from libs.shared.batches import check_batch, decompress, on_wire
+from libs.shared.entries import FolderDelta
 from libs.shared.frames import Source
 from libs.shared.packs import MAX_CHUNK_BYTES
 
@@ -51,7 +52,7 @@ class PlacedChunk(msgspec.Struct, array_like=True, frozen=True, gc=False):
     encoding: int
 
 
-class Part(NamedTuple):
+class RestorePart(NamedTuple):
     """Some entries of a list, and the places of chunks that they are the first to need."""
 
     deltas: Sequence[FolderDelta]
@@ -72,18 +73,18 @@ class _Codecs(threading.local):
 _codecs = _Codecs()
 
 
-def encode_part(part: Part) -> bytes:
+def encode_part(part: RestorePart) -> bytes:
     """A part as a frame of the list, which `frames.END` ends."""
     plain = _codecs.encoder.encode((on_wire(part.deltas), part.places))
     return frames.frame(_codecs.compressor.compress(plain))
 
 
-def read_parts(source: Source) -> Iterator[Part]:
+def read_parts(source: Source) -> Iterator[RestorePart]:
     """The parts of a list; raises ListInvalid, and FrameBroken where it was cut."""
     for body in frames.read_frames(source, MAX_PART_PLAIN_BYTES):
         try:
             plain = decompress(body, MAX_PART_PLAIN_BYTES)
-            part = Part(*_codecs.decoder.decode(plain))
+            part = RestorePart(*_codecs.decoder.decode(plain))
             check_batch(part.deltas)
         except (zstandard.ZstdError, msgspec.MsgspecError, errors.Refusal) as error:
             raise ListInvalid(str(error)) from error

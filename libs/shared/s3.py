@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 import urllib3
 from minio import Minio
 from minio.credentials.credentials import Credentials
-from minio.error import InvalidResponseError, S3Error
+from minio.error import S3Error
 
 _Headers = dict[str, str | list[str] | tuple[str]]
 Bytes = bytes | bytearray | memoryview
@@ -37,7 +37,6 @@ _REGION_CODES = frozenset(
         "BadRequest",
     }
 )
-_MOVED = frozenset({301, 302, 303, 307, 308})
 _REFUSAL = ("Key", "VersionId", "Code")
 
 
@@ -324,55 +323,3 @@ def find_region(error: S3Error) -> str | None:
     told = error.response.headers.get("x-amz-bucket-region")
     found = _REGION_TOLD.search(error.response.data.decode("utf-8", "replace"))
     return told or (next(filter(None, found.groups())) if found else None)
-
-
-_MOVED_ON = (
-    "the bucket '{bucket}' is to be asked for at {told}, not at {at}: set COFFRE_S3_ENDPOINT, or"
-    " COFFRE_S3_ADDRESSING"
-)
-_OTHER_CLOCK = (
-    "the clock of this machine is not that of the store at {at}, which says {date}: set the one"
-    " that is wrong"
-)
-_OTHER_REGION = "the store at {at} wants requests for another region: set COFFRE_S3_REGION"
-_ADVICE = {
-    "NoSuchBucket": "the bucket '{bucket}' does not exist at {at}: set COFFRE_S3_BUCKET, or make"
-    " it",
-    "InvalidAccessKeyId": "the access key is not known at {at}: set COFFRE_S3_ACCESS_KEY",
-    "SignatureDoesNotMatch": "the secret key is not the access key's at {at}:"
-    " set COFFRE_S3_SECRET_KEY",
-    "AccessDenied": "the access key may not do this in the bucket '{bucket}' at {at}: give it the"
-    " right, or set COFFRE_S3_BUCKET, COFFRE_S3_ACCESS_KEY and COFFRE_S3_SECRET_KEY",
-    "RequestTimeTooSkewed": _OTHER_CLOCK,
-    "RequestExpired": _OTHER_CLOCK,
-    "AuthorizationHeaderMalformed": _OTHER_REGION,
-    "InvalidRegion": _OTHER_REGION,
-    "PermanentRedirect": _MOVED_ON,
-    "TemporaryRedirect": _MOVED_ON,
-    "Redirect": _MOVED_ON,
-}
-
-
-def advise(failure: BaseException | None, endpoint: str, bucket: str) -> str:
-    """Says what is wrong with the settings of the bucket; empty where nothing of them is.
-
-    For logs and readiness: it names endpoint and bucket, and no secret.
-    """
-    address = urlsplit(endpoint)
-    at = f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
-    if isinstance(failure, InvalidResponseError) and failure._code in _MOVED:
-        return (
-            f"what answers at {at} sends elsewhere ({failure._code}) and is no S3 store: set"
-            " COFFRE_S3_ENDPOINT to the store's own address, https:// where it wants that"
-        )
-    if not isinstance(failure, S3Error):
-        return ""
-    if region := find_region(failure):
-        return f"the store at {at} wants requests for the region '{region}': set COFFRE_S3_REGION"
-    told = re.search(rb"<Endpoint>([A-Za-z0-9.:/-]+)</Endpoint>", failure.response.data)
-    return _ADVICE.get(failure.code or "", "").format(
-        at=at,
-        bucket=bucket,
-        date=failure.response.headers.get("date", "another time"),
-        told=told[1].decode() if told else "another address",
-    )

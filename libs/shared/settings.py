@@ -20,13 +20,13 @@ PREFIX = "COFFRE_"
 _ADDRESS = r"^\[?[0-9A-Za-z.:_-]+\]?:\d{1,5}$"
 
 
-class Settings(BaseModel):
+class CommonSettings(BaseModel):
     """What can differ between installations; secrets are SecretStr, so that no log shows them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class ServiceSettings(Settings):
+class ServiceSettings(CommonSettings):
     """What every service needs; a service's own settings derive from it and set where it listens.
 
     event_key_file: the private key that signs what the service says. event_senders_dir: the
@@ -61,7 +61,7 @@ class PublicSettings(ServiceSettings):
         return value
 
 
-class BucketSettings(Settings):
+class BucketSettings(CommonSettings):
     """What reading and writing tenants' objects needs; the `_file` fields are paths.
 
     s3_region: None takes the one that the store names.
@@ -77,7 +77,7 @@ class BucketSettings(Settings):
     master_key_previous_file: Path | None = None
 
 
-S = TypeVar("S", bound=Settings)
+S = TypeVar("S", bound=CommonSettings)
 
 
 class InvalidSettings(Exception):  # noqa: N818 - read by the operator as a sentence

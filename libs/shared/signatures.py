@@ -31,7 +31,7 @@ _REMEMBERED = 1024
 _SOURCE = "/services/"
 
 
-class Refused(Exception):  # noqa: N818 - what the inbox does with it
+class SenderRefused(Exception):  # noqa: N818 - what the inbox does with it
     """A message that no sender who may say it has signed. `code` is for metrics."""
 
     def __init__(self, code: str, why: str) -> None:
@@ -71,26 +71,26 @@ class Senders:
             for service, of_service in public_keys.items()
         }
         self._good: dict[tuple[str, bytes], None] = {}
-        self._said = {service: bus.said_by(service) for service in public_keys}
+        self._said = {service: bus.published_by(service) for service in public_keys}
 
     def check(self, delivery: Delivery) -> None:
         """Raises Refused unless the delivery is signed by a service that may say its type."""
         source = _header(delivery, "cloudEvents_source")
         sender = source.removeprefix(_SOURCE)
         if not source.startswith(_SOURCE) or sender not in self._keys:
-            raise Refused("unknown-sender", f"no sender is called {source[:100]!r}")
+            raise SenderRefused("unknown-sender", f"no sender is called {source[:100]!r}")
         if delivery.type not in self._said[sender]:
-            raise Refused("wrong-sender", f"{sender} doesn't say {delivery.type[:100]!r}")
+            raise SenderRefused("wrong-sender", f"{sender} doesn't say {delivery.type[:100]!r}")
         try:
             signature = base64.b64decode(_header(delivery, SIGNATURE_HEADER), validate=True)
         except (binascii.Error, ValueError):
             signature = b""
         if not signature:
-            raise Refused("unsigned", "it has no signature")
+            raise SenderRefused("unsigned", "it has no signature")
         if not _is_listed(hashlib.sha256(incoming(delivery)).digest(), signature):
-            raise Refused("forged", "its signature is for something else")
+            raise SenderRefused("forged", "its signature is for something else")
         if not self._is_good(sender, signature):
-            raise Refused("forged", f"its signature is not that of {sender}")
+            raise SenderRefused("forged", f"its signature is not that of {sender}")
 
     def _is_good(self, sender: str, signature: bytes) -> bool:
         """Whether a sender made a signature, which comes with each of the events it is for."""

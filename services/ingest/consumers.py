@@ -52,7 +52,7 @@ async def on_enrolment_opened(conn: Connection, event: EnrolmentOpened) -> None:
 async def on_agent_revoked(conn: Connection, event: AgentRevoked) -> None:
     """Makes the token worthless and ends what the agent was doing."""
     await store.agents.revoke(conn, event.tenant_id, event.agent_id, event.revoked_at)
-    await actions.runs.fail_runs_of(conn, event.tenant_id, event.agent_id)
+    await actions.runs.ending.fail_runs_of(conn, event.tenant_id, event.agent_id)
 
 
 async def on_allowance_changed(conn: Connection, event: AllowanceChanged) -> None:

@@ -21,7 +21,7 @@ async def make_names_findable(resources: Resources) -> bool:
 
 JOBS: Jobs[Resources] = [
     Job("cut_withdrawn", timedelta(seconds=0.5), actions.agents.cut_withdrawn),
-    Job("close_abandoned_runs", choose_lease_pause, actions.runs.fail_abandoned),
+    Job("close_abandoned_runs", choose_lease_pause, actions.runs.ending.fail_abandoned),
     Job("tell_ends", timedelta(seconds=10), actions.manifests.ends.tell_ends),
     Job("write_lists", timedelta(minutes=1), actions.manifests.lists.write_due_lists),
     Job("forget_usage", timedelta(hours=6), actions.usage.forget_usage),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from libs.shared.settings import BucketSettings, PublicSettings, Settings
+from libs.shared.settings import BucketSettings, CommonSettings, PublicSettings
 
 
 class IngestSettings(BucketSettings, PublicSettings):
@@ -33,7 +33,7 @@ class RotationSettings(BucketSettings):
     master_key_previous_file: Path
 
 
-class FingerprintSettings(Settings):
+class FingerprintSettings(CommonSettings):
     """What reading the catalogue needs."""
 
     database_url: SecretStr

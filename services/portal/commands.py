@@ -13,11 +13,12 @@ from libs.shared.database import Connection
 from libs.shared.errors import InvalidRequest, NotFound
 from libs.shared.runtime import Command, Commands
 from libs.shared.settings import load
+from services.portal import store
 from services.portal.actions import log
 from services.portal.actions.people import operators
 from services.portal.actions.people.passwords import Passwords
 from services.portal.rules import people
-from services.portal.rules.log.chain import Fault, Link, Verdict
+from services.portal.rules.log.chain import ChainFault, Link, Verdict
 from services.portal.settings import CommandSettings
 
 BROKEN = 3
@@ -61,7 +62,7 @@ async def look_after_log(arguments: Namespace) -> int:
 
 async def _print_heads(tenant_id: UUID | None) -> int:
     async with _connect() as conn:
-        heads = await log.list_heads(conn, tenant_id)
+        heads = await store.log.list_heads(conn, tenant_id)
     for one, head in heads.items():
         print(f"{one} {head.number} {head.hash.hex()}")
     return 0
@@ -104,7 +105,7 @@ def _sentence(verdict: Verdict) -> str:
     return f"{verdict.tenant_id} BROKEN: {_say(verdict.fault)}; {last.number} lines fit."
 
 
-def _say(fault: Fault) -> str:
+def _say(fault: ChainFault) -> str:
     return f"line {fault.number} {_WHY[fault.why]}"
 
 

@@ -38,7 +38,7 @@ class Settings(settings.BucketSettings, settings.PublicSettings):
         return f"{parts.scheme}://{parts.netloc}"
 
 
-class CommandSettings(settings.Settings):
+class CommandSettings(settings.CommonSettings):
     """What the commands for operators need."""
 
     database_url: SecretStr

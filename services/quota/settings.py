@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from libs.shared.settings import ServiceSettings
-from libs.shared.settings import Settings as BareSettings
+from libs.shared.settings import CommonSettings, ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -19,7 +18,7 @@ class Settings(ServiceSettings):
     metrics_per_tenant: bool = False
 
 
-class CommandSettings(BareSettings):
+class CommandSettings(CommonSettings):
     """What an operator's commands need."""
 
     database_url: SecretStr

@@ -27,7 +27,7 @@ from libs.shared.events import (
     OverageExtended,
     OverageOpened,
     OverageReminded,
-    OverageTold,
+    OverageReported,
     ParkedSettled,
     PasswordIssued,
     PlanDeclared,
@@ -67,11 +67,11 @@ def handlers(resources: Resources) -> Handlers:
         OffersChanged: on_offers_changed,
         OrderConfirmed: partial(on_order_confirmed, resources),
         VolumeApproached: partial(on_volume_approached, resources),
-        OverageOpened: partial(on_overage_told, resources),
-        OverageReminded: partial(on_overage_told, resources),
-        OverageExtended: partial(on_overage_told, resources),
-        OverageBlocked: partial(on_overage_told, resources),
-        OverageClosed: partial(on_overage_told, resources),
+        OverageOpened: partial(on_overage_reported, resources),
+        OverageReminded: partial(on_overage_reported, resources),
+        OverageExtended: partial(on_overage_reported, resources),
+        OverageBlocked: partial(on_overage_reported, resources),
+        OverageClosed: partial(on_overage_reported, resources),
         OverageAnswered: partial(on_overage_answered, resources),
         SubscriptionMoved: partial(on_subscription_moved, resources),
         MaintenanceNearing: partial(on_maintenance_nearing, resources),
@@ -205,7 +205,9 @@ async def on_volume_approached(
     await actions.overages.tell_approach(conn, resources, event)
 
 
-async def on_overage_told(resources: Resources, conn: Connection, event: OverageTold) -> None:
+async def on_overage_reported(
+    resources: Resources, conn: Connection, event: OverageReported
+) -> None:
     """Tells the administrators how their overage case is."""
     await store.clients.lock(conn, event.tenant_id)
     await actions.overages.tell_case(conn, resources, event)

@@ -80,12 +80,12 @@ async def forget_farewells(sender: Sender) -> None:
 
 async def tell_late(sender: Sender) -> None:
     """Tells the hotline each day of mails that no server takes."""
-    await actions.mails.tell_late(sender.pool, sender.resources)
+    await actions.delays.tell_late(sender.pool, sender.resources)
 
 
 async def trust_again(sender: Sender) -> None:
     """Closes what is about addresses from which no mail comes back any more."""
-    await actions.mails.trust_again(sender.pool, sender.resources)
+    await actions.sending.verdicts.trust_again(sender.pool, sender.resources)
 
 
 async def take_bounces(sender: Sender) -> int:
@@ -98,8 +98,8 @@ async def take_bounces(sender: Sender) -> int:
 async def measure_queue(sender: Sender) -> None:
     """Tells how many mails are unfinished, and since when."""
     async with database.acquire(sender.pool) as conn:
-        counted = await store.mails.count(conn)
-        oldest = await store.mails.find_oldest(conn)
+        counted = await store.sending.claims.count(conn)
+        oldest = await store.sending.claims.find_oldest(conn)
     for state in ("queued", "sending"):
         UNFINISHED.labels(state).set(counted.get(state, 0))
     OLDEST.set(max((clock.now() - oldest).total_seconds(), 0) if oldest else 0)

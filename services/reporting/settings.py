@@ -12,8 +12,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from libs.shared import secret_files
 from libs.shared.secret_files import SecretFileInvalid
-from libs.shared.settings import ServiceSettings
-from libs.shared.settings import Settings as BareSettings
+from libs.shared.settings import CommonSettings, ServiceSettings
 from services.reporting.rules.incidents import CAUSES
 from services.reporting.rules.mails import parse_address
 from services.reporting.rules.webhooks import Webhook, read_webhooks
@@ -151,7 +150,7 @@ class Settings(ServiceSettings):
         return secret_files.read(self.dkim_key_file) if self.dkim_key_file else None
 
 
-class OperatorSettings(BareSettings):
+class OperatorSettings(CommonSettings):
     """What the commands for operators need."""
 
     database_url: SecretStr

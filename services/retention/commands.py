@@ -80,7 +80,7 @@ def _print_disagreement(one: rules.audit.Disagreement, *, as_json: bool) -> None
 async def list_holds(_arguments: Namespace) -> None:
     """Prints the unusual runs that hold their plan's expiry."""
     async with await _create_pool(load(DatabaseSettings)) as pool, database.acquire(pool) as conn:
-        holds = await store.expiry.list_holds(conn)
+        holds = await store.expiry.holds.list_holds(conn)
     for hold in holds:
         name = f"{hold.plan_name or '?'} of client {hold.tenant_id}"
         why = say(hold.reason)

@@ -23,32 +23,39 @@ from services.retention import actions, rules, store
 
 
 async def on_tenant_changed(conn: Connection, event: TenantChanged) -> None:
+    """Keeps for how long a tenant wants its versions."""
     await store.tenants.put(
         conn, event.tenant_id, event.version, event.retention_days, event.subscription
     )
 
 
 async def on_subscription_ended(conn: Connection, event: SubscriptionEnded) -> None:
+    """Sets the day of destruction."""
     await actions.destruction.deciding.schedule(conn, event, clock.now())
 
 
 async def on_subscription_reinstated(conn: Connection, event: SubscriptionReinstated) -> None:
+    """Takes the day of destruction back."""
     await actions.destruction.deciding.cancel(conn, event)
 
 
 async def on_destruction_permitted(conn: Connection, event: DestructionPermitted) -> None:
+    """Lets a destruction begin that waited for this."""
     await actions.destruction.deciding.permit(conn, event)
 
 
 async def on_destruction_decided(conn: Connection, event: DestructionDecided) -> None:
+    """Does what operators decided of a destruction."""
     await actions.destruction.deciding.decide(conn, event, clock.now())
 
 
 async def on_tenant_erased(conn: Connection, event: TenantErased) -> None:
+    """Keeps what a service erased, for the certificate."""
     await actions.destruction.ending.keep_share(conn, event)
 
 
 async def on_run_finished(conn: Connection, event: RunFinished) -> None:
+    """Looks at once whether much is gone that was settled."""
     await store.destruction.days.note_sending(conn, event.tenant_id, event.finished_at)
     tenant = await store.tenants.find(conn, event.tenant_id) if event.restore_point else None
     if tenant is not None:
@@ -59,10 +66,12 @@ async def on_run_finished(conn: Connection, event: RunFinished) -> None:
 
 
 async def on_run_judged(conn: Connection, event: RunJudged) -> None:
+    """Holds a plan's expiry where its run was unusual."""
     await actions.expiry.hold_unusual(conn, event)
 
 
 async def on_reduction_ordered(conn: Connection, event: ReductionOrdered) -> None:
+    """Keeps that copies are to be dropped."""
     order = rules.reductions.Reduction(
         tenant_id=event.tenant_id,
         reduction_id=event.reduction_id,
@@ -83,6 +92,7 @@ async def on_reduction_ordered(conn: Connection, event: ReductionOrdered) -> Non
 
 
 async def on_reduction_withdrawn(conn: Connection, event: ReductionWithdrawn) -> None:
+    """Keeps what was to be dropped."""
     await actions.reductions.withdraw(conn, event.tenant_id, event.reduction_id)
 
 

@@ -177,17 +177,12 @@ async def replay_ledger(resources: Resources) -> None:
     REPLAYED.inc(await actions.destruction.ledger.replay(resources))
 
 
-async def tell_mended(resources: Resources) -> int:
-    """Tells of damage that is no more."""
-    return await actions.scrubbing.tell_mended(resources)
-
-
 async def measure_storage(resources: Resources) -> None:
     """Tells how old the oldest verification is, and what waits for somebody."""
     async with database.acquire(resources.pool) as conn:
         oldest = await store.scrubbing.find_oldest_verified(conn)
         unlive = await store.scrubbing.sum_unlive(conn)
-        HOLDS.set(len(await store.expiry.list_holds(conn)))
+        HOLDS.set(len(await store.expiry.holds.list_holds(conn)))
         states = await store.destruction.days.count_by_state(conn)
         OBJECTS_LEFT.set(await store.destruction.inventories.count_left(conn))
         LATE.set(await store.destruction.days.count_late(conn, clock.now() - LATE_AFTER))
@@ -244,7 +239,7 @@ JOBS: Jobs[Resources] = [
     Job("reduce", timedelta(seconds=2), reduce, leader=True),
     Job("count_fills", timedelta(seconds=5), count_fills, leader=True),
     Job("scrub", timedelta(minutes=1), scrub, leader=True),
-    Job("tell_mended", timedelta(minutes=1), tell_mended, leader=True),
+    Job("tell_mended", timedelta(minutes=1), actions.scrubbing.tell_mended, leader=True),
     Job("prove", timedelta(days=1), prove, leader=True),
     # What it waits for wakes it; the clock serves the days.
     Job(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from libs.shared.settings import BucketSettings, ServiceSettings, Settings
+from libs.shared.settings import BucketSettings, CommonSettings, ServiceSettings
 from services.retention import rules
 
 
-class DatabaseSettings(Settings):
+class DatabaseSettings(CommonSettings):
     """What commands need that only read or write the database."""
 
     database_url: SecretStr

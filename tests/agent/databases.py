@@ -16,7 +16,7 @@ import pytest
 
 from agent.config import Dump
 from agent.dumps import taking
-from agent.dumps.taking import Taken
+from agent.dumps.taking import TakenDump
 from agent.walking.reading import FileReader
 
 KEY = bytes(range(32))
@@ -29,7 +29,7 @@ class Copied:
         self.private = private
         self._chunks: dict[bytes, bytes] = {}
 
-    def take(self, dump: Dump, size_before: int | None = None) -> Taken:
+    def take(self, dump: Dump, size_before: int | None = None) -> TakenDump:
         """Takes a dump as a run does."""
 
         def offer(chunk_id: bytes, content: bytes | memoryview) -> None:
@@ -37,7 +37,7 @@ class Copied:
 
         return taking.take(dump, FileReader(KEY, offer).read_stream, self.private, size_before)
 
-    def content(self, taken: Taken) -> bytes:
+    def content(self, taken: TakenDump) -> bytes:
         """The dump as it would be restored."""
         ids = [taken.chunks[at : at + 32] for at in range(0, len(taken.chunks), 32)]
         return b"".join(self._chunks[each] for each in ids)

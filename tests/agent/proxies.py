@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from libs.shared.entries import Entry, FolderDelta, decode_batch, encode_batch
+from libs.shared.batches import decode_batch, encode_batch
+from libs.shared.entries import Entry, FolderDelta
 from tests.world.serving import serving
 
 PAGE = b"<html><head><title>Welcome to\n H&ocirc;tel Bellevue</title></head><body>...</body>"

@@ -23,7 +23,8 @@ from agent.walking.beside import Beside
 from agent.walking.reading import FileReader
 from agent.walking.records import Reader, Writer
 from agent.walking.tree import Tree
-from libs.shared.entries import Entry, FolderDelta, check_batch
+from libs.shared.batches import check_batch
+from libs.shared.entries import Entry, FolderDelta
 
 KEY = b"k" * 32
 NAMES = st.sampled_from([b"a", b"a!", b"a-b", b"b", b"\xff", b"A", b"a\n", b"z" * 255])

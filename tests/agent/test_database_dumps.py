@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from agent.config import Dump
-from agent.dumps.taking import Taken
+from agent.dumps.taking import TakenDump
 from libs.shared.reasons import Reason
 from libs.shared.words.explanations import say
 from tests.agent.databases import Copied, path_first, postgresql
 
 
-def why(taken: Taken) -> str:
+def why(taken: TakenDump) -> str:
     """What is said of a dump."""
     assert taken.reason is not None
     return say(taken.reason)

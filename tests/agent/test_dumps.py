@@ -11,7 +11,7 @@ import pytest
 
 from agent.config import Dump
 from agent.dumps import folder
-from agent.dumps.taking import Taken
+from agent.dumps.taking import TakenDump
 from agent.telling.counters import Missed
 from agent.walking.tree import FILE, FOLDER, Listing, Row
 from libs.shared.reasons import Reason
@@ -137,8 +137,8 @@ def test_a_program_that_is_not_there_says_so(copied: Copied) -> None:
 
 @pytest.mark.parametrize("first", ["A", "srv", "+x"])
 def test_the_folder_of_dumps_stands_at_its_place_in_the_walk(first: str) -> None:
-    good = Taken("books", "books.sql", True, True, 5, 9, KEY)
-    bad = Taken("shop", "shop.sql", False, False, 6)
+    good = TakenDump("books", "books.sql", True, True, 5, 9, KEY)
+    bad = TakenDump("shop", "shop.sql", False, False, 6)
     name = first.encode()
     row: Row = (name, FOLDER << 12 | 0o755, 1, 0, 1, 1, 0, 0)
     walk = [Listing(b"", rows=[row], pinned=True), Listing(name), Listing(name + b"/below")]
@@ -157,7 +157,7 @@ def test_a_real_folder_of_that_name_is_left_out_and_named() -> None:
     missed: dict[bytes, Missed] = {}
     row: Row = (b"@dumps", FOLDER << 12 | 0o755, 77, 0, 1, 1, 0, 0)
     walk = [Listing(b"", rows=[row]), Listing(b"@dumps"), Listing(b"@dumps/x"), Listing(b"etc")]
-    good = Taken("books", "books.sql", True, True, 5, 9, KEY)
+    good = TakenDump("books", "books.sql", True, True, 5, 9, KEY)
     listings = list(folder.with_dumps(walk, [good], missed.__setitem__))
     assert [listing.path for listing in listings] == [b"", b"@dumps", b"etc"]
     assert listings[0].rows[0][2] == 0, "ours, not the machine's"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent import config
-from agent.programs.hooks import HookFailed, Hooks
+from agent.programs.hooks import HookFailed, RunHooks
 from agent.telling.failures import AgentError
 from agent.telling.teller import Teller
 from libs.shared.reasons import Reason
@@ -48,7 +48,7 @@ def teller() -> Teller:
 
 def test_each_hook_runs_once_and_knows_what_it_is_about(tmp_path: Path, teller: Teller) -> None:
     argv = noting(tmp_path)
-    hooks = Hooks(config.Hooks(argv, argv, argv, 10), "papers", teller)
+    hooks = RunHooks(config.Hooks(argv, argv, argv, 10), "papers", teller)
     hooks.about("a-run", 7)
     hooks.before()
     hooks.before()
@@ -83,14 +83,14 @@ def test_a_hook_that_fails_before_the_copy_stops_it_and_after_it_warns(
     tmp_path: Path, teller: Teller, argv: tuple[str, ...], limit: float, how: str, why: str
 ) -> None:
     began = time.monotonic()
-    hooks = Hooks(config.Hooks(argv, noting(tmp_path), (), limit), "papers", teller)
+    hooks = RunHooks(config.Hooks(argv, noting(tmp_path), (), limit), "papers", teller)
     with pytest.raises(HookFailed) as failed:
         hooks.before()
     assert failed.value.reason.code == f"hook-{how}"
     assert why in str(failed.value)
     assert hooks.after("failed") is None
     assert notes(tmp_path) == [], "what was not begun is not ended"
-    late = Hooks(config.Hooks((), argv, argv, limit), "papers", teller)
+    late = RunHooks(config.Hooks((), argv, argv, limit), "papers", teller)
     late.before()
     warning = late.after("succeeded")
     assert warning is not None
@@ -110,7 +110,7 @@ def test_a_hook_may_leave_a_service_running(tmp_path: Path, teller: Teller) -> N
         f"child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)']);"
         f"open({str(tmp_path / 'pid')!r}, 'w').write(str(child.pid))"
     )
-    hooks = Hooks(config.Hooks(before=script(start), timeout_seconds=200), "papers", teller)
+    hooks = RunHooks(config.Hooks(before=script(start), timeout_seconds=200), "papers", teller)
     began = time.monotonic()
     hooks.before()
     assert time.monotonic() - began < 50, "it holds the output open, and nobody waits for it"

@@ -151,7 +151,7 @@ def test_selinux_labels_stay_behind_unless_they_are_wanted(tmp_path: Path) -> No
 def test_what_the_target_can_not_hold_is_told_once_by_kind(
     machine: Machine, client: Client, papers: Path, mounts: Any
 ) -> None:
-    """And without its ACL no file may be read by whom the ACL kept out."""
+    """Without its ACL no file may be read by whom the ACL kept out."""
     secret = papers / "letter.txt"
     acl(secret, "u::rw-,u:5678:rw-,g::---,m::rw-,o::---")
     for name in ("2026/invoice.txt", "2026/empty", "2026"):

@@ -236,7 +236,7 @@ SOURCES = os.environ.get("COFFRE_PYTHON_SOURCES", "")
 
 @pytest.mark.skipif(not SOURCES, reason="COFFRE_PYTHON_SOURCES names no folder of sources")
 def test_a_bundle_for_older_systems_asks_for_no_newer_glibc(tmp_path: Path) -> None:
-    """And it starts on such a system: Debian 11 has 2.31, and this machine's would need 2.35."""
+    """It starts on such a system: Debian 11 has 2.31, and a bundle built here would need 2.35."""
     signing.open_key(tmp_path / "key.pem", make=True)
     build(tmp_path / "dist", tmp_path / "key.pem", "--glibc", "2.28", "--sources", SOURCES)
     assert json.loads((tmp_path / "dist" / "release.json").read_text())["glibc"] == "2.28"

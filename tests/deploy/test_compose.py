@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from installing import secrets
 from libs.shared import database, secret_files
-from libs.shared.settings import Settings, read
+from libs.shared.settings import CommonSettings, read
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -25,7 +25,7 @@ FOLDERS = {"/run/secrets": "{service}", "/run/public": "public"}
 VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
 
 
-def settings_of(service: str) -> type[Settings]:
+def settings_of(service: str) -> type[CommonSettings]:
     """What a service is started with."""
     module = importlib.import_module(f"services.{service}.settings")
     own = [kind for name, kind in vars(module).items() if name in {"Settings", NAMES[service]}]

@@ -67,7 +67,7 @@ def outward(rendered: tuple[Resource, ...]) -> set[Flow]:
 
 
 def inward(rendered: tuple[Resource, ...]) -> set[Flow]:
-    """The same, as the other end sees it."""
+    """Who may be spoken to by whom, at which port."""
     return {
         (who, whom, port["port"])
         for policy in policies(rendered)

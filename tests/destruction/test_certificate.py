@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from libs.shared import certificates
 from libs.shared.certificates import CertificateInvalid, Notary
-from services.retention.rules.destruction import Tree, hash_leaf
+from services.retention.rules.destruction import MerkleTree, hash_leaf
 from tests.destruction.firm import NOTARY, Firm
 
 ROOT = Path(__file__).parents[2]
@@ -179,7 +179,7 @@ def test_the_root_is_that_of_rfc_9162(count: int) -> None:
         split = 1 << (len(of) - 1).bit_length() - 1
         return hashlib.sha256(b"\x01" + root(of[:split]) + root(of[split:])).digest()
 
-    tree = Tree()
+    tree = MerkleTree()
     for leaf in leaves:
         tree.add(leaf)
     assert tree.root() == root(leaves)

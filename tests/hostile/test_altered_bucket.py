@@ -31,7 +31,7 @@ Objects = dict[str, bytes]
 
 
 @dataclass
-class House:
+class Scene:
     """A client with two plans, its objects as they were, and an empty database beside."""
 
     portal: Portal
@@ -87,7 +87,7 @@ def beside(servers: Any, database_template: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-async def house(portal: Portal, beside: Database) -> AsyncIterator[House]:
+async def house(portal: Portal, beside: Database) -> AsyncIterator[Scene]:
     """Opens it."""
     client = await open_client(portal)
     agent, tenant_id = client.agent, client.tenant_id
@@ -110,7 +110,7 @@ async def house(portal: Portal, beside: Database) -> AsyncIterator[House]:
     ):
         keeper = Resources(keeping, parts.objects, parts.keys)
         ingest = IngestResources(rebuilding, parts.objects, parts.keys, timedelta())
-        yield House(portal, client, keeper, ingest, admin, kept, str(taken))
+        yield Scene(portal, client, keeper, ingest, admin, kept, str(taken))
         ingest.close()
     await admin.close()
 
@@ -120,7 +120,7 @@ def runs_among(objects: Objects) -> list[str]:
     return [key for key in objects if isinstance(bucket.parse_key(key), bucket.RunObject)]
 
 
-async def test_what_is_gone_or_damaged_is_told(house: House, campaign: Campaign) -> None:
+async def test_what_is_gone_or_damaged_is_told(house: Scene, campaign: Campaign) -> None:
     assert (await house.audit(), await house.rebuild()) == (set(), ([], True))
     for key in house.kept:
         for what, body in (("taken away", None), ("damaged", house.kept[key][:-1] + b"?")):
@@ -137,7 +137,7 @@ async def test_what_is_gone_or_damaged_is_told(house: House, campaign: Campaign)
             assert troubles or is_whole, (what, key)
 
 
-async def test_what_was_swapped_is_told(house: House, campaign: Campaign) -> None:
+async def test_what_was_swapped_is_told(house: Scene, campaign: Campaign) -> None:
     names = runs_among(house.kept)
     for one, other in zip(names, [*names[1:], names[0]], strict=True):
         await house.put_back()
@@ -150,7 +150,7 @@ async def test_what_was_swapped_is_told(house: House, campaign: Campaign) -> Non
         assert told or ".0." in one + other, (one, other)
 
 
-async def test_a_newest_run_taken_away_is_missed(house: House, campaign: Campaign) -> None:
+async def test_a_newest_run_taken_away_is_missed(house: Scene, campaign: Campaign) -> None:
     newest = f"{bucket.runs_of(house.client.tenant_id, house.client.plan_id)}3."
     tallies = bucket.tallies_of(house.client.tenant_id)
     for gone in ([newest], [newest, tallies]):
@@ -165,7 +165,7 @@ async def test_a_newest_run_taken_away_is_missed(house: House, campaign: Campaig
         assert any("restore point" in trouble for trouble in troubles), troubles
 
 
-async def test_a_whole_plan_taken_away_is_missed(house: House, campaign: Campaign) -> None:
+async def test_a_whole_plan_taken_away_is_missed(house: Scene, campaign: Campaign) -> None:
     plan = bucket.runs_of(house.client.tenant_id, house.client.plan_id)
     for key in house.kept:
         if key.startswith(plan):
@@ -176,7 +176,7 @@ async def test_a_whole_plan_taken_away_is_missed(house: House, campaign: Campaig
     assert any(str(house.client.plan_id) in trouble for trouble in troubles)
 
 
-async def test_an_older_bucket_is_missed_by_the_catalogue(house: House, campaign: Campaign) -> None:
+async def test_an_older_bucket_is_missed_by_the_catalogue(house: Scene, campaign: Campaign) -> None:
     """Nothing in the bucket can tell that all of it is older: the catalogue does."""
     client = house.client
     assert await client.agent.store(str(client.plan_id), {b"e": text(b"e")}) == 4

@@ -19,7 +19,7 @@ import pytest
 from libs.shared import attributes, bucket, clock, database
 from libs.shared.proofs import Unproven
 from services.portal.actions.files import browsing, proving
-from services.portal.actions.files.browsing import Asked
+from services.portal.actions.files.browsing import AskedPlace
 from services.portal.actions.files.spans import open_reader
 from services.portal.rules.log.chain import Actor
 from services.retention import actions
@@ -50,7 +50,7 @@ Tree = dict[bytes, File]
 
 
 @dataclass
-class House:
+class Scene:
     """A client with three restore points, whose rows can be put back as they were."""
 
     portal: Portal
@@ -139,7 +139,7 @@ def _join(parent: bytes, name: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def open_house(served: Portal) -> AsyncIterator[House]:
+async def open_house(served: Portal) -> AsyncIterator[Scene]:
     """Opens it; its rows are kept beside."""
     client = await open_client(served)
     first = dict(FIRST)
@@ -157,7 +157,7 @@ async def open_house(served: Portal) -> AsyncIterator[House]:
     parts = served.parts
     keeper = Resources(pool, parts.objects, parts.keys)
     try:
-        yield House(served, client, keeper, {1: first, 2: second, 3: third})
+        yield Scene(served, client, keeper, {1: first, 2: second, 3: third})
     finally:
         await pool.close()
 
@@ -241,7 +241,7 @@ async def list_alterations(admin: Any, rows: str) -> list[tuple[str, str]]:
     return found
 
 
-async def try_all(house: House, campaign: Campaign, rows: str, *runs: int) -> None:
+async def try_all(house: Scene, campaign: Campaign, rows: str, *runs: int) -> None:
     """Alters one thing after the other; the audit tells of each, and no way gives it out."""
     assert (await house.lies(), await house.audit()) == (([], 0), set())
     for kind, statement in await list_alterations(house.portal.admin, rows):
@@ -312,7 +312,7 @@ async def test_a_row_that_is_altered_while_it_is_found_does_not_get_out(
     """Altered for the look, and put back for the proof."""
     async with open_house(portal) as house:
         parts, tenant_id = portal.parts, house.client.tenant_id
-        asked = Asked(Actor(tenant_id, None, "Camille", "127.0.0.1"), "documents", b"sub/c", 2)
+        asked = AskedPlace(Actor(tenant_id, None, "Camille", "127.0.0.1"), "documents", b"sub/c", 2)
         reader = await open_reader(parts, tenant_id)
         await proving.prove(reader, await browsing.find_place(parts.pool, asked))
         await portal.admin.execute(ALTERATIONS["two files' contents swapped"])

@@ -149,7 +149,7 @@ async def test_a_leap_closes_no_run(house: House, client: Client, campaign: Camp
     plan = await client.plan()
     run = await client.start(plan)
     with leap(1, campaign), pytest.raises(TimeDoubtful):
-        await ingest.runs.fail_abandoned(house.ingest)
+        await ingest.runs.ending.fail_abandoned(house.ingest)
     await client.batch(run, {b"a": []})
     assert await client.commit(run)
 

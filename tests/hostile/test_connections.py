@@ -13,7 +13,7 @@ import pytest
 from libs.shared.runtime import connections, http
 from libs.shared.runtime.connections import MOST_HEAD_BYTES, MOST_HEADERS, BoundedProtocol
 from tests.hostile.counting import Campaign
-from tests.shared.site import LARGE_BYTES, Client, open_site
+from tests.shared.site import LARGE_BYTES, Caller, open_site
 
 GET = b"GET /things/one HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = b"PUT /streams/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -23,13 +23,13 @@ ENOUGH_BYTES = 8 << 20
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[Client]:
+async def client() -> AsyncIterator[Caller]:
     """The site on a real socket."""
     async with open_site() as client:
         yield client
 
 
-async def pour(client: Client, head: bytes, piece: bytes) -> tuple[bytes, int]:
+async def pour(client: Caller, head: bytes, piece: bytes) -> tuple[bytes, int]:
     """Sends a head, then the same piece until the server has had enough: (answer, bytes sent)."""
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
     sent = len(head)
@@ -63,7 +63,7 @@ async def pour(client: Client, head: bytes, piece: bytes) -> tuple[bytes, int]:
     ids=["line", "value", "name", "many", "trailer", "extension", "blank", "behind", "ahead"],
 )
 async def test_nothing_that_frames_a_request_may_be_endless(
-    client: Client, campaign: Campaign, head: bytes, piece: bytes
+    client: Caller, campaign: Campaign, head: bytes, piece: bytes
 ) -> None:
     answer, sent = await pour(client, head, piece)
     campaign.tried("heads without an end")
@@ -75,7 +75,7 @@ async def test_nothing_that_frames_a_request_may_be_endless(
 
 
 async def test_a_head_is_refused_from_its_first_byte_too_many(
-    client: Client, campaign: Campaign
+    client: Caller, campaign: Campaign
 ) -> None:
     for size, status in ((MOST_HEAD_BYTES - 100, b"200"), (MOST_HEAD_BYTES, b"431")):
         head = GET + b"Connection: close\r\nX-Long: " + b"a" * size + b"\r\n\r\n"
@@ -89,7 +89,7 @@ async def test_a_head_is_refused_from_its_first_byte_too_many(
     campaign.tried("heads too large", 4)
 
 
-async def test_what_comes_behind_a_body_changes_nothing_of_its_head(client: Client) -> None:
+async def test_what_comes_behind_a_body_changes_nothing_of_its_head(client: Caller) -> None:
     trailer = b"5\r\nhello\r\n0\r\nX-Late: yes\r\n\r\n"
     answer = await client.raw(CHUNKED + trailer + GET + b"Connection: close\r\n\r\n")
     assert answer.count(b"HTTP/1.1 200 ") == 2
@@ -97,7 +97,7 @@ async def test_what_comes_behind_a_body_changes_nothing_of_its_head(client: Clie
 
 
 async def test_a_line_that_begins_nothing_keeps_no_connection(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    client: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
     answer = await client.raw(GET + b"\r\n", pause=0.5, rest=b"\r\n")
@@ -105,7 +105,7 @@ async def test_a_line_that_begins_nothing_keeps_no_connection(
 
 
 async def test_an_answer_under_way_is_not_cut_for_what_comes_meanwhile(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    client: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
     put = b"PUT /streams/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\n"
@@ -156,7 +156,7 @@ async def test_who_takes_nothing_of_an_answer_is_cut_off(
 
 
 async def test_where_connections_are_too_many_the_useless_ones_go(
-    client: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+    client: Caller, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(BoundedProtocol, "most_connections", 20)
     busy_reader, busy = await asyncio.open_connection("127.0.0.1", client.port)

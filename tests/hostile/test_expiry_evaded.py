@@ -83,14 +83,14 @@ class Plan:
         assert tenant is not None
         return await actions.expiry.expire_tenant(keeper, tenant, now)
 
-    async def holds(self) -> list[store.expiry.Hold]:
+    async def holds(self) -> list[store.expiry.holds.Hold]:
         async with database.acquire(self.client.house.keeper.pool) as conn:
-            holds = await store.expiry.list_holds(conn)
+            holds = await store.expiry.holds.list_holds(conn)
         return [hold for hold in holds if hold.plan_id == self.plan_id]
 
     async def gone(self, window: rules.expiry.Window) -> list[rules.expiry.Gone]:
         async with database.acquire(self.client.house.keeper.pool) as conn:
-            return await store.expiry.list_gone(
+            return await store.expiry.judging.list_gone(
                 conn, self.client.tenant_id, self.plan_id, 0, 1, window.settled_before
             )
 
@@ -278,7 +278,7 @@ async def test_of_a_large_file_only_the_chunks_that_are_nowhere_are_missed(clien
     await client.copy(plan, {b"disk.img": image, b"b": [b"b"]})
     await client.copy(plan, {b"disk.img": [*image[:7], b"new" * 100], b"b": [b"c"]})
     async with database.acquire(client.house.keeper.pool) as conn:
-        gone = await store.expiry.list_gone(conn, client.tenant_id, plan, 0, 1, BEGINNING)
+        gone = await store.expiry.judging.list_gone(conn, client.tenant_id, plan, 0, 1, BEGINNING)
     assert sum(one.files for one in gone) == 1, "b alone: most of the image is there"
     assert sum(one.size_bytes for one in gone) == 810_001
 
@@ -288,7 +288,9 @@ async def test_a_run_that_changes_nothing_is_judged_by_two_looks(client: Client)
     for day in range(3):
         await plan.run(day, GENUINE)
     async with database.transaction(client.house.keeper.pool) as conn:
-        judged = await store.expiry.lock_judged(conn, client.tenant_id, plan.plan_id)
+        judged = await store.expiry.judging.lock_judged(conn, client.tenant_id, plan.plan_id)
         assert judged is not None
         assert judged.number == 3
-        assert not await store.expiry.is_superseded_since(conn, client.tenant_id, plan.plan_id, 2)
+        assert not await store.expiry.judging.is_superseded_since(
+            conn, client.tenant_id, plan.plan_id, 2
+        )

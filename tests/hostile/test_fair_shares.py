@@ -301,7 +301,7 @@ async def test_a_client_at_its_worst_holds_up_no_other(
 async def test_the_whole_campaign(
     house: House, enrol: Enrol, campaign: Campaign, name: str
 ) -> None:
-    """As above, eight times as hard and for longer; the ratio is read by people."""
+    """Each attack eight times as hard and for longer; the ratio is read by people."""
     attack, count = ATTACKS[name]
     victim = Victim(await enrol())
     await victim.copies(5)

@@ -25,7 +25,7 @@ from libs.shared.inbox import consumer, parked
 from libs.shared.signatures import (
     MOST_TOGETHER,
     SIGNATURE_HEADER,
-    Refused,
+    SenderRefused,
     Senders,
     Signer,
     incoming,
@@ -58,7 +58,7 @@ def with_headers(given: bus.Delivery, **headers: str) -> bus.Delivery:
 def by_another(given: bus.Delivery) -> bus.Delivery:
     """Signed by a service that may not say it, in its own name."""
     for service, signer in SIGNERS.items():
-        if given.type not in bus.said_by(service):
+        if given.type not in bus.published_by(service):
             named = with_headers(given, cloudEvents_source=signer.source)
             return signed(named, signer)
     return replace(given, type="never.heard.of.v1")
@@ -186,7 +186,7 @@ def test_no_forgery_of_any_event_is_believed() -> None:
         good = delivery(example(name))
         SENDERS.check(good)
         for how, forge in FORGERIES.items():
-            with suppress(Refused):
+            with suppress(SenderRefused):
                 SENDERS.check(forge(good))
                 believed.append((name, how))
     assert believed == []
@@ -425,10 +425,10 @@ def test_one_signature_is_good_for_each_of_its_events_and_for_no_other() -> None
     for forge in (lambda d: d, *FORGERIES.values()):
         other = forge(delivery(volume(99)))
         if source_of(other) == signer.source:
-            with pytest.raises(Refused):
+            with pytest.raises(SenderRefused):
                 senders.check(with_headers(other, **{SIGNATURE_HEADER: signature}))
     renamed = with_headers(together[0], cloudEvents_source="/services/retention")
-    with pytest.raises(Refused):
+    with pytest.raises(SenderRefused):
         senders.check(with_headers(renamed, **{SIGNATURE_HEADER: signature}))
     with pytest.raises(ValueError, match="17 messages"):
         signer.sign([b""] * 17)

@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from libs.shared import bucket, catalogue, database, frames, sealing
-from libs.shared.entries import MAX_BATCH_BYTES, Entry, FolderDelta, decode_batch
+from libs.shared.batches import MAX_BATCH_BYTES, decode_batch
+from libs.shared.entries import Entry, FolderDelta
 from libs.shared.keys import KeyRing
 from tests.world.agents import Agent, folder, link
 from tests.world.house import House

@@ -86,8 +86,8 @@ def test_the_ceiling_is_what_was_held_when_growth_was_blocked() -> None:
     [
         ("active", None),
         ("ending", None),
-        ("ended", rules.refusals.SubscriptionEnded),
-        ("destroyed", rules.refusals.SubscriptionEnded),
+        ("ended", rules.refusals.SubscriptionOver),
+        ("destroyed", rules.refusals.SubscriptionOver),
         ("suspended", rules.refusals.SubscriptionSuspended),
         (None, Unavailable),
     ],

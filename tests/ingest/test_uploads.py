@@ -119,7 +119,7 @@ async def machine(database: Any, object_store: ObjectStore) -> AsyncIterator[Mac
         folders=("/srv",), schedule="30 1 * * *", timezone="Europe/Paris"
     )
     plan_id, *_ = await actions.plans.declare_plan(ingest, agent, "docs", declaration)
-    started = await actions.runs.start_run(ingest, agent, plan_id, uuid.uuid4(), 0, None)
+    started = await actions.runs.starting.start_run(ingest, agent, plan_id, uuid.uuid4(), 0, None)
     yield Machine(ingest, agent, started.run_id, keys.chunk_key)
     ingest.close()
     await pool.close()

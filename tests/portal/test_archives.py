@@ -277,7 +277,7 @@ async def test_other_programs_accept_the_zip(portal: Any, client: Any, tmp_path:
 
 def shown(path: bytes) -> str:
     """How a zip is told of a path."""
-    return names.Shown(names.zip_name, for_windows=True).show(path)
+    return names.ArchivePaths(names.zip_name, for_windows=True).show(path)
 
 
 @given(st.lists(st.binary(min_size=1, max_size=255), min_size=2, max_size=8))
@@ -285,7 +285,7 @@ def test_two_names_never_become_one(raw: list[bytes]) -> None:
     parts = [name.replace(b"/", b"-").replace(b"\0", b"-") for name in raw]
     parts += [shown(part).encode() for part in parts]  # names that look like ours
     distinct = {part for part in parts if part not in (b".", b"..") and len(part) <= 255}
-    archive = names.Shown(names.zip_name, for_windows=True)
+    archive = names.ArchivePaths(names.zip_name, for_windows=True)
     found = [archive.show(part) for part in sorted(distinct)]
     assert len({name.casefold() for name in found}) == len(distinct)
     assert [on_windows(name.encode()).decode() for name in found] == found
@@ -307,7 +307,7 @@ def test_a_zip_calls_names_as_a_restore_on_windows_does(name: str, called: str) 
 
 
 def test_names_equal_but_for_case_stay_two_files() -> None:
-    archive = names.Shown(names.zip_name, for_windows=True)
+    archive = names.ArchivePaths(names.zip_name, for_windows=True)
     assert archive.show(b"d", "d") == "d"
     assert archive.show(b"d/Facture.txt") == "d/Facture.txt"
     assert archive.show(b"d/facture.TXT").startswith("d/facture.TXT~")

@@ -8,7 +8,7 @@ import pytest
 
 from libs.shared import catalogue
 from services.portal.actions.files import browsing
-from services.portal.actions.files.browsing import Asked
+from services.portal.actions.files.browsing import AskedPlace
 from services.portal.rules.log.chain import Actor
 from tests.portal import builder
 
@@ -19,7 +19,7 @@ async def test_a_walk_over_an_expired_restore_point_does_not_end_well(portal: An
     await client.commit({b"a/9": builder.text(b"nine")}, number=2)
     pool = portal.parts.pool
     reader = Actor(client.tenant_id, None, "Camille", "127.0.0.1")
-    place = await browsing.find_place(pool, Asked(reader, str(client.plan_id), b"", 1))
+    place = await browsing.find_place(pool, AskedPlace(reader, str(client.plan_id), b"", 1))
     assert [folders async for folders in browsing.walk(pool, place, catalogue.ROWS)]
     await portal.admin.execute(
         "DELETE FROM catalogue.runs WHERE tenant_id = $1 AND number = 1", client.tenant_id

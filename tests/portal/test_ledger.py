@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from libs.shared.errors import InvalidRequest
 from services.portal.rules.orders import ledger, ordering, prices
-from services.portal.rules.orders.ledger import Due, Line
+from services.portal.rules.orders.ledger import Due, LedgerLine
 from services.portal.rules.orders.months import Month, list_months
-from services.portal.rules.orders.ordering import Order, Wish
+from services.portal.rules.orders.ordering import Order, OrderWish
 from services.portal.rules.orders.prices import NoPrice, PriceList, SizeNotOffered, Step
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -36,13 +36,13 @@ def at(day: int, hour: int = 12, month: int = 11) -> datetime:
 
 
 @dataclass
-class Client:
+class Books:
     """A client's orders and ledger, as store and jobs keep them."""
 
     zone: ZoneInfo = PARIS
     lists: Sequence[PriceList] = (SOLD,)
     orders: list[Order] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
+    lines: list[LedgerLine] = field(default_factory=list)
     closed: Month | None = None
 
     def has(self, what: ordering.What, now: datetime) -> int:
@@ -51,13 +51,13 @@ class Client:
 
     def order(self, what: ordering.What, after: int, now: datetime) -> Order:
         made = ordering.make_order(
-            self.orders, self.lists, Wish(what, after), before=self.has(what, now),
+            self.orders, self.lists, OrderWish(what, after), before=self.has(what, now),
             cause="ordered", by="Camille", now=now, zone=self.zone,
         )  # fmt: skip
         self.orders.append(made)
         return made
 
-    def close(self, month: Month) -> list[Line]:
+    def close(self, month: Month) -> list[LedgerLine]:
         booked: dict[Due, Decimal] = {}
         for line in self.lines:
             booked[line.due] = booked.get(line.due, Decimal(0)) + line.amount
@@ -68,12 +68,12 @@ class Client:
         return added
 
 
-def amounts(lines: Sequence[Line]) -> list[tuple[str, str, str]]:
+def amounts(lines: Sequence[LedgerLine]) -> list[tuple[str, str, str]]:
     return [(str(one.month), one.rule, str(one.amount)) for one in lines]
 
 
-def opened() -> Client:
-    client = Client()
+def opened() -> Books:
+    client = Books()
     client.order("storage", 100 * GB, at(3))
     client.order("seats", 3, at(3))
     return client
@@ -109,13 +109,13 @@ def test_an_order_half_an_hour_into_december_in_paris_is_decembers() -> None:
     client.order("storage", 200 * GB, datetime(2026, 11, 30, 23, 30, tzinfo=UTC))
     assert amounts(client.close(NOVEMBER))[0] == ("2026-11", "storage-month", "9.00")
     assert amounts(client.close(DECEMBER))[0] == ("2026-12", "storage-month", "18.00")
-    behind = Client(zone=ZoneInfo("America/Cayenne"))
+    behind = Books(zone=ZoneInfo("America/Cayenne"))
     behind.order("storage", 200 * GB, datetime(2026, 12, 1, 2, 30, tzinfo=UTC))
     assert amounts(behind.close(NOVEMBER)) == [("2026-11", "storage-month", "18.00")]
 
 
 def test_an_order_keeps_its_price_until_the_next_one() -> None:
-    client = Client(lists=BOTH)
+    client = Books(lists=BOTH)
     client.order("seats", 3, at(3))
     client.close(JANUARY)
     assert amounts(client.lines)[-1] == ("2027-01", "seats-month", "9.00")
@@ -201,7 +201,7 @@ CHANGES = st.one_of(
 LIVES = st.lists(st.tuples(MOMENTS, CHANGES), max_size=25)
 
 
-def live(client: Client, life: Sequence[tuple[datetime, tuple[str, int]]]) -> None:
+def live(client: Books, life: Sequence[tuple[datetime, tuple[str, int]]]) -> None:
     """Orders, ends, returns and closes, in the order of the list, whatever their clocks say."""
     for now, (what, amount) in life:
         if what == "close":
@@ -217,7 +217,7 @@ def live(client: Client, life: Sequence[tuple[datetime, tuple[str, int]]]) -> No
             client.order("storage" if what == "storage" else "seats", amount, now)
 
 
-def balance(client: Client) -> None:
+def balance(client: Books) -> None:
     """The ledger equals what the orders alone come to, to the cent, for each order and rule."""
     assert client.closed is not None
     expected: dict[Due, Decimal] = {}
@@ -238,7 +238,7 @@ def test_the_ledger_equals_the_orders_whenever_months_are_closed(
 ) -> None:
     if in_order:
         life = sorted(life, key=lambda one: one[0])
-    client = Client(zone=ZoneInfo(zone), lists=BOTH)
+    client = Books(zone=ZoneInfo(zone), lists=BOTH)
     client.order("storage", 100 * GB, datetime(2026, 1, 3, tzinfo=UTC))
     client.order("seats", 2, datetime(2026, 1, 3, tzinfo=UTC))
     live(client, life)
@@ -246,7 +246,7 @@ def test_the_ledger_equals_the_orders_whenever_months_are_closed(
     client.close(Month(2027, 7))
     assert client.lines[: len(closed_before)] == closed_before
     balance(client)
-    once = Client(zone=client.zone, orders=client.orders)
+    once = Books(zone=client.zone, orders=client.orders)
     once.close(Month(2027, 7))
     balance(once)
     assert sum(one.amount for one in once.lines) == sum(one.amount for one in client.lines)

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from libs.shared.database import transaction
+from services.portal import store
 from services.portal.actions import log
 from services.portal.rules.log import acts, chain
 from services.portal.rules.log.chain import NOBODY, START, Actor, Chain, Line, Link
@@ -115,7 +116,7 @@ async def test_what_was_put_in_is_found(portal: Any) -> None:
 async def test_who_rewrites_all_of_it_is_found_by_a_head_that_was_kept(portal: Any) -> None:
     await fill(portal)
     async with portal.parts.pool.acquire() as conn:
-        kept = await log.list_heads(conn, None)
+        kept = await store.log.list_heads(conn, None)
     assert set((await judge(portal, kept)).values()) == {None}
     await portal.admin.execute("DELETE FROM portal.access_log WHERE tenant_id <> $1", NOBODY)
     await portal.admin.execute("DELETE FROM portal.log_heads WHERE tenant_id <> $1", NOBODY)

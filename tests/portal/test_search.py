@@ -29,7 +29,7 @@ async def settle(database: Any) -> Settle:
         async with databases.transaction(pool) as conn:
             for plan in await conn.fetch("SELECT tenant_id, plan_id FROM catalogue.plans"):
                 await store.rebuild.note_all_names(
-                    conn, store.plans.Place(plan["tenant_id"], plan["plan_id"], 0)
+                    conn, store.plans.CommitPlace(plan["tenant_id"], plan["plan_id"], 0)
                 )
         while await names.add_due_names(pool):
             pass

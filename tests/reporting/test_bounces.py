@@ -242,7 +242,7 @@ async def test_a_mailbox_that_is_away_is_waited_for(desk: Desk) -> None:
 
 
 async def test_bounces_are_read_from_a_real_imap_server(bouncing: Desk, client: Client) -> None:
-    """And stay there in a folder of their own; a password that is wrong is said and waited for."""
+    """They stay there in a folder of their own; a wrong password is told of and waited for."""
     desk = bouncing
     senders = await send(desk, client)
     with dovecot.running() as port:
@@ -269,7 +269,7 @@ async def test_an_address_is_trusted_again_once_a_mail_stayed_away(
     monkeypatch.setattr(clock, "now", lambda: now)
 
     async def say(*kinds: str) -> list[str]:
-        await actions.mails.trust_again(desk.pool, desk.office)
+        await actions.sending.verdicts.trust_again(desk.pool, desk.office)
         return [mail["kind"] for mail in await desk.mails() if mail["kind"] in kinds]
 
     async with FaultySMTP() as smtp, desk.sending(smtp.port):

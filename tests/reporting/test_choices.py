@@ -21,7 +21,7 @@ from services.reporting.mail.rendering import Rendered
 from services.reporting.rules.choices import News
 from services.reporting.rules.clients import Tenant
 from services.reporting.rules.plans import Audience, Plan
-from services.reporting.rules.reviews import Review, Told
+from services.reporting.rules.reviews import Review, ReviewedUntil
 from tests.reporting.conftest import Client, Desk, is_finished
 from tests.reporting.faulty_smtp import FaultySMTP
 from tests.reporting.test_incidents import text_of
@@ -59,12 +59,12 @@ def test_each_choice_and_each_piece_of_news() -> None:
         administrator = Reader(name="J", email="j@martin.example", locale="fr", choice="failures")
         tenant = Tenant(uuid4(), "M", "fr", "Europe/Paris", (administrator,), 1, "active", declined)
         audience = Audience(readers(), is_pending)
-        told = rules.choices.find_told(tenant, plan, audience, news)
+        told = rules.choices.find_notified(tenant, plan, audience, news)
         expected = {f"{one}@martin.example" for one in at_once[news]}
         if is_pending and "failures" in at_once[news]:
             expected.add("j@martin.example")
         assert {one.email for one in told} == (set() if declined else expected), news
-        assert not rules.choices.find_told(tenant, silent, audience, news)
+        assert not rules.choices.find_notified(tenant, silent, audience, news)
         assert rules.choices.is_daily([news]) is (news in daily)
     outcomes: tuple[Outcome, ...] = get_args(Outcome)
     found = {one: rules.choices.find_news(one, recovers=False) for one in outcomes}
@@ -77,12 +77,12 @@ def test_each_choice_and_each_piece_of_news() -> None:
 def test_mornings_are_at_seven_also_where_the_clocks_change() -> None:
     """From 2026-10-19 to 2027-04-05 hour by hour: each day and each week once, without a gap."""
     now = paris("2026-10-18 12:00")
-    told = Told(uuid4(), now, now)
+    told = ReviewedUntil(uuid4(), now, now)
     written: list[Review] = []
     while now < paris("2027-04-05 08:00"):
         for due in rules.reviews.find_due(told, now, PARIS):
             written.append(due)
-            told = Told(
+            told = ReviewedUntil(
                 told.tenant_id,
                 max(told.day_until, due.until),
                 due.until if due.period == "week" else told.week_until,
@@ -103,7 +103,7 @@ def test_mornings_are_at_seven_also_where_the_clocks_change() -> None:
 
 
 def test_who_was_away_for_weeks_tells_of_all_of_it_and_once() -> None:
-    told = Told(uuid4(), paris("2026-11-02 07:00"), paris("2026-11-02 07:00"))
+    told = ReviewedUntil(uuid4(), paris("2026-11-02 07:00"), paris("2026-11-02 07:00"))
     due = rules.reviews.find_due(told, paris("2026-11-24 09:00"), PARIS)
     assert due == [
         Review("week", paris("2026-11-02 07:00"), paris("2026-11-23 07:00")),

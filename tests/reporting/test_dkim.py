@@ -26,7 +26,7 @@ MESSAGE = compose.compose(
 )
 
 
-def verify(raw: bytes, signer: dkim.Signer) -> bool:
+def verify(raw: bytes, signer: dkim.MailSigner) -> bool:
     def look_up(name: bytes, timeout: float = 5) -> bytes:
         assert name.decode().rstrip(".") == signer.record_name
         return signer.record.encode()
@@ -35,7 +35,7 @@ def verify(raw: bytes, signer: dkim.Signer) -> bool:
 
 
 async def test_a_signature_survives_the_way_out() -> None:
-    signer = dkim.Signer("provider.example", "coffre2026", dkim.read_key(RSA))
+    signer = dkim.MailSigner("provider.example", "coffre2026", dkim.read_key(RSA))
     async with (
         FaultySMTP() as smtp,
         MailServer("127.0.0.1", smtp.port, "none").connect() as line,
@@ -57,7 +57,7 @@ async def test_a_signature_survives_the_way_out() -> None:
     ],
 )
 def test_what_was_changed_on_the_way_is_seen(before: bytes, after: bytes) -> None:
-    signer = dkim.Signer("provider.example", "coffre2026", dkim.read_key(RSA))
+    signer = dkim.MailSigner("provider.example", "coffre2026", dkim.read_key(RSA))
     signed = signer.sign(MESSAGE)
     assert verify(signed, signer)
     assert not verify(signed.replace(before, after, 1), signer)
@@ -65,7 +65,7 @@ def test_what_was_changed_on_the_way_is_seen(before: bytes, after: bytes) -> Non
 
 @pytest.mark.parametrize("body", [b"", b"\r\n", b"a", b" \r\n\t\r\n", b"a \t b\r\n\r\n\r\n"])
 def test_bodies_at_the_edge(body: bytes) -> None:
-    signer = dkim.Signer("provider.example", "coffre2026", dkim.read_key(RSA))
+    signer = dkim.MailSigner("provider.example", "coffre2026", dkim.read_key(RSA))
     head = MESSAGE.partition(b"\r\n\r\n")[0]
     assert verify(signer.sign(head + b"\r\n\r\n" + body), signer)
 

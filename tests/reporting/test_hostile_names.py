@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from libs.shared.events import DumpResult, NotCopied
 from libs.shared.reasons import Reason
 from services.reporting.mail import compose
-from services.reporting.mail.letters.matters import Listed, Told
+from services.reporting.mail.letters.matters import MatterList, MatterWords
 from services.reporting.mail.rendering import House, lay_out, render, speak, title
 from tests.reporting.conftest import Client, write
 
@@ -134,7 +134,7 @@ def _undeliverable(name: str) -> dict[str, object]:
         "client": safe,
         "plan": "",
         "machine": "",
-        "told": Told(safe, safe, figures=[(safe, safe)], lists=[Listed("", [name])]),
+        "told": MatterWords(safe, safe, figures=[(safe, safe)], lists=[MatterList("", [name])]),
         "times": 1,
         "since": "",
         "people": [],

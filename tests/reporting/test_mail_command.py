@@ -81,7 +81,7 @@ async def test_each_step_of_a_test_is_told(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context, trusted = self_signed(tmp_path)
-    signer = dkim.Signer("provider.example", "coffre", dkim.read_key(dkim.make_key()))
+    signer = dkim.MailSigner("provider.example", "coffre", dkim.read_key(dkim.make_key()))
     desk.office = replace(desk.office, signer=signer)
     async with FaultySMTP(tls=context, password="Zk3-secret") as smtp:
         server = MailServer("127.0.0.1", smtp.port, "auto", "coffre", "Zk3-secret", "c.example")
@@ -154,7 +154,7 @@ async def test_the_hotline_is_told_each_day_of_what_nobody_takes(
             await desk.make_due()
             await desk.wait(partial(have_been_tried, day + 1))
             for _ in range(2):
-                await actions.mails.tell_late(desk.pool, desk.office)
+                await actions.delays.tell_late(desk.pool, desk.office)
         await desk.wait(is_finished)
     reports = await desk.mails(kind="report")
     assert {mail["state"] for mail in reports} == {"undeliverable"}

@@ -25,7 +25,7 @@ from libs.shared.events import (
 from libs.shared.reasons import Reason
 from services.reporting import actions
 from services.reporting.mail.letters import matters
-from services.reporting.mail.letters.matters import Asked, Undelivered
+from services.reporting.mail.letters.matters import HelpWanted, Undelivered
 from services.reporting.mail.rendering import speak
 from services.reporting.rules.mails import Mail
 from tests.reporting.conftest import Client, Desk
@@ -316,8 +316,8 @@ def test_every_cause_is_said_in_both_languages(locale: Locale) -> None:
         progressed(client, 1, "waiting"),
         Undelivered(mail, "550 no such user"),
         Undelivered(mail, ""),
-        Asked(asked(client), client.failed_run()),
-        Asked(asked(client, message=""), None),
+        HelpWanted(asked(client), client.failed_run()),
+        HelpWanted(asked(client, message=""), None),
         None,
     ]
     for one in about:

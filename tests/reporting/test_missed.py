@@ -122,10 +122,12 @@ def test_who_was_away_listens_for_a_while_first() -> None:
     hearing = None
     for minutes in range(16):
         hearing = rules.missed.follow(hearing, at + minutes * MINUTE)
-        settled = rules.missed.has_heard_all(hearing, at + minutes * MINUTE)
+        settled = rules.missed.has_received_all(hearing, at + minutes * MINUTE)
         assert settled is (minutes >= 15)
     assert hearing is not None
-    assert not rules.missed.has_heard_all(hearing, hearing.heard_at + 6 * MINUTE), "nothing since"
+    assert not rules.missed.has_received_all(hearing, hearing.heard_at + 6 * MINUTE), (
+        "nothing since"
+    )
     for gap in (2 * HOUR, -2 * HOUR):  # an outage, or a clock that was set back
         late = rules.missed.follow(hearing, hearing.heard_at + gap)
         assert late == Hearing(hearing.heard_at + gap, hearing.heard_at + gap)

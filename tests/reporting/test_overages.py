@@ -22,7 +22,7 @@ from libs.shared.events import (
     OverageExtended,
     OverageOpened,
     OverageReminded,
-    OverageTold,
+    OverageReported,
     PlanVolume,
     Recipient,
     VolumeApproached,
@@ -68,7 +68,7 @@ async def subjects(desk: Desk, kind: str = "overage") -> list[str]:
 
 async def test_a_case_is_told_from_its_opening_to_its_end(desk: Desk, client: Client) -> None:
     of = client.tenant_id
-    story: list[OverageTold] = [told(of)]
+    story: list[OverageReported] = [told(of)]
     for version, day in enumerate((7, 14, 21, 27, 29), 2):
         story.append(told(of, OverageReminded, version=version, day=day))
     story += [

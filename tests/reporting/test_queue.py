@@ -90,7 +90,7 @@ async def test_senders_wait_for_clients_in_one_order(desk: Desk) -> None:
         await desk.handle(one.tenant(), one.plan(), one.run())
     turns = [one.tenant_id for one in clients]
     async with database.transaction(desk.pool) as conn:
-        claimed = await store.mails.claim(
+        claimed = await store.sending.claims.claim(
             conn, clock.now(), uuid4(), turns, 1, 9, {}, 9, secret=False
         )
         of = {mail.tenant_id: mail for mail in claimed}
@@ -101,7 +101,7 @@ async def test_senders_wait_for_clients_in_one_order(desk: Desk) -> None:
 
     async def keep() -> None:
         async with database.transaction(desk.pool) as conn:
-            await actions.mails.keep_verdicts(conn, desk.office, done)
+            await actions.sending.verdicts.keep_verdicts(conn, desk.office, done)
 
     async with database.transaction(desk.pool) as conn:
         await store.clients.lock(conn, turns[1])
@@ -123,7 +123,7 @@ async def test_senders_wait_for_clients_in_one_order(desk: Desk) -> None:
 
 
 async def test_what_one_sender_left_another_sends(desk: Desk, client: Client) -> None:
-    """And not what a sender has in hand that is alive."""
+    """What a sender has in hand that is alive stays its own."""
     await desk.handle(client.tenant(), client.plan(), client.run(1), client.run(2))
     alive, gone = uuid4(), uuid4()
     reports = await desk.mails()
@@ -152,12 +152,14 @@ async def test_a_claim_that_nobody_heard_of_is_given_back_uncounted(
     await desk.handle(client.tenant(), client.plan(), client.run())
     sender, now = uuid4(), clock.now()
     async with database.transaction(desk.pool) as conn:
-        [turn] = await store.mails.list_turns(conn, now, None, 9, [], secret=False)
-        [mail] = await store.mails.claim(conn, now, sender, [turn], 1, 9, {}, 5, secret=False)
-        await store.mails.requeue_unbegun(conn, sender, [mail.mail_id])
+        [turn] = await store.sending.claims.list_turns(conn, now, None, 9, [], secret=False)
+        [mail] = await store.sending.claims.claim(
+            conn, now, sender, [turn], 1, 9, {}, 5, secret=False
+        )
+        await store.sending.claims.requeue_unbegun(conn, sender, [mail.mail_id])
     assert (await desk.mails())[0]["state"] == "sending", "it is in hand"
     async with database.transaction(desk.pool) as conn:
-        await store.mails.requeue_unbegun(conn, sender, [])
+        await store.sending.claims.requeue_unbegun(conn, sender, [])
     [kept] = await desk.mails()
     assert (kept["state"], kept["tries"], kept["possible_duplicates"]) == ("queued", 0, 0)
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from services.reporting import rules
-from services.reporting.rules.usual.judging import LIMITS, Limits, Past, judge
+from services.reporting.rules.usual.judging import LIMITS, Bounds, Past, judge
 from tests.reporting.years import (
     BEGINNING,
     INCIDENTS,
@@ -23,12 +23,12 @@ from tests.reporting.years import (
 )
 
 QUARTERS = 4
-SHARP = Limits(some=0.05, week=0.2, removed=0.15, left=0.6, dump=0.75, over=1.5)
-BLUNT = Limits(some=0.2, week=0.5, removed=0.5, left=0.3, dump=0.4, over=3.0)
+SHARP = Bounds(some=0.05, week=0.2, removed=0.15, left=0.6, dump=0.75, over=1.5)
+BLUNT = Bounds(some=0.2, week=0.5, removed=0.5, left=0.3, dump=0.4, over=3.0)
 SETTINGS = {"as set": LIMITS, "sharper": SHARP, "blunter": BLUNT}
 
 
-def count_alarms(year: Year, seed: int, limits: Limits = LIMITS) -> Counter[str]:
+def count_alarms(year: Year, seed: int, limits: Bounds = LIMITS) -> Counter[str]:
     """How often an ordinary year is taken for unusual; each time somebody says that it isn't."""
     alarms: Counter[str] = Counter()
     for day, (plan, night) in enumerate(year(random.Random(seed))):
@@ -39,7 +39,7 @@ def count_alarms(year: Year, seed: int, limits: Limits = LIMITS) -> Counter[str]
     return alarms
 
 
-def find_day(year: Year, seed: int, incident: Incident, limits: Limits = LIMITS) -> int | None:
+def find_day(year: Year, seed: int, incident: Incident, limits: Bounds = LIMITS) -> int | None:
     """On which of its nights an incident in the autumn is found; None: on none of them."""
     begins = random.Random(f"{seed}").randrange(250, 320)
     while (BEGINNING + timedelta(days=begins)).weekday() > 2:

@@ -10,8 +10,8 @@ from datetime import date, timedelta
 from services.reporting.rules.usual.figures import Dump, Figures
 from services.reporting.rules.usual.judging import (
     LIMITS,
+    Bounds,
     Judgement,
-    Limits,
     Past,
     choose_history,
     judge,
@@ -88,7 +88,7 @@ class Plan:
             dumps=tuple(dumps),
         )
 
-    def judge(self, figures: Figures, limits: Limits = LIMITS) -> Judgement:
+    def judge(self, figures: Figures, limits: Bounds = LIMITS) -> Judgement:
         """Judges a run by those before, and keeps it."""
         judged = judge(figures, choose_history(self.past[:70]), limits)
         self.past.insert(0, Past(figures, is_unusual=bool(judged.verdicts)))

@@ -12,8 +12,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from libs.shared import catalogue, clock, database, events, frames, proofs
-from libs.shared.catalogue import Proof, Tree
-from libs.shared.entries import decode_batch
+from libs.shared.batches import decode_batch
+from libs.shared.catalogue import PathProof, Tree
 from libs.shared.proofs import Prover
 from services.retention import actions, store
 from tests.retention.house import Client
@@ -122,7 +122,7 @@ async def restore(client: Client, plan_id: UUID, number: int) -> dict[bytes, byt
     assert point is not None
     seal = proofs.open_point(point.sealed, client.keys, client.tenant_id, plan_id, number)
     tree = Tree(client.tenant_id, plan_id, number)
-    proof = Proof(prover, proofs.read_root(seal.root))
+    proof = PathProof(prover, proofs.read_root(seal.root))
     found: dict[bytes, list[bytes]] = {}
     walked = catalogue.walk(
         partial(database.transaction, pool), tree, catalogue.ENTRIES, proof=proof

@@ -194,7 +194,7 @@ async def test_an_unusual_run_holds_until_somebody_clears_it(house: House, clien
     )
     async with database.transaction(house.keeper.pool) as conn:
         await consumers.HANDLERS[RunFinished](conn, event)
-        [hold] = [one for one in await store.expiry.list_holds(conn) if one.plan_id == plan]
+        [hold] = [one for one in await store.expiry.holds.list_holds(conn) if one.plan_id == plan]
     assert (hold.number, hold.reason) == (2, Reason("files-lost", "2026-08-16", 16, 30))
     assert await expire(client) == 0
     async with database.transaction(house.keeper.pool) as conn:
@@ -263,7 +263,7 @@ async def test_what_reporting_finds_unusual_holds_as_well_and_hides_nothing(
     async with database.transaction(house.keeper.pool) as conn:
         for event in (judged(client, plan, 1), judged(client, plan, 2, stale)):
             await consumers.HANDLERS[RunJudged](conn, event)
-        [hold] = [one for one in await store.expiry.list_holds(conn) if one.plan_id == plan]
+        [hold] = [one for one in await store.expiry.holds.list_holds(conn) if one.plan_id == plan]
     assert (hold.number, hold.reason) == (2, stale)
     assert await expire(client) == 0
 

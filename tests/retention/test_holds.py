@@ -56,7 +56,7 @@ async def is_waited_for(conn: asyncpg.Connection) -> None:
 async def hold(client: Client, plan: UUID) -> None:
     loss = rules.expiry.Loss(1, Reason("files-lost", "2026-08-16", 5, 9))
     async with database.transaction(client.house.keeper.pool) as conn:
-        await store.expiry.add_hold(conn, client.tenant_id, plan, 2, loss, clock.now())
+        await store.expiry.holds.add_hold(conn, client.tenant_id, plan, 2, loss, clock.now())
 
 
 async def left(client: Client, plan: UUID) -> int:

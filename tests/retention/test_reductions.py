@@ -263,7 +263,7 @@ async def test_what_is_held_is_not_collected(client: Client) -> None:
     await copy_anew(client, plan, {**OLD, **KEEP})
     loss = rules.expiry.Loss(1, events.Reason("files-lost", "2026-08-16", 5, 9))
     async with database.transaction(client.house.keeper.pool) as conn:
-        await store.expiry.add_hold(conn, client.tenant_id, plan, 1, loss, clock.now())
+        await store.expiry.holds.add_hold(conn, client.tenant_id, plan, 1, loss, clock.now())
     reduction = await order(client, plan)
     await dropping.pass_night(client, clock.now() + 2 * WEEK)
     await take_back(client, reduction)

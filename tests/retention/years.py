@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from services.retention import rules
-from services.retention.rules.expiry import Gone, Loss, Point
+from services.retention.rules.expiry import Gone, KeptPoint, Loss
 
 BEGINNING = datetime(2026, 1, 1, 2, 0, tzinfo=UTC)
 DAYS = 30
@@ -41,7 +41,7 @@ class Life:
     days: int = DAYS
     versions: list[Version] = field(default_factory=list)
     current: dict[str, Version] = field(default_factory=dict)
-    points: list[Point] = field(default_factory=list)
+    points: list[KeptPoint] = field(default_factory=list)
     expired: list[Version] = field(default_factory=list)
     held: Loss | None = None
     accepted: int = 0
@@ -62,7 +62,7 @@ class Life:
             self.current[path] = Version(path, content, number, born)
             self.versions.append(self.current[path])
         size_bytes = sum(content.size for content in tree.values())
-        self.points.append(Point(number, now, len(tree), size_bytes))
+        self.points.append(KeptPoint(number, now, len(tree), size_bytes))
         self.expire(now)
 
     def gone(self, window: rules.expiry.Window) -> list[Gone]:

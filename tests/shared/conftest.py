@@ -15,7 +15,7 @@ from libs.shared import database, inbox, outbox
 from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.events import AllowanceChanged, VolumeChanged
-from tests.shared.site import Client, open_site
+from tests.shared.site import Caller, open_site
 from tests.world.senders import SENDERS, SIGNERS
 
 TENANT = UUID("5f0c7a3e-1c55-4d7b-9d7e-5c1b1a6c0001")
@@ -143,7 +143,7 @@ async def _pool(dsn: str, service: str) -> Pool:
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[Client]:
+async def client() -> AsyncIterator[Caller]:
     """A client of a site of the test's own."""
     async with open_site() as client:
         yield client

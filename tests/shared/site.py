@@ -82,7 +82,7 @@ def routes() -> APIRouter:
     return router
 
 
-class Client:
+class Caller:
     """Speaks to the site, through a client library or in bytes of its own, and to its monitor.
 
     health: what the site's checks of itself find, and how often they looked.
@@ -115,7 +115,7 @@ class Client:
 
 
 @asynccontextmanager
-async def open_site() -> AsyncIterator[Client]:
+async def open_site() -> AsyncIterator[Caller]:
     """The site, serving, and gone afterwards."""
     health = {"database": True, "broker": True, "looked": 0}
 
@@ -152,7 +152,7 @@ async def open_site() -> AsyncIterator[Client]:
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=False) as sender,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{monitor_port}", verify=False) as looking,
     ):
-        made = Client(port, sender, looking, health)
+        made = Caller(port, sender, looking, health)
         while not serving.done():
             try:
                 await sender.get("/health/live")

@@ -32,7 +32,7 @@ def sentences() -> set[Phrase]:
     return {*each, explanations.IN_FOLDER}
 
 
-def said_by() -> dict[str, set[Phrase]]:
+def published_by() -> dict[str, set[Phrase]]:
     """What each catalogue is for: the common one for all that more than one part says."""
     found = {name: find_phrases(folder) for name, folder in SERVICES.items()}
     common = find_phrases(WORDS) | sentences() | (found["portal"] & found["reporting"])
@@ -40,7 +40,7 @@ def said_by() -> dict[str, set[Phrase]]:
 
 
 def test_every_phrase_has_its_french_in_one_catalogue_and_no_french_is_unused() -> None:
-    for name, said in said_by().items():
+    for name, said in published_by().items():
         known = set(read_catalogue(CATALOGUES[name], name))
         assert said - known == set(), f"{name}.po lacks these"
         assert known - said == set(), f"{name}.po holds what nobody says, or says it for another"

@@ -12,7 +12,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.shared import attributes, entries
+from libs.shared import attributes, batches, entries
 from libs.shared.entries import Entry, FolderDelta
 
 ID = bytes(range(32))
@@ -35,7 +35,7 @@ def a_device(name: bytes = b"disk") -> Entry:
 
 
 def check(entry: Entry, folder: bytes = b"srv/data") -> int:
-    return entries.check_batch([FolderDelta(folder, [entry], [])])
+    return batches.check_batch([FolderDelta(folder, [entry], [])])
 
 
 names = st.binary(min_size=1, max_size=255).filter(
@@ -89,14 +89,14 @@ deltas = st.builds(
 @settings(max_examples=80, deadline=None)
 @given(st.lists(deltas, max_size=4))
 def test_a_batch_arrives_as_it_was_sent(batch: list[FolderDelta]) -> None:
-    arrived = entries.decode_batch(entries.encode_batch(batch))
+    arrived = batches.decode_batch(batches.encode_batch(batch))
     assert arrived == batch
-    assert entries.check_batch(arrived) == sum(len(delta.upserts) for delta in batch)
+    assert batches.check_batch(arrived) == sum(len(delta.upserts) for delta in batch)
 
 
 def test_a_batch_has_exactly_this_form() -> None:
     batch = [FolderDelta(b"srv", [a_file(b"a", 1)], [b"old"])]
-    plain = zstandard.decompress(entries.encode_batch(batch))
+    plain = zstandard.decompress(batches.encode_batch(batch))
     assert plain.hex() == (
         "9193c4037372769199c40161a166cd01a4cf17979cfe3d85cd15cd03e86401c400c420"
         f"{ID.hex()}91c4036f6c64"
@@ -110,7 +110,7 @@ def test_attributes_cost_only_entries_that_have_some() -> None:
     )
     batch = [FolderDelta(b"srv", [a_file(b"a", 1), with_some], [])]
     ((_, (plain, more), _),) = msgspec.msgpack.decode(
-        zstandard.decompress(entries.encode_batch(batch))
+        zstandard.decompress(batches.encode_batch(batch))
     )
     assert len(plain) == 9
     assert more[9:] == [msgspec.msgpack.encode([[b"user.x", b"1"]])]
@@ -163,7 +163,7 @@ def test_a_name_that_is_none_is_refused(name: bytes) -> None:
         [FolderDelta(b"srv", [], [name])],
     ):
         with pytest.raises(entries.EntryRejected) as refused:
-            entries.check_batch(batch)
+            batches.check_batch(batch)
         assert refused.value.problem()["status"] == 422
         assert refused.value.code == "entry-invalid"
 
@@ -235,7 +235,7 @@ def test_one_name_twice_in_a_folder_is_refused() -> None:
         FolderDelta(b"srv", [], [b"a", b"a"]),
     ):
         with pytest.raises(entries.EntryRejected):
-            entries.check_batch([delta])
+            batches.check_batch([delta])
 
 
 def test_a_hostile_name_is_shown_harmlessly() -> None:
@@ -246,10 +246,10 @@ def test_a_hostile_name_is_shown_harmlessly() -> None:
 
 def test_more_than_fifty_thousand_entries_are_refused() -> None:
     batch = [FolderDelta(b"", [], [b"%d" % number for number in range(50_000)])]
-    assert entries.check_batch(batch) == 50_000
+    assert batches.check_batch(batch) == 50_000
     batch.append(FolderDelta(b"srv", [], [b"one more"]))
-    with pytest.raises(entries.BatchRejected):
-        entries.check_batch(batch)
+    with pytest.raises(batches.BatchRejected):
+        batches.check_batch(batch)
 
 
 def pack(value: object) -> bytes:
@@ -286,33 +286,33 @@ GOOD = [b"a", "f", 420, 1, 0, 0, 1, b"", ID]
     ],
 )
 def test_a_body_that_is_no_batch_is_refused(body: bytes) -> None:
-    with pytest.raises(entries.BatchRejected) as refused:
-        entries.decode_batch(body)
+    with pytest.raises(batches.BatchRejected) as refused:
+        batches.decode_batch(body)
     assert refused.value.problem()["type"] == "urn:coffre:problem:batch-malformed"
 
 
 def test_of_a_foreign_batch_an_entry_may_be_unreadable() -> None:
     body = pack([[b"srv", [[b"a", "s", *GOOD[2:]], GOOD], [b"gone"]]])
-    deltas = entries.decode_foreign_batch(body)
-    assert deltas[0].upserts[0] is entries.UNREADABLE
-    faults = entries.find_faults(deltas)
+    deltas = batches.decode_foreign_batch(body)
+    assert deltas[0].upserts[0] is batches.UNREADABLE
+    faults = batches.find_faults(deltas)
     assert list(faults) == [(0, 0)]
-    (kept,) = entries.without(deltas, faults)
+    (kept,) = batches.without(deltas, faults)
     assert ([one.name for one in kept.upserts], kept.removed) == ([b"a"], [b"gone"])
-    with pytest.raises(entries.BatchRejected):
-        entries.decode_foreign_batch(pack([["srv", [], []]]))
+    with pytest.raises(batches.BatchRejected):
+        batches.decode_foreign_batch(pack([["srv", [], []]]))
 
 
 def test_a_good_batch_by_hand_is_accepted() -> None:
-    assert entries.decode_batch(pack([[b"srv", [GOOD], []]]))[0].upserts[0].name == b"a"
+    assert batches.decode_batch(pack([[b"srv", [GOOD], []]]))[0].upserts[0].name == b"a"
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=400))
 def test_noise_is_refused_and_nothing_else_happens(noise: bytes) -> None:
     for body in (noise, zstandard.compress(noise)):
-        with contextlib.suppress(entries.BatchRejected, entries.EntryRejected):
-            entries.check_batch(entries.decode_batch(body))
+        with contextlib.suppress(batches.BatchRejected, entries.EntryRejected):
+            batches.check_batch(batches.decode_batch(body))
 
 
 def test_fifty_thousand_entries_are_read_in_a_fraction_of_a_second() -> None:
@@ -322,10 +322,10 @@ def test_fifty_thousand_entries_are_read_in_a_fraction_of_a_second() -> None:
         )
         for folder in range(1000)
     ]
-    body = entries.encode_batch(batch)
+    body = batches.encode_batch(batch)
     times = []
     for _ in range(5):
         start = time.perf_counter()
-        assert entries.check_batch(entries.decode_batch(body)) == 50_000
+        assert batches.check_batch(batches.decode_batch(body)) == 50_000
         times.append(time.perf_counter() - start)
     assert min(times) < 0.5  # 0.1 s on an idle machine; room for a busy one

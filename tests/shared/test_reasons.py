@@ -25,8 +25,10 @@ FULL = Reason("growth-blocked", "x", 5, 7, "why")
 def raised() -> Iterator[tuple[str, str]]:
     """(code, place) of each reason that anybody can give; all are given by name."""
     services = ("ingest", "reporting", "retention")
-    for folder in (ROOT / "agent", *(ROOT / "services" / name for name in services)):
-        for file in sorted(folder.rglob("*.py")):
+    folders = (ROOT / "agent", *(ROOT / "services" / name for name in services))
+    shared = [ROOT / "libs" / "shared" / f"{name}.py" for name in ("entries", "batches")]
+    for folder in (*folders, *shared):
+        for file in sorted(folder.rglob("*.py")) if folder.is_dir() else [folder]:
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Reason"):
                     place = f"{file.relative_to(ROOT)}:{node.lineno}"

@@ -11,10 +11,10 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.shared import entries, errors, frames, packs, restores
+from libs.shared import batches, errors, frames, packs, restores
 from libs.shared.entries import Entry, FolderDelta
 from libs.shared.frames import FrameBroken
-from libs.shared.restores import ListInvalid, Part, PlacedChunk
+from libs.shared.restores import ListInvalid, PlacedChunk, RestorePart
 from tests.shared.test_entries import deltas
 
 ID = bytes(range(32))
@@ -29,10 +29,10 @@ places = st.builds(
     st.integers(0, 2**32 - 1),
     st.integers(0, 255),
 )
-parts = st.builds(Part, st.lists(deltas, max_size=3), st.lists(places, max_size=3))
+parts = st.builds(RestorePart, st.lists(deltas, max_size=3), st.lists(places, max_size=3))
 
 
-def read_list(content: bytes) -> list[Part]:
+def read_list(content: bytes) -> list[RestorePart]:
     return list(restores.read_parts(io.BytesIO(content)))
 
 
@@ -47,7 +47,7 @@ def as_frame(part: Any) -> bytes:
 
 def test_a_part_has_exactly_this_form() -> None:
     entry = Entry(b"a", "f", 0o644, -5, 1000, 100, 57, b"", ID)
-    encoded = restores.encode_part(Part([FolderDelta(b"srv", [entry], [])], [PLACE]))
+    encoded = restores.encode_part(RestorePart([FolderDelta(b"srv", [entry], [])], [PLACE]))
     assert int.from_bytes(encoded[:4], "big") == len(encoded) - 4
     assert zstandard.decompress(encoded[4:]) == (
         b"\x92"
@@ -69,12 +69,12 @@ def test_a_request_and_its_answer_have_exactly_this_form() -> None:
 
 
 @given(st.lists(parts, max_size=3))
-def test_a_list_arrives_as_it_was_sent(some: list[Part]) -> None:
+def test_a_list_arrives_as_it_was_sent(some: list[RestorePart]) -> None:
     assert read_list(b"".join(map(restores.encode_part, some)) + frames.END) == some
 
 
 @given(st.lists(parts, max_size=2), st.data())
-def test_a_list_that_was_cut_is_none(some: list[Part], data: st.DataObject) -> None:
+def test_a_list_that_was_cut_is_none(some: list[RestorePart], data: st.DataObject) -> None:
     whole = b"".join(map(restores.encode_part, some)) + frames.END
     with pytest.raises(FrameBroken):
         read_list(whole[: data.draw(st.integers(0, len(whole) - 1))])
@@ -166,7 +166,7 @@ def test_entries_are_cut_into_parts_that_fit_together(
     some: list[FolderDelta], most_bytes: int
 ) -> None:
     folders = [(delta.folder, delta.upserts) for delta in some]
-    cut = list(entries.cut_deltas(folders, most_bytes))
+    cut = list(batches.cut_deltas(folders, most_bytes))
     together = [(delta.folder, entry) for part in cut for delta in part for entry in delta.upserts]
     assert together == [(folder, entry) for folder, found in folders for entry in found]
     for part in cut:

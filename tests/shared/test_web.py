@@ -8,10 +8,10 @@ import httpx2
 import pytest
 
 from libs.shared.web import app
-from tests.shared.site import Client, problem
+from tests.shared.site import Caller, problem
 
 
-async def test_refusals_are_problems(client: Client) -> None:
+async def test_refusals_are_problems(client: Caller) -> None:
     assert (await client.http.get("/things/one")).json() == {"thing": "one"}
     answer = await client.http.get("/things/none")
     assert problem(answer, 404, "not-found")["detail"] == "There is no such thing."
@@ -20,14 +20,14 @@ async def test_refusals_are_problems(client: Client) -> None:
     assert answer.headers["retry-after"] == "7"
 
 
-async def test_unknown_routes_and_methods_are_problems(client: Client) -> None:
+async def test_unknown_routes_and_methods_are_problems(client: Caller) -> None:
     problem(await client.http.get("/nowhere"), 404, "not-found")
     answer = await client.http.delete("/things/one")
     problem(answer, 405, "method-not-allowed")
     assert "GET" in answer.headers["allow"]
 
 
-async def test_an_invalid_body_is_named_and_never_repeated(client: Client) -> None:
+async def test_an_invalid_body_is_named_and_never_repeated(client: Caller) -> None:
     answer = await client.http.post("/orders", json={"bytes_wanted": "hunter2"})
     body = problem(answer, 422, "invalid-request")
     assert body["errors"][0]["where"] == "body.bytes_wanted"
@@ -41,7 +41,7 @@ async def test_an_invalid_body_is_named_and_never_repeated(client: Client) -> No
 
 
 async def test_a_bug_is_a_500_that_tells_nothing_but_its_id(
-    client: Client, capsys: pytest.CaptureFixture[str]
+    client: Caller, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer = await client.http.get("/things/bug", headers={"X-Request-Id": "abc-12345"})
     body = problem(answer, 500, "internal-error")
@@ -51,12 +51,12 @@ async def test_a_bug_is_a_500_that_tells_nothing_but_its_id(
     assert (await client.http.get("/things/one")).status_code == 200
 
 
-async def test_an_answer_that_breaks_in_the_middle_is_cut_not_ended(client: Client) -> None:
+async def test_an_answer_that_breaks_in_the_middle_is_cut_not_ended(client: Caller) -> None:
     with pytest.raises(httpx2.RemoteProtocolError):
         await client.http.get("/half")
 
 
-async def test_every_answer_has_an_id_and_safe_headers(client: Client) -> None:
+async def test_every_answer_has_an_id_and_safe_headers(client: Caller) -> None:
     for path in ("/things/one", "/nowhere", "/things/bug", "/health/live"):
         headers = (await client.http.get(path, headers={"X-Request-Id": "bad\tid"})).headers
         assert len(headers["x-request-id"]) == 24
@@ -72,7 +72,7 @@ async def test_every_answer_has_an_id_and_safe_headers(client: Client) -> None:
 
 
 async def test_readiness_needs_what_is_required_and_shows_operators_the_rest(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    client: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "PROBED_SECONDS", 0)
     health = client.health
@@ -92,14 +92,14 @@ async def test_readiness_needs_what_is_required_and_shows_operators_the_rest(
     assert (await client.http.get("/health/live")).status_code == 200
 
 
-async def test_who_asks_for_readiness_again_and_again_starts_no_check(client: Client) -> None:
+async def test_who_asks_for_readiness_again_and_again_starts_no_check(client: Caller) -> None:
     assert (await client.http.get("/health/ready")).status_code == 200
     before = client.health["looked"]
     await asyncio.gather(*(client.http.get("/health/ready") for _ in range(50)))
     assert client.health["looked"] <= before + 1
 
 
-async def test_metrics_count_by_route_template_not_by_path(client: Client) -> None:
+async def test_metrics_count_by_route_template_not_by_path(client: Caller) -> None:
     await client.http.get("/things/very-special-id")
     await client.http.get("/nowhere/very-special-id")
     metrics = (await client.monitor.get("/metrics")).text

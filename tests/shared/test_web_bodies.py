@@ -11,10 +11,10 @@ import pytest
 
 from libs.shared.runtime import connections
 from libs.shared.web import bodies
-from tests.shared.site import Client, problem
+from tests.shared.site import Caller, problem
 
 
-async def test_a_body_over_the_limit_is_refused_declared_or_not(client: Client) -> None:
+async def test_a_body_over_the_limit_is_refused_declared_or_not(client: Caller) -> None:
     answer = await client.http.put("/packs", content=b"x" * 1000)
     assert answer.json() == {"received": 1000}
     for path, size in (("/packs", 1001), ("/packs", 2001), ("/orders", 2001)):
@@ -37,7 +37,7 @@ async def test_a_body_over_the_limit_is_refused_declared_or_not(client: Client) 
         problem(chunked, 413, "body-too-large")
 
 
-async def test_an_oversize_declaration_is_refused_before_the_body_comes(client: Client) -> None:
+async def test_an_oversize_declaration_is_refused_before_the_body_comes(client: Caller) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
     writer.write(b"PUT /packs HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
     answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
@@ -46,7 +46,7 @@ async def test_an_oversize_declaration_is_refused_before_the_body_comes(client: 
     assert b"connection: close" in answer.lower()
 
 
-async def test_a_slow_body_gets_a_408_and_the_connection_ends(client: Client) -> None:
+async def test_a_slow_body_gets_a_408_and_the_connection_ends(client: Caller) -> None:
     head = b"PUT /packs HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
     stalled = await client.raw(head + b"x")
     assert stalled.startswith(b"HTTP/1.1 408 ")
@@ -65,7 +65,7 @@ async def test_a_slow_body_gets_a_408_and_the_connection_ends(client: Client) ->
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
-async def test_a_long_body_may_take_its_time_as_long_as_it_keeps_its_rate(client: Client) -> None:
+async def test_a_long_body_may_take_its_time_as_long_as_it_keeps_its_rate(client: Caller) -> None:
     async def pieces(count: int, size: int, pause: float) -> AsyncIterator[bytes]:
         for _ in range(count):
             yield b"x" * size
@@ -100,7 +100,7 @@ async def test_a_long_body_may_take_its_time_as_long_as_it_keeps_its_rate(client
     problem(declared, 413, "body-too-large")
 
 
-async def test_a_body_that_nobody_asked_for_is_read_away(client: Client) -> None:
+async def test_a_body_that_nobody_asked_for_is_read_away(client: Caller) -> None:
     for sent in (b"x" * 100_000, b"x"):
         head = b"GET /things/one HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(sent)
         last = b"GET /things/two HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -113,7 +113,7 @@ async def test_a_body_that_nobody_asked_for_is_read_away(client: Client) -> None
 
 
 async def test_who_goes_on_sending_after_the_answer_does_not_stay(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    client: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bodies, "LINGER_SECONDS", 0.5)
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
@@ -132,7 +132,7 @@ async def test_who_goes_on_sending_after_the_answer_does_not_stay(
 
 
 async def test_slow_headers_end_the_connection(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    client: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
     assert await client.raw(b"GET /health/live HT") == b""
@@ -143,7 +143,7 @@ async def test_slow_headers_end_the_connection(
     assert answer.count(b"HTTP/1.1 200 ") == 1
 
 
-async def test_nonsense_is_refused_and_harms_nobody(client: Client) -> None:
+async def test_nonsense_is_refused_and_harms_nobody(client: Caller) -> None:
     for nonsense in (
         b"\x16\x03\x01\x02\x00\x01\x00",
         b"GET\r\n\r\n",
@@ -153,7 +153,7 @@ async def test_nonsense_is_refused_and_harms_nobody(client: Client) -> None:
     assert (await client.http.get("/things/one")).status_code == 200
 
 
-async def test_a_client_that_goes_away_is_no_error(client: Client) -> None:
+async def test_a_client_that_goes_away_is_no_error(client: Caller) -> None:
     for _ in range(5):
         _, writer = await asyncio.open_connection("127.0.0.1", client.port)
         writer.write(b"PUT /packs HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nxx")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from libs.shared import packs
-from libs.shared.entries import Entry, FolderDelta, encode_batch
+from libs.shared.batches import encode_batch
+from libs.shared.entries import Entry, FolderDelta
 from tests.world.files import File, deltas
 
 if TYPE_CHECKING:

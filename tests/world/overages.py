@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4, uuid5
 
 from libs.shared import clock
-from libs.shared.events import OverageOpened, OverageTold, PlanVolume
+from libs.shared.events import OverageOpened, OverageReported, PlanVolume
 
-T = TypeVar("T", bound=OverageTold)
+T = TypeVar("T", bound=OverageReported)
 
 
 def told(

@@ -31,7 +31,6 @@ from libs.shared.bucket.places import (
     tallies_of,
 )
 from libs.shared.bucket.runs import (
-    Counted,
     End,
     Head,
     ListedFolder,
@@ -40,6 +39,7 @@ from libs.shared.bucket.runs import (
     SealedObject,
     StoredPart,
     Tally,
+    TallyPoint,
     Unreadable,
     decode_folders,
     encode_folders,
@@ -57,7 +57,6 @@ __all__ = [
     "ERASED_PREFIX",
     "KEYS_PREFIX",
     "TENANTS_PREFIX",
-    "Counted",
     "End",
     "Head",
     "KeysObject",
@@ -71,6 +70,7 @@ __all__ = [
     "StoredPart",
     "Tally",
     "TallyObject",
+    "TallyPoint",
     "Unreadable",
     "decode_folders",
     "encode_folders",

@@ -16,8 +16,9 @@ import msgspec
 import zstandard
 
 from libs.shared import sealing
+from libs.shared.batches import list_members
 from libs.shared.bucket.places import key_of_end, key_of_head, key_of_list, key_of_tally
-from libs.shared.entries import Entry, list_members
+from libs.shared.entries import Entry
 from libs.shared.events import Outcome
 from libs.shared.reasons import Reason
 from libs.shared.sealing import SealingKeys
@@ -109,7 +110,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     chain: str | None = None
 
 
-class Counted(msgspec.Struct, frozen=True):
+class TallyPoint(msgspec.Struct, frozen=True):
     """A plan's newest restore point in a tally."""
 
     plan_id: UUID
@@ -126,7 +127,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     tenant_id: UUID
     sequence: int
-    plans: list[Counted]
+    plans: list[TallyPoint]
 
 
 class ListHead(msgspec.Struct, frozen=True, kw_only=True):

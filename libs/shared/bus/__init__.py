@@ -12,10 +12,10 @@ from libs.shared.bus.topology import (
     EXCHANGE,
     SENDERS,
     UNROUTED,
+    published_by,
     queue_of,
     routing_key,
     routing_keys,
-    said_by,
 )
 
 __all__ = [
@@ -31,10 +31,10 @@ __all__ = [
     "account_of",
     "connect",
     "definitions",
+    "published_by",
     "publisher",
     "queue_of",
     "routing_key",
     "routing_keys",
-    "said_by",
     "subscription",
 ]

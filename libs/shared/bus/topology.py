@@ -220,6 +220,6 @@ def routing_keys(service: str) -> list[str]:
     return [*bound, f"{events.ServicePinged.type}.{service}"]
 
 
-def said_by(service: str) -> frozenset[str]:
+def published_by(service: str) -> frozenset[str]:
     """The types of the events that a service may say."""
     return frozenset((*(event.type for event in SENDERS[service]), events.ServicePinged.type))

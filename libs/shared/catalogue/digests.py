@@ -42,6 +42,13 @@ def find_digest(folder_id: str, run_number: str) -> str:
     return _DIGEST.format(folder_id, run_number)
 
 
+_OF_SUBFOLDER = find_digest(
+    "(SELECT f.folder_id FROM catalogue.folders f WHERE f.tenant_id = $1"
+    " AND f.plan_id = $2 AND f.parent_id = v.folder_id AND f.name = v.name)",
+    "$4",
+)
+
+
 async def prove_path(
     conn: Link,
     place: tuple[UUID, UUID, int],
@@ -61,14 +68,11 @@ async def prove_path(
         entry = None
         total = below = 0
         rows = conn.cursor(
-            f"SELECT {ENTRY_COLUMNS}, CASE WHEN v.kind = 'd' THEN"  # noqa: S608 - constants
-            + find_digest(
-                "(SELECT f.folder_id FROM catalogue.folders f WHERE f.tenant_id = $1"
-                " AND f.plan_id = $2 AND f.parent_id = v.folder_id AND f.name = v.name)",
-                "$4",
-            )
-            + " END FROM catalogue.versions v WHERE v.tenant_id = $1 AND v.folder_id = $3"
-            " AND v.first_run <= $4 AND (v.last_run IS NULL OR v.last_run >= $4)",
+            f"""
+            SELECT {ENTRY_COLUMNS}, CASE WHEN v.kind = 'd' THEN {_OF_SUBFOLDER} END
+            FROM catalogue.versions v WHERE v.tenant_id = $1 AND v.folder_id = $3
+                AND v.first_run <= $4 AND (v.last_run IS NULL OR v.last_run >= $4)
+            """,  # noqa: S608 - constants
             tenant_id,
             plan_id,
             folder_id,
@@ -92,8 +96,10 @@ async def _find_child(
     conn: Link, tenant_id: UUID, plan_id: UUID, parent_id: int | None, name: bytes
 ) -> int | None:
     folder_id: int | None = await conn.fetchval(
-        "SELECT folder_id FROM catalogue.folders WHERE tenant_id = $1 AND plan_id = $2"
-        " AND parent_id = $3 AND name = $4",
+        """
+        SELECT folder_id FROM catalogue.folders WHERE tenant_id = $1 AND plan_id = $2
+        AND parent_id = $3 AND name = $4
+        """,
         tenant_id,
         plan_id,
         parent_id,
@@ -113,8 +119,10 @@ async def read_folders(
     places = {
         row[0]: (row[1], row[2])
         for row in await conn.fetch(
-            "SELECT folder_id, parent_id, name FROM catalogue.folders"
-            " WHERE tenant_id = $1 AND plan_id = $2",
+            """
+            SELECT folder_id, parent_id, name FROM catalogue.folders
+            WHERE tenant_id = $1 AND plan_id = $2
+            """,
             tenant_id,
             plan_id,
         )
@@ -122,8 +130,10 @@ async def read_folders(
     own: dict[int, dict[int, int]] = {}
     shown: dict[int, dict[bytes, list[tuple[int, int]]]] = {}
     rows = conn.cursor(
-        f"SELECT {ENTRY_COLUMNS}, v.folder_id FROM catalogue.versions v"  # noqa: S608 - constants
-        " WHERE v.tenant_id = $1 AND v.plan_id = $2",
+        f"""
+        SELECT {ENTRY_COLUMNS}, v.folder_id FROM catalogue.versions v
+        WHERE v.tenant_id = $1 AND v.plan_id = $2
+        """,  # noqa: S608 - constants
         tenant_id,
         plan_id,
         prefetch=_ROWS_AT_ONCE,

@@ -75,17 +75,19 @@ async def list_versions(
     if folder_id is None:
         return []
     rows = await conn.fetch(
-        f"SELECT {LISTED_COLUMNS}, b.number, b.committed_at, e.number, e.committed_at,"  # noqa: S608 - constants
-        " CASE WHEN v.last_run IS NOT NULL AND NOT coalesce((SELECT true"
-        "  FROM catalogue.versions n WHERE n.tenant_id = $1 AND n.folder_id = $3"
-        "  AND n.name = $4 AND n.first_run = v.last_run + 1 LIMIT 1), false)"
-        " THEN (SELECT r.committed_at FROM catalogue.runs r WHERE r.tenant_id = $1"
-        "  AND r.plan_id = $2 AND r.number > v.last_run ORDER BY r.number LIMIT 1) END"
-        f" FROM catalogue.versions v CROSS JOIN LATERAL ({_FIRST_POINT}) b"
-        f" CROSS JOIN LATERAL ({LAST_POINT}) e"
-        " WHERE v.tenant_id = $1 AND v.folder_id = $3 AND v.name = $4 AND v.first_run < $5"
-        f" AND {_KEPT}"
-        " ORDER BY v.first_run DESC LIMIT $6",
+        f"""
+        SELECT {LISTED_COLUMNS}, b.number, b.committed_at, e.number, e.committed_at,
+        CASE WHEN v.last_run IS NOT NULL AND NOT coalesce((SELECT true
+            FROM catalogue.versions n WHERE n.tenant_id = $1 AND n.folder_id = $3
+            AND n.name = $4 AND n.first_run = v.last_run + 1 LIMIT 1), false)
+        THEN (SELECT r.committed_at FROM catalogue.runs r WHERE r.tenant_id = $1
+            AND r.plan_id = $2 AND r.number > v.last_run ORDER BY r.number LIMIT 1) END
+        FROM catalogue.versions v CROSS JOIN LATERAL ({_FIRST_POINT}) b
+        CROSS JOIN LATERAL ({LAST_POINT}) e
+        WHERE v.tenant_id = $1 AND v.folder_id = $3 AND v.name = $4 AND v.first_run < $5
+        AND {_KEPT}
+        ORDER BY v.first_run DESC LIMIT $6
+        """,  # noqa: S608 - constants
         tenant_id,
         plan_id,
         folder_id,
@@ -107,13 +109,15 @@ async def list_folder_with_deleted(
     if folder_id is None:
         return []
     rows = await conn.fetch(
-        f"SELECT v.*, e.number, e.committed_at FROM (SELECT DISTINCT ON (v.name) {LISTED_COLUMNS}"  # noqa: S608 - constants
-        " FROM catalogue.versions v"
-        f" WHERE v.tenant_id = $1 AND v.folder_id = $3 AND v.first_run <= $4 AND {_KEPT}"
-        " ORDER BY v.name, v.first_run DESC) v"
-        f" LEFT JOIN LATERAL ({LAST_POINT}) e ON v.last_run < $4"
-        " WHERE v.last_run IS NULL OR v.last_run >= $4 OR e.number IS NOT NULL"
-        " ORDER BY v.kind <> 'd', v.name",
+        f"""
+        SELECT v.*, e.number, e.committed_at FROM (SELECT DISTINCT ON (v.name) {LISTED_COLUMNS}
+        FROM catalogue.versions v
+        WHERE v.tenant_id = $1 AND v.folder_id = $3 AND v.first_run <= $4 AND {_KEPT}
+        ORDER BY v.name, v.first_run DESC) v
+        LEFT JOIN LATERAL ({LAST_POINT}) e ON v.last_run < $4
+        WHERE v.last_run IS NULL OR v.last_run >= $4 OR e.number IS NOT NULL
+        ORDER BY v.kind <> 'd', v.name
+        """,  # noqa: S608 - constants
         tenant_id,
         plan_id,
         folder_id,

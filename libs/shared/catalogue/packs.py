@@ -20,9 +20,11 @@ async def add_pack(
 ) -> int | None:
     """Writes a pack down that was stored and is whole; None if there is a row of it already."""
     number: int | None = await conn.fetchval(
-        "INSERT INTO catalogue.packs (tenant_id, pack_id, object_bytes, chunk_count, state,"
-        " stored_at, verified_at) VALUES ($1, $2, $3, $4, 'live', $5, $5)"
-        " ON CONFLICT (tenant_id, pack_id) DO NOTHING RETURNING pack_no",
+        """
+        INSERT INTO catalogue.packs (tenant_id, pack_id, object_bytes, chunk_count, state,
+        stored_at, verified_at) VALUES ($1, $2, $3, $4, 'live', $5, $5)
+        ON CONFLICT (tenant_id, pack_id) DO NOTHING RETURNING pack_no
+        """,
         tenant_id,
         pack_id,
         object_bytes,
@@ -39,9 +41,11 @@ async def is_being_removed(conn: Link, tenant_id: UUID, pack_id: bytes, snapshot
     """
     return bool(
         await conn.fetchval(
-            "SELECT true FROM catalogue.removals WHERE tenant_id = $1 AND pack_id = $2"
-            " AND (removed_by IS NULL"
-            " OR NOT pg_visible_in_snapshot(removed_by, $3::text::pg_snapshot))",
+            """
+            SELECT true FROM catalogue.removals WHERE tenant_id = $1 AND pack_id = $2
+            AND (removed_by IS NULL
+            OR NOT pg_visible_in_snapshot(removed_by, $3::text::pg_snapshot))
+            """,
             tenant_id,
             pack_id,
             snapshot,

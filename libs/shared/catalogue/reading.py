@@ -11,9 +11,9 @@ from libs.shared.catalogue.rows import (
     ENTRY_COLUMNS,
     LISTED_COLUMNS,
     ROOT,
+    CataloguePlan,
     ChunkPlace,
     EntryRow,
-    Plan,
     RestorePoint,
     kept,
     shown,
@@ -27,15 +27,17 @@ if TYPE_CHECKING:
 _KEPT, _SHOWN = kept("v"), shown("r")
 
 
-async def find_plan(conn: Link, tenant_id: UUID, plan_id: UUID) -> Plan | None:
+async def find_plan(conn: Link, tenant_id: UUID, plan_id: UUID) -> CataloguePlan | None:
     """Returns the plan, None if the tenant has no such plan."""
     row = await conn.fetchrow(
-        "SELECT plan_id, agent_id, name, created_at, last_run FROM catalogue.plans"
-        " WHERE tenant_id = $1 AND plan_id = $2",
+        """
+        SELECT plan_id, agent_id, name, created_at, last_run FROM catalogue.plans
+        WHERE tenant_id = $1 AND plan_id = $2
+        """,
         tenant_id,
         plan_id,
     )
-    return Plan(**row) if row else None
+    return CataloguePlan(**row) if row else None
 
 
 async def list_runs(
@@ -46,9 +48,11 @@ async def list_runs(
     hidden: with those that a reduction hides.
     """
     rows = await conn.fetch(
-        "SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected,"  # noqa: S608 - a constant
-        " sealed FROM catalogue.runs r WHERE tenant_id = $1 AND plan_id = $2"
-        f" AND ($3 OR {_SHOWN}) ORDER BY number DESC",
+        f"""
+        SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected,
+        sealed FROM catalogue.runs r WHERE tenant_id = $1 AND plan_id = $2
+        AND ($3 OR {_SHOWN}) ORDER BY number DESC
+        """,  # noqa: S608 - a constant
         tenant_id,
         plan_id,
         hidden,
@@ -61,9 +65,11 @@ async def resolve_run(
 ) -> RestorePoint | None:
     """Returns the restore point of that number, or the newest; None if there is none."""
     row = await conn.fetchrow(
-        "SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected,"  # noqa: S608 - a constant
-        " sealed FROM catalogue.runs r WHERE tenant_id = $1 AND plan_id = $2"
-        f" AND ($3::integer IS NULL OR number = $3) AND {_SHOWN} ORDER BY number DESC LIMIT 1",
+        f"""
+        SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected,
+        sealed FROM catalogue.runs r WHERE tenant_id = $1 AND plan_id = $2
+        AND ($3::integer IS NULL OR number = $3) AND {_SHOWN} ORDER BY number DESC LIMIT 1
+        """,  # noqa: S608 - a constant
         tenant_id,
         plan_id,
         number,
@@ -76,9 +82,11 @@ async def resolve_run_at(
 ) -> RestorePoint | None:
     """Returns the last restore point that is not later than a moment; None if there is none."""
     row = await conn.fetchrow(
-        "SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected,"  # noqa: S608 - a constant
-        " sealed FROM catalogue.runs r WHERE tenant_id = $1 AND plan_id = $2 AND committed_at <= $3"
-        f" AND {_SHOWN} ORDER BY number DESC LIMIT 1",
+        f"""
+        SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected,
+        sealed FROM catalogue.runs r WHERE tenant_id = $1 AND plan_id = $2 AND committed_at <= $3
+        AND {_SHOWN} ORDER BY number DESC LIMIT 1
+        """,  # noqa: S608 - a constant
         tenant_id,
         plan_id,
         at,
@@ -95,9 +103,11 @@ async def find_oldest_kept(
     clock was wrong keeps back what it and its followers superseded.
     """
     number: int | None = await conn.fetchval(
-        "SELECT max(number) FROM catalogue.runs WHERE tenant_id = $1 AND plan_id = $2"
-        " AND number < coalesce((SELECT min(number) FROM catalogue.runs"
-        " WHERE tenant_id = $1 AND plan_id = $2 AND committed_at > $3), 2147483647)",
+        """
+        SELECT max(number) FROM catalogue.runs WHERE tenant_id = $1 AND plan_id = $2
+        AND number < coalesce((SELECT min(number) FROM catalogue.runs
+        WHERE tenant_id = $1 AND plan_id = $2 AND committed_at > $3), 2147483647)
+        """,
         tenant_id,
         plan_id,
         cutoff,
@@ -108,8 +118,10 @@ async def find_oldest_kept(
 async def list_reductions(conn: Link, tenant_id: UUID, plan_id: UUID) -> list[UUID]:
     """Returns the reductions of a plan that are in effect."""
     rows = await conn.fetch(
-        "SELECT reduction_id FROM catalogue.reductions"
-        " WHERE tenant_id = $1 AND plan_id = $2 AND state <> 'withdrawn'",
+        """
+        SELECT reduction_id FROM catalogue.reductions
+        WHERE tenant_id = $1 AND plan_id = $2 AND state <> 'withdrawn'
+        """,
         tenant_id,
         plan_id,
     )
@@ -119,14 +131,16 @@ async def list_reductions(conn: Link, tenant_id: UUID, plan_id: UUID) -> list[UU
 async def find_folder(conn: Link, tenant_id: UUID, plan_id: UUID, path: bytes) -> int | None:
     """Returns the id of the folder that any run saw at this path, None if none did."""
     folder_id: int | None = await conn.fetchval(
-        "WITH RECURSIVE step (depth, folder_id) AS ("
-        "  SELECT 0, folder_id FROM catalogue.folders"
-        "  WHERE tenant_id = $1 AND plan_id = $2 AND parent_id = 0 AND name = ''"
-        "  UNION ALL"
-        "  SELECT step.depth + 1, f.folder_id FROM step JOIN catalogue.folders f"
-        "  ON f.tenant_id = $1 AND f.plan_id = $2 AND f.parent_id = step.folder_id"
-        "  AND f.name = ($3::bytea[])[step.depth + 1]"
-        ") SELECT folder_id FROM step WHERE depth = cardinality($3::bytea[])",
+        """
+        WITH RECURSIVE step (depth, folder_id) AS (
+            SELECT 0, folder_id FROM catalogue.folders
+            WHERE tenant_id = $1 AND plan_id = $2 AND parent_id = 0 AND name = ''
+            UNION ALL
+            SELECT step.depth + 1, f.folder_id FROM step JOIN catalogue.folders f
+            ON f.tenant_id = $1 AND f.plan_id = $2 AND f.parent_id = step.folder_id
+            AND f.name = ($3::bytea[])[step.depth + 1]
+        ) SELECT folder_id FROM step WHERE depth = cardinality($3::bytea[])
+        """,
         tenant_id,
         plan_id,
         split_path(path),
@@ -145,9 +159,11 @@ async def list_folder(
     if folder_id is None:
         return []
     rows = await conn.fetch(
-        f"SELECT {LISTED_COLUMNS} FROM catalogue.versions v"  # noqa: S608 - a constant
-        " WHERE v.tenant_id = $1 AND v.folder_id = $2 AND v.first_run <= $3"
-        f" AND (v.last_run IS NULL OR v.last_run >= $3) AND {_KEPT} ORDER BY v.kind <> 'd', v.name",
+        f"""
+        SELECT {LISTED_COLUMNS} FROM catalogue.versions v
+        WHERE v.tenant_id = $1 AND v.folder_id = $2 AND v.first_run <= $3
+        AND (v.last_run IS NULL OR v.last_run >= $3) AND {_KEPT} ORDER BY v.kind <> 'd', v.name
+        """,  # noqa: S608 - a constant
         tenant_id,
         folder_id,
         run_number,
@@ -166,9 +182,11 @@ async def find_entry(
     if folder_id is None:
         return None
     row = await conn.fetchrow(
-        f"SELECT {ENTRY_COLUMNS} FROM catalogue.versions v"  # noqa: S608 - a constant
-        " WHERE v.tenant_id = $1 AND v.folder_id = $2 AND v.name = $4 AND v.first_run <= $3"
-        f" AND (v.last_run IS NULL OR v.last_run >= $3) AND {_KEPT}",
+        f"""
+        SELECT {ENTRY_COLUMNS} FROM catalogue.versions v
+        WHERE v.tenant_id = $1 AND v.folder_id = $2 AND v.name = $4 AND v.first_run <= $3
+        AND (v.last_run IS NULL OR v.last_run >= $3) AND {_KEPT}
+        """,  # noqa: S608 - a constant
         tenant_id,
         folder_id,
         run_number,
@@ -183,12 +201,14 @@ async def locate_chunks(
     """Returns where each chunk lies; an id that the tenant doesn't have is left out."""
     rows = await conn.fetch(
         # LIMIT keeps these look-ups by key; as a join they read the whole of both tables.
-        'SELECT c.chunk_id, p.pack_id, c.pack_no, c."offset", c.length, c.size, c.encoding,'
-        " c.crc32 FROM unnest($2::bytea[]) AS k (chunk_id) CROSS JOIN LATERAL ("
-        "  SELECT * FROM catalogue.chunks WHERE tenant_id = $1 AND chunk_id = k.chunk_id LIMIT 1"
-        " ) c CROSS JOIN LATERAL ("
-        "  SELECT * FROM catalogue.packs WHERE tenant_id = $1 AND pack_no = c.pack_no LIMIT 1"
-        " ) p",
+        """
+        SELECT c.chunk_id, p.pack_id, c.pack_no, c."offset", c.length, c.size, c.encoding,
+        c.crc32 FROM unnest($2::bytea[]) AS k (chunk_id) CROSS JOIN LATERAL (
+            SELECT * FROM catalogue.chunks WHERE tenant_id = $1 AND chunk_id = k.chunk_id LIMIT 1
+        ) c CROSS JOIN LATERAL (
+            SELECT * FROM catalogue.packs WHERE tenant_id = $1 AND pack_no = c.pack_no LIMIT 1
+        ) p
+        """,
         tenant_id,
         list(chunk_ids),
     )

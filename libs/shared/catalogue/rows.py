@@ -21,7 +21,7 @@ Kind = Literal["f", "d", "l", "p", "b", "c"]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CataloguePlan:
     """A plan as the catalogue knows it; `last_run` is its newest restore point's number."""
 
     plan_id: UUID

@@ -155,7 +155,10 @@ class _Reading:
     async def _candidates(self) -> AsyncIterator[list[int]]:
         """Bundles that have all the terms, newest first, some shelves at a time."""
         count = await self._conn.fetchval(
-            "SELECT bundles FROM catalogue.bundle_counts WHERE tenant_id = $1", self._tenant_id
+            """
+            SELECT bundles FROM catalogue.bundle_counts WHERE tenant_id = $1
+            """,
+            self._tenant_id,
         )
         if not count:
             return
@@ -179,8 +182,10 @@ class _Reading:
     async def _read_shelves(self, low: int, high: int) -> dict[int, set[int]]:
         """The places that have all the terms, by shelf."""
         rows = await self._conn.fetch(
-            "SELECT shelf, places FROM catalogue.terms WHERE tenant_id = $1"
-            " AND term = ANY($2::bytea[]) AND shelf BETWEEN $3 AND $4",
+            """
+            SELECT shelf, places FROM catalogue.terms WHERE tenant_id = $1
+            AND term = ANY($2::bytea[]) AND shelf BETWEEN $3 AND $4
+            """,
             self._tenant_id,
             self._asked,
             low,
@@ -205,8 +210,10 @@ class _Reading:
     async def _read(self, bundle_nos: list[int]) -> list[_Match]:
         """The names that fit in some bundles, newest first."""
         rows = await self._conn.fetch(
-            "SELECT bundle_no, plan_id, folder_id, names FROM catalogue.bundles"
-            " WHERE tenant_id = $1 AND bundle_no = ANY($2::bigint[]) ORDER BY bundle_no DESC",
+            """
+            SELECT bundle_no, plan_id, folder_id, names FROM catalogue.bundles
+            WHERE tenant_id = $1 AND bundle_no = ANY($2::bigint[]) ORDER BY bundle_no DESC
+            """,
             self._tenant_id,
             bundle_nos,
         )
@@ -227,16 +234,18 @@ async def _resolve(
     conn: Link, tenant_id: UUID, matches: list[_Match], deleted: bool | None
 ) -> list[tuple[_Match, Found]]:
     """The newest versions of names; what is expired altogether is left out."""
+    # LIMIT keeps the look-ups by key: no join can become of them.
     rows = await conn.fetch(
-        f"SELECT k.number, {LISTED_COLUMNS}, e.number, e.committed_at"  # noqa: S608 - constants
-        " FROM unnest($2::uuid[], $3::bigint[], $4::bytea[]) WITH ORDINALITY"
-        " AS k (plan_id, folder_id, name, number)"
-        # LIMIT keeps these look-ups by key: no join can become of them.
-        " CROSS JOIN LATERAL (SELECT * FROM catalogue.versions n WHERE n.tenant_id = $1"
-        f"  AND n.folder_id = k.folder_id AND n.name = k.name AND {kept('n')}"
-        "  ORDER BY n.first_run DESC LIMIT 1) v"
-        f" CROSS JOIN LATERAL ({LAST_POINT.replace('$2', 'k.plan_id')}) e"
-        " WHERE $5::boolean IS NULL OR (v.last_run IS NOT NULL) = $5 ORDER BY k.number",
+        f"""
+        SELECT k.number, {LISTED_COLUMNS}, e.number, e.committed_at
+        FROM unnest($2::uuid[], $3::bigint[], $4::bytea[]) WITH ORDINALITY
+        AS k (plan_id, folder_id, name, number)
+        CROSS JOIN LATERAL (SELECT * FROM catalogue.versions n WHERE n.tenant_id = $1
+            AND n.folder_id = k.folder_id AND n.name = k.name AND {kept("n")}
+            ORDER BY n.first_run DESC LIMIT 1) v
+        CROSS JOIN LATERAL ({LAST_POINT.replace("$2", "k.plan_id")}) e
+        WHERE $5::boolean IS NULL OR (v.last_run IS NOT NULL) = $5 ORDER BY k.number
+        """,  # noqa: S608 - constants
         tenant_id,
         [one.plan_id for one in matches],
         [one.folder_id for one in matches],
@@ -259,15 +268,17 @@ async def _resolve(
 async def find_paths(conn: Link, tenant_id: UUID, folder_ids: list[int]) -> dict[int, bytes]:
     """Returns the paths of folders by their ids."""
     rows = await conn.fetch(
-        "WITH RECURSIVE up (folder_id, parent_id, depth, name) AS ("
-        "  SELECT t.folder_id, f.parent_id, 0, f.name FROM unnest($2::bigint[]) AS t (folder_id)"
-        "  CROSS JOIN LATERAL (SELECT parent_id, name FROM catalogue.folders"
-        "   WHERE tenant_id = $1 AND folder_id = t.folder_id LIMIT 1) f"
-        "  UNION ALL"
-        "  SELECT up.folder_id, f.parent_id, up.depth + 1, f.name FROM up"
-        "  CROSS JOIN LATERAL (SELECT parent_id, name FROM catalogue.folders"
-        "   WHERE tenant_id = $1 AND folder_id = up.parent_id LIMIT 1) f"
-        ") SELECT folder_id, array_agg(name ORDER BY depth DESC) FROM up GROUP BY folder_id",
+        """
+        WITH RECURSIVE up (folder_id, parent_id, depth, name) AS (
+            SELECT t.folder_id, f.parent_id, 0, f.name FROM unnest($2::bigint[]) AS t (folder_id)
+            CROSS JOIN LATERAL (SELECT parent_id, name FROM catalogue.folders
+                WHERE tenant_id = $1 AND folder_id = t.folder_id LIMIT 1) f
+            UNION ALL
+            SELECT up.folder_id, f.parent_id, up.depth + 1, f.name FROM up
+            CROSS JOIN LATERAL (SELECT parent_id, name FROM catalogue.folders
+                WHERE tenant_id = $1 AND folder_id = up.parent_id LIMIT 1) f
+        ) SELECT folder_id, array_agg(name ORDER BY depth DESC) FROM up GROUP BY folder_id
+        """,
         tenant_id,
         folder_ids,
     )

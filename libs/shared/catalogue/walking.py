@@ -69,7 +69,7 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class PathProof:
     """What a path came to when its run was committed, to compare with what is walked.
 
     digest: of the root folder, or what the path's own entry adds to its folder's digest.
@@ -126,7 +126,7 @@ async def walk(
     *,
     in_order: bool = False,
     at_once: int = _VERSIONS_AT_ONCE,
-    proof: Proof | None = None,
+    proof: PathProof | None = None,
 ) -> AsyncGenerator[list[tuple[bytes, list[T]]], None]:
     """Yields what lies at a path and below it, in batches: (folder's path, some of what it holds).
 
@@ -162,8 +162,10 @@ async def _check_there(begin: Callable[[], AbstractAsyncContextManager[Link]], t
     if tree.run_number is not None:
         async with begin() as conn:
             if not await conn.fetchval(
-                "SELECT true FROM catalogue.runs"
-                " WHERE tenant_id = $1 AND plan_id = $2 AND number = $3",
+                """
+                SELECT true FROM catalogue.runs
+                WHERE tenant_id = $1 AND plan_id = $2 AND number = $3
+                """,
                 tree.tenant_id,
                 tree.plan_id,
                 tree.run_number,
@@ -180,7 +182,7 @@ class _Walker(Generic[T]):
         columns: Columns[T],
         in_order: bool,
         at_once: int,
-        proof: Proof | None,
+        proof: PathProof | None,
     ) -> None:
         self.waiting: list[_Folder[T]] = []
         self.batch: list[tuple[bytes, list[T]]] = []

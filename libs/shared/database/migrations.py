@@ -64,8 +64,10 @@ async def _create_role(admin: Connection, role: str, password: str) -> None:
     verb = "ALTER" if exists else "CREATE"
     literal = await admin.fetchval("SELECT quote_literal($1)", password)
     await admin.execute(
-        f"{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS"
-        f" PASSWORD {literal}"
+        f"""
+        {verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS
+            PASSWORD {literal}
+        """
     )
 
 
@@ -142,8 +144,10 @@ async def check_migrated(pool: Pool, service: str) -> list[str]:
 async def apply(connection: Connection, schema: str, prefix: str, folder: Path) -> list[str]:
     """Applies the SQL files of one folder to one schema, in the order of their names."""
     await connection.execute(
-        f"CREATE TABLE IF NOT EXISTS {schema}.migrations"
-        " (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL)"
+        f"""
+        CREATE TABLE IF NOT EXISTS {schema}.migrations
+            (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL)
+        """
     )
     # Services compare it with their files at their start. The catalogue is no service, and has
     # several readers.

@@ -25,7 +25,7 @@ class RunMissed(Event):
     expected_at: datetime | None
 
 
-class IncidentTold(Event):
+class IncidentReported(Event):
     """An incident as it is now; the newer version wins, counted by reporting for each incident.
 
     plan_id: None where no plan is concerned. times: how often it was seen. closed_by: the person
@@ -48,17 +48,17 @@ class IncidentTold(Event):
 
 
 @event("incident.opened.v1")
-class IncidentOpened(IncidentTold):
+class IncidentOpened(IncidentReported):
     """The hotline has something new to look after."""
 
 
 @event("incident.changed.v1")
-class IncidentChanged(IncidentTold):
+class IncidentChanged(IncidentReported):
     """It was seen again, escalated, acknowledged, put off, or somebody noted something."""
 
 
 @event("incident.closed.v1")
-class IncidentClosed(IncidentTold):
+class IncidentClosed(IncidentReported):
     """What it was about is over, or a person closed it."""
 
 

@@ -71,7 +71,7 @@ class PlanVolume(Part):
     sent_bytes: int
 
 
-class OverageTold(Event):
+class OverageReported(Event):
     """An overage case as it is now; its newer version wins.
 
     passed_at: when the contract was passed, the last time if the case went on after a pause.
@@ -99,29 +99,29 @@ class OverageTold(Event):
 
 
 @event("overage.opened.v1")
-class OverageOpened(OverageTold):
+class OverageOpened(OverageReported):
     """More is stored than is contracted: a case opened, or goes on after a pause."""
 
 
 @event("overage.reminded.v1")
-class OverageReminded(OverageTold):
+class OverageReminded(OverageReported):
     """A case is still open on a day on which its client is reminded; `day` of the 30, or of 60."""
 
     day: int
 
 
 @event("overage.extended.v1")
-class OverageExtended(OverageTold):
+class OverageExtended(OverageReported):
     """A case has another deadline, by an operator or by an answer that was late on its way."""
 
 
 @event("overage.blocked.v1")
-class OverageBlocked(OverageTold):
+class OverageBlocked(OverageReported):
     """Growth ends at the ceiling, by a deadline or by an operator."""
 
 
 @event("overage.closed.v1")
-class OverageClosed(OverageTold):
+class OverageClosed(OverageReported):
     """No more is stored than is contracted, or the subscription ended."""
 
 

@@ -20,7 +20,7 @@ from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.events import EVENTS
 from libs.shared.inbox import table
-from libs.shared.signatures import Refused, Senders
+from libs.shared.signatures import SenderRefused, Senders
 
 BATCH = 500
 MOST_REFUSED = 10_000
@@ -138,7 +138,7 @@ def _arrival(senders: Senders, delivery: bus.Delivery, now: datetime) -> table.A
     try:
         senders.check(delivery)
         event = _event(delivery)
-    except Refused as refused:
+    except SenderRefused as refused:
         return _raw(delivery, f"refused: {refused}", refused.code)
     except (ValueError, KeyError, TypeError) as error:
         return _raw(delivery, _why(error))

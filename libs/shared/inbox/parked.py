@@ -107,7 +107,12 @@ async def list_parked(conn: Connection, limit: int = 200) -> list[Record]:
 
 async def find(conn: Connection, event_id: UUID) -> Record | None:
     """One event of the inbox with all that is known of it."""
-    return await conn.fetchrow("SELECT * FROM inbox WHERE event_id = $1", event_id)
+    return await conn.fetchrow(
+        """
+        SELECT * FROM inbox WHERE event_id = $1
+        """,
+        event_id,
+    )
 
 
 async def replay(
@@ -148,7 +153,12 @@ async def _admit(conn: Connection, senders: Senders, event_id: UUID, now: dateti
     [arrival] = arrivals_of(senders, [unwrap(row["envelope"], row["raw"])], now)
     if arrival.raw is not None:
         return False
-    await conn.execute("DELETE FROM inbox WHERE event_id = $1", event_id)
+    await conn.execute(
+        """
+        DELETE FROM inbox WHERE event_id = $1
+        """,
+        event_id,
+    )
     await table.insert(conn, [replace(arrival, parked=False)], now)
     return True
 

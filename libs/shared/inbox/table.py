@@ -99,13 +99,22 @@ async def take(conn: Connection, now: datetime) -> Record | None:
 
 async def is_erased(conn: Connection, tenant_id: UUID) -> bool:
     """Whether the tenant was erased; nobody erases it until the transaction ends."""
-    return bool(await conn.fetchval("SELECT is_erased($1)", tenant_id))
+    return bool(
+        await conn.fetchval(
+            """
+            SELECT is_erased($1)
+            """,
+            tenant_id,
+        )
+    )
 
 
 async def mark_done(conn: Connection, event_id: UUID, now: datetime) -> None:
     """Marks an event as handled."""
     await conn.execute(
-        "UPDATE inbox SET state = 'done', done_at = $2, error = '' WHERE event_id = $1",
+        """
+        UPDATE inbox SET state = 'done', done_at = $2, error = '' WHERE event_id = $1
+        """,
         event_id,
         now,
     )
@@ -113,7 +122,13 @@ async def mark_done(conn: Connection, event_id: UUID, now: datetime) -> None:
 
 async def replace_payload(conn: Connection, event_id: UUID, payload: str) -> None:
     """Puts a blanked payload in place of one that held a secret."""
-    await conn.execute("UPDATE inbox SET payload = $2 WHERE event_id = $1", event_id, payload)
+    await conn.execute(
+        """
+        UPDATE inbox SET payload = $2 WHERE event_id = $1
+        """,
+        event_id,
+        payload,
+    )
 
 
 async def postpone(
@@ -121,8 +136,10 @@ async def postpone(
 ) -> None:
     """Leaves an event for a later try."""
     await conn.execute(
-        "UPDATE inbox SET attempts = $2, next_at = $3, error = $4"
-        " WHERE event_id = $1 AND state = 'pending'",
+        """
+        UPDATE inbox SET attempts = $2, next_at = $3, error = $4
+        WHERE event_id = $1 AND state = 'pending'
+        """,
         event_id,
         attempts,
         next_at,
@@ -133,8 +150,10 @@ async def postpone(
 async def park(conn: Connection, event_id: UUID, attempts: int, error: str) -> None:
     """Takes an event out of the workers' way until a person looks at it."""
     await conn.execute(
-        "UPDATE inbox SET state = 'parked', attempts = $2, error = $3"
-        " WHERE event_id = $1 AND state = 'pending'",
+        """
+        UPDATE inbox SET state = 'parked', attempts = $2, error = $3
+        WHERE event_id = $1 AND state = 'pending'
+        """,
         event_id,
         attempts,
         error,
@@ -145,7 +164,9 @@ async def bring_back(pool: Pool, now: datetime) -> None:
     """Makes due what waits for longer than any pause lasts: the clock was set back."""
     async with database.transaction(pool) as conn:
         await conn.execute(
-            "UPDATE inbox SET next_at = $1 WHERE state = 'pending' AND next_at > $2",
+            """
+            UPDATE inbox SET next_at = $1 WHERE state = 'pending' AND next_at > $2
+            """,
             now,
             now + timedelta(hours=2),
         )
@@ -154,7 +175,14 @@ async def bring_back(pool: Pool, now: datetime) -> None:
 async def has_arrived(pool: Pool, event_id: UUID) -> bool:
     """Whether an event is in the inbox, handled or not."""
     async with database.acquire(pool) as conn:
-        return bool(await conn.fetchval("SELECT 1 FROM inbox WHERE event_id = $1", event_id))
+        return bool(
+            await conn.fetchval(
+                """
+                SELECT 1 FROM inbox WHERE event_id = $1
+                """,
+                event_id,
+            )
+        )
 
 
 async def backlog(pool: Pool) -> tuple[int, float, int]:

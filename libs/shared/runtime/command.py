@@ -21,25 +21,25 @@ from libs.shared.errors import Conflict, Refusal, Unavailable
 from libs.shared.inbox import parked
 from libs.shared.runtime.http import use_uvloop
 from libs.shared.secret_files import SecretFileInvalid
-from libs.shared.settings import InvalidSettings, Settings, load
+from libs.shared.settings import CommonSettings, InvalidSettings, load
 
 NOBODY_READS = 141
 """What shells give for a program whose reader has gone, as after `… | head -1`."""
 
 
-class _Owner(Settings):
+class _Owner(CommonSettings):
     owner_database_url: SecretStr
 
 
-class _Reader(Settings):
+class _Reader(CommonSettings):
     database_url: SecretStr
 
 
-class _Senders(Settings):
+class _Senders(CommonSettings):
     event_senders_dir: Path
 
 
-class _Sender(Settings):
+class _Sender(CommonSettings):
     event_key_file: Path
 
 

@@ -10,7 +10,7 @@ from libs.shared.words.tongue import Tongue
 
 
 @dataclass(frozen=True)
-class Told:
+class NoticeWords:
     """A subject, the sentence about its time and what it means, and what its author wrote."""
 
     subject: str
@@ -25,7 +25,7 @@ def tell_notice(
     text: str,
     begins_at: datetime | None,
     ends_at: datetime | None,
-) -> Told:
+) -> NoticeWords:
     """The notice in a reader's language and time zone."""
     begins, ends = tongue.moment(begins_at), tongue.moment(ends_at)
     if kind == "maintenance":
@@ -46,7 +46,7 @@ def tell_notice(
         subject = title
         lead = tongue.say("It counts from {begins} on.", begins=begins) if begins_at else ""
     paragraphs = tuple(" ".join(each.split()) for each in text.split("\n\n") if each.strip())
-    return Told(subject, lead, paragraphs)
+    return NoticeWords(subject, lead, paragraphs)
 
 
 def tell_window(tongue: Tongue, title: str, begins_at: datetime, ends_at: datetime) -> str:

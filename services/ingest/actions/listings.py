@@ -9,7 +9,7 @@ from functools import partial
 from typing import BinaryIO
 from uuid import UUID
 
-from libs.shared import catalogue, entries, frames
+from libs.shared import batches, catalogue, frames
 from libs.shared.entries import Entry
 from libs.shared.errors import NotFound
 from services.ingest import rules, store
@@ -35,7 +35,7 @@ async def list_entries(
             if plan is None or plan.agent_id != agent.agent_id:
                 raise NotFound("plan")
             # Before the list is read: what is dropped between is then told as well.
-            await store.reductions.put_told(conn, agent.tenant_id, plan_id)
+            await store.reductions.put_reported(conn, agent.tenant_id, plan_id)
         if plan.last_run is not None:
             tree = catalogue.Tree(agent.tenant_id, plan_id, plan.last_run)
             begin = partial(resources.transaction, agent.tenant_id)
@@ -59,5 +59,5 @@ async def read_file(file: BinaryIO) -> AsyncIterator[bytes]:
 
 
 def _write(file: BinaryIO, folders: list[tuple[bytes, list[Entry]]]) -> None:
-    batches = entries.cut_deltas(folders, _BATCH_BYTES)
-    file.writelines(frames.frame(entries.encode_batch(batch)) for batch in batches)
+    parts = batches.cut_deltas(folders, _BATCH_BYTES)
+    file.writelines(frames.frame(batches.encode_batch(part)) for part in parts)

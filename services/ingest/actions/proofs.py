@@ -43,13 +43,13 @@ class Changes:
             if wanted is None or (folder_id, entry.name) in wanted:
                 sums[folder_id] = sums.get(folder_id, 0) + measure
 
-    async def subtract_closed(self, conn: Connection, place: store.plans.Place) -> None:
+    async def subtract_closed(self, conn: Connection, place: store.plans.CommitPlace) -> None:
         """Counts the versions that the run closed."""
         sums, make = self._sums, self._prover.entry
         async for folder_id, fields in store.proofs.list_closed(conn, place):
             sums[folder_id] = sums.get(folder_id, 0) - make(fields)
 
-    async def settle(self, conn: Connection, place: store.plans.Place) -> None:
+    async def settle(self, conn: Connection, place: store.plans.CommitPlace) -> None:
         """Writes down what the changed folders come to."""
         touched = list(self._sums)
         folders: dict[int, rules.proofs.Folder] = {}
@@ -68,7 +68,7 @@ class Changes:
 
 
 async def digest_points(
-    conn: Connection, place: store.plans.Place, numbers: Sequence[int], prover: Prover
+    conn: Connection, place: store.plans.CommitPlace, numbers: Sequence[int], prover: Prover
 ) -> dict[int, int]:
     """Writes down what a plan's folders came to at restore points; returns their roots' digests.
 
@@ -86,7 +86,7 @@ async def digest_points(
     return {number: catalogue.digest_at(found.root, number) for number in numbers}
 
 
-async def find_root(conn: Connection, place: store.plans.Place, prover: Prover) -> int:
+async def find_root(conn: Connection, place: store.plans.CommitPlace, prover: Prover) -> int:
     """Returns the digest of the plan's root folder as it is now."""
     return prover.show(await store.proofs.find_root(conn, place))
 
@@ -94,7 +94,7 @@ async def find_root(conn: Connection, place: store.plans.Place, prover: Prover) 
 def seal(
     keys: TenantKeys,
     prover: Prover,
-    place: store.plans.Place,
+    place: store.plans.CommitPlace,
     link: tuple[UUID, int | None, bytes | None],
     totals: tuple[int, int],
     root: int,
@@ -130,7 +130,7 @@ def open_seal(
 
 def is_as_sealed(
     keys: TenantKeys,
-    place: store.plans.Place,
+    place: store.plans.CommitPlace,
     parent: int | None,
     sealed_parent: bytes | None,
     root: int,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from libs.shared import entries, packs
+from libs.shared import batches, packs
 from libs.shared.web import Limit, Limits
 from services.ingest.actions.intake.packs import MAX_IDS
 
@@ -11,7 +11,7 @@ _PLAN = Limit(1 << 20, seconds=60, most_values=12_000)
 _START = Limit(16 << 10, seconds=60)
 _ENDING = Limit(8 << 20, seconds=60, most_values=20_000)  # may name a thousand long paths
 _IDS = Limit(MAX_IDS * 32, seconds=60)
-_BATCH = Limit(entries.MAX_BATCH_BYTES, seconds=120)
+_BATCH = Limit(batches.MAX_BATCH_BYTES, seconds=120)
 _PACK = Limit(packs.MAX_PACK_BYTES, seconds=600, in_pieces=True)
 
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from libs.shared.entries import Faults
+from libs.shared.batches import Faults
 from libs.shared.reasons import Reason
 from services.ingest import actions, rules
 from services.ingest.api.problems import problems
@@ -120,7 +120,7 @@ class Aborted(BaseModel):
 @router.post("", status_code=201, responses=problems(401, 403, 404, 409, 413, 507))
 async def start_run(start: Start, agent: Agent, resources: Resources) -> Started:
     """Begins a run of a plan; an open one of the same plan is closed as abandoned."""
-    started = await actions.runs.start_run(
+    started = await actions.runs.starting.start_run(
         resources,
         agent,
         start.plan_id,
@@ -194,21 +194,21 @@ async def take_batch(
 
 def _refused(faults: Faults) -> list[Refused]:
     """Entries of one folder with the same fault together: there may be fifty thousand."""
-    found: dict[tuple[int, str], list[int]] = {}
-    whole: set[tuple[int, str]] = set()
+    found: dict[tuple[int, Reason], list[int]] = {}
+    whole: set[tuple[int, Reason]] = set()
     for place, fault in faults.items():
-        entries = found.setdefault((place.folder, fault), [])
+        entries = found.setdefault((place.folder, fault.reason), [])
         if place.entry is None:
-            whole.add((place.folder, fault))
+            whole.add((place.folder, fault.reason))
         else:
             entries.append(place.entry)
     return [
         Refused(
             folder=folder,
-            entries=None if (folder, fault) in whole else sorted(entries),
-            reason=Reason("entry-over-limit", detail=fault),
+            entries=None if (folder, reason) in whole else sorted(entries),
+            reason=reason,
         )
-        for (folder, fault), entries in found.items()
+        for (folder, reason), entries in found.items()
     ]
 
 
@@ -227,4 +227,6 @@ async def abort_run(
     run_id: UUID, abort: rules.reported.Abort, agent: Agent, resources: Resources
 ) -> Aborted:
     """Ends the run as failed; the same again, the same answer."""
-    return Aborted.model_validate(await actions.runs.abort_run(resources, agent, run_id, abort))
+    return Aborted.model_validate(
+        await actions.runs.ending.abort_run(resources, agent, run_id, abort)
+    )

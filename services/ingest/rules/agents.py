@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from libs.shared.errors import Unauthenticated, Unavailable
-from services.ingest.rules.refusals import GrowthBlocked, SubscriptionEnded, SubscriptionSuspended
+from services.ingest.rules.refusals import GrowthBlocked, SubscriptionOver, SubscriptionSuspended
 
 NOT_KNOWN = "The agent's token is wrong or was revoked; enrol the machine again."
 
@@ -76,7 +76,7 @@ def check_subscription(subscription: str | None, reason: str) -> None:
     if subscription == "suspended":
         raise SubscriptionSuspended(reason)
     if subscription not in ("active", "ending"):
-        raise SubscriptionEnded(reason)
+        raise SubscriptionOver(reason)
 
 
 def check_standing(standing: Standing) -> None:

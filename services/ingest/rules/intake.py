@@ -6,15 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from isal import isal_zlib
 
-from libs.shared.entries import (
-    CHUNK_ID_BYTES,
-    Entry,
-    EntryRejected,
-    Faults,
-    FolderDelta,
-    Place,
-    join,
-)
+from libs.shared.batches import BatchPlace, Faults
+from libs.shared.entries import CHUNK_ID_BYTES, Entry, EntryFault, EntryRejected, FolderDelta, join
 from services.ingest.rules.refusals import ChunkUnknown
 
 MAX_FOLDER_BYTES = 64 * 1024 * 1024
@@ -50,10 +43,10 @@ def check_chunks(
     unknown: set[bytes] = set()
     crc32s: list[int] = []
     for folder, delta in enumerate(deltas):
-        if Place(folder, None) in faults:
+        if BatchPlace(folder, None) in faults:
             continue
         for number, entry in enumerate(delta.upserts):
-            if faults and Place(folder, number) in faults:
+            if faults and BatchPlace(folder, number) in faults:
                 continue
             ids = split_ids(entry.chunks)
             missing = [chunk_id for chunk_id in ids if chunk_id not in facts]
@@ -63,7 +56,7 @@ def check_chunks(
             try:
                 crc32s.append(combine_crc32s(delta.folder, entry, ids, facts))
             except EntryRejected as refusal:
-                faults[Place(folder, number)] = refusal.reason
+                faults[BatchPlace(folder, number)] = refusal.fault
     if unknown:
         raise ChunkUnknown(unknown)
     return crc32s
@@ -83,7 +76,8 @@ def combine_crc32s(
         size_bytes += chunk_bytes
     if size_bytes != entry.size:
         raise EntryRejected(
-            join(folder, entry.name), f"its chunks have {size_bytes} bytes, not {entry.size}"
+            join(folder, entry.name),
+            EntryFault(f"its chunks have {size_bytes} bytes, not {entry.size}"),
         )
     return crc32
 
@@ -104,7 +98,7 @@ def list_folders(paths: Iterable[bytes], known: Iterable[bytes] = ()) -> list[by
             total_bytes += len(folder)
             if total_bytes > MAX_FOLDER_BYTES:
                 raise EntryRejected(
-                    path, "this batch has too many deep folders; send fewer at once"
+                    path, EntryFault("this batch has too many deep folders; send fewer at once")
                 )
             folder = folder.rpartition(b"/")[0]
     return sorted(listed, key=lambda folder: folder.count(b"/"))

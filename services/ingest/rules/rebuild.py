@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from libs.shared.bucket import ListedFolder
 from libs.shared.entries import Entry, EntryRejected, FolderDelta
 from services.ingest.rules.intake import combine_crc32s, split_ids
-from services.ingest.rules.manifests.content import Listed
+from services.ingest.rules.manifests.content import ListedVersion
 
 Facts = Mapping[bytes, tuple[int, int, int, int]]
 
@@ -102,7 +102,7 @@ def find_crc32(folder: bytes, entry: Entry, facts: Facts) -> int | None:
 
 def settle_list(
     folders: Iterable[ListedFolder], facts: Facts, mask: Callable[[bytes, int], int]
-) -> tuple[list[tuple[bytes, list[Listed]]], list[tuple[bytes, int, int | None]]]:
+) -> tuple[list[tuple[bytes, list[ListedVersion]]], list[tuple[bytes, int, int | None]]]:
     """Returns (folders with their versions, those that can't be brought back with their runs)."""
     settled = []
     gone = []
@@ -120,8 +120,8 @@ def settle_list(
     return settled, gone
 
 
-def _listed(entry: Entry, crc32: int, first: int, last: int | None) -> Listed:
-    return Listed(
+def _listed(entry: Entry, crc32: int, first: int, last: int | None) -> ListedVersion:
+    return ListedVersion(
         entry.name,
         entry.kind,
         entry.mode,

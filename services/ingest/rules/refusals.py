@@ -63,7 +63,7 @@ class _Stopped(RunRefused):
         return f"{self.title}{because}: nothing is copied; speak to your provider."
 
 
-class SubscriptionEnded(_Stopped):
+class SubscriptionOver(_Stopped):
     """The tenant's subscription ended; why, in an operator's words."""
 
     code = "subscription-ended"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from libs.shared.entries import MAX_PATH_BYTES, Entry, EntryRejected, FolderDelta, check_batch
+from libs.shared.batches import check_batch
+from libs.shared.entries import MAX_PATH_BYTES, PATH_TOO_LONG, Entry, EntryRejected, FolderDelta
 from libs.shared.errors import InvalidRequest
 from services.ingest.rules.reported import Commit, Counters, Ending
 
@@ -44,7 +45,7 @@ def name_file(path: bytes, mode: str, mtime: str, sha256: str, now: datetime) ->
     """
     file = NamedFile(path, _read_mode(mode), _read_mtime(mtime, now), sha256.strip().lower())
     if len(path) > MAX_PATH_BYTES:
-        raise EntryRejected(path, f"a path has at most {MAX_PATH_BYTES} bytes")
+        raise EntryRejected(path, PATH_TOO_LONG)
     entry = Entry(file.name, "f", file.mode, file.mtime_ns, 0, 0, 0, b"", b"")
     check_batch([FolderDelta(file.folder, [entry], [])])
     if sha256 and not (len(file.sha256) == 64 and set(file.sha256) <= set("0123456789abcdef")):

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from libs.shared.database import Connection
 from libs.shared.entries import Entry
-from services.ingest.store.plans import Place
+from services.ingest.store.plans import CommitPlace
 from services.ingest.store.sessions import LONG_SECONDS
 
 
@@ -27,7 +27,7 @@ class Closed(NamedTuple):
 
 
 async def find_folders(
-    conn: Connection, place: Place, keys: Sequence[tuple[int, bytes]]
+    conn: Connection, place: CommitPlace, keys: Sequence[tuple[int, bytes]]
 ) -> dict[tuple[int, bytes], int]:
     """Returns the ids of those folders, given by (parent's id, name), that have one."""
     rows = await conn.fetch(
@@ -47,7 +47,7 @@ async def find_folders(
 
 
 async def add_folders(
-    conn: Connection, place: Place, keys: Sequence[tuple[int, bytes]]
+    conn: Connection, place: CommitPlace, keys: Sequence[tuple[int, bytes]]
 ) -> dict[tuple[int, bytes], int]:
     """Gives ids to folders that have none yet."""
     rows = await conn.fetch(
@@ -65,7 +65,7 @@ async def add_folders(
 
 
 async def close_removed(
-    conn: Connection, place: Place, folder_ids: Sequence[int], names: Sequence[bytes]
+    conn: Connection, place: CommitPlace, folder_ids: Sequence[int], names: Sequence[bytes]
 ) -> Closed:
     """Closes the current versions of paths that are gone; a path nobody knows is fine."""
     rows = await conn.fetch(
@@ -86,7 +86,7 @@ async def close_removed(
 
 
 async def close_replaced(
-    conn: Connection, place: Place, folder_ids: Sequence[int], entries: Sequence[Entry]
+    conn: Connection, place: CommitPlace, folder_ids: Sequence[int], entries: Sequence[Entry]
 ) -> Closed:
     """Closes the current versions that differ from these entries."""
     rows = await conn.fetch(
@@ -114,7 +114,7 @@ async def close_replaced(
 
 
 async def close_below(
-    conn: Connection, place: Place, folders: Sequence[tuple[int, bytes]]
+    conn: Connection, place: CommitPlace, folders: Sequence[tuple[int, bytes]]
 ) -> Closed:
     """Closes everything below folders that are no folders any more."""
     row = await conn.fetchrow(
@@ -143,7 +143,7 @@ async def close_below(
     return Closed(row[0], row[1], [])
 
 
-async def close_all(conn: Connection, place: Place) -> Closed:
+async def close_all(conn: Connection, place: CommitPlace) -> Closed:
     """Closes every current version of the plan, before a delta that names all there is."""
     row = await conn.fetchrow(
         """
@@ -164,7 +164,7 @@ async def close_all(conn: Connection, place: Place) -> Closed:
 
 
 async def reopen_same(
-    conn: Connection, place: Place, folder_ids: Sequence[int], entries: Sequence[Entry]
+    conn: Connection, place: CommitPlace, folder_ids: Sequence[int], entries: Sequence[Entry]
 ) -> Closed:
     """Takes back what `close_all` closed where the entry is still the same; counts it."""
     rows = await conn.fetch(
@@ -197,7 +197,7 @@ async def reopen_same(
 
 async def add_versions(
     conn: Connection,
-    place: Place,
+    place: CommitPlace,
     folder_ids: Sequence[int],
     entries: Sequence[Entry],
     crc32s: Sequence[int],
@@ -263,7 +263,9 @@ async def put_attribute_sets(
     )
 
 
-async def find_orphan(conn: Connection, place: Place, folder_ids: Sequence[int]) -> bytes | None:
+async def find_orphan(
+    conn: Connection, place: CommitPlace, folder_ids: Sequence[int]
+) -> bytes | None:
     """Returns the name of one of these folders that the run doesn't have as a folder."""
     orphan: bytes | None = await conn.fetchval(
         """
@@ -280,7 +282,9 @@ async def find_orphan(conn: Connection, place: Place, folder_ids: Sequence[int])
     return orphan
 
 
-async def find_committed_at(conn: Connection, place: Place, number: int | None) -> datetime | None:
+async def find_committed_at(
+    conn: Connection, place: CommitPlace, number: int | None
+) -> datetime | None:
     """Returns when a restore point of the plan was committed; None if there is none."""
     committed_at: datetime | None = await conn.fetchval(
         """
@@ -296,7 +300,7 @@ async def find_committed_at(conn: Connection, place: Place, number: int | None) 
 
 async def add_restore_point(
     conn: Connection,
-    place: Place,
+    place: CommitPlace,
     run_id: UUID,
     files_total: int,
     bytes_protected: int,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from libs.shared.catalogue.rows import kept
 from libs.shared.database import Connection
 from libs.shared.events import DumpCounted
-from services.ingest.store.plans import Place
+from services.ingest.store.plans import CommitPlace
 from services.ingest.store.sessions import LONG_SECONDS
 
 DUMPS = b"@dumps"
@@ -30,7 +30,7 @@ class Superseded(NamedTuple):
     size_bytes: int
 
 
-async def count_superseded(conn: Connection, place: Place, ending: bytes) -> Superseded:
+async def count_superseded(conn: Connection, place: CommitPlace, ending: bytes) -> Superseded:
     """Counts the files whose versions this run closed; what somebody dropped is not removed."""
     row = await conn.fetchrow(
         # Look-ups by key, one a version: LIMIT keeps them so (docs/decisions/0018).
@@ -67,7 +67,7 @@ async def count_superseded(conn: Connection, place: Place, ending: bytes) -> Sup
     return Superseded(*row)
 
 
-async def list_dumps(conn: Connection, place: Place) -> list[DumpCounted]:
+async def list_dumps(conn: Connection, place: CommitPlace) -> list[DumpCounted]:
     """Returns the plan's dumps, and whether each is what the restore point before has."""
     rows = await conn.fetch(
         """

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from libs.shared.catalogue import terms
 from libs.shared.database import Connection
-from services.ingest.store.plans import Place
+from services.ingest.store.plans import CommitPlace
 
 _FOLDERS_A_ROW = 1_000
 _ROWS_AT_ONCE = 2_000
@@ -32,7 +32,7 @@ class Bundle(NamedTuple):
     names: list[bytes]
 
 
-async def put_names_due(conn: Connection, place: Place, folder_ids: Sequence[int]) -> None:
+async def put_names_due(conn: Connection, place: CommitPlace, folder_ids: Sequence[int]) -> None:
     """Notes the folders into which a run brought entries, some hundreds a row."""
     for at in range(0, len(folder_ids), _FOLDERS_A_ROW):
         await conn.execute(

@@ -159,7 +159,7 @@ async def next_number(conn: Connection, tenant_id: UUID, plan_id: UUID) -> int:
     return number
 
 
-class Place(NamedTuple):
+class CommitPlace(NamedTuple):
     """The run that is being committed."""
 
     tenant_id: UUID

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from libs.shared import catalogue
 from libs.shared.database import Connection
-from services.ingest.store.plans import Place
+from services.ingest.store.plans import CommitPlace
 from services.ingest.store.sessions import LONG_SECONDS
 
 _ROWS_AT_ONCE = 5_000
@@ -39,7 +39,7 @@ class CountedPlan(NamedTuple):
     sealed: bytes | None
 
 
-class Tally(NamedTuple):
+class PendingTally(NamedTuple):
     """What the bucket is to be told of a tenant: the count, and each plan's newest point."""
 
     sequence: int
@@ -47,7 +47,7 @@ class Tally(NamedTuple):
 
 
 async def list_above(
-    conn: Connection, place: Place, folder_ids: Sequence[int]
+    conn: Connection, place: CommitPlace, folder_ids: Sequence[int]
 ) -> list[HiddenFolder]:
     """Returns these folders and all above them, up to the root."""
     rows = await conn.fetch(
@@ -71,7 +71,9 @@ async def list_above(
     return [HiddenFolder(*row) for row in rows]
 
 
-async def list_closed(conn: Connection, place: Place) -> AsyncIterator[tuple[int, tuple[Any, ...]]]:
+async def list_closed(
+    conn: Connection, place: CommitPlace
+) -> AsyncIterator[tuple[int, tuple[Any, ...]]]:
     """Yields (folder, what is proven of an entry) of the versions that this run closed."""
     rows = conn.cursor(
         f"""
@@ -119,7 +121,7 @@ async def forget_digests(conn: Connection, tenant_id: UUID, plan_id: UUID) -> No
     )
 
 
-async def find_root(conn: Connection, place: Place) -> bytes | None:
+async def find_root(conn: Connection, place: CommitPlace) -> bytes | None:
     """Returns what the plan's root folder came to last, hidden; None for nothing."""
     digest: bytes | None = await conn.fetchval(
         """
@@ -134,7 +136,7 @@ async def find_root(conn: Connection, place: Place) -> bytes | None:
     return digest
 
 
-async def find_point(conn: Connection, place: Place, number: int | None) -> KeptPoint:
+async def find_point(conn: Connection, place: CommitPlace, number: int | None) -> KeptPoint:
     """Returns a restore point of the plan; nothing for none."""
     row = await conn.fetchrow(
         """
@@ -196,7 +198,7 @@ async def list_newest(conn: Connection, tenant_id: UUID) -> dict[UUID, CountedPl
     return {row[0]: CountedPlan(*row) for row in rows}
 
 
-async def read_tally(conn: Connection, tenant_id: UUID) -> Tally | None:
+async def read_tally(conn: Connection, tenant_id: UUID) -> PendingTally | None:
     """Returns what there is to tell of a tenant, seen at one moment; None for nothing."""
     rows = await conn.fetch(
         """
@@ -210,7 +212,7 @@ async def read_tally(conn: Connection, tenant_id: UUID) -> Tally | None:
     if not rows:
         return None
     plans = [CountedPlan(row[1], row[2], row[3]) for row in rows if row[1] is not None]
-    return Tally(rows[0][0], plans)
+    return PendingTally(rows[0][0], plans)
 
 
 async def mark_tallied(conn: Connection, tenant_id: UUID, sequence: int) -> int:

@@ -12,7 +12,7 @@ from libs.shared import bucket, database, reasons
 from libs.shared.database import Connection
 from services.ingest import rules
 from services.ingest.store.commits import name_set
-from services.ingest.store.plans import Place
+from services.ingest.store.plans import CommitPlace
 from services.ingest.store.sessions import LONG_SECONDS
 
 _FOLDERS_A_ROW = 1_000
@@ -157,9 +157,9 @@ async def put_rebuilt_plan(
 
 async def add_listed(
     conn: Connection,
-    place: Place,
+    place: CommitPlace,
     folder_ids: Sequence[int],
-    versions: Sequence[rules.manifests.content.Listed],
+    versions: Sequence[rules.manifests.content.ListedVersion],
     received: Mapping[int, datetime],
 ) -> None:
     """Adds versions with the runs that see them."""
@@ -187,7 +187,7 @@ async def add_listed(
 
 
 async def list_broken_points(
-    conn: Connection, place: Place, numbers: Sequence[int], expired_before: int
+    conn: Connection, place: CommitPlace, numbers: Sequence[int], expired_before: int
 ) -> list[int]:
     """Returns the runs that see a version which had expired when the catalogue was lost."""
     rows = await conn.fetch(
@@ -263,7 +263,7 @@ def _answer(point: bucket.Point) -> dict[str, Any]:
     }
 
 
-async def count_current(conn: Connection, place: Place) -> tuple[int, int]:
+async def count_current(conn: Connection, place: CommitPlace) -> tuple[int, int]:
     """Returns (files, bytes) of the plan's newest state."""
     row = await conn.fetchrow(
         """
@@ -278,7 +278,7 @@ async def count_current(conn: Connection, place: Place) -> tuple[int, int]:
     return row[0], row[1]
 
 
-async def close_orphans(conn: Connection, place: Place) -> None:
+async def close_orphans(conn: Connection, place: CommitPlace) -> None:
     """Closes what lies in folders that the plan does not have any more."""
     await conn.execute(
         """
@@ -301,7 +301,7 @@ async def close_orphans(conn: Connection, place: Place) -> None:
     )
 
 
-async def note_all_names(conn: Connection, place: Place) -> None:
+async def note_all_names(conn: Connection, place: CommitPlace) -> None:
     """Has all names of a plan made findable, whichever run brought them."""
     await conn.execute(
         """

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from libs.shared.database import Connection
 from services.ingest.store.commits import Closed
-from services.ingest.store.plans import Place
+from services.ingest.store.plans import CommitPlace
 from services.ingest.store.sessions import LONG_SECONDS
 
 
@@ -34,7 +34,7 @@ async def list_unsettled(conn: Connection, tenant_id: UUID, plan_id: UUID) -> li
     return [Unsettled(*row) for row in rows]
 
 
-async def put_told(conn: Connection, tenant_id: UUID, plan_id: UUID) -> None:
+async def put_reported(conn: Connection, tenant_id: UUID, plan_id: UUID) -> None:
     """Writes down that the agent of the open run is being given the list as it is now."""
     await conn.execute(
         """
@@ -47,7 +47,9 @@ async def put_told(conn: Connection, tenant_id: UUID, plan_id: UUID) -> None:
     )
 
 
-async def close_dropped(conn: Connection, place: Place, reduction_ids: Sequence[UUID]) -> Closed:
+async def close_dropped(
+    conn: Connection, place: CommitPlace, reduction_ids: Sequence[UUID]
+) -> Closed:
     """Closes what was dropped and is still current, and settles these reductions by the run."""
     row = await conn.fetchrow(
         """

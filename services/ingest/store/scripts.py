@@ -10,7 +10,7 @@ from uuid import UUID
 from libs.shared import database
 from libs.shared.database import Connection
 from libs.shared.entries import Entry, Kind
-from services.ingest.store.plans import Place
+from services.ingest.store.plans import CommitPlace
 
 MAX_PAGE_BYTES = 7 * 1024 * 1024
 MAX_PAGE_FILES = 10_000
@@ -167,7 +167,7 @@ async def lock_files(conn: Connection, tenant_id: UUID, run_id: UUID) -> Mark:
 
 
 async def find_kept_folders(
-    conn: Connection, place: Place, keys: Sequence[tuple[int, bytes]]
+    conn: Connection, place: CommitPlace, keys: Sequence[tuple[int, bytes]]
 ) -> dict[tuple[int, bytes], KeptFolder]:
     """Returns those folders, given by (parent's id, name), that the plan ever had."""
     rows = await conn.fetch(
@@ -208,7 +208,7 @@ async def find_kept_folders(
 
 
 async def count_changed(
-    conn: Connection, place: Place, folder_ids: Sequence[int], names: Sequence[bytes]
+    conn: Connection, place: CommitPlace, folder_ids: Sequence[int], names: Sequence[bytes]
 ) -> int:
     """Counts those of a run's files that were files before, and other ones."""
     count: int = await conn.fetchval(

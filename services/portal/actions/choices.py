@@ -12,7 +12,7 @@ from services.portal import store
 from services.portal.actions import log, recipients
 from services.portal.actions.clients import telling
 from services.portal.rules import choices
-from services.portal.rules.choices import Reader
+from services.portal.rules.choices import ReportReader
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
 from services.portal.store.choices import Declined
@@ -20,31 +20,31 @@ from services.portal.store.clients import Tenant
 
 
 @dataclass(frozen=True)
-class Shown:
+class ClientReaders:
     """Everybody of a client who may read reports, and who declined them all, if somebody did."""
 
     tenant: Tenant
-    readers: list[Reader]
+    readers: list[ReportReader]
     declined: Declined | None
 
 
 @dataclass(frozen=True)
-class Asked:
+class LinkReader:
     """Whom a link of a mail asks what they want; stop_token: of the link by which they stop it."""
 
     tenant: Tenant
-    reader: Reader
+    reader: ReportReader
     stop_token: str
 
 
-async def list_readers(pool: Pool, administrator: Actor) -> Shown:
+async def list_readers(pool: Pool, administrator: Actor) -> ClientReaders:
     """Who of a client reads reports, and what each of them gets."""
     async with transaction(pool) as conn:
         tenant = await telling.lock_tenant(conn, administrator.tenant_id)
         readers = await _list_readers(conn, tenant)
         declined = await store.choices.find_declined(conn, tenant.tenant_id)
         await log.note(conn, administrator, acts.ReadersListed())
-    return Shown(tenant, readers, declined)
+    return ClientReaders(tenant, readers, declined)
 
 
 async def choose(
@@ -81,7 +81,7 @@ async def take_back(pool: Pool, administrator: Actor) -> None:
             await log.note(conn, administrator, acts.ReportsWanted())
 
 
-async def find_asked(pool: Pool, mail_key: bytes, token: str, address: str) -> Asked:
+async def find_asked(pool: Pool, mail_key: bytes, token: str, address: str) -> LinkReader:
     """Whom a link asks, and what they get today; raises NotFound. Nothing is changed by it."""
     async with transaction(pool) as conn:
         asked = await _find_asked(conn, mail_key, token)
@@ -106,7 +106,7 @@ async def choose_by_link(
 async def _choose(
     conn: Connection,
     tenant: Tenant,
-    reader: Reader,
+    reader: ReportReader,
     choice: ReportChoice,
     locale: Locale | None,
     actor: Actor,
@@ -128,7 +128,7 @@ async def _tell_tenant(conn: Connection, tenant: Tenant) -> None:
     await telling.publish_tenant(conn, replace(tenant, version=version))
 
 
-async def _list_readers(conn: Connection, tenant: Tenant) -> list[Reader]:
+async def _list_readers(conn: Connection, tenant: Tenant) -> list[ReportReader]:
     return choices.list_readers(
         await store.people.list_of_tenant(conn, tenant.tenant_id),
         await store.recipients.list_decisions(conn, tenant.tenant_id),
@@ -137,7 +137,7 @@ async def _list_readers(conn: Connection, tenant: Tenant) -> list[Reader]:
     )
 
 
-async def _find_asked(conn: Connection, mail_key: bytes, token: str) -> Asked:
+async def _find_asked(conn: Connection, mail_key: bytes, token: str) -> LinkReader:
     """The link names the client; whose it is, is told by the one address that it was signed for."""
     tenant_id = signed_links.read_token(token)
     if tenant_id is None or await store.clients.find(conn, tenant_id) is None:
@@ -145,11 +145,11 @@ async def _find_asked(conn: Connection, mail_key: bytes, token: str) -> Asked:
     tenant = await telling.lock_tenant(conn, tenant_id)
     for reader in await _list_readers(conn, tenant):
         if signed_links.is_genuine(mail_key, "reports", token, tenant_id, tenant_id, reader.email):
-            return Asked(tenant, reader, _make_stop_token(mail_key, tenant_id, reader))
+            return LinkReader(tenant, reader, _make_stop_token(mail_key, tenant_id, reader))
     raise errors.NotFound("link")
 
 
-def _make_stop_token(mail_key: bytes, tenant_id: UUID, reader: Reader) -> str:
+def _make_stop_token(mail_key: bytes, tenant_id: UUID, reader: ReportReader) -> str:
     if reader.invitation_id is None:
         return ""
     return signed_links.make_token(
@@ -157,5 +157,5 @@ def _make_stop_token(mail_key: bytes, tenant_id: UUID, reader: Reader) -> str:
     )
 
 
-def _by_link(asked: Asked, address: str) -> Actor:
+def _by_link(asked: LinkReader, address: str) -> Actor:
     return Actor(asked.tenant.tenant_id, None, asked.reader.email, address)

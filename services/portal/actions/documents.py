@@ -15,15 +15,15 @@ from services.portal.rules.documents import DocumentKnown
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
 from services.portal.rules.people import Person
-from services.portal.store.documents import Acceptance, Asked, Published
+from services.portal.store.documents import Acceptance, DocumentVersion, Published
 
 
 @dataclass(frozen=True)
-class Shown:
+class ClientDocuments:
     """What a client's administrator sees: what waits for an answer, and what was accepted."""
 
-    pending: list[Asked]
-    accepted: list[Asked]
+    pending: list[DocumentVersion]
+    accepted: list[DocumentVersion]
 
 
 async def publish(
@@ -94,7 +94,7 @@ async def has_pending(pool: Pool, person: Person) -> bool:
         return bool((await _list_shown(conn, person.at(""))).pending)
 
 
-async def show_documents(pool: Pool, administrator: Actor) -> Shown:
+async def show_documents(pool: Pool, administrator: Actor) -> ClientDocuments:
     """What waits for a client's answer, and what they accepted."""
     async with transaction(pool) as conn:
         shown = await _list_shown(conn, administrator)
@@ -102,7 +102,7 @@ async def show_documents(pool: Pool, administrator: Actor) -> Shown:
     return shown
 
 
-async def _list_shown(conn: Connection, administrator: Actor) -> Shown:
+async def _list_shown(conn: Connection, administrator: Actor) -> ClientDocuments:
     tenant = await store.clients.find(conn, administrator.tenant_id)
     if tenant is None:
         raise errors.NotFound("client")
@@ -113,7 +113,7 @@ async def _list_shown(conn: Connection, administrator: Actor) -> Shown:
     newest = documents.find_newest(every.values())
     waiting = [every[one.document, one.version] for one in newest]
     is_asked = tenant.subscription in documents.ASKED_IN
-    return Shown(
+    return ClientDocuments(
         pending=[one for one in waiting if is_asked and one.accepted_at is None],
         accepted=[one for one in every.values() if one.accepted_at is not None],
     )

@@ -28,7 +28,7 @@ class Pausable:
     """A plan that may be paused, of which client."""
 
     tenant: Tenant
-    plan: catalogue.Plan
+    plan: catalogue.CataloguePlan
 
 
 async def list_some(

@@ -67,8 +67,3 @@ async def verify(conn: Connection, tenant_id: UUID | None, kept: dict[UUID, Link
                     )
                 chains[line.tenant_id].follow(link, line)
     return [one.end(heads.get(one.tenant_id)) for one in chains.values()]
-
-
-async def list_heads(conn: Connection, tenant_id: UUID | None) -> dict[UUID, Link]:
-    """Where the chain of a client ends, or where all of them do."""
-    return await store.log.list_heads(conn, tenant_id)

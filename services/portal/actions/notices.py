@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from libs.shared import clock, errors, outbox
 from libs.shared.database import Connection, Pool, transaction
-from libs.shared.events import NoticeDelivered, NoticeKind, NoticePublished, NoticeWithdrawn, Texts
+from libs.shared.events import NoticeKind, NoticePublished, NoticeWithdrawn, Texts
 from services.portal import store
 from services.portal.actions import log
 from services.portal.rules import notices
@@ -22,7 +22,7 @@ _AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class Shown:
+class AddressedNotice:
     """A notice, whom it is for, and what became of their mails."""
 
     notice: Notice
@@ -76,13 +76,13 @@ async def list_notices(pool: Pool, operator: Actor) -> list[Notice]:
     return found
 
 
-async def show(pool: Pool, operator: Actor, notice_id: UUID) -> Shown:
+async def show(pool: Pool, operator: Actor, notice_id: UUID) -> AddressedNotice:
     """A notice with all that is known of its mails; raises NotFound."""
     async with transaction(pool) as conn:
         notice = await _find(conn, notice_id)
         addressed = await store.notices.list_addressed(conn, notice_id, notices.TOLD_IN)
         await log.note(conn, operator, acts.NoticeViewed(notice.title.en))
-    return Shown(notice, addressed)
+    return AddressedNotice(notice, addressed)
 
 
 async def publish(pool: Pool, operator: Actor, notice_id: UUID) -> None:
@@ -166,14 +166,9 @@ async def _send(pool: Pool, notice_id: UUID, now: datetime) -> int:
         notice = await _find(conn, notice_id)
         if notice.state != "published":  # withdrawn meanwhile
             return 0
-        new = await store.notices.take_untold(conn, notice, notices.TOLD_IN, now, _AT_ONCE)
+        new = await store.notices.take_pending(conn, notice, notices.TOLD_IN, now, _AT_ONCE)
         await outbox.add_all(conn, [_say(notice, each) for each in new])
         return len(new)
-
-
-async def keep_mail(conn: Connection, event: NoticeDelivered) -> None:
-    """Keeps what became of a mail, if it is one of the newest of its client."""
-    await store.notices.put_mail(conn, event)
 
 
 async def list_current(pool: Pool, tenant_id: UUID) -> list[Current]:

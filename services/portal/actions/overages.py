@@ -19,7 +19,7 @@ from services.portal.rules.log.chain import Actor
 from services.portal.rules.overages import Answer, Decision
 from services.portal.store.clients import Tenant
 from services.portal.store.overages import Case, Decided
-from services.portal.store.runs.shown import Volume
+from services.portal.store.runs.shown import ClientVolume
 from services.portal.store.volume_days import Day
 
 _SHOWN = 20
@@ -32,17 +32,17 @@ class Standing:
     """What a client stores of what it contracted, its open case, and what operators decided."""
 
     tenant: Tenant
-    volume: Volume
+    volume: ClientVolume
     case: Case | None
     decisions: list[Decided]
 
 
 @dataclass(frozen=True)
-class Question:
+class OverageQuestion:
     """What a link from a mail asks whom."""
 
     tenant: Tenant
-    volume: Volume
+    volume: ClientVolume
     case: Case
     administrator: Recipient
 
@@ -139,7 +139,7 @@ async def answer(pool: Pool, administrator: Actor, given: Answer) -> None:
 
 async def find_question(
     pool: Pool, mail_key: bytes, token: str, address: str, given: Answer
-) -> Question:
+) -> OverageQuestion:
     """What a link from a mail asks; raises NotFound, CaseOver. Nothing is answered by it."""
     async with transaction(pool) as conn:
         question = await _find_question(conn, mail_key, token)
@@ -172,7 +172,7 @@ async def _take_answer(conn: Connection, case: Case, given: Answer, actor: Actor
     await log.note(conn, actor, acts.OverageAnswered(given))
 
 
-async def _find_question(conn: Connection, mail_key: bytes, token: str) -> Question:
+async def _find_question(conn: Connection, mail_key: bytes, token: str) -> OverageQuestion:
     case_id = signed_links.read_token(token)
     case = await store.overages.find(conn, case_id) if case_id else None
     if case is None:
@@ -189,8 +189,8 @@ async def _find_question(conn: Connection, mail_key: bytes, token: str) -> Quest
     if not case.is_open:
         raise overages.CaseOver
     volume = await store.runs.shown.find_volume(conn, case.tenant_id)
-    return Question(tenant, volume, case, administrator)
+    return OverageQuestion(tenant, volume, case, administrator)
 
 
-def _asked(question: Question, address: str) -> Actor:
+def _asked(question: OverageQuestion, address: str) -> Actor:
     return Actor(question.tenant.tenant_id, None, question.administrator.name, address)

@@ -23,7 +23,7 @@ from services.portal.rules.recipients import (
     EVERY_PLAN,
     Audience,
     Decision,
-    Entry,
+    PlanAddress,
     Preference,
 )
 from services.portal.store.clients import Tenant
@@ -36,29 +36,29 @@ _NEWS = 20
 
 
 @dataclass(frozen=True)
-class Shown:
+class PlanAddresses:
     """A plan and all addresses that have to do with its reports."""
 
     tenant: Tenant
     plan: DeclaredPlan
-    entries: tuple[Entry, ...]
+    entries: tuple[PlanAddress, ...]
 
 
 @dataclass(frozen=True)
-class Question:
+class InvitationQuestion:
     """What a link asks whom."""
 
     tenant: Tenant
     invitation: Invitation
 
 
-async def list_recipients(pool: Pool, administrator: Actor, reference: str) -> Shown:
+async def list_recipients(pool: Pool, administrator: Actor, reference: str) -> PlanAddresses:
     """All addresses of a plan, with what counts for each; raises NotFound."""
     async with transaction(pool) as conn:
         tenant, plan = await _find(conn, administrator.tenant_id, reference)
         audience, _ = await _judge(conn, tenant, plan)
         await log.note(conn, administrator, acts.RecipientsListed(plan.name))
-    return Shown(tenant, plan, audience.entries)
+    return PlanAddresses(tenant, plan, audience.entries)
 
 
 async def add_recipient(
@@ -132,7 +132,9 @@ async def remove_recipient(pool: Pool, administrator: Actor, reference: str, tex
         await log.note(conn, administrator, acts.RecipientRemoved(plan.name, email))
 
 
-async def find_question(pool: Pool, mail_key: bytes, token: str, address: str) -> Question:
+async def find_question(
+    pool: Pool, mail_key: bytes, token: str, address: str
+) -> InvitationQuestion:
     """What a link from a mail asks; raises NotFound, InvitationOver. Nothing is answered by it."""
     async with transaction(pool) as conn:
         question = await _find_question(conn, mail_key, token)
@@ -174,7 +176,7 @@ async def tell(conn: Connection, tenant_id: UUID, plan_id: UUID | None = None) -
     else:
         found = await store.recipients.find_plan(conn, tenant_id, plan_id)
         plans = [found] if found else []
-    told = await store.recipients.list_told(conn, tenant_id, [plan.plan_id for plan in plans])
+    told = await store.recipients.list_published(conn, tenant_id, [plan.plan_id for plan in plans])
     for plan in plans:
         audience = recipients.judge(
             plan.plan_id, plan.recipients, accounts, decisions, tenant.locale, preferences
@@ -199,7 +201,7 @@ async def _tell_plan(
         return
     unknown = {entry.email for entry in audience.entries if entry.state == "unknown"}
     news = sorted(unknown - set(before.get("pending", ())))
-    await store.recipients.put_told(conn, tenant_id, plan.plan_id, version + 1, told)
+    await store.recipients.put_published(conn, tenant_id, plan.plan_id, version + 1, told)
     await outbox.add(
         conn,
         RecipientsChanged(
@@ -258,7 +260,7 @@ async def _judge(
     return audience, decisions
 
 
-async def _find_question(conn: Connection, mail_key: bytes, token: str) -> Question:
+async def _find_question(conn: Connection, mail_key: bytes, token: str) -> InvitationQuestion:
     invitation_id = signed_links.read_token(token)
     if invitation_id is None:
         raise errors.NotFound("invitation")
@@ -268,8 +270,8 @@ async def _find_question(conn: Connection, mail_key: bytes, token: str) -> Quest
     ):
         raise errors.NotFound("invitation")
     recipients.check_invitation(found.state, found.asked_at, clock.now())
-    return Question(await telling.lock_tenant(conn, found.tenant_id), found)
+    return InvitationQuestion(await telling.lock_tenant(conn, found.tenant_id), found)
 
 
-def _invited(question: Question, address: str) -> Actor:
+def _invited(question: InvitationQuestion, address: str) -> Actor:
     return Actor(question.tenant.tenant_id, None, question.invitation.email, address)

@@ -19,7 +19,7 @@ from services.portal.rules import reductions
 from services.portal.rules.files import moments, names
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
-from services.portal.rules.reductions import Reduction, Wish
+from services.portal.rules.reductions import Reduction, ReductionWish
 from services.portal.store.clients import Tenant
 from services.portal.store.reductions import Fill, Preview
 from services.portal.store.runs.shown import Plan
@@ -37,7 +37,7 @@ class Filled:
     tenant: Tenant
     volume: Volume
     plans: list[Plan]
-    plan: catalogue.Plan | None
+    plan: catalogue.CataloguePlan | None
     path: bytes
     whole: Fill | None
     fills: list[Fill]
@@ -49,8 +49,8 @@ class Previewed:
     """A wish as it would be carried out now."""
 
     tenant: Tenant
-    plan: catalogue.Plan
-    wish: Wish
+    plan: catalogue.CataloguePlan
+    wish: ReductionWish
     before: datetime | None
     preview: Preview
 
@@ -86,7 +86,7 @@ async def look_at(
     return filled
 
 
-async def preview(pool: Pool, actor: Actor, tenant_id: UUID, wish: Wish) -> Previewed:
+async def preview(pool: Pool, actor: Actor, tenant_id: UUID, wish: ReductionWish) -> Previewed:
     """What dropping would free now; nothing is dropped.
 
     Raises NotFound, PlanAmbiguous, RecoveryBlocked, NothingToDrop, InvalidRequest.
@@ -98,7 +98,9 @@ async def preview(pool: Pool, actor: Actor, tenant_id: UUID, wish: Wish) -> Prev
     return previewed
 
 
-async def order(pool: Pool, actor: Actor, tenant_id: UUID, wish: Wish, key: str = "") -> Reduction:
+async def order(
+    pool: Pool, actor: Actor, tenant_id: UUID, wish: ReductionWish, key: str = ""
+) -> Reduction:
     """Drops copies: retention carries it out at once, and deletes nothing for some days.
 
     key: the same twice makes one reduction. Raises as `preview` does.
@@ -181,7 +183,7 @@ async def _find_tenant(conn: Connection, tenant_id: UUID) -> Tenant:
 
 async def _find_folder(
     conn: Connection, tenant_id: UUID, plan: str, path: bytes
-) -> tuple[catalogue.Plan, int]:
+) -> tuple[catalogue.CataloguePlan, int]:
     found = await runs.find_plan(conn, tenant_id, plan)
     folder_id = await catalogue.find_folder(conn, tenant_id, found.plan_id, path)
     if folder_id is None:
@@ -189,7 +191,7 @@ async def _find_folder(
     return found, folder_id
 
 
-async def _preview(conn: Connection, tenant_id: UUID, wish: Wish) -> Previewed:
+async def _preview(conn: Connection, tenant_id: UUID, wish: ReductionWish) -> Previewed:
     tenant = await _find_tenant(conn, tenant_id)
     path = names.clean_path(wish.folder) if wish.what == "folder" else b""
     plan, folder_id = await _find_folder(conn, tenant_id, wish.plan, path)

@@ -15,7 +15,7 @@ from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
 from services.portal.store.clients import Tenant
 from services.portal.store.runs.dropped import Dropped
-from services.portal.store.runs.shown import NamedPlan, Plan, Run, Verified, Volume
+from services.portal.store.runs.shown import ClientVolume, NamedPlan, Plan, Run, Verified
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Overview:
     runs: dict[UUID, list[Run]]
     late: dict[UUID, datetime]
     unreached: list[str]
-    volume: Volume
+    volume: ClientVolume
     verified: Verified
 
 
@@ -50,7 +50,7 @@ class Report:
     """One run, and to whom its report went: (recipient, when it was sent, why not)."""
 
     tenant: Tenant
-    plan: catalogue.Plan
+    plan: catalogue.CataloguePlan
     run: Run
     reports: list[tuple[str, datetime | None, str]]
 
@@ -141,7 +141,7 @@ class PlanAmbiguous(errors.Refusal):
         return {"plans": [{"plan_id": str(p.plan_id), "agent": p.hostname} for p in self.plans]}
 
 
-async def find_plan(conn: Connection, tenant_id: UUID, reference: str) -> catalogue.Plan:
+async def find_plan(conn: Connection, tenant_id: UUID, reference: str) -> catalogue.CataloguePlan:
     """A tenant's plan by id or name; raises NotFound, PlanAmbiguous."""
     try:
         plan_id = UUID(reference)

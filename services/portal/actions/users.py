@@ -23,27 +23,27 @@ from services.portal.rules import people, users
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
 from services.portal.rules.orders import ordering as orders
-from services.portal.rules.orders.ordering import Wish
+from services.portal.rules.orders.ordering import OrderWish
 from services.portal.rules.orders.refusals import OrderRefused
 from services.portal.rules.people import Person, Role
 from services.portal.store.clients import Tenant
 
 
 @dataclass(frozen=True)
-class Listed:
+class ClientUsers:
     """A client's people with an account, and for how many there are seats."""
 
     people: list[Person]
     seats: int
 
 
-async def list_users(pool: Pool, administrator: Actor) -> Listed:
+async def list_users(pool: Pool, administrator: Actor) -> ClientUsers:
     """Everybody of a client who has an account."""
     async with transaction(pool) as conn:
         tenant = await telling.lock_tenant(conn, administrator.tenant_id)
         found = await store.people.list_of_tenant(conn, tenant.tenant_id)
         await log.note(conn, administrator, acts.UsersListed())
-    return Listed(found, tenant.seats)
+    return ClientUsers(found, tenant.seats)
 
 
 async def open_user(
@@ -133,7 +133,7 @@ async def _preview_seat(
     conn: Connection, administrator: Actor, tenant: Tenant, seats: int
 ) -> dict[str, Any] | None:
     try:
-        _, shown = await ordering.draw_up(conn, tenant, administrator, Wish("seats", seats))
+        _, shown = await ordering.draw_up(conn, tenant, administrator, OrderWish("seats", seats))
     except errors.Refusal:
         return None
     return dict(to_jsonable_python(saying.preview_to_json(shown)))

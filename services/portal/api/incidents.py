@@ -145,7 +145,7 @@ async def pause(
 async def pause_own(
     plan: str, body: UntilRequest, administrator: Administrator, resources: ResourcesOf
 ) -> dict[str, Any]:
-    """The same of a plan of one's own company."""
+    """Expects no run of one's own plan before a day, unless one comes."""
     await incidents.pause(
         resources.pool, administrator, administrator.tenant_id, plan, body.until, body.reason
     )

@@ -93,7 +93,7 @@ async def unblock(
 
 @administrators.get("/quota")
 async def show_own_quota(administrator: Administrator, resources: ResourcesOf) -> dict[str, Any]:
-    """The same of one's own company."""
+    """How one's own company stands against its contract."""
     return _describe(await overages.view(resources.pool, administrator, administrator.tenant_id))
 
 
@@ -101,7 +101,7 @@ async def show_own_quota(administrator: Administrator, resources: ResourcesOf) -
 async def list_own_days(
     administrator: Administrator, resources: ResourcesOf, first: First = None, last: Last = None
 ) -> dict[str, Any]:
-    """The same of one's own company."""
+    """What one's own company held on each day, and when its contract will be reached."""
     tenant_id = administrator.tenant_id
     return _days(*await overages.list_days(resources.pool, administrator, tenant_id, first, last))
 

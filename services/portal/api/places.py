@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
-from services.portal.actions.files.browsing import Asked
+from services.portal.actions.files.browsing import AskedPlace
 from services.portal.api.access import Client
 from services.portal.rules.files import names
 
@@ -22,15 +22,15 @@ def path_of(request: Request) -> bytes:
 
 async def ask_at_point(
     plan: str, request: Request, actor: Client, run: RunNumber = None, at: At = ""
-) -> Asked:
+) -> AskedPlace:
     """A path in one restore point, the newest if none is named."""
-    return Asked(actor, plan, path_of(request), run, at)
+    return AskedPlace(actor, plan, path_of(request), run, at)
 
 
-async def ask_in_plan(plan: str, request: Request, actor: Client) -> Asked:
+async def ask_in_plan(plan: str, request: Request, actor: Client) -> AskedPlace:
     """A path in all restore points of a plan."""
-    return Asked(actor, plan, path_of(request))
+    return AskedPlace(actor, plan, path_of(request))
 
 
-AtPoint = Annotated[Asked, Depends(ask_at_point)]
-InPlan = Annotated[Asked, Depends(ask_in_plan)]
+AtPoint = Annotated[AskedPlace, Depends(ask_at_point)]
+InPlan = Annotated[AskedPlace, Depends(ask_in_plan)]

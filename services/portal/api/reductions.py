@@ -17,7 +17,7 @@ from services.portal.api.access import Operator, OperatorFirst, ResourcesOf
 from services.portal.api.places import path_of
 from services.portal.api.recipients import Administrator, admit_administrator
 from services.portal.rules.files import names
-from services.portal.rules.reductions import UNDO_DAYS, Reduction, What, Wish
+from services.portal.rules.reductions import UNDO_DAYS, Reduction, ReductionWish, What
 from services.portal.store.reductions import Fill
 
 router = APIRouter(tags=["reductions"], route_class=web.behind(admit_administrator))
@@ -46,9 +46,9 @@ class ReductionRequest(BaseModel):
         return self
 
     @property
-    def wish(self) -> Wish:
-        """The same in our words."""
-        return Wish(self.what, self.plan, unquote_to_bytes(self.folder), self.before)
+    def wish(self) -> ReductionWish:
+        """The request as actions take it."""
+        return ReductionWish(self.what, self.plan, unquote_to_bytes(self.folder), self.before)
 
 
 @router.get("/volume")
@@ -71,7 +71,7 @@ async def show_client_volume(
     resources: ResourcesOf,
     plan: PlanName = "",
 ) -> dict[str, Any]:
-    """The same of a client."""
+    """What fills a client's volume, by plan; with `plan` and `path`, by what lies in a folder."""
     path = path_of(request)
     return show_filled(await reductions.look_at(resources.pool, operator, tenant_id, plan, path))
 
@@ -89,7 +89,7 @@ async def preview(
 async def preview_of_client(
     tenant_id: UUID, body: ReductionRequest, operator: Operator, resources: ResourcesOf
 ) -> dict[str, Any]:
-    """The same of a client."""
+    """What dropping would free of a client's volume now: bytes that nothing else needs."""
     return _previewed(await reductions.preview(resources.pool, operator, tenant_id, body.wish))
 
 
@@ -110,7 +110,7 @@ async def order_for_client(
     resources: ResourcesOf,
     key: Key = "",
 ) -> dict[str, Any]:
-    """The same for a client."""
+    """Drops copies for a client; they can be taken back for some days."""
     return _shown(await reductions.order(resources.pool, operator, tenant_id, body.wish, key))
 
 
@@ -126,7 +126,7 @@ async def list_reductions(administrator: Administrator, resources: ResourcesOf) 
 async def list_of_client(
     tenant_id: UUID, operator: Operator, resources: ResourcesOf
 ) -> dict[str, Any]:
-    """The same of a client."""
+    """What was dropped of a client, newest first."""
     found = await reductions.list_newest(resources.pool, operator, tenant_id)
     return {"reductions": [_shown(one) for one in found]}
 
@@ -144,7 +144,7 @@ async def withdraw(
 async def withdraw_for_client(
     tenant_id: UUID, reduction_id: UUID, operator: Operator, resources: ResourcesOf
 ) -> Response:
-    """The same for a client."""
+    """Takes back what was dropped of a client."""
     await reductions.withdraw(resources.pool, operator, tenant_id, reduction_id)
     return Response(status_code=204)
 

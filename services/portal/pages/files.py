@@ -12,7 +12,7 @@ from starlette.responses import Response
 from libs.shared import attributes
 from libs.shared.catalogue import NEWEST, EntryRow, FolderEntry, Found, Version, join_path
 from services.portal.actions.files import archives, browsing, finding
-from services.portal.actions.files.browsing import Asked, Place
+from services.portal.actions.files.browsing import AskedPlace, Place
 from services.portal.actions.files.finding import History, Results, Wanted
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.api.places import At, RunNumber, path_of
@@ -35,14 +35,14 @@ async def ask_at_point(
     address: Address,
     run: RunNumber = None,
     at: At = "",
-) -> Asked:
+) -> AskedPlace:
     """A path in one restore point, the newest if none is named."""
-    return Asked(person.at(address), plan, path_of(request), run, at)
+    return AskedPlace(person.at(address), plan, path_of(request), run, at)
 
 
-async def ask_in_plan(plan: str, request: Request, person: Client, address: Address) -> Asked:
+async def ask_in_plan(plan: str, request: Request, person: Client, address: Address) -> AskedPlace:
     """A path in all restore points of a plan."""
-    return Asked(person.at(address), plan, path_of(request))
+    return AskedPlace(person.at(address), plan, path_of(request))
 
 
 @router.get("/plans/{plan}/files")
@@ -50,7 +50,7 @@ async def show_files(
     request: Request,
     person: Client,
     resources: ResourcesOf,
-    asked: Annotated[Asked, Depends(ask_at_point)],
+    asked: Annotated[AskedPlace, Depends(ask_at_point)],
     deleted: bool = False,
 ) -> Response:
     """A folder of a restore point, and if asked what it held before."""
@@ -83,7 +83,7 @@ async def show_versions(
     request: Request,
     person: Client,
     resources: ResourcesOf,
-    asked: Annotated[Asked, Depends(ask_in_plan)],
+    asked: Annotated[AskedPlace, Depends(ask_in_plan)],
     before: Annotated[int, Query(ge=1, le=NEWEST)] = NEWEST,
 ) -> Response:
     """Every version of one file, to be downloaded."""
@@ -174,7 +174,7 @@ async def show_search(
 
 
 def _onward(request: Request, results: Results) -> str:
-    """The same search's next page, its bytes as they came."""
+    """Where a search's next page is, with the bytes of its terms as they came."""
     query: bytes = request.scope["query_string"]
     kept = [part for part in query.split(b"&") if part and not part.startswith(b"after=")]
     return "/search?" + b"&".join([*kept, b"after=" + results.after.encode()]).decode("latin-1")

@@ -16,7 +16,7 @@ from services.portal.pages import sessions
 from services.portal.pages.recipients import Administrator
 from services.portal.pages.rendering import choose_locale, render
 from services.portal.pages.sessions import field
-from services.portal.rules.orders.ordering import Wish
+from services.portal.rules.orders.ordering import OrderWish
 from services.portal.rules.orders.prices import NoPrice, SizeNotOffered
 from services.portal.rules.orders.refusals import (
     BelowHeld,
@@ -66,9 +66,9 @@ async def preview_order(
 ) -> Response:
     """What an order would cost, and the button that orders it: mails lead here."""
     if storage_gb is not None:
-        wish = Wish("storage", storage_gb * _GIGABYTE)
+        wish = OrderWish("storage", storage_gb * _GIGABYTE)
     elif seats is not None:
-        wish = Wish("seats", seats)
+        wish = OrderWish("seats", seats)
     else:
         return RedirectResponse("/orders", 303)
     actor = person.at(address)
@@ -106,12 +106,12 @@ async def place_order(
     return RedirectResponse("/orders", 303)
 
 
-def _read_wish(what: str, after: str, quote: str) -> Wish:
+def _read_wish(what: str, after: str, quote: str) -> OrderWish:
     """What a form of ours asks for; raises InvalidRequest for any other."""
     is_number = after.isascii() and after.isdecimal() and len(after) < 19
     if what not in ("storage", "seats") or not is_number or not quote:
         raise errors.InvalidRequest("Go back to the contract, and begin the order again.")
-    return Wish("storage" if what == "storage" else "seats", int(after), quote=quote)
+    return OrderWish("storage" if what == "storage" else "seats", int(after), quote=quote)
 
 
 def _refuse(request: Request, person: Person, refusal: errors.Refusal) -> Response:

@@ -20,7 +20,7 @@ from services.portal.pages.recipients import Administrator
 from services.portal.pages.rendering import render
 from services.portal.pages.sessions import field, line
 from services.portal.rules.files import names
-from services.portal.rules.reductions import UNDO_DAYS, NothingToDrop, TooLate, What, Wish
+from services.portal.rules.reductions import UNDO_DAYS, NothingToDrop, ReductionWish, TooLate, What
 
 router = APIRouter()
 
@@ -79,7 +79,7 @@ async def preview(
 ) -> Response:
     """What dropping would free, with the one button that does it."""
     actor = person.at(address)
-    wish = Wish(_read_what(what), plan, path_of(request), before)
+    wish = ReductionWish(_read_what(what), plan, path_of(request), before)
     try:
         previewed = await reductions.preview(resources.pool, actor, actor.tenant_id, wish)
     except NothingToDrop as refusal:
@@ -102,7 +102,7 @@ async def order(
     """Drops what the preview showed."""
     form = await sessions.read_form(request, resources)
     actor = person.at(address)
-    wish = Wish(
+    wish = ReductionWish(
         _read_what(field(form, "what")),
         line(form, "plan"),
         unquote_to_bytes(field(form, "folder")),

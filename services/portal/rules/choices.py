@@ -14,7 +14,7 @@ _USUAL = Preference()
 
 
 @dataclass(frozen=True)
-class Reader:
+class ReportReader:
     """Somebody of a client who gets reports, or would; locale: in which they are written.
 
     Without an account they have an invitation, by which they stop the reports.
@@ -34,14 +34,14 @@ def list_readers(
     decisions: Iterable[Decision],
     preferences: Mapping[str, Preference],
     locale: Locale,
-) -> list[Reader]:
+) -> list[ReportReader]:
     """Returns everybody with an account, then each address that an administrator set or accepted.
 
     locale: the client's.
     """
     people = list(accounts)
     own = [
-        Reader(
+        ReportReader(
             one.name,
             one.email.lower(),
             one.locale,
@@ -63,7 +63,7 @@ def list_readers(
     for email in sorted(welcome):
         chosen = preferences.get(email, _USUAL)
         others.append(
-            Reader(
+            ReportReader(
                 "",
                 email,
                 chosen.locale or locale,

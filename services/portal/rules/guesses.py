@@ -17,7 +17,7 @@ _IPV6_PREFIX = 64
 
 
 @dataclass(frozen=True)
-class Tally:
+class GuessTally:
     """The guesses of one subject: how many weighed when the last was counted, and when that was.
 
     turned_away: how many came since then that were not let in.
@@ -45,7 +45,7 @@ class Throttle:
         """The key under which guesses are counted; 32 bytes."""
         return hashlib.sha256("\0".join((self.kind, *names)).encode()).digest()
 
-    def weigh(self, tally: Tally, now: datetime) -> float:
+    def weigh(self, tally: GuessTally, now: datetime) -> float:
         """How many guesses still weigh."""
         elapsed = max(now - tally.counted_at, timedelta())
         return max(0.0, tally.level - elapsed / self.forgotten_every)
@@ -55,11 +55,11 @@ class Throttle:
         """How many guesses are kept in mind: from there on the wait grows no longer."""
         return self.free + math.ceil(math.log2(self.longest_wait / self.first_wait))
 
-    def count(self, tally: Tally, now: datetime) -> Tally:
+    def count(self, tally: GuessTally, now: datetime) -> GuessTally:
         """One guess more."""
-        return Tally(min(self.weigh(tally, now) + 1, self.most), now)
+        return GuessTally(min(self.weigh(tally, now) + 1, self.most), now)
 
-    def find_wait(self, tally: Tally, now: datetime) -> timedelta:
+    def find_wait(self, tally: GuessTally, now: datetime) -> timedelta:
         """How long the next guess has to wait; zero where it is let in.
 
         A clock that was ahead when the last one was counted prolongs no wait."""

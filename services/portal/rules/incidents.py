@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from libs.shared import errors
-from libs.shared.events import IncidentTold
+from libs.shared.events import IncidentReported
 
 Which = Literal["open", "closed"]
 HELP_A_DAY = 10
@@ -41,7 +41,7 @@ class HelpSpent(errors.TooManyRequests):
         return f"Help can be asked for {HELP_A_DAY} times a day: call us instead."
 
 
-def find_rank(told: IncidentTold) -> int:
+def find_rank(told: IncidentReported) -> int:
     """How bad an incident is, 0 the worst: what nobody has in hand before what somebody has."""
     severity = _SEVERITY.index(told.cause) if told.cause in _SEVERITY else len(_SEVERITY)
     in_hand = bool(told.acknowledged_by or told.snoozed_until)

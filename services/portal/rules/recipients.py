@@ -54,7 +54,7 @@ class Preference:
 
 
 @dataclass(frozen=True)
-class Entry:
+class PlanAddress:
     """An address of a plan: who it is, whether it gets reports, and whether the machine asks so."""
 
     email: str
@@ -76,7 +76,7 @@ class Entry:
 class Audience:
     """All addresses of a plan, in the order of their names."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[PlanAddress, ...]
     recipients: tuple[Reader, ...]
 
     @property
@@ -129,7 +129,8 @@ def judge(
         return own.get(email, "unknown")
 
     entries = tuple(
-        Entry(email, find_state(email), email in wanted) for email in sorted(wanted | set(own))
+        PlanAddress(email, find_state(email), email in wanted)
+        for email in sorted(wanted | set(own))
     )
     links = {one.email: one.invitation_id for one in decisions if one.state in {"set", "accepted"}}
 

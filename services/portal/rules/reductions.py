@@ -16,7 +16,7 @@ UNDO_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ReductionWish:
     """What somebody wants dropped: a plan by id or name; a path of it, or what is older."""
 
     what: What

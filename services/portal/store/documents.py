@@ -31,7 +31,7 @@ class Published(Document):
 
 
 @dataclass(frozen=True)
-class Asked(Document):
+class DocumentVersion(Document):
     """A version as a client sees it: its text, and who of theirs accepted it when, if anybody."""
 
     text: str
@@ -82,7 +82,7 @@ async def list_published(conn: Connection) -> list[Published]:
     return [Published(**row) for row in rows]
 
 
-async def list_asked(conn: Connection, tenant_id: UUID) -> list[Asked]:
+async def list_asked(conn: Connection, tenant_id: UUID) -> list[DocumentVersion]:
     """Every version, with what a client said to it."""
     rows = await conn.fetch(
         """
@@ -93,7 +93,7 @@ async def list_asked(conn: Connection, tenant_id: UUID) -> list[Asked]:
         """,
         tenant_id,
     )
-    return [Asked(**row) for row in rows]
+    return [DocumentVersion(**row) for row in rows]
 
 
 async def list_acceptances(conn: Connection, document: str, version: str) -> list[Acceptance]:

@@ -6,10 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.shared.database import Connection
-from services.portal.rules.guesses import Tally
+from services.portal.rules.guesses import GuessTally
 
 
-async def lock(conn: Connection, subject_sha256: bytes, now: datetime) -> Tally:
+async def lock(conn: Connection, subject_sha256: bytes, now: datetime) -> GuessTally:
     """The guesses of a subject, locked until the transaction ends; none where none were counted.
 
     Lock an address before an account: two tries at once then wait for each other in one order."""
@@ -23,10 +23,10 @@ async def lock(conn: Connection, subject_sha256: bytes, now: datetime) -> Tally:
         now,
     )
     assert row is not None  # an upsert always returns its row
-    return Tally(*row)
+    return GuessTally(*row)
 
 
-async def put(conn: Connection, subject_sha256: bytes, tally: Tally) -> None:
+async def put(conn: Connection, subject_sha256: bytes, tally: GuessTally) -> None:
     """Writes what was counted of a locked subject."""
     await conn.execute(
         """

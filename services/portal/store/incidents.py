@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.shared.database import Connection
-from libs.shared.events import HelpAsked, IncidentTold, PlanPaused, RunMissed
+from libs.shared.events import HelpAsked, IncidentReported, PlanPaused, RunMissed
 from services.portal.rules import incidents
 from services.portal.rules.incidents import Which
 
@@ -39,7 +39,7 @@ class Incident:
     closed_by: str
 
 
-async def put(conn: Connection, told: IncidentTold) -> None:
+async def put(conn: Connection, told: IncidentReported) -> None:
     """Keeps the newer word."""
     await conn.execute(
         """

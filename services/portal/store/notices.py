@@ -192,7 +192,7 @@ async def list_due(conn: Connection, now: datetime) -> list[Notice]:
     return [_read(row) for row in rows]
 
 
-async def take_untold(
+async def take_pending(
     conn: Connection,
     notice: Notice,
     states: Collection[SubscriptionState],

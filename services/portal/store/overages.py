@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from libs.shared.database import Connection
-from libs.shared.events import OverageDecided, OverageTold
+from libs.shared.events import OverageDecided, OverageReported
 from services.portal.rules.overages import Answer, Decision
 
 
@@ -45,7 +45,7 @@ _CASE = """SELECT o.case_id, o.tenant_id, o.is_open, o.opened_at, o.passed_at, o
     FROM overages o LEFT JOIN overage_answers a USING (case_id)"""
 
 
-async def put(conn: Connection, event: OverageTold, *, is_open: bool) -> None:
+async def put(conn: Connection, event: OverageReported, *, is_open: bool) -> None:
     """Keeps a case as its newest version tells of it."""
     await conn.execute(
         """

@@ -254,6 +254,15 @@ async def drop_credentials(conn: Connection, user_id: UUID) -> None:
     )
 
 
+async def lock_bootstrap(conn: Connection) -> None:
+    """Keeps other processes from creating the first operator meanwhile."""
+    await conn.execute(
+        """
+        SELECT pg_advisory_xact_lock(hashtext('coffre.portal.bootstrap'))
+        """
+    )
+
+
 async def drop_other_bootstraps(conn: Connection, token_sha256: bytes) -> None:
     """Forgets operator tokens that the installation no longer names."""
     await conn.execute(

@@ -142,7 +142,7 @@ async def find_invitation(conn: Connection, invitation_id: UUID) -> Invitation |
     return Invitation(**row) if row else None
 
 
-async def list_told(
+async def list_published(
     conn: Connection, tenant_id: UUID, plan_ids: Sequence[UUID]
 ) -> dict[UUID, tuple[int, dict[str, Any]]]:
     """(version, content) of what reporting was told last, by plan."""
@@ -157,7 +157,7 @@ async def list_told(
     return {row["plan_id"]: (row["version"], row["told"]) for row in rows}
 
 
-async def put_told(
+async def put_published(
     conn: Connection, tenant_id: UUID, plan_id: UUID, version: int, told: dict[str, Any]
 ) -> None:
     """Writes down what reporting is told."""

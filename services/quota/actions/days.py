@@ -29,7 +29,7 @@ async def tell_days(pool: Pool) -> int:
     count = 0
     while True:
         async with transaction(pool) as conn:
-            days = await store.days.take_untold(conn, today, DAYS_AT_ONCE)
+            days = await store.days.take_pending(conn, today, DAYS_AT_ONCE)
             await outbox.add_all(conn, [await _counted(conn, one, today) for one in days])
         count += len(days)
         if len(days) < DAYS_AT_ONCE:
@@ -39,7 +39,7 @@ async def tell_days(pool: Pool) -> int:
 async def tell_all_again(pool: Pool, tenant_id: UUID | None) -> int:
     """Has the next turn tell all days once more, for a portal that lost them; returns how many."""
     async with transaction(pool) as conn:
-        return await store.days.mark_untold(conn, tenant_id)
+        return await store.days.mark_pending(conn, tenant_id)
 
 
 async def _counted(conn: Connection, one: store.days.Day, today: date) -> VolumeCounted:

@@ -127,7 +127,7 @@ async def put_allowance(conn: Connection, tenant_id: UUID, allowance: Allowance)
     return version
 
 
-class Volume(NamedTuple):
+class ContractedVolume(NamedTuple):
     """What a tenant stores of what it contracted."""
 
     tenant_id: UUID
@@ -135,7 +135,7 @@ class Volume(NamedTuple):
     contracted_bytes: int
 
 
-async def list_volumes(conn: Connection) -> list[Volume]:
+async def list_volumes(conn: Connection) -> list[ContractedVolume]:
     """Returns the volumes of all tenants whose contract is known."""
     rows = await conn.fetch(
         """
@@ -143,7 +143,7 @@ async def list_volumes(conn: Connection) -> list[Volume]:
         WHERE contracted_bytes IS NOT NULL ORDER BY tenant_id
         """
     )
-    return [Volume(*row) for row in rows]
+    return [ContractedVolume(*row) for row in rows]
 
 
 class Sum(NamedTuple):

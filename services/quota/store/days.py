@@ -75,7 +75,7 @@ async def list_stored(conn: Connection, tenant_id: UUID, most_days: int) -> list
     return [row["stored_bytes"] for row in reversed(rows)]
 
 
-async def take_untold(conn: Connection, today: date, most: int) -> list[Day]:
+async def take_pending(conn: Connection, today: date, most: int) -> list[Day]:
     """Returns days before today that are to be told, the oldest first, and notes them as told."""
     rows = await conn.fetch(
         """
@@ -94,7 +94,7 @@ async def take_untold(conn: Connection, today: date, most: int) -> list[Day]:
     return sorted((Day(*row) for row in rows), key=lambda one: (one.day, one.tenant_id))
 
 
-async def mark_untold(conn: Connection, tenant_id: UUID | None) -> int:
+async def mark_pending(conn: Connection, tenant_id: UUID | None) -> int:
     """Has all days told once more, of one tenant or of all; returns how many."""
     status = await conn.execute(
         """

@@ -5,6 +5,8 @@ from __future__ import annotations
 from services.reporting.actions import (
     bounces,
     clients,
+    composing,
+    delays,
     destructions,
     digests,
     hotline,
@@ -28,6 +30,8 @@ from services.reporting.actions import (
 __all__ = [
     "bounces",
     "clients",
+    "composing",
+    "delays",
     "destructions",
     "digests",
     "hotline",

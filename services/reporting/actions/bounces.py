@@ -79,7 +79,7 @@ async def _judge(conn: Connection, resources: Resources, notice: Notice) -> Outc
     if notice.action != "failed":
         log.info("mail.delayed", answer=notice.answer, action=notice.action)
         return "delayed" if notice.action == "delayed" else "ignored"
-    if not await store.mails.mark_bounced(conn, mail, notice.answer, clock.now()):
+    if not await store.bounces.mark_bounced(conn, mail, notice.answer, clock.now()):
         return "known"
     log.warning("mail.bounced", answer=notice.answer)
     await mails.give_up(conn, resources, mail, notice.answer)

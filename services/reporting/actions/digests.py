@@ -17,7 +17,7 @@ from services.reporting.mail.letters.digest import DigestFacts
 async def write_digests(pool: Pool, resources: Resources) -> None:
     """Writes one to everybody from whom mails were held back for long enough."""
     async with database.acquire(pool) as conn:
-        due = await store.mails.list_untold(conn, clock.now() - rules.allowances.DIGEST_AFTER)
+        due = await store.digests.list_pending(conn, clock.now() - rules.allowances.DIGEST_AFTER)
     for tenant_id, recipient in due:
         async with database.transaction(pool) as conn:
             await store.clients.lock(conn, tenant_id)
@@ -28,7 +28,7 @@ async def _write_digest(
     conn: Connection, resources: Resources, tenant_id: UUID, recipient: str
 ) -> None:
     digest_id = uuid4()
-    withheld = await store.mails.take_untold(conn, tenant_id, recipient, digest_id)
+    withheld = await store.digests.take_pending(conn, tenant_id, recipient, digest_id)
     if not withheld:
         return
     tenant = await store.clients.find(conn, tenant_id)

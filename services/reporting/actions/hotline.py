@@ -27,7 +27,7 @@ from services.reporting.mail.letters import incident as letter
 from services.reporting.mail.letters import morning, recovered
 from services.reporting.mail.letters.figures import RunFacts
 from services.reporting.mail.letters.incident import IncidentFacts
-from services.reporting.mail.letters.matters import About, Asked, Unusual
+from services.reporting.mail.letters.matters import About, HelpWanted, Unusual
 from services.reporting.mail.letters.morning import MorningFacts
 from services.reporting.mail.letters.recovered import RecoveredFacts
 from services.reporting.rules.incidents import Incident, Matter, sequence_of
@@ -188,7 +188,7 @@ async def report_help(conn: Connection, resources: Resources, event: HelpAsked) 
         event.plan_id,
         matter,
         event.asked_at,
-        Asked(event, run),
+        HelpWanted(event, run),
     )
 
 

@@ -50,7 +50,7 @@ async def note_failure(
 async def note_miss(
     conn: Connection, resources: Resources, expectation: Expectation, missed: Missed
 ) -> tuple[Incident, ToldStep | None]:
-    """The same of runs that never came."""
+    """Opens an incident of runs that never came, or counts them to it."""
     noted = Incident(
         tenant_id=expectation.tenant_id,
         incident_id=uuid4(),
@@ -72,7 +72,7 @@ async def note_matter(
     matter: Matter,
     at: datetime,
 ) -> tuple[Incident, ToldStep | None] | None:
-    """The same of anything else; None where no more is known by it, or it is over already."""
+    """Opens an incident of a matter, or counts it; None where it is known, or over already."""
     if await store.matters.is_settled(conn, tenant_id, matter):
         return None
     known = await store.incidents.find_open(conn, tenant_id, plan_id, matter.cause)

@@ -115,7 +115,7 @@ async def note_hearing(conn: Connection, now: datetime) -> bool:
         return False
     hearing = rules.missed.follow(await store.missed.find_hearing(conn), heard_at)
     await store.missed.put_hearing(conn, hearing)
-    return rules.missed.has_heard_all(hearing, now)
+    return rules.missed.has_received_all(hearing, now)
 
 
 async def _judge(
@@ -140,7 +140,7 @@ async def _judge(
         return
     since = due.since or due.expected_at
     noted = replace(due, since=since, times=due.times + found.times)
-    if rules.missed.is_told(since, due.told_at, now):
+    if rules.missed.is_due_again(since, due.told_at, now):
         noted = replace(noted, told_at=now)
     await store.reviews.add_miss(
         conn,

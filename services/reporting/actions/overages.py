@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from libs.shared import clock
 from libs.shared.database import Connection
-from libs.shared.events import OverageAnswered, OverageClosed, OverageTold, VolumeApproached
+from libs.shared.events import OverageAnswered, OverageClosed, OverageReported, VolumeApproached
 from services.reporting import store
 from services.reporting.actions import clients, hotline, mails
 from services.reporting.actions.resources import Resources
@@ -23,7 +23,7 @@ async def tell_approach(conn: Connection, resources: Resources, event: VolumeApp
         await mails.write(conn, resources, event.tenant_id, approached.KIND, facts)
 
 
-async def tell_case(conn: Connection, resources: Resources, event: OverageTold) -> None:
+async def tell_case(conn: Connection, resources: Resources, event: OverageReported) -> None:
     """Keeps how a case is, and writes that to the administrators.
 
     Nothing is written of a case that has been closed since, nor of one that the end of the

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from services.reporting.mail.dkim import Signer
+from services.reporting.mail.dkim import MailSigner
 from services.reporting.mail.rendering import House
 from services.reporting.rules.webhooks import Webhook
 
@@ -28,5 +28,5 @@ class Resources:
     missed_grace: timedelta | None = None
     house: House = field(default_factory=House)
     bounces_address: str = ""
-    signer: Signer | None = None
+    signer: MailSigner | None = None
     webhooks: tuple[Webhook, ...] = ()

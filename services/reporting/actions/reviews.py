@@ -77,7 +77,7 @@ async def _write(conn: Connection, resources: Resources, tenant: Tenant, due: Re
     tenant_id = tenant.tenant_id
     happened = await store.reviews.list_happened(conn, tenant_id, due.since, due.until)
     untold = {one.plan_id for one in happened if one.news == "missed"}
-    untold -= await store.reviews.list_told_misses(conn, tenant_id, due.since, due.until)
+    untold -= await store.reviews.list_reported_misses(conn, tenant_id, due.since, due.until)
     written: dict[str, tuple[Reader, list[PlanReview]]] = {}
     for plan in await store.plans.list_of_tenant(conn, tenant_id):
         audience = await store.plans.find_audience(conn, tenant_id, plan.plan_id)

@@ -31,7 +31,7 @@ async def run(arguments: Namespace) -> int:
             print(f"{arguments.new} is there already; a key is never written over another.")
             return 1
         key = dkim.read_key(secret_files.read(arguments.new))
-        signer = dkim.Signer(settings.sender_domain, settings.dkim_selector, key)
+        signer = dkim.MailSigner(settings.sender_domain, settings.dkim_selector, key)
     else:
         found = wiring.find_signer(settings)
         if found is None:

@@ -33,7 +33,7 @@ def make_resources(settings: Settings) -> Resources:
     )
 
 
-def find_signer(settings: Settings) -> dkim.Signer | None:
+def find_signer(settings: Settings) -> dkim.MailSigner | None:
     """What mails are signed with, if they are; raises SecretFileInvalid."""
     pem = settings.read_dkim_key()
     if pem is None:
@@ -42,7 +42,7 @@ def find_signer(settings: Settings) -> dkim.Signer | None:
         key = dkim.read_key(pem)
     except dkim.KeyInvalidError as trouble:
         raise SecretFileInvalid(f"{settings.dkim_key_file}: {trouble}") from trouble
-    return dkim.Signer(settings.sender_domain, settings.dkim_selector, key)
+    return dkim.MailSigner(settings.sender_domain, settings.dkim_selector, key)
 
 
 def make_server(settings: Settings) -> MailServer:

@@ -21,7 +21,7 @@ _LOOK_STEP = N_("See the databases below, and the run's log on the machine, or c
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CauseWords:
     """A cause with its reader's next step; detail: foreign words, for a technician."""
 
     cause: str
@@ -36,14 +36,16 @@ class Teller:
     tongue: Tongue
     hotline: bool
 
-    def explain(self, reason: Reason | None, *, is_folder: bool = False) -> Told:
+    def explain(self, reason: Reason | None, *, is_folder: bool = False) -> CauseWords:
         """Explains one reason; None: something failed, and no more is known."""
         if reason is not None:
             reason = replace(reason, subject=inert(reason.subject), detail=inert(reason.detail))
         found = self.tongue.explain(reason, is_folder=is_folder)
-        return Told(found.cause, found.hotline if self.hotline else found.client, found.detail)
+        return CauseWords(
+            found.cause, found.hotline if self.hotline else found.client, found.detail
+        )
 
-    def explain_run(self, run: RunFinished) -> Told | None:
+    def explain_run(self, run: RunFinished) -> CauseWords | None:
         """Explains a run as a whole; None if there is nothing to do."""
         say = self.tongue.say
         if run.outcome == "succeeded":
@@ -52,11 +54,11 @@ class Teller:
             return self.explain(run.reason)
         if run.files_not_copied:
             steps = self._list_steps(each.reason for each in run.not_copied)
-            return Told(say(_MISSED), steps or say(_MISSED_STEP))
+            return CauseWords(say(_MISSED), steps or say(_MISSED_STEP))
         if run.warnings:
-            return Told(say(_WARNED), say(_WARNED_STEP))
+            return CauseWords(say(_WARNED), say(_WARNED_STEP))
         steps = self._list_steps(dump.reason for dump in run.dumps if dump.reason)
-        return Told(say(_LOOK), steps or say(_LOOK_STEP))
+        return CauseWords(say(_LOOK), steps or say(_LOOK_STEP))
 
     def _list_steps(self, reasons: Iterable[Reason]) -> str:
         """Joins the next steps of the first few codes; a step of many codes is said once."""

@@ -48,7 +48,7 @@ class KeyInvalidError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
+class MailSigner:
     """Whose name mails are signed in; selector: under which name DNS has the public key."""
 
     domain: str

@@ -173,7 +173,7 @@ def _tell_foot(tongue: Tongue, house: House, *, to_hotline: bool) -> str:
 
 
 def say_plainly(subject: str, content: Content, house: House) -> Rendered:
-    """The same without any template, for when one of them is wrong: no report is lost over it."""
+    """A mail without any template, for when one is wrong: no report is lost over it."""
     tongue = content.tongue
     paragraphs = [
         "\n".join(f"{name}: {value}" for name, value in content.ticket),

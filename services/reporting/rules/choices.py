@@ -50,7 +50,7 @@ def find_readers(tenant: Tenant, plan: Plan, audience: Audience) -> list[Reader]
     return audience.find_readers(tenant.administrators)
 
 
-def find_told(tenant: Tenant, plan: Plan, audience: Audience, news: News) -> list[Reader]:
+def find_notified(tenant: Tenant, plan: Plan, audience: Audience, news: News) -> list[Reader]:
     """Who is told of it at once."""
     readers = find_readers(tenant, plan, audience)
     return [one for one in readers if TOLD[one.choice, news] == "at-once"]

@@ -79,7 +79,7 @@ class Matter:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class NamedIncident:
     """An open incident, with the names of what it is about; empty where they aren't known."""
 
     incident: Incident

@@ -165,7 +165,7 @@ def is_watched(subscription: SubscriptionState) -> bool:
     return subscription in {"active", "ending"}
 
 
-def is_told(since: datetime, told_at: datetime | None, now: datetime) -> bool:
+def is_due_again(since: datetime, told_at: datetime | None, now: datetime) -> bool:
     """Are a plan's readers told of one more miss? Once a day, and after a week once a week."""
     if told_at is None:
         return True
@@ -179,7 +179,7 @@ def follow(known: Hearing | None, heard_at: datetime) -> Hearing:
     return Hearing(heard_at, known.steady_since)
 
 
-def has_heard_all(hearing: Hearing, now: datetime) -> bool:
+def has_received_all(hearing: Hearing, now: datetime) -> bool:
     """Whether who hasn't been heard has said nothing, and not just wasn't listened to."""
     is_fresh = now - hearing.heard_at <= LONGEST_SILENCE
     return is_fresh and hearing.heard_at - hearing.steady_since >= SETTLED_AFTER

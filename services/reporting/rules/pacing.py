@@ -29,7 +29,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class DomainPace:
     """What one domain is getting; times are seconds of a clock that only goes forward.
 
     credit: how many mails it might have got by `counted_at`; slowed: how often in a row it asked
@@ -43,12 +43,12 @@ class Pace:
     rests_until: float = -math.inf
 
 
-def start(limits: Limits, now: float) -> Pace:
+def start(limits: Limits, now: float) -> DomainPace:
     """The pace of a domain that got nothing lately."""
-    return Pace(limits.burst, now)
+    return DomainPace(limits.burst, now)
 
 
-def count_slots(pace: Pace, limits: Limits, now: float) -> int:
+def count_slots(pace: DomainPace, limits: Limits, now: float) -> int:
     """Returns how many mails may be begun now."""
     if now < pace.rests_until:
         return 0
@@ -56,13 +56,13 @@ def count_slots(pace: Pace, limits: Limits, now: float) -> int:
     return max(0, min(most - pace.busy, int(_credit(pace, limits, now))))
 
 
-def begin(pace: Pace, limits: Limits, now: float) -> Pace:
+def begin(pace: DomainPace, limits: Limits, now: float) -> DomainPace:
     """A mail is on its way."""
     credit = _credit(pace, limits, now) - 1
     return replace(pace, credit=credit, counted_at=now, busy=pace.busy + 1)
 
 
-def end(pace: Pace, limits: Limits, now: float, *, accepted: bool, slows: bool) -> Pace:
+def end(pace: DomainPace, limits: Limits, now: float, *, accepted: bool, slows: bool) -> DomainPace:
     """What became of it: what is accepted ends the slowness, what slows begins or doubles it.
 
     Several that fail together slow it down once.
@@ -74,11 +74,11 @@ def end(pace: Pace, limits: Limits, now: float, *, accepted: bool, slows: bool) 
     return replace(ended, slowed=0) if accepted and now >= pace.rests_until else ended
 
 
-def is_idle(pace: Pace, limits: Limits, now: float) -> bool:
+def is_idle(pace: DomainPace, limits: Limits, now: float) -> bool:
     """Whether nothing has to be remembered of it."""
     return not pace.busy and not pace.slowed and _credit(pace, limits, now) >= limits.burst
 
 
-def _credit(pace: Pace, limits: Limits, now: float) -> float:
+def _credit(pace: DomainPace, limits: Limits, now: float) -> float:
     grown = pace.credit + (now - pace.counted_at) * limits.domain_per_second
     return min(limits.burst, grown)

@@ -18,7 +18,7 @@ LONGEST = timedelta(days=35)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReviewedUntil:
     """Up to when a client's readers were told of days, and of weeks."""
 
     tenant_id: UUID
@@ -66,7 +66,7 @@ def find_monday(now: datetime, zone: ZoneInfo) -> datetime:
     return datetime.combine(monday, MORNING, zone).astimezone(UTC)
 
 
-def find_due(told: Told, now: datetime, zone: ZoneInfo) -> list[Review]:
+def find_due(told: ReviewedUntil, now: datetime, zone: ZoneInfo) -> list[Review]:
     """Returns which mails are due: a week's on Monday, in which Sunday's are, a day's on others.
 
     Each begins where the one before ended, so that nothing is told twice, or never.

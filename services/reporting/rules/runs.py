@@ -13,7 +13,7 @@ SHOWN = 14
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class EndedRun:
     """How a run ended, and when we heard of it."""
 
     number: int

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from services.reporting.store import (
+    bounces,
     clients,
+    delays,
+    digests,
     erasure,
     incidents,
     mails,
@@ -16,12 +19,16 @@ from services.reporting.store import (
     proofs,
     reviews,
     runs,
+    sending,
     usual,
     webhooks,
 )
 
 __all__ = [
+    "bounces",
     "clients",
+    "delays",
+    "digests",
     "erasure",
     "incidents",
     "mails",
@@ -34,6 +41,7 @@ __all__ = [
     "proofs",
     "reviews",
     "runs",
+    "sending",
     "usual",
     "webhooks",
 ]

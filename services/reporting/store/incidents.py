@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from libs.shared.database import Connection
-from services.reporting.rules.incidents import Cause, Incident, Shown
+from services.reporting.rules.incidents import Cause, Incident, NamedIncident
 
 
 async def find_open(
@@ -96,7 +96,7 @@ async def list_open_of(
     return [_incident(row) for row in rows]
 
 
-async def list_open(conn: Connection, now: datetime, before: datetime) -> list[Shown]:
+async def list_open(conn: Connection, now: datetime, before: datetime) -> list[NamedIncident]:
     """All that were opened before a moment and aren't put off, longest first."""
     rows = await conn.fetch(
         """
@@ -111,7 +111,7 @@ async def list_open(conn: Connection, now: datetime, before: datetime) -> list[S
         before,
     )
     return [
-        Shown(_incident(row), row["client"] or "", row["plan"] or "", row["machine"] or "")
+        NamedIncident(_incident(row), row["client"] or "", row["plan"] or "", row["machine"] or "")
         for row in rows
     ]
 

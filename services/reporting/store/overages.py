@@ -5,10 +5,10 @@ from __future__ import annotations
 from uuid import UUID
 
 from libs.shared.database import Connection
-from libs.shared.events import OverageTold
+from libs.shared.events import OverageReported
 
 
-async def put(conn: Connection, tenant_id: UUID, event: OverageTold, *, is_open: bool) -> bool:
+async def put(conn: Connection, tenant_id: UUID, event: OverageReported, *, is_open: bool) -> bool:
     """Keeps a case as it is told, unless a newer word is known; returns whether it is open now."""
     found: bool = await conn.fetchval(
         """
@@ -29,7 +29,7 @@ async def put(conn: Connection, tenant_id: UUID, event: OverageTold, *, is_open:
     return found
 
 
-async def find(conn: Connection, tenant_id: UUID, case_id: UUID) -> OverageTold | None:
+async def find(conn: Connection, tenant_id: UUID, case_id: UUID) -> OverageReported | None:
     """Returns a case as it was told last."""
     told = await conn.fetchval(
         """
@@ -38,4 +38,4 @@ async def find(conn: Connection, tenant_id: UUID, case_id: UUID) -> OverageTold 
         tenant_id,
         case_id,
     )
-    return OverageTold.model_validate_json(told) if told is not None else None
+    return OverageReported.model_validate_json(told) if told is not None else None

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from libs.shared.database import Connection
 from services.reporting.rules import choices
-from services.reporting.rules.reviews import Happened, Told
+from services.reporting.rules.reviews import Happened, ReviewedUntil
 
 
 async def watch(conn: Connection, tenant_id: UUID, now: datetime, next_at: datetime) -> None:
@@ -45,17 +45,17 @@ async def list_due(conn: Connection, now: datetime) -> list[UUID]:
     return [row[0] for row in rows]
 
 
-async def find(conn: Connection, tenant_id: UUID) -> Told | None:
+async def find(conn: Connection, tenant_id: UUID) -> ReviewedUntil | None:
     row = await conn.fetchrow(
         """
         SELECT tenant_id, day_until, week_until FROM reviews WHERE tenant_id = $1
         """,
         tenant_id,
     )
-    return Told(*row) if row else None
+    return ReviewedUntil(*row) if row else None
 
 
-async def put(conn: Connection, told: Told, next_at: datetime) -> None:
+async def put(conn: Connection, told: ReviewedUntil, next_at: datetime) -> None:
     """Keeps up to when a client's readers were told."""
     await conn.execute(
         """
@@ -127,7 +127,7 @@ async def list_happened(
     ]
 
 
-async def list_told_misses(
+async def list_reported_misses(
     conn: Connection, tenant_id: UUID, since: datetime, until: datetime
 ) -> set[UUID]:
     """Returns the plans of whose misses readers were told in that time."""

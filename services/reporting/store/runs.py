@@ -8,7 +8,7 @@ from uuid import UUID
 from libs.shared import database
 from libs.shared.database import Connection
 from libs.shared.events import RunFinished
-from services.reporting.rules.runs import Past, Row
+from services.reporting.rules.runs import EndedRun, Row
 
 
 async def add(conn: Connection, tenant_id: UUID, event: RunFinished, now: datetime) -> bool:
@@ -110,7 +110,7 @@ async def list_before(
 
 async def list_past(
     conn: Connection, tenant_id: UUID, plan_id: UUID, number: int, limit: int
-) -> list[Past]:
+) -> list[EndedRun]:
     """Returns how the runs of a plan before a number ended, newest first."""
     rows = await conn.fetch(
         """
@@ -122,7 +122,7 @@ async def list_past(
         number,
         limit,
     )
-    return [Past(row["number"], row["outcome"], row["arrived_at"]) for row in rows]
+    return [EndedRun(row["number"], row["outcome"], row["arrived_at"]) for row in rows]
 
 
 async def find_row(conn: Connection, tenant_id: UUID, plan_id: UUID, number: int) -> Row:

@@ -24,9 +24,9 @@ async def judge_run(
     By what the catalogue says: the agent's own figures could hide what it did. A run that
     superseded nothing costs two look-ups.
     """
-    judged = await store.expiry.lock_judged(conn, tenant_id, plan_id)
+    judged = await store.expiry.judging.lock_judged(conn, tenant_id, plan_id)
     if judged is not None:
-        points = await store.expiry.list_points(conn, tenant_id, plan_id, judged.number)
+        points = await store.expiry.judging.list_points(conn, tenant_id, plan_id, judged.number)
         await _judge(conn, tenant_id, plan_id, judged, points, window, now, since=judged.number)
 
 
@@ -37,11 +37,11 @@ async def judge_window(
 
     Returns the oldest restore point to be kept; None where nothing may expire.
     """
-    judged = await store.expiry.lock_judged(conn, tenant_id, plan_id)
+    judged = await store.expiry.judging.lock_judged(conn, tenant_id, plan_id)
     if judged is None:
         return None
     oldest_kept = await catalogue.find_oldest_kept(conn, tenant_id, plan_id, window.cutoff)
-    points = await store.expiry.list_points(conn, tenant_id, plan_id, 0)
+    points = await store.expiry.judging.list_points(conn, tenant_id, plan_id, 0)
     await _judge(
         conn,
         tenant_id,
@@ -53,9 +53,9 @@ async def judge_window(
         since=judged.kept_from,
         oldest_kept=oldest_kept or 0,
     )
-    if await store.expiry.is_held(conn, tenant_id, plan_id) or oldest_kept is None:
+    if await store.expiry.holds.is_held(conn, tenant_id, plan_id) or oldest_kept is None:
         return None
-    await store.expiry.put_kept_from(conn, tenant_id, plan_id, oldest_kept)
+    await store.expiry.judging.put_kept_from(conn, tenant_id, plan_id, oldest_kept)
     return oldest_kept
 
 
@@ -63,8 +63,8 @@ async def _judge(
     conn: Connection,
     tenant_id: UUID,
     plan_id: UUID,
-    judged: store.expiry.Judged,
-    points: list[rules.expiry.Point],
+    judged: store.expiry.judging.Judged,
+    points: list[rules.expiry.KeptPoint],
     window: rules.expiry.Window,
     now: datetime,
     *,
@@ -79,22 +79,24 @@ async def _judge(
     if not points:
         return
     newest = points[-1].number
-    await store.expiry.put_judged(conn, tenant_id, plan_id, newest)
-    if not await store.expiry.is_superseded_since(conn, tenant_id, plan_id, points[0].number):
+    await store.expiry.judging.put_judged(conn, tenant_id, plan_id, newest)
+    if not await store.expiry.judging.is_superseded_since(
+        conn, tenant_id, plan_id, points[0].number
+    ):
         return
     what = tenant_id, plan_id, points[0].number, judged.first_run, window.settled_before
-    closed = await store.expiry.list_superseded(conn, *what)
+    closed = await store.expiry.judging.list_superseded(conn, *what)
     if rules.expiry.may_be_unusual(points, closed):
         loss = rules.expiry.find_loss(
             points,
-            await store.expiry.list_gone(conn, *what),
+            await store.expiry.judging.list_gone(conn, *what),
             window,
             since=since,
             oldest_kept=oldest_kept,
-            accepted=await store.expiry.find_last_hold(conn, tenant_id, plan_id),
+            accepted=await store.expiry.holds.find_last_hold(conn, tenant_id, plan_id),
         )
         if loss is not None:
-            await store.expiry.add_hold(conn, tenant_id, plan_id, newest, loss, now)
+            await store.expiry.holds.add_hold(conn, tenant_id, plan_id, newest, loss, now)
             held = ExpiryHeld(
                 tenant_id=tenant_id,
                 plan_id=plan_id,
@@ -121,9 +123,11 @@ async def hold_unusual(conn: Connection, event: RunJudged) -> None:
     if not event.verdicts:
         return
     what = event.tenant_id, event.plan_id
-    await store.expiry.lock_judged(conn, *what)  # nothing of the plan expires at this moment
+    await store.expiry.judging.lock_judged(
+        conn, *what
+    )  # nothing of the plan expires at this moment
     loss = rules.expiry.Loss(event.number - 1, event.verdicts[0])
-    await store.expiry.add_hold(conn, *what, event.number, loss, event.judged_at, "reporting")
+    await store.expiry.holds.add_hold(conn, *what, event.number, loss, event.judged_at, "reporting")
     logs.get().warning(
         "expiry.held",
         tenant_id=str(event.tenant_id),
@@ -139,7 +143,7 @@ async def hold_unusual(conn: Connection, event: RunJudged) -> None:
 async def clear_holds(conn: Connection, plan_id: UUID, reason: str) -> list[int]:
     """Lets a plan's versions expire again; returns the runs that held them. Raises NotFound."""
     now = clock.now()
-    cleared = await store.expiry.clear_holds(conn, plan_id, reason, now)
+    cleared = await store.expiry.holds.clear_holds(conn, plan_id, reason, now)
     if not cleared:
         raise NotFound("hold")
     numbers = [number for _, number in cleared]
@@ -164,7 +168,7 @@ async def expire_tenant(resources: Resources, tenant: store.tenants.Tenant, now:
         return 0
     window = rules.expiry.find_window(now, tenant.retention_days)
     async with database.acquire(resources.pool) as conn:
-        plans = await store.expiry.list_plans(conn, tenant.tenant_id)
+        plans = await store.expiry.judging.list_plans(conn, tenant.tenant_id)
     total = sum(
         [await expire_plan(resources, tenant.tenant_id, plan, window, now) for plan in plans]
     )
@@ -172,7 +176,7 @@ async def expire_tenant(resources: Resources, tenant: store.tenants.Tenant, now:
         async with database.transaction(resources.pool) as conn:
             await store.sessions.allow_long_statements(conn)
             used_before = now - rules.expiry.SETS_GRACE
-            await store.expiry.remove_attribute_sets(conn, tenant.tenant_id, used_before)
+            await store.expiry.removing.remove_attribute_sets(conn, tenant.tenant_id, used_before)
     return total
 
 
@@ -193,7 +197,9 @@ async def expire_plan(
         oldest_kept = await judge_window(conn, tenant_id, plan_id, window, now)
         if oldest_kept is None:
             return 0
-        removed = await store.expiry.remove_broken_points(conn, tenant_id, plan_id, oldest_kept)
+        removed = await store.expiry.removing.remove_broken_points(
+            conn, tenant_id, plan_id, oldest_kept
+        )
         if removed:
             await tell(conn, tenant_id, plan_id, oldest_kept, removed, (0, 0), now)
     crashpoint("retention.after_restore_points")
@@ -201,7 +207,7 @@ async def expire_plan(
     if removed or total:
         async with database.transaction(resources.pool) as conn:
             await store.sessions.allow_long_statements(conn)
-            await store.expiry.remove_digests(conn, tenant_id, plan_id)
+            await store.expiry.removing.remove_digests(conn, tenant_id, plan_id)
     return total
 
 
@@ -213,9 +219,11 @@ async def remove_versions(
     while True:
         async with database.transaction(resources.pool) as conn:
             await store.sessions.allow_long_statements(conn)
-            if await store.expiry.is_held(conn, tenant_id, plan_id):
+            if await store.expiry.holds.is_held(conn, tenant_id, plan_id):
                 return total
-            gone = await store.expiry.remove_versions(conn, tenant_id, plan_id, oldest_kept, SLICE)
+            gone = await store.expiry.removing.remove_versions(
+                conn, tenant_id, plan_id, oldest_kept, SLICE
+            )
             if not gone[0]:
                 return total
             await tell(conn, tenant_id, plan_id, oldest_kept, [], gone, now)

@@ -32,7 +32,7 @@ class Leftover(NamedTuple):
     parts: list[StoredObject]
 
 
-class Found(NamedTuple):
+class PlanObjects(NamedTuple):
     """What the bucket has of a plan's runs, and the parts of their deltas by runs' numbers."""
 
     runs: RunObjects
@@ -94,9 +94,9 @@ async def sweep_parts(
     return swept
 
 
-async def list_objects(resources: Resources, tenant_id: UUID, plan_id: UUID) -> Found:
+async def list_objects(resources: Resources, tenant_id: UUID, plan_id: UUID) -> PlanObjects:
     """Returns what the bucket has of a plan's runs."""
-    found = Found(RunObjects(plan_id), {})
+    found = PlanObjects(RunObjects(plan_id), {})
     async for listed in resources.objects.list_dated(bucket.runs_of(tenant_id, plan_id)):
         named = bucket.parse_key(listed.key)
         if not isinstance(named, RunObject):
@@ -108,7 +108,7 @@ async def list_objects(resources: Resources, tenant_id: UUID, plan_id: UUID) -> 
 
 
 async def _find_unneeded(
-    resources: Resources, tenant_id: UUID, found: Found, number: int, store_now: datetime
+    resources: Resources, tenant_id: UUID, found: PlanObjects, number: int, store_now: datetime
 ) -> list[StoredObject]:
     old = {
         part.key: part for part in found.parts[number] if not _is_young(resources, part, store_now)
@@ -126,7 +126,9 @@ async def _find_unneeded(
     return [old[key] for key in sorted(unneeded)]
 
 
-async def _is_given_up(resources: Resources, tenant_id: UUID, found: Found, number: int) -> bool:
+async def _is_given_up(
+    resources: Resources, tenant_id: UUID, found: PlanObjects, number: int
+) -> bool:
     if number not in found.runs.ends or number in found.runs.lists:
         return False
     [end] = await read_all(resources, tenant_id, [found.runs.ends[number]], End)

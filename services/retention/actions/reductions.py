@@ -149,6 +149,6 @@ async def _purge(resources: Resources, reduction: Reduction, now: datetime) -> N
     async with database.transaction(resources.pool) as conn:
         await store.sessions.allow_long_statements(conn)
         if reduction.what != "folder":
-            await store.expiry.remove_digests(conn, tenant_id, plan_id)
+            await store.expiry.removing.remove_digests(conn, tenant_id, plan_id)
             await store.reductions.remove_dropped(conn, reduction)
         await store.reductions.put_purged(conn, reduction)

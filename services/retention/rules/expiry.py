@@ -48,7 +48,7 @@ def find_window(now: datetime, retention_days: int) -> Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class KeptPoint:
     """A restore point of which nothing has expired, and how much it holds."""
 
     number: int
@@ -97,7 +97,7 @@ class Amount:
         return Amount(self.files - other.files, self.size_bytes - other.size_bytes)
 
 
-def may_be_unusual(points: Sequence[Point], closed: Iterable[Gone]) -> bool:
+def may_be_unusual(points: Sequence[KeptPoint], closed: Iterable[Gone]) -> bool:
     """Whether so much was superseded that it matters whether its content is still there."""
     return any(
         _is_most(amount, Amount(point.files, point.size_bytes))
@@ -106,7 +106,7 @@ def may_be_unusual(points: Sequence[Point], closed: Iterable[Gone]) -> bool:
 
 
 def find_loss(
-    points: Sequence[Point],
+    points: Sequence[KeptPoint],
     gone: Sequence[Gone],
     window: Window,
     *,
@@ -150,7 +150,7 @@ def find_loss(
     return None
 
 
-def _describe(point: Point, lost: Amount, whole: Amount) -> Loss | None:
+def _describe(point: KeptPoint, lost: Amount, whole: Amount) -> Loss | None:
     since = f"{point.committed_at:%Y-%m-%d}"
     if lost.files * 2 > whole.files:
         return Loss(point.number, Reason("files-lost", since, lost.files, whole.files))
@@ -167,7 +167,7 @@ def _without_few(lost: Amount, in_place: Amount) -> Amount:
     return lost - in_place if lost.files < FEW_FILES else lost
 
 
-def _sum(points: Sequence[Point], gone: Iterable[Gone]) -> Iterator[Amount]:
+def _sum(points: Sequence[KeptPoint], gone: Iterable[Gone]) -> Iterator[Amount]:
     """How much of each restore point is among these."""
     numbers = [point.number for point in points]
     steps = [Amount()] * (len(points) + 1)
@@ -180,7 +180,7 @@ def _sum(points: Sequence[Point], gone: Iterable[Gone]) -> Iterator[Amount]:
     return accumulate(steps[:-1])
 
 
-def _is_spread(young: Sequence[Gone], points: Sequence[Point], window: Window) -> bool:
+def _is_spread(young: Sequence[Gone], points: Sequence[KeptPoint], window: Window) -> bool:
     """Whether content that had not lain there for long goes all along, as logs and dumps do."""
     numbers = [point.number for point in points]
     deaths: dict[datetime, Amount] = {}

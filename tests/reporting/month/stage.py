@@ -317,8 +317,8 @@ class Stage:
         await actions.hotline.escalate_old(pool, office)
         if self.post.left():
             await actions.bounces.take_bounces(pool, office, self.post.mailbox)
-        await actions.mails.trust_again(pool, office)
-        await actions.mails.tell_late(pool, office)
+        await actions.sending.verdicts.trust_again(pool, office)
+        await actions.delays.tell_late(pool, office)
         await actions.digests.write_digests(pool, office)
         await actions.reviews.write_reviews(pool, office)
         await actions.hotline.write_morning(pool, office)

@@ -23,7 +23,7 @@ from services.reporting.mail.letters.figures import RunFacts
 from services.reporting.rules.incidents import Incident
 from services.reporting.rules.mails import Mail
 from services.reporting.rules.missed import Expectation
-from services.reporting.rules.runs import Past, Row
+from services.reporting.rules.runs import EndedRun, Row
 from services.reporting.rules.usual.judging import Judgement
 from tests.reporting.conftest import MAIL_KEY, Client, compared
 from tests.world.overages import told
@@ -90,7 +90,7 @@ def a_report(run: Any, nights: tuple[Outcome, ...] = NIGHTS, **changes: Any) -> 
         "judged": compared(run.files_total, 47_800, 300, run.bytes_protected),
         "before": before,
         "past": [
-            Past(213 - n, outcome, NIGHT - timedelta(days=n + 1) + timedelta(minutes=17))
+            EndedRun(213 - n, outcome, NIGHT - timedelta(days=n + 1) + timedelta(minutes=17))
             for n, outcome in enumerate(reversed(nights))
         ],
         "row": Row(failures, before.run_id if failures else None),

@@ -21,7 +21,7 @@ from services.reporting.mail.letters import Kind
 from services.reporting.mail.letters.closed import ClosedFacts
 from services.reporting.mail.letters.delayed import DelayedFacts
 from services.reporting.mail.letters.incident import IncidentFacts
-from services.reporting.mail.letters.matters import About, Asked, Called, Undelivered, Unusual
+from services.reporting.mail.letters.matters import About, Called, HelpWanted, Undelivered, Unusual
 from services.reporting.rules.incidents import OF_RUNS, Cause
 from services.reporting.rules.mails import Late
 from tests.reporting.specimens.facts import (
@@ -91,7 +91,7 @@ def list_all() -> Mapping[str, tuple[Kind[Any], Any]]:
         "waiting": _tell("waiting", read(DestructionProgressed)),
         "called": _tell("called", Called(answer, case, a_tenant().administrators)),
         "parked": _tell("parked", read(EventParked)),
-        "help": _tell("help", Asked(read(HelpAsked, message=_MESSAGE), failed), [failed]),
+        "help": _tell("help", HelpWanted(read(HelpAsked, message=_MESSAGE), failed), [failed]),
         "still-open": _tell("missed", None, step="escalated", incident=an_incident("missed", 4)),
         "closed": _close("damage"),
         "closed-cleared": _close("unusual", note="la comptabilité a été déplacée"),

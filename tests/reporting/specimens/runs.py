@@ -19,7 +19,7 @@ from services.reporting.mail.letters.recovered import RecoveredFacts
 from services.reporting.mail.letters.review import PlanReview, ReviewFacts
 from services.reporting.mail.letters.silent import SilentFacts
 from services.reporting.rules.choices import News
-from services.reporting.rules.incidents import Shown
+from services.reporting.rules.incidents import NamedIncident
 from services.reporting.rules.reviews import Happened, Period, Review
 from services.reporting.rules.runs import Row
 from services.reporting.rules.usual.judging import Judgement
@@ -111,11 +111,11 @@ def list_all() -> Mapping[str, tuple[Kind[Any], Any]]:
             MorningFacts(
                 UUID(int=8),
                 [
-                    Shown(replace(an_incident("missed", 4), note="machine en panne"),
+                    NamedIncident(replace(an_incident("missed", 4), note="machine en panne"),
                           "Étude Lefèvre", "Vidéos", "pc-accueil"),
-                    Shown(replace(an_incident(times=2), acknowledged_by="Paul"),
+                    NamedIncident(replace(an_incident(times=2), acknowledged_by="Paul"),
                           "Boulangerie Martin", "documents", "srv-bureau"),
-                    Shown(replace(an_incident("undeliverable"), plan_id=None),
+                    NamedIncident(replace(an_incident("undeliverable"), plan_id=None),
                           "Boulangerie Martin", "", ""),
                 ],
                 [Failing("ntfy", 3, NIGHT, "503 Service Unavailable")],

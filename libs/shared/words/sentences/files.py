@@ -8,6 +8,7 @@ _RIGHTS_CLIENT = "Have the rights on these files looked at, or the files exclude
 _DISK_CLIENT = "Have the disk checked soon: it may be dying."
 _DISK_HOTLINE = "Have the client's disk checked soon; more files may be lost there."
 _SHORTER_CLIENT = "Have these files and folders given shorter names."
+_AS_THEY_ARE_CLIENT = "Call us: these files can't be copied as they are."
 _SYSTEM_CLIENT = "Have these files looked at by whoever looks after the machine."
 
 FILES: dict[str, Explanation] = {
@@ -84,11 +85,29 @@ FILES: dict[str, Explanation] = {
         _SHORTER_CLIENT,
         _SHORTER_CLIENT,
     ),
-    "entry-over-limit": Explanation(
-        "it is beyond what the service keeps[: {detail}]",
+    "name-invalid": Explanation(
+        "its name is none that the service can keep",
         "",
-        "Call us: these files can't be copied as they are.",
-        "Read the technical detail; have the files changed, or exclude them.",
+        "Have these files and folders renamed.",
+        "Have these files and folders renamed; if their names look right, report it to us.",
+    ),
+    "target-invalid": Explanation(
+        "where it leads, or its device number, is nothing that the service can keep",
+        "",
+        _AS_THEY_ARE_CLIENT,
+        "Have the links or devices looked at on the machine, or exclude them.",
+    ),
+    "attributes-invalid": Explanation(
+        "its attributes or ACLs are damaged, or longer than the service keeps",
+        "",
+        _AS_THEY_ARE_CLIENT,
+        "Have the attributes and ACLs looked at on the machine, or excluded by exclude_attributes.",
+    ),
+    "entry-over-limit": Explanation(
+        "its size, times, owner or rights are beyond what the service keeps",
+        "",
+        _AS_THEY_ARE_CLIENT,
+        "Have size, times, owner and rights looked at on the machine, or exclude the files.",
     ),
     "attributes-unread": Explanation(
         "copied without its extended attributes and ACLs[: {detail}]",

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from libs.shared import entries
+from libs.shared import batches
 from libs.shared.database import Connection
-from libs.shared.entries import Entry, EntryRejected, FolderDelta
+from libs.shared.entries import Entry, EntryFault, EntryRejected, FolderDelta
 from libs.shared.proofs import Prover
 from services.ingest import rules, store
 from services.ingest.actions.proofs import Changes
@@ -56,7 +56,7 @@ class Application:
         self._conn = conn
         self._now = now
         self._run = run
-        self._place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
+        self._place = store.plans.CommitPlace(run.tenant_id, run.plan_id, run.number)
         self._replaces_all = full and run.parent is not None
         self._known: dict[bytes, int] = {}
         self._touched = array("q")
@@ -66,15 +66,17 @@ class Application:
         self.is_applied = True
         self._subtract(await store.reductions.close_dropped(self._conn, self._place, reduction_ids))
 
-    async def apply(self, batches: int) -> None:
+    async def apply(self, count: int) -> None:
         """Applies the first so many batches of the open run."""
-        await self.apply_parts(self._read(batches))
+        await self.apply_parts(self._read(count))
 
-    async def _read(self, batches: int) -> AsyncIterator[Delta]:
-        for batch in range(batches):
-            body, crc32s = await store.intake.deltas.read_batch(self._conn, self._run.run_id, batch)
+    async def _read(self, count: int) -> AsyncIterator[Delta]:
+        for number in range(count):
+            body, crc32s = await store.intake.deltas.read_batch(
+                self._conn, self._run.run_id, number
+            )
             deltas = await self._resources.in_thread(
-                self._run.tenant_id, entries.decode_batch, body
+                self._run.tenant_id, batches.decode_batch, body
             )
             yield deltas, _read_crc32s(crc32s)
 
@@ -100,7 +102,7 @@ class Application:
 
     async def apply_list(
         self,
-        parts: AsyncIterator[list[tuple[bytes, list[rules.manifests.content.Listed]]]],
+        parts: AsyncIterator[list[tuple[bytes, list[rules.manifests.content.ListedVersion]]]],
         received: Mapping[int, datetime],
         expired_before: int,
     ) -> set[tuple[int, int]]:
@@ -114,7 +116,7 @@ class Application:
         async for folders in parts:
             await self._resolve([folder for folder, _ in folders], create=True)
             folder_ids: list[int] = []
-            kept: list[rules.manifests.content.Listed] = []
+            kept: list[rules.manifests.content.ListedVersion] = []
             for folder, versions in folders:
                 for version in versions:
                     if version.last_run is not None and version.last_run < expired_before:
@@ -230,7 +232,9 @@ class Application:
                 self._conn, self._place, touched[at : at + _IDS_AT_ONCE]
             )
             if orphan is not None:
-                raise EntryRejected(orphan, "entries lie in it, but the run has no such folder")
+                raise EntryRejected(
+                    orphan, EntryFault("entries lie in it, but the run has no such folder")
+                )
 
 
 def _read_crc32s(packed: bytes) -> array[int]:

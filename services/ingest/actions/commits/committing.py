@@ -16,7 +16,7 @@ from libs.shared.catalogue import volumes
 from libs.shared.catalogue.volumes import Volume
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
-from libs.shared.entries import EntryRejected
+from libs.shared.entries import EntryFault, EntryRejected
 from libs.shared.events import Counted, Outcome
 from libs.shared.keys import TenantKeys
 from libs.shared.proofs import Prover
@@ -28,7 +28,8 @@ from services.ingest.actions.intake.deltas import hold_packs
 from services.ingest.actions.manifests.ends import put_head, tell_end
 from services.ingest.actions.proofs import find_root, is_as_sealed, seal
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
-from services.ingest.actions.runs import find_run, hold_plan, say_finished, use_run
+from services.ingest.actions.runs.ending import say_finished
+from services.ingest.actions.runs.holding import find_run, hold_plan, use_run
 from services.ingest.actions.scripts.bundling import bundle_files, check_bundled
 from services.ingest.actions.usage import tell
 
@@ -217,7 +218,7 @@ async def _apply(
             delta = Application(
                 resources, conn, run, now, prover, full=full, counts=mark is not None
             )
-            place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
+            place = store.plans.CommitPlace(run.tenant_id, run.plan_id, run.number)
             before = await find_root(conn, place, prover)
             if dropped:
                 await delta.drop(dropped)
@@ -238,7 +239,7 @@ async def _apply(
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name != "versions_pkey":
             raise
-        raise EntryRejected(b"", "an entry is in two batches of the run") from None
+        raise EntryRejected(b"", EntryFault("an entry is in two batches of the run")) from None
     logs.get().info(
         "run.committed",
         tenant_id=str(run.tenant_id),
@@ -251,7 +252,7 @@ async def _apply(
 
 async def _tell_time(conn: Connection, run: rules.runs.Run) -> datetime:
     """Now; whatever the clocks say, a restore point never came before its parent."""
-    place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
+    place = store.plans.CommitPlace(run.tenant_id, run.plan_id, run.number)
     parent_at = await store.commits.find_committed_at(conn, place, run.parent)
     now = await timekeeping.tell_time(conn)
     return max(now, parent_at or now)
@@ -270,7 +271,7 @@ async def _add_point(
 
     before: the digest of the root folder before the delta.
     """
-    place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
+    place = store.plans.CommitPlace(run.tenant_id, run.plan_id, run.number)
     parent = await store.proofs.find_point(conn, place, run.parent)
     totals = (parent.files_total + delta.files, parent.bytes_protected + delta.size_bytes)
     sealed = None
@@ -294,7 +295,7 @@ async def _count(
     batches: Sequence[store.intake.deltas.Batch],
 ) -> Counted:
     """What the restore point is beside the one before; where nothing came, nothing is looked at."""
-    place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
+    place = store.plans.CommitPlace(run.tenant_id, run.plan_id, run.number)
     ending = rules.commits.find_commonest(delta.endings)
     gone = store.counts.Superseded(0, 0, 0, 0, 0)
     if run.parent is not None and delta.is_applied:

@@ -7,15 +7,16 @@ from array import array
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from libs.shared import bucket, clock, entries, logs, sealing
+from libs.shared import batches, bucket, clock, logs, sealing
+from libs.shared.batches import Faults
 from libs.shared.database import Connection
-from libs.shared.entries import Faults, FolderDelta
+from libs.shared.entries import FolderDelta
 from libs.shared.errors import InvalidRequest, Unavailable
 from libs.shared.keys import TenantKeys
 from services.ingest import rules, store
 from services.ingest.actions.agents import check_again
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
-from services.ingest.actions.runs import use_run
+from services.ingest.actions.runs.holding import use_run
 from services.ingest.actions.usage import use
 
 MAX_BATCHES = 100_000
@@ -45,11 +46,11 @@ async def take_batch(
                 conn, tenant_id, run.plan_id, run.parent, pack_nos
             )
         crc32s = await resources.in_thread(tenant_id, _check, deltas, facts, keys, faults)
-        sent = count = entries.count_entries(deltas)
+        sent = count = batches.count_entries(deltas)
         if faults:
-            deltas = entries.without(deltas, faults)
-            count = entries.count_entries(deltas)
-            body = bytearray(await resources.in_thread(tenant_id, entries.encode_batch, deltas))
+            deltas = batches.without(deltas, faults)
+            count = batches.count_entries(deltas)
+            body = bytearray(await resources.in_thread(tenant_id, batches.encode_batch, deltas))
         came = [fact for fact in facts.values() if fact.pack_no in new]
         new_bytes = sum(fact.size for fact in came)
         packed_bytes = sum(min(fact.packed, fact.size) for fact in came)
@@ -75,9 +76,9 @@ async def take_batch(
 
 
 def _unpack(body: bytes | bytearray) -> tuple[list[FolderDelta], Faults, list[bytes]]:
-    deltas = entries.decode_foreign_batch(body)
-    faults = entries.find_faults(deltas)
-    kept = entries.without(deltas, faults)
+    deltas = batches.decode_foreign_batch(body)
+    faults = batches.find_faults(deltas)
+    kept = batches.without(deltas, faults)
     rules.intake.list_folders(delta.folder for delta in kept)
     return deltas, faults, rules.intake.list_chunk_ids(kept)
 
@@ -89,7 +90,7 @@ def _check(
     faults: Faults,
 ) -> bytes:
     plain = rules.intake.check_chunks(deltas, unmask(facts, keys), faults)
-    kept = entries.without(deltas, faults)
+    kept = batches.without(deltas, faults)
     chunks = (entry.chunks for delta in kept for entry in delta.upserts)
     crc32s = array("I", (sealing.mask_crc32(keys, *one) for one in zip(chunks, plain, strict=True)))
     crc32s.byteswap()
@@ -111,7 +112,7 @@ async def find_facts(
 def unmask(
     facts: Mapping[bytes, store.intake.packs.ChunkFacts], keys: TenantKeys
 ) -> dict[bytes, store.intake.packs.ChunkFacts]:
-    """The same with the CRC-32 of each chunk's content in clear."""
+    """What is known of chunks, with the CRC-32 of each one's content in clear."""
     return {
         chunk_id: one._replace(crc32=sealing.mask_crc32(keys, chunk_id, one.crc32))
         for chunk_id, one in facts.items()

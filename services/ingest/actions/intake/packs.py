@@ -20,7 +20,7 @@ from services.ingest import rules, store
 from services.ingest.actions.intake.growth import grow
 from services.ingest.actions.intake.uploads import BuiltBody, Upload
 from services.ingest.actions.resources import Resources
-from services.ingest.actions.runs import check_open, use_run
+from services.ingest.actions.runs.holding import check_open, use_run
 from services.ingest.actions.usage import use
 
 MAX_IDS = 16_384

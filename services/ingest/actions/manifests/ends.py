@@ -43,7 +43,7 @@ async def tell_ends(resources: Resources) -> int:
     Raises Unavailable where that kept every one of them.
     """
     async with database.acquire(resources.pool) as conn:
-        pending = await store.manifests.due.list_untold_ends(
+        pending = await store.manifests.due.list_pending_ends(
             conn, clock.now() - _PATIENCE, _ENDS_AT_ONCE
         )
     written = 0
@@ -85,9 +85,9 @@ async def _write_end(resources: Resources, tenant_id: UUID, run_id: UUID) -> Non
         await resources.objects.delete(bucket.key_of_tally(tenant_id, outdated))
 
 
-def _describe(tally: store.proofs.Tally, keys: TenantKeys, tenant_id: UUID) -> bucket.Tally:
+def _describe(tally: store.proofs.PendingTally, keys: TenantKeys, tenant_id: UUID) -> bucket.Tally:
     plans = []
     for plan in tally.plans:
         point = open_seal(keys, tenant_id, plan.plan_id, plan.number, plan.sealed)
-        plans.append(bucket.Counted(plan.plan_id, plan.number, point.chain if point else None))
+        plans.append(bucket.TallyPoint(plan.plan_id, plan.number, point.chain if point else None))
     return bucket.Tally(tenant_id=tenant_id, sequence=tally.sequence, plans=plans)

@@ -136,7 +136,7 @@ def _with_seal(
 
 
 def list_folder(
-    folder: bytes, versions: Sequence[rules.manifests.content.Listed]
+    folder: bytes, versions: Sequence[rules.manifests.content.ListedVersion]
 ) -> bucket.ListedFolder:
     """Versions in one folder as a part holds them."""
     entries = [

@@ -83,8 +83,8 @@ async def _take_content(
 
 
 def _seen(
-    numbers: list[int], versions: Iterable[rules.manifests.content.Listed]
-) -> Iterator[rules.manifests.content.Listed]:
+    numbers: list[int], versions: Iterable[rules.manifests.content.ListedVersion]
+) -> Iterator[rules.manifests.content.ListedVersion]:
     """Those that a restore point sees, and up to which one."""
     for version in versions:
         last = numbers[-1] if version.last_run is None else version.last_run

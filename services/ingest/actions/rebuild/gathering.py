@@ -15,9 +15,10 @@ from uuid import UUID
 
 import msgspec
 
-from libs.shared import bucket, database, entries, sealing
+from libs.shared import batches, bucket, database, sealing
+from libs.shared.batches import BatchRejected
 from libs.shared.bucket import RunObjects, Unreadable
-from libs.shared.entries import BatchRejected, FolderDelta
+from libs.shared.entries import FolderDelta
 from libs.shared.keys import TenantKeys
 from services.ingest import rules
 from services.ingest.actions.commits.applying import Delta
@@ -27,7 +28,9 @@ from services.ingest.actions.resources import Resources
 
 _encoder = msgspec.msgpack.Encoder()
 _delta_decoder = msgspec.msgpack.Decoder(tuple[list[FolderDelta], bytes])
-_list_decoder = msgspec.msgpack.Decoder(list[tuple[bytes, list[rules.manifests.content.Listed]]])
+_list_decoder = msgspec.msgpack.Decoder(
+    list[tuple[bytes, list[rules.manifests.content.ListedVersion]]]
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Gathered:
         return self._keep(_encoder.encode((deltas, array("I", crc32s).tobytes())))
 
     def keep_list(
-        self, folders: list[tuple[bytes, list[rules.manifests.content.Listed]]]
+        self, folders: list[tuple[bytes, list[rules.manifests.content.ListedVersion]]]
     ) -> tuple[int, int]:
         """Writes a part of a whole list to disk."""
         return self._keep(_encoder.encode(folders))
@@ -96,7 +99,7 @@ class Gathered:
 
     async def read_lists(
         self, resources: Resources, step: Step
-    ) -> AsyncIterator[list[tuple[bytes, list[rules.manifests.content.Listed]]]]:
+    ) -> AsyncIterator[list[tuple[bytes, list[rules.manifests.content.ListedVersion]]]]:
         """Reads a whole list back, part by part."""
         for slot in step.slots:
             yield await resources.in_thread(None, _list_decoder.decode, self._read(slot))
@@ -212,7 +215,7 @@ class _Source:
             try:
                 if isinstance(body, Unreadable):
                     raise body
-                deltas, facts = await self._find(entries.decode_batch, body)
+                deltas, facts = await self._find(batches.decode_batch, body)
             except (Unreadable, BatchRejected) as trouble:
                 self.gathered.troubles.append(str(trouble))
                 is_whole = False

@@ -98,8 +98,8 @@ async def write_plan(resources: Resources, keys: TenantKeys, gathered: Gathered)
     return Written(len(replay.points), replay.points_left_out)
 
 
-def _place(replay: _Replay, number: int) -> store.plans.Place:
-    return store.plans.Place(replay.head.tenant_id, replay.head.plan_id, number)
+def _place(replay: _Replay, number: int) -> store.plans.CommitPlace:
+    return store.plans.CommitPlace(replay.head.tenant_id, replay.head.plan_id, number)
 
 
 async def _apply(resources: Resources, conn: Connection, replay: _Replay, step: Step) -> None:
@@ -194,7 +194,7 @@ async def _apply_list(
             replay.points.append(point)
 
 
-async def _close_orphans(conn: Connection, replay: _Replay, place: store.plans.Place) -> None:
+async def _close_orphans(conn: Connection, replay: _Replay, place: store.plans.CommitPlace) -> None:
     """What lies in folders that got lost goes with them: nobody could reach or prove it."""
     await store.rebuild.close_orphans(conn, place)
     changes = proofs.Changes(replay.prover)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from libs.shared import entries
+from libs.shared import batches
 from libs.shared.database import Connection
 from libs.shared.entries import Entry, FolderDelta
 from libs.shared.errors import Conflict
@@ -65,7 +65,7 @@ async def _find_kept(
     """The folders among these that the plan has, as they are: a script says nothing of them."""
     if run.parent is None:
         return {}
-    place = store.plans.Place(run.tenant_id, run.plan_id, run.number)
+    place = store.plans.CommitPlace(run.tenant_id, run.plan_id, run.number)
     root = await store.commits.find_folders(conn, place, [(0, b"")])
     ids = {b"": root[0, b""]}
     levels: defaultdict[int, list[bytes]] = defaultdict(list)
@@ -99,4 +99,4 @@ def _encode(
                 put.name, "d", rules.scripts.FOLDER_MODE, started_ns, 0, 0, 0, b"", b""
             )
         upserts[put.folder].append(entry)
-    return entries.encode_batch([FolderDelta(folder, put, []) for folder, put in upserts.items()])
+    return batches.encode_batch([FolderDelta(folder, put, []) for folder, put in upserts.items()])

@@ -19,7 +19,7 @@ from isal import isal_zlib
 
 from libs.shared import clock, logs, packs
 from libs.shared.crashpoints import crashpoint
-from libs.shared.entries import EntryRejected
+from libs.shared.entries import EntryFault, EntryRejected
 from libs.shared.errors import BodyTooLarge, ShareUsed, Unavailable
 from libs.shared.keys import TenantKeys
 from services.ingest import rules, store
@@ -27,7 +27,7 @@ from services.ingest.actions.agents import check_again
 from services.ingest.actions.intake.packs import take_pack
 from services.ingest.actions.intake.uploads import BuiltBody
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
-from services.ingest.actions.runs import use_run
+from services.ingest.actions.runs.holding import use_run
 from services.ingest.actions.scripts.inflow import Inflow
 from services.ingest.actions.usage import use
 
@@ -131,9 +131,13 @@ async def _write_down(
         folders = rules.intake.list_folders([file.folder])
         is_file = await store.scripts.put_folders(conn, run_id, folders)
         if is_file is not None:
-            raise EntryRejected(is_file, "it is a file of this run, so nothing can lie in it")
+            raise EntryRejected(
+                is_file, EntryFault("it is a file of this run, so nothing can lie in it")
+            )
         if not await store.scripts.put_file(conn, run_id, put):
-            raise EntryRejected(file.path, "it is a folder of this run, so it can't be a file")
+            raise EntryRejected(
+                file.path, EntryFault("it is a folder of this run, so it can't be a file")
+            )
         await use(conn, agent.tenant_id, "entries", 1 + len(folders), clock.now())
         await check_again(conn, agent)
 

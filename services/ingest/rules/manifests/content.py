@@ -12,7 +12,7 @@ _MODULUS = 1 << 256
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Listed(NamedTuple):
+class ListedVersion(NamedTuple):
     """A version, and the runs that see it."""
 
     name: bytes
@@ -37,7 +37,7 @@ class Content:
         self.versions = 0
         self._sum = 0
 
-    def add(self, folder: bytes, versions: Iterable[Listed]) -> None:
+    def add(self, folder: bytes, versions: Iterable[ListedVersion]) -> None:
         """Adds versions that lie directly in a folder."""
         for version in versions:
             fields = version if version.attributes else version[:-1]

@@ -63,7 +63,7 @@ async def mark_end_written(conn: Connection, tenant_id: UUID, run_id: UUID) -> N
     )
 
 
-async def list_untold_ends(
+async def list_pending_ends(
     conn: Connection, before: datetime, limit: int
 ) -> list[tuple[UUID, UUID]]:
     """Returns (tenant, run) of runs of which the bucket may have a head, but not the end."""

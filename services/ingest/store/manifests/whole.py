@@ -13,15 +13,15 @@ from libs.shared.database import Connection
 from services.ingest import rules
 
 
-class Version(NamedTuple):
+class DatedVersion(NamedTuple):
     """A version with the moment at which its first run was committed."""
 
-    content: rules.manifests.content.Listed
+    content: rules.manifests.content.ListedVersion
     received_at: datetime
 
 
-def _version(received_at: datetime, *columns: Any) -> Version:
-    return Version(rules.manifests.content.Listed(*columns), received_at)
+def _version(received_at: datetime, *columns: Any) -> DatedVersion:
+    return DatedVersion(rules.manifests.content.ListedVersion(*columns), received_at)
 
 
 _VERSIONS = catalogue.Columns(
@@ -33,7 +33,7 @@ _VERSIONS = catalogue.Columns(
 
 async def walk_versions(
     conn: Connection, tenant_id: UUID, plan_id: UUID
-) -> AsyncIterator[tuple[bytes, list[Version]]]:
+) -> AsyncIterator[tuple[bytes, list[DatedVersion]]]:
     """Yields folders' paths with some of the versions that lie in them.
 
     Needs an open transaction that sees one moment; holds some slices, never the tree.

@@ -13,7 +13,7 @@ from services.portal import store
 from services.portal.rules.clients import Step
 from services.portal.rules.log.chain import Actor
 from services.portal.rules.orders import ordering, prices
-from services.portal.rules.orders.ordering import WHATS, Order, Wish
+from services.portal.rules.orders.ordering import WHATS, Order, OrderWish
 from services.portal.rules.orders.prices import PriceList
 from services.portal.store.clients import Tenant
 
@@ -31,7 +31,7 @@ async def open_contract(
     is_back: it was there before a loss of the database, and pays no entry again.
     Raises NoPrice, SizeNotOffered."""
     lists, orders = await find_lists(conn), list[Order]()
-    for wish in (Wish("storage", tenant.contracted_bytes), Wish("seats", tenant.seats)):
+    for wish in (OrderWish("storage", tenant.contracted_bytes), OrderWish("seats", tenant.seats)):
         order = ordering.make_order(
             orders,
             lists,

@@ -22,7 +22,7 @@ from services.portal.rules.log.chain import Actor
 from services.portal.rules.people import Person
 from services.portal.store.clients import Glance, Tenant
 from services.portal.store.machines import Agent
-from services.portal.store.runs.shown import Plan, Run, Volume
+from services.portal.store.runs.shown import ClientVolume, Plan, Run
 
 _LOOKED_AT = 2
 """Of how many runs of a plan the last that ended is sought: one more may be under way."""
@@ -150,7 +150,7 @@ class View:
     tenant: Tenant
     people: list[Person]
     agents: list[Agent]
-    volume: Volume
+    volume: ClientVolume
     plans: list[Plan]
     last: dict[UUID, Run | None]
     late: dict[UUID, datetime]

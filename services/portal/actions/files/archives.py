@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 from isal import isal_zlib
 
 from libs.shared import catalogue, sealing
-from libs.shared.catalogue import EntryRow, Proof, join_path
+from libs.shared.catalogue import EntryRow, PathProof, join_path
 from libs.shared.database import Pool
 from libs.shared.proofs import Unproven
 from services.portal.actions import log
 from services.portal.actions.files import browsing, contents, proving
 from services.portal.actions.files.browsing import Place
 from services.portal.actions.files.contents import Chunk
-from services.portal.actions.files.spans import Damaged, Reader, split_ids
+from services.portal.actions.files.spans import ChunkReader, Damaged, split_ids
 from services.portal.actions.files.tars import Tar
 from services.portal.actions.files.zips import Zip
 from services.portal.rules.files import names
@@ -59,7 +59,7 @@ def make(form: Format, timezone: str) -> Archive:
 
 
 async def write(
-    pool: Pool, reader: Reader, place: Place, archive: Archive
+    pool: Pool, reader: ChunkReader, place: Place, archive: Archive
 ) -> AsyncGenerator[bytes, None]:
     """Yields the archive of a folder, a file or a symlink; names are relative to its parent.
 
@@ -133,7 +133,7 @@ async def measure_folders(pool: Pool, place: Place) -> dict[bytes, int]:
 
 
 async def _write_entries(
-    pool: Pool, reader: Reader, place: Place, proof: Proof, archive: Archive
+    pool: Pool, reader: ChunkReader, place: Place, proof: PathProof, archive: Archive
 ) -> AsyncGenerator[bytes, None]:
     async with aclosing(_slices(pool, place, proof)) as slices:
         async for entries in slices:
@@ -143,7 +143,7 @@ async def _write_entries(
 
 
 async def _slices(
-    pool: Pool, place: Place, proof: Proof | None = None
+    pool: Pool, place: Place, proof: PathProof | None = None
 ) -> AsyncGenerator[list[tuple[bytes, EntryRow]], None]:
     """(path in the archive, entry), each folder's right before all that lies below it.
 
@@ -160,7 +160,7 @@ async def _slices(
 
 
 async def _write_slice(
-    reader: Reader, entries: list[tuple[bytes, EntryRow]], archive: Archive
+    reader: ChunkReader, entries: list[tuple[bytes, EntryRow]], archive: Archive
 ) -> AsyncGenerator[bytes, None]:
     plain = [(path, _unmasked(reader, entry)) for path, entry in entries]
     wanted = [(path, entry, archive.has_content(entry)) for path, entry in plain]
@@ -181,7 +181,7 @@ async def _write_slice(
             yield archive.end(entry, entry.size)
 
 
-def _unmasked(reader: Reader, masked: EntryRow) -> EntryRow:
+def _unmasked(reader: ChunkReader, masked: EntryRow) -> EntryRow:
     plain = sealing.mask_crc32(reader.keys, masked.chunk_ids, masked.crc32)
     return masked._replace(crc32=plain)
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from libs.shared import catalogue, errors
-from libs.shared.catalogue import Columns, EntryRow, FolderEntry, Proof, RestorePoint
+from libs.shared.catalogue import Columns, EntryRow, FolderEntry, PathProof, RestorePoint
 from libs.shared.database import Connection, Pool, tenant_transaction
 from services.portal import store
 from services.portal.actions import log, runs
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedPlace:
     """A place as somebody asks for it: a plan by id or name, a path as it came, which run.
 
     run: its number, None for the newest. at: a day or moment instead: the last restore point that
@@ -49,7 +49,7 @@ class Place:
     is_chosen: the restore point was asked for by its number, be it the newest or not."""
 
     actor: Actor
-    plan: catalogue.Plan
+    plan: catalogue.CataloguePlan
     run: RestorePoint
     path: bytes
     entry: EntryRow
@@ -78,12 +78,12 @@ class Place:
 class Points:
     """A plan's restore points, newest first."""
 
-    plan: catalogue.Plan
+    plan: catalogue.CataloguePlan
     points: list[RestorePoint]
     timezone: str
 
 
-async def list_points(pool: Pool, asked: Asked) -> Points:
+async def list_points(pool: Pool, asked: AskedPlace) -> Points:
     """A plan's restore points, to choose one by; raises NotFound, PlanAmbiguous.
 
     What is then looked at is noted; here only that there is nothing to look at."""
@@ -99,7 +99,7 @@ async def list_points(pool: Pool, asked: Asked) -> Points:
     return Points(plan, points, tenant.timezone)
 
 
-async def find_place(pool: Pool, asked: Asked) -> Place:
+async def find_place(pool: Pool, asked: AskedPlace) -> Place:
     """Finds a path as a run saw it.
 
     What is done with it is noted by who does it. Raises NotFound, PlanAmbiguous, RecoveryBlocked,
@@ -162,7 +162,7 @@ def walk(
     pool: Pool,
     place: Place,
     columns: Columns[T],
-    proof: Proof | None = None,
+    proof: PathProof | None = None,
     *,
     in_order: bool = False,
 ) -> AsyncGenerator[list[tuple[bytes, list[T]]], None]:

@@ -15,7 +15,7 @@ from libs.shared import catalogue, logs, packs
 from libs.shared.catalogue import ChunkPlace
 from libs.shared.database import tenant_transaction
 from services.portal.actions.files import spans
-from services.portal.actions.files.spans import Damaged, Reader, split_ids
+from services.portal.actions.files.spans import ChunkReader, Damaged, split_ids
 
 WINDOW_BYTES = 4 << 20
 WINDOWS_AHEAD = 2
@@ -33,7 +33,7 @@ class Chunk(NamedTuple):
 
 
 async def locate(
-    reader: Reader, chunk_ids: Iterable[bytes]
+    reader: ChunkReader, chunk_ids: Iterable[bytes]
 ) -> AsyncGenerator[list[ChunkPlace], None]:
     """Where chunks lie, in the order asked for, some thousands at a time; raises Damaged."""
     batch: list[bytes] = []
@@ -46,7 +46,7 @@ async def locate(
         yield await _locate(reader, batch)
 
 
-async def _locate(reader: Reader, batch: list[bytes]) -> list[ChunkPlace]:
+async def _locate(reader: ChunkReader, batch: list[bytes]) -> list[ChunkPlace]:
     async with tenant_transaction(reader.pool, reader.tenant_id) as conn:
         found = await catalogue.locate_chunks(conn, reader.tenant_id, list(set(batch)))
     for chunk_id in batch:
@@ -56,7 +56,7 @@ async def _locate(reader: Reader, batch: list[bytes]) -> list[ChunkPlace]:
 
 
 async def read(
-    reader: Reader, places: AsyncGenerator[list[ChunkPlace], None]
+    reader: ChunkReader, places: AsyncGenerator[list[ChunkPlace], None]
 ) -> AsyncGenerator[Chunk, None]:
     """Yields chunks in the order of `places`, checked; raises Damaged, Unavailable."""
     turns = asyncio.Semaphore(_SPANS_AT_ONCE)
@@ -87,7 +87,9 @@ async def _windows(
         yield window
 
 
-async def _fetch(reader: Reader, window: list[ChunkPlace], turns: asyncio.Semaphore) -> list[Chunk]:
+async def _fetch(
+    reader: ChunkReader, window: list[ChunkPlace], turns: asyncio.Semaphore
+) -> list[Chunk]:
     opened: dict[bytes, bytes] = {}
 
     async def fetch_span(span: list[ChunkPlace]) -> None:
@@ -117,7 +119,7 @@ def _position(place: ChunkPlace) -> tuple[int, int]:
     return place.pack_no, place.offset
 
 
-def _open(reader: Reader, span: list[ChunkPlace], sealed: bytes) -> dict[bytes, bytes]:
+def _open(reader: ChunkReader, span: list[ChunkPlace], sealed: bytes) -> dict[bytes, bytes]:
     """The contents of a span's chunks by id, each of them what its id says."""
     contents = {}
     # One payload after the other: no more than contents is held at once.
@@ -135,7 +137,7 @@ def _open(reader: Reader, span: list[ChunkPlace], sealed: bytes) -> dict[bytes, 
 
 
 async def read_range(
-    reader: Reader, chunk_ids: bytes, start: int, length: int
+    reader: ChunkReader, chunk_ids: bytes, start: int, length: int
 ) -> AsyncGenerator[bytes, None]:
     """Yields `length` bytes of a file from `start`, in pieces; raises Damaged, Unavailable."""
     if not length:
@@ -155,7 +157,7 @@ async def read_range(
         raise Damaged(ids[-1])
 
 
-async def _find_chunk(reader: Reader, ids: list[bytes], start: int) -> tuple[int, int]:
+async def _find_chunk(reader: ChunkReader, ids: list[bytes], start: int) -> tuple[int, int]:
     """(which chunk holds the byte at `start`, where in the chunk it is)."""
     number = 0
     async with aclosing(locate(reader, ids)) as located:

@@ -10,7 +10,7 @@ from libs.shared.database import Pool
 from services.portal.actions import log
 from services.portal.actions.files import contents, proving
 from services.portal.actions.files.browsing import Place
-from services.portal.actions.files.spans import Reader
+from services.portal.actions.files.spans import ChunkReader
 from services.portal.rules.files import ranges
 from services.portal.rules.files.ranges import ByteRange
 from services.portal.rules.log import acts
@@ -30,7 +30,7 @@ async def view(pool: Pool, place: Place) -> None:
     await log.note_alone(pool, place.actor, acts.FileViewed(*place.shown))
 
 
-async def read(reader: Reader, place: Place, part: ByteRange) -> AsyncGenerator[bytes, None]:
+async def read(reader: ChunkReader, place: Place, part: ByteRange) -> AsyncGenerator[bytes, None]:
     """Yields a file, or a part of it, in pieces; raises Damaged, Unproven, Unavailable."""
     span = "" if part.is_whole else f"{part.start}-{part.start + part.length - 1}"
     await log.note_alone(reader.pool, place.actor, acts.FileDownloaded(*place.shown, span))

@@ -11,7 +11,7 @@ from libs.shared.database import Pool, tenant_transaction
 from services.portal import store
 from services.portal.actions import log, runs
 from services.portal.actions.clients import subscription
-from services.portal.actions.files.browsing import Asked
+from services.portal.actions.files.browsing import AskedPlace
 from services.portal.rules.files import names
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
@@ -25,7 +25,7 @@ _PAGES_READ = 8
 class History:
     """Versions of a path, newest first; `older` goes on where there are more."""
 
-    plan: catalogue.Plan
+    plan: catalogue.CataloguePlan
     path: bytes
     versions: list[Version]
     older: int | None
@@ -47,7 +47,7 @@ class Wanted:
 class Ground:
     """Where somebody is about to search: a plan, or everywhere."""
 
-    plan: catalogue.Plan | None
+    plan: catalogue.CataloguePlan | None
     timezone: str
 
 
@@ -57,11 +57,11 @@ class Results:
 
     found: list[Found]
     plans: dict[UUID, Plan]
-    plan: catalogue.Plan | None
+    plan: catalogue.CataloguePlan | None
     after: str
 
 
-async def list_versions(pool: Pool, asked: Asked, before: int, limit: int) -> History:
+async def list_versions(pool: Pool, asked: AskedPlace, before: int, limit: int) -> History:
     """The versions of a path, whichever run has them; raises NotFound, PlanAmbiguous,
     RecoveryBlocked."""
     clean = names.clean_path(asked.path)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from libs.shared import bucket, catalogue, logs, proofs
 from libs.shared.bucket import Tally, Unreadable
-from libs.shared.catalogue import Proof
+from libs.shared.catalogue import PathProof
 from libs.shared.database import tenant_transaction
 from libs.shared.objects import ObjectMissing
 from libs.shared.proofs import ENTRY_FIELDS, PointSeal, Prover, Unproven
 from services.portal.actions.files.browsing import Place
-from services.portal.actions.files.spans import Reader
+from services.portal.actions.files.spans import ChunkReader
 from services.portal.rules.files.newest import PointsMissing
 
 
-async def prove(reader: Reader, place: Place) -> Proof:
+async def prove(reader: ChunkReader, place: Place) -> PathProof:
     """What a place must come to while it is walked; of a file, this proves all.
 
     Raises Unproven where rows are not what a commit sealed, and PointsMissing where the bucket
@@ -34,7 +34,7 @@ async def prove(reader: Reader, place: Place) -> Proof:
         raise
 
 
-def _open_seal(reader: Reader, place: Place) -> PointSeal:
+def _open_seal(reader: ChunkReader, place: Place) -> PointSeal:
     run = place.run
     where = place.tenant_id, place.plan.plan_id, run.number
     seal = proofs.open_point(run.sealed, reader.keys, *where)
@@ -44,20 +44,20 @@ def _open_seal(reader: Reader, place: Place) -> PointSeal:
     return seal
 
 
-async def _prove_path(reader: Reader, place: Place, seal: PointSeal) -> Proof:
+async def _prove_path(reader: ChunkReader, place: Place, seal: PointSeal) -> PathProof:
     prover = Prover(reader.keys)
     root = proofs.read_root(seal.root)
     if not place.path:
-        return Proof(prover, root)
+        return PathProof(prover, root)
     where = place.tenant_id, place.plan.plan_id, place.run.number
     async with tenant_transaction(reader.pool, place.tenant_id) as conn:
         entry, digest = await catalogue.prove_path(conn, where, place.path, prover, root)
     if entry is None or entry[:ENTRY_FIELDS] != place.entry[:ENTRY_FIELDS]:
         raise Unproven(place.run.number)
-    return Proof(prover, digest)
+    return PathProof(prover, digest)
 
 
-async def _check_newest(reader: Reader, place: Place) -> None:
+async def _check_newest(reader: ChunkReader, place: Place) -> None:
     """The bucket's tallies first: what they tell was in the catalogue before."""
     told = 0
     async for key, _ in reader.objects.list(bucket.tallies_of(place.tenant_id)):

@@ -62,7 +62,7 @@ class Damaged(errors.Refusal):
 
 
 @dataclass(frozen=True)
-class Reader:
+class ChunkReader:
     """What reading one tenant's chunks needs."""
 
     pool: Pool
@@ -72,10 +72,10 @@ class Reader:
     reads: Shares
 
 
-async def open_reader(resources: Resources, tenant_id: UUID) -> Reader:
+async def open_reader(resources: Resources, tenant_id: UUID) -> ChunkReader:
     """Fetches the tenant's keys; raises KeysDestroyed, Unavailable."""
     keys = await resources.keys.get(tenant_id)
-    return Reader(resources.pool, resources.objects, keys, tenant_id, resources.reads)
+    return ChunkReader(resources.pool, resources.objects, keys, tenant_id, resources.reads)
 
 
 def split_ids(chunk_ids: bytes) -> list[bytes]:
@@ -102,7 +102,7 @@ def find_spans(places: Iterable[Place]) -> Iterator[list[Place]]:
         yield span
 
 
-async def fetch(reader: Reader, pack_id: bytes, span: Sequence[AnyPlace]) -> bytes:
+async def fetch(reader: ChunkReader, pack_id: bytes, span: Sequence[AnyPlace]) -> bytes:
     """A span as it is stored, from its first place to its last; raises Damaged, Unavailable."""
     start = span[0].offset
     length = span[-1].offset + span[-1].length - start
@@ -117,7 +117,7 @@ async def fetch(reader: Reader, pack_id: bytes, span: Sequence[AnyPlace]) -> byt
 
 
 def open_each(
-    reader: Reader, span: Sequence[Place], sealed: bytes, rooms: Iterable[memoryview]
+    reader: ChunkReader, span: Sequence[Place], sealed: bytes, rooms: Iterable[memoryview]
 ) -> Iterator[tuple[Place, memoryview]]:
     """Opens the chunks of a fetched span one by one; the payloads are still compressed.
 

@@ -32,7 +32,7 @@ class Tar:
     """Builds an archive piece by piece."""
 
     def __init__(self) -> None:
-        self._shown = names.Shown(names.tar_name)
+        self._shown = names.ArchivePaths(names.tar_name)
         self._changed = ChangedNames()
         # Files with several names by what is equal for all of them: the name in the archive.
         self._firsts: dict[tuple[object, ...], str] = {}

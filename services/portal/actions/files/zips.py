@@ -37,7 +37,7 @@ class Zip:
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
-        self._shown = names.Shown(names.zip_name, for_windows=True)
+        self._shown = names.ArchivePaths(names.zip_name, for_windows=True)
         self._central = SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115 - lives as long as this
         self._changed = ChangedNames()
         self._count = 0

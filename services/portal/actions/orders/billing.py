@@ -18,7 +18,7 @@ from services.portal.actions.orders import effects
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
 from services.portal.rules.orders import ledger
-from services.portal.rules.orders.ledger import Line
+from services.portal.rules.orders.ledger import LedgerLine
 from services.portal.rules.orders.months import Month, list_months
 from services.portal.store.orders.ledger import Payer
 
@@ -69,7 +69,7 @@ class Bill:
     """What a client owes for a month; it may still change unless it is closed."""
 
     payer: Payer
-    lines: tuple[Line, ...]
+    lines: tuple[LedgerLine, ...]
     is_closed: bool
 
 
@@ -103,7 +103,7 @@ async def _close(
     ids = [one.tenant_id for one in due]
     orders = await store.orders.placed.list_of_tenants(conn, ids)
     booked = await store.orders.ledger.sum_booked(conn, ids)
-    lines: list[tuple[UUID, Line]] = []
+    lines: list[tuple[UUID, LedgerLine]] = []
     closed: list[tuple[UUID, Month]] = []
     count = 0
     for one in due:

@@ -17,7 +17,7 @@ from services.portal.actions.orders import offers
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import COFFRE
 from services.portal.rules.orders import ledger, ordering
-from services.portal.rules.orders.ledger import Line
+from services.portal.rules.orders.ledger import LedgerLine
 from services.portal.rules.orders.ordering import Order
 from services.portal.store.clients import Tenant
 
@@ -114,7 +114,7 @@ async def publish(conn: Connection, tenant: Tenant, orders: list[Order], order: 
     )
 
 
-def say_line(line: Line) -> OrderLine:
+def say_line(line: LedgerLine) -> OrderLine:
     """A line as others read it."""
     return OrderLine(
         rule=line.rule,

@@ -20,14 +20,14 @@ from services.portal.store.clients import Tenant
 
 async def tell(conn: Connection, tenant: Tenant, now: datetime) -> None:
     """Tells reporting of the next sizes, if they differ from what it was told; under the lock."""
-    before = await store.orders.prices.find_told(conn, tenant.tenant_id)
+    before = await store.orders.prices.find_published(conn, tenant.tenant_id)
     told = find_offers(
         await contracts.find_lists(conn), tenant.contracted_bytes, tenant.timezone, now
     )
     if told is None or told == before.told:
         return
     version = before.version + 1
-    await store.orders.prices.put_told(conn, tenant.tenant_id, version, told)
+    await store.orders.prices.put_published(conn, tenant.tenant_id, version, told)
     event = OffersChanged(tenant_id=tenant.tenant_id, version=version, **told)
     await outbox.add(conn, event)
 
@@ -39,7 +39,7 @@ async def tell_all(pool: Pool) -> int:
     now = clock.now()
     async with transaction(pool) as conn:
         lists = await contracts.find_lists(conn)
-        clients = await store.orders.prices.list_all_told(conn)
+        clients = await store.orders.prices.list_all_published(conn)
     count = 0
     for one in clients:
         if find_offers(lists, one.contracted_bytes, one.timezone, now) == one.told:

@@ -15,14 +15,14 @@ from services.portal.actions.orders import effects
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import NOBODY, Actor
 from services.portal.rules.orders import ledger, ordering, prices, refusals
-from services.portal.rules.orders.ledger import Line
+from services.portal.rules.orders.ledger import LedgerLine
 from services.portal.rules.orders.months import Month
-from services.portal.rules.orders.ordering import Cause, Order, Wish
+from services.portal.rules.orders.ordering import Cause, Order, OrderWish
 from services.portal.store.clients import Tenant
 
 
 @dataclass(frozen=True)
-class Shown:
+class OrderInFull:
     """An order, whose client it is, and what is due by it this month and the next.
 
     is_new: it was placed right now. quote: what a preview is known by.
@@ -30,7 +30,7 @@ class Shown:
 
     tenant: Tenant
     order: Order
-    lines: tuple[Line, ...]
+    lines: tuple[LedgerLine, ...]
     is_new: bool = True
 
     @property
@@ -40,14 +40,14 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ClientOrders:
     """A client's contract and all orders for it, the newest first.
 
     pending: the ids of those that have not taken effect; sizes: what is offered next.
     """
 
     tenant: Tenant
-    orders: tuple[Shown, ...]
+    orders: tuple[OrderInFull, ...]
     pending: frozenset[UUID]
     sizes: tuple[prices.Step, ...]
     currency: str
@@ -56,7 +56,7 @@ class Listed:
     may_order: bool
 
 
-async def preview(pool: Pool, actor: Actor, tenant_id: UUID, wish: Wish) -> Shown:
+async def preview(pool: Pool, actor: Actor, tenant_id: UUID, wish: OrderWish) -> OrderInFull:
     """What an order would change and cost; nothing is ordered. Raises as `place`."""
     async with transaction(pool) as conn:
         tenant = await telling.lock_tenant(conn, tenant_id)
@@ -65,7 +65,9 @@ async def preview(pool: Pool, actor: Actor, tenant_id: UUID, wish: Wish) -> Show
     return shown
 
 
-async def place(pool: Pool, actor: Actor, tenant_id: UUID, wish: Wish, key: str) -> Shown:
+async def place(
+    pool: Pool, actor: Actor, tenant_id: UUID, wish: OrderWish, key: str
+) -> OrderInFull:
     """Orders once: a repetition with the same key gets the order that was placed.
 
     Raises NotFound, ByProviderOnly, OrderRefused, OrderUnchanged, BelowHeld, NoPrice,
@@ -81,7 +83,9 @@ async def place(pool: Pool, actor: Actor, tenant_id: UUID, wish: Wish, key: str)
         return await _book(conn, actor, orders, shown, key)
 
 
-async def revise(pool: Pool, operator: Actor, tenant_id: UUID, reason: str, clause: str) -> Shown:
+async def revise(
+    pool: Pool, operator: Actor, tenant_id: UUID, reason: str, clause: str
+) -> OrderInFull:
     """Orders the next size in the provider's name, where a client stays above its contract.
 
     The first size offered that holds what is stored. Raises NothingToRevise, and as `place`.
@@ -93,12 +97,12 @@ async def revise(pool: Pool, operator: Actor, tenant_id: UUID, reason: str, clau
             raise refusals.NothingToRevise
         month = Month.of(clock.now(), find_zone(tenant.timezone))
         one = prices.find_list(await contracts.find_lists(conn), month)
-        wish = Wish("storage", one.find_size_for(stored), reason, clause)
+        wish = OrderWish("storage", one.find_size_for(stored), reason, clause)
         orders, shown = await draw_up(conn, tenant, operator, wish, "revised")
         return await _book(conn, operator, orders, shown, f"revised {uuid4()}")
 
 
-async def list_orders(pool: Pool, actor: Actor, tenant_id: UUID) -> Listed:
+async def list_orders(pool: Pool, actor: Actor, tenant_id: UUID) -> ClientOrders:
     """All orders of a client; raises NotFound."""
     async with transaction(pool) as conn:
         tenant = await telling.lock_tenant(conn, tenant_id)
@@ -106,10 +110,10 @@ async def list_orders(pool: Pool, actor: Actor, tenant_id: UUID) -> Listed:
         zone = find_zone(tenant.timezone)
         lists, month = await contracts.find_lists(conn), Month.of(clock.now(), zone)
         price = prices.find_list(lists, month)
-        listed = Listed(
+        listed = ClientOrders(
             tenant=tenant,
             orders=tuple(
-                Shown(tenant, one, tuple(ledger.preview(orders, one, zone)))
+                OrderInFull(tenant, one, tuple(ledger.preview(orders, one, zone)))
                 for one in reversed(orders)
             ),
             pending=await store.orders.placed.list_pending_ids(conn, tenant_id),
@@ -132,8 +136,8 @@ async def allow_orders(pool: Pool, operator: Actor, tenant_id: UUID, *, allowed:
 
 
 async def draw_up(
-    conn: Connection, tenant: Tenant, actor: Actor, wish: Wish, cause: Cause = "ordered"
-) -> tuple[list[Order], Shown]:
+    conn: Connection, tenant: Tenant, actor: Actor, wish: OrderWish, cause: Cause = "ordered"
+) -> tuple[list[Order], OrderInFull]:
     """The orders of a client, and what a wish comes to as the next one; under the lock.
 
     Raises what `place` raises of the present state. The clock is read here, under the lock, so
@@ -161,12 +165,12 @@ async def draw_up(
         now=clock.now(),
         zone=zone,
     )
-    return orders, Shown(tenant, order, tuple(ledger.preview(orders, order, zone)))
+    return orders, OrderInFull(tenant, order, tuple(ledger.preview(orders, order, zone)))
 
 
 async def _book(
-    conn: Connection, actor: Actor, orders: list[Order], shown: Shown, key: str
-) -> Shown:
+    conn: Connection, actor: Actor, orders: list[Order], shown: OrderInFull, key: str
+) -> OrderInFull:
     order, tenant = shown.order, shown.tenant
     await store.orders.placed.add(conn, tenant.tenant_id, order, key)
     if order.effective_at == order.ordered_at:
@@ -179,13 +183,15 @@ async def _book(
     return replace(shown, tenant=tenant)
 
 
-async def _show_again(conn: Connection, tenant: Tenant, order_id: UUID, wish: Wish) -> Shown:
+async def _show_again(
+    conn: Connection, tenant: Tenant, order_id: UUID, wish: OrderWish
+) -> OrderInFull:
     orders = await store.orders.placed.list_of_tenant(conn, tenant.tenant_id)
     [order] = [one for one in orders if one.order_id == order_id]
     if (order.what, order.after) != (wish.what, wish.after):
         raise refusals.KeyReused
     lines = ledger.preview(orders, order, find_zone(tenant.timezone))
-    return Shown(tenant, order, tuple(lines), is_new=False)
+    return OrderInFull(tenant, order, tuple(lines), is_new=False)
 
 
 async def _may_order(conn: Connection, actor: Actor, tenant_id: UUID) -> bool:

@@ -10,13 +10,13 @@ from libs.shared.events import Locale
 from libs.shared.words.orders import say_order
 from libs.shared.words.tongue import Tongue, find_zone
 from services.portal.actions.orders.effects import say_line
-from services.portal.actions.orders.ordering import Shown
+from services.portal.actions.orders.ordering import OrderInFull
 from services.portal.rules.orders.months import Month
 
 _LOCALES = Path(__file__).parents[2] / "locales"
 
 
-def to_json(shown: Shown) -> dict[str, Any]:
+def to_json(shown: OrderInFull) -> dict[str, Any]:
     """An order, what is due by it this month and the next, and the same in words."""
     order = shown.order
     return {
@@ -38,20 +38,20 @@ def to_json(shown: Shown) -> dict[str, Any]:
     }
 
 
-def preview_to_json(shown: Shown) -> dict[str, Any]:
+def preview_to_json(shown: OrderInFull) -> dict[str, Any]:
     """An order that was not placed: it has no id yet, and a quote instead."""
     preview = to_json(shown)
     del preview["order_id"]
     return {**preview, "quote": shown.quote}
 
 
-def speak(locale: str, shown: Shown) -> Tongue:
+def speak(locale: str, shown: OrderInFull) -> Tongue:
     """The tongue for a reader of a client's orders."""
     chosen: Locale = "en" if locale == "en" else "fr"
     return Tongue(chosen, shown.tenant.timezone, _LOCALES)
 
 
-def say(tongue: Tongue, shown: Shown) -> str:
+def say(tongue: Tongue, shown: OrderInFull) -> str:
     """When an order takes effect, what is billed for the month, and what from then on."""
     order = shown.order
     month = Month.of(order.ordered_at, find_zone(shown.tenant.timezone))

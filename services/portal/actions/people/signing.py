@@ -139,7 +139,7 @@ async def bootstrap_operator(
     now = clock.now()
     async with transaction(pool) as conn:
         # Several portals start at once: one of them creates the operator.
-        await conn.execute("SELECT pg_advisory_xact_lock(hashtext('coffre.portal.bootstrap'))")
+        await store.people.lock_bootstrap(conn)
         if not await store.people.has_operator(conn):
             # Clients read who did something: the address says it until there are more operators.
             operator = Person(uuid4(), None, "operator", email, email, "fr")

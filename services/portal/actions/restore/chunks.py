@@ -16,7 +16,7 @@ from libs.shared.database import tenant_transaction
 from libs.shared.restores import PlacedChunk
 from services.portal import store
 from services.portal.actions.files import spans
-from services.portal.actions.files.spans import AnyPlace, Damaged, Reader
+from services.portal.actions.files.spans import AnyPlace, ChunkReader, Damaged
 
 PIECE_BYTES = 1 << 20
 
@@ -31,7 +31,7 @@ def parse(body: bytes | bytearray) -> list[PlacedChunk]:
     return wanted
 
 
-async def write(reader: Reader, wanted: list[PlacedChunk]) -> AsyncGenerator[memoryview, None]:
+async def write(reader: ChunkReader, wanted: list[PlacedChunk]) -> AsyncGenerator[memoryview, None]:
     """Yields each chunk behind its length and encoding, in the order asked for.
 
     A length of 0 stands for a chunk that can't be read back as it was put there. Raises
@@ -48,13 +48,15 @@ async def write(reader: Reader, wanted: list[PlacedChunk]) -> AsyncGenerator[mem
 
 
 async def _answers(
-    reader: Reader, wanted: list[PlacedChunk], pack_ids: dict[int, bytes]
+    reader: ChunkReader, wanted: list[PlacedChunk], pack_ids: dict[int, bytes]
 ) -> AsyncIterator[Coroutine[Any, Any, memoryview]]:
     for span in spans.find_spans(wanted):
         yield _answer(reader, pack_ids.get(span[0].pack_no), span)
 
 
-async def _answer(reader: Reader, pack_id: bytes | None, span: list[PlacedChunk]) -> memoryview:
+async def _answer(
+    reader: ChunkReader, pack_id: bytes | None, span: list[PlacedChunk]
+) -> memoryview:
     """A span as it travels: all of it from where it was said to be, else one by one."""
     if pack_id is not None:
         with suppress(Damaged):
@@ -62,12 +64,12 @@ async def _answer(reader: Reader, pack_id: bytes | None, span: list[PlacedChunk]
     return await _answer_each(reader, pack_id, span)
 
 
-async def _answer_at(reader: Reader, pack_id: bytes, span: Sequence[AnyPlace]) -> memoryview:
+async def _answer_at(reader: ChunkReader, pack_id: bytes, span: Sequence[AnyPlace]) -> memoryview:
     sealed = await spans.fetch(reader, pack_id, span)
     return await asyncio.to_thread(_open, reader, span, sealed)
 
 
-def _open(reader: Reader, span: Sequence[AnyPlace], sealed: bytes) -> memoryview:
+def _open(reader: ChunkReader, span: Sequence[AnyPlace], sealed: bytes) -> memoryview:
     """All of a span in one buffer, each payload behind its head."""
     size = sum([spans.payload_bytes(one) for one in span]) + restores.HEAD_BYTES * len(span)
     answer = memoryview(bytearray(size))
@@ -87,7 +89,7 @@ def _rooms(answer: memoryview, span: Sequence[AnyPlace]) -> Iterator[memoryview]
 
 
 async def _answer_each(
-    reader: Reader, pack_id: bytes | None, span: Sequence[PlacedChunk]
+    reader: ChunkReader, pack_id: bytes | None, span: Sequence[PlacedChunk]
 ) -> memoryview:
     """The chunks of a span one by one: where they were said to be, else where they are now."""
     async with tenant_transaction(reader.pool, reader.tenant_id) as conn:

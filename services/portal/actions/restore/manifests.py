@@ -6,22 +6,22 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 
-from libs.shared import catalogue, entries, frames, restores
+from libs.shared import batches, catalogue, frames, restores
 from libs.shared.database import tenant_transaction
 from libs.shared.entries import FolderDelta
-from libs.shared.restores import Part, PlacedChunk
+from libs.shared.restores import PlacedChunk, RestorePart
 from services.portal import store
 from services.portal.actions import log
 from services.portal.actions.files import browsing, proving
 from services.portal.actions.files.browsing import Place
-from services.portal.actions.files.spans import Reader, split_ids
+from services.portal.actions.files.spans import ChunkReader, split_ids
 from services.portal.rules.log import acts
 
 _PLACES_AT_ONCE = 16_384
 _PART_BYTES = restores.MAX_PART_PLAIN_BYTES // 4
 
 
-async def write(reader: Reader, place: Place) -> AsyncGenerator[bytes, None]:
+async def write(reader: ChunkReader, place: Place) -> AsyncGenerator[bytes, None]:
     """Yields the list of a place and all below it with the places of their chunks, in frames.
 
     A folder's own entry comes before what is in it. A chunk's place comes no later than the first
@@ -31,16 +31,16 @@ async def write(reader: Reader, place: Place) -> AsyncGenerator[bytes, None]:
     proof = await proving.prove(reader, place)
     async with aclosing(browsing.walk(reader.pool, place, catalogue.ENTRIES, proof)) as walked:
         async for folders in walked:
-            for deltas in entries.cut_deltas(folders, _PART_BYTES):
+            for deltas in batches.cut_deltas(folders, _PART_BYTES):
                 found: list[PlacedChunk] = []
                 for ids in _ids_of(deltas):
                     async with tenant_transaction(reader.pool, reader.tenant_id) as conn:
                         found += await store.files.list_places(conn, reader.tenant_id, ids)
                     # A huge file's places go ahead of it.
                     if len(found) >= _PLACES_AT_ONCE:
-                        yield await asyncio.to_thread(restores.encode_part, Part([], found))
+                        yield await asyncio.to_thread(restores.encode_part, RestorePart([], found))
                         found = []
-                yield await asyncio.to_thread(restores.encode_part, Part(deltas, found))
+                yield await asyncio.to_thread(restores.encode_part, RestorePart(deltas, found))
     yield frames.END
 
 

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from libs.shared.words.foreign import plain
 from services.portal.actions.orders.billing import Bill
 from services.portal.rules.orders import ledger
-from services.portal.rules.orders.ledger import Line, Rule
+from services.portal.rules.orders.ledger import LedgerLine, Rule
 
 Form = Literal["json", "csv", "csv-fr"]
 
@@ -91,7 +91,7 @@ def _table(bills: Sequence[Bill], *, is_french: bool) -> bytes:
     return text.getvalue().encode("utf-8-sig" if is_french else "utf-8")
 
 
-def _row(bill: Bill, line: Line, *, is_french: bool) -> list[object]:
+def _row(bill: Bill, line: LedgerLine, *, is_french: bool) -> list[object]:
     def number(figure: Decimal) -> str:
         return str(figure).replace(".", ",") if is_french else str(figure)
 

@@ -8,13 +8,13 @@ from fastapi import Header
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.portal.actions.orders import saying
-from services.portal.actions.orders.ordering import Listed
-from services.portal.rules.orders.ordering import Wish
+from services.portal.actions.orders.ordering import ClientOrders
+from services.portal.rules.orders.ordering import OrderWish
 
 Key = Annotated[
     str, Header(alias="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[!-~]+$")
 ]
-"""The same key orders once."""
+"""What is sent again with a key is ordered once."""
 
 
 class OrderRequest(BaseModel):
@@ -34,14 +34,14 @@ class OrderRequest(BaseModel):
         return self
 
     @property
-    def wish(self) -> Wish:
+    def wish(self) -> OrderWish:
         """What it asks for."""
         if self.storage_bytes is not None:
-            return Wish("storage", self.storage_bytes, quote=self.quote)
-        return Wish("seats", self.seats or 0, quote=self.quote)
+            return OrderWish("storage", self.storage_bytes, quote=self.quote)
+        return OrderWish("seats", self.seats or 0, quote=self.quote)
 
 
-def list_to_json(listed: Listed) -> dict[str, Any]:
+def list_to_json(listed: ClientOrders) -> dict[str, Any]:
     """A client's contract and its orders."""
     tenant = listed.tenant
     return {

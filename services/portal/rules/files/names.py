@@ -68,7 +68,7 @@ def attachment(name: bytes, suffix: str = "") -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(shown, safe='')}"
 
 
-class Shown:
+class ArchivePaths:
     """The paths of one archive, as an unpacker may safely be told them; two never become one.
 
     clean: makes a name of a name. What would meet a symlink where case doesn't count is called

@@ -74,7 +74,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Fault:
+class ChainFault:
     """The first line of a chain that doesn't fit, and why."""
 
     number: int
@@ -87,7 +87,7 @@ class Verdict:
 
     tenant_id: UUID
     last: Link
-    fault: Fault | None
+    fault: ChainFault | None
 
 
 def encode(line: Line) -> bytes:
@@ -139,7 +139,7 @@ class Chain:
         self.tenant_id = tenant_id
         self._may_be_blank = may_be_blank
         self.last = Link(0, START)
-        self.fault: Fault | None = None
+        self.fault: ChainFault | None = None
         self._kept = kept
 
     def follow(self, row: Link, line: Line) -> None:
@@ -148,11 +148,11 @@ class Chain:
             return
         number = self.last.number + 1
         if row.number != number:
-            self.fault = Fault(number, "missing")
+            self.fault = ChainFault(number, "missing")
         elif not self._fits(row, number, line):
-            self.fault = Fault(number, "altered")
+            self.fault = ChainFault(number, "altered")
         elif self._kept is not None and number == self._kept.number and row.hash != self._kept.hash:
-            self.fault = Fault(number, "not-as-kept")
+            self.fault = ChainFault(number, "not-as-kept")
         else:
             self.last = row
 
@@ -172,11 +172,11 @@ class Chain:
         last = self.last
         if self.fault is None:
             if head.number > last.number:
-                self.fault = Fault(last.number + 1, "cut-off")
+                self.fault = ChainFault(last.number + 1, "cut-off")
             elif head.number < last.number:
-                self.fault = Fault(head.number + 1, "beyond-head")
+                self.fault = ChainFault(head.number + 1, "beyond-head")
             elif head.hash != last.hash:
-                self.fault = Fault(last.number, "head-altered")
+                self.fault = ChainFault(last.number, "head-altered")
             elif self._kept is not None and self._kept.number > last.number:
-                self.fault = Fault(last.number + 1, "cut-off")
+                self.fault = ChainFault(last.number + 1, "cut-off")
         return Verdict(self.tenant_id, last, self.fault)

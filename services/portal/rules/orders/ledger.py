@@ -30,7 +30,7 @@ class Due(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LedgerLine:
     """One line of a month's ledger, before tax.
 
     quantity: bytes or seats. A line about an earlier month corrects what was closed.
@@ -51,7 +51,7 @@ class Line:
         return Due(self.about, self.order_id, self.rule)
 
 
-def bill(orders: Sequence[Order], month: Month, zone: ZoneInfo) -> list[Line]:
+def bill(orders: Sequence[Order], month: Month, zone: ZoneInfo) -> list[LedgerLine]:
     """What is due for a month, from the orders alone."""
     begins_at, ends_at = month.begins_at(zone), month.next.begins_at(zone)
     lines = []
@@ -67,8 +67,8 @@ def bill(orders: Sequence[Order], month: Month, zone: ZoneInfo) -> list[Line]:
     return lines
 
 
-def _line(order: Order, month: Month, rule: Rule, quantity: int, amount: Decimal) -> Line:
-    return Line(
+def _line(order: Order, month: Month, rule: Rule, quantity: int, amount: Decimal) -> LedgerLine:
+    return LedgerLine(
         month, month, order.order_id, rule, quantity, amount, order.currency, order.vat_percent
     )
 
@@ -79,7 +79,7 @@ def close(
     closed: Month | None,
     month: Month,
     zone: ZoneInfo,
-) -> list[Line]:
+) -> list[LedgerLine]:
     """The lines that closing a client's months up to `month` adds to its ledger.
 
     booked: what the ledger has, summed up; closed: the last month that was closed. What the orders
@@ -111,7 +111,7 @@ def _correct(
     months: Iterable[Month],
     into: Month,
     zone: ZoneInfo,
-) -> list[Line]:
+) -> list[LedgerLine]:
     """What is missing or too much of closed months, as lines of another."""
     expected = {line.due: line for month in months for line in bill(orders, month, zone)}
     known = {one.order_id: one for one in orders}
@@ -123,11 +123,13 @@ def _correct(
             order = known[due.order_id]
             entry = order.after - order.before
             quantity = entry if due.rule == "seats-entry" else order.after
-            lines.append(Line(into, *due, quantity, missing, order.currency, order.vat_percent))
+            lines.append(
+                LedgerLine(into, *due, quantity, missing, order.currency, order.vat_percent)
+            )
     return lines
 
 
-def preview(orders: Sequence[Order], order: Order, zone: ZoneInfo) -> list[Line]:
+def preview(orders: Sequence[Order], order: Order, zone: ZoneInfo) -> list[LedgerLine]:
     """What is due by an order for the month in which it was given and for the next one.
 
     orders: all of the client; later ones don't count."""
@@ -142,7 +144,7 @@ def preview(orders: Sequence[Order], order: Order, zone: ZoneInfo) -> list[Line]
     ]
 
 
-def quote(order: Order, lines: Iterable[Line]) -> str:
+def quote(order: Order, lines: Iterable[LedgerLine]) -> str:
     """A short text that is another one as soon as what a preview says is."""
     said = [f"{order.what} {order.before} {order.after}"]
     said += [f"{one.about} {one.rule} {one.amount} {one.currency}" for one in lines]
@@ -164,7 +166,7 @@ class Total:
         return self.net + self.vat
 
 
-def sum_up(lines: Iterable[Line]) -> list[Total]:
+def sum_up(lines: Iterable[LedgerLine]) -> list[Total]:
     """The totals of lines by currency and rate of tax."""
     sums: dict[tuple[str, Decimal], Decimal] = {}
     for one in lines:

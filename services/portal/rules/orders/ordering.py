@@ -64,7 +64,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class OrderWish:
     """What somebody wants, and in whose name.
 
     quote: that of the preview they saw, "" where they saw none; clause: of the contract, by which
@@ -94,7 +94,7 @@ def find_target(orders: Iterable[Order], what: What) -> Order | None:
 def make_order(
     orders: Sequence[Order],
     lists: Sequence[PriceList],
-    wish: Wish,
+    wish: OrderWish,
     *,
     before: int,
     cause: Cause,
@@ -131,7 +131,7 @@ def make_order(
 
 
 def check_wish(
-    wish: Wish,
+    wish: OrderWish,
     *,
     target: int,
     held: int,

@@ -9,7 +9,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from libs.shared.database import Connection
-from services.portal.rules.orders.ledger import Due, Line
+from services.portal.rules.orders.ledger import Due, LedgerLine
 from services.portal.rules.orders.months import Month
 
 _LOCK = 0x436F6666726502  # any number that only we use: "Coffre", 2
@@ -84,7 +84,7 @@ async def sum_booked(
     return found
 
 
-async def add(conn: Connection, lines: Iterable[tuple[UUID, Line]]) -> None:
+async def add(conn: Connection, lines: Iterable[tuple[UUID, LedgerLine]]) -> None:
     """Writes lines of clients."""
     await conn.copy_records_to_table(
         "ledger",
@@ -117,7 +117,7 @@ async def add_closed(
 
 async def list_lines(
     conn: Connection, tenant_ids: Sequence[UUID], month: Month
-) -> dict[UUID, list[Line]]:
+) -> dict[UUID, list[LedgerLine]]:
     """The lines of these clients in the ledger of one month."""
     rows = await conn.fetch(
         """
@@ -128,7 +128,7 @@ async def list_lines(
         tenant_ids,
         str(month),
     )
-    found: dict[UUID, list[Line]] = {tenant_id: [] for tenant_id in tenant_ids}
+    found: dict[UUID, list[LedgerLine]] = {tenant_id: [] for tenant_id in tenant_ids}
     for tenant_id, written, about, *columns in rows:
-        found[tenant_id].append(Line(Month.read(written), Month.read(about), *columns))
+        found[tenant_id].append(LedgerLine(Month.read(written), Month.read(about), *columns))
     return found

@@ -48,7 +48,7 @@ async def add(conn: Connection, put: Put) -> bool:
 
 
 @dataclass(frozen=True)
-class Told:
+class OffersSent:
     """What reporting was told last of the sizes that a client could order."""
 
     version: int
@@ -65,7 +65,7 @@ class Buyer:
     told: dict[str, Any] | None
 
 
-async def find_told(conn: Connection, tenant_id: UUID) -> Told:
+async def find_published(conn: Connection, tenant_id: UUID) -> OffersSent:
     """What reporting was told of a client; version 0 where that was nothing yet."""
     row = await conn.fetchrow(
         """
@@ -73,10 +73,12 @@ async def find_told(conn: Connection, tenant_id: UUID) -> Told:
         """,
         tenant_id,
     )
-    return Told(**row) if row else Told(0, {})
+    return OffersSent(**row) if row else OffersSent(0, {})
 
 
-async def put_told(conn: Connection, tenant_id: UUID, version: int, told: dict[str, Any]) -> None:
+async def put_published(
+    conn: Connection, tenant_id: UUID, version: int, told: dict[str, Any]
+) -> None:
     """Keeps what reporting is told of a client."""
     await conn.execute(
         """
@@ -89,7 +91,7 @@ async def put_told(conn: Connection, tenant_id: UUID, version: int, told: dict[s
     )
 
 
-async def list_all_told(conn: Connection) -> list[Buyer]:
+async def list_all_published(conn: Connection) -> list[Buyer]:
     """What reporting was told of every client that may order."""
     rows = await conn.fetch(
         """

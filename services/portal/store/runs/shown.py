@@ -65,7 +65,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Volume:
+class ClientVolume:
     """What is kept for a tenant, and what quota says of it.
 
     ceiling_bytes: how far it may grow, None before quota said so. deadline_at: of its
@@ -191,7 +191,7 @@ async def find_run(conn: Connection, tenant_id: UUID, plan_id: UUID, number: int
     return _run(row) if row else None
 
 
-async def find_volume(conn: Connection, tenant_id: UUID) -> Volume:
+async def find_volume(conn: Connection, tenant_id: UUID) -> ClientVolume:
     """What is kept for a tenant; nothing until the first event says otherwise."""
     row = await conn.fetchrow(
         """
@@ -208,7 +208,7 @@ async def find_volume(conn: Connection, tenant_id: UUID) -> Volume:
         tenant_id,
     )
     assert row is not None  # the query makes its one row itself
-    return Volume(**row)
+    return ClientVolume(**row)
 
 
 async def find_verified(conn: Connection, tenant_id: UUID) -> Verified:

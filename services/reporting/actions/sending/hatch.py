@@ -12,8 +12,8 @@ from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection, Pool
 from libs.shared.errors import Unavailable
 from services.reporting import store
-from services.reporting.actions import mails
 from services.reporting.actions.resources import Resources
+from services.reporting.actions.sending import verdicts
 from services.reporting.actions.sending.paces import Paces
 from services.reporting.mail.smtp import Verdict
 from services.reporting.rules.mails import Mail, domain_of
@@ -121,7 +121,7 @@ class Hatch:
         for attempt in range(1, KEEPING_TRIES + 1):
             try:
                 async with database.transaction(self._pool) as conn:
-                    await mails.keep_verdicts(conn, self._resources, done)
+                    await verdicts.keep_verdicts(conn, self._resources, done)
                     claimed = await self._claim(conn, wanted) if wanted else []
             except Unavailable:
                 # After a COMMIT of unknown outcome the second time keeps nothing anew.
@@ -148,14 +148,14 @@ class Hatch:
         for mail, verdict in done:
             try:
                 async with database.transaction(self._pool) as conn:
-                    await mails.keep_verdicts(conn, self._resources, [(mail, verdict)])
+                    await verdicts.keep_verdicts(conn, self._resources, [(mail, verdict)])
             except Unavailable:
                 raise
             except Exception:
                 logs.get().exception("mail.failed", mail_id=str(mail.mail_id))
                 failed = Verdict("uncertain", "internal error")
                 async with database.transaction(self._pool) as conn:
-                    await mails.keep_verdicts(conn, self._resources, [(mail, failed)])
+                    await verdicts.keep_verdicts(conn, self._resources, [(mail, failed)])
 
     async def _claim(self, conn: Connection, wanted: int) -> list[Mail]:
         """Takes the oldest mails of the next clients, in a circle; one-time passwords before all.
@@ -163,7 +163,7 @@ class Hatch:
         So a client with a thousand mails in the queue is a few mails before anybody else's next.
         """
         if self._is_doubtful:
-            await store.mails.requeue_unbegun(conn, self._sender_id, self.in_hand)
+            await store.sending.claims.requeue_unbegun(conn, self._sender_id, self.in_hand)
         slots = self._paces.count_slots()
         most = self._paces.limits.domain_connections
         claimed: list[Mail] = []
@@ -176,7 +176,7 @@ class Hatch:
             if not turns:
                 continue
             each = math.ceil(left / len(turns))
-            mails_ = await store.mails.claim(
+            mails_ = await store.sending.claims.claim(
                 conn, clock.now(), self._sender_id, turns, each, left, slots, most, secret=secret
             )
             for mail in mails_:
@@ -191,9 +191,13 @@ class Hatch:
         self, conn: Connection, limit: int, full: list[str], *, secret: bool
     ) -> list[UUID]:
         now = clock.now()
-        turns = await store.mails.list_turns(conn, now, self._turn, limit, full, secret=secret)
+        turns = await store.sending.claims.list_turns(
+            conn, now, self._turn, limit, full, secret=secret
+        )
         if self._turn is not None and len(turns) < limit:
-            first = await store.mails.list_turns(conn, now, None, limit, full, secret=secret)
+            first = await store.sending.claims.list_turns(
+                conn, now, None, limit, full, secret=secret
+            )
             turns = list(dict.fromkeys([*turns, *first]))[:limit]
         return turns
 

@@ -10,7 +10,7 @@ from libs.shared import logs
 from services.reporting.mail.smtp import Verdict
 from services.reporting.rules import mails, pacing
 from services.reporting.rules.mails import Mail
-from services.reporting.rules.pacing import Limits, Pace
+from services.reporting.rules.pacing import DomainPace, Limits
 
 SLOWED = Gauge("coffre_mail_slowed_domains", "Domains that asked for fewer mails, and get fewer")
 
@@ -23,7 +23,7 @@ class Paces:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._paces: dict[str, Pace] = {}
+        self._paces: dict[str, DomainPace] = {}
 
     def count_slots(self) -> dict[str, int]:
         """How many mails may be begun for each domain; for any other, `limits` say it."""

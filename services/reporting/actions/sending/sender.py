@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from email.utils import parseaddr
 from uuid import UUID, uuid4
 
 import structlog
@@ -21,7 +22,7 @@ from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.keys import KeysUnreadable
 from services.reporting import rules, store
-from services.reporting.actions import mails
+from services.reporting.actions import composing
 from services.reporting.actions.resources import Resources
 from services.reporting.actions.sending.hatch import Hatch
 from services.reporting.actions.sending.paces import Paces
@@ -111,9 +112,11 @@ class Sender:
     async def _give_back_own(self) -> None:
         """What an earlier turn of this sender left, as its session was lost."""
         async with database.transaction(self.pool) as conn:
-            await store.mails.requeue_unbegun(conn, self.sender_id, self._hatch.in_hand)
-            own = await store.mails.requeue_interrupted(conn, clock.now(), [self.sender_id])
-            await store.mails.bring_back(conn, clock.now(), 2 * rules.mails.LONGEST_PAUSE)
+            await store.sending.claims.requeue_unbegun(conn, self.sender_id, self._hatch.in_hand)
+            own = await store.sending.claims.requeue_interrupted(
+                conn, clock.now(), [self.sender_id]
+            )
+            await store.sending.claims.bring_back(conn, clock.now(), 2 * rules.mails.LONGEST_PAUSE)
         self._hatch.forget()
         _tell_requeued(own)
 
@@ -123,11 +126,11 @@ class Sender:
             return
         self._called_at = time.monotonic()
         async with database.transaction(self.pool) as conn:
-            gone = await store.mails.list_gone_senders(conn, LOCK)
+            gone = await store.sending.claims.list_gone_senders(conn, LOCK)
             known, self._missing = gone & self._missing, gone
             if not known:
                 return
-            left = await store.mails.requeue_interrupted(conn, clock.now(), known)
+            left = await store.sending.claims.requeue_interrupted(conn, clock.now(), known)
         _tell_requeued(left)
 
     async def _open_lines(self, open_lines: int) -> set[asyncio.Task[None]]:
@@ -136,7 +139,7 @@ class Sender:
         most = self._limits.connections
         slots = self._paces.count_slots()
         async with database.acquire(self.pool) as conn:
-            due = await store.mails.count_due(
+            due = await store.sending.claims.count_due(
                 conn, clock.now(), most, slots, self._limits.domain_connections
             )
         if due:
@@ -209,11 +212,13 @@ class Sender:
         if is_late and await self._is_time_believed():
             return Verdict("refused", "It was not accepted in time.")
         try:
-            body = mails.open_body(self.resources, mail)
+            body = composing.open_body(self.resources, mail)
         except KeysUnreadable:
             return Verdict("refused", "It was sealed with another key.")
-        envelope = mails.find_envelope_sender(self.resources, mail)
-        signed = mails.sign(self.resources, body)
+        envelope = _find_envelope_sender(self.resources, mail)
+        # What waits is signed by the key of the day that it goes.
+        signer = self.resources.signer
+        signed = signer.sign(body) if signer else body
         with _going_on(mail, body) as span, SECONDS.time():
             verdict = await line.deliver(envelope, mail.recipient, signed)
             span.say(coffre__outcome=verdict.outcome)
@@ -264,3 +269,12 @@ def _tell_requeued(count: int) -> None:
     if count:
         POSSIBLE_DUPLICATES.inc(count)
         logs.get().warning("mail.requeued", mails=count)
+
+
+def _find_envelope_sender(resources: Resources, mail: Mail) -> str:
+    """Where a bounce of this mail goes."""
+    if not resources.bounces_address:
+        return parseaddr(resources.sender)[1]
+    return rules.bounces.make_envelope_sender(
+        resources.bounces_address, resources.mail_key, mail.tenant_id, mail.mail_id
+    )

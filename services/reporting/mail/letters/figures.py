@@ -11,7 +11,7 @@ from libs.shared.events import FigureName, JudgedFigure, Outcome, RunFinished
 from libs.shared.words.tongue import N_, NBSP, Tongue
 from services.reporting import rules
 from services.reporting.mail.rendering import Mark
-from services.reporting.rules.runs import Past, Row
+from services.reporting.rules.runs import EndedRun, Row
 from services.reporting.rules.usual.judging import Judgement
 
 MARKS: dict[Outcome, Mark] = {
@@ -49,7 +49,7 @@ class RunFacts:
     portal_url: str
     mail_key: bytes = field(repr=False)
     before: RunFinished | None = None
-    past: Sequence[Past] = ()
+    past: Sequence[EndedRun] = ()
     row: Row = field(default_factory=Row)
     good: RunFinished | None = None
     has_recovered: bool = False

@@ -12,7 +12,7 @@ from libs.shared.events import (
     ExpiryHeld,
     HelpAsked,
     OverageAnswered,
-    OverageTold,
+    OverageReported,
     Recipient,
     RunFinished,
     StorageDamaged,
@@ -76,12 +76,12 @@ class Called:
     """Who wants to be called, and what they see of their case."""
 
     event: OverageAnswered
-    case: OverageTold
+    case: OverageReported
     administrators: Sequence[Recipient]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HelpWanted:
     """Who wants help, and the run that it is about, if it is known."""
 
     event: HelpAsked
@@ -96,14 +96,14 @@ About: TypeAlias = (
     | DestructionProgressed
     | Called
     | EventParked
-    | Asked
+    | HelpWanted
     | None
 )
 """None: no more is known than that it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class MatterList:
     """Lines below a heading, and how many there are beside them."""
 
     heading: str
@@ -112,7 +112,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class MatterWords:
     """The probable cause, the next step, what a technician wants to know, figures, and lists.
 
     code: of the reason, or of several; empty where there is none.
@@ -123,20 +123,20 @@ class Told:
     detail: str = ""
     code: str = ""
     figures: Sequence[tuple[str, str]] = ()
-    lists: Sequence[Listed] = ()
+    lists: Sequence[MatterList] = ()
 
 
-def tell(tongue: Tongue, about: About, shown: int) -> Told:
+def tell(tongue: Tongue, about: About, shown: int) -> MatterWords:
     """Says what an incident is about, with lists of so many lines at most."""
     if about is not None:
         return _TELLERS[type(about)](tongue, about, shown)
-    return Told(
+    return MatterWords(
         tongue.say("This goes on, and nobody has it in hand."),
         tongue.say("Say who has it in hand, put it off, or close it."),
     )
 
 
-def _tell_damage(tongue: Tongue, event: StorageDamaged, shown: int) -> Told:
+def _tell_damage(tongue: Tongue, event: StorageDamaged, shown: int) -> MatterWords:
     say, found_at = tongue.say, tongue.moment(event.found_at)
     seen = (
         say("A pack of the store is missing; it was noticed on {found_at}.", found_at=found_at)
@@ -157,8 +157,8 @@ def _tell_damage(tongue: Tongue, event: StorageDamaged, shown: int) -> Told:
         "`python -m services.retention audit` lists it all."
     )
     paths = event.paths[:shown]
-    listed = Listed(say("Files concerned"), paths, max(event.files - len(paths), 0))
-    return Told(
+    listed = MatterList(say("Files concerned"), paths, max(event.files - len(paths), 0))
+    return MatterWords(
         f"{seen} {files}",
         f"{step} {further}",
         figures=[(say("Pack"), event.pack_id)],
@@ -166,7 +166,7 @@ def _tell_damage(tongue: Tongue, event: StorageDamaged, shown: int) -> Told:
     )
 
 
-def _tell_unusual(tongue: Tongue, about: Unusual, shown: int) -> Told:
+def _tell_unusual(tongue: Tongue, about: Unusual, shown: int) -> MatterWords:
     say, run = tongue.say, about.facts.run
     teller = Teller(tongue, hotline=True)
     told = [teller.explain(verdict) for verdict in about.facts.judged.verdicts]
@@ -176,7 +176,7 @@ def _tell_unusual(tongue: Tongue, about: Unusual, shown: int) -> Told:
         number=tongue.number(run.number),
         finished_at=tongue.moment(run.finished_at),
     )
-    return Told(
+    return MatterWords(
         " ".join([ended, *(one.cause for one in told[:shown])]),
         " ".join(dict.fromkeys(one.step for one in told[:shown])),
         code=", ".join(verdict.code for verdict in about.facts.judged.verdicts),
@@ -188,17 +188,19 @@ def _tell_unusual(tongue: Tongue, about: Unusual, shown: int) -> Told:
     )
 
 
-def _tell_hold(tongue: Tongue, event: ExpiryHeld, _shown: int) -> Told:
+def _tell_hold(tongue: Tongue, event: ExpiryHeld, _shown: int) -> MatterWords:
     told = Teller(tongue, hotline=True).explain(event.reason)
     noticed = tongue.say(
         "It was noticed on {held_at}; nothing of the plan expires until somebody clears that.",
         held_at=tongue.moment(event.held_at),
     )
     named = tongue.say("Plan and run"), f"{event.plan_id}, {event.number}"
-    return Told(f"{told.cause} {noticed}", told.step, code=event.reason.code, figures=[named])
+    return MatterWords(
+        f"{told.cause} {noticed}", told.step, code=event.reason.code, figures=[named]
+    )
 
 
-def _tell_undelivered(tongue: Tongue, about: Undelivered, _shown: int) -> Told:
+def _tell_undelivered(tongue: Tongue, about: Undelivered, _shown: int) -> MatterWords:
     say, mail = tongue.say, about.mail
     figures = [(say("Address"), plain(mail.recipient)), (say("Mail"), inert(mail.subject))]
     if about.answer:
@@ -213,16 +215,16 @@ def _tell_undelivered(tongue: Tongue, about: Undelivered, _shown: int) -> Told:
         if about.answer
         else say("This is not a mail address.")
     )
-    return Told(cause, step, figures=figures)
+    return MatterWords(cause, step, figures=figures)
 
 
-def _tell_waiting(tongue: Tongue, event: DestructionProgressed, _shown: int) -> Told:
+def _tell_waiting(tongue: Tongue, event: DestructionProgressed, _shown: int) -> MatterWords:
     reasons = [Teller(tongue, hotline=True).explain(reason) for reason in event.reasons]
     due = tongue.say(
         "The client's data was due to be destroyed on {due_at}; it waits.",
         due_at=tongue.moment(event.due_at) if event.due_at else "-",
     )
-    return Told(
+    return MatterWords(
         " ".join([due, *(told.cause for told in reasons)]),
         " ".join(dict.fromkeys(told.step for told in reasons)),
         code=", ".join(reason.code for reason in event.reasons),
@@ -230,7 +232,7 @@ def _tell_waiting(tongue: Tongue, event: DestructionProgressed, _shown: int) -> 
     )
 
 
-def _tell_called(tongue: Tongue, about: Called, shown: int) -> Told:
+def _tell_called(tongue: Tongue, about: Called, shown: int) -> MatterWords:
     say, case = tongue.say, about.case
     cause = say(
         "{by} asked to be called, on {answered_at}, because more is stored than is contracted.",
@@ -245,8 +247,8 @@ def _tell_called(tongue: Tongue, about: Called, shown: int) -> Told:
         )
         for plan, protected, sent in overage.list_fills(tongue, case, shown)
     ]
-    lists = [Listed(say("What fills it most"), fills)] if fills else []
-    return Told(
+    lists = [MatterList(say("What fills it most"), fills)] if fills else []
+    return MatterWords(
         cause,
         say("Call one of the administrators; they see the figures below."),
         volumes.tell_forecast(tongue, case.reached_on, case.weekly_bytes),
@@ -259,7 +261,7 @@ def _tell_called(tongue: Tongue, about: Called, shown: int) -> Told:
     )
 
 
-def _tell_parked(tongue: Tongue, event: EventParked, _shown: int) -> Told:
+def _tell_parked(tongue: Tongue, event: EventParked, _shown: int) -> MatterWords:
     lines = event.error.strip().splitlines()
     cause = tongue.count(
         "Service {service} could not handle an event ({type}) in {n} try.",
@@ -274,10 +276,10 @@ def _tell_parked(tongue: Tongue, event: EventParked, _shown: int) -> Told:
         service=event.service,
         event=event.event_id,
     )
-    return Told(cause, step, inert(lines[-1][:_ERROR_CHARACTERS]) if lines else "")
+    return MatterWords(cause, step, inert(lines[-1][:_ERROR_CHARACTERS]) if lines else "")
 
 
-def _tell_asked(tongue: Tongue, about: Asked, shown: int) -> Told:
+def _tell_asked(tongue: Tongue, about: HelpWanted, shown: int) -> MatterWords:
     say, event, run = tongue.say, about.event, about.run
     cause = say(
         "{by} asks for help with run {number}, on {asked_at}.",
@@ -300,11 +302,11 @@ def _tell_asked(tongue: Tongue, about: Asked, shown: int) -> Told:
             figures.append((say("Cause"), told.cause))
             step = f"{told.step} {step}"
     lines = event.message.splitlines()
-    message = Listed(say("Message"), lines[:shown], len(lines[shown:]))
-    return Told(cause, step, code=code, figures=figures, lists=[message] if lines else [])
+    message = MatterList(say("Message"), lines[:shown], len(lines[shown:]))
+    return MatterWords(cause, step, code=code, figures=figures, lists=[message] if lines else [])
 
 
-_TELLERS: dict[type[Any], Callable[[Tongue, Any, int], Told]] = {
+_TELLERS: dict[type[Any], Callable[[Tongue, Any, int], MatterWords]] = {
     StorageDamaged: _tell_damage,
     Unusual: _tell_unusual,
     ExpiryHeld: _tell_hold,
@@ -312,5 +314,5 @@ _TELLERS: dict[type[Any], Callable[[Tongue, Any, int], Told]] = {
     DestructionProgressed: _tell_waiting,
     Called: _tell_called,
     EventParked: _tell_parked,
-    Asked: _tell_asked,
+    HelpWanted: _tell_asked,
 }

@@ -37,7 +37,7 @@ class MissedFacts:
 
 def choose(facts: MissedFacts) -> Iterable[Addressee]:
     """Those who would get the run's report; nobody where the machine declined reports."""
-    readers = rules.choices.find_told(facts.tenant, facts.plan, facts.audience, "missed")
+    readers = rules.choices.find_notified(facts.tenant, facts.plan, facts.audience, "missed")
     return [address(one, facts.tenant, facts.portal_url, facts.mail_key) for one in readers]
 
 

@@ -12,7 +12,7 @@ from services.reporting.mail.letters import matters
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_client
 from services.reporting.mail.rendering import lay_out, speak, title
-from services.reporting.rules.incidents import Shown
+from services.reporting.rules.incidents import NamedIncident
 from services.reporting.rules.mails import Addressee
 from services.reporting.rules.webhooks import Failing
 
@@ -22,7 +22,7 @@ class MorningFacts:
     """The open incidents of a morning, longest first, and the webhooks that take nothing."""
 
     digest_id: UUID
-    incidents: Sequence[Shown]
+    incidents: Sequence[NamedIncident]
     webhooks: Sequence[Failing]
     at: datetime
     timezone: str

@@ -13,7 +13,7 @@ from libs.shared.events import (
     NoticeWithdrawn,
     Texts,
 )
-from libs.shared.words.notices import Told, tell_notice
+from libs.shared.words.notices import NoticeWords, tell_notice
 from libs.shared.words.tongue import Tongue
 from services.reporting import rules
 from services.reporting.mail.letters.kinds import Kind, Letter
@@ -51,12 +51,12 @@ def write(facts: NoticeFacts, addressee: Addressee, _shown: int) -> Letter:
     return Letter(told.subject, content)
 
 
-def _tell(tongue: Tongue, event: NoticePublished | NoticeWithdrawn, locale: Locale) -> Told:
+def _tell(tongue: Tongue, event: NoticePublished | NoticeWithdrawn, locale: Locale) -> NoticeWords:
     called = title(_in(event.title, locale))
     if isinstance(event, NoticePublished):
         text = _in(event.text, locale)
         return tell_notice(tongue, event.kind, called, text, event.begins_at, event.ends_at)
-    return Told(
+    return NoticeWords(
         tongue.say("Does not happen: {title}", title=called),
         tongue.say("What we announced to you does not happen."),
         (_in(event.reason, locale),),

@@ -17,7 +17,7 @@ from libs.shared.events import (
     OverageClosed,
     OverageExtended,
     OverageReminded,
-    OverageTold,
+    OverageReported,
 )
 from libs.shared.words import volumes
 from libs.shared.words.tongue import N_, Tongue
@@ -41,14 +41,14 @@ _ANSWERED: dict[Answer, str] = {
 class OverageFacts:
     """How the case of which client is now, and what the client could order."""
 
-    event: OverageTold
+    event: OverageReported
     tenant: rules.clients.Tenant
     portal_url: str
     mail_key: bytes = field(repr=False)
     offers: Offers | None = None
 
 
-class Figure(NamedTuple):
+class OverageLine(NamedTuple):
     """One line of a table."""
 
     label: str
@@ -133,28 +133,30 @@ def _say(tongue: Tongue, facts: OverageFacts) -> tuple[str, str]:
     return subject, tongue.say(lead)
 
 
-def list_figures(tongue: Tongue, event: OverageTold) -> list[Figure]:
+def list_figures(tongue: Tongue, event: OverageReported) -> list[OverageLine]:
     """What is held, what is contracted, and when that was passed."""
     stored = tongue.size(event.stored_bytes)
     if event.contracted_bytes:
         share = tongue.percent(event.stored_bytes, event.contracted_bytes)
         stored = f"{stored} ({share})"
     figures = [
-        Figure(tongue.say("Stored volume"), stored),
-        Figure(tongue.say("Contracted volume"), tongue.size(event.contracted_bytes)),
+        OverageLine(tongue.say("Stored volume"), stored),
+        OverageLine(tongue.say("Contracted volume"), tongue.size(event.contracted_bytes)),
     ]
     if event.stored_bytes > event.contracted_bytes:
         beyond = event.stored_bytes - event.contracted_bytes
         figures += [
-            Figure(tongue.say("Beyond the contract"), tongue.size(beyond)),
-            Figure(tongue.say("Passed on"), tongue.moment(event.passed_at)),
+            OverageLine(tongue.say("Beyond the contract"), tongue.size(beyond)),
+            OverageLine(tongue.say("Passed on"), tongue.moment(event.passed_at)),
         ]
     if event.ceiling_bytes is not None:
-        figures.append(Figure(tongue.say("Growth stops at"), tongue.size(event.ceiling_bytes)))
+        figures.append(OverageLine(tongue.say("Growth stops at"), tongue.size(event.ceiling_bytes)))
     return figures
 
 
-def list_fills(tongue: Tongue, event: OverageTold, shown: int) -> Sequence[tuple[str, str, str]]:
+def list_fills(
+    tongue: Tongue, event: OverageReported, shown: int
+) -> Sequence[tuple[str, str, str]]:
     """(plan and machine, what it protects, what it sent lately) of the plans that fill most."""
     return [
         (
@@ -181,7 +183,7 @@ def list_sizes(tongue: Tongue, facts: OverageFacts) -> list[tuple[str, str, int]
     ]
 
 
-def tell_next_step(tongue: Tongue, event: OverageTold) -> str:
+def tell_next_step(tongue: Tongue, event: OverageReported) -> str:
     """What happens by which day if volume stays as it is."""
     if event.ceiling_bytes is not None:
         return tongue.say(

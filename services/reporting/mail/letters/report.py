@@ -19,7 +19,7 @@ from libs.shared.events import (
 from libs.shared.words.foreign import inert
 from libs.shared.words.tongue import N_, Tongue
 from services.reporting import rules
-from services.reporting.mail.causes import Teller, Told
+from services.reporting.mail.causes import CauseWords, Teller
 from services.reporting.mail.letters import figures
 from services.reporting.mail.letters.figures import MARKS, RunFacts
 from services.reporting.mail.letters.kinds import Kind, Letter
@@ -57,7 +57,7 @@ class ForHotline:
 def choose(facts: RunFacts) -> Iterable[Addressee]:
     """Whom the portal names, or the administrators; nobody where the machine declined reports."""
     news = rules.choices.find_news(facts.run.outcome, recovers=facts.has_recovered)
-    readers = rules.choices.find_told(facts.tenant, facts.plan, facts.audience, news)
+    readers = rules.choices.find_notified(facts.tenant, facts.plan, facts.audience, news)
     return [address(one, facts.tenant, facts.portal_url, facts.mail_key) for one in readers]
 
 
@@ -200,7 +200,7 @@ def _tell_held(run: RunFinished, tongue: Tongue) -> str:
     )
 
 
-def _list_files(files: Sequence[NotCopied], teller: Teller) -> list[tuple[str, Told]]:
+def _list_files(files: Sequence[NotCopied], teller: Teller) -> list[tuple[str, CauseWords]]:
     """Each path with its cause; what to do about a cause is said where it first stands."""
     listed, said = [], set()
     for missed in files:

@@ -9,7 +9,7 @@ from uuid import uuid5
 from libs.shared.events import Reader, RunFinished
 from libs.shared.words.tongue import N_, Tongue
 from services.reporting import rules
-from services.reporting.mail.causes import Teller, Told
+from services.reporting.mail.causes import CauseWords, Teller
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.links import link_plan
 from services.reporting.mail.letters.report import address, tell_more
@@ -182,14 +182,14 @@ def _list_facts(tongue: Tongue, newest: RunFinished | None) -> list[tuple[str, s
     return facts
 
 
-def _find_todo(tongue: Tongue, one: PlanReview) -> Told | None:
+def _find_todo(tongue: Tongue, one: PlanReview) -> CauseWords | None:
     """The next step, by what happened last; None where there is none."""
     if one.happened and one.happened[-1].news == "missed":
         step = tongue.say(
             "Is the machine {machine} on, and does it reach the network?",
             machine=title(one.plan.hostname),
         )
-        return Told("", step)
+        return CauseWords("", step)
     return Teller(tongue, hotline=False).explain_run(one.newest) if one.newest else None
 
 

@@ -26,7 +26,7 @@ class SubscriptionFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StepWords:
     """What is said of a step; `stops`, `goes_on` and `to_do` are empty where there is nothing.
 
     leads_to: the button; empty where nothing can be done in the portal.
@@ -51,8 +51,8 @@ _KEEP_ENDED = N_(
 )
 _GOES_ON = N_("Copies, reports and recovery.")
 
-TOLD: Mapping[SubscriptionStep, Told] = {
-    "announce_end": Told(
+TOLD: Mapping[SubscriptionStep, StepWords] = {
+    "announce_end": StepWords(
         N_("Your subscription will end: {client}"),
         N_("Your subscription ends on {ends}."),
         N_(
@@ -63,14 +63,14 @@ TOLD: Mapping[SubscriptionStep, Told] = {
         N_("If you want to keep the data, recover it before that day, in the portal."),
         N_("Recover files in the portal"),
     ),
-    "end": Told(
+    "end": StepWords(
         N_("Your subscription has ended: {client}"),
         N_("Your subscription ended on {at}."),
         _STOPPED,
         _KEPT_UNTIL,
         _KEEP_ENDED,
     ),
-    "lapse": Told(
+    "lapse": StepWords(
         N_("Your subscription has ended: {client}"),
         N_(
             "The maintenance of the backup software ended on {maintained}, and your subscription"
@@ -80,7 +80,7 @@ TOLD: Mapping[SubscriptionStep, Told] = {
         _KEPT_UNTIL,
         _KEEP_ENDED,
     ),
-    "suspend": Told(
+    "suspend": StepWords(
         N_("Your subscription is suspended: {client}"),
         N_("Your subscription was suspended on {at}."),
         _STOPPED,
@@ -90,26 +90,26 @@ TOLD: Mapping[SubscriptionStep, Told] = {
             " resumed, copies go on and files can be recovered."
         ),
     ),
-    "resume": Told(
+    "resume": StepWords(
         N_("Your subscription goes on: {client}"),
         N_("Your subscription goes on as before, since {at}."),
         goes_on=_GOES_ON,
         to_do=N_("See in the portal whether the next runs come as planned."),
     ),
-    "reinstate": Told(
+    "reinstate": StepWords(
         N_("Your subscription is reinstated: {client}"),
         N_("The end of your subscription was taken back on {at}. Nothing was destroyed."),
         goes_on=_GOES_ON,
         to_do=N_("See in the portal whether the next runs come as planned."),
     ),
-    "maintain": Told(
+    "maintain": StepWords(
         N_("Maintenance of the backup software: {client}"),
         N_("The backup software is now maintained until {maintained}."),
         N_("Your subscription ends with that day, unless the maintenance is renewed before."),
         _GOES_ON,
     ),
 }
-_OPEN_ENDED = Told(
+_OPEN_ENDED = StepWords(
     N_("Maintenance of the backup software: {client}"),
     N_("Your subscription does not depend on the maintenance of the backup software any more."),
     goes_on=_GOES_ON,

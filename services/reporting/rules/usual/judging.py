@@ -22,7 +22,7 @@ FEW_FILES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Bounds:
     """From what on a run is unusual; shares are of the files that were there before.
 
     most: changed on one night, whatever nights before were like but for those of its weekday.
@@ -45,7 +45,7 @@ class Limits:
     over: float = 2.0
 
 
-LIMITS = Limits()
+LIMITS = Bounds()
 WEEK_RUNS = 7
 LEAST_NEW = 0.05
 """How much content comes at least where files are encrypted, of what they were."""
@@ -126,7 +126,7 @@ def choose_history(past: Sequence[Past]) -> History:
     )
 
 
-def judge(now: Figures, history: History, limits: Limits = LIMITS) -> Judgement:
+def judge(now: Figures, history: History, limits: Bounds = LIMITS) -> Judgement:
     """Judges a run by those before it."""
     verdicts = (
         *_judge_change(now, history, limits),
@@ -136,7 +136,7 @@ def judge(now: Figures, history: History, limits: Limits = LIMITS) -> Judgement:
     return Judgement(verdicts, tuple(compare(now, history.level)))
 
 
-def _judge_change(now: Figures, history: History, limits: Limits) -> Iterator[Reason]:
+def _judge_change(now: Figures, history: History, limits: Bounds) -> Iterator[Reason]:
     """Most files with other content that can't be compressed, or with one new ending."""
     first_copied = [one for one in history.pace if one.files_before]
     if now.files_before < FEW_FILES or len(first_copied) < USUAL_FROM_RUNS:
@@ -153,7 +153,7 @@ def _judge_change(now: Figures, history: History, limits: Limits) -> Iterator[Re
         yield Reason("mass-change", "", turned, now.files_before)
 
 
-def _is_much(now: Figures, history: History, limits: Limits) -> bool:
+def _is_much(now: Figures, history: History, limits: Bounds) -> bool:
     share = now.share_changed
     like = choose_like(now.weekday, history.pace)
     most = max(_share_changed(one) for one in like)
@@ -169,7 +169,7 @@ def _share_changed(one: Figures) -> float:
     return one.share_changed
 
 
-def _is_unlike(now: Figures, history: History, limits: Limits) -> bool:
+def _is_unlike(now: Figures, history: History, limits: Bounds) -> bool:
     """Few files more than usual, of a plan whose content can usually be compressed."""
     like = choose_like(now.weekday, history.pace)
     packed = measure([one for one in like if one.new_bytes], lambda one: one.share_packed)
@@ -181,7 +181,7 @@ def _is_unlike(now: Figures, history: History, limits: Limits) -> bool:
     return is_more and now.share_packed > max(one.share_packed for one in like)
 
 
-def _is_much_of_a_week(now: Figures, history: History, limits: Limits) -> bool:
+def _is_much_of_a_week(now: Figures, history: History, limits: Bounds) -> bool:
     """Much in seven runs, of which none alone has to be conspicuous."""
     week = [now, *history.recent[: WEEK_RUNS - 1]]
     total = sum(one.share_changed for one in week)
@@ -195,7 +195,7 @@ def _is_much_of_a_week(now: Figures, history: History, limits: Limits) -> bool:
     return total > limits.over * max(weeks)
 
 
-def _judge_removal(now: Figures, history: History, limits: Limits) -> Iterator[Reason]:
+def _judge_removal(now: Figures, history: History, limits: Bounds) -> Iterator[Reason]:
     """Files that went on one night, or over some; and bytes."""
     like = choose_like(now.weekday, history.level)
     files = measure(like, lambda one: one.files)
@@ -217,7 +217,7 @@ def _judge_removal(now: Figures, history: History, limits: Limits) -> Iterator[R
             yield Reason("volume-shrunken", "", now.size_bytes, round(size.median))
 
 
-def _judge_dumps(now: Figures, history: History, limits: Limits) -> Iterator[Reason]:
+def _judge_dumps(now: Figures, history: History, limits: Bounds) -> Iterator[Reason]:
     """Dumps that are empty or much smaller, or the same again and again while others work."""
     like = choose_like(now.weekday, history.level)
     for dump in now.dumps:
@@ -233,7 +233,7 @@ def _judge_dumps(now: Figures, history: History, limits: Limits) -> Iterator[Rea
             yield Reason("dump-identical", dump.name, dump.same_for, round(most))
 
 
-def _find_most_same(now: Figures, dump: Dump, history: History, limits: Limits) -> float:
+def _find_most_same(now: Figures, dump: Dump, history: History, limits: Bounds) -> float:
     """For how many runs in a row a dump may be the same by now."""
     this_time = _find_dump(dump, history.whole)[: dump.same_for]
     before = _find_dump(dump, history.whole)[dump.same_for :]

@@ -61,7 +61,7 @@ async def compare_points(
             "No tally of this client is in the bucket: newest restore points may be gone from it.",
         )
     for plan_id in sorted({*plans, *counted}):
-        told = await _read_told(resources, tenant_id, plan_id)
+        told = await _read_reported(resources, tenant_id, plan_id)
         async with (
             database.acquire(resources.pool) as conn,
             conn.transaction(isolation="repeatable_read", readonly=True),
@@ -77,7 +77,7 @@ async def compare_points(
             yield found
 
 
-async def _read_told(resources: Resources, tenant_id: UUID, plan_id: UUID) -> _Told:
+async def _read_reported(resources: Resources, tenant_id: UUID, plan_id: UUID) -> _Told:
     found = await list_objects(resources, tenant_id, plan_id)
     told = _Told(found.runs, {part.key for parts in found.parts.values() for part in parts})
     ends = await read_all(resources, tenant_id, list(found.runs.ends.values()), End)

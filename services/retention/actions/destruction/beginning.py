@@ -74,7 +74,7 @@ def _end_of(prefix: str) -> tuple[str, str]:
 
 
 async def _freeze(resources: Resources, work: Inventory) -> None:
-    tree = rules.destruction.Tree()
+    tree = rules.destruction.MerkleTree()
     async with database.transaction(resources.pool) as conn:
         async for one in store.destruction.objects.read(conn, work.destruction_id):
             tree.add(rules.destruction.hash_leaf(*one))

@@ -134,7 +134,7 @@ async def _sign(resources: Resources, due: Due, work: Inventory, now: datetime) 
         objects=work.objects,
         size_bytes=work.size_bytes,
         late_objects=late,
-        merkle_root=work.merkle_root or rules.destruction.Tree().root(),
+        merkle_root=work.merkle_root or rules.destruction.MerkleTree().root(),
         rows={share.service: share.rows for share in shares},
         kept={share.service: share.kept for share in shares},
     )

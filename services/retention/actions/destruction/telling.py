@@ -43,7 +43,7 @@ async def tell(
         conn,
         DestructionProgressed(
             tenant_id=tenant_id,
-            version=await store.destruction.days.count_told(conn, tenant_id),
+            version=await store.destruction.days.count_published(conn, tenant_id),
             state=state,
             due_at=due.due_at if due else None,
             objects_left=work.objects_left if work else None,

@@ -10,7 +10,7 @@ from services.retention.rules.destruction.dates import (
     find_destruction_date,
 )
 from services.retention.rules.destruction.guards import Guards, Standing, find_objections
-from services.retention.rules.destruction.merkle import Tree, hash_leaf
+from services.retention.rules.destruction.merkle import MerkleTree, hash_leaf
 
 __all__ = [
     "ASK_AGAIN_AFTER",
@@ -18,8 +18,8 @@ __all__ = [
     "TRY_LOCKED_AFTER",
     "Facts",
     "Guards",
+    "MerkleTree",
     "Standing",
-    "Tree",
     "find_destruction_date",
     "find_objections",
     "hash_leaf",

@@ -18,7 +18,7 @@ def hash_leaf(key: str, version_id: str, size_bytes: int) -> bytes:
     return hashlib.sha256(_LEAF + certificates.canonical([key, version_id, size_bytes])).digest()
 
 
-class Tree:
+class MerkleTree:
     """Takes leaves one after the other; keeps one hash for each whole subtree, as bits of a count.
 
     Of n leaves these are log2(n) at most.

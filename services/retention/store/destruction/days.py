@@ -137,7 +137,7 @@ async def set_state(
     return database.changed(status) == 1
 
 
-async def count_told(conn: Connection, tenant_id: UUID) -> int:
+async def count_published(conn: Connection, tenant_id: UUID) -> int:
     """Counts on what is said of a destruction; returns the number."""
     told: int = await conn.fetchval(
         """
