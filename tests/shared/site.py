@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx2
@@ -163,6 +163,18 @@ async def open_site() -> AsyncIterator[Caller]:
         yield made
     stop.set()
     await serving
+
+
+async def read_to_end(reader: asyncio.StreamReader) -> bytes:
+    """All that comes until the connection ends, for one who goes on sending meanwhile.
+
+    What is sent to a connection that was closed a moment ago is answered by a reset.
+    """
+    came = bytearray()
+    with suppress(ConnectionError):
+        while piece := await reader.read(1 << 16):
+            came += piece
+    return bytes(came)
 
 
 def problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
