@@ -32,6 +32,8 @@ class ServiceSettings(CommonSettings):
     event_key_file: the private key that signs what the service says. event_senders_dir: the
     folder with the public keys of all services. monitor_listen: where it tells its operators
     alone of metrics, and of what its checks find. otlp_endpoint: where traces go, if anywhere.
+    handover_seconds: how long it still takes requests at its end, so that a proxy turns to others
+    first. drain_seconds: how long those in hand may take then.
     """
 
     database_url: SecretStr
@@ -42,6 +44,8 @@ class ServiceSettings(CommonSettings):
     monitor_listen: str = Field(default="127.0.0.1:8100", pattern=_ADDRESS)
     log_format: Literal["json", "console"] = "json"
     otlp_endpoint: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    handover_seconds: float = Field(default=0, ge=0, le=600)
+    drain_seconds: float = Field(default=15, ge=1, le=86_400)
 
 
 Network = IPv4Network | IPv6Network

@@ -22,6 +22,7 @@ def test_it_starts_serves_publishes_and_ends(
         with house.operator() as web:
             assert "coffre_http_requests_total" in web.get(f"{monitor}/metrics").text
             assert set(web.get(f"{monitor}/health/ready").json()["checks"]) == {
+                "serving",
                 "database",
                 "broker",
                 "time",

@@ -99,10 +99,17 @@ class Process:
             return await client.get(self.monitor_url + path)
 
     async def is_ready(self) -> bool:
+        return await self._readiness() == 200
+
+    async def is_unready(self) -> bool:
+        return await self._readiness() == 503
+
+    async def _readiness(self) -> int | None:
+        """None where nobody listens."""
         try:
-            return (await self.get("/health/ready")).status_code == 200
+            return (await self.get("/health/ready")).status_code
         except httpx2.TransportError:
-            return False
+            return None
 
     async def broker(self) -> bool:
         answer = await self.look("/health/ready")
@@ -168,6 +175,21 @@ async def test_sigterm_lets_requests_end_and_leaves_with_0(start: Any) -> None:
     assert not await service.says("Traceback"), service.log
 
 
+async def test_it_hands_over_before_it_ends(start: Any) -> None:
+    service = await start(COFFRE_HANDOVER_SECONDS="5", COFFRE_DRAIN_SECONDS="60")
+    await until(service.is_ready, 30)
+    assert "connection" not in (await service.get("/health/live")).headers
+    service.running.send_signal(signal.SIGTERM)
+    await until(service.is_unready)
+    # Whoever hasn't looked yet is served, on a connection that nothing comes over afterwards.
+    late = asyncio.create_task(service.get("/slow"))
+    await until(lambda: service.says("slow.began"))
+    live = await service.get("/health/live")
+    assert (live.status_code, live.headers["connection"]) == (200, "close")
+    assert (await late).json() == "served to the end"
+    assert await service.ends() == 0
+
+
 async def test_a_request_that_never_ends_does_not_keep_the_process(start: Any) -> None:
     service = await start()
     await until(service.is_ready, 30)
@@ -187,7 +209,7 @@ async def test_a_bug_in_a_job_ends_neither_the_process_nor_the_other_jobs(start:
     assert "the job is broken: a word" in failed["exception"]
     assert await service.is_ready()
     metrics = (await service.look("/metrics")).text
-    assert 'coffre_job_failures_total{job_name="breaks",service="quota"} 1.0' in metrics
+    assert 'coffre_job_failures_total{job_name="breaks",service="quota"} ' in metrics
     assert 'coffre_job_last_success_timestamp_seconds{job_name="lead",service="quota"}' in metrics
     assert 'timestamp_seconds{job_name="breaks"' not in metrics, "it never went well"
     service.running.send_signal(signal.SIGTERM)
@@ -238,11 +260,12 @@ async def test_it_starts_without_a_broker_and_finds_it_later(
         url = gate.url
         await gate.shut()
         service = await start(COFFRE_AMQP_URL=url)
-        await until(service.is_ready, 30)
+        await until(service.is_unready, 30)  # for quota has no other work than events
         assert not await service.broker()
         await quota.say(volume(1))
         await gate.open()
         await until(service.broker, 80)
+        await until(service.is_ready)
         await until(quota.all_published, 60)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -71,6 +72,13 @@ class BoundedProtocol(HttpToolsProtocol):
     _is_over = False
     spare_since = 0.0
 
+    def __init__(
+        self, *arguments: Any, is_ending: Callable[[], bool] = lambda: False, **more: Any
+    ) -> None:
+        """is_ending: whether connections are to close behind the answer in hand."""
+        super().__init__(*arguments, **more)
+        self._is_ending = is_ending
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Starts the clock: a connection is there to send something."""
         super().connection_made(transport)
@@ -127,6 +135,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unused_bytes = 0
         self._stop()
         super().on_headers_complete()
+        if self._is_ending():
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Takes a piece of a body."""

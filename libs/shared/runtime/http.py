@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -11,43 +14,64 @@ from fastapi import FastAPI
 
 from libs.shared.runtime.connections import BoundedProtocol
 
-DRAIN_SECONDS = 15
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection is kept: longer than proxies keep theirs (nginx: 60 s), for one that
+closes as the next request comes over it fails that request."""
+
 UNSENT_SECONDS = 180
 """How long what was sent may wait for a client that takes nothing."""
 
 
-async def serve(app: FastAPI, listen: str, stop: asyncio.Event) -> None:
-    """Serves until `stop` is set, then lets the requests in hand end, for DRAIN_SECONDS at most.
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How serving comes to its end, once `begun` is set.
+
+    First all that comes is still served, on connections that then close, while readiness says no;
+    then nobody is let in, and requests in hand are brought to their end.
+    """
+
+    begun: asyncio.Event
+    handover_seconds: float
+    drain_seconds: float
+
+
+async def serve(app: FastAPI, listen: str, ending: Ending) -> None:
+    """Serves until its end has begun and was carried out.
 
     Raises OSError where the address can't be used.
     """
     bound = _bind(listen)
     config = uvicorn.Config(
         app,
-        http=BoundedProtocol,
+        http=partial(BoundedProtocol, is_ending=ending.begun.is_set),  # type: ignore[arg-type]  # is called as the class is
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=math.ceil(ending.drain_seconds),
     )
     server = uvicorn.Server(config)
     # Server.serve() would take the signals and raise them again at its end; _serve() does not.
     serving = asyncio.create_task(server._serve([bound]), name="http")
-    stopping = asyncio.create_task(stop.wait(), name="stop")
+    leaving = asyncio.create_task(_hand_over(ending), name="leave")
     try:
-        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         await serving
     except asyncio.CancelledError:
         server.should_exit = server.force_exit = True
         raise
     finally:
-        stopping.cancel()
+        leaving.cancel()
         bound.close()
+
+
+async def _hand_over(ending: Ending) -> None:
+    await ending.begun.wait()
+    await asyncio.sleep(ending.handover_seconds)
 
 
 def _bind(listen: str) -> socket.socket:

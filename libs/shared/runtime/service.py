@@ -37,12 +37,16 @@ _SAY_NEWER = (
     " version goes on meanwhile, for a database stays good for the version before."
 )
 
+SERVE_CLIENTS = ("ingest", "portal")
+"""Copies and recovery go on without the broker."""
+
 Loop = Callable[[], Awaitable[None]]
 """Something of ours that runs as long as the process; when it ends or raises, the process ends."""
 
-DRAIN_SECONDS = 20.0
 _END_SECONDS = (2.5, 0.5)
 """How long loops have to end, told once and told again."""
+_LATER_SECONDS = 3.0
+"""What HTTP may take beyond its own deadlines before it is cut off."""
 
 _UNPUBLISHED = Gauge("coffre_outbox_unpublished", "Events not yet published", ["service"])
 _UNPUBLISHED_AGE = Gauge(
@@ -61,6 +65,14 @@ _TIME_DOUBTFUL = Gauge(
 _POOL_SIZE = Gauge("coffre_pool_connections", "Database connections open", ["service"])
 _POOL_IDLE = Gauge("coffre_pool_idle", "Database connections idle", ["service"])
 _POOL_MOST = Gauge("coffre_pool_limit", "Database connections at most", ["service"])
+
+
+class Ending(Unavailable):
+    """This process comes to its end, and takes what comes meanwhile."""
+
+    @property
+    def detail(self) -> str:
+        return "This process is ending; another one of the service takes over."
 
 
 class LoopEnded(Exception):  # noqa: N818 - the reason in the log
@@ -126,10 +138,11 @@ class Service:
         self._stop.set()
 
     def checks(self) -> list[Check]:
-        """Readiness: the database is required; broker and time are shown, for copies go on."""
+        """Readiness; the broker only for who has no other work than events (decision 59)."""
         return [
+            Check("serving", self._check_serving),
             Check("database", self._check_database),
-            Check("broker", self._check_broker, required=False),
+            Check("broker", self._check_broker, required=self.name not in SERVE_CLIENTS),
             Check("time", self._check_doubt, required=False),
         ]
 
@@ -144,8 +157,8 @@ class Service:
     ) -> None:
         """Serves HTTP, handles events and does `jobs`, each with `resources`, until SIGTERM.
 
-        At the end requests in hand get DRAIN_SECONDS to be answered, then all loops are
-        cancelled: a handler or a turn is rolled back and comes again.
+        At the end readiness says no first, then all loops are cancelled (a handler or a turn is
+        rolled back and comes again), and requests in hand get their time to be answered.
         Raises whatever ended a loop.
         """
         dsn = self.settings.database_url.get_secret_value()
@@ -174,24 +187,27 @@ class Service:
         logs.get().info("service.stopped")
 
     async def _together(self, app: FastAPI, background: Sequence[Loop]) -> None:
-        listening = (
-            (app, self.settings.listen),
-            (create_monitor(self.name, app), self.settings.monitor_listen),
-        )
-        serving = [asyncio.create_task(http.serve(*each, self._stop)) for each in listening]
-        tasks = [*serving, *(asyncio.ensure_future(_for_ever(loop)) for loop in background)]
+        """Others take over at once what loops do; requests in hand, nobody can."""
+        handover, drain = self.settings.handover_seconds, self.settings.drain_seconds
+        served = asyncio.Event()
+        monitor = create_monitor(self.name, app)
+        public = _serve(app, self.settings.listen, http.Ending(self._stop, handover, drain))
+        seen = _serve(monitor, self.settings.monitor_listen, http.Ending(served, 0, 1))
+        loops = [asyncio.ensure_future(_for_ever(loop)) for loop in background]
+        tasks = [public, seen, *loops]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             self._stop.set()
-            async with asyncio.timeout(DRAIN_SECONDS - sum(_END_SECONDS)):
-                await asyncio.wait(serving)
-            for task in (*done, *serving):
-                task.result()
+            await asyncio.wait([public], timeout=handover)
+            await _end(loops)
+            await asyncio.wait([public], timeout=drain + _LATER_SECONDS)
+            served.set()
+            await asyncio.wait([seen], timeout=_LATER_SECONDS)
+            for task in (*done, public, seen):
+                if task.done():
+                    task.result()
         finally:
-            for seconds in _END_SECONDS:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.wait(tasks, timeout=seconds)
+            await _end(tasks)
 
     async def _open_pool(self) -> Pool:
         """Waits for PostgreSQL, its roles and its schemas, saying what for."""
@@ -225,6 +241,10 @@ class Service:
         except BaseException:
             pool.terminate()  # the wait may be long, and the server has only so many connections
             raise
+
+    async def _check_serving(self) -> None:
+        if self._stop.is_set():
+            raise Ending("process")
 
     async def _check_database(self) -> None:
         await database.check(self.pool)
@@ -287,6 +307,18 @@ def _check_names(jobs: Sequence[Job[Any]]) -> None:
     names = [job.name for job in jobs]
     if len(set(names)) < len(names):
         raise ValueError(f"Two jobs have one name, and so one lock: {', '.join(sorted(names))}.")
+
+
+def _serve(app: FastAPI, listen: str, ending: http.Ending) -> asyncio.Future[None]:
+    return asyncio.ensure_future(http.serve(app, listen, ending))
+
+
+async def _end(tasks: Sequence[asyncio.Future[None]]) -> None:
+    """Cancels them, and once more what has not ended by then."""
+    for seconds in _END_SECONDS:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=seconds)
 
 
 async def _for_ever(loop: Loop) -> None:
