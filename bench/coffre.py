@@ -126,7 +126,7 @@ class Client:
         plan = {"folders": [str(tree)], "schedule": "0 3 * * *", "recipients": recipients}
         self._config = agents.write_configuration(folder, server, {PLAN: plan | EVERYTHING})
         code = installation.portal.open_enrolment(self.tenant_id)
-        _until(lambda: self._enrol(server, code), "the enrolment code reaches ingest")
+        until(lambda: self._enrol(server, code), "the enrolment code reaches ingest")
 
     def _enrol(self, server: str, code: str) -> bool:
         try:
@@ -159,7 +159,7 @@ class Client:
     def choose_password(self) -> None:
         """Replace the administrator's one-time password, which came by mail."""
         folder = Path(self._installation.described["mailbox"]["dir"])
-        mailed = _until(
+        mailed = until(
             lambda: mails.find_password(folder, self.email),
             "the administrator's first password comes by mail",
         )
@@ -183,7 +183,8 @@ class Client:
         return asyncio.run(add_up())
 
 
-def _until(look: Callable[[], T | None], what: str, seconds: float = 60) -> T:
+def until(look: Callable[[], T | None], what: str, seconds: float = 60) -> T:
+    """What `look` gives at last; ProgramFailed where that takes too long."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         if time.monotonic() > deadline:
