@@ -69,7 +69,7 @@ class Installation:
     def store(self) -> ObjectStore:
         """The bucket of the installation."""
         s3 = self.described["s3"]
-        return ObjectStore(s3["endpoint"], s3["access_key"], s3["secret_key"], s3["bucket"])
+        return ObjectStore.in_s3(s3["endpoint"], s3["access_key"], s3["secret_key"], s3["bucket"])
 
 
 async def _count_rows(dsn: str) -> int:

@@ -39,7 +39,9 @@ def measure(described: dict[str, Any], objects: int, rounds: int) -> dict[str, f
 
 async def _measure(described: dict[str, Any], objects: int, rounds: int) -> dict[str, float]:
     s3 = described["s3"]
-    objects_store = ObjectStore(s3["endpoint"], s3["access_key"], s3["secret_key"], s3["bucket"])
+    objects_store = ObjectStore.in_s3(
+        s3["endpoint"], s3["access_key"], s3["secret_key"], s3["bucket"]
+    )
     pool = await database.create_pool(described["postgres"]["dsn"], "retention")
     keeper = Resources(
         pool,
@@ -84,7 +86,9 @@ def _client(s3: dict[str, str]) -> minio.Minio:
 def _fill(s3: dict[str, str], tenant_id: UUID, objects: int) -> None:
     """As many small objects of a client as its packs might be."""
     store_of_thread = [
-        ObjectStore(s3["endpoint"], s3["access_key"], s3["secret_key"], s3["bucket"], threads=1)
+        ObjectStore.in_s3(
+            s3["endpoint"], s3["access_key"], s3["secret_key"], s3["bucket"], threads=1
+        )
         for _ in range(_THREADS)
     ]
 

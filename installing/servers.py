@@ -96,7 +96,7 @@ def _prepare_broker(folder: Path) -> None:
 
 async def _prepare_bucket(admin: Path, endpoint: str, bucket: str) -> None:
     key = secret_files.read(admin / "s3-secret-key")
-    objects = ObjectStore(endpoint, "coffre-admin", key, bucket, threads=1)
+    objects = ObjectStore.in_s3(endpoint, "coffre-admin", key, bucket, threads=1)
     try:
         await objects.ensure_bucket()
     finally:

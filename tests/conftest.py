@@ -170,7 +170,9 @@ def bucket(servers: TestServers) -> str:
 @pytest.fixture
 def object_store(servers: TestServers, bucket: str) -> ObjectStore:
     """A store on a bucket of the test's own."""
-    return ObjectStore(servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key, bucket)
+    return ObjectStore.in_s3(
+        servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key, bucket
+    )
 
 
 class Mailbox:

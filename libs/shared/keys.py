@@ -9,7 +9,7 @@ import base64
 import binascii
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -145,7 +145,17 @@ async def open_bucket(settings: BucketSettings) -> AsyncIterator[tuple[ObjectSto
     """
     files = [settings.master_key_file, settings.master_key_previous_file]
     master_keys = [read_key(path) for path in files if path is not None]
-    objects = ObjectStore(
+    objects = _open_store(settings, master_keys)
+    try:
+        yield objects, KeyRing(objects, *master_keys)
+    finally:
+        await objects.close()
+
+
+def _open_store(settings: BucketSettings, master_keys: Sequence[bytes]) -> ObjectStore:
+    if settings.folder is not None:
+        return ObjectStore.in_folder(settings.folder, master_keys)
+    return ObjectStore.in_s3(
         settings.s3_endpoint,
         settings.s3_access_key,
         settings.s3_secret_key.get_secret_value(),
@@ -153,10 +163,6 @@ async def open_bucket(settings: BucketSettings) -> AsyncIterator[tuple[ObjectSto
         region=settings.s3_region,
         addressing=settings.s3_addressing,
     )
-    try:
-        yield objects, KeyRing(objects, *master_keys)
-    finally:
-        await objects.close()
 
 
 class KeyRing:

@@ -12,7 +12,15 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from libs.shared import secret_files
 
@@ -68,9 +76,11 @@ class PublicSettings(ServiceSettings):
 class BucketSettings(CommonSettings):
     """What reading and writing tenants' objects needs; the `_file` fields are paths.
 
+    store: `s3`, or `file:///FOLDER` on this machine, which needs none of the fields of S3.
     s3_region: None takes the one that the store names.
     """
 
+    store: str = Field(default="s3", pattern=r"^(s3|file:///[^?#]+)$")
     s3_endpoint: str
     s3_region: str | None = Field(default=None, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     s3_addressing: Literal["auto", "path", "virtual"] = "auto"
@@ -79,6 +89,20 @@ class BucketSettings(CommonSettings):
     s3_bucket: str
     master_key_file: Path
     master_key_previous_file: Path | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """Where objects lie, if not in a bucket."""
+        return Path(self.store.removeprefix("file://")) if self.store != "s3" else None
+
+    @model_validator(mode="before")
+    @classmethod
+    def need_no_bucket(cls, given: dict[str, object]) -> dict[str, object]:
+        """A folder has no endpoint and no keys."""
+        if not str(given.get("store", "")).startswith("file:"):
+            return given
+        unneeded = ("s3_endpoint", "s3_access_key", "s3_secret_key", "s3_bucket")
+        return dict.fromkeys(unneeded, "") | given
 
 
 S = TypeVar("S", bound=CommonSettings)

@@ -17,7 +17,7 @@ from services.retention.actions.resources import Resources
 async def main(dsn: str, s3: list[str], master_key: str, now: str) -> None:
     """Goes on with whatever is due, until there is nothing to be done now."""
     pool = await database.create_pool(dsn, "retention", max_size=6)
-    objects = ObjectStore(*s3)
+    objects = ObjectStore.in_s3(*s3)
     keeper = Resources(
         pool, objects, keys.KeyRing(objects, bytes.fromhex(master_key)), notary=Notary(bytes(32))
     )

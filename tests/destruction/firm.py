@@ -187,7 +187,7 @@ async def open_firm(
 ) -> AsyncIterator[Firm]:
     """A firm on a test's own database and bucket."""
     async with open_portal(database_of_test, servers, bucket, folder) as served:
-        objects = ObjectStore(
+        objects = ObjectStore.in_s3(
             servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key, bucket
         )
         pools = {

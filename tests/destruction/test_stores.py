@@ -33,30 +33,31 @@ def sdk(servers: Any) -> minio.Minio:
 
 
 @pytest.fixture
-async def locking(
-    database: Any, servers: Any, sdk: minio.Minio, tmp_path: Path
-) -> AsyncIterator[Firm]:
-    """A firm on a bucket that keeps versions, and in which objects can be locked."""
+def locking_bucket(sdk: minio.Minio) -> str:
+    """The name of a bucket that keeps versions, and in which objects can be locked."""
     name = f"locked-{uuid4().hex[:12]}"
     sdk.make_bucket(name, object_lock=True)
-    async with open_firm(database, servers, name, tmp_path) as firm:
+    return name
+
+
+@pytest.fixture
+async def locking(
+    database: Any, servers: Any, locking_bucket: str, tmp_path: Path
+) -> AsyncIterator[Firm]:
+    """A firm on that bucket."""
+    async with open_firm(database, servers, locking_bucket, tmp_path) as firm:
         yield firm
 
 
-def bucket_of(firm: Firm) -> str:
-    return str(firm.keeper.objects._bucket)
-
-
 async def test_all_versions_go_and_markers_of_deletions_as_well(
-    locking: Firm, sdk: minio.Minio
+    locking: Firm, locking_bucket: str, sdk: minio.Minio
 ) -> None:
     client = await locking.client()
-    name = bucket_of(locking)
     keys_at = f"keys/{client.tenant_id}"
     older = await locking.keeper.objects.get(keys_at)
     await locking.keeper.objects.put(keys_at, older)  # as a rotated master key does
     [pack] = [key for key in await locking.left(client.tenant_id) if "/packs/" in key]
-    sdk.remove_object(name, pack)  # leaves a marker, and what it was
+    sdk.remove_object(locking_bucket, pack)  # leaves a marker, and what it was
     assert (await locking.left(client.tenant_id)).count(pack) == 2
     assert (await locking.left(client.tenant_id)).count(keys_at) == 2
     await locking.end(client.tenant_id)
@@ -69,13 +70,13 @@ async def test_all_versions_go_and_markers_of_deletions_as_well(
 
 
 async def test_what_is_locked_is_told_and_nothing_certified_before(
-    locking: Firm, sdk: minio.Minio
+    locking: Firm, locking_bucket: str, sdk: minio.Minio
 ) -> None:
     client = await locking.client()
-    name, until = bucket_of(locking), datetime.now(UTC) + timedelta(seconds=6)
+    until = datetime.now(UTC) + timedelta(seconds=6)
     until = until.replace(microsecond=0)
     sdk.put_object(
-        name, f"t/{client.tenant_id}/packs/locked", io.BytesIO(b"x"), 1,
+        locking_bucket, f"t/{client.tenant_id}/packs/locked", io.BytesIO(b"x"), 1,
         retention=Retention(COMPLIANCE, until),
     )  # fmt: skip
     await locking.end(client.tenant_id)
@@ -141,7 +142,9 @@ async def test_a_listing_that_breaks_off_goes_on_where_it_was(
     client = await firm.client()
     await firm.end(client.tenant_id)
     stored = await firm.left(client.tenant_id)
-    broken = Breaking(servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key, bucket)
+    broken = Breaking.in_s3(
+        servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key, bucket
+    )
     firm.keeper = replace(firm.keeper, objects=broken)
     firm.later(days=31)
     outages = 0

@@ -112,7 +112,7 @@ async def tell_ends(service: House) -> None:
 
 async def find_the_store_away(service: House) -> None:
     """What the job would meet if the store were gone: it is late then, and has not succeeded."""
-    nowhere = ObjectStore("http://127.0.0.1:9", "key", "secret-key", "bucket")
+    nowhere = ObjectStore.in_s3("http://127.0.0.1:9", "key", "secret-key", "bucket")
     async with empty_database(service, service.dsn("ingest"), nowhere) as own:
         with (
             time_machine.travel(clock.now() + timedelta(minutes=1), tick=True),

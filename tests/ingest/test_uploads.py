@@ -181,7 +181,7 @@ async def test_a_slow_body_gives_its_room_away_and_is_stored_all_the_same(
 async def test_whatever_fails_gives_back_its_memory(machine: Machine) -> None:
     ingest = machine.ingest
     pack, other = (machine.pack(random.Random(n).randbytes(60_000)) for n in (1, 2))
-    dead = ObjectStore("http://127.0.0.1:9", "x", "x", "none")
+    dead = ObjectStore.in_s3("http://127.0.0.1:9", "x", "x", "none")
     without_store = replace(machine, ingest=replace(ingest, objects=dead))
 
     async def hang_up() -> None:

@@ -142,7 +142,9 @@ async def open_portal(
 ) -> AsyncIterator[Portal]:
     """A portal that serves as long as this lasts; `portal_url`: what it is told to be called."""
     pool = await databases.create_pool(database.dsn("portal"), "portal")
-    objects = ObjectStore(servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key, bucket)
+    objects = ObjectStore.in_s3(
+        servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key, bucket
+    )
     stop = asyncio.Event()
     port = free_port()
     parts = Resources(

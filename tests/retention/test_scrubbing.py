@@ -125,7 +125,7 @@ async def test_a_store_that_is_away_is_no_damage(house: House, client: Client) -
     await client.copy(plan, {b"a": [b"content a"]})
     away = actions.resources.Resources(
         house.keeper.pool,
-        ObjectStore("http://127.0.0.1:9", "key", "secret-key", house.place.bucket),
+        ObjectStore.in_s3("http://127.0.0.1:9", "key", "secret-key", house.place.bucket),
         house.keeper.keys,
         rules.collection.Limits(),
     )

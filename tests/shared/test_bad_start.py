@@ -90,7 +90,7 @@ async def test_a_bucket_of_another_installation_is_left_alone(object_store: Obje
 
 
 async def test_a_store_that_is_away_is_asked_again(servers: Any) -> None:
-    away = ObjectStore("http://127.0.0.1:1", servers.s3_access_key, SECRET, "none")
+    away = ObjectStore.in_s3("http://127.0.0.1:1", servers.s3_access_key, SECRET, "none")
     async with own_bucket.begun(away, KeyRing(away, bytes(32))) as own:
         with pytest.raises(Unavailable):
             await own.check()

@@ -99,7 +99,7 @@ async def test_a_damaged_keys_object_is_noticed_and_never_replaced(
 
 
 async def test_an_unreachable_store_is_not_mistaken_for_destroyed_keys() -> None:
-    ring = keys.KeyRing(ObjectStore("http://127.0.0.1:1", "a", "b", "bucket"), MASTER)
+    ring = keys.KeyRing(ObjectStore.in_s3("http://127.0.0.1:1", "a", "b", "bucket"), MASTER)
     with pytest.raises(errors.Unavailable):
         await ring.create(TENANT)
 

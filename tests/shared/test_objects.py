@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from libs.shared import errors
-from libs.shared.objects import BucketClosed, ObjectMissing, ObjectStore
+from libs.shared.objects import BucketClosed, ObjectStore
 from tests.faults import Fault, answer_with, faulty_endpoint, read_message
 
 KEY = "t/6f0c/packs/ab/abcdef"
@@ -23,43 +22,6 @@ KEY = "t/6f0c/packs/ab/abcdef"
 
 async def keys_of(store: ObjectStore, prefix: str) -> list[str]:
     return [key async for key, _ in store.list(prefix)]
-
-
-async def test_absent_stored_read_replaced_deleted(object_store: ObjectStore) -> None:
-    assert not await object_store.exists(KEY)
-    with pytest.raises(ObjectMissing):
-        await object_store.get(KEY)
-    with pytest.raises(ObjectMissing):
-        await object_store.get_range(KEY, 0, 1)
-
-    await object_store.put(KEY, b"first")
-    assert await object_store.exists(KEY)
-    assert await object_store.get(KEY) == b"first"
-    assert await object_store.get_range(KEY, 1, 3) == b"irs"
-
-    await object_store.put(KEY, bytearray(b"second"))
-    assert await object_store.get(KEY) == b"second"
-
-    await object_store.delete(KEY)
-    await object_store.delete(KEY)
-    assert not await object_store.exists(KEY)
-
-
-@pytest.mark.parametrize("size", [0, 1, 5 * 1024 * 1024 + 1, 20 * 1024 * 1024])
-async def test_any_size_is_one_object(object_store: ObjectStore, size: int) -> None:
-    body = os.urandom(size)
-    await object_store.put("big", memoryview(body))
-    assert await object_store.get("big") == body
-    assert [found async for found in object_store.list("")] == [("big", size)]
-
-
-async def test_a_range_beyond_the_end_is_no_success(object_store: ObjectStore) -> None:
-    await object_store.put(KEY, b"0123456789")
-    assert await object_store.get_range(KEY, 9, 1) == b"9"
-    for offset, length in [(9, 2), (10, 1), (100, 5)]:
-        # An object cut short is lost, not away: asking again would not help.
-        with pytest.raises(ObjectMissing):
-            await object_store.get_range(KEY, offset, length)
 
 
 async def test_a_listing_of_several_pages_is_whole_and_in_order(object_store: ObjectStore) -> None:
@@ -114,7 +76,7 @@ async def test_what_to_correct_is_said_to_operators(
     deny = answer_with("403 Forbidden", DENIED)
     async with faulty_endpoint(servers.s3_endpoint, deny) as denying:
         endpoint = servers.s3_endpoint if wrong else denying
-        store = ObjectStore(endpoint, **{**right, **wrong})
+        store = ObjectStore.in_s3(endpoint, **{**right, **wrong})
         with pytest.raises(BucketClosed) as closed:
             await store.check()
         expected = advice.format(endpoint, bucket)
@@ -135,7 +97,7 @@ async def test_what_to_correct_is_said_to_operators(
 
 
 def store_at(servers: Any, endpoint: str, bucket: str) -> ObjectStore:
-    return ObjectStore(
+    return ObjectStore.in_s3(
         endpoint, servers.s3_access_key, servers.s3_secret_key, bucket, read_seconds=1.0
     )
 
@@ -351,7 +313,7 @@ async def test_a_silent_store_is_given_up(servers: Any, bucket: str) -> None:
 
 
 async def test_an_absent_store_is_unavailable_at_once() -> None:
-    store = ObjectStore("http://127.0.0.1:1", "a", "b", "bucket")
+    store = ObjectStore.in_s3("http://127.0.0.1:1", "a", "b", "bucket")
     started = asyncio.get_running_loop().time()
     for operation in OPERATIONS.values():
         with pytest.raises(errors.Unavailable):
@@ -361,7 +323,7 @@ async def test_an_absent_store_is_unavailable_at_once() -> None:
 
 
 async def test_a_wrong_secret_is_unavailable(servers: Any, bucket: str) -> None:
-    store = ObjectStore(servers.s3_endpoint, servers.s3_access_key, "wrong", bucket)
+    store = ObjectStore.in_s3(servers.s3_endpoint, servers.s3_access_key, "wrong", bucket)
     for operation in ("put", "get", "list"):
         with pytest.raises(errors.Unavailable):
             await OPERATIONS[operation](store)

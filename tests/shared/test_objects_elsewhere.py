@@ -50,7 +50,7 @@ class Elsewhere:
 
 
 def open_store(servers: Any, endpoint: str, bucket: str, **more: Any) -> ObjectStore:
-    return ObjectStore(endpoint, servers.s3_access_key, servers.s3_secret_key, bucket, **more)
+    return ObjectStore.in_s3(endpoint, servers.s3_access_key, servers.s3_secret_key, bucket, **more)
 
 
 @pytest.mark.parametrize("refusal", [name for name in REFUSALS if name != "without the name"])

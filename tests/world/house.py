@@ -53,7 +53,7 @@ class House(Running):
         """The bucket."""
         store = self.place.servers.seaweedfs
         keys = store.access_key, store.secret_key
-        return ObjectStore(store.endpoint, *keys, self.place.bucket)
+        return ObjectStore.in_s3(store.endpoint, *keys, self.place.bucket)
 
     def open_client(self, name: str = "Menuiserie Roche", **terms: Any) -> Client:
         """A client company whose administrator has a password that is compared at once.

@@ -1,15 +1,37 @@
-"""What is wrong with the settings of the bucket, by what its store answered."""
+"""What is wrong with the settings of a bucket, told from how an S3 store answers."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import urlsplit
 
-from minio.error import InvalidResponseError, S3Error
+from minio.error import InvalidResponseError, S3Error, ServerError
 
-from libs.shared.s3 import find_region
-
+_REGION_TOLD = re.compile(r"<Region>([a-z0-9-]+)</Region>|expecting '([a-z0-9-]+)'")
+_REGION_CODES = frozenset(
+    {
+        "AuthorizationHeaderMalformed",
+        "AuthorizationQueryParametersError",
+        "IllegalLocationConstraintException",
+        "InvalidRegion",
+        "PermanentRedirect",
+        "TemporaryRedirect",
+        "Redirect",
+        "BadRequest",
+    }
+)
 _MOVED = frozenset({301, 302, 303, 307, 308})
+
+
+def find_region(error: S3Error) -> str | None:
+    """The region that a store says requests have to be signed for; None if it speaks of none."""
+    if error.code not in _REGION_CODES:
+        return None
+    told = error.response.headers.get("x-amz-bucket-region")
+    found = _REGION_TOLD.search(error.response.data.decode("utf-8", "replace"))
+    return told or (next(filter(None, found.groups())) if found else None)
+
+
 _MOVED_ON = (
     "the bucket '{bucket}' is to be asked for at {told}, not at {at}: set COFFRE_S3_ENDPOINT, or"
     " COFFRE_S3_ADDRESSING"
@@ -60,3 +82,19 @@ def advise(failure: BaseException | None, endpoint: str, bucket: str) -> str:
         date=failure.response.headers.get("date", "another time"),
         told=told[1].decode() if told else "another address",
     )
+
+
+def find_refusal(failure: Exception, *, is_lasting: bool) -> str:
+    """Says in what words a store refuses what it could take elsewhere; empty where it doesn't.
+
+    is_lasting: it has been asked again. SeaweedFS without room has no better word than 500.
+    """
+    status, code = 0, ""
+    if isinstance(failure, S3Error):
+        status, code = failure.response.status, failure.code or ""
+    elif isinstance(failure, ServerError):
+        status = failure.status_code
+    elif isinstance(failure, InvalidResponseError):
+        status = failure._code  # the library tells it in no other way
+    is_refused = status in {403, 507} or (status == 500 and is_lasting)
+    return f"{status} {code}".strip() if is_refused else ""

@@ -4,102 +4,80 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
+import os
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Literal, NamedTuple, cast
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal, cast
 from urllib.parse import unquote_plus, urlsplit
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
+import certifi
 import urllib3
 from minio import Minio
 from minio.credentials.credentials import Credentials
-from minio.error import S3Error
+from minio.error import MinioException, S3Error
+
+from libs.shared.objects import advice
+from libs.shared.objects.stored import (
+    Bytes,
+    ObjectMissing,
+    StoredObject,
+    StoredVersion,
+    StoreLied,
+    Undeletable,
+    VersionPage,
+)
 
 _Headers = dict[str, str | list[str] | tuple[str]]
-Bytes = bytes | bytearray | memoryview
-
 Addressing = Literal["auto", "path", "virtual"]
+
+CONNECT_SECONDS = 3.0
 
 _CHECKSUM = "x-amz-checksum-sha256"
 _USUAL_REGION = "us-east-1"
-_REGION_TOLD = re.compile(r"<Region>([a-z0-9-]+)</Region>|expecting '([a-z0-9-]+)'")
-_REGION_CODES = frozenset(
-    {
-        "AuthorizationHeaderMalformed",
-        "AuthorizationQueryParametersError",
-        "IllegalLocationConstraintException",
-        "InvalidRegion",
-        "PermanentRedirect",
-        "TemporaryRedirect",
-        "Redirect",
-        "BadRequest",
-    }
-)
 _REFUSAL = ("Key", "VersionId", "Code")
 
 
-class ObjectMissing(Exception):  # noqa: N818 - named after what happened
-    """There is no object of that key."""
+class Bucket(Minio):
+    """A bucket by the SDK: plain requests of whole bodies, hashed once, each answer checked.
 
-
-class StoreLied(Exception):  # noqa: N818 - named after what happened
-    """The store said yes, but its answer does not prove what was asked."""
-
-
-class StoredObject(NamedTuple):
-    """An object in a listing; `modified_at` is by the store's clock."""
-
-    key: str
-    size_bytes: int
-    modified_at: datetime
-
-
-class StoredVersion(NamedTuple):
-    """One version of an object in a listing, or a marker that it was deleted, which has no bytes.
-
-    version_id: `null` in a bucket that keeps no versions.
-    """
-
-    key: str
-    version_id: str
-    size_bytes: int
-
-
-class Undeletable(NamedTuple):
-    """A version that the store won't delete, and its code for why."""
-
-    key: str
-    version_id: str
-    code: str
-
-
-class VersionPage(NamedTuple):
-    """Up to a thousand versions, and behind which key and version the listing goes on, if any."""
-
-    versions: list[StoredVersion]
-    goes_on_behind: tuple[str, str] | None
-
-
-class Client(Minio):
-    """The SDK with plain PUT and GET of whole bodies, each hashed once, each answer checked.
-
+    The SDK is told little and believed less: short time-outs, no retries of its own.
     region: for which requests are signed; None: the usual one, until the store names another.
     addressing: whether the bucket stands in the path or before the host; `auto` puts it before
     the host at AWS, and into the path elsewhere.
     """
+
+    kind = "S3"
+    failures: tuple[type[Exception], ...] = (
+        MinioException,
+        urllib3.exceptions.HTTPError,
+        OSError,
+        StoreLied,
+        ElementTree.ParseError,
+        ValueError,  # an answer of garbage
+    )
 
     def __init__(
         self,
         endpoint: str,
         access_key: str,
         secret_key: str,
-        http: urllib3.PoolManager,
+        bucket: str,
         *,
+        threads: int = 16,
+        read_seconds: float = 30.0,
         region: str | None = None,
         addressing: Addressing = "auto",
     ) -> None:
+        http = urllib3.PoolManager(
+            maxsize=threads,
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds),
+            retries=False,
+            cert_reqs="CERT_REQUIRED",
+            ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
+        )
         address = urlsplit(endpoint)
         super().__init__(
             address.netloc,
@@ -109,17 +87,22 @@ class Client(Minio):
             region=region,
             http_client=http,
         )
+        self._pool = http
+        self._endpoint = endpoint
+        self._bucket = bucket
         if addressing != "auto":
             self._base_url.virtual_style_flag = addressing == "virtual"
         self._is_region_set = region is not None
         self._region: str = self._base_url.region or _USUAL_REGION
 
-    def put(self, bucket: str, key: str, body: Bytes) -> None:
+    def put(self, key: str, body: Bytes) -> None:
         """One PUT; StoreLied unless the answer names the body's checksum, or else its MD5."""
         sha256 = hashlib.sha256(body).digest()
         checksum = base64.b64encode(sha256).decode()
         headers: _Headers = {"Content-Type": "application/octet-stream", _CHECKSUM: checksum}
-        response = self._execute("PUT", bucket, key, body=cast("bytes", body), headers=headers)
+        response = self._execute(
+            "PUT", self._bucket, key, body=cast("bytes", body), headers=headers
+        )
         etag = response.headers.get("etag", "").strip('"').lower()
         if response.status != 200 or response.data or not etag:
             raise StoreLied(f"PUT answered {response.status}, etag {etag!r}")
@@ -132,20 +115,20 @@ class Client(Minio):
         if not is_encrypted and etag != hashlib.md5(body, usedforsecurity=False).hexdigest():
             raise StoreLied("PUT answered the ETag of another body")
 
-    def read(self, bucket: str, key: str) -> bytes:
+    def read(self, key: str) -> bytes:
         """The whole object in one GET."""
-        response = self._execute("GET", bucket, key)
+        response = self._execute("GET", self._bucket, key)
         # A head that is cut passes for a whole one, without the length that urllib3 would check.
         is_measured = "content-length" in response.headers or response.chunked
         if response.status != 200 or not is_measured:
             raise StoreLied(f"GET answered {response.status}, of unknown length")
         return bytes(response.data)
 
-    def read_range(self, bucket: str, key: str, offset: int, length: int) -> bytes:
+    def read_range(self, key: str, offset: int, length: int) -> bytes:
         """Exactly the bytes that were asked for."""
         span = f"bytes {offset}-{offset + length - 1}/"
         headers: _Headers = {"Range": f"bytes={offset}-{offset + length - 1}"}
-        response = self._execute("GET", bucket, key, headers=headers)
+        response = self._execute("GET", self._bucket, key, headers=headers)
         answered = response.headers.get("content-range", "")
         total = answered.rpartition("/")[2]
         if response.status == 206 and total.isdigit() and int(total) < offset + length:
@@ -154,20 +137,24 @@ class Client(Minio):
             raise StoreLied(f"GET of {span} answered {response.status}, {answered!r}")
         return bytes(response.data)
 
-    def delete(self, bucket: str, key: str) -> None:
+    def stat(self, key: str) -> None:
+        """One HEAD; ObjectMissing where there is no object of that key."""
+        self.stat_object(self._bucket, key)
+
+    def delete(self, key: str) -> None:
         """One DELETE, of which an absent object is no failure."""
-        response = self._execute("DELETE", bucket, key)
+        response = self._execute("DELETE", self._bucket, key)
         if response.data:
             raise StoreLied(f"DELETE answered {response.status} and {response.data[:200]!r}")
 
-    def look(self, bucket: str) -> None:
+    def look(self) -> None:
         """Ask for one key of a listing: a HEAD of the bucket says no words of why it fails."""
         query: _Headers = {"list-type": "2", "max-keys": "1"}
-        response = self._execute("GET", bucket, query_params=query)
+        response = self._execute("GET", self._bucket, query_params=query)
         if b"<ListBucketResult" not in response.data:
             raise StoreLied(f"a listing answered {response.data[:200]!r}")
 
-    def list_page(self, bucket: str, prefix: str, after: str) -> list[StoredObject]:
+    def list_page(self, prefix: str, after: str) -> list[StoredObject]:
         """The next thousand objects after the key `after`.
 
         The SDK's own listing takes an error inside a 200 for an empty bucket.
@@ -180,7 +167,7 @@ class Client(Minio):
             "prefix": prefix,
             "start-after": after,
         }
-        response = self._execute("GET", bucket, query_params=query)
+        response = self._execute("GET", self._bucket, query_params=query)
         root = ElementTree.fromstring(response.data)  # noqa: S314 - from our own store
         space = root.tag.removesuffix("ListBucketResult")
         if space == root.tag:
@@ -199,9 +186,7 @@ class Client(Minio):
             raise StoreLied("a listing does not go on")
         return page
 
-    def list_versions_page(
-        self, bucket: str, prefix: str, key_marker: str, version_marker: str
-    ) -> VersionPage:
+    def list_versions_page(self, prefix: str, key_marker: str, version_marker: str) -> VersionPage:
         """The next thousand versions, of all objects whose key starts with `prefix`."""
         query: _Headers = {
             "versions": "",
@@ -211,7 +196,7 @@ class Client(Minio):
         }
         if key_marker:
             query |= {"key-marker": key_marker, "version-id-marker": version_marker}
-        response = self._execute("GET", bucket, query_params=query)
+        response = self._execute("GET", self._bucket, query_params=query)
         root = ElementTree.fromstring(response.data)  # noqa: S314 - from our own store
         space = root.tag.removesuffix("ListVersionsResult")
         if space == root.tag:
@@ -238,7 +223,7 @@ class Client(Minio):
             raise StoreLied("a listing of versions does not go on")
         return VersionPage(page, behind)
 
-    def delete_versions(self, bucket: str, versions: Sequence[StoredVersion]) -> list[Undeletable]:
+    def delete_versions(self, versions: Sequence[StoredVersion]) -> list[Undeletable]:
         """Delete up to a thousand versions by one request; returns those that it refused.
 
         One that is gone already is no failure.
@@ -252,7 +237,7 @@ class Client(Minio):
         md5 = hashlib.md5(body, usedforsecurity=False).digest()
         headers: _Headers = {"Content-MD5": base64.b64encode(md5).decode()}
         response = self._execute(
-            "POST", bucket, query_params={"delete": ""}, body=body, headers=headers
+            "POST", self._bucket, query_params={"delete": ""}, body=body, headers=headers
         )
         root = ElementTree.fromstring(response.data)  # noqa: S314 - from our own store
         space = root.tag.removesuffix("DeleteResult")
@@ -264,26 +249,43 @@ class Client(Minio):
         ]
         return [one for one in refused if one.code not in {"NoSuchKey", "NoSuchVersion"}]
 
-    def find_lock(self, bucket: str, key: str, version_id: str) -> datetime | None:
+    def find_lock(self, key: str, version_id: str) -> datetime | None:
         """Until when a version is locked; None where no date is known, as for a legal hold."""
         try:
-            retention = self.get_object_retention(bucket, key, version_id)
+            retention = self.get_object_retention(self._bucket, key, version_id)
         except (S3Error, ValueError):
             return None
         return retention.retain_until_date if retention else None
 
-    def ensure_bucket(self, bucket: str) -> None:
+    def ensure(self) -> None:
         """Create the bucket; fine if it is there already."""
         try:
-            self.look(bucket)
+            self.look()
         except S3Error as absent:
             if absent.code != "NoSuchBucket":
                 raise
             try:
-                self.make_bucket(bucket, self._region)
+                self.make_bucket(self._bucket, self._region)
             except S3Error as error:
                 if error.code not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
                     raise
+
+    def read_date(self) -> datetime:
+        """The Date of an answer to a request that carries no signature, and so no time of ours."""
+        answer = self._pool.request("HEAD", self._endpoint, redirect=False)
+        return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
+
+    def advise(self, failure: BaseException | None) -> str:
+        """Says what is wrong with the settings of the bucket; empty where nothing of them is."""
+        return advice.advise(failure, self._endpoint, self._bucket)
+
+    def find_refusal(self, failure: Exception, *, is_lasting: bool) -> str:
+        """Says in what words the store refuses to take anything; empty where it doesn't."""
+        return advice.find_refusal(failure, is_lasting=is_lasting)
+
+    def close(self) -> None:
+        """Frees the connections."""
+        self._pool.clear()
 
     def _execute(self, *args: Any, **more: Any) -> urllib3.BaseHTTPResponse:
         """Ask again, for the region that the store named, where ours was a guess."""
@@ -291,7 +293,9 @@ class Client(Minio):
         try:
             return super()._execute(*args, **{**more, "headers": dict(headers)})
         except S3Error as error:
-            region = find_region(error)
+            if error.code in {"NoSuchKey", "InvalidRange"}:
+                raise ObjectMissing(args[2]) from None
+            region = advice.find_region(error)
             if self._is_region_set or region is None or region == self._region:
                 raise
             self._region = region
@@ -314,12 +318,3 @@ class Client(Minio):
         headers, date = super()._build_headers(host, headers, None, creds)
         headers["x-amz-content-sha256"] = base64.b64decode(str(headers[_CHECKSUM])).hex()
         return headers, date
-
-
-def find_region(error: S3Error) -> str | None:
-    """The region that a store says requests have to be signed for; None if it speaks of none."""
-    if error.code not in _REGION_CODES:
-        return None
-    told = error.response.headers.get("x-amz-bucket-region")
-    found = _REGION_TOLD.search(error.response.data.decode("utf-8", "replace"))
-    return told or (next(filter(None, found.groups())) if found else None)
