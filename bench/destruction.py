@@ -21,6 +21,7 @@ from minio.deleteobjects import DeleteObject
 from libs.shared import bucket, clock, database, keys
 from libs.shared.certificates import Notary
 from libs.shared.objects import ObjectStore
+from libs.shared.objects.s3 import Bucket
 from services.retention import actions, rules, store
 from services.retention.actions.resources import Resources
 
@@ -85,18 +86,15 @@ def _client(s3: dict[str, str]) -> minio.Minio:
 
 def _fill(s3: dict[str, str], tenant_id: UUID, objects: int) -> None:
     """As many small objects of a client as its packs might be."""
-    store_of_thread = [
-        ObjectStore.in_s3(
-            s3["endpoint"], s3["access_key"], s3["secret_key"], s3["bucket"], threads=1
-        )
+    buckets = [
+        Bucket(s3["endpoint"], s3["access_key"], s3["secret_key"], s3["bucket"], threads=1)
         for _ in range(_THREADS)
     ]
 
     def put(thread: int) -> None:
-        client = store_of_thread[thread]._client
         for number in range(thread, objects, _THREADS):
             name = f"{number:064x}"
-            client.put(s3["bucket"], f"{bucket.packs_of(tenant_id)}{name[-2:]}/{name}", _BODY)
+            buckets[thread].put(f"{bucket.packs_of(tenant_id)}{name[-2:]}/{name}", _BODY)
 
     with ThreadPoolExecutor(_THREADS) as threads:
         list(threads.map(put, range(_THREADS)))

@@ -85,8 +85,8 @@ def _measure(installation: Installation, options: argparse.Namespace) -> dict[st
     time.sleep(IDLE_SECONDS)
     idle = costs.look(installation).since(before)
     alone: dict[str, Any] = {}
-    for kind, count in {kinds.FIRST: len(machines), **ALONE}.items():
-        count = min(count, max(len(machines), options.runs // 20))
+    for kind, wanted in {kinds.FIRST: len(machines), **ALONE}.items():
+        count = min(wanted, max(len(machines), options.runs // 20))
         say(f"{count} runs: {kind.text}")
         work = [(machine, kind) for machine in _in_turn(machines, count)]
         used, _ = _use(installation, url, work, idle)
@@ -94,8 +94,7 @@ def _measure(installation: Installation, options: argparse.Namespace) -> dict[st
     day = kinds.plan_day(options.runs, SEED)
     say(f"a day of {len(day)} runs in {options.minutes:g} minutes")
     work = [
-        (machine, due.kind)
-        for machine, due in zip(_in_turn(machines, len(day)), day, strict=True)
+        (machine, due.kind) for machine, due in zip(_in_turn(machines, len(day)), day, strict=True)
     ]
     moments = [due.share_of_day * options.minutes * 60 for due in day]
     used, played = _use(installation, url, work, idle, moments)
