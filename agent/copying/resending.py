@@ -15,7 +15,7 @@ from agent.walking import records
 from agent.walking.reading import FileGone, FileReader
 from agent.walking.tree import FILE, Row
 from agent.walking.views import Views
-from libs.shared.entries import CHUNK_ID_BYTES
+from libs.shared.entries import split_ids
 from libs.shared.reasons import Reason
 
 
@@ -59,9 +59,7 @@ def resend(
 
 def _needs(row: Row, held: records.Held, wanted: set[bytes]) -> bool:
     content = records.content_of(held)
-    return row[1] >> 12 == FILE and any(
-        content[at : at + CHUNK_ID_BYTES] in wanted for at in range(0, len(content), CHUNK_ID_BYTES)
-    )
+    return row[1] >> 12 == FILE and not wanted.isdisjoint(split_ids(content))
 
 
 def _read_again(

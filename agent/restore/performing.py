@@ -31,7 +31,7 @@ from agent.telling.progress import Totals, restoring
 from agent.telling.results import MAX_NAMED_NOT_COPIED, Restored
 from agent.telling.sentences import with_sentence
 from agent.telling.teller import Teller
-from libs.shared.entries import CHUNK_ID_BYTES, Entry, FolderDelta
+from libs.shared.entries import CHUNK_ID_BYTES, Entry, FolderDelta, split_ids
 from libs.shared.reasons import Reason
 from libs.shared.restores import PlacedChunk
 
@@ -310,8 +310,7 @@ def _find(entry: Entry, places: dict[bytes, PlacedChunk]) -> list[PlacedChunk]:
             found = [places[chunks]]
             size = found[0].size
         else:
-            starts = range(0, len(chunks), CHUNK_ID_BYTES)
-            found = [places[chunks[at : at + CHUNK_ID_BYTES]] for at in starts]
+            found = [places[one] for one in split_ids(chunks)]
             size = sum([place.size for place in found])
     except KeyError:
         raise NotRestored(Reason("content-missing")) from None

@@ -163,6 +163,11 @@ def _is_target(entry: Entry) -> bool:
     return entry.kind == "l" and b"\0" not in target
 
 
+def split_ids(chunks: bytes) -> list[bytes]:
+    """Cuts chunk ids that were written one after the other."""
+    return [chunks[at : at + CHUNK_ID_BYTES] for at in range(0, len(chunks), CHUNK_ID_BYTES)]
+
+
 def most_chunks(size: int) -> int:
     """Into how many chunks a file of that many bytes may be cut: all but the last have 256 KiB."""
     return 1 if size < packs.WHOLE_BELOW_BYTES else size // packs.MIN_CUT_BYTES + 1

@@ -27,7 +27,6 @@ from libs.shared.signatures import MOST_TOGETHER, Signer, outgoing
 BATCH = 500
 POLL_SECONDS = 1.0
 KEPT = timedelta(days=35)
-_PAUSE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 _WATCH_SECONDS = 15.0
 
 _QUEUED = Gauge("coffre_queue_messages", "Messages ready in the service's queue of the broker")
@@ -88,7 +87,7 @@ class Relay:
         self._dsn = dsn
         self._amqp_url = amqp_url
         self._hint = asyncio.Event()
-        self._tries = 0
+        self._patience = bus.Patience("relay.interrupted")
 
     async def run(self) -> None:
         """Publishes until cancelled."""
@@ -96,11 +95,7 @@ class Relay:
             try:
                 await self._lead()
             except (Unavailable, bus.BusDown) as trouble:
-                pause = _PAUSE_SECONDS[min(self._tries, len(_PAUSE_SECONDS) - 1)]
-                self._tries += 1
-                if self._tries in (1, 10) or self._tries % 60 == 0:
-                    logs.get().warning("relay.interrupted", why=str(trouble), tries=self._tries)
-                await asyncio.sleep(pause)
+                await self._patience.wait(trouble)
 
     async def _lead(self) -> None:
         """Waits for the lead on a session of its own, then publishes until that is lost."""
@@ -122,7 +117,7 @@ class Relay:
                 await _watch_queues(publisher, self.service)
                 watch_at = time.monotonic() + _WATCH_SECONDS
             sent = await self._publish_batch(connection, publisher)
-            self._tries = 0
+            self._patience.reset()
             if sent < BATCH:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_SECONDS):

@@ -6,6 +6,7 @@ from libs.shared.bus.accounts import account_of, definitions
 from libs.shared.bus.connections import BusDown, connect
 from libs.shared.bus.consuming import Delivery, Subscription, subscription
 from libs.shared.bus.frames import Message
+from libs.shared.bus.patience import Patience
 from libs.shared.bus.publishing import Publisher, publisher
 from libs.shared.bus.topology import (
     BINDINGS,
@@ -26,6 +27,7 @@ __all__ = [
     "BusDown",
     "Delivery",
     "Message",
+    "Patience",
     "Publisher",
     "Subscription",
     "account_of",

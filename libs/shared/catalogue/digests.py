@@ -223,3 +223,17 @@ def digest_at(steps: Steps, number: int) -> int:
             break
         digest = after
     return digest
+
+
+async def forget(conn: Link, tenant_id: UUID, plan_id: UUID, seconds: float) -> None:
+    """Takes away all that was written down of a plan's folders, which may take that long."""
+    await conn.execute(
+        """
+        DELETE FROM catalogue.folder_digests d USING catalogue.folders f
+        WHERE f.tenant_id = $1 AND f.plan_id = $2 AND d.tenant_id = $1
+        AND d.folder_id = f.folder_id
+        """,
+        tenant_id,
+        plan_id,
+        timeout=seconds,
+    )

@@ -25,7 +25,6 @@ from libs.shared.signatures import SenderRefused, Senders
 BATCH = 500
 MOST_REFUSED = 10_000
 MOST_REFUSED_BYTES = 256 * 1024 * 1024
-_PAUSE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 _ARRIVED = Counter("coffre_events_arrived", "Messages that came, the first time or once more")
 _DUPLICATES = Counter("coffre_events_duplicate", "Messages that were in the inbox already")
@@ -50,7 +49,7 @@ class Consumer:
         self._pool = pool
         self._amqp_url = amqp_url
         self._wake = wake
-        self._tries = 0
+        self._patience = bus.Patience("consumer.interrupted")
 
     async def run(self) -> None:
         """Consumes until cancelled; a lost broker or database means a pause and another try."""
@@ -61,11 +60,7 @@ class Consumer:
                 await database.check(self._pool)
                 await self._consume()
             except (Unavailable, bus.BusDown) as trouble:
-                pause = _PAUSE_SECONDS[min(self._tries, len(_PAUSE_SECONDS) - 1)]
-                self._tries += 1
-                if self._tries in (1, 10) or self._tries % 60 == 0:
-                    logs.get().warning("consumer.interrupted", why=str(trouble), tries=self._tries)
-                await asyncio.sleep(pause)
+                await self._patience.wait(trouble)
 
     async def _consume(self) -> None:
         async with bus.subscription(self._amqp_url, self.service) as subscription:
@@ -79,7 +74,7 @@ class Consumer:
                     crashpoint("inbox.before_ack")
                     await subscription.acknowledge(deliveries)
                     self.arrived_at = time.monotonic()
-                    self._tries = 0
+                    self._patience.reset()
                     self._wake()
             finally:
                 self.connected = False

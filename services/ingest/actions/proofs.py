@@ -9,11 +9,13 @@ from uuid import UUID
 from msgspec.structs import astuple
 
 from libs.shared import catalogue, proofs
+from libs.shared.catalogue import digests
 from libs.shared.database import Connection
 from libs.shared.entries import Entry
 from libs.shared.keys import TenantKeys
 from libs.shared.proofs import PointSeal, Prover, Unproven
 from services.ingest import rules, store
+from services.ingest.store.sessions import LONG_SECONDS
 
 _IDS_AT_ONCE = 16_384
 
@@ -74,7 +76,7 @@ async def digest_points(
 
     numbers: ascending. From all versions that there are: what was written down before is not asked.
     """
-    await store.proofs.forget_digests(conn, place.tenant_id, place.plan_id)
+    await digests.forget(conn, place.tenant_id, place.plan_id, LONG_SECONDS)
     found = await catalogue.read_folders(conn, place.tenant_id, place.plan_id, numbers, prover)
     rows = [
         (folder_id, number, prover.hide(digest))

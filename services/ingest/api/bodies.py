@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from libs.shared import batches, packs
+from libs.shared.entries import CHUNK_ID_BYTES
 from libs.shared.web import Limit, Limits
 from services.ingest.actions.intake.packs import MAX_IDS
 
@@ -10,7 +11,7 @@ _OPEN = Limit(16 << 10, seconds=10, pause_seconds=5)  # anybody may send it
 _PLAN = Limit(1 << 20, seconds=60, most_values=12_000)
 _START = Limit(16 << 10, seconds=60)
 _ENDING = Limit(8 << 20, seconds=60, most_values=20_000)  # may name a thousand long paths
-_IDS = Limit(MAX_IDS * 32, seconds=60)
+_IDS = Limit(MAX_IDS * CHUNK_ID_BYTES, seconds=60)
 _BATCH = Limit(batches.MAX_BATCH_BYTES, seconds=120)
 _PACK = Limit(packs.MAX_PACK_BYTES, seconds=600, in_pieces=True)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,6 +12,7 @@ from pydantic import BaseModel, Field
 from libs.shared.batches import Faults
 from libs.shared.reasons import Reason
 from services.ingest import actions, rules
+from services.ingest.actions.runs.starting import Started
 from services.ingest.api.problems import problems
 from services.ingest.api.requests import Agent, AgentFirst, Resources, read_body, upload_of
 
@@ -33,44 +32,6 @@ class Start(BaseModel):
     estimated_new_bytes: Annotated[int, Field(ge=0, lt=2**62)] = 0
     run_key: UUID
     chunk_key_id: Annotated[str, Field(max_length=16)] | None = None
-
-
-class Maintenance(BaseModel):
-    """An announced time in which the service may be away."""
-
-    begins_at: datetime
-    ends_at: datetime
-    title_fr: str
-    title_en: str
-
-
-class Started(BaseModel):
-    """`parent` is the newest restore point: the delta must start from it.
-
-    `parent_run_id` is its run: a number may come twice where an old database was put back.
-
-    `growth_left_bytes` is how much more the tenant may store, null where nothing limits it.
-
-    `chunk_key` is null unless the request named another key than that of `chunk_key_id`.
-
-    `wanted_chunks` were damaged in the store: an agent that still has some sends them again.
-
-    `maintenance`: when the service may be away; to be said where it is.
-
-    `list_anew`: some of `parent` was dropped; compare with its list as it is now.
-    """
-
-    run_id: UUID
-    number: int
-    parent: int | None
-    parent_run_id: UUID | None
-    lease_seconds: int
-    chunk_key_id: str
-    chunk_key: str | None
-    growth_left_bytes: int | None
-    wanted_chunks: list[str]
-    list_anew: bool
-    maintenance: list[Maintenance]
 
 
 class Stored(BaseModel):
@@ -120,7 +81,7 @@ class Aborted(BaseModel):
 @router.post("", status_code=201, responses=problems(401, 403, 404, 409, 413, 507))
 async def start_run(start: Start, agent: Agent, resources: Resources) -> Started:
     """Begins a run of a plan; an open one of the same plan is closed as abandoned."""
-    started = await actions.runs.starting.start_run(
+    return await actions.runs.starting.start_run(
         resources,
         agent,
         start.plan_id,
@@ -128,7 +89,6 @@ async def start_run(start: Start, agent: Agent, resources: Resources) -> Started
         start.estimated_new_bytes,
         start.chunk_key_id,
     )
-    return Started(**asdict(started))
 
 
 @router.post(

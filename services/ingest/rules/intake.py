@@ -7,7 +7,15 @@ from collections.abc import Iterable, Mapping
 from isal import isal_zlib
 
 from libs.shared.batches import BatchPlace, Faults
-from libs.shared.entries import CHUNK_ID_BYTES, Entry, EntryFault, EntryRejected, FolderDelta, join
+from libs.shared.entries import (
+    CHUNK_ID_BYTES,
+    Entry,
+    EntryFault,
+    EntryRejected,
+    FolderDelta,
+    join,
+    split_ids,
+)
 from services.ingest.rules.refusals import ChunkUnknown
 
 MAX_FOLDER_BYTES = 64 * 1024 * 1024
@@ -24,11 +32,6 @@ def list_chunk_ids(deltas: Iterable[FolderDelta]) -> list[bytes]:
             elif chunks:
                 ids.update(split_ids(chunks))
     return list(ids)
-
-
-def split_ids(chunks: bytes) -> list[bytes]:
-    """Cuts ids that were written one after the other."""
-    return [chunks[at : at + CHUNK_ID_BYTES] for at in range(0, len(chunks), CHUNK_ID_BYTES)]
 
 
 def check_chunks(

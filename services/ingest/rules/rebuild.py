@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from libs.shared.bucket import ListedFolder
-from libs.shared.entries import Entry, EntryRejected, FolderDelta
-from services.ingest.rules.intake import combine_crc32s, split_ids
+from libs.shared.entries import Entry, EntryRejected, FolderDelta, split_ids
+from services.ingest.rules.intake import combine_crc32s
 from services.ingest.rules.manifests.content import ListedVersion
 
 Facts = Mapping[bytes, tuple[int, int, int, int]]

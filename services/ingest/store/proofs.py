@@ -107,20 +107,6 @@ async def put_digests(
     )
 
 
-async def forget_digests(conn: Connection, tenant_id: UUID, plan_id: UUID) -> None:
-    """Takes away all that was written down of a plan's folders."""
-    await conn.execute(
-        """
-        DELETE FROM catalogue.folder_digests d USING catalogue.folders f
-        WHERE f.tenant_id = $1 AND f.plan_id = $2 AND d.tenant_id = $1
-        AND d.folder_id = f.folder_id
-        """,
-        tenant_id,
-        plan_id,
-        timeout=LONG_SECONDS,
-    )
-
-
 async def find_root(conn: Connection, place: CommitPlace) -> bytes | None:
     """Returns what the plan's root folder came to last, hidden; None for nothing."""
     digest: bytes | None = await conn.fetchval(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from libs.shared import database
+from libs.shared.catalogue import digests
 from libs.shared.database import Connection
 from services.retention.rules.reductions import Reach, Reduction
 from services.retention.store.sessions import LONG_SECONDS
@@ -278,16 +279,7 @@ async def empty_plan(conn: Connection, tenant_id: UUID, plan_id: UUID) -> tuple[
         plan_id,
         timeout=LONG_SECONDS,
     )
-    await conn.execute(
-        """
-        DELETE FROM catalogue.folder_digests d USING catalogue.folders f
-        WHERE f.tenant_id = $1 AND f.plan_id = $2 AND d.tenant_id = $1
-        AND d.folder_id = f.folder_id
-        """,
-        tenant_id,
-        plan_id,
-        timeout=LONG_SECONDS,
-    )
+    await digests.forget(conn, tenant_id, plan_id, LONG_SECONDS)
     await conn.execute(
         """
         UPDATE catalogue.plans SET last_run = NULL WHERE tenant_id = $1 AND plan_id = $2

@@ -14,6 +14,7 @@ from libs.shared import bucket, catalogue, clock, logs, packs, sealing
 from libs.shared.catalogue import volumes
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
+from libs.shared.entries import CHUNK_ID_BYTES, split_ids
 from libs.shared.errors import InvalidRequest, Unavailable
 from libs.shared.keys import TenantKeys
 from services.ingest import rules, store
@@ -45,9 +46,11 @@ async def find_missing(
 
     ids: up to 16,384 ids of 32 bytes, one after the other.
     """
-    if len(ids) % 32 or len(ids) > MAX_IDS * 32:
-        raise InvalidRequest(f"Send up to {MAX_IDS} chunk ids of 32 bytes, one after the other.")
-    asked = rules.intake.split_ids(ids)
+    if len(ids) % CHUNK_ID_BYTES or len(ids) > MAX_IDS * CHUNK_ID_BYTES:
+        raise InvalidRequest(
+            f"Send up to {MAX_IDS} chunk ids of {CHUNK_ID_BYTES} bytes, one after the other."
+        )
+    asked = split_ids(ids)
     # The most frequent request of all: without a transaction it is two round trips shorter.
     async with resources.acquire(agent.tenant_id) as conn:
         await use_run(resources, conn, agent, run_id)

@@ -26,7 +26,11 @@ _WANTED_CHUNKS = 4_096
 class Started:
     """What an agent is told of its new run.
 
+    parent: the newest restore point; the delta must start from it. parent_run_id: its run, as a
+    number may come twice where an old database was put back.
     chunk_key: that of its client, in hexadecimal, where the agent named another one; else None.
+    growth_left_bytes: how much more the tenant may store, None where nothing limits it.
+    wanted_chunks: damaged in the store; an agent that still has some sends them again.
     list_anew: some of the newest restore point was dropped, and is to be sent again.
     maintenance: what was announced to the client and isn't over.
     """

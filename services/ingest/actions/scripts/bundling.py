@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from libs.shared import batches
 from libs.shared.database import Connection
-from libs.shared.entries import Entry, FolderDelta
+from libs.shared.entries import Entry, FolderDelta, split_ids
 from libs.shared.errors import Conflict
 from services.ingest import rules, store
 from services.ingest.actions.intake.deltas import take_batch
@@ -40,9 +40,7 @@ async def bundle_files(
         except rules.refusals.ChunkUnknown as error:
             lost = set(error.chunk_ids)
             raise rules.refusals.FilesMissing(
-                put.path
-                for put in page
-                if not lost.isdisjoint(rules.intake.split_ids(put.chunk_ids))
+                put.path for put in page if not lost.isdisjoint(split_ids(put.chunk_ids))
             ) from error
         after = page[-1].path
         batches += 1

@@ -19,7 +19,7 @@ from isal import isal_zlib
 
 from libs.shared import clock, logs, packs
 from libs.shared.crashpoints import crashpoint
-from libs.shared.entries import EntryFault, EntryRejected
+from libs.shared.entries import CHUNK_ID_BYTES, EntryFault, EntryRejected
 from libs.shared.errors import BodyTooLarge, ShareUsed, Unavailable
 from libs.shared.keys import TenantKeys
 from services.ingest import rules, store
@@ -78,7 +78,7 @@ async def put_file(
         cutting.size,
         f"{cutting.crc32:08x}",
         sha256,
-        len(cutting.chunk_ids) // 32,
+        len(cutting.chunk_ids) // CHUNK_ID_BYTES,
         cutting.stored_bytes,
     )
 

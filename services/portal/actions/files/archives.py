@@ -13,12 +13,13 @@ from isal import isal_zlib
 from libs.shared import catalogue, sealing
 from libs.shared.catalogue import EntryRow, PathProof, join_path
 from libs.shared.database import Pool
+from libs.shared.entries import CHUNK_ID_BYTES, split_ids
 from libs.shared.proofs import Unproven
 from services.portal.actions import log
 from services.portal.actions.files import browsing, contents, proving
 from services.portal.actions.files.browsing import Place
 from services.portal.actions.files.contents import Chunk
-from services.portal.actions.files.spans import ChunkReader, Damaged, split_ids
+from services.portal.actions.files.spans import ChunkReader, Damaged
 from services.portal.actions.files.tars import Tar
 from services.portal.actions.files.zips import Zip
 from services.portal.rules.files import names
@@ -177,7 +178,7 @@ async def _write_slice(
                     crc32 = isal_zlib.crc32(piece, crc32)
                     yield piece
             if crc32 != entry.crc32:
-                raise Damaged(entry.chunk_ids[:32])
+                raise Damaged(entry.chunk_ids[:CHUNK_ID_BYTES])
             yield archive.end(entry, entry.size)
 
 
@@ -191,10 +192,10 @@ async def _content(
 ) -> AsyncGenerator[bytes, None]:
     """The pieces of one file, from the chunks of all."""
     size = 0
-    for _ in range(len(entry.chunk_ids) // 32):
+    for _ in range(len(entry.chunk_ids) // CHUNK_ID_BYTES):
         chunk = await anext(chunks)
         size += len(chunk.content)
         for piece in contents.pieces(chunk.content):
             yield piece
     if size != entry.size:
-        raise Damaged(entry.chunk_ids[:32])
+        raise Damaged(entry.chunk_ids[:CHUNK_ID_BYTES])

@@ -14,8 +14,9 @@ from typing import NamedTuple
 from libs.shared import catalogue, logs, packs
 from libs.shared.catalogue import ChunkPlace
 from libs.shared.database import tenant_transaction
+from libs.shared.entries import split_ids
 from services.portal.actions.files import spans
-from services.portal.actions.files.spans import ChunkReader, Damaged, split_ids
+from services.portal.actions.files.spans import ChunkReader, Damaged
 
 WINDOW_BYTES = 4 << 20
 WINDOWS_AHEAD = 2

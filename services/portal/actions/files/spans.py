@@ -39,7 +39,6 @@ _FETCHED = Counter("coffre_recovery_bytes", "Stored bytes read to be recovered o
 # A request costs the store and us about as much as reading half a megabyte does.
 _GAP_BYTES = 128 << 10
 _SPAN_BYTES = 8 << 20
-_ID_BYTES = 32
 
 
 class Damaged(errors.Refusal):
@@ -76,11 +75,6 @@ async def open_reader(resources: Resources, tenant_id: UUID) -> ChunkReader:
     """Fetches the tenant's keys; raises KeysDestroyed, Unavailable."""
     keys = await resources.keys.get(tenant_id)
     return ChunkReader(resources.pool, resources.objects, keys, tenant_id, resources.reads)
-
-
-def split_ids(chunk_ids: bytes) -> list[bytes]:
-    """The ids that a version or a request holds one after the other."""
-    return [chunk_ids[at : at + _ID_BYTES] for at in range(0, len(chunk_ids), _ID_BYTES)]
 
 
 def find_spans(places: Iterable[Place]) -> Iterator[list[Place]]:

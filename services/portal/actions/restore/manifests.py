@@ -8,13 +8,13 @@ from contextlib import aclosing
 
 from libs.shared import batches, catalogue, frames, restores
 from libs.shared.database import tenant_transaction
-from libs.shared.entries import FolderDelta
+from libs.shared.entries import FolderDelta, split_ids
 from libs.shared.restores import PlacedChunk, RestorePart
 from services.portal import store
 from services.portal.actions import log
 from services.portal.actions.files import browsing, proving
 from services.portal.actions.files.browsing import Place
-from services.portal.actions.files.spans import ChunkReader, split_ids
+from services.portal.actions.files.spans import ChunkReader
 from services.portal.rules.log import acts
 
 _PLACES_AT_ONCE = 16_384

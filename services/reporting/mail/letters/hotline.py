@@ -16,8 +16,10 @@ from services.reporting.mail.letters.figures import RunFacts
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.report import ForHotline
 from services.reporting.mail.rendering import speak, title
+from services.reporting.rules.clients import Tenant
 from services.reporting.rules.incidents import Cause, Incident
 from services.reporting.rules.mails import Addressee
+from services.reporting.rules.plans import Plan
 
 
 def find_first(cause: Cause) -> str:
@@ -47,25 +49,38 @@ def write(facts: HotlineFacts, addressee: Addressee, shown: int) -> Letter:
     """The report with the end of the log, the runs before, and the steps of those who help."""
     about, incident = facts.about, facts.incident
     tongue = speak(addressee.locale, about.tenant.timezone)
-    subject = (
-        N_("[Hotline] {outcome}: plan {plan} of {client} on {machine}")
-        if facts.step == "opened"
-        else N_("[Hotline] {outcome}, {n} times in a row: plan {plan} of {client} on {machine}")
-    )
+    outcome = tongue.say(report.OUTCOMES[about.run.outcome])
     more = ForHotline(
-        subject=tongue.say(
-            subject,
-            outcome=f"[{tongue.say(report.OUTCOMES[about.run.outcome])}]",
-            n=tongue.number(incident.times),
-            plan=title(about.plan.name),
-            client=title(about.tenant.name),
-            machine=title(about.run.hostname),
-        ),
+        subject=say_subject(tongue, outcome, incident, facts.step, about.tenant, about.plan),
         ticket=tickets.head(about.tenant, about.plan, incident),
         before=list_before(facts.before[:shown], tongue),
     )
     letter = report.write(about, addressee, shown, more)
     return replace(letter, log=report.cut_log(about.run.log_tail, shown))
+
+
+def say_subject(
+    tongue: Tongue,
+    outcome: str,
+    incident: Incident,
+    step: Literal["opened", "escalated"],
+    tenant: Tenant,
+    plan: Plan,
+) -> str:
+    """What stands above all else that the hotline gets of a plan's runs."""
+    subject = (
+        N_("[Hotline] {outcome}: plan {plan} of {client} on {machine}")
+        if step == "opened"
+        else N_("[Hotline] {outcome}, {n} times in a row: plan {plan} of {client} on {machine}")
+    )
+    return tongue.say(
+        subject,
+        outcome=f"[{outcome}]",
+        n=tongue.number(incident.times),
+        plan=title(plan.name),
+        client=title(tenant.name),
+        machine=title(plan.hostname),
+    )
 
 
 def list_before(runs: Sequence[RunFinished], tongue: Tongue) -> list[tuple[str, str, str]]:

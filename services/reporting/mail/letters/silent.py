@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from libs.shared.events import RunFinished
-from libs.shared.words.tongue import N_
 from services.reporting import rules
 from services.reporting.mail.letters import hotline, missed, tickets
 from services.reporting.mail.letters.kinds import Kind, Letter
 from services.reporting.mail.letters.missed import MISSED, MissedFacts
 from services.reporting.mail.letters.report import ForHotline
-from services.reporting.mail.rendering import speak, title
+from services.reporting.mail.rendering import speak
 from services.reporting.rules.incidents import Incident
 from services.reporting.rules.mails import Addressee
 
@@ -38,19 +37,10 @@ def write(facts: SilentFacts, addressee: Addressee, shown: int) -> Letter:
     """What the plan's readers get, with the last runs and lines for ticket systems."""
     about = facts.about
     tongue = speak(addressee.locale, about.tenant.timezone)
-    subject = (
-        N_("[Hotline] {outcome}: plan {plan} of {client} on {machine}")
-        if facts.step == "opened"
-        else N_("[Hotline] {outcome}, {n} times in a row: plan {plan} of {client} on {machine}")
-    )
+    outcome = tongue.say(MISSED)
     more = ForHotline(
-        subject=tongue.say(
-            subject,
-            outcome=f"[{tongue.say(MISSED)}]",
-            n=tongue.number(facts.incident.times),
-            plan=title(about.plan.name),
-            client=title(about.tenant.name),
-            machine=title(about.plan.hostname),
+        subject=hotline.say_subject(
+            tongue, outcome, facts.incident, facts.step, about.tenant, about.plan
         ),
         ticket=tickets.head(about.tenant, about.plan, facts.incident),
         before=hotline.list_before(facts.before[:shown], tongue),
