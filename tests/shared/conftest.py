@@ -33,7 +33,7 @@ def allowance(version: int) -> AllowanceChanged:
     return AllowanceChanged(tenant_id=TENANT, version=version, ceiling_bytes=1, blocked=False)
 
 
-async def until(holds: Callable[[], Awaitable[Any]], seconds: float = 15, what: str = "it") -> Any:
+async def until(holds: Callable[[], Awaitable[Any]], seconds: float = 60, what: str = "it") -> Any:
     """Waits until something holds, and returns it; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := await holds()):

@@ -1,4 +1,7 @@
-"""A door in front of a server: shut, it refuses and cuts; open, it lets bytes through."""
+"""A door in front of a server: shut, it refuses and cuts; open, it lets bytes through.
+
+Blocked, it neither cuts nor lets anything through, as a network that drops every packet.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,8 @@ class Gate:
         self._port = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._passable = asyncio.Event()
+        self._passable.set()
 
     @property
     def url(self) -> str:
@@ -40,6 +45,10 @@ class Gate:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def block(self) -> None:
+        """Keeps connections and lets nothing through them any more."""
+        self._passable.clear()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -65,7 +74,7 @@ class Gate:
             assert self._parts.hostname is not None
             there, back = await asyncio.open_connection(self._parts.hostname, self._parts.port)
             self._writers.add(back)
-            await asyncio.gather(_pump(reader, back), _pump(there, writer))
+            await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
             self._writers.discard(back)
         except (OSError, asyncio.CancelledError):
             pass
@@ -76,10 +85,10 @@ class Gate:
             self._writers.discard(writer)
             self._tasks.discard(task)
 
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while piece := await reader.read(1 << 16):
-            writer.write(piece)
-            await writer.drain()
-    writer.transport.abort()
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while piece := await reader.read(1 << 16):
+                await self._passable.wait()
+                writer.write(piece)
+                await writer.drain()
+        writer.transport.abort()

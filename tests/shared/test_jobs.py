@@ -19,6 +19,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from libs.shared import database as databases
+from libs.shared.database.leading import ANSWER_SECONDS, WATCH_SECONDS
 from libs.shared.runtime import Job, Service
 from libs.shared.runtime.jobs import Runner
 from libs.shared.runtime.service import SHARED_JOBS
@@ -45,7 +46,7 @@ class Notes:
     def __init__(self) -> None:
         self.turns = self.under_way = self.most_at_once = self.cut = 0
 
-    async def come(self, turns: int, seconds: float = 15) -> None:
+    async def come(self, turns: int, seconds: float = 60) -> None:
         """Waits until there were so many turns."""
 
         async def have_come() -> bool:
@@ -139,7 +140,7 @@ async def test_two_processes_have_one_leader_and_the_other_takes_over(start: Sta
     assert waiting.turns == 0
     await leader.end()
     turns = leading.turns
-    await waiting.come(1, 5)
+    await waiting.come(1)
     assert leading.turns == turns
 
 
@@ -151,21 +152,75 @@ async def test_jobs_are_led_apart_from_each_other(start: Start) -> None:
         await one.come(3)
 
 
+async def somebody_waits(admin: Any, job: str) -> bool:
+    """Whether a process has asked for the lead of a job that another has."""
+    waits: bool = await admin.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name = 'coffre-quota-jobs/' || $1
+              AND state = 'idle' AND query LIKE '%pg_try_advisory_lock%'
+              AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory'))
+        """,
+        job,
+    )
+    return waits
+
+
 async def test_a_lost_lead_cuts_the_turn_before_somebody_else_begins(
-    start: Start, admin: Any
+    start: Start, database: Any, admin: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whoever led hears it when PostgreSQL does, and has a second to clean up."""
+    monkeypatch.setitem(databases.watch_lead.__globals__, "STANDBY_SECONDS", 0.05)
     notes = Notes()
-    job = Job("cut", SOON, take_for_ever, leader=True)
-    for _ in range(2):
-        start(job, notes)
-    for turns in (1, 2, 3):
-        await notes.come(turns)
-        await admin.execute(
-            "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
-            " WHERE locktype = 'advisory' AND application_name = 'coffre-quota-jobs/cut'"
-        )
-    await notes.come(4)
-    assert (notes.cut, notes.under_way, notes.most_at_once) == (3, 1, 1)
+    leads: list[Gate] = []
+
+    async def take(gate: Gate) -> None:
+        leads.append(gate)
+        await take_for_ever(notes)
+
+    job = Job("cut", SOON, take, leader=True)
+    dsn = database.dsn("quota")
+    async with Gate(dsn) as one, Gate(dsn) as other:
+        for gate in (one, other):
+            start(job, gate, gate.url)
+        await notes.come(1)
+        for turns in (2, 3, 4):
+            await until(lambda: somebody_waits(admin, "cut"))
+            gate = leads[-1]
+            await gate.shut()
+            await notes.come(turns)
+            await gate.open()
+        assert (notes.cut, notes.under_way, notes.most_at_once) == (3, 1, 1)
+    assert [gate is leads[0] for gate in leads] == [True, False, True, False]
+
+
+async def test_a_session_that_postgresql_ends_cuts_the_turn(start: Start, admin: Any) -> None:
+    """It gives the lead away first and says so then: who leads next may begin before the cut."""
+    notes = Notes()
+    start(Job("ended-there", SOON, take_for_ever, leader=True), notes)
+    await notes.come(1)
+    await admin.execute(
+        """
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'coffre-quota-jobs/ended-there'
+        """
+    )
+    await notes.come(2)
+    assert notes.cut == 1
+
+
+async def test_a_silent_database_cuts_the_turn_before_it_gives_the_lead_away(
+    start: Start, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert WATCH_SECONDS + ANSWER_SECONDS < 25, "its keepalives tell it then"
+    monkeypatch.setitem(databases.watch_lead.__globals__, "ANSWER_SECONDS", 0.2)
+    notes = Notes()
+    async with Gate(database.dsn("quota")) as gate:
+        start(Job("unanswered", SOON, take_for_ever, leader=True), notes, gate.url)
+        await notes.come(1)
+        gate.block()
+        await until(lambda: is_so(notes.cut == 1), seconds=20)
 
 
 async def test_the_end_of_a_process_cuts_its_turn_and_leaves_the_lead_at_once(

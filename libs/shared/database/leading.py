@@ -11,6 +11,9 @@ from libs.shared.database.connections import Connection, connect, outages_transl
 
 STANDBY_SECONDS = 1.0
 WATCH_SECONDS = 1.0
+ANSWER_SECONDS = 10.0
+"""How long PostgreSQL's answer is waited for on a session that leads: where the way to it is cut,
+it gives the lock away once its keepalives tell it so, 25 seconds later (`_SESSION`)."""
 # Whoever lost the lead, and not by leaving it, notices within a moment and then ends its turn.
 HANDOVER_SECONDS = 1.0
 
@@ -33,12 +36,15 @@ async def leading(dsn: str, service: str, work: str) -> AsyncIterator[Connection
 
 
 async def watch_lead(session: Connection) -> NoReturn:
-    """Raises Unavailable once the session is gone: somebody else may lead from now on."""
+    """Raises Unavailable once the session is gone: somebody else may lead from now on.
+
+    And where it is silent for long: it may be gone without a word.
+    """
     gone = asyncio.Event()
     session.add_termination_listener(lambda _: gone.set())
     while True:
         with outages_translated():
-            await session.execute("SELECT 1")
+            await session.execute("SELECT 1", timeout=ANSWER_SECONDS)
         with suppress(TimeoutError):
             async with asyncio.timeout(WATCH_SECONDS):
                 await gone.wait()
