@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Builds the base images that docker-compose.yml asks for from packages of Debian and PyPI, under
 # the names of the published ones: where no registry of images is reached. Called by its test.
-#   bases.sh SCRATCH WEED
+#   bases.sh SCRATCH WEED CADDY
 set -euo pipefail
-scratch=$1 weed=$2
+scratch=$1 weed=$2 caddy=$3
 here=$(cd "$(dirname "$0")" && pwd)
 usual='ENV PATH=/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
@@ -24,14 +24,14 @@ from() { # NAME FILE [CONTEXT]: an image by a Dockerfile of this folder, unless 
 base docker.io/library/python:3.11-slim-bookworm python3 python3-venv ca-certificates
 base localhost/debian-postgresql postgresql ca-certificates
 base localhost/debian-rabbitmq rabbitmq-server ca-certificates
-base localhost/debian-caddy caddy ca-certificates wget
+base localhost/debian-plain ca-certificates wget
 base localhost/debian-prometheus prometheus prometheus-alertmanager ca-certificates
 base localhost/debian-mailbox python3-aiosmtpd
-mkdir -p "$scratch/weed" && cp "$weed" "$scratch/weed/weed"
+mkdir -p "$scratch/plain" && cp "$weed" "$caddy" "$scratch/plain"
 from docker.io/library/postgres:17-bookworm postgresql
 from docker.io/library/rabbitmq:4.1-management rabbitmq
-from docker.io/library/caddy:2.10 caddy
+from docker.io/library/caddy:2.10 caddy "$scratch/plain"
 from docker.io/prom/prometheus:v3.5.0 prometheus
 from docker.io/prom/alertmanager:v0.28.1 alertmanager
-from docker.io/chrislusf/seaweedfs:4.05 seaweedfs "$scratch/weed"
+from docker.io/chrislusf/seaweedfs:4.05 seaweedfs "$scratch/plain"
 from docker.io/axllent/mailpit:v1.27 mailbox

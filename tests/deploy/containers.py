@@ -105,8 +105,8 @@ def build(scratch: Path) -> None:
     if not pause.exists():
         pause.symlink_to("/usr/bin/catatonit")
     environ = environment(scratch)
-    weed = Path(sys.executable).parent / "weed"
-    _call([str(HERE / "bases.sh"), str(scratch), str(weed)], ROOT, environ, 1500)
+    programs = [str(Path(sys.executable).parent / name) for name in ("weed", "caddy")]
+    _call([str(HERE / "bases.sh"), str(scratch), *programs], ROOT, environ, 1500)
     wheels = scratch / "wheels"
     for lock in ("server", "agent", "build"):
         fetch = ["download", "--quiet", "--require-hashes", "--no-deps", "--dest", str(wheels)]

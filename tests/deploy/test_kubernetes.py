@@ -15,7 +15,6 @@ from pydantic import SecretStr
 
 from installing import secrets
 from libs.shared import database
-from libs.shared.runtime.service import DRAIN_SECONDS
 from libs.shared.settings import read
 from tests.deploy import rules, test_compose
 from tests.deploy.kustomize import (
@@ -126,7 +125,10 @@ def test_a_service_is_probed_spread_and_let_go_in_peace(service: str) -> None:
     for probe, path in (("startup", "live"), ("readiness", "ready"), ("liveness", "live")):
         assert container[f"{probe}Probe"]["httpGet"] == {"path": f"/health/{path}", "port": "http"}
     [_, pause] = container["lifecycle"]["preStop"]["exec"]["command"]
-    assert spec["terminationGracePeriodSeconds"] >= int(pause) + DRAIN_SECONDS + 10
+    told = environment(PRODUCTION, service)
+    handover, drain = (float(told[f"COFFRE_{name}_SECONDS"]) for name in ("HANDOVER", "DRAIN"))
+    ending = int(pause) + handover + drain
+    assert spec["terminationGracePeriodSeconds"] >= ending + 20
     assert [each["topologyKey"] for each in spec["topologySpreadConstraints"]] == [
         "kubernetes.io/hostname",
         "topology.kubernetes.io/zone",
@@ -138,7 +140,8 @@ def test_a_service_is_probed_spread_and_let_go_in_peace(service: str) -> None:
     assert container["args"] == [f"services.{service}"]
     budget = of_kind(PRODUCTION, "PodDisruptionBudget")[service]["spec"]
     selector = of_kind(PRODUCTION, "Deployment")[service]["spec"]["selector"]
-    assert budget == {"maxUnavailable": 1, "selector": selector}
+    policy = {"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow"}
+    assert budget == {**policy, "selector": selector}
     labels = pods(PRODUCTION)[service]["metadata"]["labels"]
     assert selector["matchLabels"].items() <= labels.items()
     assert memory(container) == compose_memory(service)

@@ -10,12 +10,15 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.trees import compare_trees
 from tests.world.machines import ROOT, Machine, summary_of
 from tests.world.running import Installation
+from tests.world.twice import Many, open_many
 from tests.world.waiting import wait_for
 
 pytestmark = [pytest.mark.xdist_group("installation"), pytest.mark.timeout(900)]
@@ -23,10 +26,29 @@ pytestmark = [pytest.mark.xdist_group("installation"), pytest.mark.timeout(900)]
 SERVICES = ("ingest", "quota", "reporting", "retention", "portal")
 
 
-def kill(installation: Installation, service: str) -> None:
+def killer(installation: Installation) -> Callable[[random.Random], str]:
     """Kills a service, unless it is being replaced at this moment."""
-    with suppress(ProcessLookupError):
-        os.kill(installation.pid(service), signal.SIGKILL)
+
+    def kill(draw: random.Random) -> str:
+        service = draw.choice(SERVICES)
+        with suppress(ProcessLookupError):
+            os.kill(installation.pid(service), signal.SIGKILL)
+        return service
+
+    return kill
+
+
+def killer_of_many(many: Many) -> Callable[[random.Random], str]:
+    """Kills one process of a service, and starts another in its place."""
+
+    def kill(draw: random.Random) -> str:
+        service = draw.choice(SERVICES)
+        house = draw.choice(many.houses)
+        house.kill(service)
+        house.launch(service)
+        return service
+
+    return kill
 
 
 def fill(machine: Machine, seed: int, files: int = 400) -> None:
@@ -44,7 +66,13 @@ def run(machine: Machine) -> subprocess.CompletedProcess[str]:
     return machine.agent("run", "documents", "--json")
 
 
-def storm(machine: Machine, seed: int, seconds: float, pause: tuple[float, float]) -> list[str]:
+def storm(
+    machine: Machine,
+    seed: int,
+    seconds: float,
+    pause: tuple[float, float],
+    kill: Callable[[random.Random], str],
+) -> list[str]:
     """Runs of a growing folder while services die at random; the names of the dead."""
     draw = random.Random(seed)
     dead: list[str] = []
@@ -52,9 +80,7 @@ def storm(machine: Machine, seed: int, seconds: float, pause: tuple[float, float
 
     def strike() -> None:
         while not stop.wait(draw.uniform(*pause)):
-            victim = draw.choice(SERVICES)
-            kill(machine.client.house, victim)
-            dead.append(victim)
+            dead.append(kill(draw))
 
     striker = threading.Thread(target=strike)
     striker.start()
@@ -111,15 +137,52 @@ def check_promises(machine: Machine, committed: list[dict[str, object]]) -> None
     wait_for("every committed run in the portal", balanced, 60)
 
 
-def test_services_die_at_random_while_a_client_copies(make_machine: Callable[..., Machine]) -> None:
+def test_services_die_at_random_while_a_client_copies(
+    installation: Installation, make_machine: Callable[..., Machine]
+) -> None:
     machine = make_machine()
-    assert storm(machine, seed=11, seconds=25, pause=(1.0, 3.0))
+    assert storm(machine, 11, seconds=25, pause=(1.0, 3.0), kill=killer(installation))
 
 
 @pytest.mark.long
-def test_services_die_at_random_for_minutes(make_machine: Callable[..., Machine]) -> None:
+def test_services_die_at_random_for_minutes(
+    installation: Installation, make_machine: Callable[..., Machine]
+) -> None:
     machine = make_machine()
-    assert len(storm(machine, seed=5, seconds=300, pause=(0.5, 4.0))) > 50
+    dead = storm(machine, 5, seconds=300, pause=(0.5, 4.0), kill=killer(installation))
+    assert len(dead) > 50
+
+
+@pytest.mark.long
+def test_two_of_each_service_die_at_random_for_minutes(
+    servers: Any, database_template: str, tmp_path: Path
+) -> None:
+    with open_many(servers, database_template, tmp_path / "many", *SERVICES) as many:
+        client = many.open_client()
+        (tmp_path / "source").mkdir()
+        plans = {"documents": {"folders": [str(tmp_path / "source")], "recipients": [client.email]}}
+        machine = client.machine(tmp_path / "agent", plans)
+        dead = storm(machine, 7, seconds=240, pause=(2.0, 6.0), kill=killer_of_many(many))
+        assert set(dead) == set(SERVICES)
+        wait_for("all events to be handled", lambda: unhandled(many) == 0, 120)
+        assert parked(many) == 0
+
+
+def unhandled(many: Many) -> int:
+    """Events that wait anywhere, before the broker or behind it."""
+    return sum(
+        many.query(f"SELECT count(*) FROM {service}.{condition}")[0][0]
+        for service in SERVICES
+        for condition in ("outbox WHERE published_at IS NULL", "inbox WHERE done_at IS NULL")
+    )
+
+
+def parked(many: Many) -> int:
+    """Events that wait for a person."""
+    return sum(
+        many.query(f"SELECT count(*) FROM {service}.inbox WHERE state = 'parked'")[0][0]
+        for service in SERVICES
+    )
 
 
 def test_an_agent_killed_in_the_middle_goes_on_where_it_was(

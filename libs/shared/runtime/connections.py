@@ -70,12 +70,14 @@ class BoundedProtocol(HttpToolsProtocol):
     _unused_bytes = 0
     """Bytes that came since there was last a whole head or a piece of a body."""
     _is_over = False
+    _is_last = False
+    """Nothing is taken over it any more."""
     spare_since = 0.0
 
     def __init__(
         self, *arguments: Any, is_ending: Callable[[], bool] = lambda: False, **more: Any
     ) -> None:
-        """is_ending: whether connections are to close behind the answer in hand."""
+        """is_ending: whether connections are to close behind their answers."""
         super().__init__(*arguments, **more)
         self._is_ending = is_ending
 
@@ -135,8 +137,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unused_bytes = 0
         self._stop()
         super().on_headers_complete()
-        if self._is_ending():
-            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Takes a piece of a body."""
@@ -144,9 +144,24 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """From now on another head may come."""
+        """From now on another head may come, unless the process ends."""
         self._awaits_head = True
         super().on_message_complete()
+        if self._is_last or self._is_ending():
+            if not self.cycle.response_complete:
+                self.cycle.keep_alive = False
+            elif self._is_last:
+                self.transport.close()
+
+    def shutdown(self) -> None:
+        """Closes now, or behind the answer in hand.
+
+        Never before all of a request was read, be it answered already: what a closed socket still
+        gets resets the connection, and the answer is lost on its way.
+        """
+        self._is_last = True
+        if self._awaits_head:
+            super().shutdown()
 
     def on_response_complete(self) -> None:
         """Notes since when nobody needs this connection."""
