@@ -31,11 +31,11 @@ IDLE_SECONDS = 30
 SEED = 7
 # How many runs of each kind are measured alone: enough to stand out from the noise.
 ALONE = {
-    kinds.UNCHANGED: 300,
-    kinds.CHANGED: 100,
+    kinds.UNCHANGED: 200,
+    kinds.CHANGED: 60,
     kinds.MANY: 15,
-    kinds.LARGE: 15,
-    kinds.FAILED: 60,
+    kinds.LARGE: 10,
+    kinds.FAILED: 40,
 }
 NIGHTLY = ("collect", "prove")
 
@@ -86,7 +86,6 @@ def _measure(installation: Installation, options: argparse.Namespace) -> dict[st
     idle = costs.look(installation).since(before)
     alone: dict[str, Any] = {}
     for kind, count in {kinds.FIRST: len(machines), **ALONE}.items():
-        count = min(count, max(len(machines), options.runs // 20))
         say(f"{count} runs: {kind.text}")
         work = [(machine, kind) for machine in _in_turn(machines, count)]
         used, _ = _use(installation, url, work, idle)
@@ -94,8 +93,7 @@ def _measure(installation: Installation, options: argparse.Namespace) -> dict[st
     day = kinds.plan_day(options.runs, SEED)
     say(f"a day of {len(day)} runs in {options.minutes:g} minutes")
     work = [
-        (machine, due.kind)
-        for machine, due in zip(_in_turn(machines, len(day)), day, strict=True)
+        (machine, due.kind) for machine, due in zip(_in_turn(machines, len(day)), day, strict=True)
     ]
     moments = [due.share_of_day * options.minutes * 60 for due in day]
     used, played = _use(installation, url, work, idle, moments)
