@@ -18,7 +18,8 @@ from bench.day.kinds import FIRST, Kind
 from bench.measuring import ProgramFailed
 from devstack.portal import Portal
 from libs.shared import packs, protocol
-from libs.shared.entries import Entry, FolderDelta, encode_batch
+from libs.shared.batches import encode_batch
+from libs.shared.entries import Entry, FolderDelta
 
 OPENED_AT_ONCE = 4
 LOG_TAIL = "2026-11-29 02:00:01 documents: looked at 4,711 files\n" * 20
