@@ -111,7 +111,12 @@ class Client:
     """A new tenant with an administrator and one enrolled agent that copies one tree."""
 
     def __init__(
-        self, installation: Installation, folder: Path, tree: Path, server: str | None = None
+        self,
+        installation: Installation,
+        folder: Path,
+        tree: Path,
+        server: str | None = None,
+        contracted_bytes: int = 10**13,
     ) -> None:
         self._installation = installation
         self.folder = folder
@@ -119,7 +124,7 @@ class Client:
         name = f"bench-{uuid4().hex[:8]}"
         self.email = f"admin@{name}.example"
         self.tenant_id = installation.portal.open_client(
-            name, "Bench", self.email, locale="en", contracted_bytes=10**13, seats=1
+            name, "Bench", self.email, locale="en", contracted_bytes=contracted_bytes, seats=1
         )
         server = server or str(installation.described["ingest"]["url"])
         recipients = [f"reports@{name}.example"]

@@ -31,11 +31,11 @@ IDLE_SECONDS = 30
 SEED = 7
 # How many runs of each kind are measured alone: enough to stand out from the noise.
 ALONE = {
-    kinds.UNCHANGED: 300,
-    kinds.CHANGED: 100,
+    kinds.UNCHANGED: 200,
+    kinds.CHANGED: 60,
     kinds.MANY: 15,
-    kinds.LARGE: 15,
-    kinds.FAILED: 60,
+    kinds.LARGE: 10,
+    kinds.FAILED: 40,
 }
 NIGHTLY = ("collect", "prove")
 
@@ -78,23 +78,22 @@ def _measure(installation: Installation, options: argparse.Namespace) -> dict[st
     say(f"{options.clients} clients with {options.machines} machines each")
     machines = enrol_all(installation, options.clients, options.machines)
     url = str(installation.described["ingest"]["url"])
-    _play(url, [(machine, None) for machine in machines])
+    play(url, [(machine, None) for machine in machines])
     costs.settle(installation)
     say("idle")
     before = costs.look(installation)
     time.sleep(IDLE_SECONDS)
     idle = costs.look(installation).since(before)
     alone: dict[str, Any] = {}
-    for kind, wanted in {kinds.FIRST: len(machines), **ALONE}.items():
-        count = min(wanted, max(len(machines), options.runs // 20))
+    for kind, count in {kinds.FIRST: len(machines), **ALONE}.items():
         say(f"{count} runs: {kind.text}")
-        work = [(machine, kind) for machine in _in_turn(machines, count)]
+        work = [(machine, kind) for machine in in_turn(machines, count)]
         used, _ = _use(installation, url, work, idle)
         alone[kind.name] = {"runs": count, **asdict(used)}
     day = kinds.plan_day(options.runs, SEED)
     say(f"a day of {len(day)} runs in {options.minutes:g} minutes")
     work = [
-        (machine, due.kind) for machine, due in zip(_in_turn(machines, len(day)), day, strict=True)
+        (machine, due.kind) for machine, due in zip(in_turn(machines, len(day)), day, strict=True)
     ]
     moments = [due.share_of_day * options.minutes * 60 for due in day]
     used, played = _use(installation, url, work, idle, moments)
@@ -118,7 +117,7 @@ def _measure(installation: Installation, options: argparse.Namespace) -> dict[st
     }
 
 
-def _in_turn(machines: Sequence[Machine], count: int) -> list[Machine]:
+def in_turn(machines: Sequence[Machine], count: int) -> list[Machine]:
     """Each machine as often as any other, in an order of its own each time."""
     chance = random.Random(SEED)
     rounds = (chance.sample(machines, len(machines)) for _ in itertools.count())
@@ -134,13 +133,13 @@ def _use(
 ) -> tuple[costs.Used, dict[str, float]]:
     """What some runs used, until all that they cause is done; how they went."""
     before = costs.look(installation)
-    played = _play(url, work, moments)
+    played = play(url, work, moments)
     costs.settle(installation)
     used = costs.look(installation).since(before)
     return used.without_idling(idle), {**played, "settled_seconds": used.seconds}
 
 
-def _play(
+def play(
     url: str,
     work: Sequence[tuple[Machine, kinds.Kind | None]],
     moments: Sequence[float] = (),

@@ -1,11 +1,26 @@
-"""Which tables could be spread by tenant: what their keys say, read from a database."""
+"""Which tables could be spread by tenant: what their keys say, read from a database.
+
+`python -m bench.day.keys` writes that part of docs/scale.md anew, by a database that it makes on
+servers of its own, or on those of COFFRE_TEST_SERVERS.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import asyncpg
+
+from devstack import lease
+from libs.shared import database
+
+PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
 
 _KEYS = """
 SELECT n.nspname || '.' || c.relname AS name,
@@ -43,21 +58,20 @@ async def read_tables(conn: asyncpg.Connection[asyncpg.Record]) -> list[Table]:
 
 def describe(tables: Sequence[Table]) -> str:
     """The list as the page has it, with the marks around it that a test finds it by."""
-    ready = [one.name for one in tables if one.has_tenant and not one.keys_without]
     lacking = [one for one in tables if one.has_tenant and one.keys_without]
     without = [one.name for one in tables if not one.has_tenant]
     return "\n".join(
         [
             BEGIN,
-            f"The tenant is in every unique key of {len(ready)} tables: {_name(ready)}.",
-            "",
-            f"{len(lacking)} tables name the tenant, but these keys are made without it:",
+            f"These {len(lacking)} tables name the tenant, but have keys without it:",
             "",
             "| table | keys |",
             "|---|---|",
             *(f"| `{one.name}` | {_name(one.keys_without)} |" for one in lacking),
             "",
-            f"{len(without)} tables know no tenant: {_name(without)}.",
+            f"These {len(without)} know no tenant: {_name(without)}.",
+            "",
+            "In all others the tenant is in every unique key.",
             END,
         ]
     )
@@ -65,3 +79,41 @@ def describe(tables: Sequence[Table]) -> str:
 
 def _name(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
+
+
+def replace(text: str, described: str) -> str:
+    """The page with the list in it replaced."""
+    before, _, rest = text.partition(BEGIN)
+    return before + described + rest.partition(END)[2]
+
+
+async def _read(servers: dict[str, Any]) -> list[Table]:
+    name = f"bench_{uuid4().hex[:8]}"
+    await database.bootstrap(
+        servers["postgres_admin_dsn"], name, {role: role for role in database.ROLES}
+    )
+    port = servers["postgres_port"]
+    owner = f"postgresql://coffre_owner:coffre_owner@127.0.0.1:{port}/{name}"
+    for service in database.SERVICES:
+        await database.migrate(owner, service)
+    conn = await asyncpg.connect(owner)
+    try:
+        return await read_tables(conn)
+    finally:
+        await conn.close()
+
+
+def main() -> None:
+    """Reads the schema, writes the list."""
+    existing = os.environ.get("COFFRE_TEST_SERVERS")
+    if existing:
+        tables = asyncio.run(_read(json.loads(Path(existing).read_text())))
+    else:
+        described, held = lease.take(Path("/tmp") / f"coffre-bench-{os.getpid()}")
+        with held:
+            tables = asyncio.run(_read(described))
+    PAGE.write_text(replace(PAGE.read_text(), describe(tables)))
+
+
+if __name__ == "__main__":
+    main()

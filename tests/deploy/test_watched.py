@@ -3,92 +3,24 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
-import yaml
 
 from libs.shared.database import SERVICES
 from monitoring.boards import BOARDS
 from monitoring.panels import WINDOW
-from monitoring.pictures import Asked, draw
+from monitoring.watching import watch
 from tests.servers import free_port
-from tests.world.house import House, open_house
+from tests.world.house import open_house
 from tests.world.waiting import wait_for
-
-ROOT = Path(__file__).parents[2]
-PICTURES = "COFFRE_DASHBOARD_PICTURES"
-"""A folder into which the dashboards are drawn from what was measured."""
 
 # What two minutes can't show.
 WITHOUT_DATA = {"Days until the contract is reached"}
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
-
-
-class Prometheus:
-    """What a running Prometheus is asked."""
-
-    def __init__(self, url: str) -> None:
-        self.began = time.time()
-        self._http = httpx2.Client(base_url=url, trust_env=False, timeout=60)
-
-    def get(self, path: str, **params: Any) -> Any:
-        answer = self._http.get(f"/api/v1/{path}", params=params)
-        assert answer.status_code == 200, answer.text
-        return answer.json()["data"]
-
-    def close(self) -> None:
-        self._http.close()
-
-    def is_up(self) -> bool:
-        try:
-            return bool(self._http.get("/-/ready").status_code == 200)
-        except httpx2.TransportError:
-            return False
-
-    def course(self, expression: str) -> Any:
-        """All series of an expression from the beginning until now."""
-        span = {"start": self.began, "end": time.time(), "step": 2}
-        return self.get("query_range", query=expression, **span)["result"]
-
-
-@contextmanager
-def started(house: House, folder: Path) -> Iterator[Prometheus]:
-    """Debian's Prometheus, with the rules of the repository and compose's jobs."""
-    config = yaml.safe_load((ROOT / "deploy/compose/prometheus.yml").read_text())
-    config["global"] |= {"scrape_interval": "1s", "evaluation_interval": "2s"}
-    config["rule_files"] = [str(ROOT / "deploy/monitoring/rules/*.yml")]
-    del config["alerting"]
-    [job] = [each for each in config["scrape_configs"] if each["job_name"] == "coffre"]
-    config["scrape_configs"] = [job]
-    for target in job["static_configs"]:
-        monitor = house.place.monitor_url(target["labels"]["service"])
-        target["targets"] = [monitor.removeprefix("http://")]
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    address = f"127.0.0.1:{free_port()}"
-    command = [
-        *("prometheus", f"--config.file={folder}/prometheus.yml"),
-        *(f"--storage.tsdb.path={folder}/data", f"--web.listen-address={address}"),
-    ]
-    with (folder / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        prometheus = Prometheus(f"http://{address}")
-        wait_for(f"Prometheus: {folder}/prometheus.log", prometheus.is_up)
-        is_seen = {"query": 'sum(up{job="coffre"}) == 5'}
-        wait_for("every service", lambda: prometheus.get("query", **is_seen)["result"] or None)
-        yield prometheus
-        prometheus.close()
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_every_panel_shows_what_went_on(
@@ -98,7 +30,11 @@ def test_every_panel_shows_what_went_on(
     place = tmp_path / "house"
     with (
         open_house(servers, database_template, place, *SERVICES, **environ) as house,
-        started(house, tmp_path) as prometheus,
+        watch(
+            {service: house.place.monitor_url(service) for service in SERVICES},
+            f"127.0.0.1:{free_port()}",
+            tmp_path,
+        ) as prometheus,
     ):
         client = house.open_client("Boulangerie Martin")
         papers = tmp_path / "papers"
@@ -162,7 +98,3 @@ def test_every_panel_shows_what_went_on(
         firing = {alert["labels"]["alertname"] for alert in prometheus.get("alerts")["alerts"]
                   if alert["state"] == "firing"}  # fmt: skip
         assert firing == set()
-        if folder := os.environ.get(PICTURES):
-            asked: Asked = ask
-            for board in BOARDS:
-                (Path(folder) / f"{board.name}.svg").write_text(draw(board, asked))
