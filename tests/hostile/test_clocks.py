@@ -58,7 +58,7 @@ async def test_a_portal_a_month_ahead_ends_no_subscription(
         answer = await api.post(f"/api/v1/tenants/{tenant_id}/end", json=ending)
         assert answer.status_code == 200
     with leap(31, campaign):
-        with pytest.raises(TimeDoubtful, match="3[01] days ahead of the database"):
+        with pytest.raises(TimeDoubtful, match=r"3[01] days ahead of the database"):
             await portal_jobs.end_subscriptions(portal.parts)
         with pytest.raises(TimeDoubtful):
             await portal_jobs.prune_credentials(portal.parts)
