@@ -8,8 +8,10 @@ from services.portal.pages import (
     assets,
     choices,
     clients,
+    credentials,
     destruction,
     documents,
+    factors,
     failures,
     files,
     incidents,
@@ -20,11 +22,15 @@ from services.portal.pages import (
     recipients,
     reductions,
     runs,
+    users,
 )
 
 router = APIRouter(include_in_schema=False)
 for part in (
     people,
+    credentials,
+    factors,
+    users,
     runs,
     incidents,
     recipients,
