@@ -83,6 +83,8 @@ OTHERS = {
     ("GET", "/api/v1/users"),  # these ten in test_users and test_people_pages
     ("DELETE", "/api/v1/users/{user_id}/second-factors"),
     ("POST", "/api/v1/users/{user_id}/reset"),
+    ("GET", "/log"),  # these two in test_log_pages
+    ("GET", "/log/export"),
     ("GET", "/people"),
     ("POST", "/people"),
     ("GET", "/people/{user_id}"),

@@ -16,7 +16,7 @@ from services.portal.actions import log, recipients
 from services.portal.actions.clients import telling
 from services.portal.actions.clients.opening import EmailTaken
 from services.portal.actions.orders import ordering, saying
-from services.portal.actions.orders.ordering import Shown
+from services.portal.actions.orders.ordering import OrderInFull
 from services.portal.actions.people import issuing
 from services.portal.actions.people.passwords import Passwords
 from services.portal.rules import people, users
@@ -38,7 +38,7 @@ class ClientUsers:
 
     people: list[Person]
     tenant: Tenant
-    next_seat: Shown | None
+    next_seat: OrderInFull | None
 
     @property
     def seats(self) -> int:
@@ -207,7 +207,7 @@ async def _check_seat(conn: Connection, administrator: Actor, tenant: Tenant) ->
 
 async def _preview_seat(
     conn: Connection, administrator: Actor, tenant: Tenant, seats: int
-) -> Shown | None:
+) -> OrderInFull | None:
     try:
         _, shown = await ordering.draw_up(conn, tenant, administrator, OrderWish("seats", seats))
     except errors.Refusal:

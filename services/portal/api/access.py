@@ -93,6 +93,12 @@ async def find_actor(request: Request, person: SignedIn, address: Address) -> Ac
 Acting = Annotated[Actor, Depends(find_actor)]
 
 
+def check_administrator(person: Person) -> None:
+    """Raises Forbidden for anybody who isn't a client's administrator."""
+    if person.role != "administrator":
+        raise errors.Forbidden("Only an administrator of the client may do this.")
+
+
 async def find_operator(person: SignedIn, actor: Acting) -> Actor:
     """The operator behind a request; raises Forbidden for anybody else."""
     check_operator(person)

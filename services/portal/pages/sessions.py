@@ -97,6 +97,16 @@ Operator = Annotated[Person, Depends(find_operator)]
 Anybody = Annotated[Person, Depends(find_anybody)]
 
 
+async def find_administrator(person: Client) -> Person:
+    """A client's administrator; raises Forbidden for its other users."""
+    if person.role != "administrator":
+        raise errors.Forbidden("Only an administrator of the client may do this.")
+    return person
+
+
+Administrator = Annotated[Person, Depends(find_administrator)]
+
+
 def check_origin(request: Request, portal_url: str) -> None:
     """Raises ForeignForm where the browser says that another site sends this.
 

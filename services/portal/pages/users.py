@@ -17,9 +17,8 @@ from services.portal.actions.clients.opening import EmailTaken
 from services.portal.actions.orders import saying
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages import sessions
-from services.portal.pages.recipients import Administrator
 from services.portal.pages.rendering import choose_locale, render
-from services.portal.pages.sessions import field, line
+from services.portal.pages.sessions import Administrator, field, line
 from services.portal.rules.orders.refusals import OrderRefused
 from services.portal.rules.people import Person, Role
 from services.portal.rules.recipients import NotAnAddress, read_address

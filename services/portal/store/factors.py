@@ -26,7 +26,7 @@ async def find(conn: Connection, user_id: UUID) -> Factors:
 
 
 async def put_totp(conn: Connection, user_id: UUID, sealed_secret: str) -> bool:
-    """Keeps the secret of an app that no code was typed of yet; False where a confirmed one stays."""
+    """Keeps the secret of an app until a code of it comes; False where a confirmed one stays."""
     status = await conn.execute(
         """
         INSERT INTO totps AS t (user_id, sealed_secret) VALUES ($1, $2)

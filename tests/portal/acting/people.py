@@ -64,6 +64,8 @@ ACTING: Acting = {
         forget_factors,
         own(acts.SecondFactorsForgotten),
     ),
+    ("GET", "/log"): (lambda w: w.get(w.page, "/log"), own(acts.LogViewed)),
+    ("GET", "/log/export"): (lambda w: w.get(w.page, "/log/export"), own(acts.LogExported)),
     ("GET", "/people"): (lambda w: w.get(w.page, "/people"), own(acts.UsersListed)),
     ("GET", "/people/{user_id}"): (view_user, own(acts.UsersListed)),
     ("POST", "/people/{user_id}"): (save_user, own(acts.UserChanged)),

@@ -181,6 +181,21 @@ class UserClosed(_OfUser):
 
 
 @dataclass(frozen=True)
+class LogViewed(Act):
+    """An administrator looked at the client's access log."""
+
+    code = "log-viewed"
+
+
+@dataclass(frozen=True)
+class LogExported(Act):
+    """An administrator took lines of the client's access log home: so many."""
+
+    code = "log-exported"
+    lines: int
+
+
+@dataclass(frozen=True)
 class OperatorTokenInstalled(Act):
     """The installation named another bearer token of its first operator."""
 
