@@ -164,6 +164,7 @@ class Stack:
             settings |= {"certificate_key_file": self._secret_file("certificate-key")}
         if service == "portal":
             settings |= {
+                "stage": "development",
                 "certificate_public_file": self._certificate_public_file(),
                 "ingest_url": self.url("ingest"),
                 "agent_folder": str(ROOT / "dist"),

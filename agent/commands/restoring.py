@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,8 @@ def restore(
 ) -> None:
     """Bring a plan back, as it was at one of its runs.
 
-    The password comes from COFFRE_PASSWORD, else it is asked for.
+    The password comes from COFFRE_PASSWORD, else it is asked for; where the account has a second
+    factor, its code comes from COFFRE_CODE, else it is asked for too.
     A restore that was cut can be repeated: what is there already is not fetched again.
     """
     from agent.platforms import SYSTEM, memory, paths
@@ -113,6 +115,7 @@ def restore(
         proxy, ca_file = settings.proxy, ca_file or settings.ca_file
     # Taken out, so that no program that we start can have it from us.
     password = os.environ.pop("COFFRE_PASSWORD", "") or _ask_password(email)
+    code = os.environ.pop("COFFRE_CODE", "")
     memory.keep_small()
     memory.collect_rarely()
     with Teller(as_json, plan) as teller:
@@ -128,7 +131,8 @@ def restore(
             )
             # Seconds may pass before there is anything to show.
             teller.follow(lambda: (f"signing in at {connection.url}", 0, None))
-            with Portal(connection).signed_in(email, password) as signed_in:
+            ask_code = partial(_ask_code, teller, code)
+            with Portal(connection).signed_in(email, password, ask_code) as signed_in:
                 try:
                     if only_list:
                         status = _list(signed_in, plan, teller)
@@ -296,3 +300,13 @@ def _ask_password(email: str) -> str:
         click.echo("coffre-agent: set COFFRE_PASSWORD, or run this at a terminal.", err=True)
         raise Exit(failures.USAGE)
     return str(click.prompt(f"Password of {email}", hide_input=True, err=True))
+
+
+def _ask_code(teller: Teller, given: str) -> str:
+    if given:
+        return given
+    teller.pause()
+    if not sys.stdin.isatty():
+        click.echo("coffre-agent: set COFFRE_CODE, or run this at a terminal.", err=True)
+        raise Exit(failures.USAGE)
+    return str(click.prompt("Code of your app, or a recovery code", err=True))

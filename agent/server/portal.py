@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from agent.server.connection import Connection
 from agent.telling.dropped import Dropped
-from agent.telling.failures import AgentError
+from agent.telling.failures import AgentError, Problem
 from libs.shared import restores
 from libs.shared.reasons import Reason
 from libs.shared.restores import ListInvalid, PlacedChunk, RestorePart
@@ -39,16 +39,24 @@ class Portal:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
-    def sign_in(self, email: str, password: str) -> None:
-        """Exchange the password for a token that this process alone holds."""
+    def sign_in(self, email: str, password: str, ask_code: Callable[[], str]) -> None:
+        """Exchange the password for a token that this process alone holds.
+
+        ask_code: asked for a code where the account has a second factor."""
         request = {"email": email, "password": password}
-        answer = self.connection.call_json("POST", "/api/v1/tokens", request)
+        try:
+            answer = self.connection.call_json("POST", "/api/v1/tokens", request)
+        except Problem as problem:
+            if problem.code != "second-factor-required":
+                raise
+            request["totp"] = ask_code()
+            answer = self.connection.call_json("POST", "/api/v1/tokens", request)
         self.connection.token = answer.json()["token"]
 
     @contextmanager
-    def signed_in(self, email: str, password: str) -> Iterator[Portal]:
+    def signed_in(self, email: str, password: str, ask_code: Callable[[], str]) -> Iterator[Portal]:
         """Signed in for as long as this lasts."""
-        self.sign_in(email, password)
+        self.sign_in(email, password, ask_code)
         try:
             yield self
         finally:

@@ -96,6 +96,11 @@ class Teller:
             self._thread.join()
             self._thread = None
 
+    def pause(self) -> None:
+        """Show no progress until somebody is followed again: a question is asked meanwhile."""
+        self.stop()
+        self._ended.clear()
+
     def say(self, sentence: str, kind: str = "message", **members: Any) -> None:
         """A line for the reader and for the log that goes with the report."""
         stamp = time.strftime("%H:%M:%S")

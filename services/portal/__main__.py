@@ -56,6 +56,7 @@ async def serve() -> None:
             agent_folder=s.agent_folder,
             certificate_key=s.certificate_public_file.read_text(encoding="ascii"),
             passwords=Passwords(),
+            is_production=s.stage == "production",
             support=Support(
                 s.support_phone,
                 s.support_email,

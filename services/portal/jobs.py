@@ -43,7 +43,7 @@ async def prune_credentials(resources: Resources) -> None:
     """Removes what expired: credentials, guesses, old acquaintances, events that were settled."""
     now = await timekeeping.check_time(resources.pool)
     async with transaction(resources.pool) as conn:
-        await store.people.prune(conn, now)
+        await store.credentials.prune(conn, now)
         await store.guesses.prune(conn, now - guesses.MEMORY, now - guesses.KNOWN_LIFE)
         await store.log.forget_restores(conn, now - people.TOKEN_LIFE)
         await store.parked.prune(conn, now - parked.KEPT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, field_validator
@@ -11,8 +12,12 @@ from libs.shared import settings
 
 
 class Settings(settings.BucketSettings, settings.PublicSettings):
-    """Read from COFFRE_<FIELD>; the `_file` fields are paths."""
+    """Read from COFFRE_<FIELD>; the `_file` fields are paths.
 
+    stage: outside development operators need a second factor, and the legal pages are written.
+    """
+
+    stage: Literal["production", "development"] = "production"
     listen: str = "127.0.0.1:8000"
     monitor_listen: str = "127.0.0.1:8100"
     mail_key_file: Path

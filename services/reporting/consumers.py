@@ -29,6 +29,7 @@ from libs.shared.events import (
     OverageReminded,
     OverageReported,
     ParkedSettled,
+    PasswordForgotten,
     PasswordIssued,
     PlanDeclared,
     PlanPaused,
@@ -53,6 +54,7 @@ def handlers(resources: Resources) -> Handlers:
         PlanDeclared: partial(on_plan_declared, resources),
         RunFinished: partial(on_run_finished, resources),
         PasswordIssued: partial(on_password_issued, resources),
+        PasswordForgotten: partial(on_password_forgotten, resources),
         RecipientsChanged: partial(on_recipients_changed, resources),
         RecipientInvited: partial(on_recipient_invited, resources),
         ExpiryHeld: partial(on_expiry_held, resources),
@@ -130,6 +132,14 @@ async def on_password_issued(resources: Resources, conn: Connection, event: Pass
     """Mails a one-time password."""
     await store.clients.lock(conn, event.tenant_id)
     await actions.passwords.send_password(conn, resources, event)
+
+
+async def on_password_forgotten(
+    resources: Resources, conn: Connection, event: PasswordForgotten
+) -> None:
+    """Tells who can have a new password sent."""
+    await store.clients.lock(conn, event.tenant_id)
+    await actions.passwords.tell_forgotten(conn, resources, event)
 
 
 async def on_expiry_held(resources: Resources, conn: Connection, event: ExpiryHeld) -> None:

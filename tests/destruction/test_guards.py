@@ -58,7 +58,7 @@ async def second_operator(firm: Firm) -> str:
     async with database.transaction(firm.portal.parts.pool) as conn:
         now = clock.now()
         await store.people.add(conn, nora, "-", password_expires_at=None, now=now)
-        await store.people.add_credential(
+        await store.credentials.add(
             conn, user_id, people.token_sha256(token), "token", now, now + timedelta(days=90)
         )
     return token

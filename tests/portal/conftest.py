@@ -15,6 +15,7 @@ import asyncpg
 import httpx2
 import pytest
 import pytest_asyncio
+from fastapi import FastAPI
 
 from libs.shared import database as databases
 from libs.shared import keys
@@ -49,6 +50,7 @@ class Portal:
     admin: asyncpg.Connection[asyncpg.Record]
     ingest_dsn: str
     master_key: bytes
+    app: FastAPI
     inside: Ingest | None = None
 
     async def ingest(self) -> Ingest:
@@ -139,6 +141,7 @@ async def open_portal(
     agent_folder: Path | None = None,
     trusted_proxies: Sequence[Network] = (),
     hasher: argon2.PasswordHasher | None = None,
+    is_production: bool = False,
 ) -> AsyncIterator[Portal]:
     """A portal that serves as long as this lasts; `portal_url`: what it is told to be called."""
     pool = await databases.create_pool(database.dsn("portal"), "portal")
@@ -158,6 +161,7 @@ async def open_portal(
         certificate_key=Notary(bytes(32)).public_pem.decode(),
         # As cheap as it gets: what a hash costs is measured in a test of its own.
         passwords=Passwords(hasher=hasher or argon2.PasswordHasher(1, 8, 1)),
+        is_production=is_production,
     )
     token = secrets.token_urlsafe(24)
     write_secret(tmp_path / "password", OPERATOR_PASSWORD)
@@ -174,7 +178,7 @@ async def open_portal(
     admin = await asyncpg.connect(database.admin_dsn)
     await _answers(port, serving)
     url = f"http://127.0.0.1:{port}"
-    served = Portal(url, parts, token, admin, database.dsn("ingest"), MASTER_KEY)
+    served = Portal(url, parts, token, admin, database.dsn("ingest"), MASTER_KEY, app)
     try:
         yield served
     finally:

@@ -20,6 +20,7 @@ from tests.portal.acting import (
     choices,
     clients,
     copies,
+    credentials,
     destruction,
     documents,
     incidents,
@@ -40,6 +41,14 @@ NOTHING_OF_ANYBODY = {
     ("GET", "/health/ready"): "says how database and broker are",
     ("*", "/static"): "our own stylesheet",
     ("GET", "/sign-in"): "an empty form",
+    ("GET", "/forgotten"): "an empty form",
+    ("GET", "/sign-in/second"): "an empty form, and a challenge for a passkey",
+    ("GET", "/account/second-factor"): "what the reader has of their own",
+    ("GET", "/account/sessions"): "the same",
+    ("GET", "/account/tokens"): "the same",
+    ("GET", "/api/v1/sessions"): "the same",
+    ("GET", "/api/v1/tokens/personal"): "the same",
+    ("GET", "/language/{locale}"): "a cookie for a page of nobody",
     ("GET", "/.well-known/coffre-certificate-key.pem"): "our own public key",
     ("GET", "/password"): "an empty form, with the reader's own address",
     ("GET", "/account"): "the reader's own name, address and language",
@@ -64,6 +73,7 @@ ACTING: Acting = {
     **parked.ACTING,
     **orders.ACTING,
     **destruction.ACTING,
+    **credentials.ACTING,
     **leaving.ACTING,
 }
 
@@ -87,6 +97,9 @@ async def test_every_route_leaves_its_act(world: World) -> None:
 
 
 ELSEWHERE = {
+    acts.SecondFactorRemoved,  # these in test_factors
+    acts.RecoveryCodeUsed,
+    acts.RecoveryCodesMade,
     acts.FileViewed,  # of a HEAD, below
     acts.FolderViewed,
     acts.SignInRefused,  # below
@@ -117,6 +130,7 @@ async def test_routes_that_are_of_nobody_leave_nothing(world: World) -> None:
     before = await world.heads()
     for method, path in NOTHING_OF_ANYBODY:
         address = "/static/coffre.css" if method == "*" else path
+        address = address.replace("{locale}", "fr")
         status = {"/agent/{name}": 404, "/v1/{path:path}": 421}.get(path, 200)
         answer = await world.page.request(method.replace("*", "GET"), address)
         assert answer.status_code in (status, 303), path

@@ -90,7 +90,7 @@ async def test_a_wrong_sign_in_is_said_in_the_readers_language(portal: Any) -> N
     async with browser(portal) as page:
         wrong = await sign_in(page, "nobody@x.example", "wrong")
         assert wrong.status_code == 401
-        assert "mot de passe est faux" in wrong.text
+        assert "mot de passe est incorrect" in wrong.text
         english = await page.post(
             "/sign-in",
             data={"email": "nobody@x.example", "password": "wrong"},

@@ -29,6 +29,7 @@ OTHERS = {
     ("POST", "/api/v1/tokens"),
     ("DELETE", "/api/v1/tokens"),
     ("POST", "/api/v1/password"),
+    ("POST", "/api/v1/password/forgotten"),
     ("GET", "/api/v1/plans"),
     ("GET", "/api/v1/documents"),  # these three for operators alone
     ("POST", "/api/v1/documents"),
@@ -79,7 +80,15 @@ OTHERS = {
     ("GET", "/orders"),
     ("GET", "/orders/preview"),
     ("POST", "/orders"),
-    ("GET", "/api/v1/users"),  # these four in test_users
+    ("GET", "/api/v1/users"),  # these ten in test_users and test_people_pages
+    ("DELETE", "/api/v1/users/{user_id}/second-factors"),
+    ("POST", "/api/v1/users/{user_id}/reset"),
+    ("GET", "/log"),  # these two in test_log_pages
+    ("GET", "/log/export"),
+    ("GET", "/people"),
+    ("POST", "/people"),
+    ("GET", "/people/{user_id}"),
+    ("POST", "/people/{user_id}"),
     ("POST", "/api/v1/users"),
     ("PATCH", "/api/v1/users/{user_id}"),
     ("DELETE", "/api/v1/users/{user_id}"),
@@ -94,6 +103,23 @@ OTHERS = {
     ("GET", "/"),
     ("GET", "/search"),  # likewise
     ("GET", "/sign-in"),
+    ("GET", "/sign-in/second"),  # these four in test_factors
+    ("POST", "/sign-in/second"),
+    ("GET", "/account/second-factor"),
+    ("POST", "/account/second-factor"),
+    ("GET", "/account/sessions"),  # these ten in test_credentials
+    ("POST", "/account/sessions"),
+    ("GET", "/account/tokens"),
+    ("POST", "/account/tokens"),
+    ("GET", "/api/v1/sessions"),
+    ("DELETE", "/api/v1/sessions"),
+    ("DELETE", "/api/v1/sessions/{credential_id}"),
+    ("GET", "/api/v1/tokens/personal"),
+    ("POST", "/api/v1/tokens/personal"),
+    ("DELETE", "/api/v1/tokens/personal/{credential_id}"),
+    ("GET", "/forgotten"),
+    ("POST", "/forgotten"),
+    ("GET", "/language/{locale}"),
     ("POST", "/sign-in"),
     ("POST", "/sign-out"),
     ("GET", "/password"),

@@ -142,6 +142,21 @@ class PasswordIssued(Event):
         return f"coffre/password/v1 {self.model_dump_json(exclude={'sealed_password'})}"
 
 
+@event("password.forgotten.v1")
+class PasswordForgotten(Event):
+    """Somebody said at the sign-in page that they forgot the password of an account.
+
+    Who it was is not known: anybody can name an address. An administrator's new password is sent
+    by the provider, anybody else's by the client's administrators.
+    """
+
+    asked_id: UUID
+    name: str
+    email: str
+    is_administrator: bool
+    asked_at: datetime
+
+
 class Offer(Part):
     """A size of storage that can be ordered, and what it costs a month before tax."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from services.portal.actions import (
     choices,
     clients,
+    credentials,
     destruction,
     documents,
+    factors,
     files,
     incidents,
     log,
@@ -27,8 +29,10 @@ from services.portal.actions import (
 __all__ = [
     "choices",
     "clients",
+    "credentials",
     "destruction",
     "documents",
+    "factors",
     "files",
     "incidents",
     "log",

@@ -57,6 +57,19 @@ async def count(conn: Connection, lanes: Lanes, visitor: Visitor) -> Try:
     return await _count_at_account(conn, lanes, address)
 
 
+async def count_one(conn: Connection, lane: Lane) -> timedelta:
+    """Counts a try on one way; zero where it need not wait."""
+    return (await _count(conn, lane)).wait
+
+
+async def is_admitted(conn: Connection, *lanes: Lane) -> bool:
+    """Counts one more where each way is open; False, and nothing is counted further, where not."""
+    for lane in lanes:
+        if (await _count(conn, lane)).wait:
+            return False
+    return True
+
+
 async def take_back(conn: Connection, tried: Try) -> None:
     """A try was right: it is as if it had not been counted."""
     for lane in tried.counted:

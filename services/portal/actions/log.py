@@ -8,15 +8,19 @@ nobody. A download that then breaks off is in the log all the same.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from uuid import UUID
 
 from libs.shared import clock
-from libs.shared.database import Connection, Pool, transaction
+from libs.shared.database import Connection, Pool, acquire, transaction
+from libs.shared.words.tongue import DEFAULT_TIMEZONE
 from services.portal import store
-from services.portal.rules.log import chain
-from services.portal.rules.log.acts import Act
+from services.portal.rules.log import chain, reading
+from services.portal.rules.log.acts import Act, LogExported, LogViewed
 from services.portal.rules.log.chain import Actor, Chain, Line, Link, Verdict
+from services.portal.rules.log.reading import LogWish, SeenLine
 
 _SALT_BYTES = 16
 
@@ -67,3 +71,53 @@ async def verify(conn: Connection, tenant_id: UUID | None, kept: dict[UUID, Link
                     )
                 chains[line.tenant_id].follow(link, line)
     return [one.end(heads.get(one.tenant_id)) for one in chains.values()]
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """Some lines, the newest first; older: whether there are more. verdict: of the whole chain.
+
+    people: who has an account, by their id. timezone: the client's.
+    """
+
+    lines: Sequence[SeenLine]
+    older: bool
+    verdict: Verdict | None
+    people: Mapping[UUID, str]
+    timezone: str
+
+
+async def view(pool: Pool, administrator: Actor, wish: LogWish, *, verify_all: bool) -> LogPage:
+    """A page of a client's log, with what became of its chain where that is short or wanted.
+
+    That somebody looked is noted as well, after the lines were read."""
+    tenant_id = administrator.tenant_id
+    codes = reading.codes_of(wish.kind)
+    verdict = None
+    async with acquire(pool) as conn:
+        found = await store.log.list_newest(conn, tenant_id, wish, codes, reading.PAGE + 1)
+        heads = await store.log.list_heads(conn, tenant_id)
+        length = heads[tenant_id].number if tenant_id in heads else 0
+        if verify_all or length <= reading.VERIFIED_AT_ONCE:
+            [verdict, *_] = [*await verify(conn, tenant_id, {}), None]
+        people = await store.people.list_of_tenant(conn, tenant_id)
+        tenant = await store.clients.find(conn, tenant_id)
+    await note_alone(pool, administrator, LogViewed())
+    return LogPage(
+        found[: reading.PAGE],
+        len(found) > reading.PAGE,
+        verdict,
+        {one.user_id: one.name for one in people},
+        tenant.timezone if tenant else DEFAULT_TIMEZONE,
+    )
+
+
+async def export(pool: Pool, administrator: Actor, wish: LogWish) -> list[SeenLine]:
+    """The lines that are wanted, the newest first, as many as an export holds."""
+    codes = reading.codes_of(wish.kind)
+    async with transaction(pool) as conn:
+        found = await store.log.list_newest(
+            conn, administrator.tenant_id, wish, codes, reading.MOST_EXPORTED
+        )
+        await note(conn, administrator, LogExported(len(found)))
+    return found

@@ -13,6 +13,7 @@ from libs.shared.keys import KeyRing
 from libs.shared.objects import ObjectStore
 from libs.shared.shares import Shares
 from services.portal.actions.people.passwords import Passwords
+from services.portal.actions.people.signing import Door
 
 DOWNLOADS_OF_USER = 8
 """A browser has six at once, `coffre-agent restore` four."""
@@ -50,6 +51,8 @@ class Resources:
     certificate_key: str
     passwords: Passwords
     support: Support = field(default_factory=Support)
+    is_production: bool = False
+    """Operators then come in with a second factor alone."""
     agent_folder: Path | None = None
     """Where `./run package` laid the agent's packages, if it did."""
     downloads_of_user: Shares = field(
@@ -76,6 +79,16 @@ class Resources:
             yield
 
     @property
+    def door(self) -> Door:
+        """What sign-ins are checked with."""
+        return Door(self.pool, self.passwords, self.mail_key, self.is_production)
+
+    @property
+    def name(self) -> str:
+        """What the service is called in apps and browsers that keep a factor for it."""
+        return "Coffre"
+
+    @property
     def is_https(self) -> bool:
         """Whether browsers come over TLS: then cookies never leave it."""
         return self.portal_url.startswith("https:")
@@ -84,6 +97,11 @@ class Resources:
     def cookie_name(self) -> str:
         """The session's cookie; the prefix makes browsers refuse one set by another host."""
         return "__Host-coffre" if self.is_https else "coffre"
+
+    @property
+    def pending_cookie_name(self) -> str:
+        """The cookie of a sign-in that waits for its second step."""
+        return f"{self.cookie_name}-pending"
 
     @property
     def device_cookie_name(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -17,6 +16,7 @@ from services.portal.actions import log, recipients
 from services.portal.actions.clients import telling
 from services.portal.actions.clients.opening import EmailTaken
 from services.portal.actions.orders import ordering, saying
+from services.portal.actions.orders.ordering import OrderInFull
 from services.portal.actions.people import issuing
 from services.portal.actions.people.passwords import Passwords
 from services.portal.rules import people, users
@@ -31,10 +31,19 @@ from services.portal.store.clients import Tenant
 
 @dataclass(frozen=True)
 class ClientUsers:
-    """A client's people with an account, and for how many there are seats."""
+    """A client's people with an account, and for how many there are seats.
+
+    next_seat: what one more would cost, where it can be ordered.
+    """
 
     people: list[Person]
-    seats: int
+    tenant: Tenant
+    next_seat: OrderInFull | None
+
+    @property
+    def seats(self) -> int:
+        """How many may have an account."""
+        return self.tenant.seats
 
 
 async def list_users(pool: Pool, administrator: Actor) -> ClientUsers:
@@ -42,8 +51,17 @@ async def list_users(pool: Pool, administrator: Actor) -> ClientUsers:
     async with transaction(pool) as conn:
         tenant = await telling.lock_tenant(conn, administrator.tenant_id)
         found = await store.people.list_of_tenant(conn, tenant.tenant_id)
+        next_seat = await _preview_seat(conn, administrator, tenant, tenant.seats + 1)
         await log.note(conn, administrator, acts.UsersListed())
-    return ClientUsers(found, tenant.seats)
+    return ClientUsers(found, tenant, next_seat)
+
+
+async def view_user(pool: Pool, administrator: Actor, user_id: UUID) -> Person:
+    """Somebody of a client who has an account; raises NotFound."""
+    async with transaction(pool) as conn:
+        _, person = await _find(conn, administrator, user_id)
+        await log.note(conn, administrator, acts.UsersListed())
+    return person
 
 
 async def open_user(
@@ -82,18 +100,73 @@ async def open_user(
 
 
 async def change_user(
-    pool: Pool, administrator: Actor, user_id: UUID, name: str | None, role: Role | None
+    pool: Pool,
+    administrator: Actor,
+    user_id: UUID,
+    name: str | None,
+    role: Role | None,
+    locale: Locale | None = None,
 ) -> Person:
-    """Sets somebody's name or role; raises NotFound, LastAdministrator."""
+    """Sets somebody's name, role or language; raises NotFound, LastAdministrator."""
     async with transaction(pool) as conn:
         tenant, before = await _find(conn, administrator, user_id)
-        person = replace(before, name=name or before.name, role=role or before.role)
+        person = replace(
+            before,
+            name=name or before.name,
+            role=role or before.role,
+            locale=locale or before.locale,
+        )
         await store.people.change(conn, person)
         users.check_administered(await store.people.list_of_tenant(conn, tenant.tenant_id))
         await _tell(conn, tenant, before.role, person.role)
-        act = acts.UserChanged(person.email, person.name, person.role)
+        act = acts.UserChanged(person.email, person.name, person.role, person.locale)
         await log.note(conn, administrator, act)
     return person
+
+
+async def reset_password(
+    pool: Pool, passwords: Passwords, mail_key: bytes, administrator: Actor, user_id: UUID
+) -> Person:
+    """Mails somebody a new one-time password; they are signed out everywhere at once.
+
+    Raises NotFound, ResetByProvider for an administrator."""
+    password = people.new_code()
+    hashed = await passwords.hash(password)
+    async with transaction(pool) as conn:
+        _, person = await _find(conn, administrator, user_id)
+        users.check_reset(person)
+        account = await store.people.find_account(conn, person.email)
+        if account is None:
+            raise errors.NotFound("user")
+        expires_at = clock.now() + people.ONE_TIME_LIFE
+        await issuing.renew_password(conn, mail_key, account, password, hashed, expires_at)
+        await log.note(conn, administrator, acts.PasswordReset(person.email))
+    return person
+
+
+async def forget_factors(pool: Pool, administrator: Actor, user_id: UUID) -> Person:
+    """Takes all second factors of somebody away who lost them; they are signed out everywhere.
+
+    Raises NotFound, ResetByProvider for an administrator."""
+    async with transaction(pool) as conn:
+        _, person = await _find(conn, administrator, user_id)
+        users.check_reset(person)
+        await store.factors.forget(conn, user_id)
+        await store.credentials.drop_all(conn, user_id)
+        await log.note(conn, administrator, acts.SecondFactorsForgotten(person.email))
+    return person
+
+
+async def choose_language(pool: Pool, person: Person, address: str, locale: Locale) -> None:
+    """Sets the language and formats in which somebody sees pages and mails."""
+    async with transaction(pool) as conn:
+        if person.tenant_id is None:
+            await store.people.set_locale(conn, person.user_id, locale)
+        else:
+            tenant = await telling.lock_tenant(conn, person.tenant_id)
+            await store.people.set_locale(conn, person.user_id, locale)
+            await _tell(conn, tenant, person.role)
+        await log.note(conn, person.at(address), acts.LanguageChosen(locale))
 
 
 async def close_user(pool: Pool, administrator: Actor, user_id: UUID) -> None:
@@ -102,8 +175,9 @@ async def close_user(pool: Pool, administrator: Actor, user_id: UUID) -> None:
     Raises NotFound, LastAdministrator."""
     async with transaction(pool) as conn:
         tenant, person = await _find(conn, administrator, user_id)
-        await store.people.drop_credentials(conn, user_id)
+        await store.credentials.drop_all(conn, user_id)
         await store.guesses.forget(conn, user_id)
+        await store.factors.forget(conn, user_id)
         await store.people.remove(conn, user_id)
         users.check_administered(await store.people.list_of_tenant(conn, tenant.tenant_id))
         await _tell(conn, tenant, person.role)
@@ -126,17 +200,19 @@ async def _check_seat(conn: Connection, administrator: Actor, tenant: Tenant) ->
     ordered = orders.find_target(placed, "seats")
     seats = min(tenant.seats, ordered.after) if ordered else tenant.seats
     if len(await store.people.list_of_tenant(conn, tenant.tenant_id)) >= seats:
-        raise users.SeatsUsed(seats, await _preview_seat(conn, administrator, tenant, seats + 1))
+        shown = await _preview_seat(conn, administrator, tenant, seats + 1)
+        order = dict(to_jsonable_python(saying.preview_to_json(shown))) if shown else None
+        raise users.SeatsUsed(seats, order)
 
 
 async def _preview_seat(
     conn: Connection, administrator: Actor, tenant: Tenant, seats: int
-) -> dict[str, Any] | None:
+) -> OrderInFull | None:
     try:
         _, shown = await ordering.draw_up(conn, tenant, administrator, OrderWish("seats", seats))
     except errors.Refusal:
         return None
-    return dict(to_jsonable_python(saying.preview_to_json(shown)))
+    return shown
 
 
 async def _tell(conn: Connection, tenant: Tenant, *roles: Role) -> None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from services.portal.api import (
     choices,
     clients,
+    credentials,
     destruction,
     documents,
     incidents,
@@ -32,6 +33,7 @@ strays = machines.strays
 router = APIRouter(prefix="/api/v1")
 for part in (
     people,
+    credentials,
     clients,
     destruction,
     runs,

@@ -14,7 +14,10 @@ from services.portal.actions.resources import Resources
 from services.portal.rules import people
 from services.portal.rules.guesses import Visitor
 from services.portal.rules.log.chain import Actor
-from services.portal.rules.people import Person
+from services.portal.rules.people import Kind, Person
+
+_BEARERS: tuple[Kind, ...] = ("token", "bootstrap", "personal")
+_READING = frozenset({"GET", "HEAD"})
 
 
 def find_resources(request: Request) -> Resources:
@@ -55,18 +58,28 @@ async def _find_bearer(request: Request, resources: Resources) -> Person:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     token = token.strip()
     if scheme:
-        person = None
+        held = None
         if scheme.lower() == "bearer" and token:
-            person = await signing.find_person(resources.pool, token)
+            held = await signing.find_held(resources.pool, token, _BEARERS)
     else:
         token = request.cookies.get(resources.cookie_name, "")
-        if not token or request.method not in {"GET", "HEAD"}:
+        if not token or request.method not in _READING:
             raise errors.Unauthenticated
-        person = await signing.find_person(resources.pool, token, kinds=("session",))
-    if person is None:
+        held = await signing.find_held(resources.pool, token, ("session",))
+    if held is None:
         raise errors.Unauthenticated
+    if held.scope == "read" and not _reads(request):
+        raise people.ReadsOnly
     request.state.credential = people.token_sha256(token)
-    return person
+    request.state.kind = held.kind
+    return held.person
+
+
+def _reads(request: Request) -> bool:
+    """Whether a request changes nothing: chunks of a restore are asked for by POST."""
+    path: str = request.scope["path"]
+    is_restore = path.startswith("/api/v1/plans/") and path.endswith("/chunks")
+    return request.method in _READING or is_restore
 
 
 SignedIn = Annotated[Person, Depends(find_signed_in)]
@@ -80,6 +93,12 @@ async def find_actor(request: Request, person: SignedIn, address: Address) -> Ac
 Acting = Annotated[Actor, Depends(find_actor)]
 
 
+def check_administrator(person: Person) -> None:
+    """Raises Forbidden for anybody who isn't a client's administrator."""
+    if person.role != "administrator":
+        raise errors.Forbidden("Only an administrator of the client may do this.")
+
+
 async def find_operator(person: SignedIn, actor: Acting) -> Actor:
     """The operator behind a request; raises Forbidden for anybody else."""
     check_operator(person)
@@ -90,6 +109,13 @@ def check_operator(person: Person) -> None:
     """Raises Forbidden for anybody who isn't one of the provider's operators."""
     if not person.is_operator:
         raise errors.Forbidden("Only the provider's operators may do this.")
+
+
+@asynccontextmanager
+async def admit_anybody(request: Request) -> AsyncIterator[None]:
+    """Lets in whoever is signed in."""
+    await find_signed_in(request, find_resources(request))
+    yield
 
 
 @asynccontextmanager

@@ -9,24 +9,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.shared import errors, web
+from libs.shared import web
 from libs.shared.events import Locale
 from services.portal.actions import recipients
 from services.portal.api.access import (
     Client,
     ResourcesOf,
     SignedIn,
+    check_administrator,
     find_resources,
     find_signed_in,
 )
 from services.portal.rules.log.chain import Actor
-from services.portal.rules.people import Person
-
-
-def check_administrator(person: Person) -> None:
-    """Raises Forbidden for anybody who isn't a client's administrator."""
-    if person.role != "administrator":
-        raise errors.Forbidden("Only an administrator of the client may do this.")
 
 
 async def find_administrator(person: SignedIn, actor: Client) -> Actor:

@@ -32,12 +32,13 @@ class UserRequest(BaseModel):
 
 
 class ChangeRequest(BaseModel):
-    """What becomes another: a name, a role, or both."""
+    """What becomes another: a name, a role, a language."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: Line | None = None
     role: ClientRole | None = None
+    locale: Literal["fr", "en"] | None = None
 
 
 @router.get("/users")
@@ -69,10 +70,32 @@ async def open_user(
 async def change_user(
     user_id: UUID, body: ChangeRequest, administrator: Administrator, resources: ResourcesOf
 ) -> dict[str, Any]:
-    """Renames somebody, or moves the role."""
+    """Renames somebody, moves the role, or sets the language of their pages and mails."""
     return _user(
-        await users.change_user(resources.pool, administrator, user_id, body.name, body.role)
+        await users.change_user(
+            resources.pool, administrator, user_id, body.name, body.role, body.locale
+        )
     )
+
+
+@router.post("/users/{user_id}/reset", status_code=204)
+async def reset_password(
+    user_id: UUID, administrator: Administrator, resources: ResourcesOf
+) -> Response:
+    """Mails somebody a one-time password; the present one ends at once, with all sign-ins."""
+    await users.reset_password(
+        resources.pool, resources.passwords, resources.mail_key, administrator, user_id
+    )
+    return Response(status_code=204)
+
+
+@router.delete("/users/{user_id}/second-factors", status_code=204)
+async def forget_factors(
+    user_id: UUID, administrator: Administrator, resources: ResourcesOf
+) -> Response:
+    """Takes all second factors of somebody away who lost them; their sign-ins end at once."""
+    await users.forget_factors(resources.pool, administrator, user_id)
+    return Response(status_code=204)
 
 
 @router.delete("/users/{user_id}", status_code=204)

@@ -8,11 +8,14 @@ from services.portal.pages import (
     assets,
     choices,
     clients,
+    credentials,
     destruction,
     documents,
+    factors,
     failures,
     files,
     incidents,
+    log,
     orders,
     overages,
     packages,
@@ -20,11 +23,16 @@ from services.portal.pages import (
     recipients,
     reductions,
     runs,
+    users,
 )
 
 router = APIRouter(include_in_schema=False)
 for part in (
     people,
+    credentials,
+    factors,
+    log,
+    users,
     runs,
     incidents,
     recipients,

@@ -14,9 +14,8 @@ from libs.shared.words.tongue import N_
 from services.portal.actions import choices
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages import sessions
-from services.portal.pages.recipients import Administrator
 from services.portal.pages.rendering import render
-from services.portal.pages.sessions import field, line
+from services.portal.pages.sessions import Administrator, field, line
 
 router = APIRouter()
 

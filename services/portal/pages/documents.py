@@ -9,8 +9,8 @@ from services.portal.actions import documents
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages import sessions
 from services.portal.pages.people import Next
-from services.portal.pages.recipients import Administrator
 from services.portal.pages.rendering import render
+from services.portal.pages.sessions import Administrator
 
 router = APIRouter()
 

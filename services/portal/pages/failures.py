@@ -15,6 +15,7 @@ from libs.shared.words.tongue import N_
 from services.portal.actions.resources import Resources
 from services.portal.pages import sessions
 from services.portal.pages.rendering import render
+from services.portal.rules.factors import EnrolFirst
 
 _PHRASES = {
     "forbidden": N_("This is not open to you."),
@@ -50,6 +51,13 @@ _PHRASES = {
     "unavailable": N_("Something that we need does not answer. Nothing is lost; try again soon."),
 }
 _BY_STATUS = {
+    401: (
+        N_("Your session is over"),
+        N_(
+            "You were signed out, or too much time has passed: nothing of this form was done. "
+            "Sign in and fill it in again."
+        ),
+    ),
     404: (N_("Not found"), N_("There is nothing at this address, or it is not yours to see.")),
     403: (N_("Not possible"), N_("This is not open to you.")),
     500: (
@@ -111,6 +119,8 @@ def _wants_page(request: Request) -> bool:
 
 
 async def _page(request: Request, error: Exception) -> Response:
+    if isinstance(error, EnrolFirst):
+        return sessions.enrol_first()
     if isinstance(error, errors.Unauthenticated) and request.method == "GET":
         return sessions.sign_in_first(request)
     status = _status(error)
@@ -120,7 +130,10 @@ async def _page(request: Request, error: Exception) -> Response:
     person = getattr(request.state, "person", None)
     if person is None and not isinstance(error, errors.Unavailable):
         resources: Resources = request.app.state.resources
-        person = await sessions.find_reader(request, resources)
+        try:
+            person = await sessions.find_reader(request, resources)
+        except EnrolFirst:
+            return sessions.enrol_first()
     answer = render(
         request,
         "failure.html",
@@ -128,6 +141,7 @@ async def _page(request: Request, error: Exception) -> Response:
         status=status,
         title=title,
         phrase=phrase,
+        is_over=status == 401,
         reason=getattr(error, "reason", "") if status == 403 else "",
     )
     if isinstance(error, errors.Refusal):

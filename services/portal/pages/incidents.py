@@ -12,9 +12,8 @@ from libs.shared import clock, errors
 from services.portal.actions import incidents
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages import sessions
-from services.portal.pages.recipients import Administrator
 from services.portal.pages.rendering import render
-from services.portal.pages.sessions import Client, field, line
+from services.portal.pages.sessions import Administrator, Client, field, line
 from services.portal.rules.incidents import LONGEST_MESSAGE
 
 router = APIRouter()

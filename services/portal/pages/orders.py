@@ -13,9 +13,8 @@ from libs.shared.words.tongue import N_
 from services.portal.actions.orders import ordering, saying
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages import sessions
-from services.portal.pages.recipients import Administrator
 from services.portal.pages.rendering import choose_locale, render
-from services.portal.pages.sessions import field
+from services.portal.pages.sessions import Administrator, field
 from services.portal.rules.orders.ordering import OrderWish
 from services.portal.rules.orders.prices import NoPrice, SizeNotOffered
 from services.portal.rules.orders.refusals import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, get_args
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from libs.shared import errors
@@ -15,8 +15,7 @@ from services.portal.actions import recipients
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages import sessions
 from services.portal.pages.rendering import render
-from services.portal.pages.sessions import Client, field, line
-from services.portal.rules.people import Person
+from services.portal.pages.sessions import Administrator, field, line
 from services.portal.rules.recipients import (
     EVERY_PLAN,
     AlreadyAsked,
@@ -49,16 +48,6 @@ REFUSALS: dict[str, str] = {
     AlreadyAsked.code: N_("This person was asked already: let them answer."),
     InvitationsSpent.code: N_("Enough addresses were asked for today: ask more tomorrow."),
 }
-
-
-async def find_administrator(person: Client) -> Person:
-    """A client's administrator; raises Forbidden for its other users."""
-    if person.role != "administrator":
-        raise errors.Forbidden("Only an administrator of the client may do this.")
-    return person
-
-
-Administrator = Annotated[Person, Depends(find_administrator)]
 
 
 @router.get("/plans/{plan}/recipients")

@@ -16,9 +16,8 @@ from services.portal.actions import reductions
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.api.places import path_of
 from services.portal.pages import sessions
-from services.portal.pages.recipients import Administrator
 from services.portal.pages.rendering import render
-from services.portal.pages.sessions import field, line
+from services.portal.pages.sessions import Administrator, field, line
 from services.portal.rules.files import names
 from services.portal.rules.reductions import UNDO_DAYS, NothingToDrop, ReductionWish, TooLate, What
 

@@ -42,10 +42,17 @@ HEADERS = {
 }
 
 
+LANGUAGE_COOKIE = "coffre-language"
+"""What somebody chose who isn't signed in."""
+
+
 def choose_locale(request: Request, person: Person | None) -> Locale:
-    """The reader's language: their own, else what the browser asks for, else French."""
+    """The reader's language: their own, else chosen here, else the browser's, else French."""
     if person is not None:
         return person.locale
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    if chosen in {"fr", "en"}:
+        return "fr" if chosen == "fr" else "en"
     for wanted in request.headers.get("accept-language", "").split(","):
         tag = wanted.partition(";")[0].strip().lower()[:2]
         if tag == "fr":
@@ -72,10 +79,11 @@ def render(
     *,
     status: int = 200,
     timezone: str = DEFAULT_TIMEZONE,
+    locale: Locale | None = None,
     **values: Any,
 ) -> Response:
-    """A page for one reader."""
-    tongue = speak(request, person, timezone)
+    """A page for one reader; locale: theirs where they are known and not signed in yet."""
+    tongue = speak_in(locale, timezone) if locale else speak(request, person, timezone)
     return render_in(request, template, tongue, person, status=status, **values)
 
 
@@ -102,6 +110,7 @@ def render_in(
         menu=navigation.entries_of(person),
         form_token=people.form_token(session) if session else "",
         support=request.app.state.resources.support,
+        just_done=_list_done(request, tongue, person),
         announced=[
             tell_window(
                 tongue,
@@ -114,3 +123,10 @@ def render_in(
         **values,
     )
     return HTMLResponse(body, status, HEADERS)
+
+
+def _list_done(request: Request, tongue: Tongue, person: Person | None) -> list[str]:
+    """What the form before this page did, where any page may follow it."""
+    if person is None or request.query_params.get("told") != "password":
+        return []
+    return [tongue.say("Your password is set. Everywhere else you were signed out.")]

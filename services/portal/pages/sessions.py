@@ -15,7 +15,8 @@ from services.portal.actions import notices
 from services.portal.actions.people import signing
 from services.portal.api.access import ResourcesOf
 from services.portal.rules import people
-from services.portal.rules.people import Person
+from services.portal.rules.factors import EnrolFirst
+from services.portal.rules.people import Kind, Person
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -36,10 +37,23 @@ class ForeignForm(errors.Forbidden):
         super().__init__("This form is out of date; go back, load the page again, and retry.")
 
 
+_KINDS: tuple[Kind, ...] = ("session", "enrolling")
+_ENROLLING = ("/account/second-factor", "/sign-out", "/language/")
+
+
+def _may_enrol(request: Request) -> bool:
+    """Whether a page is open to an operator who has to set up a second factor first."""
+    path: str = request.scope["path"]
+    return path.startswith(_ENROLLING)
+
+
 async def find_reader(request: Request, resources: ResourcesOf) -> Person | None:
     """Who the browser's session belongs to, if anybody."""
     token = request.cookies.get(resources.cookie_name, "")
-    person = await signing.find_person(resources.pool, token, kinds=("session",)) if token else None
+    held = await signing.find_held(resources.pool, token, _KINDS) if token else None
+    person = held.person if held else None
+    if held is not None and held.kind == "enrolling" and not _may_enrol(request):
+        raise EnrolFirst
     if person is not None:
         web.note_known(request.scope, person.tenant_id or person.user_id)
         logs.bind(tenant_id=person.tenant_id)
@@ -81,6 +95,16 @@ async def find_anybody(reader: Reader) -> Person:
 Client = Annotated[Person, Depends(find_client)]
 Operator = Annotated[Person, Depends(find_operator)]
 Anybody = Annotated[Person, Depends(find_anybody)]
+
+
+async def find_administrator(person: Client) -> Person:
+    """A client's administrator; raises Forbidden for its other users."""
+    if person.role != "administrator":
+        raise errors.Forbidden("Only an administrator of the client may do this.")
+    return person
+
+
+Administrator = Annotated[Person, Depends(find_administrator)]
 
 
 def check_origin(request: Request, portal_url: str) -> None:
@@ -137,6 +161,11 @@ def own_path(target: str) -> str:
     """A path of this portal to go on to; the first page for anything else."""
     is_own = target.startswith("/") and not target.startswith("//") and target.isprintable()
     return target if is_own and "\\" not in target else "/"
+
+
+def enrol_first() -> Response:
+    """Sends the browser to the page where a second factor is set up."""
+    return RedirectResponse("/account/second-factor", 303)
 
 
 def sign_in_first(request: Request) -> Response:

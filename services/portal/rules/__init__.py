@@ -5,8 +5,10 @@ from __future__ import annotations
 from services.portal.rules import (
     choices,
     clients,
+    credentials,
     destruction,
     documents,
+    factors,
     files,
     guesses,
     incidents,
@@ -23,8 +25,10 @@ from services.portal.rules import (
 __all__ = [
     "choices",
     "clients",
+    "credentials",
     "destruction",
     "documents",
+    "factors",
     "files",
     "guesses",
     "incidents",

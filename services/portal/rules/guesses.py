@@ -81,6 +81,13 @@ ADDRESS = Throttle(
 )
 """Guesses from one address at whatever accounts."""
 
+SECOND = replace(ACCOUNT, kind="second-factor")
+"""Guesses at one account's second factor, by whoever has its password."""
+FORGOTTEN = Throttle("forgotten", 2, timedelta(hours=12), timedelta(hours=1), timedelta(hours=24))
+"""Mails that say of one account that its password was forgotten."""
+FORGETFUL = replace(ADDRESS, kind="forgetful", free=20)
+"""Those that one address causes, whatever account it names."""
+
 MEMORY = ACCOUNT.most * ACCOUNT.forgotten_every
 """After which a tally that nobody adds to weighs nothing."""
 

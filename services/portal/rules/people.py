@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -19,8 +19,19 @@ from services.portal.rules.log.chain import NOBODY, Actor
 
 Role = Literal["operator", "administrator", "user"]
 
+Kind = Literal["session", "token", "bootstrap", "pending", "enrolling", "personal"]
+"""What somebody holds: `pending` waits for the second step of a sign-in, `enrolling` opens the
+page of second factors alone, `bootstrap` is the installation's own, `personal` a program's."""
+Scope = Literal["all", "read"]
+
 SESSION_LIFE = timedelta(hours=12)
 TOKEN_LIFE = timedelta(hours=12)
+PENDING_LIFE = timedelta(minutes=10)
+SEEN_EVERY = timedelta(minutes=5)
+"""How exactly it is kept when somebody was seen last: each time would be a write a request."""
+MOST_TOKENS = 20
+"""How many personal tokens somebody may have."""
+LONGEST_TOKEN_DAYS = 366
 ONE_TIME_LIFE = timedelta(hours=24)
 ENROLMENT_LIFE = timedelta(days=7)
 PASSWORD_MIN_LENGTH = 12
@@ -49,6 +60,52 @@ class Person:
     def at(self, address: str, credential: bytes = b"") -> Actor:
         """This person at work: from where, and by which sign-in."""
         return Actor(self.tenant_id or NOBODY, self.user_id, self.name, address, credential)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What somebody holds: whose it is, of which kind, and what it may do."""
+
+    person: Person
+    kind: Kind
+    scope: Scope
+
+
+@dataclass(frozen=True)
+class Credential:
+    """One thing that somebody is signed in with, or gave to a program, as its owner sees it."""
+
+    credential_id: UUID
+    kind: Kind
+    scope: Scope
+    label: str
+    browser: str
+    address: str
+    created_at: datetime
+    last_at: datetime | None
+    expires_at: datetime | None
+    is_this: bool
+
+
+class ReadsOnly(errors.Forbidden):
+    """A personal token that may look and change nothing."""
+
+    code = "token-reads-only"
+
+    def __init__(self) -> None:
+        super().__init__("This token may read and change nothing; make another one for that.")
+
+
+class TooManyTokens(errors.Refusal):
+    """Nobody keeps track of so many tokens."""
+
+    code = "too-many-tokens"
+    status = 409
+    title = "Too many tokens"
+
+    @property
+    def detail(self) -> str:
+        return f"There are {MOST_TOKENS} already: revoke one that nothing uses."
 
 
 class WrongPassword(errors.Refusal):

@@ -15,6 +15,24 @@ def check_administered(people: Iterable[Person]) -> None:
         raise LastAdministrator
 
 
+def check_reset(person: Person) -> None:
+    """Raises ResetByProvider for administrators: their password gives away all of a client."""
+    if person.role == "administrator":
+        raise ResetByProvider
+
+
+class ResetByProvider(errors.Refusal):
+    """An administrator's password is reset by the provider, who knows whom it speaks to."""
+
+    code = "reset-by-provider"
+    status = 403
+    title = "An administrator gets a new password from the provider"
+
+    @property
+    def detail(self) -> str:
+        return "Ask your provider for a new password of an administrator."
+
+
 class LastAdministrator(errors.Refusal):
     """A client always has somebody who may order, answer and let others in."""
 

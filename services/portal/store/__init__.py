@@ -5,9 +5,11 @@ from __future__ import annotations
 from services.portal.store import (
     choices,
     clients,
+    credentials,
     destruction,
     documents,
     erasure,
+    factors,
     files,
     guesses,
     incidents,
@@ -26,9 +28,11 @@ from services.portal.store import (
 __all__ = [
     "choices",
     "clients",
+    "credentials",
     "destruction",
     "documents",
     "erasure",
+    "factors",
     "files",
     "guesses",
     "incidents",

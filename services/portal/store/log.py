@@ -8,6 +8,7 @@ from uuid import UUID
 
 from libs.shared.database import Connection
 from services.portal.rules.log.chain import START, Line, Link
+from services.portal.rules.log.reading import LogWish, SeenLine
 
 _READ_AT_ONCE = 2_000
 
@@ -86,6 +87,52 @@ async def read(conn: Connection, tenant_id: UUID | None) -> AsyncGenerator[tuple
             row["blanked"],
         )
         yield Link(row["number"], row["hash"]), line
+
+
+async def list_newest(
+    conn: Connection, tenant_id: UUID, wish: LogWish, codes: list[str] | None, limit: int
+) -> list[SeenLine]:
+    """Some of a client's lines, the newest first."""
+    rows = await conn.fetch(
+        """
+        SELECT l.number, l.hash, l.at, l.user_id, l.actor, l.act, l.address, l.fields, l.blanked,
+            u.role IS NOT DISTINCT FROM 'operator' AS by_provider
+        FROM access_log l LEFT JOIN users u ON u.user_id = l.user_id
+        WHERE l.tenant_id = $1
+          AND ($2::bigint IS NULL OR l.number < $2)
+          AND ($3::text[] IS NULL OR l.act = ANY ($3))
+          AND ($4::timestamptz IS NULL OR l.at >= $4)
+          AND ($5::timestamptz IS NULL OR l.at < $5)
+          AND ($6::text = 'anybody' OR ($6 = 'person' AND l.user_id = $7)
+               OR ($6 = 'provider' AND u.role = 'operator'))
+        ORDER BY l.number DESC LIMIT $8
+        """,
+        tenant_id,
+        wish.before,
+        codes,
+        wish.since,
+        wish.until,
+        wish.whose,
+        wish.user_id,
+        limit,
+    )
+    return [
+        SeenLine(
+            Link(row["number"], row["hash"]),
+            Line(
+                tenant_id,
+                row["at"],
+                row["user_id"],
+                row["actor"],
+                row["act"],
+                row["address"],
+                row["fields"],
+                blanked=row["blanked"],
+            ),
+            row["by_provider"],
+        )
+        for row in rows
+    ]
 
 
 async def note_restore(conn: Connection, credential: bytes, plan_id: UUID, at: datetime) -> bool:

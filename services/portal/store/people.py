@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 from libs.shared.database import Connection
@@ -170,15 +169,27 @@ async def lock(conn: Connection, tenant_id: UUID, user_id: UUID) -> Person | Non
     return Person(*row) if row else None
 
 
+async def lock_self(conn: Connection, user_id: UUID) -> bool:
+    """Locks somebody's account until the transaction ends; False where it was closed meanwhile."""
+    row = await conn.fetchrow(
+        """
+        SELECT user_id FROM users WHERE user_id = $1 FOR UPDATE
+        """,
+        user_id,
+    )
+    return row is not None
+
+
 async def change(conn: Connection, person: Person) -> None:
-    """Sets a user's name and role."""
+    """Sets a user's name, role and language."""
     await conn.execute(
         """
-        UPDATE users SET name = $2, role = $3 WHERE user_id = $1
+        UPDATE users SET name = $2, role = $3, locale = $4 WHERE user_id = $1
         """,
         person.user_id,
         person.name,
         person.role,
+        person.locale,
     )
 
 
@@ -192,92 +203,10 @@ async def remove(conn: Connection, user_id: UUID) -> None:
     )
 
 
-async def add_credential(
-    conn: Connection,
-    user_id: UUID,
-    token_sha256: bytes,
-    kind: Literal["session", "token", "bootstrap"],
-    now: datetime,
-    expires_at: datetime | None,
-) -> bool:
-    """Writes a credential; one that is there already stays as it is, and False is returned."""
-    row = await conn.fetchrow(
-        """
-        INSERT INTO credentials (token_sha256, user_id, kind, created_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (token_sha256) DO NOTHING
-        RETURNING user_id
-        """,
-        token_sha256,
-        user_id,
-        kind,
-        now,
-        expires_at,
-    )
-    return row is not None
-
-
-async def find_holder(
-    conn: Connection, token_sha256: bytes, kinds: list[str], now: datetime
-) -> Person | None:
-    """Who holds a credential that is still good."""
-    row = await conn.fetchrow(
-        """
-        SELECT u.user_id, u.tenant_id, u.role, u.name, u.email, u.locale
-        FROM credentials c JOIN users u USING (user_id)
-        WHERE c.token_sha256 = $1 AND c.kind = ANY ($2)
-          AND (c.expires_at IS NULL OR c.expires_at > $3)
-        """,
-        token_sha256,
-        kinds,
-        now,
-    )
-    return Person(*row) if row else None
-
-
-async def drop_credential(conn: Connection, token_sha256: bytes) -> None:
-    """Signs one session or token out."""
-    await conn.execute(
-        """
-        DELETE FROM credentials WHERE token_sha256 = $1
-        """,
-        token_sha256,
-    )
-
-
-async def drop_credentials(conn: Connection, user_id: UUID) -> None:
-    """Signs a user out everywhere; the installation's own operator token stays."""
-    await conn.execute(
-        """
-        DELETE FROM credentials WHERE user_id = $1 AND kind <> 'bootstrap'
-        """,
-        user_id,
-    )
-
-
 async def lock_bootstrap(conn: Connection) -> None:
     """Keeps other processes from creating the first operator meanwhile."""
     await conn.execute(
         """
         SELECT pg_advisory_xact_lock(hashtext('coffre.portal.bootstrap'))
         """
-    )
-
-
-async def drop_other_bootstraps(conn: Connection, token_sha256: bytes) -> None:
-    """Forgets operator tokens that the installation no longer names."""
-    await conn.execute(
-        """
-        DELETE FROM credentials WHERE kind = 'bootstrap' AND token_sha256 <> $1
-        """,
-        token_sha256,
-    )
-
-
-async def prune(conn: Connection, now: datetime) -> None:
-    """Removes credentials that expired."""
-    await conn.execute(
-        """
-        DELETE FROM credentials WHERE expires_at <= $1
-        """,
-        now,
     )

@@ -1,15 +1,16 @@
-"""Mails with one-time passwords."""
+"""Mails with one-time passwords, and of those who forgot theirs."""
 
 from __future__ import annotations
 
 from libs.shared import keys
 from libs.shared.database import Connection
-from libs.shared.events import PasswordIssued
+from libs.shared.events import PasswordForgotten, PasswordIssued
 from libs.shared.words.tongue import DEFAULT_TIMEZONE
 from services.reporting import store
-from services.reporting.actions import mails
+from services.reporting.actions import clients, mails
 from services.reporting.actions.resources import Resources
-from services.reporting.mail.letters import password
+from services.reporting.mail.letters import forgotten, password
+from services.reporting.mail.letters.forgotten import ForgottenFacts
 from services.reporting.mail.letters.password import PasswordFacts
 
 
@@ -22,3 +23,10 @@ async def send_password(conn: Connection, resources: Resources, event: PasswordI
     timezone = tenant.timezone if tenant else DEFAULT_TIMEZONE
     facts = PasswordFacts(event, opened, timezone, resources.portal_url)
     await mails.write(conn, resources, event.tenant_id, password.KIND, facts)
+
+
+async def tell_forgotten(conn: Connection, resources: Resources, event: PasswordForgotten) -> None:
+    """Writes to who can have a new password sent."""
+    tenant = await clients.find(conn, event.tenant_id)
+    facts = ForgottenFacts(event, tenant, resources.portal_url, resources.hotline)
+    await mails.write(conn, resources, event.tenant_id, forgotten.KIND, facts)

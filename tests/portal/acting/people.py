@@ -15,11 +15,31 @@ from tests.portal.test_pages import PASSWORD, sign_in
 UGO = "ugo@dupre.example"
 
 
-async def change_user(world: World, method: str, **more: Any) -> Any:
-    user_id = await world.portal.admin.fetchval(
+async def ugo(world: World) -> Any:
+    return await world.portal.admin.fetchval(
         "SELECT user_id FROM portal.users WHERE email = $1", UGO
     )
-    return await world.api.request(method, f"/api/v1/users/{user_id}", **more)
+
+
+async def change_user(world: World, method: str, **more: Any) -> Any:
+    return await world.api.request(method, f"/api/v1/users/{await ugo(world)}", **more)
+
+
+async def reset_user(world: World) -> Any:
+    return await world.api.post(f"/api/v1/users/{await ugo(world)}/reset")
+
+
+async def forget_factors(world: World) -> Any:
+    return await world.api.delete(f"/api/v1/users/{await ugo(world)}/second-factors")
+
+
+async def view_user(world: World) -> Any:
+    return await world.get(world.page, f"/people/{await ugo(world)}")
+
+
+async def save_user(world: World) -> Any:
+    values = {"name": "Hugo", "role": "user", "locale": "en", "change": "save"}
+    return await world.send(world.page, f"/people/{await ugo(world)}", **values)
 
 
 def new_password(world: World) -> dict[str, str]:
@@ -35,6 +55,33 @@ ACTING: Acting = {
     ("PATCH", "/api/v1/users/{user_id}"): (
         lambda w: change_user(w, "PATCH", json={"name": "Hugo"}),
         own(acts.UserChanged),
+    ),
+    ("POST", "/api/v1/users/{user_id}/reset"): (
+        reset_user,
+        own(acts.PasswordReset),
+    ),
+    ("DELETE", "/api/v1/users/{user_id}/second-factors"): (
+        forget_factors,
+        own(acts.SecondFactorsForgotten),
+    ),
+    ("GET", "/log"): (lambda w: w.get(w.page, "/log"), own(acts.LogViewed)),
+    ("GET", "/log/export"): (lambda w: w.get(w.page, "/log/export"), own(acts.LogExported)),
+    ("GET", "/people"): (lambda w: w.get(w.page, "/people"), own(acts.UsersListed)),
+    ("GET", "/people/{user_id}"): (view_user, own(acts.UsersListed)),
+    ("POST", "/people/{user_id}"): (save_user, own(acts.UserChanged)),
+    ("POST", "/people"): (
+        lambda w: w.send(
+            w.page, "/people", name="Zoé", email="zoe@dupre.example", role="user", locale="fr"
+        ),
+        own(acts.UserOpened),
+    ),
+    ("POST", "/forgotten"): (
+        lambda w: w.visitor.post("/forgotten", data={"email": w.client.email}),
+        own(acts.PasswordForgotten),
+    ),
+    ("POST", "/api/v1/password/forgotten"): (
+        lambda w: w.program.post("/api/v1/password/forgotten", json={"email": w.other}),
+        [("another", acts.PasswordForgotten)],
     ),
     ("DELETE", "/api/v1/users/{user_id}"): (
         lambda w: change_user(w, "DELETE"),

@@ -18,6 +18,7 @@ from libs.shared.events import (
     OrderConfirmed,
     OverageBlocked,
     OverageClosed,
+    PasswordForgotten,
     PasswordIssued,
     RecipientInvited,
     RecipientsChanged,
@@ -30,6 +31,7 @@ from services.reporting.mail.letters.approached import ApproachedFacts
 from services.reporting.mail.letters.certificate import CertificateFacts
 from services.reporting.mail.letters.digest import DigestFacts
 from services.reporting.mail.letters.document import DocumentFacts
+from services.reporting.mail.letters.forgotten import ForgottenFacts
 from services.reporting.mail.letters.invitation import InvitationFacts
 from services.reporting.mail.letters.maintenance import MaintenanceFacts
 from services.reporting.mail.letters.notice import NoticeFacts
@@ -68,6 +70,10 @@ def list_all() -> Mapping[str, tuple[Kind[Any], Any]]:
         "password": (
             letters.password.KIND,
             PasswordFacts(read(PasswordIssued), "Zk3-9xQm-77Lp", ZONE, PORTAL),
+        ),
+        "forgotten": (
+            letters.forgotten.KIND,
+            ForgottenFacts(read(PasswordForgotten), a_tenant(), PORTAL, ()),
         ),
         "recipients": (
             letters.recipients.KIND,

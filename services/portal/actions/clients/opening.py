@@ -202,14 +202,5 @@ async def reset_password(
         if account is None or account.person.role != "administrator":
             raise errors.NotFound("administrator")
         person = account.person
-        if not await store.people.replace_password(
-            conn,
-            person.user_id,
-            hashed,
-            replaces_hash=account.password_hash,
-            expires_at=expires_at,
-        ):
-            raise errors.Conflict("The password was changed at this moment; try again.")
-        await store.people.drop_credentials(conn, person.user_id)
-        await issuing.issue_password(conn, mail_key, person, password, expires_at, first=False)
+        await issuing.renew_password(conn, mail_key, account, password, hashed, expires_at)
         await log.note(conn, operator, acts.PasswordReset(person.email), person.tenant_id)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.portal.actions.people import issuing, passwords, signing
+from services.portal.actions.people import forgetting, issuing, passwords, signing
 
-__all__ = ["issuing", "passwords", "signing"]
+__all__ = ["forgetting", "issuing", "passwords", "signing"]

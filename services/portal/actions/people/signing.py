@@ -4,89 +4,175 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from libs.shared import clock, secret_files
+from libs.shared import clock, errors, secret_files
 from libs.shared.database import Connection, Pool, transaction
-from libs.shared.events import Locale
 from libs.shared.secret_files import SecretFileInvalid
 from services.portal import store
-from services.portal.actions import guesses, log
+from services.portal.actions import factors, guesses, log
 from services.portal.actions.guesses import Try
 from services.portal.actions.people.passwords import Passwords
 from services.portal.rules import people
+from services.portal.rules.factors import EnrolFirst, SecondFactorRequired, WrongCode
 from services.portal.rules.guesses import Lanes, Visitor
 from services.portal.rules.log import acts, chain
 from services.portal.rules.log.acts import Why
 from services.portal.rules.log.chain import Actor
-from services.portal.rules.people import Person
+from services.portal.rules.people import Held, Kind, Person
 
 _KIND_LIFE: dict[str, timedelta] = {
     "session": people.SESSION_LIFE,
+    "enrolling": people.SESSION_LIFE,
     "token": people.TOKEN_LIFE,
+    "pending": people.PENDING_LIFE,
 }
 
 
 @dataclass(frozen=True)
 class Credential:
-    """A credential just handed out; the token itself is kept nowhere, nor is the device's."""
+    """A credential just handed out; the token itself is kept nowhere, nor is the device's.
+
+    kind: `pending` is good for the second step alone, `enrolling` for setting up a factor."""
 
     person: Person
     token: str
     expires_at: datetime
     device: str
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Door:
+    """What a sign-in is checked with; needs_factor: operators come in with a second one alone."""
+
+    pool: Pool
+    passwords: Passwords
+    mail_key: bytes = field(repr=False)
+    needs_factor: bool
 
 
 async def sign_in(
-    pool: Pool,
-    passwords: Passwords,
+    door: Door,
     *,
     email: str,
     password: str,
     visitor: Visitor,
     kind: Literal["session", "token"],
+    code: str = "",
+    browser: str = "",
 ) -> Credential:
     """Exchanges a password for a credential; where it came from is known from then on.
 
-    Raises WrongPassword, PasswordChangeRequired for a one-time password, TooManyTries."""
-    account = await _check_password(pool, passwords, email, password, visitor)
+    Where a second factor is needed, a session waits for it; a token takes its code with the
+    password. Raises WrongPassword, PasswordChangeRequired for a one-time password, TooManyTries,
+    and for tokens SecondFactorRequired, WrongCode, EnrolFirst."""
+    pool = door.pool
+    account = await _check_password(pool, door.passwords, email, password, visitor)
     if account.one_time:
         await _note_refusal(pool, account, visitor.address, "password-change-required")
         raise people.PasswordChangeRequired
-    person, token, now = account.person, people.new_token(), clock.now()
-    expires_at = now + _KIND_LIFE[kind]
+    person, has_factor = account.person, (await factors.find(pool, account.person)).is_any
+    must_enrol = door.needs_factor and person.is_operator and not has_factor
+    given: Kind = kind
+    if kind == "token":
+        await _check_second(door, person, visitor, code, has_factor=has_factor)
+        if must_enrol:
+            await _note_refusal(pool, account, visitor.address, "second-factor-missing")
+            raise EnrolFirst
+    elif has_factor:
+        given = "pending"
+    elif must_enrol:
+        given = "enrolling"
     async with transaction(pool) as conn:
         # A change of the password ends all sign-ins, also one that was being compared.
         if not await store.people.keep_password(conn, person.user_id, account.password_hash):
             raise people.WrongPassword
-        await store.people.add_credential(
-            conn, person.user_id, people.token_sha256(token), kind, now, expires_at
-        )
-        await guesses.remember_place(conn, person.user_id, visitor)
-        device = ""
-        if kind == "session":
-            device = await guesses.remember_device(conn, person.user_id, person.email, visitor)
-        await log.note(conn, person.at(visitor.address), acts.SignedIn(kind))
-    return Credential(person, token, expires_at, device)
+        return await _let_in(conn, person, visitor, given, browser)
+
+
+async def complete(door: Door, person: Person, token: str, visitor: Visitor) -> Credential:
+    """Exchanges a sign-in whose second step was made for a session; raises Unauthenticated.
+
+    What waited is gone with it: nobody gets two sessions for one code."""
+    async with transaction(door.pool) as conn:
+        digest = people.token_sha256(token)
+        held = await store.credentials.take(conn, digest, "pending", clock.now())
+        if held is None or not await store.people.lock_self(conn, person.user_id):
+            raise errors.Unauthenticated
+        return await _let_in(conn, person, visitor, "session", held)
+
+
+async def _let_in(
+    conn: Connection, person: Person, visitor: Visitor, kind: Kind, browser: str
+) -> Credential:
+    token, now, device = people.new_token(), clock.now(), ""
+    expires_at = now + _KIND_LIFE[kind]
+    await store.credentials.add(
+        conn,
+        person.user_id,
+        people.token_sha256(token),
+        kind,
+        now,
+        expires_at,
+        address=visitor.address,
+        browser=browser[:400],
+    )
+    if kind == "pending":
+        return Credential(person, token, expires_at, "", kind)
+    await guesses.remember_place(conn, person.user_id, visitor)
+    if kind != "token":
+        device = await guesses.remember_device(conn, person.user_id, person.email, visitor)
+    by: Literal["session", "token"] = "token" if kind == "token" else "session"
+    await log.note(conn, person.at(visitor.address), acts.SignedIn(by))
+    return Credential(person, token, expires_at, device, kind)
+
+
+async def _check_second(
+    door: Door, person: Person, visitor: Visitor, code: str, *, has_factor: bool
+) -> None:
+    """Raises SecondFactorRequired, WrongCode, TooManyTries; a code nobody asked for is refused."""
+    if has_factor and not code:
+        raise SecondFactorRequired
+    if has_factor:
+        await factors.check_code(door.pool, door.mail_key, person, visitor.address, code)
+    elif code:
+        raise WrongCode
+
+
+async def confirm_person(door: Door, person: Person, password: str, visitor: Visitor) -> None:
+    """Checks that whoever uses a session knows its owner's password: for what outlasts the session.
+
+    Raises WrongPassword, TooManyTries."""
+    account = await _check_password(door.pool, door.passwords, person.email, password, visitor)
+    if account.person.user_id != person.user_id:
+        raise people.WrongPassword
 
 
 async def change_password(
-    pool: Pool,
-    passwords: Passwords,
+    door: Door,
     *,
     email: str,
     password: str,
     new_password: str,
     visitor: Visitor,
+    code: str = "",
+    is_signed_in: bool = False,
 ) -> Person:
     """Replaces a password, one-time or not, and signs the user out everywhere.
 
-    Raises WrongPassword, PasswordTooWeak, TooManyTries."""
+    is_signed_in: by a session, which a second factor has opened. A one-time password needs none:
+    the sign-in after it does. Raises WrongPassword, PasswordTooWeak, TooManyTries,
+    SecondFactorRequired, WrongCode."""
+    pool, passwords = door.pool, door.passwords
     account = await _check_password(pool, passwords, email, password, visitor)
+    if not is_signed_in and not account.one_time:
+        has_factor = (await factors.find(pool, account.person)).is_any
+        await _check_second(door, account.person, visitor, code, has_factor=has_factor)
     # What it takes to judge a password is nothing for the loop.
     await asyncio.to_thread(
         people.check_new_password, new_password, password, account.person, account.company
@@ -98,7 +184,7 @@ async def change_password(
             conn, user_id, hashed, replaces_hash=account.password_hash
         ):
             raise people.WrongPassword
-        await store.people.drop_credentials(conn, user_id)
+        await store.credentials.drop_all(conn, user_id)
         await guesses.remember_place(conn, user_id, visitor)
         await log.note(conn, account.person.at(visitor.address), acts.PasswordChanged())
     return account.person
@@ -107,24 +193,16 @@ async def change_password(
 async def sign_out(pool: Pool, actor: Actor, token: str) -> None:
     """Ends one session or token at once."""
     async with transaction(pool) as conn:
-        await store.people.drop_credential(conn, people.token_sha256(token))
+        await store.credentials.drop(conn, people.token_sha256(token))
         await log.note(conn, actor, acts.SignedOut())
 
 
-async def choose_language(pool: Pool, person: Person, address: str, locale: Locale) -> None:
-    """Sets the language and formats in which somebody sees pages and mails."""
+async def find_held(pool: Pool, token: str, kinds: tuple[Kind, ...]) -> Held | None:
+    """Who holds a token of some kinds; looked up each time, so that a sign-out counts at once."""
+    now = clock.now()
     async with transaction(pool) as conn:
-        await store.people.set_locale(conn, person.user_id, locale)
-        await log.note(conn, person.at(address), acts.LanguageChosen(locale))
-
-
-async def find_person(
-    pool: Pool, token: str, *, kinds: tuple[str, ...] = ("token", "bootstrap")
-) -> Person | None:
-    """Who holds a token; looked up each time, so that a sign-out counts at once."""
-    async with transaction(pool) as conn:
-        return await store.people.find_holder(
-            conn, people.token_sha256(token), list(kinds), clock.now()
+        return await store.credentials.find_holder(
+            conn, people.token_sha256(token), list(kinds), now, now - people.SEEN_EVERY
         )
 
 
@@ -147,8 +225,8 @@ async def bootstrap_operator(
         owner = await store.people.find_first_operator(conn)
         if owner is None:
             raise RuntimeError("the operator that was just created is gone")
-        await store.people.drop_other_bootstraps(conn, digest)
-        if await store.people.add_credential(conn, owner, digest, "bootstrap", now, None):
+        await store.credentials.drop_other_bootstraps(conn, digest)
+        if await store.credentials.add(conn, owner, digest, "bootstrap", now, None):
             await log.note(conn, chain.COFFRE, acts.OperatorTokenInstalled())
 
 

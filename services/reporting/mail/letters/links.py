@@ -33,6 +33,11 @@ def link_recipients(portal_url: str, plan_id: UUID) -> str:
     return f"{link_plan(portal_url, plan_id)}/recipients"
 
 
+def link_people(portal_url: str) -> str:
+    """Returns where an administrator sees who has an account."""
+    return f"{portal_url.rstrip('/')}/people"
+
+
 def link_documents(portal_url: str) -> str:
     """Returns where an administrator reads and accepts documents."""
     return f"{portal_url.rstrip('/')}/documents"

@@ -54,10 +54,91 @@ class LanguageChosen(Act):
 
 @dataclass(frozen=True)
 class PasswordReset(Act):
-    """A new one-time password was mailed to an administrator."""
+    """A new one-time password was mailed to somebody."""
 
     code = "password-reset"
     email: str
+
+
+@dataclass(frozen=True)
+class SessionEnded(Act):
+    """Somebody ended one of their own sign-ins, from another one."""
+
+    code = "session-ended"
+
+
+@dataclass(frozen=True)
+class SignedOutEverywhere(Act):
+    """Somebody ended all of their sign-ins: so many."""
+
+    code = "signed-out-everywhere"
+    sessions: int
+
+
+@dataclass(frozen=True)
+class TokenMade(Act):
+    """Somebody made a token for a program: what it may do, until which day."""
+
+    code = "token-made"
+    label: str
+    scope: Literal["all", "read"]
+    until: str
+
+
+@dataclass(frozen=True)
+class TokenRevoked(Act):
+    """Somebody revoked a token of theirs."""
+
+    code = "token-revoked"
+    label: str
+
+
+@dataclass(frozen=True)
+class SecondFactorAdded(Act):
+    """Somebody set up a second factor; label: of a passkey."""
+
+    code = "second-factor-added"
+    factor: Literal["totp", "passkey"]
+    label: str
+
+
+@dataclass(frozen=True)
+class SecondFactorRemoved(Act):
+    """Somebody took a second factor away; label: of a passkey."""
+
+    code = "second-factor-removed"
+    factor: Literal["totp", "passkey"]
+    label: str
+
+
+@dataclass(frozen=True)
+class SecondFactorsForgotten(Act):
+    """All second factors of somebody were taken away, who lost them."""
+
+    code = "second-factors-forgotten"
+    email: str
+
+
+@dataclass(frozen=True)
+class RecoveryCodesMade(Act):
+    """Somebody got new recovery codes; those before are good no more."""
+
+    code = "recovery-codes-made"
+
+
+@dataclass(frozen=True)
+class RecoveryCodeUsed(Act):
+    """A sign-in was completed by a recovery code; left: how many there are still."""
+
+    code = "recovery-code-used"
+    left: int
+
+
+@dataclass(frozen=True)
+class PasswordForgotten(Act):
+    """Somebody, signed in nowhere, said that they forgot the password of an account."""
+
+    code = "password-forgotten"
 
 
 @dataclass(frozen=True)
@@ -84,11 +165,12 @@ class UserOpened(_OfUser):
 
 @dataclass(frozen=True)
 class UserChanged(_OfUser):
-    """An administrator set somebody's name and role."""
+    """An administrator set somebody's name, role and language."""
 
     code = "user-changed"
     name: str
     role: str
+    locale: str
 
 
 @dataclass(frozen=True)
@@ -96,6 +178,21 @@ class UserClosed(_OfUser):
     """An administrator took somebody's account away."""
 
     code = "user-closed"
+
+
+@dataclass(frozen=True)
+class LogViewed(Act):
+    """An administrator looked at the client's access log."""
+
+    code = "log-viewed"
+
+
+@dataclass(frozen=True)
+class LogExported(Act):
+    """An administrator took lines of the client's access log home: so many."""
+
+    code = "log-exported"
+    lines: int
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ Why = Literal[
     "password-expired",
     "password-change-required",
     "too-many-attempts",
+    "second-factor-wrong",
+    "second-factor-missing",
 ]
 """What a sign-in lacked."""
 

@@ -1,0 +1,187 @@
+"""Second factors of one's own: an app that shows codes, passkeys, codes on paper."""
+
+from __future__ import annotations
+
+import io
+from typing import Annotated, Any
+from uuid import UUID
+
+import segno
+from fastapi import APIRouter, Query, Request
+from markupsafe import Markup
+from starlette.datastructures import FormData
+from starlette.responses import RedirectResponse, Response
+
+from libs.shared import errors
+from libs.shared.words.tongue import N_
+from services.portal.actions import factors
+from services.portal.actions.people import signing
+from services.portal.actions.resources import Resources
+from services.portal.api.access import ResourcesOf, VisitorOf
+from services.portal.pages import sessions
+from services.portal.pages.rendering import render
+from services.portal.pages.sessions import Anybody, field, line
+from services.portal.rules.factors import EnrolFirst, PasskeyRefused, WrongCode
+from services.portal.rules.guesses import Visitor
+from services.portal.rules.people import Person, WrongPassword
+
+router = APIRouter()
+
+_DONE = {"removed": N_("It is taken away."), "gone": N_("This was taken away before.")}
+_REFUSALS = {
+    "second-factor-wrong": N_("This code is wrong or too old: type the one that is shown now."),
+    "second-factor-missing": N_(
+        "Operators keep at least one second factor: add another one first."
+    ),
+    "passkey-refused": N_("This passkey was not accepted: try again."),
+    "wrong-password": N_("The password is wrong."),
+    "too-many-requests": N_("Too many tries. Wait a while."),
+}
+_REFUSED = (WrongCode, EnrolFirst, PasskeyRefused, WrongPassword, errors.TooManyRequests)
+
+
+@router.get("/account/second-factor")
+async def show_factors(
+    request: Request,
+    person: Anybody,
+    resources: ResourcesOf,
+    done: Annotated[str, Query(max_length=10)] = "",
+) -> Response:
+    """What somebody has beside the password, and what they could add."""
+    return await _show(request, resources, person, done=_DONE.get(done, ""))
+
+
+@router.post("/account/second-factor")
+async def change_factors(
+    request: Request, person: Anybody, resources: ResourcesOf, visitor: VisitorOf
+) -> Response:
+    """Begins to set up a factor, completes it, takes one away, or makes new recovery codes."""
+    form = await sessions.read_form(request, resources)
+    try:
+        return await _change(request, resources, person, visitor, form)
+    except _REFUSED as refusal:
+        shown = await _find_shown(resources, person, field(form, "change"))
+        answer = await _show(
+            request,
+            resources,
+            person,
+            problem=_REFUSALS[refusal.code],
+            status=refusal.status,
+            **shown,
+        )
+        answer.headers.update(refusal.headers)
+        return answer
+
+
+async def _change(
+    request: Request, resources: Resources, person: Person, visitor: Visitor, form: FormData
+) -> Response:
+    pool, address, token = resources.pool, visitor.address, request.state.session
+    match field(form, "change"):
+        case "begin-totp":
+            enrolment = await factors.begin_totp(pool, resources.mail_key, person, resources.name)
+            return await _show(request, resources, person, enrolment=enrolment)
+        case "confirm-totp":
+            code = field(form, "code")[:64]
+            codes = await factors.confirm_totp(pool, resources.mail_key, person, address, code)
+            return await _show(request, resources, person, added="totp", codes=codes)
+        case "begin-passkey":
+            label = line(form, "label", 60) or "Passkey"
+            options = await factors.ask_for_passkey(
+                pool, resources.portal_url, resources.name, person, token
+            )
+            return await _show(request, resources, person, options=options, label=label)
+        case "add-passkey":
+            answer, label = field(form, "credential")[:65_536], line(form, "label", 60)
+            codes = await factors.add_passkey(
+                pool, resources.portal_url, person, address, token, label or "Passkey", answer
+            )
+            return await _show(request, resources, person, added="passkey", codes=codes)
+    # What follows outlasts the session, or weakens it: whoever found it open must not do it.
+    await signing.confirm_person(resources.door, person, field(form, "password")[:4096], visitor)
+    match field(form, "change"):
+        case "codes":
+            codes = await factors.make_codes(pool, person, address)
+            return await _show(request, resources, person, codes=codes)
+        case "remove":
+            is_gone = await factors.remove(
+                pool,
+                person,
+                address,
+                _read_id(field(form, "passkey_id")),
+                is_needed=resources.is_production and person.is_operator,
+            )
+            done = "removed" if is_gone else "gone"
+            return RedirectResponse(f"/account/second-factor?done={done}", 303)
+    raise errors.InvalidRequest("Load the page again.")
+
+
+async def _find_shown(resources: Resources, person: Person, change: str) -> dict[str, Any]:
+    """What stays on the page where a code was wrong: the same secret, so that one can try again."""
+    if change != "confirm-totp":
+        return {}
+    enrolment = await factors.find_enrolment(
+        resources.pool, resources.mail_key, person, resources.name
+    )
+    return {"enrolment": enrolment}
+
+
+async def _show(
+    request: Request,
+    resources: Resources,
+    person: Person,
+    *,
+    enrolment: factors.Enrolment | None = None,
+    options: dict[str, Any] | None = None,
+    label: str = "",
+    codes: list[str] | None = None,
+    added: str = "",
+    done: str = "",
+    problem: str = "",
+    status: int = 200,
+) -> Response:
+    found = await factors.find(resources.pool, person)
+    return render(
+        request,
+        "factors.html",
+        person,
+        status=status,
+        found=found,
+        must=resources.is_production and person.is_operator and not found.is_any,
+        enrolment=enrolment,
+        qr=_draw(enrolment.address) if enrolment else "",
+        options=options,
+        label=label,
+        codes=codes or [],
+        added=added,
+        done=done,
+        problem=problem,
+    )
+
+
+def _draw(address: str) -> Markup:
+    """A QR code as SVG, dark on light in any theme, for cameras want it so."""
+    drawn = io.BytesIO()
+    segno.make(address, error="m").save(
+        drawn,
+        kind="svg",
+        border=4,
+        dark="#000",
+        light="#fff",
+        xmldecl=False,
+        svgns=False,
+        omitsize=True,
+        svgclass="qr",
+        lineclass=None,
+    )
+    return Markup(drawn.getvalue().decode())  # noqa: S704 - drawn here, of numbers alone
+
+
+def _read_id(text: str) -> UUID | None:
+    """Which passkey; none is the app."""
+    if not text:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        raise errors.InvalidRequest("Load the page again.") from None
