@@ -6,6 +6,7 @@ They are none of Grafana's: simple, and true to the data.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any, TypeAlias
@@ -18,6 +19,7 @@ Asked: TypeAlias = Callable[[str], Sequence[Mapping[str, Any]]]
 _WIDTH, _COLUMNS, _HIGH, _LOW = 1200, 3, 170, 84
 _COLOURS = ("#3274d9", "#e0752d", "#56a64b", "#a352cc", "#e02f44", "#8ab8ff", "#ffb357", "#96d98d")
 _MOST = 8
+_PLACE = re.compile(r"\{\{\w+\}\}")
 _Series: TypeAlias = tuple[str, list[tuple[float, float]]]
 
 
@@ -56,6 +58,7 @@ def _find_series(panel: Panel, ask: Asked) -> list[_Series]:
             name = query.legend
             for label, value in series["metric"].items():
                 name = name.replace(f"{{{{{label}}}}}", value)
+            name = _PLACE.sub("none", name)  # as of a sum over nothing
             points = [(float(at), float(value)) for at, value in series["values"]]
             found.append((name, [(at, value) for at, value in points if math.isfinite(value)]))
     found = [(name, points) for name, points in found if points]

@@ -14,7 +14,7 @@ from uuid import uuid4
 import httpx2
 
 from bench.coffre import Installation, until
-from bench.day.kinds import FIRST, Kind
+from bench.day.kinds import FIRST, LARGE, Kind
 from bench.measuring import ProgramFailed
 from devstack.portal import Portal
 from libs.shared import packs, protocol
@@ -101,19 +101,26 @@ class Machine:
         return answer
 
 
-def enrol_all(installation: Installation, clients: int, each: int) -> list[Machine]:
+def enrol_all(
+    installation: Installation, clients: int, each: int, contracted_bytes: int = 10**12
+) -> list[Machine]:
     """So many clients, each with so many machines."""
     ingest = str(installation.described["ingest"]["url"])
     with ThreadPoolExecutor(OPENED_AT_ONCE) as threads:
         enrolled = threads.map(
-            lambda number: _enrol(installation.portal, ingest, number, each), range(clients)
+            lambda number: _enrol(installation.portal, ingest, number, each, contracted_bytes),
+            range(clients),
         )
         return [machine for machines in enrolled for machine in machines]
 
 
-def _enrol(portal: Portal, ingest: str, number: int, each: int) -> list[Machine]:
+def _enrol(
+    portal: Portal, ingest: str, number: int, each: int, contracted_bytes: int
+) -> list[Machine]:
     email = f"admin@client-{number}.example"
-    tenant_id = portal.open_client(f"Client {number}", "Anne Roche", email)
+    tenant_id = portal.open_client(
+        f"Client {number}", "Anne Roche", email, contracted_bytes=contracted_bytes
+    )
     machines = []
     for place in range(number * each, number * each + each):
         code = portal.open_enrolment(tenant_id)
@@ -140,8 +147,11 @@ def _make_files(
     chunker = packs.Chunker(chunk_key)
     made = []
     for number in range(kind.files):
-        # What is new has a name that no run had; what changes is what every first copy brought.
+        # What is new has a name that no run had; what changes is what every first copy brought,
+        # or a large file of its own: else much would seem lost when a small one took its place.
         name = b"%d-%06d.bin" % (run if kind.is_new else 1, number)
+        if kind is LARGE:
+            name = b"large.bin"
         content = os.urandom(kind.file_bytes)
         cut = [
             (packs.chunk_id(chunk, chunk_key), bytes(chunk))

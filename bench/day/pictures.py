@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.coffre import Client, Installation, install
+from bench.coffre import Client, Installation, install, until
 from bench.day import costs, kinds
 from bench.day.__main__ import SEED, in_turn, play
 from bench.day.machines import Machine, enrol_all
@@ -39,7 +39,9 @@ SETTINGS = {
 CLIENTS, MACHINES = 8, 4
 SPAN = "30s"
 STILL_SECONDS = 20
-CONTRACTED_BYTES = 40_000_000
+MEASURED_SECONDS = 40
+CONTRACTED_BYTES = 100_000_000
+NARROW_BYTES = 40_000_000
 """Little more than what the client has at first."""
 
 
@@ -58,13 +60,18 @@ def main() -> int:
     folder.chmod(0o711)
     os.environ.update(SETTINGS)
     with install(folder / "stack") as installation, _watched(installation, folder) as prometheus:
-        machines = enrol_all(installation, CLIENTS, MACHINES)
+        machines = enrol_all(installation, CLIENTS, MACHINES, CONTRACTED_BYTES)
         url = str(installation.described["ingest"]["url"])
         play(url, [(machine, None) for machine in machines])
         play(url, [(machine, kinds.FIRST) for machine in machines])
         client = _open_client(installation, folder)
+        # What they measure every few minutes they measure half a minute after their start.
+        for service in ("quota", "reporting"):
+            costs.restart(installation, service)
+        until(prometheus.sees_all, "quota and reporting are back")
+        time.sleep(MEASURED_SECONDS)
         prometheus.began = time.time()
-        _live(installation, client, machines, options.runs, options.minutes)
+        _live(Installation(installation.folder), client, machines, options.runs, options.minutes)
         costs.settle(installation)
         _draw(prometheus, client.tenant_id)
     return 0
@@ -86,7 +93,7 @@ def _open_client(installation: Installation, folder: Path) -> Client:
     tree.mkdir()
     for number in range(30):
         (tree / f"{number}.bin").write_bytes(os.urandom(1_000_000))
-    client = Client(installation, folder / "client", tree, contracted_bytes=CONTRACTED_BYTES)
+    client = Client(installation, folder / "client", tree, contracted_bytes=NARROW_BYTES)
     client.choose_password()
     client.run()
     return client

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from libs.shared import runtime, web
 from libs.shared.settings import load
-from services.reporting import consumers, jobs
+from services.reporting import commands, consumers, jobs
 from services.reporting.actions.sending import Sender
 from services.reporting.commands import wiring
 from services.reporting.settings import Settings
@@ -33,4 +33,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    runtime.main("reporting", serve)
+    runtime.main("reporting", serve, commands.COMMANDS)
