@@ -68,6 +68,7 @@ class Pool(_Pool):
 _OUTAGES = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutdowns, cancelled by time-out, cannot connect now
+    asyncpg.InvalidAuthorizationSpecificationError,  # another password since the start
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.LockNotAvailableError,
     asyncpg.TransactionRollbackError,  # deadlocks: somebody had to give way
