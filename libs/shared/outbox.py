@@ -73,6 +73,20 @@ async def add_all(
     return ids
 
 
+async def find_relays(pool: Pool, service: str) -> set[str]:
+    """The marks of all who publish this outbox, or wait for it: those that one signer gives."""
+    begun = f"coffre-{service}-relay-"
+    async with database.acquire(pool) as conn:
+        rows = await conn.fetch(
+            """
+            SELECT application_name FROM pg_stat_activity
+             WHERE datname = current_database() AND starts_with(application_name, $1)
+            """,
+            begun,
+        )
+    return {row["application_name"].removeprefix(begun) for row in rows}
+
+
 class Relay:
     """Publishes a service's outbox while this process leads in it (`database.leading`).
 
@@ -99,7 +113,8 @@ class Relay:
 
     async def _lead(self) -> None:
         """Waits for the lead on a session of its own, then publishes until that is lost."""
-        async with database.leading(self._dsn, self.service, "relay") as session:
+        mark = self._signer.mark
+        async with database.leading(self._dsn, self.service, "relay", mark) as session:
             await session.add_listener(f"outbox_{self.service}", lambda *_: self._hint.set())
             async with bus.publisher(self._amqp_url, self.service) as publisher:
                 self.active = True

@@ -51,6 +51,11 @@ class Signer:
         """What others check the signatures with."""
         return self._key.public_key().public_bytes_raw()
 
+    @property
+    def mark(self) -> str:
+        """What tells this signer from others, where it isn't signing: no secret."""
+        return _mark(self.public_key)
+
     def sign(self, contents: Sequence[bytes]) -> str:
         """One signature that is good for each of up to MOST_TOGETHER messages.
 
@@ -104,12 +109,20 @@ class Senders:
         self._good[sender, signature] = None
         return True
 
+    def marks(self, service: str) -> set[str]:
+        """The marks of the signers that are believed to be a service."""
+        return {_mark(key.public_bytes_raw()) for key in self._keys.get(service, ())}
+
     def knows(self, signer: Signer) -> bool:
         """Whether what a signer signs would be believed."""
         sender = signer.source.removeprefix(_SOURCE)
         return any(
             key.public_bytes_raw() == signer.public_key for key in self._keys.get(sender, ())
         )
+
+
+def _mark(public_key: bytes) -> str:
+    return hashlib.sha256(public_key).hexdigest()[:16]
 
 
 def _is_listed(digest: bytes, signature: bytes) -> bool:

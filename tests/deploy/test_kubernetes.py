@@ -62,7 +62,6 @@ def test_each_overlay_and_component_is_what_kubernetes_knows(
 
 
 def test_everything_is_ours_by_its_labels() -> None:
-    version = tomllib.loads((K8S.parents[1] / "pyproject.toml").read_text())["project"]["version"]
     for one in everything():
         labels = one["metadata"].get("labels", {})
         if one["kind"] in {"Namespace", "ConfigMap"}:
@@ -71,10 +70,10 @@ def test_everything_is_ours_by_its_labels() -> None:
         assert labels["app.kubernetes.io/component"], one["metadata"]
     for name in (*database.SERVICES, "prepare"):
         labels = pods(PRODUCTION)[name]["metadata"]["labels"]
-        assert labels["app.kubernetes.io/version"] == version
+        assert labels["app.kubernetes.io/version"] == version()
         assert labels["app.kubernetes.io/component"] == name
         [container] = pods(PRODUCTION)[name]["spec"]["containers"]
-        assert container["image"].endswith(f"/coffre/coffre:{version}")
+        assert container["image"].endswith(f"/coffre/coffre:{version()}")
 
 
 def test_no_image_is_without_a_tag_that_stays() -> None:
@@ -288,6 +287,27 @@ def test_what_must_pass_between_passes_the_ingress() -> None:
         assert one["spec"]["tls"][0]["hosts"] == [rule["host"]]
         backend = rule["http"]["paths"][0]["backend"]["service"]
         assert of_kind(PRODUCTION, "Service")[backend["name"]]["spec"]["ports"][0]["name"] == "http"
+
+
+def test_the_portal_hands_out_packages_that_an_image_brings() -> None:
+    rendered = with_component("agent-packages")
+    spec = pods(rendered)["portal"]["spec"]
+    [brings], [container] = spec["initContainers"], spec["containers"]
+    assert brings["image"] == f"coffre/agent-packages:{version()}"
+    assert brings["securityContext"] == container["securityContext"]
+    folder = environment(rendered, "portal")["COFFRE_AGENT_FOLDER"]
+    [written] = brings["volumeMounts"]
+    [read_only] = [one for one in container["volumeMounts"] if one["name"] == written["name"]]
+    assert written["mountPath"] == folder == brings["command"][-1]
+    assert read_only == {**written, "readOnly": True}
+    [volume] = [one for one in spec["volumes"] if one["name"] == written["name"]]
+    assert "emptyDir" in volume
+
+
+def version() -> str:
+    """Ours."""
+    told = tomllib.loads((K8S.parents[1] / "pyproject.toml").read_text())
+    return str(told["project"]["version"])
 
 
 def test_rules_and_dashboards_are_those_of_the_monitoring() -> None:

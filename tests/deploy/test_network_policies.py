@@ -132,6 +132,16 @@ def test_both_ends_of_each_way_let_it_pass(name: str) -> None:
     assert len(out) > 10
 
 
+def test_traces_go_to_the_collector_that_services_are_told_of() -> None:
+    rendered, plain = with_component("tracing"), with_component("agent-packages")
+    added = outward(rendered) - outward(plain)
+    assert {flow[0] for flow in added} == set(database.SERVICES)
+    for service, whom, port in added:
+        endpoint = urlsplit(environment(rendered, service)["COFFRE_OTLP_ENDPOINT"])
+        assert endpoint.port == port
+        assert str(endpoint.hostname).endswith(f".{whom.removeprefix('namespace ')}.svc")
+
+
 def test_from_elsewhere_come_only_requests_metrics_and_operators() -> None:
     seen = set()
     for rendered in [overlay("production"), *(with_component(name) for name in COMPONENTS)]:

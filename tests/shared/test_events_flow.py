@@ -215,7 +215,7 @@ async def test_a_relay_that_loses_its_lock_stops_publishing_and_takes_it_again(
     admin = await asyncpg.connect(database.admin_dsn)
     killed = await admin.fetchval(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-        " WHERE application_name = 'coffre-ingest-relay' AND datname = current_database()"
+        " WHERE application_name LIKE 'coffre-ingest-relay-%' AND datname = current_database()"
     )
     await admin.close()
     assert killed == 1

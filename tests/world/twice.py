@@ -39,7 +39,7 @@ class Many(House):
         for house in self.houses:
             for service in services:
                 url = house.place.url(service)
-                wait_for(f"{service} at {url}", lambda url=url: is_ready(url), STARTING_SECONDS)
+                wait_for(f"{service} at {url}", lambda url=url: is_ready(url), 4 * STARTING_SECONDS)
 
 
 def elsewhere(place: Stack) -> Stack:

@@ -26,6 +26,12 @@ IN_FLIGHT = 500
 _CHUNK = 100
 
 
+_SAY_BLOCKED = (
+    "RabbitMQ takes no events, for its disk or its memory is full: make room there, nothing has to"
+    " be started again."
+)
+
+
 class Publisher:
     """Publishes over one channel. After a result that is no confirm, open another one."""
 
@@ -69,8 +75,20 @@ class Publisher:
                         await self._send(batch, first, messages[first : first + _CHUNK])
                     await batch.settled
         except BusDown as down:
-            batch.give_up(down)
+            batch.give_up(BusDown(_SAY_BLOCKED) if await self._is_blocked() else down)
         return batch.results
+
+    async def _is_blocked(self) -> bool:
+        """Whether the broker has told that it takes nothing for the moment."""
+        connection = self._underlay.connection
+        if connection.is_closed:
+            return False
+        try:
+            async with asyncio.timeout(0.01):
+                await connection.ready()
+        except TimeoutError:
+            return True
+        return False
 
     async def _send(self, batch: _Batch, first: int, messages: Sequence[Message]) -> None:
         """Does for many messages what aiormq's `basic_publish` does for one, at a tenth the cost.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import (
@@ -18,6 +19,7 @@ from uuid import UUID
 import asyncpg
 from prometheus_client import Histogram
 
+from libs.shared import logs
 from libs.shared.errors import InvalidRequest, Unavailable
 from libs.shared.shares import Shares
 
@@ -68,6 +70,7 @@ class Pool(_Pool):
 _OUTAGES = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutdowns, cancelled by time-out, cannot connect now
+    asyncpg.InvalidAuthorizationSpecificationError,  # another password since the start
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.LockNotAvailableError,
     asyncpg.TransactionRollbackError,  # deadlocks: somebody had to give way
@@ -86,6 +89,34 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, _OUTAGES)
 
 
+FULL_SECONDS = 60.0
+"""How long a service is not ready after PostgreSQL had no room: then it is tried once more."""
+
+
+class DatabaseFull(Unavailable):
+    """PostgreSQL answers, and has no room left to write."""
+
+    @property
+    def detail(self) -> str:
+        return (
+            "The disk of PostgreSQL is full: make room there. What was not committed is sent again,"
+            " nothing has to be started anew."
+        )
+
+
+class _Room:
+    """When PostgreSQL last had none, as far as this process knows."""
+
+    lacked_at = -math.inf
+
+    @classmethod
+    def note(cls) -> None:
+        now = time.monotonic()
+        if now - cls.lacked_at > FULL_SECONDS:
+            logs.get().error("database.full", advice=DatabaseFull("database").detail)
+        cls.lacked_at = now
+
+
 @contextmanager
 def outages_translated() -> Iterator[None]:
     """Raises errors.Unavailable("database") in place of the driver's many words for it.
@@ -96,6 +127,8 @@ def outages_translated() -> Iterator[None]:
         yield
     except Exception as error:
         if is_outage(error):
+            if isinstance(error, asyncpg.DiskFullError):
+                _Room.note()
             raise Unavailable("database") from error
         if _is_impossible_text(error):
             raise InvalidRequest(
@@ -210,7 +243,9 @@ async def tenant_transaction(pool: Pool, tenant_id: UUID) -> AsyncIterator[Conne
 
 
 async def check(pool: Pool) -> None:
-    """Raises Unavailable unless PostgreSQL answers within three seconds."""
+    """Raises Unavailable unless PostgreSQL answers within three seconds; DatabaseFull."""
+    if time.monotonic() - _Room.lacked_at < FULL_SECONDS:
+        raise DatabaseFull("database")
     with outages_translated():
         async with asyncio.timeout(3), acquire(pool) as connection:
             await connection.fetchval("SELECT 1")

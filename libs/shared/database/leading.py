@@ -19,14 +19,15 @@ HANDOVER_SECONDS = 1.0
 
 
 @asynccontextmanager
-async def leading(dsn: str, service: str, work: str) -> AsyncIterator[Connection]:
+async def leading(dsn: str, service: str, work: str, mark: str = "") -> AsyncIterator[Connection]:
     """Waits until no other process does this work of the service; gives the session that says so.
 
+    mark: stands behind its name in PostgreSQL, and tells those who lead or wait from each other.
     The lead lasts as long as the session: `watch_lead`, or any other question on it, tells when
     it is lost.
     Raises Unavailable where PostgreSQL goes away, inside as well.
     """
-    session = await connect(dsn, service, name=f"{service}-{work}")
+    session = await connect(dsn, service, name=f"{service}-{work}" + (mark and f"-{mark}"))
     try:
         with outages_translated():
             await _lock(session, f"coffre/{service}/{work}")

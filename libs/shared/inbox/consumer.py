@@ -18,17 +18,37 @@ from libs.shared import bus, clock, database, logs
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
-from libs.shared.events import EVENTS
+from libs.shared.events import EVENTS, ServicePinged
 from libs.shared.inbox import table
 from libs.shared.signatures import SenderRefused, Senders
 
 BATCH = 500
 MOST_REFUSED = 10_000
 MOST_REFUSED_BYTES = 256 * 1024 * 1024
+FOREIGN_SECONDS = 300.0
+"""How long a ping of another installation is remembered; they come each twenty seconds."""
 
 _ARRIVED = Counter("coffre_events_arrived", "Messages that came, the first time or once more")
 _DUPLICATES = Counter("coffre_events_duplicate", "Messages that were in the inbox already")
 _REFUSED = Counter("coffre_events_refused", "Messages that no sender has signed", ["reason"])
+
+
+class BrokerShared(Unavailable):
+    """Pings come through the queue that a service of this name has sent, with another key."""
+
+    code = "broker-shared"
+
+    def __init__(self) -> None:
+        super().__init__("message broker")
+
+    @property
+    def detail(self) -> str:
+        return (
+            "Another installation works on this virtual host of the broker, and each takes some of"
+            " the other's events: give each its own (COFFRE_AMQP_URL), then replay what was"
+            " refused. If it is ours, its key was changed without telling us"
+            " (COFFRE_EVENT_SENDERS_DIR)."
+        )
 
 
 class Consumer:
@@ -50,6 +70,14 @@ class Consumer:
         self._amqp_url = amqp_url
         self._wake = wake
         self._patience = bus.Patience("consumer.interrupted")
+        self._foreign_at: float | None = None
+
+    def check_alone(self) -> None:
+        """Raises BrokerShared where another installation was heard of lately."""
+        if self._foreign_at is not None:
+            if time.monotonic() - self._foreign_at < FOREIGN_SECONDS:
+                raise BrokerShared
+            self._foreign_at = None
 
     async def run(self) -> None:
         """Consumes until cancelled; a lost broker or database means a pause and another try."""
@@ -70,7 +98,8 @@ class Consumer:
             try:
                 while True:
                     deliveries = await subscription.batch(BATCH)
-                    await store(self._pool, self._senders, deliveries)
+                    if await store(self._pool, self._senders, deliveries, self.service):
+                        self._foreign_at = time.monotonic()
                     crashpoint("inbox.before_ack")
                     await subscription.acknowledge(deliveries)
                     self.arrived_at = time.monotonic()
@@ -80,8 +109,12 @@ class Consumer:
                 self.connected = False
 
 
-async def store(pool: Pool, senders: Senders, deliveries: Sequence[bus.Delivery]) -> None:
+async def store(
+    pool: Pool, senders: Senders, deliveries: Sequence[bus.Delivery], service: str = ""
+) -> bool:
     """Stores deliveries in one transaction; those already there change nothing.
+
+    Returns whether a ping of this service is among them that another has signed.
 
     What isn't signed by a sender who may say it is parked as it came, and told; there is room for
     MOST_REFUSED of them: whoever floods the queue fills no disk, and what was kept stays.
@@ -93,14 +126,22 @@ async def store(pool: Pool, senders: Senders, deliveries: Sequence[bus.Delivery]
         new = await table.insert(conn, fitting, now)
     _ARRIVED.inc(len(arrivals))
     _DUPLICATES.inc(len(fitting) - new)
-    for arrival in arrivals:
+    foreign = False
+    for delivery, arrival in zip(deliveries, arrivals, strict=True):
         if arrival.refused:
+            foreign = foreign or _is_ping_of(delivery, service)
             _REFUSED.labels(arrival.refused).inc()
             logs.get().error("event.refused", event_id=str(arrival.event_id), why=arrival.error)
         elif arrival.raw is not None:
             logs.get().error("event.unreadable", event_id=str(arrival.event_id), why=arrival.error)
         elif arrival.parked:
             logs.get().error("event.late", event_id=str(arrival.event_id), why=arrival.error)
+    return foreign
+
+
+def _is_ping_of(delivery: bus.Delivery, service: str) -> bool:
+    source = str(delivery.headers.get("cloudEvents_source", ""))
+    return delivery.type == ServicePinged.type and source == f"/services/{service}"
 
 
 async def _fit(conn: database.Connection, arrivals: list[table.Arrival]) -> list[table.Arrival]:

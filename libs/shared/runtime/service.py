@@ -22,20 +22,12 @@ from libs.shared.inbox import Handlers, parked
 from libs.shared.keys import KeyFileInvalid
 from libs.shared.runtime import http
 from libs.shared.runtime.jobs import Job, Jobs, Runner
+from libs.shared.runtime.opening import open_pool
 from libs.shared.runtime.pulse import Pulse
 from libs.shared.settings import ServiceSettings
 from libs.shared.web import Check, create_monitor
 
 R = TypeVar("R")
-
-_SAY_UNREACHED = (
-    "PostgreSQL does not answer ({}): see that it runs where COFFRE_DATABASE_URL says, and that"
-    " nothing stands between."
-)
-_SAY_NEWER = (
-    "The database was prepared for a newer version, which brought {}: install that one. This"
-    " version goes on meanwhile, for a database stays good for the version before."
-)
 
 SERVE_CLIENTS = ("ingest", "portal")
 """Copies and recovery go on without the broker."""
@@ -116,7 +108,13 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             with suppress(NotImplementedError):  # Windows
                 loop.add_signal_handler(number, self.stop)
-        self.pool = await self._open_pool()
+        self.pool = await open_pool(
+            self.name,
+            self.settings.database_url.get_secret_value(),
+            self._pool_size,
+            self._senders,
+            self._stop,
+        )
         return self
 
     async def __aexit__(
@@ -209,39 +207,6 @@ class Service:
         finally:
             await _end(tasks)
 
-    async def _open_pool(self) -> Pool:
-        """Waits for PostgreSQL, its roles and its schemas, saying what for."""
-        dsn = self.settings.database_url.get_secret_value()
-        tries = 0
-        while True:
-            try:
-                pool, newer = await self._open_migrated(dsn)
-            except (Unavailable, database.NotReady) as trouble:
-                tries += 1
-                if tries == 1 or tries % 15 == 0:
-                    why = database.reason(trouble)
-                    if isinstance(trouble, Unavailable):
-                        why = _SAY_UNREACHED.format(why)
-                    logs.get().warning("database.awaited", why=why)
-            else:
-                if newer:
-                    logs.get().warning("database.newer", why=_SAY_NEWER.format(newer[0]))
-                return pool
-            with suppress(TimeoutError):
-                async with asyncio.timeout(1):
-                    await self._stop.wait()
-            if self._stop.is_set():
-                raise SystemExit(0)
-
-    async def _open_migrated(self, dsn: str) -> tuple[Pool, list[str]]:
-        """A pool, with the migrations that only a newer version knows; none where some lack."""
-        pool = await database.create_pool(dsn, self.name, max_size=self._pool_size)
-        try:
-            return pool, await database.check_migrated(pool, self.name)
-        except BaseException:
-            pool.terminate()  # the wait may be long, and the server has only so many connections
-            raise
-
     async def _check_serving(self) -> None:
         if self._stop.is_set():
             raise Ending("process")
@@ -252,6 +217,7 @@ class Service:
     async def _check_broker(self) -> None:
         if self._consumer is None or not self._consumer.connected:
             raise Unavailable("message broker")
+        self._consumer.check_alone()
 
     async def _check_doubt(self) -> None:
         if self._doubt is not None:

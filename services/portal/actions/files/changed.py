@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from tempfile import SpooledTemporaryFile
 
+from services.portal.actions.files.passing import Passing
 from services.portal.rules.files import names
 
-SPOOL_BYTES = 1024 * 1024
 MOST_UNHELD = 1_000
 _INTRODUCTION = (
     "Names that this archive can't safely hold were changed. Each line: the name in this archive, "
@@ -41,7 +40,7 @@ class ChangedNames:
     """A file that grows with each such name; none while there is none."""
 
     def __init__(self) -> None:
-        self._spool = SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115 - lives as long as this
+        self._spool = Passing()
         self._unheld: dict[str, list[bytes]] = {}
         self._counts: dict[str, int] = {}
         self.size = 0
@@ -70,7 +69,7 @@ class ChangedNames:
 
     def read(self) -> Iterator[bytes]:
         """All of it, piece by piece."""
-        return read_back(self._spool)
+        return self._spool.read()
 
     def close(self) -> None:
         """Removes the file."""
@@ -81,10 +80,3 @@ class ChangedNames:
         self.size += len(line)
         self.crc32 = zlib.crc32(line, self.crc32)
         self._spool.write(line)
-
-
-def read_back(spool: SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
-    """What was written to a passing file, piece by piece."""
-    spool.seek(0)
-    while piece := spool.read(SPOOL_BYTES):
-        yield piece

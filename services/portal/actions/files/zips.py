@@ -11,12 +11,12 @@ import struct
 import zlib
 from collections.abc import Iterator
 from datetime import datetime
-from tempfile import SpooledTemporaryFile
 from zoneinfo import ZoneInfo
 
 from libs.shared import attributes
 from libs.shared.catalogue import EntryRow
-from services.portal.actions.files.changed import SPOOL_BYTES, ChangedNames, read_back
+from services.portal.actions.files.changed import ChangedNames
+from services.portal.actions.files.passing import Passing
 from services.portal.rules.files import names
 
 _LOCAL = struct.Struct("<IHHHHHIIIHH")
@@ -38,7 +38,7 @@ class Zip:
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
         self._shown = names.ArchivePaths(names.zip_name, for_windows=True)
-        self._central = SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115 - lives as long as this
+        self._central = Passing()
         self._changed = ChangedNames()
         self._count = 0
         self._offset = 0
@@ -83,8 +83,8 @@ class Zip:
             yield self._header(names.NAMES_LIST, stat.S_IFREG | 0o644, 0, size, crc32)
             yield from self._changed.read()
         start = self._offset
-        size = self._central.tell()
-        yield from read_back(self._central)
+        size = self._central.size()
+        yield from self._central.read()
         yield _end(self._count, start, size)
 
     def close(self) -> None:
