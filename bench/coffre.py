@@ -67,7 +67,9 @@ class Installation:
         return rows
 
     def store(self) -> ObjectStore:
-        """The bucket of the installation."""
+        """The installation's."""
+        if where := self.described.get("store"):
+            return ObjectStore.in_folder(Path(where.removeprefix("file://")))
         s3 = self.described["s3"]
         return ObjectStore.in_s3(s3["endpoint"], s3["access_key"], s3["secret_key"], s3["bucket"])
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import Literal
 
 from devstack import control, lease, say, servers, supervisor
 from devstack.ports import Ports
@@ -74,6 +75,11 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--detach", action="store_true", help="go on in the background once it runs")
     up.add_argument("--no-demo", action="store_true", help="without the demonstration client")
     up.add_argument("--demo-folder", type=Path, help="the folder that the demonstration copies")
+    up.add_argument(
+        "--store",
+        choices=("s3", "file"),
+        help="where copies are stored: by SeaweedFS, an S3 server, or in a folder (as before; s3)",
+    )
     up.add_argument("--end-with-parent", action="store_true", help=argparse.SUPPRESS)
     add("down", "stop the Coffre that runs in the background")
     add("status", "say what runs, and where")
@@ -91,10 +97,19 @@ def _up(folder: Path, options: argparse.Namespace) -> int:
     demo_folder = options.demo_folder and options.demo_folder.resolve()
     if options.detach:
         passed = [f"--dir={folder}", *(["--no-demo"] if options.no_demo else [])]
+        if options.store:
+            passed.append(f"--store={options.store}")
         if demo_folder:
             passed.append(f"--demo-folder={demo_folder}")
         return control.up_detached(folder, passed)
-    chosen = supervisor.Options(folder, not options.no_demo, demo_folder, options.end_with_parent)
+    before: Literal["s3", "file"] = "file" if (folder / "store").exists() else "s3"
+    chosen = supervisor.Options(
+        folder,
+        not options.no_demo,
+        demo_folder,
+        options.end_with_parent,
+        before if options.store is None else options.store,
+    )
     return supervisor.run(chosen)
 
 

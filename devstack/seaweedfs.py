@@ -13,6 +13,7 @@ from pathlib import Path
 
 from devstack.ports import Ports
 from devstack.processes import Processes, Program, StartFailed, write_atomically
+from libs.shared.objects import ObjectStore
 
 ACCESS_KEY = "coffre"
 
@@ -24,6 +25,26 @@ class SeaweedFS:
     endpoint: str
     access_key: str
     secret_key: str
+
+    name = "SeaweedFS (S3)"
+
+    def settings(self, bucket: str) -> dict[str, str]:
+        """Gives what services are told of it."""
+        return {
+            "s3_endpoint": self.endpoint,
+            "s3_access_key": self.access_key,
+            "s3_secret_key": self.secret_key,
+            "s3_bucket": bucket,
+        }
+
+    def describe(self, bucket: str) -> dict[str, object]:
+        """Gives its part of `stack.json`."""
+        asked = {"endpoint": self.endpoint, "access_key": self.access_key}
+        return {"s3": {**asked, "secret_key": self.secret_key, "bucket": bucket}}
+
+    def open(self, bucket: str) -> ObjectStore:
+        """Opens the bucket as services do."""
+        return ObjectStore.in_s3(self.endpoint, self.access_key, self.secret_key, bucket)
 
 
 def start(processes: Processes, folder: Path, secret_key: str, free: Ports) -> SeaweedFS:

@@ -8,11 +8,13 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from devstack import ports, postgresql, rabbitmq, seaweedfs
+from devstack.folder_store import FolderStore
 from devstack.ports import Ports
 from devstack.postgresql import PostgreSQL
-from devstack.processes import Processes, Program
+from devstack.processes import Processes, Program, StartFailed
 from devstack.rabbitmq import RabbitMQ
 from devstack.seaweedfs import SeaweedFS
 
@@ -34,11 +36,12 @@ class Servers:
 
     rabbitmq: RabbitMQ
     postgresql: PostgreSQL
-    seaweedfs: SeaweedFS
+    store: SeaweedFS | FolderStore
     mailbox: Mailbox
 
     def describe(self) -> dict[str, object]:
         """Gives what tests need to use them, as JSON values."""
+        s3 = self.store.settings("")
         return {
             "postgres_admin_dsn": self.postgresql.dsn(),
             "postgres_port": self.postgresql.port,
@@ -47,9 +50,9 @@ class Servers:
             "amqp_port": self.rabbitmq.port,
             "amqp_password": self.rabbitmq.password,
             "amqp_management": self.rabbitmq.management,
-            "s3_endpoint": self.seaweedfs.endpoint,
-            "s3_access_key": self.seaweedfs.access_key,
-            "s3_secret_key": self.seaweedfs.secret_key,
+            "s3_endpoint": s3["s3_endpoint"],
+            "s3_access_key": s3["s3_access_key"],
+            "s3_secret_key": s3["s3_secret_key"],
             "smtp_host": "127.0.0.1",
             "smtp_port": self.mailbox.port,
             "mail_dir": str(self.mailbox.folder),
@@ -69,8 +72,19 @@ def secret(folder: Path, name: str) -> str:
     return path.read_text()
 
 
-def start(processes: Processes, folder: Path, free: Ports, *, durable: bool = True) -> Servers:
-    """Starts all servers side by side with their files in `folder`, and waits until all answer."""
+def start(
+    processes: Processes,
+    folder: Path,
+    free: Ports,
+    *,
+    durable: bool = True,
+    store: Literal["s3", "file"] = "s3",
+) -> Servers:
+    """Starts all servers side by side with their files in `folder`, and waits until all answer.
+
+    store: an S3 server, or a folder, which needs none. Raises StartFailed.
+    """
+    _check_store(folder, store)
     with ThreadPoolExecutor(4) as threads:
         broker = threads.submit(
             lambda: rabbitmq.start(
@@ -86,13 +100,28 @@ def start(processes: Processes, folder: Path, free: Ports, *, durable: bool = Tr
                 durable=durable,
             )
         )
-        store = threads.submit(
-            lambda: seaweedfs.start(
-                processes, folder / "seaweedfs", secret(folder, "s3-secret-key"), free
-            )
-        )
+        stored = threads.submit(lambda: _start_store(processes, folder, free, store))
         mails = threads.submit(lambda: start_mailbox(processes, folder, free))
-        return Servers(broker.result(), database.result(), store.result(), mails.result())
+        return Servers(broker.result(), database.result(), stored.result(), mails.result())
+
+
+def _check_store(folder: Path, store: Literal["s3", "file"]) -> None:
+    """What is stored in the one isn't found in the other."""
+    other = {"s3": "store", "file": "seaweedfs"}[store]
+    if (folder / other).exists():
+        wanted = {"s3": "file", "file": "s3"}[store]
+        raise StartFailed(
+            f"What is stored lies in {folder / other}: start it by `--store {wanted}`, or another"
+            " installation by --dir."
+        )
+
+
+def _start_store(
+    processes: Processes, folder: Path, free: Ports, store: Literal["s3", "file"]
+) -> SeaweedFS | FolderStore:
+    if store == "file":
+        return FolderStore(folder / "store")
+    return seaweedfs.start(processes, folder / "seaweedfs", secret(folder, "s3-secret-key"), free)
 
 
 def start_mailbox(processes: Processes, folder: Path, free: Ports) -> Mailbox:

@@ -13,9 +13,6 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
-
-import minio
 
 from devstack.ports import Ports
 from devstack.processes import Processes, Program, write_atomically
@@ -98,16 +95,14 @@ class Stack:
         asyncio.run(self._prepare_database())
         passwords = {service: secret(self.folder, f"amqp-{service}") for service in SERVICES}
         self.servers.rabbitmq.define(passwords, self.vhost)
-        store = self.servers.seaweedfs
-        client = minio.Minio(
-            urlsplit(store.endpoint).netloc,
-            store.access_key,
-            store.secret_key,
-            secure=False,
-            region="us-east-1",
-        )
-        if not client.bucket_exists(self.bucket):
-            client.make_bucket(self.bucket)
+        asyncio.run(self._prepare_store())
+
+    async def _prepare_store(self) -> None:
+        objects = self.servers.store.open(self.bucket)
+        try:
+            await objects.ensure_bucket()
+        finally:
+            await objects.close()
 
     async def _prepare_database(self) -> None:
         passwords = {role: secret(self.folder, role) for role in database.ROLES}
@@ -146,10 +141,7 @@ class Stack:
         }
         if service in KEEPERS_OF_OBJECTS:
             settings |= {
-                "s3_endpoint": self.servers.seaweedfs.endpoint,
-                "s3_access_key": self.servers.seaweedfs.access_key,
-                "s3_secret_key": self.servers.seaweedfs.secret_key,
-                "s3_bucket": self.bucket,
+                **self.servers.store.settings(self.bucket),
                 "master_key_file": self._secret_file("master-key"),
             }
         if service == "reporting":
@@ -215,7 +207,7 @@ class Stack:
     def describe(self, processes: Processes, demo: object) -> dict[str, object]:
         """Gives the contents of `stack.json`."""
         running = {name: processes.process(name) for name in SERVICES}
-        store, mailbox = self.servers.seaweedfs, self.servers.mailbox
+        mailbox = self.servers.mailbox
         return {
             "portal": {"url": self.url("portal")},
             "ingest": {"url": self.url("ingest")},
@@ -229,12 +221,7 @@ class Stack:
             "demo": demo,
             "postgres": {"dsn": self.admin_dsn},
             "amqp": {"url": self.amqp_url},
-            "s3": {
-                "endpoint": store.endpoint,
-                "access_key": store.access_key,
-                "secret_key": store.secret_key,
-                "bucket": self.bucket,
-            },
+            **self.servers.store.describe(self.bucket),
             "services": {
                 name: {
                     "pid": process.pid,

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -44,6 +44,7 @@ class Options:
     with_demo: bool = True
     demo_folder: Path | None = None
     ends_with_parent: bool = False
+    store: Literal["s3", "file"] = "s3"
 
 
 def run(options: Options) -> int:
@@ -143,8 +144,8 @@ def start(processes: Processes, options: Options, free: Ports) -> Installation:
     folder = options.folder
     listens, monitors = stack.choose_listens(free), stack.choose_monitors(free)
     say.line(f"Starting Coffre; its files are in {folder}")
-    ready = servers.start(processes, folder, free)
-    say.done("RabbitMQ, PostgreSQL, SeaweedFS (S3) and the mailbox are ready")
+    ready = servers.start(processes, folder, free, store=options.store)
+    say.done(f"RabbitMQ, PostgreSQL, {ready.store.name} and the mailbox are ready")
     installation = Stack(folder, ready, listens, monitors)
     installation.prepare()
     _check(processes)

@@ -1,4 +1,7 @@
-"""`python -m installing secrets FOLDER`, then `prepare FOLDER`: what services need to start."""
+"""`python -m installing secrets FOLDER`, then `prepare FOLDER`: what services need to start.
+
+`store FOLDER` makes the folder where objects lie, for who has no S3 store.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 
 from installing import secrets, servers
 from libs.shared import logs
+from libs.shared.objects.folder import Folder, FolderUnfit
 from libs.shared.secret_files import SecretFileInvalid
 
 
@@ -19,12 +23,14 @@ def main() -> int:
     try:
         if told.command == "secrets":
             return _make_secrets(told)
+        if told.command == "store":
+            return _make_store(told)
         asyncio.run(
             servers.prepare(
                 told.folder, told.database, told.s3_endpoint, told.bucket, told.wait, print
             )
         )
-    except (servers.NotPrepared, SecretFileInvalid, OSError) as trouble:
+    except (servers.NotPrepared, SecretFileInvalid, FolderUnfit, OSError) as trouble:
         print(trouble, file=sys.stderr)
         return 1
     return 0
@@ -41,6 +47,13 @@ def _make_secrets(told: argparse.Namespace) -> int:
         " together: without it nothing that is stored can be read.\n"
         f"The first operator's password is in {told.folder / 'portal' / 'operator-password'}."
     )
+    return 0
+
+
+def _make_store(told: argparse.Namespace) -> int:
+    folder = told.folder.resolve()
+    Folder(folder).ensure()
+    print(f"The store is ready: give ingest, portal and retention COFFRE_STORE=file://{folder}")
     return 0
 
 
@@ -61,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     preparing.add_argument("--s3-endpoint", required=True, metavar="URL")
     preparing.add_argument("--bucket", default="coffre")
     preparing.add_argument("--wait", type=float, default=120, metavar="SECONDS")
+    storing = commands.add_parser("store", help="make a folder in which objects are stored")
+    storing.add_argument("folder", type=Path)
     for command in (making, preparing):
         command.add_argument("folder", type=Path)
         command.add_argument("--database", default=usual.database)

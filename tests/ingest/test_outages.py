@@ -100,8 +100,9 @@ async def test_a_wrong_bucket_is_named_to_operators(own_ingest: Callable[..., Ho
     async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
         ready = await client.get("/health/ready")
     assert ready.status_code == 503
+    endpoint = service.place.servers.store.settings("")["s3_endpoint"]
     told = (
-        f"The bucket 'no-such-bucket' does not exist at {service.place.servers.seaweedfs.endpoint}:"
+        f"The bucket 'no-such-bucket' does not exist at {endpoint}:"
         " set COFFRE_S3_BUCKET, or make it."
     )
     checks = ready.json()["checks"]

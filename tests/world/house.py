@@ -51,9 +51,7 @@ class House(Running):
     @cached_property
     def objects(self) -> ObjectStore:
         """The bucket."""
-        store = self.place.servers.seaweedfs
-        keys = store.access_key, store.secret_key
-        return ObjectStore.in_s3(store.endpoint, *keys, self.place.bucket)
+        return self.place.servers.store.open(self.place.bucket)
 
     def open_client(self, name: str = "Menuiserie Roche", **terms: Any) -> Client:
         """A client company whose administrator has a password that is compared at once.
