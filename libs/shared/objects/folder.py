@@ -1,4 +1,4 @@
-"""A store that is a folder of this machine, for who runs all services on one (decision 66).
+"""A store that is a folder of this machine, for who runs all services on one (docs/decisions/0066).
 
 Each object is a file whose path is its key. What is acknowledged is on the disk: the file was
 written aside, flushed, renamed, and its folder flushed.
