@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from libs.shared import catalogue, errors
+from libs.shared import catalogue, clock, errors
 from libs.shared.database import Connection, Pool, tenant_transaction
+from libs.shared.words.tongue import find_zone
 from services.portal import store
 from services.portal.actions import log
+from services.portal.rules import runs
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
+from services.portal.rules.runs import Day
 from services.portal.store.clients import Tenant
 from services.portal.store.runs.dropped import Dropped
 from services.portal.store.runs.shown import ClientVolume, NamedPlan, Plan, Run, Verified
@@ -23,7 +26,8 @@ class Overview:
     """All plans with the newest runs of each, what they take, and when it was verified.
 
     late: of each plan whose run was due and never came, since when. unreached: who did not get
-    the report of a plan's last run.
+    the report of a plan's last run. last_good: when each was last copied; next_due: when it is
+    due next; strips: its last days.
     """
 
     tenant: Tenant
@@ -33,6 +37,9 @@ class Overview:
     unreached: list[str]
     volume: ClientVolume
     verified: Verified
+    strips: dict[UUID, list[Day]]
+    last_good: dict[UUID, datetime]
+    next_due: dict[UUID, datetime | None]
 
 
 @dataclass(frozen=True)
@@ -57,26 +64,52 @@ class Report:
 
 async def look_over(pool: Pool, actor: Actor, each: int) -> Overview:
     """A client's plans with `each` runs, at most, of every one."""
-    tenant_id = actor.tenant_id
-    async with tenant_transaction(pool, tenant_id) as conn:
-        plans = await store.runs.shown.list_plans(conn, tenant_id)
-        runs = await store.runs.shown.list_latest_runs(
-            conn, tenant_id, [plan.plan_id for plan in plans], each
-        )
-        last = [
-            next((run.run_id for run in of_plan if run.outcome), None) for of_plan in runs.values()
-        ]
-        overview = Overview(
-            await _find_tenant(conn, tenant_id),
-            plans,
-            runs,
-            await store.incidents.list_late(conn, tenant_id),
-            await store.runs.shown.list_unreached(conn, tenant_id, [one for one in last if one]),
-            await store.runs.shown.find_volume(conn, tenant_id),
-            await store.runs.shown.find_verified(conn, tenant_id),
-        )
+    async with tenant_transaction(pool, actor.tenant_id) as conn:
+        overview = await gather(conn, actor.tenant_id, each)
         await log.note(conn, actor, acts.PlansListed())
     return overview
+
+
+async def gather(conn: Connection, tenant_id: UUID, each: int) -> Overview:
+    """The same, within a transaction of the tenant; whoever asks notes for whom."""
+    now = clock.now()
+    tenant = await _find_tenant(conn, tenant_id)
+    plans = await store.runs.shown.list_plans(conn, tenant_id)
+    plan_ids = [plan.plan_id for plan in plans]
+    latest = await store.runs.shown.list_latest_runs(conn, tenant_id, plan_ids, each)
+    last = [
+        next((run.run_id for run in of_plan if run.outcome), None) for of_plan in latest.values()
+    ]
+    return Overview(
+        tenant,
+        plans,
+        latest,
+        await store.incidents.list_late(conn, tenant_id),
+        await store.runs.shown.list_unreached(conn, tenant_id, [one for one in last if one]),
+        await store.runs.shown.find_volume(conn, tenant_id),
+        await store.runs.shown.find_verified(conn, tenant_id),
+        await _lay_strips(conn, tenant, plans, now),
+        await store.runs.strips.list_last_good(conn, tenant_id, plan_ids),
+        {plan.plan_id: runs.find_next(plan.schedule, plan.timezone, now) for plan in plans},
+    )
+
+
+async def _lay_strips(
+    conn: Connection, tenant: Tenant, plans: list[Plan], now: datetime
+) -> dict[UUID, list[Day]]:
+    zone = find_zone(tenant.timezone)
+    today = now.astimezone(zone).date()
+    first = datetime.combine(today - timedelta(days=runs.STRIP_DAYS - 1), time(), zone)
+    ran = await store.runs.strips.list_days(conn, tenant.tenant_id, first, zone.key)
+    missed = await store.runs.strips.list_missed(conn, tenant.tenant_id, first)
+    return {
+        plan.plan_id: runs.lay_strip(
+            today,
+            ran.get(plan.plan_id, ()),
+            runs.find_missed_days(plan.schedule, plan.timezone, missed.get(plan.plan_id, ()), zone),
+        )
+        for plan in plans
+    }
 
 
 async def list_runs(pool: Pool, actor: Actor, reference: str, *, before: int, limit: int) -> Runs:
@@ -85,7 +118,7 @@ async def list_runs(pool: Pool, actor: Actor, reference: str, *, before: int, li
     async with tenant_transaction(pool, tenant_id) as conn:
         found = await find_plan(conn, tenant_id, reference)
         plans = await store.runs.shown.list_plans(conn, tenant_id)
-        runs = Runs(
+        listed = Runs(
             await _find_tenant(conn, tenant_id),
             next(plan for plan in plans if plan.plan_id == found.plan_id),
             await store.runs.shown.list_runs(
@@ -93,8 +126,8 @@ async def list_runs(pool: Pool, actor: Actor, reference: str, *, before: int, li
             ),
             await store.runs.dropped.list_dropped(conn, tenant_id, found.plan_id),
         )
-        await log.note(conn, actor, acts.RunsListed(runs.plan.name))
-    return runs
+        await log.note(conn, actor, acts.RunsListed(listed.plan.name))
+    return listed
 
 
 async def find_report(pool: Pool, actor: Actor, reference: str, number: int) -> Report:

@@ -87,6 +87,7 @@ BODIES: Limits = {
     ("POST", "/invitations/{token}"): _ANSWER,
     ("POST", "/reports/{token}"): _ANSWER,
     ("POST", "/overage/{token}/{answer}"): _ANSWER,
+    ("POST", "/quota/answer"): _FORM,
     ("POST", "/clients/{tenant_id}/enrolments"): _FORM,
     ("POST", "/clients/{tenant_id}/agents/{agent_id}/revoke"): _FORM,
     ("POST", "/clients/{tenant_id}/{step}"): _FORM,

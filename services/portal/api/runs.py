@@ -20,14 +20,14 @@ async def list_plans(actor: Client, resources: ResourcesOf) -> dict[str, Any]:
     """A client's plans with their last finished runs, and when what is stored was verified."""
     found = await runs.look_over(resources.pool, actor, 2)
     return {
-        "plans": [_plan(plan, found.runs[plan.plan_id]) for plan in found.plans],
+        "plans": [_plan(found, plan) for plan in found.plans],
         "verified_since": found.verified.since,
         "damaged_at": found.verified.damaged_at,
     }
 
 
-def _plan(plan: Plan, newest: list[Run]) -> dict[str, Any]:
-    finished = next((run for run in newest if run.outcome), None)
+def _plan(found: runs.Overview, plan: Plan) -> dict[str, Any]:
+    finished = next((run for run in found.runs[plan.plan_id] if run.outcome), None)
     return {
         "plan_id": plan.plan_id,
         "name": plan.name,
@@ -39,6 +39,10 @@ def _plan(plan: Plan, newest: list[Run]) -> dict[str, Any]:
         "reports": plan.reports,
         "last_restore_point": plan.last_restore_point,
         "last_run": _run(finished) if finished else None,
+        "last_good_at": found.last_good.get(plan.plan_id),
+        "late_since": found.late.get(plan.plan_id),
+        "next_due_at": found.next_due[plan.plan_id],
+        "days": found.strips[plan.plan_id],
     }
 
 

@@ -1,66 +1,20 @@
-"""What a client sees: is everything all right? Then plans and their runs."""
+"""A plan with its runs, and the report of each."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from services.portal.actions import runs
 from services.portal.api.access import Address, ResourcesOf
-from services.portal.pages.charts import STRIP_LENGTH
 from services.portal.pages.rendering import render
-from services.portal.pages.sessions import Client, Reader, SignInFirst
+from services.portal.pages.sessions import Client
 
 router = APIRouter()
 
 _RUNS_AT_ONCE = 50
-
-
-@router.get("/")
-async def show_home(
-    request: Request, reader: Reader, resources: ResourcesOf, address: Address
-) -> Response:
-    """Plans at a glance; operators go to their clients."""
-    if reader is None:
-        raise SignInFirst
-    if reader.tenant_id is None:
-        return RedirectResponse("/clients", 303)
-    found = await runs.look_over(resources.pool, reader.at(address), STRIP_LENGTH)
-    finished = {
-        plan.plan_id: next((run for run in found.runs[plan.plan_id] if run.outcome), None)
-        for plan in found.plans
-    }
-    return render(
-        request,
-        "home.html",
-        reader,
-        timezone=found.tenant.timezone,
-        tenant=found.tenant,
-        plans=found.plans,
-        runs=found.runs,
-        finished=finished,
-        volume=found.volume,
-        verified=found.verified,
-        reserved_files=sum(run.files_not_copied for run in finished.values() if run),
-        oldest=min(
-            (run.finished_at for run in finished.values() if run and run.finished_at), default=None
-        ),
-        late=found.late,
-        unreached=found.unreached,
-        mood=_mood([run.outcome if run else None for run in finished.values()], bool(found.late)),
-    )
-
-
-def _mood(outcomes: list[str | None], is_late: bool) -> str:
-    """The worst of the plans' last outcomes, or that a run never came."""
-    if is_late and "failed" not in outcomes:
-        return "late"
-    for worst in ("failed", "succeeded_with_warnings", "succeeded"):
-        if worst in outcomes:
-            return worst if None not in outcomes or worst != "succeeded" else "waiting"
-    return "waiting"
 
 
 @router.get("/plans/{plan}")

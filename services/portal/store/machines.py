@@ -58,6 +58,34 @@ async def hand_to_ingest(
     )
 
 
+@dataclass(frozen=True)
+class Code:
+    """A code that was handed out and not used yet; the code itself is kept nowhere."""
+
+    enrolment_id: UUID
+    label: str
+    opened_by: str
+    opened_at: datetime
+    expires_at: datetime
+
+
+async def list_open_codes(conn: Connection, tenant_id: UUID, now: datetime) -> list[Code]:
+    """A tenant's codes with which a machine may still join, the newest first."""
+    rows = await conn.fetch(
+        """
+        SELECT e.enrolment_id, e.label, coalesce(u.name, '') AS opened_by, e.opened_at,
+               e.expires_at
+        FROM enrolments e JOIN ingest.enrolments i USING (enrolment_id)
+        LEFT JOIN users u ON u.user_id = e.opened_by
+        WHERE e.tenant_id = $1 AND e.expires_at > $2 AND i.used_at IS NULL
+        ORDER BY e.opened_at DESC
+        """,
+        tenant_id,
+        now,
+    )
+    return [Code(**row) for row in rows]
+
+
 async def find_agent_tenant(conn: Connection, agent_id: UUID) -> UUID | None:
     """Which tenant an enrolled machine belongs to."""
     tenant_id: UUID | None = await conn.fetchval(
@@ -137,3 +165,20 @@ async def add_agent(conn: Connection, event: AgentEnrolled) -> None:
         event.agent_version,
         event.enrolled_at,
     )
+
+
+async def find_pulse(conn: Connection, tenant_id: UUID) -> str:
+    """A word that is another one when a client's machines, plans or newest runs are."""
+    pulse: str = await conn.fetchval(
+        """
+        SELECT md5(concat_ws(' ',
+            (SELECT count(*) FROM agents WHERE tenant_id = $1),
+            (SELECT sum(version) FROM plans WHERE tenant_id = $1),
+            (SELECT concat(started_at, outcome) FROM runs WHERE tenant_id = $1
+             ORDER BY started_at DESC LIMIT 1),
+            (SELECT count(*) FROM (SELECT outcome FROM runs WHERE tenant_id = $1
+             ORDER BY started_at DESC LIMIT 50) r WHERE outcome IS NULL)))
+        """,
+        tenant_id,
+    )
+    return pulse
