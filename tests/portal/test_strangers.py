@@ -97,6 +97,17 @@ OTHERS = {
     ("POST", "/api/v1/quota/answer"),
     ("GET", "/overage/{token}/{answer}"),
     ("POST", "/overage/{token}/{answer}"),
+    ("POST", "/quota/answer"),  # these in test_machines and test_stories_clients
+    ("GET", "/pulse"),
+    ("GET", "/machines"),
+    ("POST", "/machines/codes"),
+    ("POST", "/machines/codes/{enrolment_id}/withdraw"),
+    ("GET", "/machines/{agent_id}/revoke"),
+    ("POST", "/machines/{agent_id}/revoke"),
+    ("GET", "/api/v1/machines"),
+    ("POST", "/api/v1/machines/codes"),
+    ("DELETE", "/api/v1/machines/codes/{enrolment_id}"),
+    ("POST", "/api/v1/machines/{agent_id}/revoke"),
     ("GET", "/certificates/{token}"),  # these three in tests/destruction
     ("GET", "/certificates/{token}/json"),
     ("GET", "/.well-known/coffre-certificate-key.pem"),

@@ -66,31 +66,31 @@ def _tell_times(tongue: Tongue, minutes: Collection[int], hours: Collection[int]
     if len(minutes) * len(hours) <= _MOST_TIMES:
         times = [f"{hour:02}:{minute:02}" for hour in sorted(hours) for minute in sorted(minutes)]
         return tongue.say("at {times}", times=_list(tongue, times))
-    first, last = min(hours), max(hours)
-    apart = 24 // len(hours)
-    if len(minutes) == 1 and apart > 1 and set(hours) == set(range(first, 24, apart)):
+    said = _tell_hourly(tongue, min(minutes), hours) if len(minutes) == 1 else ""
+    said = said or _tell_often(tongue, sorted(minutes), hours)
+    return said or tongue.say("{n} times a day", n=len(minutes) * len(hours))
+
+
+def _tell_hourly(tongue: Tongue, minute: int, hours: Collection[int]) -> str:
+    first, last, apart = min(hours), max(hours), 24 // len(hours)
+    if len(hours) == 24:
+        return tongue.say("every hour, {minute} minutes past", minute=minute)
+    if apart > 1 and set(hours) == set(range(first, 24, apart)):
         return tongue.say("every {n} hours", n=apart)
-    is_row = last - first == len(hours) - 1
-    if len(minutes) == 1 and is_row:
-        [minute] = minutes
-        if len(hours) == 24:
-            return tongue.say("every hour, {minute} minutes past", minute=minute)
-        return tongue.say(
-            "every hour from {first} to {last}",
-            first=f"{first:02}:{minute:02}",
-            last=f"{last:02}:{minute:02}",
-        )
-    step = 60 // len(minutes)
-    if is_row and set(minutes) == set(range(min(minutes), 60, step)):
-        if len(hours) == 24:
-            return tongue.say("every {n} minutes", n=step)
-        return tongue.say(
-            "every {n} minutes from {first} to {last}",
-            n=step,
-            first=f"{first:02}:{min(minutes):02}",
-            last=f"{last:02}:{max(minutes):02}",
-        )
-    return tongue.say("{n} times a day", n=len(minutes) * len(hours))
+    if last - first < len(hours):
+        span = {"first": f"{first:02}:{minute:02}", "last": f"{last:02}:{minute:02}"}
+        return tongue.say("every hour from {first} to {last}", **span)
+    return ""
+
+
+def _tell_often(tongue: Tongue, minutes: Sequence[int], hours: Collection[int]) -> str:
+    step, first, last = 60 // len(minutes), min(hours), max(hours)
+    if list(minutes) != list(range(minutes[0], 60, step)) or last - first >= len(hours):
+        return ""
+    if len(hours) == 24:
+        return tongue.say("every {n} minutes", n=step)
+    span = {"first": f"{first:02}:{minutes[0]:02}", "last": f"{last:02}:{minutes[-1]:02}"}
+    return tongue.say("every {n} minutes from {first} to {last}", n=step, **span)
 
 
 def _clock(tongue: Tongue, zone: ZoneInfo) -> str:

@@ -17,6 +17,7 @@ from services.portal.pages import (
     home,
     incidents,
     log,
+    machines,
     orders,
     overages,
     packages,
@@ -45,6 +46,7 @@ for part in (
     files,
     clients,
     packages,
+    machines,
     reductions,
     destruction,
 ):

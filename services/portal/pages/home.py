@@ -12,7 +12,7 @@ from services.portal.actions import home
 from services.portal.actions.runs import Overview
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages.rendering import HEADERS, render
-from services.portal.pages.sessions import Anybody, Reader, SignInFirst
+from services.portal.pages.sessions import Anybody, Reader, SignInFirst, own_path
 from services.portal.rules import runs
 from services.portal.rules.runs import Day, Mood
 from services.portal.store.runs.shown import Plan, Run
@@ -67,10 +67,14 @@ async def show_home(
 
 
 @router.get("/pulse")
-async def feel_pulse(person: Anybody, resources: ResourcesOf, seen: str = "") -> Response:
-    """Has the page that asks load itself again, if something has changed since it was shown."""
-    has_changed = await home.find_pulse(resources.pool, person) != seen
-    return Response(headers={**HEADERS, **({"HX-Refresh": "true"} if has_changed else {})})
+async def feel_pulse(
+    person: Anybody, resources: ResourcesOf, seen: str = "", then: str = ""
+) -> Response:
+    """Has the page that asks load itself again, or go on, if something has changed since then."""
+    headers = dict(HEADERS)
+    if await home.find_pulse(resources.pool, person) != seen:
+        headers |= {"HX-Redirect": own_path(then)} if then else {"HX-Refresh": "true"}
+    return Response(headers=headers)
 
 
 def _sort(overview: Overview) -> list[Row]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from libs.shared import database
 from libs.shared.database import Connection
 from libs.shared.events import (
     AgentEnrolled,
@@ -20,12 +21,12 @@ async def add_enrolment(
     opened_by: UUID,
     opened_at: datetime,
     expires_at: datetime,
-) -> None:
-    """Notes that a code was handed out; the code itself is kept nowhere."""
-    await conn.execute(
+) -> bool:
+    """Notes that a code was handed out, which is kept nowhere; False where it was before."""
+    status = await conn.execute(
         """
         INSERT INTO enrolments (enrolment_id, tenant_id, label, opened_by, opened_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
         """,
         enrolment_id,
         tenant_id,
@@ -34,6 +35,7 @@ async def add_enrolment(
         opened_at,
         expires_at,
     )
+    return database.changed(status) == 1
 
 
 async def hand_to_ingest(
@@ -84,6 +86,27 @@ async def list_open_codes(conn: Connection, tenant_id: UUID, now: datetime) -> l
         now,
     )
     return [Code(**row) for row in rows]
+
+
+async def end_code(
+    conn: Connection, tenant_id: UUID, enrolment_id: UUID, now: datetime
+) -> str | None:
+    """Ends a code that may still be used, here and at ingest; its label, None for any other."""
+    label: str | None = await conn.fetchval(
+        """
+        WITH ended AS (
+            UPDATE enrolments SET expires_at = $3
+            WHERE tenant_id = $1 AND enrolment_id = $2 AND expires_at > $3
+            RETURNING enrolment_id, label
+        )
+        UPDATE ingest.enrolments i SET expires_at = $3 FROM ended
+        WHERE i.enrolment_id = ended.enrolment_id AND i.used_at IS NULL RETURNING ended.label
+        """,
+        tenant_id,
+        enrolment_id,
+        now,
+    )
+    return label
 
 
 async def find_agent_tenant(conn: Connection, agent_id: UUID) -> UUID | None:

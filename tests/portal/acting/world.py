@@ -25,7 +25,7 @@ INCIDENT = "/api/v1/incidents/{incident_id}"
 AT_INCIDENT = f"/api/v1/incidents/{uuid4()}"
 AT_PARKED = f"/api/v1/parked/quota/{uuid4()}"
 ASKED = "paul@elsewhere.example"
-AGENTS = (str(uuid4()), str(uuid4()))
+AGENTS = tuple(str(uuid4()) for _ in range(4))
 
 
 @dataclass
