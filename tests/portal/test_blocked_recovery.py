@@ -29,6 +29,8 @@ READING: dict[Route, str] = {
     ("GET", "/plans/{plan}/versions"): "?path=srv/" + NAME.decode(),
     ("GET", "/search"): "?q=salaires",
     ("GET", "/api/v1/search"): "?q=salaires",
+    ("GET", "/plans/{plan}/changes"): "?older=1&newer=2&path=srv",
+    ("GET", API + "/changes"): "?older=1&newer=2&path=srv",
     ("GET", API + "/entries"): "?path=srv",
     ("GET", API + "/history"): "?path=srv/" + NAME.decode(),
     ("GET", API + "/file"): "?path=srv/" + NAME.decode(),
@@ -256,6 +258,7 @@ async def readers(portal: Portal, settle: Settle) -> AsyncIterator[Readers]:
     await client.commit(
         {b"srv/" + NAME: builder.text(CONTENT), archive + b"/a": builder.text(b"archives")}
     )
+    await client.commit({b"srv/" + NAME: builder.text(CONTENT + b", et plus")}, 2)
     await client.add_run(1)
     await count_fills(portal)
     async with portal.client(client.token) as api:

@@ -51,7 +51,7 @@ async def test_a_code_is_shown_once_listed_and_taken_back(portal: Any) -> None:
         assert "srv-&lt;b&gt;" not in (await page.get("/machines")).text
     wanted = {"code": code.group(1), "hostname": "srv", "platform": "linux"}
     joined = await ingest.http().post("/v1/enrolments", json=wanted)
-    assert joined.json()["type"].endswith("code-refused"), joined.text
+    assert joined.json()["type"].endswith("enrolment-code-invalid"), joined.text
 
 
 async def test_a_machine_is_revoked_by_its_name_and_by_its_own_company(portal: Any) -> None:

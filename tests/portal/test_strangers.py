@@ -13,6 +13,8 @@ from tests.portal.test_pages import PASSWORD, browser, sign_in
 
 TENANT_ROUTES = {
     ("GET", "/api/v1/plans/{plan}/runs"),
+    ("GET", "/api/v1/plans/{plan}/changes"),
+    ("GET", "/plans/{plan}/changes"),
     ("GET", "/api/v1/plans/{plan}/entries"),
     ("GET", "/api/v1/plans/{plan}/history"),
     ("GET", "/api/v1/plans/{plan}/file"),
@@ -192,7 +194,7 @@ async def test_a_stranger_finds_nothing(portal: Any, campaign: Campaign) -> None
         assert [plan["name"] for plan in listed.json()["plans"]] == ["other"]
         for plan in (str(owner.plan_id), "documents", str(owner.tenant_id), "'"):
             for method, path in sorted(TENANT_ROUTES):
-                url = path.format(plan=plan, number=1) + "?run=1&path=srv/secret"
+                url = path.format(plan=plan, number=1) + "?run=1&older=1&newer=2&path=srv/secret"
                 client = api_client if path.startswith("/api") else page
                 content = {"content": asked} if method == "POST" else {}
                 answer = await client.request(method, url, **content)

@@ -12,11 +12,14 @@ from libs.shared.database import Connection, Pool, tenant_transaction
 from libs.shared.words.tongue import find_zone
 from services.portal import store
 from services.portal.actions import log
+from services.portal.actions.clients import subscription
 from services.portal.rules import runs
+from services.portal.rules.files import names
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
 from services.portal.rules.runs import Day
 from services.portal.store.clients import Tenant
+from services.portal.store.runs.changes import Change
 from services.portal.store.runs.dropped import Dropped
 from services.portal.store.runs.shown import ClientVolume, NamedPlan, Plan, Run, Verified
 
@@ -44,22 +47,47 @@ class Overview:
 
 @dataclass(frozen=True)
 class Runs:
-    """Some of a plan's runs, newest first, and the folders that restore points come without."""
+    """Some of a plan's runs, newest first, and the folders that restore points come without.
+
+    strip, last_good, next_due: as of an Overview.
+    """
 
     tenant: Tenant
     plan: Plan
     runs: list[Run]
     dropped: list[Dropped]
+    strip: list[Day]
+    last_good: datetime | None
+    next_due: datetime | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two restore points have otherwise in a folder."""
+
+    tenant: Tenant
+    plan: catalogue.Plan
+    older: catalogue.RestorePoint
+    newer: catalogue.RestorePoint
+    path: bytes
+    changes: list[Change]
 
 
 @dataclass(frozen=True)
 class Report:
-    """One run, and to whom its report went: (recipient, when it was sent, why not)."""
+    """One run, and to whom its report went: (recipient, when it was sent, why not).
+
+    good: the last run before it that left a restore point, None without. older, newer: the
+    numbers of the runs beside it.
+    """
 
     tenant: Tenant
     plan: catalogue.CataloguePlan
     run: Run
     reports: list[tuple[str, datetime | None, str]]
+    good: Run | None
+    older: int | None
+    newer: int | None
 
 
 async def look_over(pool: Pool, actor: Actor, each: int) -> Overview:
@@ -117,14 +145,21 @@ async def list_runs(pool: Pool, actor: Actor, reference: str, *, before: int, li
     tenant_id = actor.tenant_id
     async with tenant_transaction(pool, tenant_id) as conn:
         found = await find_plan(conn, tenant_id, reference)
+        tenant, now = await _find_tenant(conn, tenant_id), clock.now()
         plans = await store.runs.shown.list_plans(conn, tenant_id)
+        plan = next(plan for plan in plans if plan.plan_id == found.plan_id)
+        strips = await _lay_strips(conn, tenant, [plan], now)
+        good = await store.runs.strips.list_last_good(conn, tenant_id, [plan.plan_id])
         listed = Runs(
-            await _find_tenant(conn, tenant_id),
-            next(plan for plan in plans if plan.plan_id == found.plan_id),
+            tenant,
+            plan,
             await store.runs.shown.list_runs(
                 conn, tenant_id, found.plan_id, before=before, limit=limit
             ),
             await store.runs.dropped.list_dropped(conn, tenant_id, found.plan_id),
+            strips[plan.plan_id],
+            good.get(plan.plan_id),
+            runs.find_next(plan.schedule, plan.timezone, now),
         )
         await log.note(conn, actor, acts.RunsListed(listed.plan.name))
     return listed
@@ -142,8 +177,39 @@ async def find_report(pool: Pool, actor: Actor, reference: str, number: int) -> 
             raise errors.NotFound("run")
         tenant = await _find_tenant(conn, tenant_id)
         reports = await store.runs.shown.list_reports(conn, tenant_id, run.run_id)
+        good = await store.runs.shown.find_good(conn, tenant_id, plan.plan_id, number)
+        beside = await store.runs.shown.find_beside(conn, tenant_id, plan.plan_id, number)
         await log.note(conn, actor, acts.RunViewed(plan.name, number))
-    return Report(tenant, plan, run, reports)
+    return Report(tenant, plan, run, reports, good, *beside)
+
+
+async def compare(
+    pool: Pool, actor: Actor, reference: str, older: int, newer: int, path: bytes, after: bytes
+) -> Comparison:
+    """What two restore points of a plan have otherwise in a folder, by name, after one of them.
+
+    Raises NotFound, PlanAmbiguous, and what keeps a client from its files.
+    """
+    tenant_id = actor.tenant_id
+    if not 0 < older < newer < 2**31:
+        raise errors.InvalidRequest("older comes before newer; both are numbers of runs.")
+    async with tenant_transaction(pool, tenant_id) as conn:
+        tenant = await subscription.check_recovery(conn, tenant_id)
+        plan = await find_plan(conn, tenant_id, reference)
+        points = [
+            await catalogue.resolve_run(conn, tenant_id, plan.plan_id, number)
+            for number in (older, newer)
+        ]
+        folder = await catalogue.find_folder(conn, tenant_id, plan.plan_id, path)
+        if points[0] is None or points[1] is None or folder is None:
+            raise errors.NotFound("folder")
+        changes = await store.runs.changes.list_changes(
+            conn, tenant_id, plan.plan_id, folder, (older, newer), after
+        )
+        await log.note(
+            conn, actor, acts.PointsCompared(plan.name, older, newer, names.display(path))
+        )
+    return Comparison(tenant, plan, points[0], points[1], path, changes)
 
 
 async def _find_tenant(conn: Connection, tenant_id: UUID) -> Tenant:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
+from libs.shared.catalogue import join_path
 from services.portal.actions import runs
 from services.portal.api.access import Client, ResourcesOf
+from services.portal.api.places import KINDS, Between, find_between
 from services.portal.rules.files import names
+from services.portal.store.runs.changes import SHOWN as CHANGES_SHOWN
 from services.portal.store.runs.dropped import Dropped
 from services.portal.store.runs.shown import Plan, Run
 
@@ -82,6 +85,37 @@ async def list_runs(
     return {
         "runs": [_run(run) for run in found.runs],
         "dropped": [show_dropped(one) for one in found.dropped],
+    }
+
+
+@router.get("/plans/{plan}/changes")
+async def list_changes(
+    plan: str,
+    actor: Client,
+    resources: ResourcesOf,
+    between: Annotated[Between, Depends(find_between)],
+) -> dict[str, Any]:
+    """What two restore points have otherwise in a folder, by name; `next` is the next `after`."""
+    found = await runs.compare(
+        resources.pool, actor, plan, between.older, between.newer, between.path, between.after
+    )
+    shown = found.changes[:CHANGES_SHOWN]
+    return {
+        "older": {"run": found.older.number, "committed_at": found.older.committed_at},
+        "newer": {"run": found.newer.number, "committed_at": found.newer.committed_at},
+        "path": names.quoted(found.path),
+        "changes": [
+            {
+                "name": names.display(one.name),
+                "path": names.quoted(join_path(found.path, one.name)),
+                "kind": KINDS[one.kind],
+                "what": one.what,
+                "size_before": one.size_before,
+                "size_after": one.size_after,
+            }
+            for one in shown
+        ],
+        "next": names.quoted(shown[-1].name) if len(found.changes) > CHANGES_SHOWN else None,
     }
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from libs.shared.catalogue import join_path
 from services.portal.actions import runs
 from services.portal.api.access import Address, ResourcesOf
+from services.portal.api.places import Between, find_between
 from services.portal.pages.rendering import render
 from services.portal.pages.sessions import Client
+from services.portal.rules.files import names
+from services.portal.store.runs.changes import SHOWN as CHANGES_SHOWN
 
 router = APIRouter()
 
@@ -41,6 +45,10 @@ async def show_plan(
         last=next((run for run in found.runs if run.outcome), None),
         older=found.runs[_RUNS_AT_ONCE - 1].number if len(found.runs) > _RUNS_AT_ONCE else None,
         is_first=before == 2**31 - 1,
+        points=[run for run in found.runs[:_RUNS_AT_ONCE] if run.restore_point],
+        strip=found.strip,
+        last_good=found.last_good,
+        next_due=found.next_due,
     )
 
 
@@ -64,5 +72,42 @@ async def show_run(
         plan=found.plan,
         run=found.run,
         reports=found.reports,
+        good=found.good,
+        older=found.older,
+        newer=found.newer,
+        is_open=found.tenant.subscription in {"active", "ending"},
         asked=asked,
+    )
+
+
+@router.get("/plans/{plan}/changes")
+async def show_changes(
+    plan: str,
+    request: Request,
+    person: Client,
+    resources: ResourcesOf,
+    address: Address,
+    between: Annotated[Between, Depends(find_between)],
+) -> Response:
+    """What two restore points have otherwise, folder by folder."""
+    found = await runs.compare(
+        resources.pool,
+        person.at(address),
+        plan,
+        between.older,
+        between.newer,
+        between.path,
+        between.after,
+    )
+    shown = found.changes[:CHANGES_SHOWN]
+    return render(
+        request,
+        "changes.html",
+        person,
+        timezone=found.tenant.timezone,
+        found=found,
+        changes=shown,
+        crumbs=names.crumbs(found.path),
+        onward=shown[-1].name if len(found.changes) > CHANGES_SHOWN else None,
+        join_path=join_path,
     )

@@ -12,7 +12,7 @@ OWN = "/api/v1/machines"
 
 
 async def code(world: World) -> str:
-    """A code that nobody has used, by its id; its own act is left before the one that is looked at."""
+    """A code that nobody has used, by its id; that leaves an act of its own."""
     answer = await world.api.post(f"{OWN}/codes", json={"label": "srv"})
     return str(answer.json()["enrolment_id"])
 

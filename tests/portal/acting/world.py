@@ -92,6 +92,7 @@ async def open_world(portal: Any) -> AsyncIterator[World]:
     """A client with a restore point and two machines, another one, and everybody signed in."""
     client = await builder.open_client(portal)
     await client.commit({b"srv/a": builder.text(b"content")})
+    await client.commit({b"srv/a": builder.text(b"another content")}, 2)
     await client.add_run(1)
     rows = await portal.admin.fetch(
         'SELECT chunk_id, pack_no, "offset", length, size, encoding FROM catalogue.chunks'
