@@ -1,4 +1,4 @@
-"""Machines as a client's administrators have them: codes shown once, taken back, names asked for."""
+"""Machines as administrators have them: codes shown once and taken back, names asked for."""
 
 from __future__ import annotations
 
