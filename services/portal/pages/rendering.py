@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from libs.shared import clock
 from libs.shared.events import Locale
 from libs.shared.words.foreign import plain
 from libs.shared.words.notices import tell_window
+from libs.shared.words.rhythms import tell_rhythm
 from libs.shared.words.tongue import DEFAULT_TIMEZONE, Tongue
 from services.portal.pages import assets, charts, navigation
 from services.portal.rules import people
@@ -102,6 +104,7 @@ def render_in(
         _=tongue.say,
         count=tongue.count,
         tongue=tongue,
+        rhythm=partial(tell_rhythm, tongue),
         charts=charts,
         names=names,
         person=person,
