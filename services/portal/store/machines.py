@@ -120,7 +120,9 @@ async def find_agent_tenant(conn: Connection, agent_id: UUID) -> UUID | None:
     return tenant_id
 
 
-async def revoke_agent(conn: Connection, tenant_id: UUID, agent_id: UUID, at: datetime) -> datetime:
+async def revoke_agent(
+    conn: Connection, tenant_id: UUID, agent_id: UUID, now: datetime
+) -> datetime:
     """Notes that an agent's token is withdrawn; since when it is, for it may have been before."""
     revoked_at: datetime = await conn.fetchval(
         """
@@ -129,7 +131,7 @@ async def revoke_agent(conn: Connection, tenant_id: UUID, agent_id: UUID, at: da
         """,
         tenant_id,
         agent_id,
-        at,
+        now,
     )
     return revoked_at
 
