@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI
 
 from services.portal.pages import (
     assets,
+    branding,
     choices,
     clients,
     credentials,
@@ -45,6 +46,7 @@ for part in (
     packages,
     reductions,
     destruction,
+    branding,
 ):
     router.include_router(part.router)
 
