@@ -215,7 +215,7 @@ def mounts(rendered: tuple[Resource, ...], name: str, made: Path) -> dict[str, P
     public = {
         "senders": made / "public" / "senders",
         "certificate": made / "public",
-        "legal": ROOT / "deploy" / "legal",
+        "legal": Path(__file__).parents[2] / "deploy" / "legal",
     }
     found = {}
     for volume in spec["volumes"]:

@@ -39,7 +39,6 @@ HEADERS = {
         " img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Cache-Control": "private, no-store",
-    "Cross-Origin-Opener-Policy": "same-origin",
     # Forms must show where they come from; other sites learn nothing.
     "Referrer-Policy": "same-origin",
 }

@@ -20,8 +20,6 @@ _GROUNDS = ("#ffffff", "#f3f6f7")
 _PLACEHOLDER = re.compile(
     r"\[\s*(à compléter|to complete)\b[^\]]*\]|example\.(com|org|net)", re.IGNORECASE
 )
-    r"\[\s*(à compléter|to complete)\b[^\]]*\]|example\.(com|org|net)", re.IGNORECASE
-)
 _MOST_BYTES = 200_000
 
 
