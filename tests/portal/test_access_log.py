@@ -41,6 +41,9 @@ NOTHING_OF_ANYBODY = {
     ("GET", "/health/live"): "says only that the process answers",
     ("GET", "/health/ready"): "says how database and broker are",
     ("*", "/static"): "our own stylesheet",
+    ("GET", "/brand.css"): "our provider's colours",
+    ("GET", "/brand/logo"): "our provider's logo",
+    ("GET", "/legal/{page}"): "what everybody may read",
     ("GET", "/sign-in"): "an empty form",
     ("GET", "/forgotten"): "an empty form",
     ("GET", "/sign-in/second"): "an empty form, and a challenge for a passkey",
@@ -133,8 +136,13 @@ async def test_routes_that_are_of_nobody_leave_nothing(world: World) -> None:
     before = await world.heads()
     for method, path in NOTHING_OF_ANYBODY:
         address = "/static/coffre.css" if method == "*" else path
-        address = address.replace("{locale}", "fr")
-        status = {"/agent/{name}": 404, "/v1/{path:path}": 421}.get(path, 200)
+        address = address.replace("{locale}", "fr").replace("{page}", "terms")
+        status = {
+            "/legal/{page}": 404,
+            "/brand/logo": 404,
+            "/agent/{name}": 404,
+            "/v1/{path:path}": 421,
+        }.get(path, 200)
         answer = await world.page.request(method.replace("*", "GET"), address)
         assert answer.status_code in (status, 303), path
     assert await left(world, before) == []

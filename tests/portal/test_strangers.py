@@ -115,6 +115,9 @@ OTHERS = {
     ("GET", "/.well-known/coffre-certificate-key.pem"),
     ("GET", "/"),
     ("GET", "/search"),  # likewise
+    ("GET", "/brand.css"),  # these three in test_branding
+    ("GET", "/brand/logo"),
+    ("GET", "/legal/{page}"),
     ("GET", "/sign-in"),
     ("GET", "/sign-in/second"),  # these four in test_factors
     ("POST", "/sign-in/second"),

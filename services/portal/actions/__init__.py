@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.portal.actions import (
+    branding,
     choices,
     clients,
     credentials,
@@ -28,6 +29,7 @@ from services.portal.actions import (
 )
 
 __all__ = [
+    "branding",
     "choices",
     "clients",
     "credentials",

@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI
 
 from services.portal.pages import (
     assets,
+    branding,
     choices,
     clients,
     credentials,
@@ -49,6 +50,7 @@ for part in (
     machines,
     reductions,
     destruction,
+    branding,
 ):
     router.include_router(part.router)
 
