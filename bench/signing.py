@@ -85,7 +85,7 @@ async def _serve_until_ended(dsn: str, port: int) -> None:
         passwords=passwords,
     )
     await _open_client(resources)
-    await http.serve(build(resources), f"127.0.0.1:{port}", http.Ending(asyncio.Event(), 0, 15))
+    await http.serve(build(resources), f"127.0.0.1:{port}", http.Farewell(asyncio.Event(), 0, 15))
 
 
 async def _open_client(resources: Resources) -> None:

@@ -17,7 +17,7 @@ from services.portal.rules import runs
 from services.portal.rules.files import names
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
-from services.portal.rules.runs import Day
+from services.portal.rules.runs import RunDay
 from services.portal.store.clients import Tenant
 from services.portal.store.runs.changes import Change
 from services.portal.store.runs.dropped import Dropped
@@ -40,7 +40,7 @@ class Overview:
     unreached: list[str]
     volume: ClientVolume
     verified: Verified
-    strips: dict[UUID, list[Day]]
+    strips: dict[UUID, list[RunDay]]
     last_good: dict[UUID, datetime]
     next_due: dict[UUID, datetime | None]
 
@@ -56,7 +56,7 @@ class Runs:
     plan: Plan
     runs: list[Run]
     dropped: list[Dropped]
-    strip: list[Day]
+    strip: list[RunDay]
     last_good: datetime | None
     next_due: datetime | None
 
@@ -124,7 +124,7 @@ async def gather(conn: Connection, tenant_id: UUID, each: int) -> Overview:
 
 async def _lay_strips(
     conn: Connection, tenant: Tenant, plans: list[Plan], now: datetime
-) -> dict[UUID, list[Day]]:
+) -> dict[UUID, list[RunDay]]:
     zone = find_zone(tenant.timezone)
     today = now.astimezone(zone).date()
     first = datetime.combine(today - timedelta(days=runs.STRIP_DAYS - 1), time(), zone)

@@ -14,7 +14,7 @@ from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages.rendering import HEADERS, render
 from services.portal.pages.sessions import Anybody, Reader, SignInFirst, own_path
 from services.portal.rules import runs
-from services.portal.rules.runs import Day, Mood
+from services.portal.rules.runs import Mood, RunDay
 from services.portal.store.runs.shown import Plan, Run
 
 router = APIRouter()
@@ -34,7 +34,7 @@ class Row:
     late_since: datetime | None
     last_good: datetime | None
     next_due: datetime | None
-    strip: list[Day]
+    strip: list[RunDay]
 
 
 @router.get("/")

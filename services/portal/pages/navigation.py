@@ -9,7 +9,7 @@ from services.portal.rules.people import Person
 
 
 @dataclass(frozen=True)
-class Entry:
+class MenuEntry:
     """A link of the menu; below: addresses of other pages that belong to it."""
 
     path: str
@@ -27,20 +27,20 @@ class Entry:
 
 
 CLIENTS = (
-    Entry("/", N_("Backups"), ("/plans",)),
-    Entry("/search", N_("Recover")),
-    Entry("/machines", N_("Machines"), for_administrators=True),
-    Entry("/volume", N_("Volume"), for_administrators=True),
-    Entry("/reports", N_("Reports"), for_administrators=True),
-    Entry("/orders", N_("Contract"), ("/overage",), for_administrators=True),
+    MenuEntry("/", N_("Backups"), ("/plans",)),
+    MenuEntry("/search", N_("Recover")),
+    MenuEntry("/machines", N_("Machines"), for_administrators=True),
+    MenuEntry("/volume", N_("Volume"), for_administrators=True),
+    MenuEntry("/reports", N_("Reports"), for_administrators=True),
+    MenuEntry("/orders", N_("Contract"), ("/overage",), for_administrators=True),
 )
 """What people of a client company have before them."""
 
-OPERATORS = (Entry("/clients", N_("Clients")),)
+OPERATORS = (MenuEntry("/clients", N_("Clients")),)
 """What operators have before them, the daily round first."""
 
 
-def entries_of(person: Person | None) -> list[Entry]:
+def entries_of(person: Person | None) -> list[MenuEntry]:
     """The menu of one reader; nobody has one before signing in."""
     if person is None:
         return []

@@ -30,7 +30,7 @@ class DayRuns:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class RunDay:
     """A day of a strip: how it stands, the run that says so, and how many there were."""
 
     day: date
@@ -39,7 +39,7 @@ class Day:
     runs: int = 0
 
 
-def lay_strip(today: date, runs: Iterable[DayRuns], missed: Iterable[date]) -> list[Day]:
+def lay_strip(today: date, runs: Iterable[DayRuns], missed: Iterable[date]) -> list[RunDay]:
     """The last STRIP_DAYS days, today the last."""
     ran = {one.day: one for one in runs}
     absent = set(missed)
@@ -49,9 +49,9 @@ def lay_strip(today: date, runs: Iterable[DayRuns], missed: Iterable[date]) -> l
         found = ran.get(day)
         if found is not None:
             state: State = found.outcome or "running"
-            strip.append(Day(day, state, found.number, found.runs))
+            strip.append(RunDay(day, state, found.number, found.runs))
         else:
-            strip.append(Day(day, "missed" if day in absent else "none"))
+            strip.append(RunDay(day, "missed" if day in absent else "none"))
     return strip
 
 
