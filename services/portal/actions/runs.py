@@ -66,7 +66,7 @@ class Comparison:
     """What two restore points have otherwise in a folder."""
 
     tenant: Tenant
-    plan: catalogue.Plan
+    plan: catalogue.CataloguePlan
     older: catalogue.RestorePoint
     newer: catalogue.RestorePoint
     path: bytes

@@ -43,8 +43,6 @@ async def ask_in_plan(plan: str, request: Request, actor: Client) -> AskedPlace:
 
 AtPoint = Annotated[AskedPlace, Depends(ask_at_point)]
 InPlan = Annotated[AskedPlace, Depends(ask_in_plan)]
-AtPoint = Annotated[Asked, Depends(ask_at_point)]
-InPlan = Annotated[Asked, Depends(ask_in_plan)]
 
 
 @dataclass(frozen=True)

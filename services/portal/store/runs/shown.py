@@ -191,7 +191,6 @@ async def find_run(conn: Connection, tenant_id: UUID, plan_id: UUID, number: int
     return _run(row) if row else None
 
 
-async def find_volume(conn: Connection, tenant_id: UUID) -> ClientVolume:
 async def find_good(conn: Connection, tenant_id: UUID, plan_id: UUID, before: int) -> Run | None:
     """The last run with a number under `before` that left a restore point."""
     row = await conn.fetchrow(
@@ -224,7 +223,7 @@ async def find_beside(
     return row[0], row[1]
 
 
-async def find_volume(conn: Connection, tenant_id: UUID) -> Volume:
+async def find_volume(conn: Connection, tenant_id: UUID) -> ClientVolume:
     """What is kept for a tenant; nothing until the first event says otherwise."""
     row = await conn.fetchrow(
         """
