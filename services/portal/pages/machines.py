@@ -11,8 +11,8 @@ from libs.shared import errors
 from services.portal.actions import machines, packages
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages import sessions
-from services.portal.pages.sessions import Administrator
 from services.portal.pages.rendering import render
+from services.portal.pages.sessions import Administrator
 from services.portal.rules.machines import name_platform
 from services.portal.rules.packages import blocks
 

@@ -12,8 +12,8 @@ from libs.shared.words.volumes import tell_forecast
 from services.portal.actions import overages
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages import sessions
-from services.portal.pages.sessions import Administrator
 from services.portal.pages.rendering import render, speak
+from services.portal.pages.sessions import Administrator
 from services.portal.rules.overages import ANSWERS, Answer
 
 router = APIRouter()
