@@ -87,7 +87,11 @@ def _sort(overview: Overview) -> list[Row]:
         rows.append(
             Row(
                 plan,
-                runs.judge_plan(last.outcome if last else None, is_late=late_since is not None),
+                runs.judge_plan(
+                    last.outcome if last else None,
+                    is_late=late_since is not None,
+                    is_unusual=bool(last and last.verdicts and not last.cleared_at),
+                ),
                 last,
                 bool(newest) and newest[0].outcome is None,
                 late_since,

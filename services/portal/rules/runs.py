@@ -76,12 +76,14 @@ def _each_due(schedule: str, timezone: str, after: datetime) -> Iterator[datetim
         return
 
 
-def judge_plan(outcome: Outcome | None, *, is_late: bool) -> Mood:
+def judge_plan(outcome: Outcome | None, *, is_late: bool, is_unusual: bool = False) -> Mood:
     """How a plan stands by its last finished run, None where it has none."""
     if outcome == "failed":
         return "failed"
     if is_late:
         return "late"
+    if outcome == "succeeded" and is_unusual:
+        return "succeeded_with_warnings"
     return outcome or "waiting"
 
 
