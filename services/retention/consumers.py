@@ -9,6 +9,7 @@ from libs.shared.database import Connection
 from libs.shared.events import (
     DestructionDecided,
     DestructionPermitted,
+    ExpiryDecided,
     ReductionOrdered,
     ReductionWithdrawn,
     RunFinished,
@@ -70,6 +71,10 @@ async def on_run_judged(conn: Connection, event: RunJudged) -> None:
     await actions.expiry.hold_unusual(conn, event)
 
 
+async def on_expiry_decided(conn: Connection, event: ExpiryDecided) -> None:
+    await actions.expiry.follow_decision(conn, event)
+
+
 async def on_reduction_ordered(conn: Connection, event: ReductionOrdered) -> None:
     """Keeps that copies are to be dropped."""
     order = rules.reductions.Reduction(
@@ -102,6 +107,7 @@ HANDLERS: Handlers = {
     SubscriptionReinstated: on_subscription_reinstated,
     RunFinished: on_run_finished,
     RunJudged: on_run_judged,
+    ExpiryDecided: on_expiry_decided,
     ReductionOrdered: on_reduction_ordered,
     ReductionWithdrawn: on_reduction_withdrawn,
     DestructionPermitted: on_destruction_permitted,

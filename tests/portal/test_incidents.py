@@ -221,10 +221,10 @@ async def test_an_operator_sees_why_a_client_s_plan_fails(portal: Any) -> None:
     await hear(portal, missed)
     async with browser(portal) as page:
         await sign_in(page, OPERATOR_EMAIL, OPERATOR_PASSWORD)
-        assert "1 en échec" in (await page.get("/clients")).text
+        assert ">Échec</span>" in (await page.get("/clients?state=failed")).text
         shown = html.unescape((await page.get(f"/clients/{client.tenant_id}")).text)
         await client.add_run(2)
-        assert "1 en retard" in (await page.get("/clients")).text
+        assert ">En retard</span>" in (await page.get("/clients?state=late")).text
     told_to_hotline = Tongue("fr").explain(Reason("folder-missing", "/srv/data"))
     assert told_to_hotline.cause in shown
     assert told_to_hotline.hotline in shown

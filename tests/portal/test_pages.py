@@ -277,7 +277,7 @@ async def test_operators_work_by_page(portal: Any) -> None:
     here = f"/clients/{client.tenant_id}"
     async with browser(portal) as page:
         await sign_in(page, OPERATOR_EMAIL, OPERATOR_PASSWORD)
-        assert (await page.get("/")).headers["location"] == "/clients"
+        assert (await page.get("/")).headers["location"] == "/queue"
         assert "Boulangerie Dupré" in (await page.get("/clients")).text
         token = form_token((await page.get(here)).text)
         code = await page.post(
@@ -287,16 +287,22 @@ async def test_operators_work_by_page(portal: Any) -> None:
         revoke = f"{here}/agents/{client.agent_id}/revoke"
         assert (await page.post(revoke, data={"form_token": token})).status_code == 303
         assert "révoquée" in (await page.get(here)).text
-        silent = await page.post(f"{here}/end", data={"form_token": token, "reason": " "})
-        assert silent.status_code == 422
-        ended = await page.post(f"{here}/end", data={"form_token": token, "reason": "fin"})
-        assert ended.status_code == 303
-        again = await page.post(f"{here}/end", data={"form_token": token, "reason": "fin"})
-        assert again.status_code == 409
-        assert "Rétablir" in again.text
-        back = await page.post(f"{here}/reinstate", data={"form_token": token, "reason": "reste"})
-        assert back.status_code == 303
-        assert (await page.post(f"{here}/dance", data={"form_token": token})).status_code == 404
+        step = f"{here}/subscription"
+        sent = {"form_token": token, "when": "now", "name": "boulangerie dupré", "reason": "fin"}
+        silent = await page.post(f"{step}/end", data={**sent, "reason": " "})
+        assert silent.headers["location"] == f"{step}/end?problem=reason-missing"
+        other = await page.post(f"{step}/end", data={**sent, "name": "Boulangerie"})
+        assert other.headers["location"] == f"{step}/end?problem=name-wrong"
+        assert "Tapez le nom du client" in (await page.get(other.headers["location"])).text
+        assert await portal.events("subscription.ended.v1") == []
+        ended = await page.post(f"{step}/end", data=sent)
+        assert ended.headers["location"] == f"{here}/contract"
+        again = await page.post(f"{step}/end", data=sent)
+        assert again.headers["location"] == f"{step}/end?problem=subscription-state"
+        assert "Rétablir" in (await page.get(f"{here}/contract")).text
+        back = await page.post(f"{step}/reinstate", data={"form_token": token, "reason": "reste"})
+        assert back.headers["location"] == f"{here}/contract"
+        assert (await page.post(f"{step}/dance", data={"form_token": token})).status_code == 404
     [revoked] = await portal.events("agent.revoked.v1")
     assert revoked["agent_id"] == str(client.agent_id)
     assert [e["label"] for e in await portal.events("enrolment.opened.v1")] == ["serveur"]

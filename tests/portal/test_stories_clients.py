@@ -55,7 +55,7 @@ async def test_the_menu_of_a_phone_opens_without_scripts(
 async def test_operators_have_a_menu_of_their_own(page_of: PageOf) -> None:
     page = await page_of(OPERATOR_EMAIL)
     await page.goto("/")
-    assert page.url.endswith("/clients")
+    assert page.url.endswith("/queue")
     await check_page(page)
 
 

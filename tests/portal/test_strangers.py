@@ -154,7 +154,20 @@ OPERATORS = (
     "/api/v1/parked",
     "/api/v1/incidents",
     "/api/v1/destructions",
+    "/api/v1/queue",
+    "/api/v1/overages",
+    "/api/v1/approvals",
+    "/api/v1/operators",
     "/clients",
+    "/queue",
+    "/approvals",
+    "/overages",
+    "/notices",
+    "/billing",
+    "/prices",
+    "/parked",
+    "/destructions",
+    "/operators",
 )
 
 

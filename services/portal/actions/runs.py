@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from libs.shared import catalogue, clock, errors
+from libs.shared import catalogue, clock, errors, outbox
 from libs.shared.database import Connection, Pool, tenant_transaction
+from libs.shared.events import ExpiryDecided
 from libs.shared.words.tongue import find_zone
 from services.portal import store
 from services.portal.actions import log
@@ -210,6 +211,30 @@ async def compare(
             conn, actor, acts.PointsCompared(plan.name, older, newer, names.display(path))
         )
     return Comparison(tenant, plan, points[0], points[1], path, changes)
+
+
+async def clear_holds(
+    pool: Pool, operator: Actor, tenant_id: UUID, reference: str, reason: str
+) -> UUID:
+    """Tells retention that what holds a plan was meant: its versions expire again.
+
+    Raises NotFound where nothing holds it, PlanAmbiguous."""
+    async with tenant_transaction(pool, tenant_id) as conn:
+        plan = await find_plan(conn, tenant_id, reference)
+        held = await store.runs.holds.list_of_tenant(conn, tenant_id)
+        if not any(one.plan_id == plan.plan_id for one in held):
+            raise errors.NotFound("hold")
+        decided = ExpiryDecided(
+            tenant_id=tenant_id,
+            decision_id=uuid4(),
+            plan_id=plan.plan_id,
+            reason=reason,
+            by=operator.name,
+            decided_at=clock.now(),
+        )
+        await outbox.add(conn, decided)
+        await log.note(conn, operator, acts.HoldsCleared(plan.name, reason), tenant_id)
+    return decided.decision_id
 
 
 async def _find_tenant(conn: Connection, tenant_id: UUID) -> Tenant:

@@ -45,7 +45,7 @@ async def show_home(
     if reader is None:
         raise SignInFirst
     if reader.tenant_id is None:
-        return RedirectResponse("/clients", 303)
+        return RedirectResponse("/queue", 303)
     found = await home.view(resources.pool, reader, address, _LOOKED_AT)
     rows = _sort(found.overview)
     tenant = found.overview.tenant

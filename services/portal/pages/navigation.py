@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from libs.shared.words.tongue import N_
+from services.portal.rules.operators import may_code
 from services.portal.rules.people import Person
 
 
 @dataclass(frozen=True)
 class MenuEntry:
-    """A link of the menu; below: addresses of other pages that belong to it."""
+    """A link of the menu; below: addresses of other pages that belong to it.
+
+    leaves: the act of an operator's page, which only some duties may do."""
 
     path: str
     name: str
     below: tuple[str, ...] = ()
     for_administrators: bool = False
+    leaves: str = ""
 
     def is_at(self, here: str) -> bool:
         """Whether the page at `here` belongs to this entry."""
@@ -36,7 +40,16 @@ CLIENTS = (
 )
 """What people of a client company have before them."""
 
-OPERATORS = (MenuEntry("/clients", N_("Clients")),)
+OPERATORS = (
+    MenuEntry("/queue", N_("To look after")),
+    MenuEntry("/clients", N_("Clients")),
+    MenuEntry("/overages", N_("Overages")),
+    MenuEntry("/notices", N_("Notices")),
+    MenuEntry("/billing", N_("Billing"), ("/prices",), leaves="billing-exported"),
+    MenuEntry("/destructions", N_("Destructions")),
+    MenuEntry("/parked", N_("Parked events"), leaves="parked-listed"),
+    MenuEntry("/operators", N_("Operators"), leaves="operators-listed"),
+)
 """What operators have before them, the daily round first."""
 
 
@@ -45,6 +58,6 @@ def entries_of(person: Person | None) -> list[MenuEntry]:
     if person is None:
         return []
     if person.is_operator:
-        return list(OPERATORS)
+        return [one for one in OPERATORS if not one.leaves or may_code(person.duty, one.leaves)]
     is_administrator = person.role == "administrator"
     return [entry for entry in CLIENTS if is_administrator or not entry.for_administrators]

@@ -220,7 +220,7 @@ async def bootstrap_operator(
         await store.people.lock_bootstrap(conn)
         if not await store.people.has_operator(conn):
             # Clients read who did something: the address says it until there are more operators.
-            operator = Person(uuid4(), None, "operator", email, email, "fr")
+            operator = Person(uuid4(), None, "operator", email, email, "fr", "administrator")
             await store.people.add(conn, operator, hashed, password_expires_at=None, now=now)
         owner = await store.people.find_first_operator(conn)
         if owner is None:
