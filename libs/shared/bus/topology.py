@@ -86,11 +86,13 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.IncidentDecided,
         events.HelpAsked,
         events.PlanPaused,
+        events.StorageDoubted,
         *_OF_ALL,
         events.ReductionOrdered,
         events.ReductionWithdrawn,
         events.DestructionPermitted,
         events.DestructionDecided,
+        events.StorageDoubted,
         events.TenantErased,
     ),
 }

@@ -24,7 +24,7 @@ from services.portal.api import (
     users,
 )
 from services.portal.api.bodies import BODIES
-from services.portal.api.files import browsing, downloads, searching
+from services.portal.api.files import browsing, downloads, looking, searching, selecting
 
 __all__ = ["BODIES", "router", "strays"]
 
@@ -50,6 +50,8 @@ for part in (
     notices,
     browsing,
     downloads,
+    selecting,
+    looking,
     restore,
     searching,
 ):

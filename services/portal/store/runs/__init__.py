@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.portal.store.runs import changes, dropped, received, shown, strips
+from services.portal.store.runs import changes, dropped, points, received, shown, strips
 
-__all__ = ["changes", "dropped", "received", "shown", "strips"]
+__all__ = ["changes", "dropped", "points", "received", "shown", "strips"]
