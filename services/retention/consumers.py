@@ -14,6 +14,7 @@ from libs.shared.events import (
     ReductionWithdrawn,
     RunFinished,
     RunJudged,
+    StorageDoubted,
     SubscriptionEnded,
     SubscriptionReinstated,
     TenantChanged,
@@ -53,6 +54,10 @@ async def on_destruction_decided(conn: Connection, event: DestructionDecided) ->
 async def on_tenant_erased(conn: Connection, event: TenantErased) -> None:
     """Keeps what a service erased, for the certificate."""
     await actions.destruction.ending.keep_share(conn, event)
+
+
+async def on_storage_doubted(conn: Connection, event: StorageDoubted) -> None:
+    await store.scrubbing.make_due(conn, event.tenant_id, bytes.fromhex(event.pack_id))
 
 
 async def on_run_finished(conn: Connection, event: RunFinished) -> None:
@@ -106,6 +111,7 @@ HANDLERS: Handlers = {
     SubscriptionEnded: on_subscription_ended,
     SubscriptionReinstated: on_subscription_reinstated,
     RunFinished: on_run_finished,
+    StorageDoubted: on_storage_doubted,
     RunJudged: on_run_judged,
     ExpiryDecided: on_expiry_decided,
     ReductionOrdered: on_reduction_ordered,

@@ -112,7 +112,6 @@ ELSEWHERE = {
     acts.RecoveryCodeUsed,
     acts.RecoveryCodesMade,
     acts.FileViewed,  # of a HEAD, below
-    acts.FolderViewed,
     acts.SignInRefused,  # below
     acts.OrderTookEffect,  # in a job, in test_orders
     acts.OrderKept,
@@ -178,7 +177,11 @@ async def test_what_answers_to_get_answers_to_head_and_leaves_its_act(world: Wor
         assert await left(world, before) == VIEWED.get(path, expected), path
 
 
-VIEWED = {PLAN + "/file": own(acts.FileViewed), PLAN + "/archive": own(acts.FolderViewed)}
+VIEWED = {
+    PLAN + "/file": own(acts.FileViewed),
+    PLAN + "/checksum": own(acts.FileViewed),
+    PLAN + "/archive": own(acts.FolderViewed),
+}
 """What is noted otherwise where nothing was handed over."""
 
 

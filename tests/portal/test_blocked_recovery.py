@@ -35,6 +35,9 @@ READING: dict[Route, str] = {
     ("GET", API + "/history"): "?path=srv/" + NAME.decode(),
     ("GET", API + "/file"): "?path=srv/" + NAME.decode(),
     ("GET", API + "/archive"): "?path=srv",
+    ("GET", API + "/preview"): "?path=srv/" + NAME.decode(),
+    ("GET", API + "/checksum"): "?path=srv/" + NAME.decode(),
+    ("GET", "/plans/{plan}/file"): "?path=srv/" + NAME.decode(),
     ("GET", API + "/manifest"): "",
     ("POST", API + "/chunks"): "",
     ("GET", "/volume"): "?plan={plan}&path=srv",
@@ -72,6 +75,11 @@ GET /plans/{plan}/recipients
 POST /plans/{plan}/recipients
 GET /documents
 POST /documents/{document}/{version}
+GET /api/v1/plans/{plan}/points
+POST /api/v1/plans/{plan}/archive
+POST /api/v1/plans/{plan}/archive/size
+POST /plans/{plan}/selection
+POST /plans/{plan}/selection/size
 GET /api/v1/notices
 POST /api/v1/notices
 GET /api/v1/notices/{notice_id}

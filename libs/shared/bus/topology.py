@@ -87,11 +87,13 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.HelpAsked,
         events.PlanPaused,
         events.ExpiryDecided,
+        events.StorageDoubted,
         *_OF_ALL,
         events.ReductionOrdered,
         events.ReductionWithdrawn,
         events.DestructionPermitted,
         events.DestructionDecided,
+        events.StorageDoubted,
         events.TenantErased,
     ),
 }

@@ -81,6 +81,13 @@ class StorageDamaged(Event):
     found_at: datetime
 
 
+@event("storage.doubted.v1")
+class StorageDoubted(Event):
+    """Somebody could not recover what a stored pack holds: it has to be read again at once."""
+
+    pack_id: str
+
+
 @event("storage.mended.v1")
 class StorageMended(Event):
     """What a damaged pack held came again, or nothing needs it any more."""

@@ -26,7 +26,7 @@ from services.portal.api import (
     users,
 )
 from services.portal.api.bodies import BODIES
-from services.portal.api.files import browsing, downloads, searching
+from services.portal.api.files import browsing, downloads, looking, searching, selecting
 
 __all__ = ["BODIES", "router", "strays"]
 
@@ -54,6 +54,8 @@ for part in (
     notices,
     browsing,
     downloads,
+    selecting,
+    looking,
     restore,
     searching,
 ):

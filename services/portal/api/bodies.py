@@ -13,6 +13,9 @@ _PRICES = Limit(256 << 10, seconds=30, most_values=10_000)
 _DOCUMENT = Limit(2 << 20, seconds=60, most_values=20)
 _NOTICE = Limit(512 << 10, seconds=30, most_values=1_200)
 _FORM = Limit(64 << 10, seconds=30)
+# A thousand names of 255 bytes, each of three characters.
+_SELECTION = Limit(1 << 20, seconds=30, most_values=1_100)
+_SELECTION_FORM = Limit(1 << 20, seconds=30)
 
 BODIES: Limits = {
     ("POST", "/api/v1/tokens"): _OPEN,
@@ -55,6 +58,8 @@ BODIES: Limits = {
     ("POST", "/api/v1/plans/{plan}/recipients"): _JSON,
     ("PUT", "/api/v1/reports"): _JSON,
     ("PUT", "/api/v1/reports/readers/{email}"): _JSON,
+    ("POST", "/api/v1/plans/{plan}/archive"): _SELECTION,
+    ("POST", "/api/v1/plans/{plan}/archive/size"): _SELECTION,
     ("POST", "/api/v1/plans/{plan}/chunks"): Limit(restores.MAX_REQUEST_BYTES, seconds=60),
     ("POST", "/api/v1/tenants/{tenant_id}/orders/preview"): _JSON,
     ("POST", "/api/v1/tenants/{tenant_id}/orders"): _JSON,
@@ -86,6 +91,8 @@ BODIES: Limits = {
     ("POST", "/plans/{plan}/recipients"): _FORM,
     ("POST", "/plans/{plan}/runs/{number}/help"): _FORM,
     ("POST", "/plans/{plan}/pause"): _FORM,
+    ("POST", "/plans/{plan}/selection"): _SELECTION_FORM,
+    ("POST", "/plans/{plan}/selection/size"): _SELECTION_FORM,
     ("POST", "/orders"): _FORM,
     ("POST", "/documents/{document}/{version}"): _FORM,
     ("POST", "/volume/reductions"): _FORM,

@@ -63,6 +63,8 @@ SENTENCES: Mapping[str, str] = {
     "searched": N_("Searched for “{text}” in {plan}{below}: {results} found"),
     "file-viewed": N_("Looked at what the file {path} of {plan} is (run {run})"),
     "file-downloaded": N_("Downloaded the file {path} of {plan} (run {run}) {part}"),
+    "selection-downloaded": N_("Downloaded of the folder {path} of {plan} (run {run}): {names}"),
+    "file-previewed": N_("Looked into {path} of {plan} (run {run})"),
     "folder-downloaded": N_("Downloaded the folder {path} of {plan} (run {run})"),
     "folder-viewed": N_("Looked at how large {path} of {plan} is (run {run})"),
     "restore-listed": N_("Began to restore {path} of {plan} (run {run})"),
