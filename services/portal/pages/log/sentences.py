@@ -49,15 +49,11 @@ SENTENCES: Mapping[str, str] = {
     "log-viewed": N_("Looked at this log"),
     "log-exported": N_("Exported {lines} lines of this log"),
     "operator-token-installed": N_("The provider’s installation got another token"),
-<<<<<<< HEAD
-    "operator-added": N_("Let the operator {email} in"),
-    "points-compared": N_("Compared restore points {older} and {newer} of “{plan}” in {path}"),
-=======
     "operator-added": N_("Let the operator {email} in ({duty})"),
->>>>>>> ops
     "plans-listed": N_("Looked at the backups"),
     "runs-listed": N_("Looked at the runs of {plan}"),
     "run-viewed": N_("Looked at run {run} of {plan}"),
+    "points-compared": N_("Compared runs {older} and {newer} of {plan} in {path}"),
     "folder-listed": N_("Opened the folder {path} of {plan} (run {run})"),
     "history-listed": N_("Looked at the versions of {path} of {plan}"),
     "searched": N_("Searched for “{text}” in {plan}{below}: {results} found"),
@@ -73,7 +69,7 @@ SENTENCES: Mapping[str, str] = {
     "tenant-viewed": N_("Looked at this client"),
     "tenant-opened": N_("Opened the client {name}"),
     "enrolment-opened": N_("Made a code for a new machine: {label}"),
-    "enrolment-withdrawn": N_("Took back the code for a machine: {label}"),
+    "enrolment-withdrawn": N_("Took back the code for a new machine: {label}"),
     "machines-listed": N_("Looked at the machines"),
     "agent-revoked": N_("Revoked a machine ({agent_id})"),
     "subscription-end-announced": N_("Announced the end of the subscription: {reason}"),
