@@ -145,7 +145,6 @@ SENTENCES: Mapping[str, str] = {
     "terms-changed": N_("Set: {name}, {locale}, {timezone}, versions kept {retention_days} days"),
     "note-written": N_("Wrote a note for colleagues"),
     "note-removed": N_("Removed a note for colleagues"),
-    "enrolment-withdrawn": N_("Withdrew a code for a new machine: {label}"),
     "holds-cleared": N_("Said that what is unusual of {plan} was meant: {reason}"),
     "operators-listed": N_("Looked at the provider’s operators"),
     "operator-changed": N_("Changed the operator {email}: {name}, {duty}"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from services.portal.store.runs import changes, dropped, holds, received, shown, strips
+from services.portal.store.runs import (
+    changes,
+    dropped,
+    holds,
+    points,
+    received,
+    shown,
+    strips,
+)
 
-__all__ = ["changes", "dropped", "holds", "received", "shown", "strips"]
-=======
-from services.portal.store.runs import changes, dropped, points, received, shown, strips
-
-__all__ = ["changes", "dropped", "points", "received", "shown", "strips"]
->>>>>>> files
+__all__ = ["changes", "dropped", "holds", "points", "received", "shown", "strips"]
