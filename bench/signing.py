@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import json
 import multiprocessing
-import secrets
 import sys
 import tempfile
 import time
@@ -33,7 +32,7 @@ from services.portal.actions.people.passwords import Passwords
 from services.portal.actions.resources import Resources
 from services.portal.rules.log.chain import COFFRE
 
-EMAIL, PASSWORD = "jeanne@client.example", secrets.token_hex(16)
+EMAIL, PASSWORD = "jeanne@client.example", "la pluie tombe sur Nantes"
 PAGES_A_SECOND, SIGN_INS_A_SECOND = 20, 16
 
 
@@ -51,7 +50,7 @@ def main() -> int:
 
 
 async def _measure(admin_dsn: str, folder: Path, seconds: int) -> dict[str, Any]:
-    dsn = (await open_database(admin_dsn, ["portal", "ingest"]))("portal")
+    dsn = (await open_database(admin_dsn, ["ingest", "portal"]))("coffre_portal")
     ports = Ports(folder)
     port = ports.choose("portal")
     serving = multiprocessing.get_context("spawn").Process(
