@@ -13,8 +13,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from ipaddress import ip_network
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from services.portal.actions.resources import Resources
 from services.portal.rules.log.chain import COFFRE
 
 EMAIL, PASSWORD = "jeanne@client.example", "la pluie tombe sur Nantes"
+PEOPLE = 200
 PAGES_A_SECOND, SIGN_INS_A_SECOND = 20, 16
 
 
@@ -84,7 +87,11 @@ async def _serve_until_ended(dsn: str, port: int) -> None:
         passwords=passwords,
     )
     await _open_client(resources)
-    await http.serve(build(resources), f"127.0.0.1:{port}", http.Farewell(asyncio.Event(), 0, 15))
+    await http.serve(
+        build(resources, trusted_proxies=[ip_network("127.0.0.1")]),
+        f"127.0.0.1:{port}",
+        http.Ending(asyncio.Event(), 0, 15),
+    )
 
 
 async def _open_client(resources: Resources) -> None:
@@ -110,6 +117,16 @@ async def _open_client(resources: Resources) -> None:
             """,
             hashed,
         )
+        await conn.execute(
+            """
+            INSERT INTO users (user_id, tenant_id, role, name, email, locale, password_hash,
+                one_time, created_at)
+            SELECT gen_random_uuid(), tenant_id, 'user', name, n || email, locale, password_hash,
+                false, created_at
+            FROM users, generate_series(1, $1) AS n
+            """,
+            PEOPLE,
+        )
 
 
 async def _ask(url: str, seconds: int) -> dict[str, Any]:
@@ -123,7 +140,7 @@ async def _ask(url: str, seconds: int) -> dict[str, Any]:
                 await asyncio.sleep(0.1)
         form = {"email": EMAIL, "password": PASSWORD}
         assert (await client.post("/sign-in", data=form)).status_code == 303
-        pages, signs = partial(_get, client, "/"), partial(_post, client, form)
+        pages, signs = partial(_get, client, "/"), partial(_sign_in, client, count())
         await _drive(pages, 10, 3)
         alone, first = await _drive(pages, PAGES_A_SECOND, seconds)
         (beside, second), (signed, answers) = await asyncio.gather(
@@ -144,8 +161,16 @@ async def _get(client: httpx2.AsyncClient, path: str) -> int:
     return (await client.get(path)).status_code
 
 
-async def _post(client: httpx2.AsyncClient, form: dict[str, str]) -> int:
-    return (await client.post("/api/v1/tokens", json=form)).status_code
+async def _sign_in(client: httpx2.AsyncClient, numbers: Iterator[int]) -> int:
+    """One of many people, each from an address of their own."""
+    person = next(numbers) % PEOPLE + 1
+    return (
+        await client.post(
+            "/api/v1/tokens",
+            json={"email": f"{person}{EMAIL}", "password": PASSWORD},
+            headers={"X-Forwarded-For": f"10.0.0.{person}"},
+        )
+    ).status_code
 
 
 async def _drive(
