@@ -20,6 +20,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import argon2
 import httpx2
 
 from bench.catalogue import open_database, open_server
@@ -35,7 +36,7 @@ from services.portal.actions.resources import Resources
 from services.portal.rules.log.chain import COFFRE
 
 EMAIL, PASSWORD = "jeanne@client.example", "la pluie tombe sur Nantes"
-PEOPLE = 200
+CLIENTS = 60
 PAGES_A_SECOND, SIGN_INS_A_SECOND = 20, 16
 
 
@@ -86,7 +87,7 @@ async def _serve_until_ended(dsn: str, port: int) -> None:
         certificate_key=Notary(bytes(32)).public_pem.decode(),
         passwords=passwords,
     )
-    await _open_client(resources)
+    await _open_clients(resources)
     await http.serve(
         build(resources, trusted_proxies=[ip_network("127.0.0.1")]),
         f"127.0.0.1:{port}",
@@ -94,21 +95,21 @@ async def _serve_until_ended(dsn: str, port: int) -> None:
     )
 
 
-async def _open_client(resources: Resources) -> None:
-    """A client whose administrator has the password of this run."""
-    terms = opening.Contract(
-        name="Client",
-        locale="fr",
-        timezone="Europe/Paris",
-        contracted_bytes=10**12,
-        seats=3,
-        retention_days=30,
-        administrator_name="Jeanne",
-        administrator_email=EMAIL,
-    )
-    await opening.open_tenant(
-        resources.pool, resources.passwords, resources.mail_key, COFFRE, terms
-    )
+async def _open_clients(resources: Resources) -> None:
+    """Clients whose administrators have the password of this bench, whose hash is a real one."""
+    cheap = Passwords(hasher=argon2.PasswordHasher(1, 8, 1))
+    for number in range(CLIENTS):
+        terms = opening.Contract(
+            name=f"Client {number}",
+            locale="fr",
+            timezone="Europe/Paris",
+            contracted_bytes=10**12,
+            seats=3,
+            retention_days=30,
+            administrator_name="Jeanne",
+            administrator_email=f"{number}{EMAIL}",
+        )
+        await opening.open_tenant(resources.pool, cheap, resources.mail_key, COFFRE, terms)
     hashed = await resources.passwords.hash(PASSWORD)
     async with database.transaction(resources.pool) as conn:
         await conn.execute(
@@ -116,16 +117,6 @@ async def _open_client(resources: Resources) -> None:
             UPDATE users SET password_hash = $1, one_time = false, password_expires_at = NULL
             """,
             hashed,
-        )
-        await conn.execute(
-            """
-            INSERT INTO users (user_id, tenant_id, role, name, email, locale, password_hash,
-                one_time, created_at)
-            SELECT gen_random_uuid(), tenant_id, 'user', name, n || email, locale, password_hash,
-                false, created_at
-            FROM users, generate_series(1, $1) AS n
-            """,
-            PEOPLE,
         )
 
 
@@ -138,7 +129,7 @@ async def _ask(url: str, seconds: int) -> dict[str, Any]:
                 break
             except httpx2.TransportError:
                 await asyncio.sleep(0.1)
-        form = {"email": EMAIL, "password": PASSWORD}
+        form = {"email": f"0{EMAIL}", "password": PASSWORD}
         assert (await client.post("/sign-in", data=form)).status_code == 303
         pages, signs = partial(_get, client, "/"), partial(_sign_in, client, count())
         await _drive(pages, 10, 3)
@@ -162,8 +153,9 @@ async def _get(client: httpx2.AsyncClient, path: str) -> int:
 
 
 async def _sign_in(client: httpx2.AsyncClient, numbers: Iterator[int]) -> int:
-    """One of many people, each from an address of their own."""
-    person = next(numbers) % PEOPLE + 1
+    """One of many clients, each from an address of its own."""
+    # The first looks at the page meanwhile.
+    person = next(numbers) % (CLIENTS - 1) + 1
     return (
         await client.post(
             "/api/v1/tokens",
