@@ -11,6 +11,11 @@ from tests.shared.bodies import check_table, refuse_all
 
 UNREAD = {
     ("DELETE", "/api/v1/tokens"),
+    ("DELETE", "/api/v1/tokens/personal/{credential_id}"),
+    ("DELETE", "/api/v1/sessions"),
+    ("DELETE", "/api/v1/sessions/{credential_id}"),
+    ("POST", "/api/v1/users/{user_id}/reset"),
+    ("DELETE", "/api/v1/users/{user_id}/second-factors"),
     ("POST", "/api/v1/notices/{notice_id}/publish"),
     ("POST", "/api/v1/notices/{notice_id}/clients/{tenant_id}/send"),
     ("POST", "/api/v1/notices/{notice_id}/carry-out"),
