@@ -91,7 +91,7 @@ async def _serve_until_ended(dsn: str, port: int) -> None:
     await http.serve(
         build(resources, trusted_proxies=[ip_network("127.0.0.1")]),
         f"127.0.0.1:{port}",
-        http.Ending(asyncio.Event(), 0, 15),
+        http.Farewell(asyncio.Event(), 0, 15),
     )
 
 
