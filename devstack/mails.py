@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import email
 import email.policy
+import os
 import re
 from collections.abc import Collection, Iterator
 from email.message import EmailMessage
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 _ONE_TIME_PASSWORD = re.compile(r"^ +([a-z0-9]{5}(?:-[a-z0-9]{5}){3})\s*$", re.MULTILINE)
+
+_NAME = re.compile(r"[0-9].*\.eml")
 
 
 def read(folder: Path, to: str | None = None, but: Collection[str] = ()) -> Iterator[EmailMessage]:
@@ -18,13 +22,28 @@ def read(folder: Path, to: str | None = None, but: Collection[str] = ()) -> Iter
 
     `but` are names of files that are not wanted.
     """
-    for path in sorted(path for path in folder.glob("[0-9]*.eml") if path.name not in but):
-        content = path.read_bytes()
-        if to is not None and to.encode() not in content:
-            continue  # spares parsing thousands of mails to others
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if _NAME.fullmatch(entry.name))
+    for name in names:
+        if name in but or (to is not None and to not in _recipients(f"{folder}/{name}")):
+            continue  # spares reading thousands of mails to others at each look
+        content = (folder / name).read_bytes()
         mail: Any = email.message_from_bytes(content, policy=email.policy.default)
-        if to is None or to in mail.get_all("X-Envelope-To", []):
-            yield mail
+        yield mail
+
+
+@cache
+def _recipients(path: str) -> frozenset[str]:
+    """Whom a mail was delivered to, of its first lines: a file never changes."""
+    found = set()
+    with open(path, encoding="utf-8", errors="surrogateescape") as lines:
+        for line in lines:
+            name, _, value = line.partition(": ")
+            if not name.startswith("X-Envelope-"):
+                break
+            if name == "X-Envelope-To":
+                found.add(value.rstrip("\n"))
+    return frozenset(found)
 
 
 def text(mail: EmailMessage, form: str = "plain") -> str:

@@ -157,6 +157,7 @@ class Stack:
         if service == "portal":
             settings |= {
                 "stage": "development",
+                "legal_folder": str(ROOT / "deploy" / "legal"),
                 "certificate_public_file": self._certificate_public_file(),
                 "ingest_url": self.url("ingest"),
                 "agent_folder": str(ROOT / "dist"),

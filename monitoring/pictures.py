@@ -68,7 +68,7 @@ def _find_series(panel: Panel, ask: Asked) -> list[_Series]:
 def _draw_panel(panel: Panel, series: list[_Series], wide: int, tall: int) -> list[str]:
     parts = [
         f'<rect width="{wide}" height="{tall}" fill="#fff" stroke="#ddd"/>',
-        _text(8, 16, panel.title, 11, "#333", bold=True),
+        _text(8, 16, panel.title, 11 if len(panel.title) < wide / 6 else 9, "#333", bold=True),
     ]
     if not series:
         return [*parts, _text(8, tall / 2 + 8, "no data", 14, "#999")]

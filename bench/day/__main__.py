@@ -167,8 +167,17 @@ def play(
                 group.create_task(do(place, machine, kind))
 
     began = time.monotonic()
-    asyncio.run(play())
-    return {"played_seconds": time.monotonic() - began, "latest_seconds": max(late)}
+    machines = {id(machine): machine for machine, _ in work}.values()
+    before = sum(machine.repeated for machine in machines)
+    try:
+        asyncio.run(play())
+    except* measuring.ProgramFailed as failed:
+        raise failed.exceptions[0] from None
+    return {
+        "played_seconds": time.monotonic() - began,
+        "latest_seconds": max(late),
+        "repeated": sum(machine.repeated for machine in machines) - before,
+    }
 
 
 def _use_night(installation: Installation, clients: int) -> costs.Used:

@@ -22,13 +22,16 @@ from libs.shared.batches import encode_batch
 from libs.shared.entries import Entry, FolderDelta
 
 OPENED_AT_ONCE = 4
+TRIES = 30
+TO_BE_REPEATED = (408, 429, 503)
+"""As the protocol has it: what these answer comes again after a while."""
 LOG_TAIL = "2026-11-29 02:00:01 documents: looked at 4,711 files\n" * 20
 _ENTRY_NS = 1_700_000_000_000_000_000
 
 
 @dataclass
 class Machine:
-    """An enrolled machine with one plan."""
+    """An enrolled machine with one plan; `repeated` is how many calls had to come again."""
 
     number: int
     token: str
@@ -36,6 +39,7 @@ class Machine:
     plan_id: str = ""
     files: int = 0
     runs: int = 0
+    repeated: int = 0
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def declare(self, http: httpx2.AsyncClient) -> None:
@@ -95,7 +99,12 @@ class Machine:
             "Authorization": f"Bearer {self.token}",
             protocol.HEADER: protocol.VERSION,
         }
-        answer = await http.request(method, path, headers=headers, **more)
+        for _ in range(TRIES):
+            answer = await http.request(method, path, headers=headers, **more)
+            if answer.status_code not in TO_BE_REPEATED:
+                break
+            self.repeated += 1
+            await asyncio.sleep(float(answer.headers.get("Retry-After", 5)))
         if answer.is_error:
             raise ProgramFailed(f"{method} {path} was answered {answer.status_code}: {answer.text}")
         return answer

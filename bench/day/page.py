@@ -82,8 +82,9 @@ def _describe_day(measured: Mapping[str, Any]) -> list[str]:
         (
             f"They came in {day['played_seconds']:.0f} s, the latest {day['latest_seconds']:.0f} s"
             f" after its moment; after {day['settled_seconds']:.0f} s all events were handled, all"
-            " names findable and all mails sent. No call was refused."
+            " names findable and all mails sent."
         ),
+        f"{day['repeated']} calls were asked to come again later, none was refused.",
         f"Machine: {measured['machine']}; machines, servers and whatever else ran there shared it.",
         (
             "What the installation uses while nothing is asked of it was taken off:"

@@ -28,6 +28,8 @@ done
 # shellcheck disable=SC2086 # one word each; a folder with blanks is refused by kubectl
 make secret admin $admin
 make configmap senders --from-file="$folder/public/senders"
+# The legal pages: without a folder of your own those of this repository, which want completing.
+make configmap legal --from-file="${LEGAL_FOLDER:-$(dirname "$0")/../legal}"
 make configmap certificate --from-file="$folder/public/certificate-key.pem"
 
 # What the servers in the cluster are started with.

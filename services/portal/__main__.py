@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from libs.shared import keys, logs, runtime, settings, web
 from libs.shared.settings import Network
 from services.portal import api, commands, consumers, jobs, pages
+from services.portal.actions import branding
 from services.portal.actions.people import signing
 from services.portal.actions.people.passwords import Passwords
 from services.portal.actions.resources import Resources, Support
@@ -42,6 +43,15 @@ async def serve() -> None:
     """Serves until SIGTERM."""
     s = settings.load(Settings)
     mail_key = keys.read_key(s.mail_key_file)
+    is_production = s.stage == "production"
+    brand = branding.read(
+        s.brand_name,
+        s.brand_logo_file,
+        s.brand_header,
+        s.brand_accent,
+        s.legal_folder,
+        is_production=is_production,
+    )
     async with (
         keys.open_bucket(s) as (objects, ring),
         runtime.Service("portal", s, pool_size=20, ask_store=objects.date) as service,
@@ -56,7 +66,8 @@ async def serve() -> None:
             agent_folder=s.agent_folder,
             certificate_key=s.certificate_public_file.read_text(encoding="ascii"),
             passwords=Passwords(),
-            is_production=s.stage == "production",
+            brand=brand,
+            is_production=is_production,
             support=Support(
                 s.support_phone,
                 s.support_email,

@@ -127,7 +127,25 @@ async def add_operator(arguments: Namespace) -> None:
     print(f"{arguments.email} chooses a password with this one, within a day: {password}")
 
 
+def describe_factors(parser: ArgumentParser) -> None:
+    """Whose factors."""
+    parser.add_argument("email")
+
+
+async def forget_factors(arguments: Namespace) -> None:
+    """Takes all second factors of an operator away who lost them; their sign-ins end."""
+    async with _connect() as conn, conn.transaction():
+        await operators.forget_factors(conn, arguments.email)
+    print(f"{arguments.email} sets up another second factor at the next sign-in.")
+
+
 COMMANDS: Commands = [
+    Command(
+        "forget-factors",
+        "take the second factors of an operator away, who lost them",
+        forget_factors,
+        describe_factors,
+    ),
     Command("operator", "let another operator in", add_operator, describe_operator),
     Command("log", "prove that nobody rewrote the access log", look_after_log, describe_log),
 ]

@@ -27,6 +27,11 @@ class Settings(settings.BucketSettings, settings.PublicSettings):
     support_email: str = ""
     support_hours_fr: str = ""
     support_hours_en: str = ""
+    brand_name: str = "Coffre"
+    brand_logo_file: Path | None = None
+    brand_header: str = ""
+    brand_accent: str = ""
+    legal_folder: Path | None = None
     agent_folder: Path | None = None
     operator_email: str
     operator_password_file: Path

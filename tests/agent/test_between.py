@@ -160,13 +160,13 @@ def test_a_page_of_somebody_else_ends_every_command_in_words(
     ],
 )
 def test_an_address_that_is_none_is_refused_where_it_stands(
-    text: str, words: str, machine: Machine
+    text: str, words: str, tmp_path: Path, papers: Path
 ) -> None:
     with pytest.raises(ValueError, match=words):
         server_of(text)
     with pytest.raises(UsageError, match=words):
         Connection(text)
-    machine.server = text
+    machine = Machine(tmp_path, {"papers": {"folders": [str(papers)]}}, text)
     refused = machine.agent("config", "validate")
     assert refused.returncode == 2
     assert words in refused.stderr

@@ -71,8 +71,8 @@ class Script:
 
 
 def lose_what_the_bucket_knows(house: House) -> None:
-    """The statement of docs/operations.md, as it stands there."""
-    told = (ROOT / "docs" / "operations.md").read_text()
+    """The statement of docs/operations/lost-database.md, as it stands there."""
+    told = (ROOT / "docs/operations/lost-database.md").read_text()
     (statement,) = re.findall(r"TRUNCATE [^;]*;", told)
 
     async def execute() -> None:

@@ -54,7 +54,7 @@ def test_the_units_of_single_runs_are_found_and_make_a_thousand_clients() -> Non
         "kinds": {kind.name: kind.per_mille for kind in kinds.OF_A_DAY},
         "peak_share": 0.125, "idle": asdict(_used(0.6)), "alone": alone,
         "day": {**asdict(_used(130.0)), "played_seconds": 60.0, "latest_seconds": 1.0,
-                "settled_seconds": 63.0},
+                "settled_seconds": 63.0, "repeated": 0},
         "night": asdict(_used(0.0)), "keys": keys.describe([]),
     }  # fmt: skip
     scaled = scale.compute(measured)

@@ -93,6 +93,8 @@ def _place(name: str, mount: Any, known: Resource, made: Path, volumes: Path) ->
     if "secret" in volume:
         secret = volume["secret"]["secretName"]
         return made / {"rabbitmq-administrator": "servers"}.get(secret, secret)
+    if volume.get("configMap", {}).get("name") == "legal":
+        return Path(__file__).parents[2] / "deploy" / "legal"
     if "configMap" in volume:
         return made / "public" / {"certificate": ""}.get(volume["configMap"]["name"], "senders")
     folder = volumes / f"{name}-{mount['name']}"

@@ -212,7 +212,11 @@ def environment(rendered: tuple[Resource, ...], name: str) -> dict[str, str]:
 def mounts(rendered: tuple[Resource, ...], name: str, made: Path) -> dict[str, Path]:
     """Where a pod sees what of the folder that `installing secrets` makes."""
     spec = pods(rendered)[name]["spec"]
-    public = {"senders": made / "public" / "senders", "certificate": made / "public"}
+    public = {
+        "senders": made / "public" / "senders",
+        "certificate": made / "public",
+        "legal": Path(__file__).parents[2] / "deploy" / "legal",
+    }
     found = {}
     for volume in spec["volumes"]:
         [place] = [

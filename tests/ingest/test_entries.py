@@ -154,7 +154,7 @@ async def test_sizes_must_be_those_of_the_chunks(agent: Agent, ingest: House) ->
     answer = await agent.send(run, FolderDelta(b"", [entry, good], []))
     (refused,) = answer.json()["refused"]
     assert refused["entries"] == [0]
-    assert "600000 bytes, not 600001" in refused["reason"]["detail"]
+    assert refused["reason"]["code"] == "entry-over-limit"
     assert (await agent.commit(run)).status_code == 200
     (kept,) = await ingest.fetch(
         "SELECT name, size FROM catalogue.versions WHERE tenant_id = $1", agent.tenant.tenant_id

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from libs.shared import database, events, restores
+from libs.shared import clock, database, events, restores
 from libs.shared.keys import TenantKeys
 from libs.shared.restores import PlacedChunk
 from services.portal import consumers
@@ -122,3 +122,36 @@ async def open_client(
     await tenant.becomes("active")
     token = await portal.sign_in(email)
     return await add_machine(portal, tenant, email, token, HOSTNAME, plan)
+
+
+async def live(client: Client, ended: Sequence[events.Outcome | None], **last: Any) -> None:
+    """A run of each of the last days, the newest last at two in the morning; None: none came.
+
+    last: what the newest one says besides.
+    """
+    today = clock.now().replace(hour=2, minute=14, second=0, microsecond=0)
+    for number, outcome in enumerate(ended, 1):
+        at = today - timedelta(days=len(ended) - number)
+        if outcome is None:
+            missed = events.RunMissed(
+                tenant_id=client.tenant_id, plan_id=client.plan_id, missed_at=at, since=at,
+                times=1, expected_at=at + timedelta(days=1),
+            )  # fmt: skip
+            await hear(client.portal, missed)
+            continue
+        told: dict[str, Any] = {"started_at": at - timedelta(minutes=7), "finished_at": at}
+        if outcome == "failed":
+            told |= {"reason": {"code": "folder-missing", "subject": "/srv/data", "detail": ""}}
+        await client.add_run(number, outcome, **told, **(last if number == len(ended) else {}))
+
+
+async def hold(client: Client, stored: Sequence[int], contracted: Sequence[int]) -> None:
+    """What was held at the end of each of the last days, in GB, of what was contracted."""
+    today = clock.now().date()
+    for back, (held, most) in enumerate(zip(reversed(stored), reversed(contracted), strict=True)):
+        counted = events.VolumeCounted(
+            tenant_id=client.tenant_id, day=today - timedelta(days=back), version=1,
+            stored_bytes=held * 10**9, protected_bytes=held * 2 * 10**9,
+            contracted_bytes=most * 10**9, ceiling_bytes=None, reached_on=None,
+        )  # fmt: skip
+        await hear(client.portal, counted)

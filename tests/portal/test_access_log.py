@@ -25,6 +25,7 @@ from tests.portal.acting import (
     documents,
     incidents,
     leaving,
+    machines,
     notices,
     orders,
     overages,
@@ -40,6 +41,9 @@ NOTHING_OF_ANYBODY = {
     ("GET", "/health/live"): "says only that the process answers",
     ("GET", "/health/ready"): "says how database and broker are",
     ("*", "/static"): "our own stylesheet",
+    ("GET", "/brand.css"): "our provider's colours",
+    ("GET", "/brand/logo"): "our provider's logo",
+    ("GET", "/legal/{page}"): "what everybody may read",
     ("GET", "/sign-in"): "an empty form",
     ("GET", "/forgotten"): "an empty form",
     ("GET", "/sign-in/second"): "an empty form, and a challenge for a passkey",
@@ -51,6 +55,7 @@ NOTHING_OF_ANYBODY = {
     ("GET", "/language/{locale}"): "a cookie for a page of nobody",
     ("GET", "/.well-known/coffre-certificate-key.pem"): "our own public key",
     ("GET", "/password"): "an empty form, with the reader's own address",
+    ("GET", "/pulse"): "says only that something has changed",
     ("GET", "/account"): "the reader's own name, address and language",
     ("GET", "/agent"): "what everybody may install",
     ("GET", "/agent/{name}"): "the same",
@@ -67,6 +72,7 @@ ACTING: Acting = {
     **people.ACTING,
     **reductions.ACTING,
     **overages.ACTING,
+    **machines.ACTING,
     **clients.ACTING,
     **documents.ACTING,
     **notices.ACTING,
@@ -130,8 +136,13 @@ async def test_routes_that_are_of_nobody_leave_nothing(world: World) -> None:
     before = await world.heads()
     for method, path in NOTHING_OF_ANYBODY:
         address = "/static/coffre.css" if method == "*" else path
-        address = address.replace("{locale}", "fr")
-        status = {"/agent/{name}": 404, "/v1/{path:path}": 421}.get(path, 200)
+        address = address.replace("{locale}", "fr").replace("{page}", "terms")
+        status = {
+            "/legal/{page}": 404,
+            "/brand/logo": 404,
+            "/agent/{name}": 404,
+            "/v1/{path:path}": 421,
+        }.get(path, 200)
         answer = await world.page.request(method.replace("*", "GET"), address)
         assert answer.status_code in (status, 303), path
     assert await left(world, before) == []

@@ -29,6 +29,8 @@ READING: dict[Route, str] = {
     ("GET", "/plans/{plan}/versions"): "?path=srv/" + NAME.decode(),
     ("GET", "/search"): "?q=salaires",
     ("GET", "/api/v1/search"): "?q=salaires",
+    ("GET", "/plans/{plan}/changes"): "?older=1&newer=2&path=srv",
+    ("GET", API + "/changes"): "?older=1&newer=2&path=srv",
     ("GET", API + "/entries"): "?path=srv",
     ("GET", API + "/history"): "?path=srv/" + NAME.decode(),
     ("GET", API + "/file"): "?path=srv/" + NAME.decode(),
@@ -89,6 +91,19 @@ POST /invitations/{token}
 GET /orders
 GET /orders/preview
 POST /orders
+GET /pulse
+POST /quota/answer
+GET /machines
+POST /machines/codes
+POST /machines/codes/{enrolment_id}/withdraw
+GET /machines/{agent_id}/revoke
+POST /machines/{agent_id}/revoke
+GET /api/v1/machines
+POST /api/v1/machines/codes
+DELETE /api/v1/machines/codes/{enrolment_id}
+POST /api/v1/machines/{agent_id}/revoke
+GET /api/v1/tenants/{tenant_id}/machines
+DELETE /api/v1/tenants/{tenant_id}/enrolments/{enrolment_id}
 GET /overage/{token}/{answer}
 POST /overage/{token}/{answer}
 GET /api/v1/quota
@@ -243,6 +258,7 @@ async def readers(portal: Portal, settle: Settle) -> AsyncIterator[Readers]:
     await client.commit(
         {b"srv/" + NAME: builder.text(CONTENT), archive + b"/a": builder.text(b"archives")}
     )
+    await client.commit({b"srv/" + NAME: builder.text(CONTENT + b", et plus")}, 2)
     await client.add_run(1)
     await count_fills(portal)
     async with portal.client(client.token) as api:

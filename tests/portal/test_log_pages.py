@@ -62,7 +62,7 @@ async def test_every_look_is_there_the_providers_too(portal: Any) -> None:
         shown = html.unescape((await page.get("/log")).text)
         assert "A téléchargé le fichier srv/<b>bold de documents" in shown
         assert "A regardé ce client" in shown
-        assert "Vérifié à l’instant : chacune de ses" in shown
+        assert "Vérifié à l’instant\xa0: chacune de ses" in shown
         provider = html.unescape((await page.get("/log?who=provider")).text)
         assert "A regardé ce client" in provider
         assert "A téléchargé" not in provider

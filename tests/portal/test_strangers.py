@@ -13,6 +13,8 @@ from tests.portal.test_pages import PASSWORD, browser, sign_in
 
 TENANT_ROUTES = {
     ("GET", "/api/v1/plans/{plan}/runs"),
+    ("GET", "/api/v1/plans/{plan}/changes"),
+    ("GET", "/plans/{plan}/changes"),
     ("GET", "/api/v1/plans/{plan}/entries"),
     ("GET", "/api/v1/plans/{plan}/history"),
     ("GET", "/api/v1/plans/{plan}/file"),
@@ -97,11 +99,25 @@ OTHERS = {
     ("POST", "/api/v1/quota/answer"),
     ("GET", "/overage/{token}/{answer}"),
     ("POST", "/overage/{token}/{answer}"),
+    ("POST", "/quota/answer"),  # these in test_machines and test_stories_clients
+    ("GET", "/pulse"),
+    ("GET", "/machines"),
+    ("POST", "/machines/codes"),
+    ("POST", "/machines/codes/{enrolment_id}/withdraw"),
+    ("GET", "/machines/{agent_id}/revoke"),
+    ("POST", "/machines/{agent_id}/revoke"),
+    ("GET", "/api/v1/machines"),
+    ("POST", "/api/v1/machines/codes"),
+    ("DELETE", "/api/v1/machines/codes/{enrolment_id}"),
+    ("POST", "/api/v1/machines/{agent_id}/revoke"),
     ("GET", "/certificates/{token}"),  # these three in tests/destruction
     ("GET", "/certificates/{token}/json"),
     ("GET", "/.well-known/coffre-certificate-key.pem"),
     ("GET", "/"),
     ("GET", "/search"),  # likewise
+    ("GET", "/brand.css"),  # these three in test_branding
+    ("GET", "/brand/logo"),
+    ("GET", "/legal/{page}"),
     ("GET", "/sign-in"),
     ("GET", "/sign-in/second"),  # these four in test_factors
     ("POST", "/sign-in/second"),
@@ -181,7 +197,7 @@ async def test_a_stranger_finds_nothing(portal: Any, campaign: Campaign) -> None
         assert [plan["name"] for plan in listed.json()["plans"]] == ["other"]
         for plan in (str(owner.plan_id), "documents", str(owner.tenant_id), "'"):
             for method, path in sorted(TENANT_ROUTES):
-                url = path.format(plan=plan, number=1) + "?run=1&path=srv/secret"
+                url = path.format(plan=plan, number=1) + "?run=1&older=1&newer=2&path=srv/secret"
                 client = api_client if path.startswith("/api") else page
                 content = {"content": asked} if method == "POST" else {}
                 answer = await client.request(method, url, **content)

@@ -20,7 +20,7 @@ def make_house(
     """Builds houses, not yet open, on one database and bucket: each test has its own clients."""
     with take_place(servers, database_template, tmp_path_factory.mktemp("house")) as place:
         store = servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key
-        yield lambda limits: House(place, Gates(*store, place.bucket), limits)
+        yield lambda limits: House(place, Gates.in_s3(*store, place.bucket), limits)
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ async def other_database(client: Client, servers: Any, template: str) -> AsyncIt
     with cloned_database(servers, template) as name:
         place = replace(client.house.place, database=name)
         store = servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key
-        house = await House(place, Gates(*store, place.bucket), client.house.limits).open()
+        house = await House(place, Gates.in_s3(*store, place.bucket), client.house.limits).open()
         try:
             yield house
         finally:

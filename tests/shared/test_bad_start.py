@@ -5,7 +5,13 @@ How a process waits meanwhile, and is not ready, is told in test_runtime.py.
 
 from __future__ import annotations
 
+import asyncio
+import os
+import ssl
+import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +25,7 @@ from libs.shared.errors import Unavailable
 from libs.shared.keys import KeyRing
 from libs.shared.objects import ObjectStore
 from libs.shared.settings import InvalidSettings
+from tests.agent.wires import self_signed
 
 SECRET = "not-this-one"
 
@@ -34,6 +41,38 @@ async def test_a_database_that_lets_nobody_in_says_which_setting_is_wrong(databa
             await databases.create_pool(dsn, "quota")
         assert SECRET not in str(refused.value)
         assert databases.reason(refused.value) == str(refused.value)
+
+
+async def test_a_database_with_a_certificate_of_somebody_else_is_told_as_that(
+    tmp_path: Path,
+) -> None:
+    for place in ("ours", "theirs"):
+        (tmp_path / place).mkdir()
+    context, _ = self_signed(tmp_path / "theirs")
+    _, trusted = self_signed(tmp_path / "ours")
+
+    async def offer_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)  # PostgreSQL's SSLRequest
+        writer.write(b"S")
+        with suppress(ssl.SSLError, OSError):
+            await writer.start_tls(context)
+        writer.close()
+
+    server = await asyncio.start_server(offer_tls, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    dsn = f"postgresql://coffre_quota:{SECRET}@127.0.0.1:{port}/coffre"
+    dsn += f"?sslmode=verify-full&sslrootcert={trusted}"
+    with pytest.raises(databases.NotReady, match="certificate is not believed") as refused:
+        await databases.create_pool(dsn, "quota")
+    assert SECRET not in str(refused.value)
+    command = [sys.executable, "-m", "services.quota", "clock"]
+    environ = {**os.environ, "COFFRE_DATABASE_URL": dsn}
+    process = await asyncio.create_subprocess_exec(*command, env=environ, stderr=subprocess.PIPE)
+    _, said = await process.communicate()
+    assert process.returncode == 1
+    assert said.decode() == f"{refused.value}\n"
+    server.close()
+    await server.wait_closed()
 
 
 async def test_an_older_database_is_awaited_and_a_newer_one_is_served(database: Any) -> None:

@@ -1,4 +1,4 @@
-"""Patience: looks again and again until there is something."""
+"""Patience: looks again and again until there is something, the less often the longer it takes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(what: str, look: Callable[[], T | None], seconds: float = 40) -> T:
+def wait_for(what: str, look: Callable[[], T | None], seconds: float = 60) -> T:
     """What `look` finds, once that is neither None nor False; fails naming what never came."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while (found := look()) is None or found is False:
-        assert time.monotonic() < deadline, f"{what} didn't come within {seconds} s"
-        time.sleep(0.05)
+        waited = time.monotonic() - began
+        assert waited < seconds, f"{what} didn't come within {seconds} s"
+        time.sleep(min(max(waited / 10, 0.02), 0.25))
     return found

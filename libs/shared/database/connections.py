@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import (
@@ -269,6 +270,11 @@ def _refusals_translated(dsn: str) -> Iterator[None]:
         raise NotReady(
             f"PostgreSQL has no database for this service ({error}): correct COFFRE_DATABASE_URL,"
             " or prepare the installation."
+        ) from error
+    except ssl.SSLError as error:  # some of them are a ValueError as well
+        raise NotReady(
+            f"PostgreSQL's certificate is not believed ({error}): sslrootcert in"
+            " COFFRE_DATABASE_URL must name the authority that signed it, for that host."
         ) from error
     except (asyncpg.ClientConfigurationError, ValueError):
         raise NotReady(

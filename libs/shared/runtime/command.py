@@ -135,6 +135,8 @@ async def _perform(command: Command, arguments: argparse.Namespace) -> int:
         return await command.run(arguments) or 0
     except Refusal as refusal:
         return _failed(refusal.detail)
+    except database.NotReady as waiting:
+        return _failed(str(waiting))
     except (SecretFileInvalid, InvalidSettings) as invalid:
         print(invalid, file=sys.stderr)
         return 2

@@ -184,6 +184,27 @@ class Tongue:
         """Writes a date: `22/11/2026`."""
         return self._dated(at, _DAYS[self.locale])
 
+    def clock(self, at: datetime) -> str:
+        """Writes the time of the day: `02:14`."""
+        return f"{at.astimezone(self.zone):%H:%M}"
+
+    def dated(self, at: datetime) -> str:
+        """Writes a moment as part of a name: `22/11/2026 à 02:14`, `22 Nov 2026 at 02:14`."""
+        return self.say("{day} at {time}", day=self.day(at), time=self.clock(at))
+
+    def when(self, at: datetime, now: datetime) -> str:
+        """Writes a moment as people say it: `aujourd’hui à 02:14`, `le 22/11/2026 à 02:14`."""
+        apart = (at.astimezone(self.zone).date() - now.astimezone(self.zone).date()).days
+        match apart:
+            case -1:
+                return self.say("yesterday at {time}", time=self.clock(at))
+            case 0:
+                return self.say("today at {time}", time=self.clock(at))
+            case 1:
+                return self.say("tomorrow at {time}", time=self.clock(at))
+            case _:
+                return self.say("on {day} at {time}", day=self.day(at), time=self.clock(at))
+
     def calendar_day(self, day: date) -> str:
         """Writes a day of the calendar, which is the same on every clock: `22/11/2026`."""
         return _wide(format_date(day, _DAYS[self.locale], locale=self.locale))

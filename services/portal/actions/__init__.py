@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.portal.actions import (
+    branding,
     choices,
     clients,
     credentials,
@@ -10,6 +11,7 @@ from services.portal.actions import (
     documents,
     factors,
     files,
+    home,
     incidents,
     log,
     machines,
@@ -27,6 +29,7 @@ from services.portal.actions import (
 )
 
 __all__ = [
+    "branding",
     "choices",
     "clients",
     "credentials",
@@ -34,6 +37,7 @@ __all__ = [
     "documents",
     "factors",
     "files",
+    "home",
     "incidents",
     "log",
     "machines",

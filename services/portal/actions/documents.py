@@ -88,10 +88,15 @@ async def list_acceptances(
 
 async def has_pending(pool: Pool, person: Person) -> bool:
     """Whether somebody who signs in is to be asked for an answer."""
-    if person.role != "administrator":
-        return False
     async with transaction(pool) as conn:
-        return bool((await _list_shown(conn, person.at(""))).pending)
+        return bool(await count_pending(conn, person))
+
+
+async def count_pending(conn: Connection, person: Person) -> int:
+    """How many documents wait for somebody's answer."""
+    if person.role != "administrator":
+        return 0
+    return len((await _list_shown(conn, person.at(""))).pending)
 
 
 async def show_documents(pool: Pool, administrator: Actor) -> ClientDocuments:

@@ -14,6 +14,7 @@ from libs.shared.objects import ObjectStore
 from libs.shared.shares import Shares
 from services.portal.actions.people.passwords import Passwords
 from services.portal.actions.people.signing import Door
+from services.portal.rules.branding import Brand
 
 DOWNLOADS_OF_USER = 8
 """A browser has six at once, `coffre-agent restore` four."""
@@ -51,6 +52,7 @@ class Resources:
     certificate_key: str
     passwords: Passwords
     support: Support = field(default_factory=Support)
+    brand: Brand = field(default_factory=Brand)
     is_production: bool = False
     """Operators then come in with a second factor alone."""
     agent_folder: Path | None = None
@@ -86,7 +88,7 @@ class Resources:
     @property
     def name(self) -> str:
         """What the service is called in apps and browsers that keep a factor for it."""
-        return "Coffre"
+        return self.brand.name
 
     @property
     def is_https(self) -> bool:

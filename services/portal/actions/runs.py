@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from libs.shared import catalogue, errors
+from libs.shared import catalogue, clock, errors
 from libs.shared.database import Connection, Pool, tenant_transaction
+from libs.shared.words.tongue import find_zone
 from services.portal import store
 from services.portal.actions import log
+from services.portal.actions.clients import subscription
+from services.portal.rules import runs
+from services.portal.rules.files import names
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
+from services.portal.rules.runs import Day
 from services.portal.store.clients import Tenant
+from services.portal.store.runs.changes import Change
 from services.portal.store.runs.dropped import Dropped
 from services.portal.store.runs.shown import ClientVolume, NamedPlan, Plan, Run, Verified
 
@@ -23,7 +29,8 @@ class Overview:
     """All plans with the newest runs of each, what they take, and when it was verified.
 
     late: of each plan whose run was due and never came, since when. unreached: who did not get
-    the report of a plan's last run.
+    the report of a plan's last run. last_good: when each was last copied; next_due: when it is
+    due next; strips: its last days.
     """
 
     tenant: Tenant
@@ -33,50 +40,104 @@ class Overview:
     unreached: list[str]
     volume: ClientVolume
     verified: Verified
+    strips: dict[UUID, list[Day]]
+    last_good: dict[UUID, datetime]
+    next_due: dict[UUID, datetime | None]
 
 
 @dataclass(frozen=True)
 class Runs:
-    """Some of a plan's runs, newest first, and the folders that restore points come without."""
+    """Some of a plan's runs, newest first, and the folders that restore points come without.
+
+    strip, last_good, next_due: as of an Overview.
+    """
 
     tenant: Tenant
     plan: Plan
     runs: list[Run]
     dropped: list[Dropped]
+    strip: list[Day]
+    last_good: datetime | None
+    next_due: datetime | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two restore points have otherwise in a folder."""
+
+    tenant: Tenant
+    plan: catalogue.CataloguePlan
+    older: catalogue.RestorePoint
+    newer: catalogue.RestorePoint
+    path: bytes
+    changes: list[Change]
 
 
 @dataclass(frozen=True)
 class Report:
-    """One run, and to whom its report went: (recipient, when it was sent, why not)."""
+    """One run, and to whom its report went: (recipient, when it was sent, why not).
+
+    good: the last run before it that left a restore point, None without. older, newer: the
+    numbers of the runs beside it.
+    """
 
     tenant: Tenant
     plan: catalogue.CataloguePlan
     run: Run
     reports: list[tuple[str, datetime | None, str]]
+    good: Run | None
+    older: int | None
+    newer: int | None
 
 
 async def look_over(pool: Pool, actor: Actor, each: int) -> Overview:
     """A client's plans with `each` runs, at most, of every one."""
-    tenant_id = actor.tenant_id
-    async with tenant_transaction(pool, tenant_id) as conn:
-        plans = await store.runs.shown.list_plans(conn, tenant_id)
-        runs = await store.runs.shown.list_latest_runs(
-            conn, tenant_id, [plan.plan_id for plan in plans], each
-        )
-        last = [
-            next((run.run_id for run in of_plan if run.outcome), None) for of_plan in runs.values()
-        ]
-        overview = Overview(
-            await _find_tenant(conn, tenant_id),
-            plans,
-            runs,
-            await store.incidents.list_late(conn, tenant_id),
-            await store.runs.shown.list_unreached(conn, tenant_id, [one for one in last if one]),
-            await store.runs.shown.find_volume(conn, tenant_id),
-            await store.runs.shown.find_verified(conn, tenant_id),
-        )
+    async with tenant_transaction(pool, actor.tenant_id) as conn:
+        overview = await gather(conn, actor.tenant_id, each)
         await log.note(conn, actor, acts.PlansListed())
     return overview
+
+
+async def gather(conn: Connection, tenant_id: UUID, each: int) -> Overview:
+    """The same, within a transaction of the tenant; whoever asks notes for whom."""
+    now = clock.now()
+    tenant = await _find_tenant(conn, tenant_id)
+    plans = await store.runs.shown.list_plans(conn, tenant_id)
+    plan_ids = [plan.plan_id for plan in plans]
+    latest = await store.runs.shown.list_latest_runs(conn, tenant_id, plan_ids, each)
+    last = [
+        next((run.run_id for run in of_plan if run.outcome), None) for of_plan in latest.values()
+    ]
+    return Overview(
+        tenant,
+        plans,
+        latest,
+        await store.incidents.list_late(conn, tenant_id),
+        await store.runs.shown.list_unreached(conn, tenant_id, [one for one in last if one]),
+        await store.runs.shown.find_volume(conn, tenant_id),
+        await store.runs.shown.find_verified(conn, tenant_id),
+        await _lay_strips(conn, tenant, plans, now),
+        await store.runs.strips.list_last_good(conn, tenant_id, plan_ids),
+        {plan.plan_id: runs.find_next(plan.schedule, plan.timezone, now) for plan in plans},
+    )
+
+
+async def _lay_strips(
+    conn: Connection, tenant: Tenant, plans: list[Plan], now: datetime
+) -> dict[UUID, list[Day]]:
+    zone = find_zone(tenant.timezone)
+    today = now.astimezone(zone).date()
+    first = datetime.combine(today - timedelta(days=runs.STRIP_DAYS - 1), time(), zone)
+    ran = await store.runs.strips.list_days(conn, tenant.tenant_id, first, zone.key)
+    missed = await store.runs.strips.list_missed(conn, tenant.tenant_id, first)
+    return {
+        plan.plan_id: runs.lay_strip(
+            today,
+            ran.get(plan.plan_id, ()),
+            runs.find_missed_days(plan.schedule, plan.timezone, missed.get(plan.plan_id, ()), zone),
+        )
+        for plan in plans
+    }
 
 
 async def list_runs(pool: Pool, actor: Actor, reference: str, *, before: int, limit: int) -> Runs:
@@ -84,17 +145,24 @@ async def list_runs(pool: Pool, actor: Actor, reference: str, *, before: int, li
     tenant_id = actor.tenant_id
     async with tenant_transaction(pool, tenant_id) as conn:
         found = await find_plan(conn, tenant_id, reference)
+        tenant, now = await _find_tenant(conn, tenant_id), clock.now()
         plans = await store.runs.shown.list_plans(conn, tenant_id)
-        runs = Runs(
-            await _find_tenant(conn, tenant_id),
-            next(plan for plan in plans if plan.plan_id == found.plan_id),
+        plan = next(plan for plan in plans if plan.plan_id == found.plan_id)
+        strips = await _lay_strips(conn, tenant, [plan], now)
+        good = await store.runs.strips.list_last_good(conn, tenant_id, [plan.plan_id])
+        listed = Runs(
+            tenant,
+            plan,
             await store.runs.shown.list_runs(
                 conn, tenant_id, found.plan_id, before=before, limit=limit
             ),
             await store.runs.dropped.list_dropped(conn, tenant_id, found.plan_id),
+            strips[plan.plan_id],
+            good.get(plan.plan_id),
+            runs.find_next(plan.schedule, plan.timezone, now),
         )
-        await log.note(conn, actor, acts.RunsListed(runs.plan.name))
-    return runs
+        await log.note(conn, actor, acts.RunsListed(listed.plan.name))
+    return listed
 
 
 async def find_report(pool: Pool, actor: Actor, reference: str, number: int) -> Report:
@@ -109,8 +177,39 @@ async def find_report(pool: Pool, actor: Actor, reference: str, number: int) -> 
             raise errors.NotFound("run")
         tenant = await _find_tenant(conn, tenant_id)
         reports = await store.runs.shown.list_reports(conn, tenant_id, run.run_id)
+        good = await store.runs.shown.find_good(conn, tenant_id, plan.plan_id, number)
+        beside = await store.runs.shown.find_beside(conn, tenant_id, plan.plan_id, number)
         await log.note(conn, actor, acts.RunViewed(plan.name, number))
-    return Report(tenant, plan, run, reports)
+    return Report(tenant, plan, run, reports, good, *beside)
+
+
+async def compare(
+    pool: Pool, actor: Actor, reference: str, older: int, newer: int, path: bytes, after: bytes
+) -> Comparison:
+    """What two restore points of a plan have otherwise in a folder, by name, after one of them.
+
+    Raises NotFound, PlanAmbiguous, and what keeps a client from its files.
+    """
+    tenant_id = actor.tenant_id
+    if not 0 < older < newer < 2**31:
+        raise errors.InvalidRequest("older comes before newer; both are numbers of runs.")
+    async with tenant_transaction(pool, tenant_id) as conn:
+        tenant = await subscription.check_recovery(conn, tenant_id)
+        plan = await find_plan(conn, tenant_id, reference)
+        points = [
+            await catalogue.resolve_run(conn, tenant_id, plan.plan_id, number)
+            for number in (older, newer)
+        ]
+        folder = await catalogue.find_folder(conn, tenant_id, plan.plan_id, path)
+        if points[0] is None or points[1] is None or folder is None:
+            raise errors.NotFound("folder")
+        changes = await store.runs.changes.list_changes(
+            conn, tenant_id, plan.plan_id, folder, (older, newer), after
+        )
+        await log.note(
+            conn, actor, acts.PointsCompared(plan.name, older, newer, names.display(path))
+        )
+    return Comparison(tenant, plan, points[0], points[1], path, changes)
 
 
 async def _find_tenant(conn: Connection, tenant_id: UUID) -> Tenant:

@@ -56,6 +56,14 @@ async def list_users(pool: Pool, administrator: Actor) -> ClientUsers:
     return ClientUsers(found, tenant, next_seat)
 
 
+async def find_contract(pool: Pool, person: Person) -> Tenant | None:
+    """The contract of somebody's company; None for operators."""
+    if person.tenant_id is None:
+        return None
+    async with transaction(pool) as conn:
+        return await store.clients.find(conn, person.tenant_id)
+
+
 async def view_user(pool: Pool, administrator: Actor, user_id: UUID) -> Person:
     """Somebody of a client who has an account; raises NotFound."""
     async with transaction(pool) as conn:

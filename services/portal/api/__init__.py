@@ -43,6 +43,7 @@ for part in (
     orders.clients,
     orders.operators,
     users,
+    machines,
     parked,
     incidents,
     documents,

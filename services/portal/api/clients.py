@@ -102,6 +102,7 @@ class ResetRequest(_Body):
     """Whose one-time password is mailed."""
 
     email: Email
+    forget_second_factors: bool = False
 
 
 @router.post("/tenants", status_code=201)
@@ -250,7 +251,12 @@ async def reset_password(
 ) -> Response:
     """Mails a client's administrator a new one-time password."""
     await opening.reset_password(
-        resources.pool, resources.passwords, resources.mail_key, operator, body.email
+        resources.pool,
+        resources.passwords,
+        resources.mail_key,
+        operator,
+        body.email,
+        forget_factors=body.forget_second_factors,
     )
     return Response(status_code=202)
 

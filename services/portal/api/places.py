@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
@@ -10,6 +11,14 @@ from services.portal.actions.files.browsing import AskedPlace
 from services.portal.api.access import Client
 from services.portal.rules.files import names
 
+KINDS = {
+    "f": "file",
+    "d": "folder",
+    "l": "symlink",
+    "p": "fifo",
+    "b": "block_device",
+    "c": "character_device",
+}
 RunNumber = Annotated[int | None, Query(ge=1)]
 At = Annotated[str, Query(max_length=40)]
 """A day or a moment in place of a run's number: the last restore point that is not later."""
@@ -34,3 +43,24 @@ async def ask_in_plan(plan: str, request: Request, actor: Client) -> AskedPlace:
 
 AtPoint = Annotated[AskedPlace, Depends(ask_at_point)]
 InPlan = Annotated[AskedPlace, Depends(ask_in_plan)]
+
+
+@dataclass(frozen=True)
+class Between:
+    """Two restore points by the numbers of their runs, a folder, and the name to go on after."""
+
+    older: int
+    newer: int
+    path: bytes
+    after: bytes
+
+
+async def find_between(
+    request: Request,
+    older: Annotated[int, Query(ge=0, lt=2**31)],
+    newer: Annotated[int, Query(ge=0, lt=2**31)],
+) -> Between:
+    """Which of them is the older one is told by their numbers."""
+    query = request.scope["query_string"]
+    after = names.query_bytes(query, b"after") or b""
+    return Between(min(older, newer), max(older, newer), path_of(request), after)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
+from libs.shared.catalogue import join_path
 from services.portal.actions import runs
 from services.portal.api.access import Client, ResourcesOf
+from services.portal.api.places import KINDS, Between, find_between
 from services.portal.rules.files import names
+from services.portal.store.runs.changes import SHOWN as CHANGES_SHOWN
 from services.portal.store.runs.dropped import Dropped
 from services.portal.store.runs.shown import Plan, Run
 
@@ -20,14 +23,14 @@ async def list_plans(actor: Client, resources: ResourcesOf) -> dict[str, Any]:
     """A client's plans with their last finished runs, and when what is stored was verified."""
     found = await runs.look_over(resources.pool, actor, 2)
     return {
-        "plans": [_plan(plan, found.runs[plan.plan_id]) for plan in found.plans],
+        "plans": [_plan(found, plan) for plan in found.plans],
         "verified_since": found.verified.since,
         "damaged_at": found.verified.damaged_at,
     }
 
 
-def _plan(plan: Plan, newest: list[Run]) -> dict[str, Any]:
-    finished = next((run for run in newest if run.outcome), None)
+def _plan(found: runs.Overview, plan: Plan) -> dict[str, Any]:
+    finished = next((run for run in found.runs[plan.plan_id] if run.outcome), None)
     return {
         "plan_id": plan.plan_id,
         "name": plan.name,
@@ -39,6 +42,10 @@ def _plan(plan: Plan, newest: list[Run]) -> dict[str, Any]:
         "reports": plan.reports,
         "last_restore_point": plan.last_restore_point,
         "last_run": _run(finished) if finished else None,
+        "last_good_at": found.last_good.get(plan.plan_id),
+        "late_since": found.late.get(plan.plan_id),
+        "next_due_at": found.next_due[plan.plan_id],
+        "days": found.strips[plan.plan_id],
     }
 
 
@@ -78,6 +85,37 @@ async def list_runs(
     return {
         "runs": [_run(run) for run in found.runs],
         "dropped": [show_dropped(one) for one in found.dropped],
+    }
+
+
+@router.get("/plans/{plan}/changes")
+async def list_changes(
+    plan: str,
+    actor: Client,
+    resources: ResourcesOf,
+    between: Annotated[Between, Depends(find_between)],
+) -> dict[str, Any]:
+    """What two restore points have otherwise in a folder, by name; `next` is the next `after`."""
+    found = await runs.compare(
+        resources.pool, actor, plan, between.older, between.newer, between.path, between.after
+    )
+    shown = found.changes[:CHANGES_SHOWN]
+    return {
+        "older": {"run": found.older.number, "committed_at": found.older.committed_at},
+        "newer": {"run": found.newer.number, "committed_at": found.newer.committed_at},
+        "path": names.quoted(found.path),
+        "changes": [
+            {
+                "name": names.display(one.name),
+                "path": names.quoted(join_path(found.path, one.name)),
+                "kind": KINDS[one.kind],
+                "what": one.what,
+                "size_before": one.size_before,
+                "size_after": one.size_after,
+            }
+            for one in shown
+        ],
+        "next": names.quoted(shown[-1].name) if len(found.changes) > CHANGES_SHOWN else None,
     }
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI
 
 from services.portal.pages import (
     assets,
+    branding,
     choices,
     clients,
     credentials,
@@ -14,8 +15,10 @@ from services.portal.pages import (
     factors,
     failures,
     files,
+    home,
     incidents,
     log,
+    machines,
     orders,
     overages,
     packages,
@@ -33,6 +36,7 @@ for part in (
     factors,
     log,
     users,
+    home,
     runs,
     incidents,
     recipients,
@@ -43,8 +47,10 @@ for part in (
     files,
     clients,
     packages,
+    machines,
     reductions,
     destruction,
+    branding,
 ):
     router.include_router(part.router)
 

@@ -29,6 +29,7 @@ class Entry:
 CLIENTS = (
     Entry("/", N_("Backups"), ("/plans",)),
     Entry("/search", N_("Recover")),
+    Entry("/machines", N_("Machines"), for_administrators=True),
     Entry("/volume", N_("Volume"), for_administrators=True),
     Entry("/reports", N_("Reports"), for_administrators=True),
     Entry("/orders", N_("Contract"), ("/overage",), for_administrators=True),

@@ -13,6 +13,7 @@ from services.portal.actions import overages
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages import sessions
 from services.portal.pages.rendering import render, speak
+from services.portal.pages.sessions import Administrator
 from services.portal.rules.overages import ANSWERS, Answer
 
 router = APIRouter()
@@ -74,6 +75,17 @@ async def answer_question(
     sessions.check_origin(request, resources.portal_url)
     await overages.answer_by_link(resources.pool, resources.mail_key, token, address, given)
     return RedirectResponse(_find_next(token, given, storage_gb), 303)
+
+
+@router.post("/quota/answer")
+async def answer_own(
+    request: Request, administrator: Administrator, resources: ResourcesOf, address: Address
+) -> Response:
+    """Takes the answer of an administrator who is signed in, and leads on."""
+    form = await sessions.read_form(request, resources)
+    given = await find_answer(sessions.line(form, "answer"))
+    await overages.answer(resources.pool, administrator.at(address), given)
+    return RedirectResponse({"order": "/orders", "reduce": "/volume", "call": "/"}[given], 303)
 
 
 def _find_next(token: str, given: Answer, storage_gb: int | None) -> str:

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from libs.shared import errors
+from libs.shared import clock, errors
 from libs.shared.events import Locale
-from libs.shared.words.tongue import N_
+from libs.shared.words.tongue import DEFAULT_TIMEZONE, N_
 from services.portal.actions import documents, factors, users
 from services.portal.actions.people import forgetting, signing
 from services.portal.actions.people.signing import Credential
@@ -250,10 +250,23 @@ async def sign_out(
 
 @router.get("/account")
 async def show_account(
-    request: Request, person: Anybody, done: Annotated[str, Query(max_length=10)] = ""
+    request: Request,
+    person: Anybody,
+    resources: ResourcesOf,
+    done: Annotated[str, Query(max_length=10)] = "",
 ) -> Response:
-    """Who is signed in, their language, their password."""
-    return render(request, "account.html", person, done=_DONE.get(done, ""))
+    """Who is signed in, their language, their password, and how far back their company can go."""
+    tenant = await users.find_contract(resources.pool, person)
+    kept_since = clock.now() - timedelta(days=tenant.retention_days) if tenant else None
+    return render(
+        request,
+        "account.html",
+        person,
+        timezone=tenant.timezone if tenant else DEFAULT_TIMEZONE,
+        tenant=tenant,
+        kept_since=kept_since,
+        done=_DONE.get(done, ""),
+    )
 
 
 @router.post("/account")

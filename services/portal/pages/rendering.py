@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,12 @@ from libs.shared import clock
 from libs.shared.events import Locale
 from libs.shared.words.foreign import plain
 from libs.shared.words.notices import tell_window
-from libs.shared.words.tongue import DEFAULT_TIMEZONE, Tongue
+from libs.shared.words.rhythms import tell_rhythm
+from libs.shared.words.tongue import DEFAULT_TIMEZONE, N_, Tongue
+from services.portal.actions.resources import Resources
 from services.portal.pages import assets, charts, navigation
 from services.portal.rules import people
+from services.portal.rules.branding import Page
 from services.portal.rules.files import names
 from services.portal.rules.people import Person
 
@@ -36,11 +41,18 @@ HEADERS = {
         " img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Cache-Control": "private, no-store",
-    "Cross-Origin-Opener-Policy": "same-origin",
     # Forms must show where they come from; other sites learn nothing.
     "Referrer-Policy": "same-origin",
 }
 
+
+LEGAL: Mapping[Page, str] = {
+    "legal-notice": N_("Legal notice"),
+    "terms": N_("Terms and conditions"),
+    "data-processing": N_("Data processing"),
+    "locations": N_("Where data is stored"),
+}
+"""The legal pages, as footers name them."""
 
 LANGUAGE_COOKIE = "coffre-language"
 """What somebody chose who isn't signed in."""
@@ -98,10 +110,12 @@ def render_in(
 ) -> Response:
     """A page in a given tongue, whoever reads it."""
     session = getattr(request.state, "session", "")
+    resources: Resources = request.app.state.resources
     body = _TEMPLATES.get_template(template).render(
         _=tongue.say,
         count=tongue.count,
         tongue=tongue,
+        rhythm=partial(tell_rhythm, tongue),
         charts=charts,
         names=names,
         person=person,
@@ -109,7 +123,13 @@ def render_in(
         here=request.scope["path"],
         menu=navigation.entries_of(person),
         form_token=people.form_token(session) if session else "",
-        support=request.app.state.resources.support,
+        support=resources.support,
+        brand=resources.brand,
+        legal=[
+            (page, name)
+            for page, name in LEGAL.items()
+            if any(known == page for known, _ in resources.brand.texts)
+        ],
         just_done=_list_done(request, tongue, person),
         announced=[
             tell_window(

@@ -1,66 +1,24 @@
-"""What a client sees: is everything all right? Then plans and their runs."""
+"""A plan with its runs, and the report of each."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
-from starlette.responses import RedirectResponse, Response
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
 
+from libs.shared.catalogue import join_path
 from services.portal.actions import runs
 from services.portal.api.access import Address, ResourcesOf
-from services.portal.pages.charts import STRIP_LENGTH
+from services.portal.api.places import Between, find_between
 from services.portal.pages.rendering import render
-from services.portal.pages.sessions import Client, Reader, SignInFirst
+from services.portal.pages.sessions import Client
+from services.portal.rules.files import names
+from services.portal.store.runs.changes import SHOWN as CHANGES_SHOWN
 
 router = APIRouter()
 
 _RUNS_AT_ONCE = 50
-
-
-@router.get("/")
-async def show_home(
-    request: Request, reader: Reader, resources: ResourcesOf, address: Address
-) -> Response:
-    """Plans at a glance; operators go to their clients."""
-    if reader is None:
-        raise SignInFirst
-    if reader.tenant_id is None:
-        return RedirectResponse("/clients", 303)
-    found = await runs.look_over(resources.pool, reader.at(address), STRIP_LENGTH)
-    finished = {
-        plan.plan_id: next((run for run in found.runs[plan.plan_id] if run.outcome), None)
-        for plan in found.plans
-    }
-    return render(
-        request,
-        "home.html",
-        reader,
-        timezone=found.tenant.timezone,
-        tenant=found.tenant,
-        plans=found.plans,
-        runs=found.runs,
-        finished=finished,
-        volume=found.volume,
-        verified=found.verified,
-        reserved_files=sum(run.files_not_copied for run in finished.values() if run),
-        oldest=min(
-            (run.finished_at for run in finished.values() if run and run.finished_at), default=None
-        ),
-        late=found.late,
-        unreached=found.unreached,
-        mood=_mood([run.outcome if run else None for run in finished.values()], bool(found.late)),
-    )
-
-
-def _mood(outcomes: list[str | None], is_late: bool) -> str:
-    """The worst of the plans' last outcomes, or that a run never came."""
-    if is_late and "failed" not in outcomes:
-        return "late"
-    for worst in ("failed", "succeeded_with_warnings", "succeeded"):
-        if worst in outcomes:
-            return worst if None not in outcomes or worst != "succeeded" else "waiting"
-    return "waiting"
 
 
 @router.get("/plans/{plan}")
@@ -87,6 +45,10 @@ async def show_plan(
         last=next((run for run in found.runs if run.outcome), None),
         older=found.runs[_RUNS_AT_ONCE - 1].number if len(found.runs) > _RUNS_AT_ONCE else None,
         is_first=before == 2**31 - 1,
+        points=[run for run in found.runs[:_RUNS_AT_ONCE] if run.restore_point],
+        strip=found.strip,
+        last_good=found.last_good,
+        next_due=found.next_due,
     )
 
 
@@ -110,5 +72,42 @@ async def show_run(
         plan=found.plan,
         run=found.run,
         reports=found.reports,
+        good=found.good,
+        older=found.older,
+        newer=found.newer,
+        is_open=found.tenant.subscription in {"active", "ending"},
         asked=asked,
+    )
+
+
+@router.get("/plans/{plan}/changes")
+async def show_changes(
+    plan: str,
+    request: Request,
+    person: Client,
+    resources: ResourcesOf,
+    address: Address,
+    between: Annotated[Between, Depends(find_between)],
+) -> Response:
+    """What two restore points have otherwise, folder by folder."""
+    found = await runs.compare(
+        resources.pool,
+        person.at(address),
+        plan,
+        between.older,
+        between.newer,
+        between.path,
+        between.after,
+    )
+    shown = found.changes[:CHANGES_SHOWN]
+    return render(
+        request,
+        "changes.html",
+        person,
+        timezone=found.tenant.timezone,
+        found=found,
+        changes=shown,
+        crumbs=names.crumbs(found.path),
+        onward=shown[-1].name if len(found.changes) > CHANGES_SHOWN else None,
+        join_path=join_path,
     )

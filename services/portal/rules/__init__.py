@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.portal.rules import (
+    branding,
     choices,
     clients,
     credentials,
@@ -23,6 +24,7 @@ from services.portal.rules import (
 )
 
 __all__ = [
+    "branding",
     "choices",
     "clients",
     "credentials",

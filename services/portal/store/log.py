@@ -135,7 +135,7 @@ async def list_newest(
     ]
 
 
-async def note_restore(conn: Connection, credential: bytes, plan_id: UUID, at: datetime) -> bool:
+async def note_restore(conn: Connection, credential: bytes, plan_id: UUID, now: datetime) -> bool:
     """Notes that a sign-in reads a plan's contents; False if that was noted before."""
     row = await conn.fetchrow(
         """
@@ -144,7 +144,7 @@ async def note_restore(conn: Connection, credential: bytes, plan_id: UUID, at: d
         """,
         credential,
         plan_id,
-        at,
+        now,
     )
     return row is not None
 

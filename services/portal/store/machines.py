@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from libs.shared import database
 from libs.shared.database import Connection
 from libs.shared.events import (
     AgentEnrolled,
@@ -20,12 +21,12 @@ async def add_enrolment(
     opened_by: UUID,
     opened_at: datetime,
     expires_at: datetime,
-) -> None:
-    """Notes that a code was handed out; the code itself is kept nowhere."""
-    await conn.execute(
+) -> bool:
+    """Notes that a code was handed out, which is kept nowhere; False where it was before."""
+    status = await conn.execute(
         """
         INSERT INTO enrolments (enrolment_id, tenant_id, label, opened_by, opened_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
         """,
         enrolment_id,
         tenant_id,
@@ -34,6 +35,7 @@ async def add_enrolment(
         opened_at,
         expires_at,
     )
+    return database.changed(status) == 1
 
 
 async def hand_to_ingest(
@@ -58,6 +60,55 @@ async def hand_to_ingest(
     )
 
 
+@dataclass(frozen=True)
+class Code:
+    """A code that was handed out and not used yet; the code itself is kept nowhere."""
+
+    enrolment_id: UUID
+    label: str
+    opened_by: str
+    opened_at: datetime
+    expires_at: datetime
+
+
+async def list_open_codes(conn: Connection, tenant_id: UUID, now: datetime) -> list[Code]:
+    """A tenant's codes with which a machine may still join, the newest first."""
+    rows = await conn.fetch(
+        """
+        SELECT e.enrolment_id, e.label, coalesce(u.name, '') AS opened_by, e.opened_at,
+               e.expires_at
+        FROM enrolments e JOIN ingest.enrolments i USING (enrolment_id)
+        LEFT JOIN users u ON u.user_id = e.opened_by
+        WHERE e.tenant_id = $1 AND e.expires_at > $2 AND i.used_at IS NULL
+        ORDER BY e.opened_at DESC
+        """,
+        tenant_id,
+        now,
+    )
+    return [Code(**row) for row in rows]
+
+
+async def end_code(
+    conn: Connection, tenant_id: UUID, enrolment_id: UUID, now: datetime
+) -> str | None:
+    """Ends a code that may still be used, here and at ingest; its label, None for any other."""
+    label: str | None = await conn.fetchval(
+        """
+        WITH ended AS (
+            UPDATE enrolments SET expires_at = $3
+            WHERE tenant_id = $1 AND enrolment_id = $2 AND expires_at > $3
+            RETURNING enrolment_id, label
+        )
+        UPDATE ingest.enrolments i SET expires_at = $3 FROM ended
+        WHERE i.enrolment_id = ended.enrolment_id AND i.used_at IS NULL RETURNING ended.label
+        """,
+        tenant_id,
+        enrolment_id,
+        now,
+    )
+    return label
+
+
 async def find_agent_tenant(conn: Connection, agent_id: UUID) -> UUID | None:
     """Which tenant an enrolled machine belongs to."""
     tenant_id: UUID | None = await conn.fetchval(
@@ -69,7 +120,9 @@ async def find_agent_tenant(conn: Connection, agent_id: UUID) -> UUID | None:
     return tenant_id
 
 
-async def revoke_agent(conn: Connection, tenant_id: UUID, agent_id: UUID, at: datetime) -> datetime:
+async def revoke_agent(
+    conn: Connection, tenant_id: UUID, agent_id: UUID, now: datetime
+) -> datetime:
     """Notes that an agent's token is withdrawn; since when it is, for it may have been before."""
     revoked_at: datetime = await conn.fetchval(
         """
@@ -78,7 +131,7 @@ async def revoke_agent(conn: Connection, tenant_id: UUID, agent_id: UUID, at: da
         """,
         tenant_id,
         agent_id,
-        at,
+        now,
     )
     return revoked_at
 
@@ -137,3 +190,20 @@ async def add_agent(conn: Connection, event: AgentEnrolled) -> None:
         event.agent_version,
         event.enrolled_at,
     )
+
+
+async def find_pulse(conn: Connection, tenant_id: UUID) -> str:
+    """A word that is another one when a client's machines, plans or newest runs are."""
+    pulse: str = await conn.fetchval(
+        """
+        SELECT md5(concat_ws(' ',
+            (SELECT count(*) FROM agents WHERE tenant_id = $1),
+            (SELECT sum(version) FROM plans WHERE tenant_id = $1),
+            (SELECT concat(started_at, outcome) FROM runs WHERE tenant_id = $1
+             ORDER BY started_at DESC LIMIT 1),
+            (SELECT count(*) FROM (SELECT outcome FROM runs WHERE tenant_id = $1
+             ORDER BY started_at DESC LIMIT 50) r WHERE outcome IS NULL)))
+        """,
+        tenant_id,
+    )
+    return pulse

@@ -99,7 +99,7 @@ async def decide(
     decision: Decision,
     reason: str,
     by: str,
-    at: datetime,
+    now: datetime,
 ) -> None:
     """Notes what an operator decided; the service does it."""
     await conn.execute(
@@ -112,7 +112,7 @@ async def decide(
         decision,
         reason,
         by,
-        at,
+        now,
     )
 
 

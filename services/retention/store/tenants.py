@@ -35,14 +35,12 @@ async def put(
     )
 
 
-_KNOWN = (
-    "SELECT v.tenant_id, CASE WHEN d.state <> 'cancelled' THEN 'ended'"
-    " ELSE coalesce(t.subscription, 'unknown') END, coalesce(t.retention_days, 36500)"
-    " FROM catalogue.volumes v LEFT JOIN tenants t USING (tenant_id)"
-    " LEFT JOIN destructions d USING (tenant_id)"
-    " WHERE NOT EXISTS (SELECT FROM inventories i WHERE i.tenant_id = v.tenant_id"
-    " AND i.permitted_at IS NOT NULL)"
-)
+_KNOWN = """SELECT v.tenant_id, CASE WHEN d.state <> 'cancelled' THEN 'ended'
+            ELSE coalesce(t.subscription, 'unknown') END, coalesce(t.retention_days, 36500)
+        FROM catalogue.volumes v LEFT JOIN tenants t USING (tenant_id)
+            LEFT JOIN destructions d USING (tenant_id)
+        WHERE NOT EXISTS (SELECT FROM inventories i WHERE i.tenant_id = v.tenant_id
+            AND i.permitted_at IS NOT NULL)"""
 
 
 async def list_all(conn: Connection) -> list[Tenant]:

@@ -16,6 +16,14 @@ ACTING: Acting = {
         lambda w: w.get(w.page, "/plans/{plan}/runs/1"),
         own(acts.RunViewed),
     ),
+    ("GET", "/plans/{plan}/changes"): (
+        lambda w: w.get(w.page, "/plans/{plan}/changes?older=1&newer=2&path=srv"),
+        own(acts.PointsCompared),
+    ),
+    ("GET", PLAN + "/changes"): (
+        lambda w: w.get(w.api, PLAN + "/changes?older=1&newer=2&path=srv"),
+        own(acts.PointsCompared),
+    ),
     ("GET", "/plans/{plan}/files"): (
         lambda w: w.get(w.page, "/plans/{plan}/files?path=srv"),
         own(acts.FolderListed),

@@ -41,6 +41,10 @@ async def answer_overage(world: World) -> Any:
 ACTING: Acting = {
     ("GET", "/overage/{token}/{answer}"): (follow_overage, own(acts.OverageLinkOpened)),
     ("POST", "/overage/{token}/{answer}"): (answer_overage, own(acts.OverageAnswered)),
+    ("POST", "/quota/answer"): (
+        lambda w: w.send(w.page, "/quota/answer", answer="call"),
+        own(acts.OverageAnswered),
+    ),
     ("GET", "/api/v1/quota"): (lambda w: w.get(w.api, "/api/v1/quota"), own(acts.QuotaViewed)),
     ("POST", "/api/v1/quota/answer"): (
         lambda w: w.api.post("/api/v1/quota/answer", json={"answer": "order"}),

@@ -25,7 +25,7 @@ INCIDENT = "/api/v1/incidents/{incident_id}"
 AT_INCIDENT = f"/api/v1/incidents/{uuid4()}"
 AT_PARKED = f"/api/v1/parked/quota/{uuid4()}"
 ASKED = "paul@elsewhere.example"
-AGENTS = (str(uuid4()), str(uuid4()))
+AGENTS = tuple(str(uuid4()) for _ in range(4))
 
 
 @dataclass
@@ -92,6 +92,7 @@ async def open_world(portal: Any) -> AsyncIterator[World]:
     """A client with a restore point and two machines, another one, and everybody signed in."""
     client = await builder.open_client(portal)
     await client.commit({b"srv/a": builder.text(b"content")})
+    await client.commit({b"srv/a": builder.text(b"another content")}, 2)
     await client.add_run(1)
     rows = await portal.admin.fetch(
         'SELECT chunk_id, pack_no, "offset", length, size, encoding FROM catalogue.chunks'

@@ -191,9 +191,17 @@ async def view_tenant(pool: Pool, operator: Actor, tenant_id: UUID) -> View:
 
 
 async def reset_password(
-    pool: Pool, passwords: Passwords, mail_key: bytes, operator: Actor, email: str
+    pool: Pool,
+    passwords: Passwords,
+    mail_key: bytes,
+    operator: Actor,
+    email: str,
+    *,
+    forget_factors: bool = False,
 ) -> None:
-    """Mails a client's administrator a new one-time password; the old one ends at once."""
+    """Mails a client's administrator a new one-time password; the old one ends at once.
+
+    forget_factors: takes second factors away as well, which were lost."""
     password = people.new_code()
     hashed = await passwords.hash(password)
     expires_at = clock.now() + people.ONE_TIME_LIFE
@@ -204,3 +212,6 @@ async def reset_password(
         person = account.person
         await issuing.renew_password(conn, mail_key, account, password, hashed, expires_at)
         await log.note(conn, operator, acts.PasswordReset(person.email), person.tenant_id)
+        if forget_factors and await store.factors.forget(conn, person.user_id):
+            act = acts.SecondFactorsForgotten(person.email)
+            await log.note(conn, operator, act, person.tenant_id)

@@ -30,3 +30,13 @@ async def add_operator(
     except asyncpg.UniqueViolationError:
         raise errors.Conflict(f"{email} already has an account; give another address.") from None
     await log.note(conn, COFFRE, acts.OperatorAdded(email))
+
+
+async def forget_factors(conn: Connection, email: str) -> None:
+    """Takes all second factors of an operator away; raises NotFound for anybody else."""
+    account = await store.people.find_account(conn, email)
+    if account is None or not account.person.is_operator:
+        raise errors.NotFound("operator")
+    await store.factors.forget(conn, account.person.user_id)
+    await store.credentials.drop_all(conn, account.person.user_id)
+    await log.note(conn, COFFRE, acts.SecondFactorsForgotten(account.person.email))

@@ -14,20 +14,12 @@ from libs.shared.catalogue import EntryRow, FolderEntry, join_path
 from services.portal.actions.files import browsing
 from services.portal.actions.files.browsing import Place
 from services.portal.api.access import ResourcesOf
-from services.portal.api.places import AtPoint
+from services.portal.api.places import KINDS, AtPoint
 from services.portal.api.runs import show_dropped
 from services.portal.rules.files import names
 
 router = APIRouter(tags=["plans"])
 
-_KINDS = {
-    "f": "file",
-    "d": "folder",
-    "l": "symlink",
-    "p": "fifo",
-    "b": "block_device",
-    "c": "character_device",
-}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -79,7 +71,7 @@ def show_entry(
     shown = {
         "name": names.display(entry.name),
         "path": names.display(path),
-        "kind": _KINDS[entry.kind],
+        "kind": KINDS[entry.kind],
         "size": entry.size,
         "mtime": _iso(attributes.time_of(entry.mtime_ns, entry.attributes)),
         "mode": stat.S_IMODE(entry.mode),

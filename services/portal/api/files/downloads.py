@@ -22,7 +22,6 @@ router = APIRouter(tags=["files"])
 _OCTETS = "application/octet-stream"
 _INERT = {
     "Content-Security-Policy": INERT,
-    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "private, no-store",
 }
 

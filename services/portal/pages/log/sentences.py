@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from string import Formatter
 
 from libs.shared.words.foreign import plain
@@ -165,6 +166,7 @@ _WORDS: Mapping[str, str] = {
 _CODED = frozenset(
     {"by", "why", "role", "locale", "scope", "factor", "what", "choice", "answer", "decision"}
 )
+_DAYS = frozenset({"until"})
 _SIZES = frozenset({"before", "after", "kept", "ordered"})
 
 
@@ -185,8 +187,18 @@ def _tell(tongue: Tongue, name: str, fields: Fields) -> str:
     if isinstance(value, int):
         is_size = name == "freed_bytes" or (name in _SIZES and fields.get("what") == "storage")
         return tongue.size(value) if is_size else tongue.number(value)
+    if name in _DAYS:
+        return _day(tongue, value)
     if name in _CODED and value in _WORDS:
         return tongue.say(_WORDS[value])
     if name in {"path", "below"}:
         return plain(value or "/") if name == "path" else plain(value)
     return plain(value)
+
+
+def _day(tongue: Tongue, text: str) -> str:
+    """A day as its reader writes it; what is no day stays as it is."""
+    try:
+        return tongue.calendar_day(date.fromisoformat(text[:10]))
+    except ValueError:
+        return plain(text)

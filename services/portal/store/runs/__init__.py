@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.portal.store.runs import dropped, received, shown
+from services.portal.store.runs import changes, dropped, received, shown, strips
 
-__all__ = ["dropped", "received", "shown"]
+__all__ = ["changes", "dropped", "received", "shown", "strips"]

@@ -191,6 +191,38 @@ async def find_run(conn: Connection, tenant_id: UUID, plan_id: UUID, number: int
     return _run(row) if row else None
 
 
+async def find_good(conn: Connection, tenant_id: UUID, plan_id: UUID, before: int) -> Run | None:
+    """The last run with a number under `before` that left a restore point."""
+    row = await conn.fetchrow(
+        f"""
+        SELECT {_RUN_COLUMNS} FROM runs r {_JUDGED}
+        WHERE r.tenant_id = $1 AND plan_id = $2 AND number < $3 AND restore_point
+        ORDER BY number DESC LIMIT 1
+        """,
+        tenant_id,
+        plan_id,
+        before,
+    )
+    return _run(row) if row else None
+
+
+async def find_beside(
+    conn: Connection, tenant_id: UUID, plan_id: UUID, number: int
+) -> tuple[int | None, int | None]:
+    """The numbers of the runs before and after one."""
+    row = await conn.fetchrow(
+        """
+        SELECT (SELECT max(number) FROM runs WHERE tenant_id = $1 AND plan_id = $2 AND number < $3),
+               (SELECT min(number) FROM runs WHERE tenant_id = $1 AND plan_id = $2 AND number > $3)
+        """,
+        tenant_id,
+        plan_id,
+        number,
+    )
+    assert row is not None  # the query makes its one row itself
+    return row[0], row[1]
+
+
 async def find_volume(conn: Connection, tenant_id: UUID) -> ClientVolume:
     """What is kept for a tenant; nothing until the first event says otherwise."""
     row = await conn.fetchrow(

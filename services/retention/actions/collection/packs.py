@@ -35,7 +35,7 @@ class Marked:
     dropped: of packs of which some counts no more, or did, (pack, chunk, bytes) of what that is.
     """
 
-    mark: store.collection.packs.Mark
+    mark: store.collection.marks.Mark
     packs: dict[rules.collection.Verdict, list[rules.collection.Usage]]
     needed: dict[int, list[SealedChunk]]
     dropped: dict[int, list[tuple[int, bytes, int]]]
@@ -61,13 +61,13 @@ class MarkOutdated(Exception):  # noqa: N818 - named after what happened
 async def mark_tenant(resources: Resources, tenant_id: UUID, now: datetime) -> Marked:
     """Finds out what a tenant needs, in one snapshot, and judges its packs by that."""
     async with database.transaction(resources.pool) as conn:
-        number = await store.collection.packs.begin_mark(conn, tenant_id, now)
+        number = await store.collection.marks.begin_mark(conn, tenant_id, now)
     async with (
         database.acquire(resources.pool) as conn,
         conn.transaction(isolation="repeatable_read", readonly=True),
     ):
         await store.sessions.allow_long_statements(conn)
-        snapshot = await store.collection.packs.read_snapshot(conn)
+        snapshot = await store.collection.marks.read_snapshot(conn)
         usages = await store.collection.packs.list_usage(
             conn, tenant_id, resources.limits.sparse_share
         )
@@ -93,7 +93,7 @@ async def mark_tenant(resources: Resources, tenant_id: UUID, now: datetime) -> M
                 conn, tenant_id, list(dropped)
             ):
                 dropped[found[0]].append(found)
-    mark = store.collection.packs.Mark(tenant_id, number, snapshot)
+    mark = store.collection.marks.Mark(tenant_id, number, snapshot)
     return Marked(mark, packs, needed, dropped)
 
 
@@ -202,26 +202,26 @@ async def remove_objects(resources: Resources, tenant_id: UUID, now: datetime) -
         logs.get().info("packs.deleted", tenant_id=str(tenant_id), packs=len(waiting))
 
 
-async def forget(resources: Resources, mark: store.collection.packs.Mark, now: datetime) -> None:
+async def forget(resources: Resources, mark: store.collection.marks.Mark, now: datetime) -> None:
     """Forgets the holds that the mark saw, and removals of long ago."""
     async with database.transaction(resources.pool) as conn:
         await check_newest(conn, mark)
-        await store.collection.packs.forget_holds(conn, mark)
+        await store.collection.marks.forget_holds(conn, mark)
         await store.collection.removals.forget_removals(conn, mark.tenant_id, now - REMOVALS_KEPT)
 
 
-async def check_newest(conn: Connection, mark: store.collection.packs.Mark) -> None:
+async def check_newest(conn: Connection, mark: store.collection.marks.Mark) -> None:
     """Raises MarkOutdated unless nobody has taken, or can take, a newer mark of the tenant."""
-    if not await store.collection.packs.is_newest(conn, mark):
+    if not await store.collection.marks.is_newest(conn, mark):
         raise MarkOutdated(f"tenant {mark.tenant_id} was marked again")
 
 
 async def lock_unheld(
-    conn: Connection, mark: store.collection.packs.Mark, pack_nos: Sequence[int], state: str
+    conn: Connection, mark: store.collection.marks.Mark, pack_nos: Sequence[int], state: str
 ) -> list[int]:
     """Locks those packs that are in this state and that no commit has held since the mark."""
     locked = await store.collection.packs.lock_packs(conn, mark.tenant_id, pack_nos, state)
-    held = await store.collection.packs.find_held(conn, mark, locked)
+    held = await store.collection.marks.find_held(conn, mark, locked)
     return [number for number in locked if number not in held]
 
 

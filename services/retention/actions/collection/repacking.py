@@ -65,7 +65,7 @@ async def _repack_group(
     keys = await resources.keys.get(tenant_id)
     async with database.transaction(resources.pool) as conn:
         await check_newest(conn, marked.mark)
-        snapshot = await store.collection.packs.read_snapshot(conn)
+        snapshot = await store.collection.marks.read_snapshot(conn)
     builder = packs.PackBuilder()
     for usage in group:
         body = await resources.objects.get(bucket.key_of_pack(tenant_id, usage.pack_id))

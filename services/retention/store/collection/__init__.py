@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.retention.store.collection import packs, removals
+from services.retention.store.collection import marks, packs, removals
 
-__all__ = ["packs", "removals"]
+__all__ = ["marks", "packs", "removals"]

@@ -39,6 +39,21 @@ class EnrolmentOpened(Act):
 
 
 @dataclass(frozen=True)
+class EnrolmentWithdrawn(Act):
+    """A code that nobody had used was taken back."""
+
+    code = "enrolment-withdrawn"
+    label: str
+
+
+@dataclass(frozen=True)
+class MachinesListed(Act):
+    """A client's machines, and the codes that are open."""
+
+    code = "machines-listed"
+
+
+@dataclass(frozen=True)
 class AgentRevoked(Act):
     """A machine's token was withdrawn."""
 

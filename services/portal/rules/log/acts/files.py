@@ -32,6 +32,17 @@ class RunViewed(Act):
 
 
 @dataclass(frozen=True)
+class PointsCompared(Act):
+    """What two restore points have otherwise in a folder, by the numbers of their runs."""
+
+    code = "points-compared"
+    plan: str
+    older: int
+    newer: int
+    path: str
+
+
+@dataclass(frozen=True)
 class _AtAPlace(Act):
     """Something in a restore point: its plan, its run, and the path as it is shown."""
 

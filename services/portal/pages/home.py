@@ -1,0 +1,99 @@
+"""What a client sees first: is everything all right? Then what waits, the volume, each plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from services.portal.actions import home
+from services.portal.actions.runs import Overview
+from services.portal.api.access import Address, ResourcesOf
+from services.portal.pages.rendering import HEADERS, render
+from services.portal.pages.sessions import Anybody, Reader, SignInFirst, own_path
+from services.portal.rules import runs
+from services.portal.rules.runs import Day, Mood
+from services.portal.store.runs.shown import Plan, Run
+
+router = APIRouter()
+
+_LOOKED_AT = 3
+"""Runs of each plan: the last that finished is among them, for a machine has one under way."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A plan on the first page; last: its last run that finished."""
+
+    plan: Plan
+    mood: Mood
+    last: Run | None
+    is_running: bool
+    late_since: datetime | None
+    last_good: datetime | None
+    next_due: datetime | None
+    strip: list[Day]
+
+
+@router.get("/")
+async def show_home(
+    request: Request, reader: Reader, resources: ResourcesOf, address: Address
+) -> Response:
+    """Everything at a glance; operators go to their clients."""
+    if reader is None:
+        raise SignInFirst
+    if reader.tenant_id is None:
+        return RedirectResponse("/clients", 303)
+    found = await home.view(resources.pool, reader, address, _LOOKED_AT)
+    rows = _sort(found.overview)
+    tenant = found.overview.tenant
+    return render(
+        request,
+        "home.html",
+        reader,
+        timezone=tenant.timezone,
+        tenant=tenant,
+        found=found,
+        overview=found.overview,
+        rows=rows,
+        mood=runs.find_worst(row.mood for row in rows),
+        servers=len({row.plan.agent_id for row in rows}),
+        newest=max((row.last_good for row in rows if row.last_good), default=None),
+        soonest=min((row.next_due for row in rows if row.next_due), default=None),
+        is_open=tenant.subscription in {"active", "ending"},
+    )
+
+
+@router.get("/pulse")
+async def feel_pulse(
+    person: Anybody, resources: ResourcesOf, seen: str = "", then: str = ""
+) -> Response:
+    """Has the page that asks load itself again, or go on, if something has changed since then."""
+    headers = dict(HEADERS)
+    if await home.find_pulse(resources.pool, person) != seen:
+        headers |= {"HX-Redirect": own_path(then)} if then else {"HX-Refresh": "true"}
+    return Response(headers=headers)
+
+
+def _sort(overview: Overview) -> list[Row]:
+    """What needs somebody first, and then by name, as the plans came."""
+    rows = []
+    for plan in overview.plans:
+        newest = overview.runs[plan.plan_id]
+        last = next((run for run in newest if run.outcome), None)
+        late_since = overview.late.get(plan.plan_id)
+        rows.append(
+            Row(
+                plan,
+                runs.judge_plan(last.outcome if last else None, is_late=late_since is not None),
+                last,
+                bool(newest) and newest[0].outcome is None,
+                late_since,
+                overview.last_good.get(plan.plan_id),
+                overview.next_due[plan.plan_id],
+                overview.strips[plan.plan_id],
+            )
+        )
+    return sorted(rows, key=lambda row: runs.rank(row.mood))

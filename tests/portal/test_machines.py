@@ -1,0 +1,80 @@
+"""Machines as administrators have them: codes shown once and taken back, names asked for."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from services.portal.rules.machines import name_platform
+from tests.portal import builder
+from tests.portal.test_pages import PASSWORD, browser, form_token, sign_in
+
+
+@pytest.mark.parametrize(
+    ("platform", "name"),
+    [
+        ("Linux-6.18.44-fc-v782-x86_64-with-glibc2.36", "Linux 6.18"),
+        ("Windows-2022Server-10.0.20348-SP0", "Windows Server 2022"),
+        ("Windows-11-10.0.22631-SP0", "Windows 11"),
+        ("macOS-14.5-arm64-arm-64bit", "macOS 14.5"),
+        ("plan9", "plan9"),
+    ],
+)
+def test_platforms_are_called_as_people_call_them(platform: str, name: str) -> None:
+    assert name_platform(platform) == name
+
+
+async def test_a_code_is_shown_once_listed_and_taken_back(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    ingest = await portal.ingest()
+    async with browser(portal) as page:
+        await sign_in(page, client.email, PASSWORD)
+        form = {"form_token": form_token((await page.get("/account")).text)}
+        asked = {**form, "key": str(uuid4()), "label": "srv-<b>"}
+        shown = await page.post("/machines/codes", data=asked)
+        assert shown.status_code == 200
+        code = re.search(r'class="code" id="code">([^<]+)<', shown.text)
+        assert code
+        # The page is loaded again: no other code.
+        again = await page.post("/machines/codes", data=asked)
+        assert again.status_code == 409
+        assert code.group(1) not in again.text
+        assert "srv-&lt;b&gt;" in again.text
+        async with portal.client(client.token) as api:
+            [opened] = (await api.get("/api/v1/machines")).json()["codes"]
+        assert opened["label"] == "srv-<b>"
+        withdrawn = await page.post(f"/machines/codes/{opened['enrolment_id']}/withdraw", data=form)
+        assert withdrawn.status_code == 303
+        assert "srv-&lt;b&gt;" not in (await page.get("/machines")).text
+    wanted = {"code": code.group(1), "hostname": "srv", "platform": "linux"}
+    joined = await ingest.http().post("/v1/enrolments", json=wanted)
+    assert joined.json()["type"].endswith("enrolment-code-invalid"), joined.text
+
+
+async def test_a_machine_is_revoked_by_its_name_and_by_its_own_company(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    other = await builder.open_client(portal, "lea@martin.example", "Menuiserie Martin")
+    async with browser(portal) as page:
+        await sign_in(page, other.email, PASSWORD)
+        form = {"form_token": form_token((await page.get("/account")).text)}
+        for path in (f"/machines/{client.agent_id}/revoke", f"/machines/codes/{uuid4()}/withdraw"):
+            answer = await page.post(path, data={**form, "hostname": client.hostname})
+            assert answer.status_code == 404
+    async with portal.client(other.token) as api:
+        foreign = await api.post(f"/api/v1/machines/{client.agent_id}/revoke")
+        assert foreign.status_code == 404
+    async with browser(portal) as page:
+        await sign_in(page, client.email, PASSWORD)
+        form = {"form_token": form_token((await page.get("/account")).text)}
+        revoke = f"/machines/{client.agent_id}/revoke"
+        assert client.hostname in (await page.get(revoke)).text
+        wrong = await page.post(revoke, data={**form, "hostname": "another"})
+        assert wrong.status_code == 422
+        assert await portal.events("agent.revoked.v1") == []
+        right = await page.post(revoke, data={**form, "hostname": client.hostname.upper()})
+        assert right.status_code == 303
+        assert "révoquée le" in (await page.get("/machines")).text
+    assert len(await portal.events("agent.revoked.v1")) == 1
