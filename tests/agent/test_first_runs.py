@@ -54,19 +54,17 @@ def test_a_folder_is_copied_once_and_then_only_what_changed(
 def test_machines_that_begin_together_ask_for_nothing_and_harm_nothing(
     client: Client, papers: Path, tmp_path: Path
 ) -> None:
-    """Where a client has no chunk, all are sent: what another machine sends meanwhile comes twice."""
+    """Where a client has no chunk, all are sent; what another machine sends then comes twice."""
     begun, go_on = tmp_path / "begun", tmp_path / "go-on"
     waits = (
         "import os, time\n"
         f"open({str(begun)!r}, 'w').close()\n"
         f"while not os.path.exists({str(go_on)!r}): time.sleep(0.02)"
     )
-    slow = client.machine(
-        tmp_path / "slow",
-        {"papers": {"folders": [str(papers)], "hooks": {"before": script(waits)}}},
-    )
-    quick = client.machine(tmp_path / "quick", {"papers": {"folders": [str(papers)]}})
-    later = client.machine(tmp_path / "later", {"papers": {"folders": [str(papers)]}})
+    plan = {"folders": [str(papers)]}
+    slow = client.machine(tmp_path / "slow", {"slow": {**plan, "hooks": {"before": script(waits)}}})
+    quick = client.machine(tmp_path / "quick", {"quick": plan})
+    later = client.machine(tmp_path / "later", {"later": plan})
     with ThreadPoolExecutor(1) as threads:
         running = threads.submit(slow.run)
         try:
