@@ -35,6 +35,7 @@ from services.ingest.actions import names
 VERSIONS = 10_000_000
 ROUNDS = 300
 _CHUNKS_ASKED = 4_096
+_PAGE = 200
 
 Say = Callable[[str], None]
 Question = Callable[[Connection], Awaitable[object]]
@@ -188,6 +189,9 @@ class _Questions:
             "search: a frequent word": self._search(lambda: Search(common()), 50),
             "search: any word": self._search(lambda: Search(word())),
             "search: two words": self._search(lambda: Search(f"{common()}-{common()}")),
+            "search: two words in any order": self._search(
+                lambda: Search(f"{common()} {common()}")
+            ),
             "search: part of one name": self._search(self._part, 1),
             "search: a whole name": self._search(lambda: Search(self._name()), 1),
             "search: a beginning of two letters": self._search(lambda: Search(word()[:2])),
@@ -229,14 +233,15 @@ class _Questions:
 
     async def _list_folder(self, conn: Connection) -> None:
         plan_id, folder, _ = self._path()
-        await catalogue.list_folder(conn, self._tenant_id, plan_id, self._run(), folder)
+        order = catalogue.Order(self._chance.choice(["name", "size", "changed"]))
+        place = self._tenant_id, plan_id, self._run(), folder
+        await catalogue.list_page(conn, place, order, _PAGE)
 
     async def _list_deleted(self, conn: Connection) -> None:
         plan_id, folder, _ = self._path()
-        listed = await catalogue.list_folder_with_deleted(
-            conn, self._tenant_id, plan_id, content.RUNS, folder
-        )
-        assert listed
+        place = self._tenant_id, plan_id, content.RUNS, folder
+        page = await catalogue.list_page(conn, place, catalogue.Order(), _PAGE, deleted=True)
+        assert page.entries
 
     async def _find_entry(self, conn: Connection) -> None:
         plan_id, folder, name = self._path()

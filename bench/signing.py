@@ -9,16 +9,18 @@ import argparse
 import asyncio
 import json
 import multiprocessing
-import secrets
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from ipaddress import ip_network
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import argon2
 import httpx2
 
 from bench.catalogue import open_database, open_server
@@ -33,7 +35,8 @@ from services.portal.actions.people.passwords import Passwords
 from services.portal.actions.resources import Resources
 from services.portal.rules.log.chain import COFFRE
 
-EMAIL, PASSWORD = "jeanne@client.example", secrets.token_hex(16)
+EMAIL, PASSWORD = "jeanne@client.example", "la pluie tombe sur Nantes"
+CLIENTS = 60
 PAGES_A_SECOND, SIGN_INS_A_SECOND = 20, 16
 
 
@@ -51,7 +54,7 @@ def main() -> int:
 
 
 async def _measure(admin_dsn: str, folder: Path, seconds: int) -> dict[str, Any]:
-    dsn = (await open_database(admin_dsn, ["portal", "ingest"]))("portal")
+    dsn = (await open_database(admin_dsn, ["ingest", "portal"]))("coffre_portal")
     ports = Ports(folder)
     port = ports.choose("portal")
     serving = multiprocessing.get_context("spawn").Process(
@@ -84,25 +87,29 @@ async def _serve_until_ended(dsn: str, port: int) -> None:
         certificate_key=Notary(bytes(32)).public_pem.decode(),
         passwords=passwords,
     )
-    await _open_client(resources)
-    await http.serve(build(resources), f"127.0.0.1:{port}", http.Ending(asyncio.Event(), 0, 15))
+    await _open_clients(resources)
+    await http.serve(
+        build(resources, trusted_proxies=[ip_network("127.0.0.1")]),
+        f"127.0.0.1:{port}",
+        http.Farewell(asyncio.Event(), 0, 15),
+    )
 
 
-async def _open_client(resources: Resources) -> None:
-    """A client whose administrator has the password of this run."""
-    terms = opening.Contract(
-        name="Client",
-        locale="fr",
-        timezone="Europe/Paris",
-        contracted_bytes=10**12,
-        seats=3,
-        retention_days=30,
-        administrator_name="Jeanne",
-        administrator_email=EMAIL,
-    )
-    await opening.open_tenant(
-        resources.pool, resources.passwords, resources.mail_key, COFFRE, terms
-    )
+async def _open_clients(resources: Resources) -> None:
+    """Clients whose administrators have the password of this bench, whose hash is a real one."""
+    cheap = Passwords(hasher=argon2.PasswordHasher(1, 8, 1))
+    for number in range(CLIENTS):
+        terms = opening.Contract(
+            name=f"Client {number}",
+            locale="fr",
+            timezone="Europe/Paris",
+            contracted_bytes=10**12,
+            seats=3,
+            retention_days=30,
+            administrator_name="Jeanne",
+            administrator_email=f"{number}{EMAIL}",
+        )
+        await opening.open_tenant(resources.pool, cheap, resources.mail_key, COFFRE, terms)
     hashed = await resources.passwords.hash(PASSWORD)
     async with database.transaction(resources.pool) as conn:
         await conn.execute(
@@ -122,9 +129,9 @@ async def _ask(url: str, seconds: int) -> dict[str, Any]:
                 break
             except httpx2.TransportError:
                 await asyncio.sleep(0.1)
-        form = {"email": EMAIL, "password": PASSWORD}
+        form = {"email": f"0{EMAIL}", "password": PASSWORD}
         assert (await client.post("/sign-in", data=form)).status_code == 303
-        pages, signs = partial(_get, client, "/"), partial(_post, client, form)
+        pages, signs = partial(_get, client, "/"), partial(_sign_in, client, count())
         await _drive(pages, 10, 3)
         alone, first = await _drive(pages, PAGES_A_SECOND, seconds)
         (beside, second), (signed, answers) = await asyncio.gather(
@@ -145,8 +152,17 @@ async def _get(client: httpx2.AsyncClient, path: str) -> int:
     return (await client.get(path)).status_code
 
 
-async def _post(client: httpx2.AsyncClient, form: dict[str, str]) -> int:
-    return (await client.post("/api/v1/tokens", json=form)).status_code
+async def _sign_in(client: httpx2.AsyncClient, numbers: Iterator[int]) -> int:
+    """One of many clients, each from an address of its own."""
+    # The first looks at the page meanwhile.
+    person = next(numbers) % (CLIENTS - 1) + 1
+    return (
+        await client.post(
+            "/api/v1/tokens",
+            json={"email": f"{person}{EMAIL}", "password": PASSWORD},
+            headers={"X-Forwarded-For": f"10.0.0.{person}"},
+        )
+    ).status_code
 
 
 async def _drive(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from installing import secrets, servers
 from libs.shared import logs
-from libs.shared.objects.folder import Folder, FolderUnfit
+from libs.shared.objects.folder import FolderStore, FolderUnfit
 from libs.shared.secret_files import SecretFileInvalid
 
 
@@ -52,7 +52,7 @@ def _make_secrets(told: argparse.Namespace) -> int:
 
 def _make_store(told: argparse.Namespace) -> int:
     folder = told.folder.resolve()
-    Folder(folder).ensure()
+    FolderStore(folder).ensure()
     print(f"The store is ready: give ingest, portal and retention COFFRE_STORE=file://{folder}")
     return 0
 

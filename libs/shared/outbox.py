@@ -101,7 +101,7 @@ class Relay:
         self._dsn = dsn
         self._amqp_url = amqp_url
         self._hint = asyncio.Event()
-        self._patience = bus.Patience("relay.interrupted")
+        self._retries = bus.Retries("relay.interrupted")
 
     async def run(self) -> None:
         """Publishes until cancelled."""
@@ -109,7 +109,7 @@ class Relay:
             try:
                 await self._lead()
             except (Unavailable, bus.BusDown) as trouble:
-                await self._patience.wait(trouble)
+                await self._retries.wait(trouble)
 
     async def _lead(self) -> None:
         """Waits for the lead on a session of its own, then publishes until that is lost."""
@@ -132,7 +132,7 @@ class Relay:
                 await _watch_queues(publisher, self.service)
                 watch_at = time.monotonic() + _WATCH_SECONDS
             sent = await self._publish_batch(connection, publisher)
-            self._patience.reset()
+            self._retries.reset()
             if sent < BATCH:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_SECONDS):

@@ -14,7 +14,7 @@ from libs.shared.errors import Refusal
 
 HEADER = "X-Coffre-Protocol"
 VERSION = "1"
-RELEASE = "0.1"
+RELEASE = "0.2"
 
 _LONGEST = 20
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 # In the order in which `--help` lists the commands.
 from operators.commands import signing, tenants, orders, quota, prices, billing  # isort: skip
 from operators.commands import destruction, certificates, documents, notices  # isort: skip
-from operators.commands import events, incidents  # isort: skip
+from operators.commands import events, incidents, accounts  # isort: skip
 from operators.commands import completion  # isort: skip
 from operators.commands.shell import app
 
 __all__ = [
+    "accounts",
     "app",
     "billing",
     "certificates",

@@ -35,7 +35,8 @@ def list_incidents(closed: bool, named: str | None, cause: str | None, limit: in
     wanted = {name: value for name, value in query.items() if value is not None}
     columns = ("incident_id", "client", "plan", "cause", "times", "opened_at", "acknowledged_by")
     told = asked.ask("GET", f"/incidents?{urlencode(wanted)}")
-    answer(told, lambda found: print_table(columns, found["incidents"]))
+    nothing = "No incident is like that." if closed or named or cause else "No incident is open."
+    answer(told, lambda found: print_table(columns, found["incidents"], nothing))
 
 
 @incidents.command("show")

@@ -74,7 +74,7 @@ def list_notices() -> None:
 
     def show(told: dict[str, Any]) -> None:
         rows = [{**one, "title": one["title"]["en"]} for one in told["notices"]]
-        print_table(columns, rows)
+        print_table(columns, rows, "Nothing was announced yet.")
 
     answer(portal().ask("GET", "/notices"), show)
 

@@ -176,8 +176,14 @@ def answer(document: Any, show: Callable[[Any], None]) -> None:
         show(document)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
-    """A table as wide as the terminal, of those members of each row; texts as they are."""
+def print_table(columns: Sequence[str], rows: Iterable[dict[str, Any]], nothing: str = "") -> None:
+    """A table as wide as the terminal, of those members of each row; texts as they are.
+
+    nothing: what is said where there is no row."""
+    rows = list(rows)
+    if nothing and not rows:
+        click.echo(nothing)
+        return
     from rich.console import Console  # noqa: PLC0415 - costs start-up time
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415

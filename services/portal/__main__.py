@@ -64,6 +64,7 @@ async def serve() -> None:
             portal_url=s.portal_url,
             ingest_url=s.ingest_url,
             agent_folder=s.agent_folder,
+            four_eyes=s.with_four_eyes,
             certificate_key=s.certificate_public_file.read_text(encoding="ascii"),
             passwords=Passwords(),
             brand=brand,

@@ -14,11 +14,10 @@ from libs.shared.errors import InvalidRequest, NotFound
 from libs.shared.runtime import Command, Commands
 from libs.shared.settings import load
 from services.portal import store
-from services.portal.actions import log
-from services.portal.actions.people import operators
+from services.portal.actions import log, operators
 from services.portal.actions.people.passwords import Passwords
-from services.portal.rules import people
-from services.portal.rules.log.chain import ChainFault, Link, Verdict
+from services.portal.rules.log.chain import COFFRE, ChainFault, Link, Verdict
+from services.portal.rules.operators import DUTIES
 from services.portal.settings import CommandSettings
 
 BROKEN = 3
@@ -114,17 +113,22 @@ def describe_operator(parser: ArgumentParser) -> None:
     parser.add_argument("--name", required=True)
     parser.add_argument("--email", required=True)
     parser.add_argument("--locale", choices=("fr", "en"), default="fr")
+    parser.add_argument("--duty", choices=DUTIES, default="administrator")
 
 
 async def add_operator(arguments: Namespace) -> None:
     """Lets another operator in, by a one-time password that is printed once."""
-    password = people.new_code()
-    hashed = await Passwords().hash(password)
     async with _connect() as conn, conn.transaction():
-        await operators.add_operator(
-            conn, arguments.name, arguments.email, arguments.locale, hashed
+        issued = await operators.add_operator(
+            conn,
+            Passwords(),
+            COFFRE,
+            name=arguments.name,
+            email=arguments.email,
+            locale=arguments.locale,
+            duty=arguments.duty,
         )
-    print(f"{arguments.email} chooses a password with this one, within a day: {password}")
+    print(f"{arguments.email} chooses a password with this one, within a day: {issued.password}")
 
 
 def describe_factors(parser: ArgumentParser) -> None:

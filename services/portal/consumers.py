@@ -13,6 +13,7 @@ from libs.shared.events import (
     DestructionStarted,
     EventParked,
     ExpiryCleared,
+    ExpiryHeld,
     IncidentChanged,
     IncidentClosed,
     IncidentOpened,
@@ -66,6 +67,10 @@ async def on_run_finished(conn: Connection, event: RunFinished) -> None:
 async def on_run_judged(conn: Connection, event: RunJudged) -> None:
     """Shows why a run is unusual."""
     await store.runs.received.put_judgement(conn, event)
+
+
+async def on_expiry_held(conn: Connection, event: ExpiryHeld) -> None:
+    await store.runs.received.put_hold(conn, event)
 
 
 async def on_expiry_cleared(conn: Connection, event: ExpiryCleared) -> None:
@@ -187,6 +192,7 @@ HANDLERS: Handlers = {
     RunStarted: on_run_started,
     RunFinished: on_run_finished,
     RunJudged: on_run_judged,
+    ExpiryHeld: on_expiry_held,
     ExpiryCleared: on_expiry_cleared,
     VolumeChanged: on_volume_changed,
     VolumeCounted: on_volume_counted,

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, field_validator
 
 from libs.shared import settings
+from services.portal.rules.approvals import KINDS, Kind
 
 
 class Settings(settings.BucketSettings, settings.PublicSettings):
@@ -33,10 +34,26 @@ class Settings(settings.BucketSettings, settings.PublicSettings):
     brand_accent: str = ""
     legal_folder: Path | None = None
     agent_folder: Path | None = None
+    four_eyes: str = ""
     operator_email: str
     operator_password_file: Path
     operator_token_file: Path
     certificate_public_file: Path
+
+    @field_validator("four_eyes")
+    @classmethod
+    def check_four_eyes(cls, value: str) -> str:
+        """What takes two operators, by names that there are."""
+        unknown = {one.strip() for one in value.split(",") if one.strip()} - set(KINDS)
+        if unknown:
+            raise ValueError(f"this must be some of {', '.join(KINDS)}, with commas between them")
+        return value
+
+    @property
+    def with_four_eyes(self) -> frozenset[Kind]:
+        """What takes two operators."""
+        named = {one.strip() for one in self.four_eyes.split(",")}
+        return frozenset(kind for kind in KINDS if kind in named)
 
     @field_validator("portal_url")
     @classmethod

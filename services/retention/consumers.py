@@ -9,10 +9,12 @@ from libs.shared.database import Connection
 from libs.shared.events import (
     DestructionDecided,
     DestructionPermitted,
+    ExpiryDecided,
     ReductionOrdered,
     ReductionWithdrawn,
     RunFinished,
     RunJudged,
+    StorageDoubted,
     SubscriptionEnded,
     SubscriptionReinstated,
     TenantChanged,
@@ -54,6 +56,10 @@ async def on_tenant_erased(conn: Connection, event: TenantErased) -> None:
     await actions.destruction.ending.keep_share(conn, event)
 
 
+async def on_storage_doubted(conn: Connection, event: StorageDoubted) -> None:
+    await store.scrubbing.make_due(conn, event.tenant_id, bytes.fromhex(event.pack_id))
+
+
 async def on_run_finished(conn: Connection, event: RunFinished) -> None:
     """Looks at once whether much is gone that was settled."""
     await store.destruction.days.note_sending(conn, event.tenant_id, event.finished_at)
@@ -68,6 +74,10 @@ async def on_run_finished(conn: Connection, event: RunFinished) -> None:
 async def on_run_judged(conn: Connection, event: RunJudged) -> None:
     """Holds a plan's expiry where its run was unusual."""
     await actions.expiry.hold_unusual(conn, event)
+
+
+async def on_expiry_decided(conn: Connection, event: ExpiryDecided) -> None:
+    await actions.expiry.follow_decision(conn, event)
 
 
 async def on_reduction_ordered(conn: Connection, event: ReductionOrdered) -> None:
@@ -101,7 +111,9 @@ HANDLERS: Handlers = {
     SubscriptionEnded: on_subscription_ended,
     SubscriptionReinstated: on_subscription_reinstated,
     RunFinished: on_run_finished,
+    StorageDoubted: on_storage_doubted,
     RunJudged: on_run_judged,
+    ExpiryDecided: on_expiry_decided,
     ReductionOrdered: on_reduction_ordered,
     ReductionWithdrawn: on_reduction_withdrawn,
     DestructionPermitted: on_destruction_permitted,

@@ -12,7 +12,7 @@ from tests.world.clients import PASSWORD, Client
 from tests.world.machines import Machine
 
 OLDER = (b"X-Coffre-Protocol: 1\r\n", b"X-Coffre-Protocol: 0\r\n")
-SENTENCE = "speaks version 0 of the protocol, and the server version 1: install coffre-agent 0.1,"
+SENTENCE = "speaks version 0 of the protocol, and the server version 1: install coffre-agent 0.2,"
 
 
 def test_the_release_that_is_named_speaks_it() -> None:

@@ -22,6 +22,7 @@ STORIES = (
     "tests/reporting/test_queue.py",
     "tests/retention/test_collection.py",
     "tests/portal/test_orders.py",
+    "tests/portal/test_signing.py",
 )
 """What goes through all services, and through each of them, as the release before had it."""
 

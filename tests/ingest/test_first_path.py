@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from libs.shared import catalogue, database
 from libs.shared.entries import FolderDelta
 from tests.world.agents import Agent, folder
-from tests.world.house import House
 
 
-async def test_three_nights(agent: Agent, ingest: House) -> None:
+async def test_three_nights(agent: Agent, portal_pool: Any) -> None:
     plan = await agent.declare()
     run = await agent.start(plan)
     hello = b"hello" * 60_000
@@ -50,17 +50,15 @@ async def test_three_nights(agent: Agent, ingest: House) -> None:
     changed = await agent.commit(third)
     assert changed.json()["protected_bytes"] == 5
 
-    pool = await database.create_pool(ingest.dsn("ingest"), "ingest", max_size=1)
-    async with database.transaction(pool) as conn:
-        tenant_id = agent.tenant.tenant_id
+    tenant_id = agent.tenant.tenant_id
+    async with database.tenant_transaction(portal_pool, tenant_id) as conn:
         names = [
-            [
-                row.name
-                for row in await catalogue.list_folder(
-                    conn, tenant_id, UUID(plan), number, b"srv/docs"
+            [row.entry.name for row in page.entries]
+            for number in (1, 2, 3)
+            for page in [
+                await catalogue.list_page(
+                    conn, (tenant_id, UUID(plan), number, b"srv/docs"), catalogue.Order(), 10
                 )
             ]
-            for number in (1, 2, 3)
         ]
-    await pool.close()
     assert names == [[b"a", b"b"], [b"a", b"b"], [b"a"]]

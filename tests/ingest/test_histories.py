@@ -41,7 +41,10 @@ async def test_a_path_with_a_gap_a_failed_run_and_another_kind(
             return await catalogue.list_versions(conn, tenant_id, plan_id, path, **more)
 
         async def ever(run: int, path: bytes) -> list[tuple[bytes, int | None]]:
-            listed = await catalogue.list_folder_with_deleted(conn, tenant_id, plan_id, run, path)
+            place = tenant_id, plan_id, run, path
+            page = await catalogue.list_page(conn, place, catalogue.Order(), 100, deleted=True)
+            listed = page.entries
+            assert page.total == len(listed)
             for row in listed:
                 assert (
                     row.last_point is None
@@ -93,5 +96,9 @@ async def test_a_stranger_remembers_nothing(
     for named in (theirs, agent.tenant.tenant_id):
         async with database.tenant_transaction(portal_pool, theirs) as conn:
             assert await catalogue.list_versions(conn, named, UUID(plan), b"f") == []
-            assert await catalogue.list_folder_with_deleted(conn, named, UUID(plan), 1, b"") == []
+            place = named, UUID(plan), 1, b""
+            page = await catalogue.list_page(conn, place, catalogue.Order(), 9, deleted=True)
+            assert page.entries == []
+            assert await catalogue.find_opening(conn, *place[:3]) == b""
+            assert await catalogue.find_around(conn, named, UUID(plan), 1) is None
             assert await catalogue.resolve_run_at(conn, named, UUID(plan), clock.now()) is None

@@ -35,7 +35,7 @@ async def test_at_every_route_another_version_is_told_what_to_install(ingest: Ho
                 assert problem_of(answer) == (400, "protocol-version"), (method, path, theirs)
                 told = answer.json()
                 assert (told["yours"], told["ours"]) == (theirs[:20], "1")
-                assert "install coffre-agent 0.1," in told["detail"]
+                assert "install coffre-agent 0.2," in told["detail"]
             # Ours, or none as from curl, is asked for what else it lacks.
             for headers in ({protocol.HEADER: "1"}, {}):
                 answer = await client.request(method, path, headers=headers)

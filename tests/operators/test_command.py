@@ -227,3 +227,19 @@ def test_sizes_are_decimal(typed: str, size: int) -> None:
 def test_what_is_no_size_is_refused(typed: str) -> None:
     with pytest.raises(click.UsageError):
         values.Size().convert(typed, None, None)
+
+
+async def test_operators_are_let_in_and_let_go(coffre: Coffre) -> None:
+    for listed in (("incidents", "list"), ("incidents", "list", "--closed"), ("notice", "list")):
+        told = await coffre(*listed)
+        assert (told.code, told.out[:2]) == (0, "No"), "an empty list says so in words"
+    email = "anne@provider.example"
+    added = await coffre("operator", "add", email, "--name", "Anne", "--duty", "hotline")
+    assert (added.code, added.out.startswith(email)) == (0, True)
+    assert "Anne" in (await coffre("operator", "list")).out
+    moved = await coffre("operator", "duty", email, "--duty", "sales", "--json")
+    assert moved.json()["duty"] == "sales"
+    assert (await coffre("operator", "reset", email, "--json")).json()["password"]
+    assert (await coffre("operator", "close", email)).code == 0
+    again = await coffre("operator", "close", email)
+    assert (again.code, "No operator has the address" in again.err) == (2, True)

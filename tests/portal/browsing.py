@@ -77,7 +77,7 @@ class Visits:
             form = {"email": person, "password": password, "next": "/account"}
             answer = await context.request.post("/sign-in", form=form)
             assert answer.url.endswith("/account"), (answer.status, answer.url)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         return await context.new_page()
 
 

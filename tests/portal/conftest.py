@@ -174,7 +174,7 @@ async def open_portal(
         token_file=tmp_path / "token",
     )
     app = build(parts, trusted_proxies=trusted_proxies)
-    serving = asyncio.create_task(http.serve(app, f"127.0.0.1:{port}", http.Ending(stop, 0, 15)))
+    serving = asyncio.create_task(http.serve(app, f"127.0.0.1:{port}", http.Farewell(stop, 0, 15)))
     admin = await asyncpg.connect(database.admin_dsn)
     await _answers(port, serving)
     url = f"http://127.0.0.1:{port}"

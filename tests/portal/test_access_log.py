@@ -21,6 +21,7 @@ from tests.portal.acting import (
     clients,
     copies,
     credentials,
+    desk,
     destruction,
     documents,
     incidents,
@@ -56,6 +57,9 @@ NOTHING_OF_ANYBODY = {
     ("GET", "/.well-known/coffre-certificate-key.pem"): "our own public key",
     ("GET", "/password"): "an empty form, with the reader's own address",
     ("GET", "/pulse"): "says only that something has changed",
+    ("GET", "/billing"): "leads to a month",
+    ("GET", "/clients/new"): "an empty form",
+    ("GET", "/notices/new"): "an empty form",
     ("GET", "/account"): "the reader's own name, address and language",
     ("GET", "/agent"): "what everybody may install",
     ("GET", "/agent/{name}"): "the same",
@@ -78,6 +82,7 @@ ACTING: Acting = {
     **notices.ACTING,
     **parked.ACTING,
     **orders.ACTING,
+    **desk.ACTING,
     **destruction.ACTING,
     **credentials.ACTING,
     **leaving.ACTING,
@@ -107,12 +112,11 @@ ELSEWHERE = {
     acts.RecoveryCodeUsed,
     acts.RecoveryCodesMade,
     acts.FileViewed,  # of a HEAD, below
-    acts.FolderViewed,
     acts.SignInRefused,  # below
     acts.OrderTookEffect,  # in a job, in test_orders
     acts.OrderKept,
     acts.ClientErased,  # in tests/destruction
-    acts.OperatorAdded,  # by a command
+    acts.ApprovalAsked,  # where an installation wants it, in test_desk
     acts.SubscriptionEndAnnounced,  # the same route with a day
     acts.OperatorTokenInstalled,  # at the start of the process
 }
@@ -142,6 +146,9 @@ async def test_routes_that_are_of_nobody_leave_nothing(world: World) -> None:
             "/brand/logo": 404,
             "/agent/{name}": 404,
             "/v1/{path:path}": 421,
+            "/billing": 404,
+            "/clients/new": 404,
+            "/notices/new": 404,
         }.get(path, 200)
         answer = await world.page.request(method.replace("*", "GET"), address)
         assert answer.status_code in (status, 303), path
@@ -170,7 +177,11 @@ async def test_what_answers_to_get_answers_to_head_and_leaves_its_act(world: Wor
         assert await left(world, before) == VIEWED.get(path, expected), path
 
 
-VIEWED = {PLAN + "/file": own(acts.FileViewed), PLAN + "/archive": own(acts.FolderViewed)}
+VIEWED = {
+    PLAN + "/file": own(acts.FileViewed),
+    PLAN + "/checksum": own(acts.FileViewed),
+    PLAN + "/archive": own(acts.FolderViewed),
+}
 """What is noted otherwise where nothing was handed over."""
 
 

@@ -35,6 +35,9 @@ READING: dict[Route, str] = {
     ("GET", API + "/history"): "?path=srv/" + NAME.decode(),
     ("GET", API + "/file"): "?path=srv/" + NAME.decode(),
     ("GET", API + "/archive"): "?path=srv",
+    ("GET", API + "/preview"): "?path=srv/" + NAME.decode(),
+    ("GET", API + "/checksum"): "?path=srv/" + NAME.decode(),
+    ("GET", "/plans/{plan}/file"): "?path=srv/" + NAME.decode(),
     ("GET", API + "/manifest"): "",
     ("POST", API + "/chunks"): "",
     ("GET", "/volume"): "?plan={plan}&path=srv",
@@ -55,8 +58,37 @@ GET /agent/{name}
 GET /v1/{path:path}
 POST /v1/{path:path}
 PUT /v1/{path:path}
+GET /brand.css
+GET /brand/logo
+GET /legal/{page}
+GET /log
+GET /log/export
+GET /people
+POST /people
+GET /people/{user_id}
+POST /people/{user_id}
+GET /account/sessions
+POST /account/sessions
+GET /account/tokens
+POST /account/tokens
+GET /account/second-factor
+POST /account/second-factor
+GET /api/v1/sessions
+DELETE /api/v1/sessions
+DELETE /api/v1/sessions/{credential_id}
+GET /api/v1/tokens/personal
+POST /api/v1/tokens/personal
+DELETE /api/v1/tokens/personal/{credential_id}
+POST /api/v1/users/{user_id}/reset
+DELETE /api/v1/users/{user_id}/second-factors
+POST /api/v1/password/forgotten
+GET /forgotten
+POST /forgotten
+GET /language/{locale}
 GET /sign-in
 POST /sign-in
+GET /sign-in/second
+POST /sign-in/second
 POST /sign-out
 GET /password
 POST /password
@@ -72,6 +104,11 @@ GET /plans/{plan}/recipients
 POST /plans/{plan}/recipients
 GET /documents
 POST /documents/{document}/{version}
+GET /api/v1/plans/{plan}/points
+POST /api/v1/plans/{plan}/archive
+POST /api/v1/plans/{plan}/archive/size
+POST /plans/{plan}/selection
+POST /plans/{plan}/selection/size
 GET /api/v1/notices
 POST /api/v1/notices
 GET /api/v1/notices/{notice_id}
@@ -124,7 +161,6 @@ POST /api/v1/reductions/{reduction_id}/withdraw
 POST /api/v1/tenants/{tenant_id}/reductions
 POST /api/v1/tenants/{tenant_id}/reductions/preview
 POST /api/v1/tenants/{tenant_id}/reductions/{reduction_id}/withdraw
-POST /clients/{tenant_id}/{step}
 POST /clients/{tenant_id}/enrolments
 POST /clients/{tenant_id}/agents/{agent_id}/revoke
 GET /api/v1/plans
@@ -189,11 +225,124 @@ GET /api/v1/parked
 GET /api/v1/parked/{service}/{event_id}
 POST /api/v1/parked/{service}/{event_id}/replay
 POST /api/v1/parked/{service}/{event_id}/drop
+GET /api/v1/approvals
+POST /api/v1/approvals/{approval_id}/confirm
+POST /api/v1/approvals/{approval_id}/decline
+GET /api/v1/operators
+POST /api/v1/operators
+DELETE /api/v1/operators/{user_id}
+PATCH /api/v1/operators/{user_id}
+POST /api/v1/operators/{user_id}/reset
+GET /api/v1/overages
+GET /api/v1/queue
+PATCH /api/v1/tenants/{tenant_id}
+DELETE /api/v1/tenants/{tenant_id}/enrolments/{enrolment_id}
+POST /api/v1/tenants/{tenant_id}/notes
+DELETE /api/v1/tenants/{tenant_id}/notes/{note_id}
+GET /api/v1/tenants/{tenant_id}/overview
+POST /api/v1/tenants/{tenant_id}/plans/{plan}/clear
+POST /approvals/{approval_id}/{answer}
+GET /billing
+GET /billing/{month}
+POST /billing/{month}/close
+GET /billing/{month}/export
+GET /clients/days
+GET /clients/new
+POST /clients/new
+GET /clients/{tenant_id}/agents/{agent_id}/revoke
+GET /clients/{tenant_id}/certificate
+GET /clients/{tenant_id}/contract
+POST /clients/{tenant_id}/enrolments/{enrolment_id}/withdraw
+POST /clients/{tenant_id}/maintenance
+POST /clients/{tenant_id}/notes
+POST /clients/{tenant_id}/notes/{note_id}/remove
+POST /clients/{tenant_id}/orders
+POST /clients/{tenant_id}/orders/allowed
+GET /clients/{tenant_id}/orders/preview
+POST /clients/{tenant_id}/orders/revise
+GET /clients/{tenant_id}/plans/{plan}
+POST /clients/{tenant_id}/plans/{plan}/clear
+POST /clients/{tenant_id}/plans/{plan}/pause
+GET /clients/{tenant_id}/plans/{plan}/runs/{number}
+POST /clients/{tenant_id}/quota/{decision}
+POST /clients/{tenant_id}/recipients
+POST /clients/{tenant_id}/reset
+GET /clients/{tenant_id}/subscription/{step}
+POST /clients/{tenant_id}/subscription/{step}
+GET /clients/{tenant_id}/terms
+POST /clients/{tenant_id}/terms
+GET /destructions
+POST /destructions/{tenant_id}/{decision}
+GET /notices
+GET /notices/new
+POST /notices/new
+GET /notices/{notice_id}
+POST /notices/{notice_id}/clients/{tenant_id}/send
+POST /notices/{notice_id}/{step}
+GET /operators
+POST /operators
+POST /operators/{user_id}/{change}
+GET /overages
+GET /parked
+GET /parked/{service}/{event_id}
+POST /parked/{service}/{event_id}/{decision}
+GET /prices
+POST /prices
+GET /queue
+POST /queue/{incident_id}/{decision}
+GET /account/second-factor
+POST /account/second-factor
+GET /account/sessions
+POST /account/sessions
+GET /account/tokens
+POST /account/tokens
+POST /api/v1/password/forgotten
+DELETE /api/v1/sessions
+GET /api/v1/sessions
+DELETE /api/v1/sessions/{credential_id}
+GET /api/v1/tokens/personal
+POST /api/v1/tokens/personal
+DELETE /api/v1/tokens/personal/{credential_id}
+POST /api/v1/users/{user_id}/reset
+DELETE /api/v1/users/{user_id}/second-factors
+GET /forgotten
+POST /forgotten
+GET /language/{locale}
+GET /log
+GET /log/export
+GET /people
+POST /people
+GET /people/{user_id}
+POST /people/{user_id}
+GET /sign-in/second
+POST /sign-in/second
+POST /api/v1/tenants/{tenant_id}/users
+DELETE /api/v1/tenants/{tenant_id}/users/{user_id}
+POST /clients/{tenant_id}/people
+POST /clients/{tenant_id}/people/{user_id}/close
+GET /brand.css
+GET /brand/logo
+GET /legal/{page}
 """
 """What works in every state, as it names no file that is kept."""
 
-OPERATORS = (
+DESK = (
     "/clients",
+    "/queue",
+    "/overages",
+    "/notices",
+    "/billing",
+    "/prices",
+    "/parked",
+    "/destructions",
+    "/operators",
+)
+OPERATORS = (
+    *DESK,
+    "/api/v1/queue",
+    "/api/v1/overages",
+    "/api/v1/approvals",
+    "/api/v1/operators",
     "/api/v1/tenants",
     "/api/v1/prices",
     "/api/v1/billing",
@@ -234,7 +383,7 @@ class Readers:
     async def ask(self, route: Route, query: str = "") -> httpx2.Response:
         method, path = route
         if path.startswith(OPERATORS):
-            who = self.desk if path.startswith("/clients") else self.operator
+            who = self.desk if path.startswith(DESK) else self.operator
         else:
             who = self.api if path.startswith("/api/") else self.page
         own = {

@@ -162,21 +162,22 @@ async def test_a_run_that_never_came_is_told_where_all_would_be_well(portal: Any
         await sign_in(page, client.email, PASSWORD)
         await hear(portal, foreign)
         home = (await page.get("/")).text
-        assert "Tout a été copié" in home
-        ended = Tongue("fr").moment(builder.NOW + timedelta(minutes=7))
-        assert f"la plus ancienne le {ended}." in home
+        assert "Votre serveur est sauvegardé." in home
+        ended = Tongue("fr").dated(builder.NOW + timedelta(minutes=7))
+        assert f"Dernière copie\u00a0: le {ended}." in home
         assert "(0\u00a0%)" in home
         await hear(portal, missed)
         late = (await page.get("/")).text
-        assert "Une sauvegarde est en retard" in late
-        assert '<span class="badge late">En retard</span>' in late
-        assert "Tout a été copié" not in late
+        assert "«\u00a0documents\u00a0» est en retard" in late
+        assert 'class="badge late"' in late
+        assert "Votre serveur est sauvegardé" not in late
         await client.add_run(2, "failed")
-        assert "Une copie a échoué" in (await page.get("/")).text, "what is worse is told first"
+        worse = (await page.get("/")).text
+        assert "n’est plus sauvegardé depuis le" in worse, "what is worse is told first"
         await client.add_run(3)
         state = missed.model_dump() | {"version": 2, "closed_at": NOW}
         await hear(portal, IncidentClosed(**state))
-        assert "Tout a été copié" in (await page.get("/")).text
+        assert "Votre serveur est sauvegardé." in (await page.get("/")).text
 
 
 async def test_who_gets_no_report_is_told_until_one_arrives(portal: Any) -> None:
@@ -220,10 +221,10 @@ async def test_an_operator_sees_why_a_client_s_plan_fails(portal: Any) -> None:
     await hear(portal, missed)
     async with browser(portal) as page:
         await sign_in(page, OPERATOR_EMAIL, OPERATOR_PASSWORD)
-        assert "1 en échec" in (await page.get("/clients")).text
+        assert ">Échec</span>" in (await page.get("/clients?state=failed")).text
         shown = html.unescape((await page.get(f"/clients/{client.tenant_id}")).text)
         await client.add_run(2)
-        assert "1 en retard" in (await page.get("/clients")).text
+        assert ">En retard</span>" in (await page.get("/clients?state=late")).text
     told_to_hotline = Tongue("fr").explain(Reason("folder-missing", "/srv/data"))
     assert told_to_hotline.cause in shown
     assert told_to_hotline.hotline in shown

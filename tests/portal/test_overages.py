@@ -246,7 +246,7 @@ async def test_the_first_page_tells_of_a_case_and_of_a_block(
     async with browser(portal) as page:
         await sign_in(page, CAMILLE, PASSWORD)
         shown = (await page.get("/")).text
-        assert "Le volume conservé dépasse le volume au contrat" in shown
+        assert "Le volume conservé dépasse le contrat" in shown
         tongue, case = Tongue("fr"), told(over.tenant_id)
         assert tongue.day(case.deadline_at) in shown
         await page.post(link(portal, over.tenant_id, "reduce"))

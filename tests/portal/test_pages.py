@@ -78,7 +78,7 @@ async def test_the_first_sign_in_leads_to_a_password_and_in(portal: Any) -> None
         assert "Path=/" in cookie
         home = await page.get("/")
         assert "Dupré &amp; Fils &lt;b&gt;" in home.text
-        assert "En attente des premières copies" in home.text
+        assert "Ajoutez votre première machine" in home.text
         policy = home.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
@@ -167,11 +167,11 @@ async def test_a_client_sees_plans_runs_and_files(portal: Any) -> None:
     async with browser(portal) as page:
         await sign_in(page, EMAIL, PASSWORD)
         home = (await page.get("/")).text
-        assert "Une copie a échoué" in home
+        assert "«\u00a0documents\u00a0» n’est plus sauvegardé depuis le 22/11/2026." in home
         assert "Le dossier /srv/&lt;data&gt; n’est plus là." in home
         plan = (await page.get(f"/plans/{client.plan_id}")).text
         assert "Réussie avec réserves" in plan
-        assert "22/11/2026 02:14" in plan
+        assert "22/11/2026 à 02:14" in plan
         run = await page.get(f"/plans/{client.plan_id}/runs/1")
         assert "47\u00a0912" in run.text
         files = (await page.get(f"/plans/{client.plan_id}/files?path=srv")).text
@@ -212,7 +212,7 @@ async def test_what_a_machine_warns_of_is_shown_with_its_run(portal: Any) -> Non
     async with browser(portal) as page:
         await sign_in(page, EMAIL, PASSWORD)
         home = (await page.get("/")).text
-        assert "Quelque chose est à vérifier" in home
+        assert "Votre serveur est sauvegardé, avec des réserves." in home
         assert "fichiers n’ont pas pu être copiés" not in html.unescape(home)
         run = (await page.get(f"/plans/{client.plan_id}/runs/1")).text
         for text in (home, run):
@@ -221,7 +221,7 @@ async def test_what_a_machine_warns_of_is_shown_with_its_run(portal: Any) -> Non
                 assert sentence in html.unescape(text)
         await client.add_run(2, "succeeded_with_warnings", files_not_copied=2)
         home = html.unescape((await page.get("/")).text)
-        assert "Certains fichiers n’ont pas pu être copiés" in home
+        assert "2 fichiers n’ont pas été copiés" in home
         assert shown[0] not in home
         assert "Réserves émises" not in (await page.get(f"/plans/{client.plan_id}/runs/2")).text
 
@@ -235,7 +235,7 @@ async def test_a_client_sees_when_what_is_stored_was_verified(portal: Any) -> No
     token = await portal.sign_in(EMAIL)
     async with browser(portal) as page, portal.client(token) as api:
         await sign_in(page, EMAIL, PASSWORD)
-        assert "vérification" not in (await page.get("/")).text
+        assert "Intégrité" not in (await page.get("/")).text
         assert (await api.get("/api/v1/plans")).json()["verified_since"] is None
         await client.commit({b"srv/a": builder.text(b"x")})
         await client.commit({b"srv/a": builder.text(b"x"), b"srv/b": builder.text(b"y")}, 2)
@@ -243,14 +243,14 @@ async def test_a_client_sees_when_what_is_stored_was_verified(portal: Any) -> No
             change.format("verified_at = '2026-10-30 12:00Z'"), client.tenant_id
         )
         home = html.unescape((await page.get("/")).text)
-        assert "la plus ancienne date du 30/10/2026" in home
+        assert "vérifiée depuis le 30/10/2026" in home
         assert "endommagée" not in home
         await portal.admin.execute(
             change.format("state = 'damaged', damaged_at = '2026-11-12 12:00Z'"), client.tenant_id
         )
         home = html.unescape((await page.get("/")).text)
         assert "Le 12/11/2026, une partie a été trouvée endommagée" in home
-        assert "30/10/2026" not in home
+        assert "vérifiée depuis le 30/10/2026" not in home
         told = (await api.get("/api/v1/plans")).json()
         assert told["damaged_at"].startswith("2026-11-12T12:00")
         assert told["verified_since"] is not None
@@ -277,7 +277,7 @@ async def test_operators_work_by_page(portal: Any) -> None:
     here = f"/clients/{client.tenant_id}"
     async with browser(portal) as page:
         await sign_in(page, OPERATOR_EMAIL, OPERATOR_PASSWORD)
-        assert (await page.get("/")).headers["location"] == "/clients"
+        assert (await page.get("/")).headers["location"] == "/queue"
         assert "Boulangerie Dupré" in (await page.get("/clients")).text
         token = form_token((await page.get(here)).text)
         code = await page.post(
@@ -287,16 +287,22 @@ async def test_operators_work_by_page(portal: Any) -> None:
         revoke = f"{here}/agents/{client.agent_id}/revoke"
         assert (await page.post(revoke, data={"form_token": token})).status_code == 303
         assert "révoquée" in (await page.get(here)).text
-        silent = await page.post(f"{here}/end", data={"form_token": token, "reason": " "})
-        assert silent.status_code == 422
-        ended = await page.post(f"{here}/end", data={"form_token": token, "reason": "fin"})
-        assert ended.status_code == 303
-        again = await page.post(f"{here}/end", data={"form_token": token, "reason": "fin"})
-        assert again.status_code == 409
-        assert "Rétablir" in again.text
-        back = await page.post(f"{here}/reinstate", data={"form_token": token, "reason": "reste"})
-        assert back.status_code == 303
-        assert (await page.post(f"{here}/dance", data={"form_token": token})).status_code == 404
+        step = f"{here}/subscription"
+        sent = {"form_token": token, "when": "now", "name": "boulangerie dupré", "reason": "fin"}
+        silent = await page.post(f"{step}/end", data={**sent, "reason": " "})
+        assert silent.headers["location"] == f"{step}/end?problem=reason-missing"
+        other = await page.post(f"{step}/end", data={**sent, "name": "Boulangerie"})
+        assert other.headers["location"] == f"{step}/end?problem=name-wrong"
+        assert "Tapez le nom du client" in (await page.get(other.headers["location"])).text
+        assert await portal.events("subscription.ended.v1") == []
+        ended = await page.post(f"{step}/end", data=sent)
+        assert ended.headers["location"] == f"{here}/contract"
+        again = await page.post(f"{step}/end", data=sent)
+        assert again.headers["location"] == f"{step}/end?problem=subscription-state"
+        assert "Rétablir" in (await page.get(f"{here}/contract")).text
+        back = await page.post(f"{step}/reinstate", data={"form_token": token, "reason": "reste"})
+        assert back.headers["location"] == f"{here}/contract"
+        assert (await page.post(f"{step}/dance", data={"form_token": token})).status_code == 404
     [revoked] = await portal.events("agent.revoked.v1")
     assert revoked["agent_id"] == str(client.agent_id)
     assert [e["label"] for e in await portal.events("enrolment.opened.v1")] == ["serveur"]

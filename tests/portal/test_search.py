@@ -169,7 +169,7 @@ async def test_the_page_finds_leads_there_and_says_when_there_is_nothing(
         assert (await page.get(old)).content == b"old bill"
         [versions] = [link for link in links if "/versions?" in link and "1999" in link]
         assert (await page.get(versions)).status_code == 200
-        [folder] = [link for link in links if link.endswith("/files?run=1&path=srv/old")]
+        [folder] = [link for link in links if link.endswith("/files?path=srv/old&run=1")]
         assert "facture-1999.pdf" in (await page.get(folder)).text
         everywhere = (await page.get(asked.replace("folder", "all"))).text
         assert "facture.jpg" in everywhere
@@ -179,10 +179,22 @@ async def test_the_page_finds_leads_there_and_says_when_there_is_nothing(
         assert "Aucun fichier" not in (await page.get("/search")).text
         hostile = (await page.get("/search?q=alert")).text
         assert "&lt;script&gt;alert(1)&lt;script&gt;.html" in hostile
-        assert "<script" not in hostile
+        assert "<script>" not in hostile
         evil = (await page.get('/search?q="><script>x&after=')).text
-        assert "<script" not in evil
+        assert "<script>" not in evil
         assert (await page.get("/search?q=a&after=evil")).status_code == 422
+        words = unescape((await page.get("/search?q=pdf+ETE+facture")).text)
+        assert "Facture été.pdf" in words
+        assert "1999" not in words
+        percent = unescape((await page.get("/search?q=%25")).text)
+        assert "Aucun fichier ni dossier" in percent
+        assert "per%cent&and=more#hash?q" in unescape((await page.get("/search?q=r%25c")).text)
+        long = await page.get("/search?q=" + "x" * 10_000)
+        assert long.status_code == 422
+        assert "C’est trop long" in long.text
+        browse = (await page.get("/search")).text
+        assert f"/plans/{client.plan_id}/files" in browse
+        assert "srv-photo" in browse
 
 
 async def test_searching_ends_with_the_subscription(portal: Any, client: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from libs.shared import events
 from tests.portal import builder
 from tests.portal.browsing import WIDTHS, PageOf, check_page
 from tests.portal.conftest import OPERATOR_EMAIL
@@ -54,7 +55,7 @@ async def test_the_menu_of_a_phone_opens_without_scripts(
 async def test_operators_have_a_menu_of_their_own(page_of: PageOf) -> None:
     page = await page_of(OPERATOR_EMAIL)
     await page.goto("/")
-    assert page.url.endswith("/clients")
+    assert page.url.endswith("/queue")
     await check_page(page)
 
 
@@ -69,3 +70,83 @@ async def test_nothing_comes_from_elsewhere(bakery: builder.Client, page_of: Pag
     assert {url.split("/")[2] for url in asked} == {bakery.portal.url.split("/")[2]}
     assert refused == []
     assert await page.evaluate("typeof htmx") == "object"
+
+
+async def test_the_first_page_says_in_a_sentence_what_is_wrong_and_since_when(
+    stage: Any, bakery: builder.Client, page_of: PageOf
+) -> None:
+    await builder.live(bakery, ["succeeded"] * 8 + ["failed", "succeeded", None, "succeeded"])
+    till = await bakery.add_machine("caisse", "Caisse")
+    await builder.live(till, ["succeeded", "succeeded", "failed"])
+    await builder.hold(bakery, [400] * 100 + [600] * 100, [500] * 150 + [900] * 50)
+    said = {"en": "“Caisse” has not been backed up since", "fr": "« Caisse » n’est plus sauvegardé"}
+    for locale, width in (("en", 360), ("fr", 1280)):
+        await stage.admin.execute(
+            "UPDATE portal.users SET locale = $1 WHERE email = $2", locale, bakery.email
+        )
+        page = await page_of(bakery.email, width, dark=width == 360)
+        await page.goto("/")
+        headline = await page.get_by_role("heading", level=1).inner_text()
+        assert said[locale] in headline.replace("\u00a0", " ")
+        first = page.locator("section.plan").first
+        assert await first.get_by_role("link", name="Caisse").count() == 1
+        assert await page.locator(".chart .over").count() == 1
+        await check_page(page)
+    # The worst day of the strip leads to its report, which says what to do.
+    await page.locator("section.plan").first.locator("a.day.s-failed").click()
+    assert "Que faire" in await page.inner_text("main")
+    assert "La dernière copie avant elle" in await page.inner_text("main")
+    await check_page(page)
+
+
+async def test_without_plans_the_first_page_leads_to_a_code_and_waits_live(
+    stage: Any, page_of: PageOf
+) -> None:
+    await stage.open_tenant("Menuiserie Martin", "lea@martin.example")
+    await stage.sign_in("lea@martin.example")
+    page = await page_of("lea@martin.example", 768)
+    await page.goto("/")
+    await check_page(page)
+    await page.get_by_role("link", name="Ajouter une machine").click()
+    await page.get_by_label("Quelle machine").fill("srv-atelier")
+    await page.get_by_role("button", name="Obtenir un code").click()
+    code = await page.locator("#code").inner_text()
+    assert await page.get_by_role("button", name="Copier le code").is_visible()
+    await check_page(page)
+    ingest = await stage.ingest()
+    wanted = {"code": code, "hostname": "srv-atelier", "platform": "linux"}
+    assert (await ingest.http().post("/v1/enrolments", json=wanted)).status_code == 201
+    rows = await stage.admin.fetch(
+        "SELECT payload FROM ingest.outbox WHERE type = 'agent.enrolled.v1' ORDER BY position"
+    )
+    await builder.hear(stage, events.AgentEnrolled.model_validate_json(rows[-1]["payload"]))
+    # By itself: nobody presses anything.
+    await page.wait_for_url("**/machines")
+    assert "srv-atelier" in await page.inner_text("main table")
+    await page.get_by_role("link", name="Révoquer srv-atelier").click()
+    await check_page(page)
+
+
+async def test_what_changed_between_two_copies_is_listed_by_folder(
+    stage: Any, page_of: PageOf
+) -> None:
+    client = await builder.open_client(stage, "zoe@cave.example", "Cave Morin")
+    await client.commit({b"srv/a/one": builder.text(b"1"), b"srv/a/<b>": builder.text(b"2")})
+    changed = {b"srv/a/one": builder.text(b"longer"), b"srv/new/x": builder.text(b"x")}
+    await client.commit(changed, 2, removed=[b"srv/a/<b>"])
+    await builder.live(client, ["succeeded", "succeeded"])
+    page = await page_of(client.email, 360, scripts=False)
+    await page.goto(f"/plans/{client.plan_id}")
+    await page.get_by_role("button", name="Comparer").click()
+    await page.get_by_role("link", name="srv/").click()
+    assert "contient des changements" in await page.inner_text("main")
+    assert "new/" in await page.inner_text("main")
+    await page.get_by_role("link", name="a/", exact=True).click()
+    told = await page.inner_text("main")
+    assert "<b>" in told
+    assert "supprimé" in told
+    assert "modifié" in told
+    async with stage.client(client.token) as api:
+        answer = await api.get(f"/api/v1/plans/{client.plan_id}/changes?older=1&newer=2&path=srv/a")
+    what = {one["name"]: one["what"] for one in answer.json()["changes"]}
+    assert what == {"one": "changed", "<b>": "removed"}

@@ -19,12 +19,16 @@ TENANT_ROUTES = {
     ("GET", "/api/v1/plans/{plan}/history"),
     ("GET", "/api/v1/plans/{plan}/file"),
     ("GET", "/api/v1/plans/{plan}/archive"),
+    ("GET", "/api/v1/plans/{plan}/preview"),
+    ("GET", "/api/v1/plans/{plan}/checksum"),
+    ("GET", "/api/v1/plans/{plan}/points"),
     ("GET", "/api/v1/plans/{plan}/manifest"),
     ("POST", "/api/v1/plans/{plan}/chunks"),
     ("GET", "/plans/{plan}"),
     ("GET", "/plans/{plan}/runs/{number}"),
     ("GET", "/plans/{plan}/files"),
     ("GET", "/plans/{plan}/versions"),
+    ("GET", "/plans/{plan}/file"),
 }
 # Routes that name nothing of a tenant, or are for operators alone (tested in test_operators).
 OTHERS = {
@@ -37,6 +41,10 @@ OTHERS = {
     ("POST", "/api/v1/documents"),
     ("GET", "/api/v1/documents/{document}/{version}/acceptances"),
     ("GET", "/api/v1/search"),  # tested in test_search
+    ("POST", "/api/v1/plans/{plan}/archive"),  # these four in test_selections
+    ("POST", "/api/v1/plans/{plan}/archive/size"),
+    ("POST", "/plans/{plan}/selection"),
+    ("POST", "/plans/{plan}/selection/size"),
     ("GET", "/api/v1/plans/{plan}/recipients"),  # these seven in test_recipients
     ("POST", "/api/v1/plans/{plan}/recipients"),
     ("DELETE", "/api/v1/plans/{plan}/recipients/{email}"),
@@ -154,7 +162,20 @@ OPERATORS = (
     "/api/v1/parked",
     "/api/v1/incidents",
     "/api/v1/destructions",
+    "/api/v1/queue",
+    "/api/v1/overages",
+    "/api/v1/approvals",
+    "/api/v1/operators",
     "/clients",
+    "/queue",
+    "/approvals",
+    "/overages",
+    "/notices",
+    "/billing",
+    "/prices",
+    "/parked",
+    "/destructions",
+    "/operators",
 )
 
 

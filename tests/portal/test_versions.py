@@ -93,13 +93,13 @@ async def test_pages_show_versions_deleted_files_and_days(portal: Any, client: A
     async with browser(portal) as page:
         await sign_in(page, client.email, PASSWORD)
         plain = (await page.get(f"{files}?path=srv")).text
-        assert ">gone<" not in plain
+        assert "<bdi>gone</bdi>" not in plain
         shown = (await page.get(f"{files}?path=srv&deleted=1")).text
-        assert ">gone</a>" in shown
+        assert "<bdi>gone</bdi></a>" in shown
         assert "copié pour la dernière fois le 23/11/2026 02:14" in shown
         links = [unescape(link) for link in re.findall(r'href="([^"]+)"', shown)]
-        [into] = [link for link in links if link == "?run=1&path=srv/gone&deleted=1"]
-        assert "old.txt" in (await page.get(files + into)).text
+        [into] = [link for link in links if link == f"{files}?path=srv/gone&run=1&deleted=1"]
+        assert "old.txt" in (await page.get(into)).text
         [history] = [link for link in links if "/versions?" in link]
         versions = (await page.get(history)).text
         assert r"Versions de odd\xff\nname.txt" in versions
@@ -112,7 +112,15 @@ async def test_pages_show_versions_deleted_files_and_days(portal: Any, client: A
         day = (await page.get(f"{files}?at=2026-11-25")).text
         assert "other" in day
         assert 'value="2026-11-25"' in day
-        assert (await page.get(f"{files}?at=2020-01-01")).status_code == 404
+        early = unescape((await page.get(f"{files}?at=2020-01-01")).text)
+        assert "La première sauvegarde date du 23/11/2026\u00a0: choisissez un jour" in early
+        assert 'min="2026-11-23"' in early
+        lost = await page.get(f"{files}?path=srv/gone&at=2026-11-24")
+        assert lost.status_code == 404
+        assert "«\u00a0srv/gone\u00a0» n’existait pas le 24/11/2026 02:14" in unescape(lost.text)
+        [last] = re.findall(r'href="([^"]+)">Voir la dernière version', lost.text)
+        assert "old.txt" in (await page.get(unescape(last))).text
+        assert (await page.get(f"{files}?path=srv/never&run=1")).status_code == 404
         assert (await page.get(f"{files}?at=rubbish")).status_code == 422
     acts = await portal.admin.fetch("SELECT act FROM portal.access_log")
     assert "history-listed" in [row["act"] for row in acts]

@@ -67,7 +67,7 @@ async def test_a_machine_that_falls_silent_is_told_to_the_hotline(
         await conn.execute(
             "UPDATE runs SET lease_until = $2 WHERE run_id = $1", UUID(silent), clock.now()
         )
-    assert await actions.runs.fail_abandoned(ingest.parts) == 1
+    assert await actions.runs.ending.fail_abandoned(ingest.parts) == 1
     async with ingest.pool.acquire() as conn:
         rows = await conn.fetch("SELECT type, payload FROM outbox ORDER BY position")
     await desk.handle(tenant_changed(tenant.tenant_id, 1))

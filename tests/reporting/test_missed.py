@@ -113,8 +113,8 @@ def test_a_run_by_a_clock_that_is_ahead_puts_nothing_off() -> None:
 def test_readers_are_told_daily_then_weekly(days: int, hours: int, told_now: bool) -> None:
     now = paris("2026-11-23 03:15")
     since, told_at = now - timedelta(days=days), now - timedelta(hours=hours)
-    assert rules.missed.is_told(since, told_at, now) is told_now
-    assert rules.missed.is_told(since, None, now)
+    assert rules.missed.is_due_again(since, told_at, now) is told_now
+    assert rules.missed.is_due_again(since, None, now)
 
 
 def test_who_was_away_listens_for_a_while_first() -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
 from libs.shared import clock, database
+from libs.shared.events import ExpiryDecided
 from libs.shared.reasons import Reason
-from services.retention import actions, rules, store
+from services.retention import actions, consumers, rules, store
 from tests.retention.house import Client, House
 from tests.retention.test_expiry import date, expire, points, tree_at
 
@@ -94,6 +95,15 @@ async def test_a_hold_stops_an_expiry_that_is_under_way(
         await date(client, other, number, days_ago)
     assert await expire(client) == 1, "a hold of one plan is none of another"
 
-    async with database.transaction(house.keeper.pool) as conn:
-        await actions.expiry.clear_holds(conn, plan, "it was meant")
+    decided = ExpiryDecided(
+        tenant_id=client.tenant_id,
+        decision_id=uuid4(),
+        plan_id=plan,
+        reason="it was meant",
+        by="Anne",
+        decided_at=clock.now(),
+    )
+    for _ in range(2):  # two operators at once: the second word changes nothing
+        async with database.transaction(house.keeper.pool) as conn:
+            await consumers.HANDLERS[ExpiryDecided](conn, decided)
     assert await expire(client) == FILES - gone

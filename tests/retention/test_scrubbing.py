@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 
-from libs.shared import clock
-from libs.shared.events import StorageDamaged
+from libs.shared import clock, database
+from libs.shared.events import StorageDamaged, StorageDoubted
 from services.retention import actions, rules, store
 from services.retention.actions import scrubbing
+from services.retention.consumers import HANDLERS
 from tests.retention.house import Client, House
 
 FLIPS = 100
@@ -48,6 +49,26 @@ async def test_a_hundred_of_a_hundred_planted_flips_are_found(house: House, clie
     done = await actions.scrubbing.scrub_tenant(house.keeper, client.tenant_id, SOON, SOON)
     assert (done.packs, done.damaged) == (4, 0)
     assert await due_packs(client) == [], "all were verified just now"
+
+
+async def test_a_pack_that_somebody_could_not_read_is_read_again_first(
+    house: House, client: Client
+) -> None:
+    plan = await client.plan()
+    for number in range(3):
+        await client.copy(plan, {b"f%d" % number: [b"content %d" % number]})
+    now = clock.now()
+    before = now - timedelta(days=20)
+    doubted = (await due_packs(client))[1]
+    done = await actions.scrubbing.scrub_tenant(house.keeper, client.tenant_id, before, now)
+    assert done.packs == 0, "all are fresh"
+    told = StorageDoubted(tenant_id=client.tenant_id, pack_id=doubted.pack_id.hex())
+    async with database.transaction(house.keeper.pool) as conn:
+        for _ in range(3):
+            await HANDLERS[StorageDoubted](conn, told)
+    await house.objects.delete(client.key(doubted.pack_id))
+    done = await actions.scrubbing.scrub_tenant(house.keeper, client.tenant_id, before, now)
+    assert (done.packs, done.damaged) == (1, 1)
 
 
 async def test_damage_names_the_files_and_the_next_run_mends_it(

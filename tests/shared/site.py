@@ -144,7 +144,7 @@ async def open_site() -> AsyncIterator[Caller]:
     )
     port, monitor_port, stop = free_port(), free_port(), asyncio.Event()
     monitor = web.create_monitor("test", app)
-    ending = http.Ending(stop, handover_seconds=0, drain_seconds=15)
+    ending = http.Farewell(stop, handover_seconds=0, drain_seconds=15)
     serving = asyncio.gather(
         http.serve(app, f"127.0.0.1:{port}", ending),
         http.serve(monitor, f"127.0.0.1:{monitor_port}", ending),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from libs.shared.objects import ObjectMissing, ObjectStore, StoredVersion
-from libs.shared.objects.folder import Folder
+from libs.shared.objects.folder import FolderStore
 
 KEY = "t/6f0c/packs/ab/abcdef"
 
@@ -31,7 +31,7 @@ async def store(
 
 def is_folder(store: ObjectStore) -> bool:
     """A folder takes thousands of objects at once; pages of a bucket have a test of their own."""
-    return isinstance(store._backend, Folder)
+    return isinstance(store._backend, FolderStore)
 
 
 async def keys_of(store: ObjectStore, prefix: str, after: str = "") -> list[str]:

@@ -6,8 +6,8 @@ from libs.shared.bus.accounts import account_of, definitions
 from libs.shared.bus.connections import BusDown, connect
 from libs.shared.bus.consuming import Delivery, Subscription, subscription
 from libs.shared.bus.frames import Message
-from libs.shared.bus.patience import Patience
 from libs.shared.bus.publishing import Publisher, publisher
+from libs.shared.bus.retries import Retries
 from libs.shared.bus.topology import (
     BINDINGS,
     EXCHANGE,
@@ -27,8 +27,8 @@ __all__ = [
     "BusDown",
     "Delivery",
     "Message",
-    "Patience",
     "Publisher",
+    "Retries",
     "Subscription",
     "account_of",
     "connect",

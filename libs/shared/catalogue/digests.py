@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
@@ -49,47 +49,64 @@ _OF_SUBFOLDER = find_digest(
 )
 
 
-async def prove_path(
+async def prove_entries(
     conn: Link,
     place: tuple[UUID, UUID, int],
-    path: bytes,
+    folder: bytes,
+    names: Collection[bytes],
     prover: Prover,
     root: int,
-) -> tuple[EntryRow | None, int]:
-    """Returns (the entry at a path, what it adds to its folder's digest); None and root: the root.
+) -> dict[bytes, tuple[EntryRow, int]]:
+    """Returns (entry, what it adds to the folder's digest) of some names in a folder, by name.
 
-    place: tenant, plan and run. Reads the folders above the path whole. Raises Unproven where one
-    of them is not what it was, and where no such path is in them. Needs an open transaction.
+    place: tenant, plan and run. Reads the folder and those above it whole, each once. Raises
+    Unproven where one of them is not what it was, and where a name is not in it. Needs an open
+    transaction.
     """
+    digest = root
+    folder_id = await _find_child(conn, *place[:2], 0, b"")
+    for name in split_path(folder):
+        found = await _prove_folder(conn, place, folder_id, [name], prover, digest)
+        digest = found[name][2]
+        folder_id = await _find_child(conn, *place[:2], folder_id, name)
+    found = await _prove_folder(conn, place, folder_id, names, prover, digest)
+    return {name: (entry, added) for name, (entry, added, _) in found.items()}
+
+
+async def _prove_folder(
+    conn: Link,
+    place: tuple[UUID, UUID, int],
+    folder_id: int | None,
+    names: Collection[bytes],
+    prover: Prover,
+    digest: int,
+) -> dict[bytes, tuple[EntryRow, int, int]]:
+    """(entry, what it adds, its own digest as a folder) of names in a folder, by name."""
     tenant_id, plan_id, number = place
-    entry, added, digest = None, root, root
-    folder_id = await _find_child(conn, tenant_id, plan_id, 0, b"")
-    for name in split_path(path):
-        entry = None
-        total = below = 0
-        rows = conn.cursor(
-            f"""
-            SELECT {ENTRY_COLUMNS}, CASE WHEN v.kind = 'd' THEN {_OF_SUBFOLDER} END
-            FROM catalogue.versions v WHERE v.tenant_id = $1 AND v.folder_id = $3
-                AND v.first_run <= $4 AND (v.last_run IS NULL OR v.last_run >= $4)
-            """,  # noqa: S608 - constants
-            tenant_id,
-            plan_id,
-            folder_id,
-            number,
-            prefetch=_ROWS_AT_ONCE,
-        )
-        async for row in rows:
-            content = prover.show(row[-1])
-            adds = prover.entry(row[:ENTRY_FIELDS]) + prover.folder(row[0], content)
-            total += adds
-            if row[0] == name:
-                entry, added, below = EntryRow(*row[:-1]), adds % MODULUS, content
-        if entry is None or total % MODULUS != digest:
-            raise Unproven(number)
-        digest = below
-        folder_id = await _find_child(conn, tenant_id, plan_id, folder_id, name)
-    return entry, added
+    wanted = set(names)
+    found: dict[bytes, tuple[EntryRow, int, int]] = {}
+    total = 0
+    rows = conn.cursor(
+        f"""
+        SELECT {ENTRY_COLUMNS}, CASE WHEN v.kind = 'd' THEN {_OF_SUBFOLDER} END
+        FROM catalogue.versions v WHERE v.tenant_id = $1 AND v.folder_id = $3
+            AND v.first_run <= $4 AND (v.last_run IS NULL OR v.last_run >= $4)
+        """,  # noqa: S608 - constants
+        tenant_id,
+        plan_id,
+        folder_id,
+        number,
+        prefetch=_ROWS_AT_ONCE,
+    )
+    async for row in rows:
+        content = prover.show(row[-1])
+        adds = prover.entry(row[:ENTRY_FIELDS]) + prover.folder(row[0], content)
+        total += adds
+        if row[0] in wanted:
+            found[row[0]] = EntryRow(*row[:-1]), adds % MODULUS, content
+    if len(found) < len(wanted) or total % MODULUS != digest:
+        raise Unproven(number)
+    return found
 
 
 async def _find_child(

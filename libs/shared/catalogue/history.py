@@ -35,6 +35,7 @@ _FIRST_POINT = LAST_POINT.replace("DESC", "ASC")
 class Version(NamedTuple):
     """One version of a path, and the first and the last restore point that have it.
 
+    points: how many have it.
     removed_at: the first restore point without the path, where no newer version replaced this
     one; None as well while the path is there.
     """
@@ -44,6 +45,7 @@ class Version(NamedTuple):
     first_seen_at: datetime
     last_point: int
     last_seen_at: datetime
+    points: int
     removed_at: datetime | None
 
 
@@ -77,6 +79,8 @@ async def list_versions(
     rows = await conn.fetch(
         f"""
         SELECT {LISTED_COLUMNS}, b.number, b.committed_at, e.number, e.committed_at,
+        (SELECT count(*) FROM catalogue.runs r WHERE r.tenant_id = $1 AND r.plan_id = $2
+            AND r.number BETWEEN b.number AND e.number AND {shown("r")}),
         CASE WHEN v.last_run IS NOT NULL AND NOT coalesce((SELECT true
             FROM catalogue.versions n WHERE n.tenant_id = $1 AND n.folder_id = $3
             AND n.name = $4 AND n.first_run = v.last_run + 1 LIMIT 1), false)
@@ -96,31 +100,3 @@ async def list_versions(
         limit,
     )
     return [Version(EntryRow(*row[:ROW_FIELDS]), *row[ROW_FIELDS:]) for row in rows]
-
-
-async def list_folder_with_deleted(
-    conn: Link, tenant_id: UUID, plan_id: UUID, run_number: int, path: bytes
-) -> list[FolderEntry]:
-    """Returns what a folder held up to a run, deleted entries too: folders first, then by name.
-
-    A path that was deleted and came again is there once, as it is now.
-    """
-    folder_id = await find_folder(conn, tenant_id, plan_id, path)
-    if folder_id is None:
-        return []
-    rows = await conn.fetch(
-        f"""
-        SELECT v.*, e.number, e.committed_at FROM (SELECT DISTINCT ON (v.name) {LISTED_COLUMNS}
-        FROM catalogue.versions v
-        WHERE v.tenant_id = $1 AND v.folder_id = $3 AND v.first_run <= $4 AND {_KEPT}
-        ORDER BY v.name, v.first_run DESC) v
-        LEFT JOIN LATERAL ({LAST_POINT}) e ON v.last_run < $4
-        WHERE v.last_run IS NULL OR v.last_run >= $4 OR e.number IS NOT NULL
-        ORDER BY v.kind <> 'd', v.name
-        """,  # noqa: S608 - constants
-        tenant_id,
-        plan_id,
-        folder_id,
-        run_number,
-    )
-    return [FolderEntry(EntryRow(*row[:ROW_FIELDS]), *row[ROW_FIELDS:]) for row in rows]

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from libs.shared.catalogue.rows import (
     ENTRY_COLUMNS,
-    LISTED_COLUMNS,
     ROOT,
     CataloguePlan,
     ChunkPlace,
@@ -148,29 +147,6 @@ async def find_folder(conn: Link, tenant_id: UUID, plan_id: UUID, path: bytes) -
     return folder_id
 
 
-async def list_folder(
-    conn: Link, tenant_id: UUID, plan_id: UUID, run_number: int, path: bytes
-) -> list[EntryRow]:
-    """Returns what a run saw in a folder, folders first, then by name.
-
-    Empty as well where the run has no such folder: ask `find_entry` to tell.
-    """
-    folder_id = await find_folder(conn, tenant_id, plan_id, path)
-    if folder_id is None:
-        return []
-    rows = await conn.fetch(
-        f"""
-        SELECT {LISTED_COLUMNS} FROM catalogue.versions v
-        WHERE v.tenant_id = $1 AND v.folder_id = $2 AND v.first_run <= $3
-        AND (v.last_run IS NULL OR v.last_run >= $3) AND {_KEPT} ORDER BY v.kind <> 'd', v.name
-        """,  # noqa: S608 - a constant
-        tenant_id,
-        folder_id,
-        run_number,
-    )
-    return [EntryRow(*row) for row in rows]
-
-
 async def find_entry(
     conn: Link, tenant_id: UUID, plan_id: UUID, run_number: int, path: bytes
 ) -> EntryRow | None:
@@ -193,6 +169,29 @@ async def find_entry(
         components[-1],
     )
     return EntryRow(*row) if row else None
+
+
+async def find_entries(
+    conn: Link, place: tuple[UUID, UUID, int], folder: bytes, names: Sequence[bytes]
+) -> list[EntryRow]:
+    """Returns the versions that a run saw of some names in a folder, by name; place: its run's."""
+    tenant_id, plan_id, number = place
+    folder_id = await find_folder(conn, tenant_id, plan_id, folder)
+    rows = await conn.fetch(
+        # LIMIT keeps these look-ups by key.
+        f"""
+        SELECT {ENTRY_COLUMNS} FROM unnest($4::bytea[]) AS k (name) CROSS JOIN LATERAL (
+            SELECT * FROM catalogue.versions w WHERE w.tenant_id = $1 AND w.folder_id = $2
+                AND w.name = k.name AND w.first_run <= $3
+                AND (w.last_run IS NULL OR w.last_run >= $3) LIMIT 1) v
+        WHERE {_KEPT} ORDER BY v.name
+        """,  # noqa: S608 - a constant
+        tenant_id,
+        folder_id,
+        number,
+        list(names),
+    )
+    return [EntryRow(*row) for row in rows]
 
 
 async def locate_chunks(

@@ -44,6 +44,8 @@ _TYPED = str.maketrans(
     }
 )
 _PLAIN = re.compile(rb"[\0 -~]*")
+_PLAIN_TEXT = re.compile("[\0 -~]*")
+_ACCENTS = re.compile("[\u0300-\u034e]+")
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
@@ -94,31 +96,55 @@ def list_terms(names: Iterable[bytes], above: Sequence[int]) -> set[bytes]:
     return terms
 
 
+def words(text: str) -> list[str]:
+    """What a name must contain, in any order, to be found by a folded text.
+
+    Where no word has three letters, it is the text as it stands."""
+    found = list(dict.fromkeys(text.split()))
+    return found if any(len(word) >= 3 for word in found) else [text]
+
+
 def asked_terms(text: str) -> list[bytes]:
-    """The terms that a name has which contains a folded text, or begins with one too short."""
+    """The terms that a name has which has a folded text's words, or begins with a short one."""
     if len(text) < 3:
         return [b"\0" + text.encode()]
-    places = list(range(len(text) - 2))
-    if len(places) > _TERMS_ASKED:
+    terms = [word[at : at + 3] for word in words(text) for at in range(len(word) - 2)]
+    if len(terms) > _TERMS_ASKED:
         # Each place once would ask for much that one in three tells already.
-        places = [len(places) * number // _TERMS_ASKED for number in range(_TERMS_ASKED)]
-    return list({text[at : at + 3].encode() for at in places})
+        terms = [terms[len(terms) * number // _TERMS_ASKED] for number in range(_TERMS_ASKED)]
+    return list({term.encode() for term in terms})
 
 
 def matches(name: bytes, text: str) -> bool:
-    """Whether a name contains a folded text, or begins with it where that is short."""
+    """Whether a name contains all words of a folded text, or begins with it where that is short."""
     folded = fold(name)
-    return text in folded if len(text) >= 3 else folded.startswith(text)
+    if len(text) < 3:
+        return folded.startswith(text)
+    return all(word in folded for word in words(text))
 
 
 def find_names(packed: bytes, text: str) -> list[tuple[int, bytes]]:
     """The names of a bundle that match, with their numbers from 0."""
-    # Most bundles have none: what needs no folding is told at once.
-    if _PLAIN.fullmatch(packed) and text.isascii() and text.encode() not in packed.lower():
+    # Most bundles have none, which is told at once: 32 names cost little more than one.
+    folded = _fold_bundle(packed)
+    if folded is not None and not all(word in folded for word in words(text)):
         return []
     return [
         (number, name) for number, name in enumerate(packed.split(b"\0")) if matches(name, text)
     ]
+
+
+def _fold_bundle(packed: bytes) -> str | None:
+    """All names of a bundle as `fold` makes each of them; None where that takes a closer look."""
+    if _PLAIN.fullmatch(packed):
+        return packed.decode("ascii").lower()
+    try:
+        text = packed.decode()
+    except UnicodeDecodeError:
+        return None
+    # What is more than letters with accents has stayed something else.
+    text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text)).lower()
+    return text if _PLAIN_TEXT.fullmatch(text) else None
 
 
 def pack_places(places: Iterable[int]) -> bytes:

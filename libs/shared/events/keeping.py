@@ -52,6 +52,17 @@ class ExpiryCleared(Event):
     cleared_at: datetime
 
 
+@event("expiry.decided.v1")
+class ExpiryDecided(Event):
+    """An operator looked at what holds a plan, and says that it was meant."""
+
+    decision_id: UUID
+    plan_id: UUID
+    reason: str
+    by: str
+    decided_at: datetime
+
+
 @event("storage.damaged.v1")
 class StorageDamaged(Event):
     """A stored pack was found damaged or missing: what of one plan it concerns.
@@ -68,6 +79,13 @@ class StorageDamaged(Event):
     files: int
     paths: tuple[str, ...]
     found_at: datetime
+
+
+@event("storage.doubted.v1")
+class StorageDoubted(Event):
+    """Somebody could not recover what a stored pack holds: it has to be read again at once."""
+
+    pack_id: str
 
 
 @event("storage.mended.v1")

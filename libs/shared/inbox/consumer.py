@@ -69,7 +69,7 @@ class Consumer:
         self._pool = pool
         self._amqp_url = amqp_url
         self._wake = wake
-        self._patience = bus.Patience("consumer.interrupted")
+        self._retries = bus.Retries("consumer.interrupted")
         self._foreign_at: float | None = None
 
     def check_alone(self) -> None:
@@ -88,7 +88,7 @@ class Consumer:
                 await database.check(self._pool)
                 await self._consume()
             except (Unavailable, bus.BusDown) as trouble:
-                await self._patience.wait(trouble)
+                await self._retries.wait(trouble)
 
     async def _consume(self) -> None:
         async with bus.subscription(self._amqp_url, self.service) as subscription:
@@ -103,7 +103,7 @@ class Consumer:
                     crashpoint("inbox.before_ack")
                     await subscription.acknowledge(deliveries)
                     self.arrived_at = time.monotonic()
-                    self._patience.reset()
+                    self._retries.reset()
                     self._wake()
             finally:
                 self.connected = False

@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 from prometheus_client import Counter, Histogram
 
 from libs.shared import errors, logs, tracing
-from libs.shared.objects.folder import Folder
+from libs.shared.objects.folder import FolderStore
 from libs.shared.objects.s3 import Bucket
 from libs.shared.objects.stored import (
     Backend,
@@ -103,7 +103,7 @@ class ObjectStore:
     @classmethod
     def in_folder(cls, folder: Path, master_keys: Sequence[bytes] = ()) -> Self:
         """A folder of this machine, of the installation with these master keys."""
-        return cls(Folder(folder, master_keys))
+        return cls(FolderStore(folder, master_keys))
 
     async def put(self, key: str, body: Bytes) -> None:
         """Store an object whole, replacing an older one; returns once the store proved it."""

@@ -53,7 +53,7 @@ class FolderUnfit(StoreLied):
     """The folder can't be used as it is; the text says what to do."""
 
 
-class Folder:
+class FolderStore:
     """A folder with `objects`, `drafts` and the mark of whose it is.
 
     root: belongs to the user of the services alone (0700), on a local file system.

@@ -23,7 +23,7 @@ UNSENT_SECONDS = 180
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class Farewell:
     """How serving comes to its end, once `begun` is set.
 
     First all that comes is still served, on connections that then close, while readiness says no;
@@ -35,7 +35,7 @@ class Ending:
     drain_seconds: float
 
 
-async def serve(app: FastAPI, listen: str, ending: Ending) -> None:
+async def serve(app: FastAPI, listen: str, ending: Farewell) -> None:
     """Serves until its end has begun and was carried out.
 
     Raises OSError where the address can't be used.
@@ -69,7 +69,7 @@ async def serve(app: FastAPI, listen: str, ending: Ending) -> None:
         bound.close()
 
 
-async def _hand_over(ending: Ending) -> None:
+async def _hand_over(ending: Farewell) -> None:
     await ending.begun.wait()
     await asyncio.sleep(ending.handover_seconds)
 

@@ -59,7 +59,7 @@ _POOL_IDLE = Gauge("coffre_pool_idle", "Database connections idle", ["service"])
 _POOL_MOST = Gauge("coffre_pool_limit", "Database connections at most", ["service"])
 
 
-class Ending(Unavailable):
+class ProcessEnding(Unavailable):
     """This process comes to its end, and takes what comes meanwhile."""
 
     @property
@@ -189,8 +189,8 @@ class Service:
         handover, drain = self.settings.handover_seconds, self.settings.drain_seconds
         served = asyncio.Event()
         monitor = create_monitor(self.name, app)
-        public = _serve(app, self.settings.listen, http.Ending(self._stop, handover, drain))
-        seen = _serve(monitor, self.settings.monitor_listen, http.Ending(served, 0, 1))
+        public = _serve(app, self.settings.listen, http.Farewell(self._stop, handover, drain))
+        seen = _serve(monitor, self.settings.monitor_listen, http.Farewell(served, 0, 1))
         loops = [asyncio.ensure_future(_for_ever(loop)) for loop in background]
         tasks = [public, seen, *loops]
         try:
@@ -209,7 +209,7 @@ class Service:
 
     async def _check_serving(self) -> None:
         if self._stop.is_set():
-            raise Ending("process")
+            raise ProcessEnding("process")
 
     async def _check_database(self) -> None:
         await database.check(self.pool)
@@ -275,7 +275,7 @@ def _check_names(jobs: Sequence[Job[Any]]) -> None:
         raise ValueError(f"Two jobs have one name, and so one lock: {', '.join(sorted(names))}.")
 
 
-def _serve(app: FastAPI, listen: str, ending: http.Ending) -> asyncio.Future[None]:
+def _serve(app: FastAPI, listen: str, ending: http.Farewell) -> asyncio.Future[None]:
     return asyncio.ensure_future(http.serve(app, listen, ending))
 
 

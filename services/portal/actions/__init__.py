@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from services.portal.actions import (
+    approvals,
     branding,
     choices,
     clients,
     credentials,
+    desk,
     destruction,
     documents,
     factors,
@@ -15,7 +17,9 @@ from services.portal.actions import (
     incidents,
     log,
     machines,
+    notes,
     notices,
+    operators,
     orders,
     overages,
     parked,
@@ -29,10 +33,12 @@ from services.portal.actions import (
 )
 
 __all__ = [
+    "approvals",
     "branding",
     "choices",
     "clients",
     "credentials",
+    "desk",
     "destruction",
     "documents",
     "factors",
@@ -41,7 +47,9 @@ __all__ = [
     "incidents",
     "log",
     "machines",
+    "notes",
     "notices",
+    "operators",
     "orders",
     "overages",
     "parked",

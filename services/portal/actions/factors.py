@@ -34,7 +34,7 @@ _REFUSED = (exceptions.WebAuthnException, ValueError, KeyError, TypeError)
 
 
 @dataclass(frozen=True)
-class Enrolment:
+class FactorSetup:
     """An app's secret while it is set up: as text, and as the address that its QR code says."""
 
     secret: str = field(repr=False)
@@ -47,7 +47,9 @@ async def find(pool: Pool, person: Person) -> Factors:
         return await store.factors.find(conn, person.user_id)
 
 
-async def begin_totp(pool: Pool, mail_key: bytes, person: Person, issuer: str) -> Enrolment | None:
+async def begin_totp(
+    pool: Pool, mail_key: bytes, person: Person, issuer: str
+) -> FactorSetup | None:
     """Makes a secret for an app, which counts once a code of it was typed; None where one does."""
     secret = pyotp.random_base32()
     sealed = keys.seal_text(mail_key, secret, factors.seal_context(person.user_id))
@@ -58,7 +60,7 @@ async def begin_totp(pool: Pool, mail_key: bytes, person: Person, issuer: str) -
 
 async def find_enrolment(
     pool: Pool, mail_key: bytes, person: Person, issuer: str
-) -> Enrolment | None:
+) -> FactorSetup | None:
     """The secret of an app that is being set up: once it is, nobody reads it any more."""
     async with transaction(pool) as conn:
         totp = await store.factors.lock_totp(conn, person.user_id)
@@ -68,9 +70,9 @@ async def find_enrolment(
     return _enrol(keys.open_text(mail_key, totp.sealed_secret, context), person, issuer)
 
 
-def _enrol(secret: str, person: Person, issuer: str) -> Enrolment:
+def _enrol(secret: str, person: Person, issuer: str) -> FactorSetup:
     address = pyotp.TOTP(secret).provisioning_uri(name=person.email, issuer_name=issuer)
-    return Enrolment(secret, address)
+    return FactorSetup(secret, address)
 
 
 async def confirm_totp(

@@ -84,9 +84,29 @@ async def decide(
             decided_at=now,
         )
         await outbox.add(conn, decided)
+        await _anticipate(conn, found, decided)
         act = acts.IncidentDecided(str(incident_id), decision, note)
         await log.note(conn, operator, act, found.tenant_id)
     return decided.decision_id
+
+
+async def _anticipate(conn: Connection, before: Incident, decided: IncidentDecided) -> None:
+    """Shows the decision at once to whoever made it; reporting's word follows."""
+    what, by = decided.decision, decided.by
+    acknowledged_by = by if what == "acknowledge" else before.acknowledged_by
+    snoozed_until = decided.until if what == "snooze" else before.snoozed_until
+    escalated_at = None if what == "snooze" else before.escalated_at
+    in_hand = bool(acknowledged_by or snoozed_until)
+    await store.incidents.anticipate(
+        conn,
+        before.incident_id,
+        incidents.rank(before.cause, in_hand=in_hand, is_escalated=escalated_at is not None),
+        acknowledged_by,
+        snoozed_until,
+        decided.note or before.note,
+        decided.decided_at if what == "close" else None,
+        by if what == "close" else "",
+    )
 
 
 async def _find(conn: Connection, incident_id: UUID) -> Incident:

@@ -17,6 +17,7 @@ from libs.shared import clock
 from libs.shared.database import Connection, Pool, acquire, transaction
 from libs.shared.words.tongue import DEFAULT_TIMEZONE
 from services.portal import store
+from services.portal.rules import operators
 from services.portal.rules.log import chain, reading
 from services.portal.rules.log.acts import Act, LogExported, LogViewed
 from services.portal.rules.log.chain import Actor, Chain, Line, Link, Verdict
@@ -28,8 +29,10 @@ _SALT_BYTES = 16
 async def note(conn: Connection, actor: Actor, act: Act, tenant_id: UUID | None = None) -> None:
     """Writes down what somebody did to a client, their own if no other is named.
 
-    The client's log stays locked until the transaction ends: call it last.
+    The client's log stays locked until the transaction ends: call it last. Raises NotOfDuty where
+    an operator isn't there for such acts; what the transaction did is undone with it.
     """
+    operators.check(actor.duty, type(act))
     line = Line(
         tenant_id or actor.tenant_id,
         clock.now(),

@@ -18,7 +18,7 @@ from services.portal.rules.log.acts import Act
 from services.portal.rules.log.chain import Actor
 from services.portal.rules.overages import Answer, Decision
 from services.portal.store.clients import Tenant
-from services.portal.store.overages import Case, Decided
+from services.portal.store.overages import Case, Decided, Overdrawn
 from services.portal.store.runs.shown import ClientVolume
 from services.portal.store.volume_days import Day
 
@@ -63,6 +63,14 @@ async def view(pool: Pool, actor: Actor, tenant_id: UUID) -> Standing:
     return standing
 
 
+async def list_open(pool: Pool, operator: Actor) -> list[Overdrawn]:
+    """Every open case, the one that is due next first."""
+    async with transaction(pool) as conn:
+        found = await store.overages.list_open(conn)
+        await log.note(conn, operator, acts.OveragesListed(len(found)))
+    return found
+
+
 async def list_days(
     pool: Pool, actor: Actor, tenant_id: UUID, first: date | None, last: date | None
 ) -> tuple[list[Day], date | None]:
@@ -97,25 +105,38 @@ async def decide(
     """
     now = clock.now()
     async with transaction(pool) as conn:
-        await telling.lock_tenant(conn, tenant_id)
-        if until is not None:
-            case = await store.overages.find_open(conn, tenant_id)
-            if case is None:
-                raise overages.NoOpenCase
-            overages.check_extension(until, case.deadline_at, now)
-        decided = OverageDecided(
-            tenant_id=tenant_id,
-            decision_id=uuid4(),
-            version=await store.overages.next_version(conn, tenant_id),
-            decision=decision,
-            until=until,
-            reason=reason,
-            by=operator.name,
-            decided_at=now,
-        )
-        await store.overages.add_decision(conn, decided)
-        await outbox.add(conn, decided)
-        await log.note(conn, operator, _find_act(decided), tenant_id)
+        return await take_decision(conn, operator, tenant_id, decision, reason, until, now)
+
+
+async def take_decision(
+    conn: Connection,
+    operator: Actor,
+    tenant_id: UUID,
+    decision: Decision,
+    reason: str,
+    until: datetime | None,
+    now: datetime,
+) -> UUID:
+    """Decides within a transaction; raises as `decide`."""
+    await telling.lock_tenant(conn, tenant_id)
+    if until is not None:
+        case = await store.overages.find_open(conn, tenant_id)
+        if case is None:
+            raise overages.NoOpenCase
+        overages.check_extension(until, case.deadline_at, now)
+    decided = OverageDecided(
+        tenant_id=tenant_id,
+        decision_id=uuid4(),
+        version=await store.overages.next_version(conn, tenant_id),
+        decision=decision,
+        until=until,
+        reason=reason,
+        by=operator.name,
+        decided_at=now,
+    )
+    await store.overages.add_decision(conn, decided)
+    await outbox.add(conn, decided)
+    await log.note(conn, operator, _find_act(decided), tenant_id)
     return decided.decision_id
 
 

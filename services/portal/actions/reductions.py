@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4, uuid5
 
 from libs.shared import catalogue, clock, errors, outbox
@@ -21,10 +21,13 @@ from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
 from services.portal.rules.reductions import Reduction, ReductionWish
 from services.portal.store.clients import Tenant
+from services.portal.store.overages import Case
 from services.portal.store.reductions import Fill, Preview
 from services.portal.store.runs.shown import Plan
+from services.portal.store.volume_days import Day
 
 _SHOWN = 500
+_YEAR = timedelta(days=365)
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Filled:
     """What fills a volume: plans, or what lies in one folder of a plan.
 
     whole: what that folder itself holds; None for all plans, and where nothing was counted.
+    days: what was held on each of the last year's, of all plans; reached_on, case: what is to come.
     """
 
     tenant: Tenant
@@ -42,6 +46,9 @@ class Filled:
     whole: Fill | None
     fills: list[Fill]
     reductions: list[Reduction]
+    days: list[Day]
+    reached_on: date | None
+    case: Case | None
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ async def look_at(
 
     Raises NotFound, PlanAmbiguous, RecoveryBlocked.
     """
-    clean = names.clean_path(path)
+    clean, last = names.clean_path(path), clock.now().date()
     async with tenant_transaction(pool, tenant_id) as conn:
         tenant = await _find_tenant(conn, tenant_id)
         found, whole, parent_id = None, None, 0
@@ -78,6 +85,9 @@ async def look_at(
             whole,
             await store.reductions.list_fills(conn, tenant_id, parent_id, _SHOWN),
             await store.reductions.list_newest(conn, tenant_id, _SHOWN),
+            [] if plan else await store.volume_days.list_days(conn, tenant_id, last - _YEAR, last),
+            await store.volume_days.find_forecast(conn, tenant_id),
+            await store.overages.find_open(conn, tenant_id),
         )
         shown = names.display(clean)
         await log.note(

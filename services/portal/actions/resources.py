@@ -14,6 +14,7 @@ from libs.shared.objects import ObjectStore
 from libs.shared.shares import Shares
 from services.portal.actions.people.passwords import Passwords
 from services.portal.actions.people.signing import Door
+from services.portal.rules.approvals import Kind
 from services.portal.rules.branding import Brand
 
 DOWNLOADS_OF_USER = 8
@@ -55,6 +56,8 @@ class Resources:
     brand: Brand = field(default_factory=Brand)
     is_production: bool = False
     """Operators then come in with a second factor alone."""
+    four_eyes: frozenset[Kind] = frozenset()
+    """What takes a second operator here."""
     agent_folder: Path | None = None
     """Where `./run package` laid the agent's packages, if it did."""
     downloads_of_user: Shares = field(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from libs.shared import catalogue, clock, errors
+from libs.shared import catalogue, clock, errors, outbox
 from libs.shared.database import Connection, Pool, tenant_transaction
+from libs.shared.events import ExpiryDecided
 from libs.shared.words.tongue import find_zone
 from services.portal import store
 from services.portal.actions import log
@@ -17,7 +18,7 @@ from services.portal.rules import runs
 from services.portal.rules.files import names
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
-from services.portal.rules.runs import Day
+from services.portal.rules.runs import RunDay
 from services.portal.store.clients import Tenant
 from services.portal.store.runs.changes import Change
 from services.portal.store.runs.dropped import Dropped
@@ -40,7 +41,7 @@ class Overview:
     unreached: list[str]
     volume: ClientVolume
     verified: Verified
-    strips: dict[UUID, list[Day]]
+    strips: dict[UUID, list[RunDay]]
     last_good: dict[UUID, datetime]
     next_due: dict[UUID, datetime | None]
 
@@ -56,7 +57,7 @@ class Runs:
     plan: Plan
     runs: list[Run]
     dropped: list[Dropped]
-    strip: list[Day]
+    strip: list[RunDay]
     last_good: datetime | None
     next_due: datetime | None
 
@@ -124,7 +125,7 @@ async def gather(conn: Connection, tenant_id: UUID, each: int) -> Overview:
 
 async def _lay_strips(
     conn: Connection, tenant: Tenant, plans: list[Plan], now: datetime
-) -> dict[UUID, list[Day]]:
+) -> dict[UUID, list[RunDay]]:
     zone = find_zone(tenant.timezone)
     today = now.astimezone(zone).date()
     first = datetime.combine(today - timedelta(days=runs.STRIP_DAYS - 1), time(), zone)
@@ -210,6 +211,30 @@ async def compare(
             conn, actor, acts.PointsCompared(plan.name, older, newer, names.display(path))
         )
     return Comparison(tenant, plan, points[0], points[1], path, changes)
+
+
+async def clear_holds(
+    pool: Pool, operator: Actor, tenant_id: UUID, reference: str, reason: str
+) -> UUID:
+    """Tells retention that what holds a plan was meant: its versions expire again.
+
+    Raises NotFound where nothing holds it, PlanAmbiguous."""
+    async with tenant_transaction(pool, tenant_id) as conn:
+        plan = await find_plan(conn, tenant_id, reference)
+        held = await store.runs.holds.list_of_tenant(conn, tenant_id)
+        if not any(one.plan_id == plan.plan_id for one in held):
+            raise errors.NotFound("hold")
+        decided = ExpiryDecided(
+            tenant_id=tenant_id,
+            decision_id=uuid4(),
+            plan_id=plan.plan_id,
+            reason=reason,
+            by=operator.name,
+            decided_at=clock.now(),
+        )
+        await outbox.add(conn, decided)
+        await log.note(conn, operator, acts.HoldsCleared(plan.name, reason), tenant_id)
+    return decided.decision_id
 
 
 async def _find_tenant(conn: Connection, tenant_id: UUID) -> Tenant:

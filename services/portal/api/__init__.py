@@ -8,11 +8,13 @@ from services.portal.api import (
     choices,
     clients,
     credentials,
+    desk,
     destruction,
     documents,
     incidents,
     machines,
     notices,
+    operators,
     orders,
     overages,
     parked,
@@ -24,7 +26,7 @@ from services.portal.api import (
     users,
 )
 from services.portal.api.bodies import BODIES
-from services.portal.api.files import browsing, downloads, searching
+from services.portal.api.files import browsing, downloads, looking, searching, selecting
 
 __all__ = ["BODIES", "router", "strays"]
 
@@ -35,6 +37,8 @@ for part in (
     people,
     credentials,
     clients,
+    desk,
+    operators,
     destruction,
     runs,
     recipients,
@@ -50,6 +54,8 @@ for part in (
     notices,
     browsing,
     downloads,
+    selecting,
+    looking,
     restore,
     searching,
 ):

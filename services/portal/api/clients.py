@@ -12,10 +12,10 @@ from fastapi import APIRouter, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.shared import clock, errors
-from services.portal.actions import machines
+from services.portal.actions import approvals, machines
 from services.portal.actions.clients import maintenance, opening, subscription
 from services.portal.api.access import Operator, OperatorFirst, ResourcesOf
-from services.portal.rules.clients import Step
+from services.portal.store.approvals import Approval
 from services.portal.store.clients import Tenant
 
 router = APIRouter(tags=["operators"], route_class=OperatorFirst)
@@ -71,6 +71,37 @@ class TenantRequest(_Body):
     tenant_id: UUID | None = None
     maintenance_until: date | None = None
 
+    @property
+    def terms(self) -> opening.Contract:
+        """What it asks for."""
+        return opening.Contract(
+            name=self.name,
+            locale=self.locale,
+            timezone=self.timezone,
+            contracted_bytes=self.contracted_bytes,
+            seats=self.seats,
+            retention_days=self.retention_days,
+            administrator_name=self.administrator.name,
+            administrator_email=self.administrator.email,
+            tenant_id=self.tenant_id,
+            maintenance_until=self.maintenance_until,
+        )
+
+
+class TermsRequest(_Body):
+    """What a contract shall say from now on; what is left out stays."""
+
+    name: Line | None = None
+    locale: Literal["fr", "en"] | None = None
+    timezone: Annotated[str, AfterValidator(_check_zone)] | None = None
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+
+
+class NoteRequest(_Body):
+    """What operators note of a client for each other."""
+
+    text: Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"^[^\x00]*$")]
+
 
 class EnrolmentRequest(_Body):
     """A code for one machine; the label tells which."""
@@ -99,10 +130,11 @@ class MaintenanceRequest(_Body):
 
 
 class ResetRequest(_Body):
-    """Whose one-time password is mailed."""
+    """Whose one-time password is mailed; reason: for a second operator, where one confirms it."""
 
     email: Email
     forget_second_factors: bool = False
+    reason: MaybeLine = ""
 
 
 @router.post("/tenants", status_code=201)
@@ -110,20 +142,8 @@ async def open_tenant(
     body: TenantRequest, operator: Operator, resources: ResourcesOf
 ) -> dict[str, UUID]:
     """Creates a client company; its administrator gets a first password by mail."""
-    terms = opening.Contract(
-        name=body.name,
-        locale=body.locale,
-        timezone=body.timezone,
-        contracted_bytes=body.contracted_bytes,
-        seats=body.seats,
-        retention_days=body.retention_days,
-        administrator_name=body.administrator.name,
-        administrator_email=body.administrator.email,
-        tenant_id=body.tenant_id,
-        maintenance_until=body.maintenance_until,
-    )
     tenant_id = await opening.open_tenant(
-        resources.pool, resources.passwords, resources.mail_key, operator, terms
+        resources.pool, resources.passwords, resources.mail_key, operator, body.terms
     )
     return {"tenant_id": tenant_id}
 
@@ -183,16 +203,24 @@ async def end(
     tenant_id: UUID,
     operator: Operator,
     resources: ResourcesOf,
+    response: Response,
     body: EndRequest | None = None,
 ) -> dict[str, Any]:
-    """Ends a subscription now, or announces the day of its end."""
+    """Ends a subscription now, or announces the day of its end.
+
+    202 with `approval_id` where a second operator has to confirm it."""
     body = body or EndRequest()
     if body.at is not None and body.at <= clock.now():
         raise errors.InvalidRequest("The day of the end must lie ahead; leave it out to end now.")
-    step: Step = "end" if body.at is None else "announce_end"
+    if body.at is None:
+        ended = await approvals.end(resources, operator, tenant_id, body.reason)
+        if isinstance(ended, Approval):
+            response.status_code = 202
+            return {"approval_id": ended.approval_id}
+        return _state(ended)
     return _state(
         await subscription.step_subscription(
-            resources.pool, operator, tenant_id, step, body.reason, body.at
+            resources.pool, operator, tenant_id, "announce_end", body.reason, body.at
         )
     )
 
@@ -250,12 +278,11 @@ async def reset_password(
     body: ResetRequest, operator: Operator, resources: ResourcesOf
 ) -> Response:
     """Mails a client's administrator a new one-time password."""
-    await opening.reset_password(
-        resources.pool,
-        resources.passwords,
-        resources.mail_key,
+    await approvals.reset_password(
+        resources,
         operator,
         body.email,
+        body.reason,
         forget_factors=body.forget_second_factors,
     )
     return Response(status_code=202)

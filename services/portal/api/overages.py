@@ -11,12 +11,13 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from libs.shared import web
-from services.portal.actions import overages
+from services.portal.actions import approvals, overages
 from services.portal.actions.overages import Standing
 from services.portal.api.access import Operator, OperatorFirst, ResourcesOf
 from services.portal.api.clients import Line, ReasonRequest
 from services.portal.api.recipients import Administrator, admit_administrator
 from services.portal.rules.overages import Answer
+from services.portal.store.approvals import Approval
 from services.portal.store.volume_days import Day
 
 operators = APIRouter(tags=["operators"], route_class=OperatorFirst)
@@ -86,9 +87,11 @@ async def block(
 async def unblock(
     tenant_id: UUID, body: ReasonRequest, operator: Operator, resources: ResourcesOf
 ) -> dict[str, UUID]:
-    """Lets a client grow again."""
-    decision_id = await overages.decide(resources.pool, operator, tenant_id, "unblock", body.reason)
-    return {"decision_id": decision_id}
+    """Lets a client grow again; `approval_id` where a second operator has to confirm it."""
+    done = await approvals.unblock(resources, operator, tenant_id, body.reason)
+    if isinstance(done, Approval):
+        return {"approval_id": done.approval_id}
+    return {"decision_id": done}
 
 
 @administrators.get("/quota")

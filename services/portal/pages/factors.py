@@ -131,7 +131,7 @@ async def _show(
     resources: Resources,
     person: Person,
     *,
-    enrolment: factors.Enrolment | None = None,
+    enrolment: factors.FactorSetup | None = None,
     options: dict[str, Any] | None = None,
     label: str = "",
     codes: list[str] | None = None,

@@ -14,7 +14,7 @@ from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages.rendering import HEADERS, render
 from services.portal.pages.sessions import Anybody, Reader, SignInFirst, own_path
 from services.portal.rules import runs
-from services.portal.rules.runs import Day, Mood
+from services.portal.rules.runs import Mood, RunDay
 from services.portal.store.runs.shown import Plan, Run
 
 router = APIRouter()
@@ -34,7 +34,7 @@ class Row:
     late_since: datetime | None
     last_good: datetime | None
     next_due: datetime | None
-    strip: list[Day]
+    strip: list[RunDay]
 
 
 @router.get("/")
@@ -45,7 +45,7 @@ async def show_home(
     if reader is None:
         raise SignInFirst
     if reader.tenant_id is None:
-        return RedirectResponse("/clients", 303)
+        return RedirectResponse("/queue", 303)
     found = await home.view(resources.pool, reader, address, _LOOKED_AT)
     rows = _sort(found.overview)
     tenant = found.overview.tenant
@@ -87,7 +87,11 @@ def _sort(overview: Overview) -> list[Row]:
         rows.append(
             Row(
                 plan,
-                runs.judge_plan(last.outcome if last else None, is_late=late_since is not None),
+                runs.judge_plan(
+                    last.outcome if last else None,
+                    is_late=late_since is not None,
+                    is_unusual=bool(last and last.verdicts and not last.cleared_at),
+                ),
                 last,
                 bool(newest) and newest[0].outcome is None,
                 late_since,

@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from libs.shared.words.tongue import N_
+from services.portal.rules.operators import may_code
 from services.portal.rules.people import Person
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A link of the menu; below: addresses of other pages that belong to it."""
+class MenuEntry:
+    """A link of the menu; below: addresses of other pages that belong to it.
+
+    leaves: the act of an operator's page, which only some duties may do."""
 
     path: str
     name: str
     below: tuple[str, ...] = ()
     for_administrators: bool = False
+    leaves: str = ""
 
     def is_at(self, here: str) -> bool:
         """Whether the page at `here` belongs to this entry."""
@@ -27,24 +31,33 @@ class Entry:
 
 
 CLIENTS = (
-    Entry("/", N_("Backups"), ("/plans",)),
-    Entry("/search", N_("Recover")),
-    Entry("/machines", N_("Machines"), for_administrators=True),
-    Entry("/volume", N_("Volume"), for_administrators=True),
-    Entry("/reports", N_("Reports"), for_administrators=True),
-    Entry("/orders", N_("Contract"), ("/overage",), for_administrators=True),
+    MenuEntry("/", N_("Backups"), ("/plans",)),
+    MenuEntry("/search", N_("Recover")),
+    MenuEntry("/machines", N_("Machines"), for_administrators=True),
+    MenuEntry("/volume", N_("Volume"), for_administrators=True),
+    MenuEntry("/reports", N_("Reports"), for_administrators=True),
+    MenuEntry("/orders", N_("Contract"), ("/overage",), for_administrators=True),
 )
 """What people of a client company have before them."""
 
-OPERATORS = (Entry("/clients", N_("Clients")),)
+OPERATORS = (
+    MenuEntry("/queue", N_("To look after")),
+    MenuEntry("/clients", N_("Clients")),
+    MenuEntry("/overages", N_("Overages")),
+    MenuEntry("/notices", N_("Notices")),
+    MenuEntry("/billing", N_("Billing"), ("/prices",), leaves="billing-exported"),
+    MenuEntry("/destructions", N_("Destructions")),
+    MenuEntry("/parked", N_("Parked events"), leaves="parked-listed"),
+    MenuEntry("/operators", N_("Operators"), leaves="operators-listed"),
+)
 """What operators have before them, the daily round first."""
 
 
-def entries_of(person: Person | None) -> list[Entry]:
+def entries_of(person: Person | None) -> list[MenuEntry]:
     """The menu of one reader; nobody has one before signing in."""
     if person is None:
         return []
     if person.is_operator:
-        return list(OPERATORS)
+        return [one for one in OPERATORS if not one.leaves or may_code(person.duty, one.leaves)]
     is_administrator = person.role == "administrator"
     return [entry for entry in CLIENTS if is_administrator or not entry.for_administrators]

@@ -14,7 +14,7 @@ from libs.shared.events import Locale
 from libs.shared.words.tongue import DEFAULT_TIMEZONE, N_
 from services.portal.actions import documents, factors, users
 from services.portal.actions.people import forgetting, signing
-from services.portal.actions.people.signing import Credential
+from services.portal.actions.people.signing import HandedOut
 from services.portal.actions.resources import Resources
 from services.portal.api.access import Address, ResourcesOf, VisitorOf
 from services.portal.pages import sessions
@@ -282,7 +282,7 @@ async def change_account(
     return RedirectResponse("/account?done=saved", 303)
 
 
-async def _go_on(resources: Resources, signed: Credential, onward: str) -> Response:
+async def _go_on(resources: Resources, signed: HandedOut, onward: str) -> Response:
     """Where a sign-in leads: to its second step, to what waits for an answer, then onward."""
     if signed.kind == "pending":
         answer = RedirectResponse("/sign-in/second?" + urlencode({"next": onward}), 303)

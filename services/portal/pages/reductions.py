@@ -12,11 +12,12 @@ from starlette.responses import RedirectResponse, Response
 from libs.shared import errors
 from libs.shared.catalogue import join_path
 from libs.shared.words.tongue import N_
+from libs.shared.words.volumes import tell_forecast
 from services.portal.actions import reductions
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.api.places import path_of
 from services.portal.pages import sessions
-from services.portal.pages.rendering import render
+from services.portal.pages.rendering import render, speak
 from services.portal.pages.sessions import Administrator, field, line
 from services.portal.rules.files import names
 from services.portal.rules.reductions import UNDO_DAYS, NothingToDrop, ReductionWish, TooLate, What
@@ -63,6 +64,7 @@ async def show_volume(
         states=STATES,
         undo_days=UNDO_DAYS,
         problem=REFUSALS.get(problem, ""),
+        forecast=tell_forecast(speak(request, person, filled.tenant.timezone), filled.reached_on),
     )
 
 

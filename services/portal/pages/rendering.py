@@ -19,7 +19,7 @@ from libs.shared.words.rhythms import tell_rhythm
 from libs.shared.words.tongue import DEFAULT_TIMEZONE, N_, Tongue
 from services.portal.actions.resources import Resources
 from services.portal.pages import assets, charts, navigation
-from services.portal.rules import people
+from services.portal.rules import operators, people
 from services.portal.rules.branding import Page
 from services.portal.rules.files import names
 from services.portal.rules.people import Person
@@ -122,6 +122,7 @@ def render_in(
         now=clock.now(),
         here=request.scope["path"],
         menu=navigation.entries_of(person),
+        may=lambda code: operators.may_code(person.duty if person else None, code),
         form_token=people.form_token(session) if session else "",
         support=resources.support,
         brand=resources.brand,

@@ -135,10 +135,10 @@ def _origin(address: str) -> tuple[str, str | None, int | None]:
         return address, None, None
 
 
-async def read_form(request: Request, resources: ResourcesOf) -> FormData:
-    """The fields of a form that this session was shown; raises ForeignForm."""
+async def read_form(request: Request, resources: ResourcesOf, most: int = 50) -> FormData:
+    """The fields, `most` at most, of a form that this session was shown; raises ForeignForm."""
     check_origin(request, resources.portal_url)
-    form = await request.form(max_files=0, max_fields=50)
+    form = await request.form(max_files=0, max_fields=most)
     expected = people.form_token(getattr(request.state, "session", ""))
     if not hmac.compare_digest(field(form, "form_token"), expected):
         raise ForeignForm

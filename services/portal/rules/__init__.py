@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.portal.rules import (
+    approvals,
     branding,
     choices,
     clients,
@@ -15,6 +16,7 @@ from services.portal.rules import (
     incidents,
     log,
     notices,
+    operators,
     orders,
     overages,
     people,
@@ -24,6 +26,7 @@ from services.portal.rules import (
 )
 
 __all__ = [
+    "approvals",
     "branding",
     "choices",
     "clients",
@@ -36,6 +39,7 @@ __all__ = [
     "incidents",
     "log",
     "notices",
+    "operators",
     "orders",
     "overages",
     "people",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from libs.shared import errors
@@ -11,6 +11,23 @@ from libs.shared.events import SubscriptionState
 
 Step = Literal["end", "lapse", "announce_end", "suspend", "resume", "reinstate"]
 """`lapse`: it ends because the maintenance of the backup software did."""
+
+DayKind = Literal["running", "succeeded", "succeeded_with_warnings", "missed", "failed"]
+"""How a client's day went: the worst of all its plans."""
+Trouble = Literal[
+    "damaged",
+    "failed",
+    "late",
+    "unusual",
+    "blocked",
+    "over",
+    "warnings",
+    "waiting",
+    "fine",
+    "closed",
+]
+TROUBLES: tuple[Trouble, ...] = get_args(Trouble)
+"""What a client is listed under, the worst first."""
 
 MAINTENANCE_WARNINGS = (60, 30, 7)
 """How many days before the end of the maintenance the administrators are told, each once."""
@@ -136,3 +153,33 @@ def check_recovery(state: SubscriptionState, reason: str) -> None:
     """Raises RecoveryBlocked unless files may be read in this state."""
     if blocked := _BLOCKS.get(state):
         raise blocked(reason)
+
+
+def find_trouble(
+    subscription: SubscriptionState,
+    *,
+    damaged: int,
+    failing: int,
+    late: int,
+    unusual: int,
+    reserved: int,
+    plans: int,
+    silent: int,
+    is_blocked: bool,
+    stored_bytes: int,
+    contracted_bytes: int,
+) -> Trouble:
+    """The worst that is known of a client; the numbers count its plans, or its open incidents."""
+    if subscription in {"ended", "destroyed"}:
+        return "closed"
+    found: list[tuple[Trouble, bool]] = [
+        ("damaged", damaged > 0),
+        ("failed", failing > 0),
+        ("late", late > 0),
+        ("unusual", unusual > 0),
+        ("blocked", is_blocked),
+        ("over", stored_bytes > contracted_bytes),
+        ("warnings", reserved > 0),
+        ("waiting", silent == plans),
+    ]
+    return next((trouble for trouble, is_so in found if is_so), "fine")

@@ -14,7 +14,7 @@ LONGEST_MESSAGE = 2_000
 MISSES_KEPT = timedelta(days=400)
 LONGEST_PAUSE = timedelta(days=3660)
 
-_SEVERITY = (
+SEVERITY = (
     "damage",
     "help",
     "called",
@@ -43,9 +43,14 @@ class HelpSpent(errors.TooManyRequests):
 
 def find_rank(told: IncidentReported) -> int:
     """How bad an incident is, 0 the worst: what nobody has in hand before what somebody has."""
-    severity = _SEVERITY.index(told.cause) if told.cause in _SEVERITY else len(_SEVERITY)
     in_hand = bool(told.acknowledged_by or told.snoozed_until)
-    return 100 * in_hand + 50 * (told.escalated_at is None) + severity
+    return rank(told.cause, in_hand=in_hand, is_escalated=told.escalated_at is not None)
+
+
+def rank(cause: str, *, in_hand: bool, is_escalated: bool) -> int:
+    """How bad what has this cause is, 0 the worst."""
+    severity = SEVERITY.index(cause) if cause in SEVERITY else len(SEVERITY)
+    return 100 * in_hand + 50 * (not is_escalated) + severity
 
 
 def check_until(until: datetime, now: datetime) -> None:

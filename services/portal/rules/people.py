@@ -15,7 +15,7 @@ from zxcvbn import zxcvbn
 
 from libs.shared import errors
 from libs.shared.events import Locale
-from services.portal.rules.log.chain import NOBODY, Actor
+from services.portal.rules.log.chain import NOBODY, Actor, Duty
 
 Role = Literal["operator", "administrator", "user"]
 
@@ -43,7 +43,7 @@ _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who is signed in."""
+    """Somebody who is signed in; duty: of the provider's operators alone."""
 
     user_id: UUID
     tenant_id: UUID | None
@@ -51,6 +51,7 @@ class Person:
     name: str
     email: str
     locale: Locale
+    duty: Duty | None = None
 
     @property
     def is_operator(self) -> bool:
@@ -59,7 +60,8 @@ class Person:
 
     def at(self, address: str, credential: bytes = b"") -> Actor:
         """This person at work: from where, and by which sign-in."""
-        return Actor(self.tenant_id or NOBODY, self.user_id, self.name, address, credential)
+        tenant_id = self.tenant_id or NOBODY
+        return Actor(tenant_id, self.user_id, self.name, address, credential, self.duty)
 
 
 @dataclass(frozen=True)

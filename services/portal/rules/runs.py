@@ -30,7 +30,7 @@ class DayRuns:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class RunDay:
     """A day of a strip: how it stands, the run that says so, and how many there were."""
 
     day: date
@@ -39,7 +39,7 @@ class Day:
     runs: int = 0
 
 
-def lay_strip(today: date, runs: Iterable[DayRuns], missed: Iterable[date]) -> list[Day]:
+def lay_strip(today: date, runs: Iterable[DayRuns], missed: Iterable[date]) -> list[RunDay]:
     """The last STRIP_DAYS days, today the last."""
     ran = {one.day: one for one in runs}
     absent = set(missed)
@@ -49,9 +49,9 @@ def lay_strip(today: date, runs: Iterable[DayRuns], missed: Iterable[date]) -> l
         found = ran.get(day)
         if found is not None:
             state: State = found.outcome or "running"
-            strip.append(Day(day, state, found.number, found.runs))
+            strip.append(RunDay(day, state, found.number, found.runs))
         else:
-            strip.append(Day(day, "missed" if day in absent else "none"))
+            strip.append(RunDay(day, "missed" if day in absent else "none"))
     return strip
 
 
@@ -76,12 +76,14 @@ def _each_due(schedule: str, timezone: str, after: datetime) -> Iterator[datetim
         return
 
 
-def judge_plan(outcome: Outcome | None, *, is_late: bool) -> Mood:
+def judge_plan(outcome: Outcome | None, *, is_late: bool, is_unusual: bool = False) -> Mood:
     """How a plan stands by its last finished run, None where it has none."""
     if outcome == "failed":
         return "failed"
     if is_late:
         return "late"
+    if outcome == "succeeded" and is_unusual:
+        return "succeeded_with_warnings"
     return outcome or "waiting"
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from services.portal.store import (
+    approvals,
     choices,
     clients,
     credentials,
+    desk,
     destruction,
     documents,
     erasure,
@@ -15,6 +17,7 @@ from services.portal.store import (
     incidents,
     log,
     machines,
+    notes,
     notices,
     orders,
     overages,
@@ -26,9 +29,11 @@ from services.portal.store import (
 )
 
 __all__ = [
+    "approvals",
     "choices",
     "clients",
     "credentials",
+    "desk",
     "destruction",
     "documents",
     "erasure",
@@ -38,6 +43,7 @@ __all__ = [
     "incidents",
     "log",
     "machines",
+    "notes",
     "notices",
     "orders",
     "overages",

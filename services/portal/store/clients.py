@@ -9,7 +9,15 @@ from uuid import UUID
 
 from libs.shared.database import Connection
 from libs.shared.events import Locale, SubscriptionState
+from services.portal.rules.clients import DayKind
 
+DAY_KINDS: tuple[DayKind, ...] = (
+    "running",
+    "succeeded",
+    "succeeded_with_warnings",
+    "missed",
+    "failed",
+)
 _COLUMNS = """tenant_id, name, locale, timezone, contracted_bytes, seats, retention_days,
     subscription, subscription_reason, subscription_since, ends_at, ended_at, destruction_due_at,
     maintenance_until, version, created_at"""
@@ -39,7 +47,11 @@ class Tenant:
 
 @dataclass(frozen=True)
 class Glance:
-    """One line of the operators' list of clients."""
+    """One line of the operators' list of clients.
+
+    failing_plans, reserved_plans, silent_plans: whose last run failed, or had warnings, or that
+    never ended one; unusual, damaged: open incidents of that kind.
+    """
 
     tenant_id: UUID
     name: str
@@ -53,10 +65,15 @@ class Glance:
     created_at: datetime
     stored_bytes: int
     protected_bytes: int
+    blocked: bool
     agents: int
     plans: int
     failing_plans: int
+    reserved_plans: int
+    silent_plans: int
     late_plans: int
+    unusual: int
+    damaged: int
     last_finished_at: datetime | None
 
 
@@ -121,32 +138,105 @@ async def list_all(conn: Connection) -> list[Glance]:
             ) r ON true
         ), by_tenant AS (
             SELECT tenant_id, count(*) AS plans, max(finished_at) AS last_finished_at,
-                   count(*) FILTER (WHERE outcome = 'failed') AS failing_plans
+                   count(*) FILTER (WHERE outcome = 'failed') AS failing_plans,
+                   count(*) FILTER (WHERE outcome = 'succeeded_with_warnings') AS reserved_plans,
+                   count(*) FILTER (WHERE outcome IS NULL) AS silent_plans
             FROM latest GROUP BY tenant_id
         ), machines AS (
             SELECT tenant_id, count(*) AS agents FROM agents
             WHERE revoked_at IS NULL GROUP BY tenant_id
-        ), late AS (
-            SELECT tenant_id, count(*) AS late_plans FROM incidents
-            WHERE cause = 'missed' AND closed_at IS NULL GROUP BY tenant_id
+        ), open AS (
+            SELECT tenant_id, count(*) FILTER (WHERE cause = 'missed') AS late_plans,
+                   count(*) FILTER (WHERE cause = 'unusual') AS unusual,
+                   count(*) FILTER (WHERE cause = 'damage') AS damaged
+            FROM incidents WHERE closed_at IS NULL GROUP BY tenant_id
         )
         SELECT t.tenant_id, t.name, t.subscription, t.subscription_since AS effective_since,
                t.ends_at, t.destruction_due_at, t.maintenance_until, t.contracted_bytes, t.seats,
                t.created_at,
                coalesce(v.stored_bytes, 0) AS stored_bytes,
                coalesce(v.protected_bytes, 0) AS protected_bytes,
+               coalesce(w.blocked, false) AS blocked,
                coalesce(m.agents, 0) AS agents, coalesce(b.plans, 0) AS plans,
                coalesce(b.failing_plans, 0) AS failing_plans,
-               coalesce(l.late_plans, 0) AS late_plans, b.last_finished_at
+               coalesce(b.reserved_plans, 0) AS reserved_plans,
+               coalesce(b.silent_plans, 0) AS silent_plans,
+               coalesce(o.late_plans, 0) AS late_plans, coalesce(o.unusual, 0) AS unusual,
+               coalesce(o.damaged, 0) AS damaged, b.last_finished_at
         FROM tenants t
         LEFT JOIN volumes v USING (tenant_id)
         LEFT JOIN by_tenant b USING (tenant_id)
         LEFT JOIN machines m USING (tenant_id)
-        LEFT JOIN late l USING (tenant_id)
-        ORDER BY lower(t.name), t.tenant_id
+        LEFT JOIN open o USING (tenant_id)
+        LEFT JOIN allowances w USING (tenant_id)
+        ORDER BY t.name COLLATE "und-x-icu", t.tenant_id
         """
     )
     return [Glance(**row) for row in rows]
+
+
+async def list_days(
+    conn: Connection, tenant_ids: Collection[UUID], first: date
+) -> dict[UUID, dict[date, DayKind]]:
+    """How the days of clients went since the first of these, by each client's calendar.
+
+    The worst of a day counts; a day on which nothing ended and nothing was missed isn't there."""
+    rows = await conn.fetch(
+        """
+        SELECT t.tenant_id, (e.at AT TIME ZONE t.timezone)::date AS day, max(e.severity)
+        FROM tenants t JOIN LATERAL (
+            SELECT coalesce(finished_at, started_at) AS at,
+                   CASE outcome WHEN 'failed' THEN 4 WHEN 'succeeded_with_warnings' THEN 2
+                       WHEN 'succeeded' THEN 1 ELSE 0 END AS severity
+            FROM runs r WHERE r.tenant_id = t.tenant_id AND r.started_at >= $2::date - 2
+            UNION ALL
+            SELECT missed_at, 3 FROM misses m
+            WHERE m.tenant_id = t.tenant_id AND m.missed_at >= $2::date - 2
+        ) e ON true
+        WHERE t.tenant_id = ANY ($1::uuid[])
+        GROUP BY 1, 2
+        """,
+        list(tenant_ids),
+        first,
+    )
+    found: dict[UUID, dict[date, DayKind]] = {tenant_id: {} for tenant_id in tenant_ids}
+    for tenant_id, day, severity in rows:
+        found[tenant_id][day] = DAY_KINDS[severity]
+    return found
+
+
+async def change_terms(
+    conn: Connection,
+    tenant_id: UUID,
+    name: str,
+    locale: Locale,
+    timezone: str,
+    retention_days: int,
+) -> int:
+    """Sets what a contract says beside volume and seats; returns the tenant's new version."""
+    version: int = await conn.fetchval(
+        """
+        UPDATE tenants SET name = $2, locale = $3, timezone = $4, retention_days = $5,
+            version = version + 1
+        WHERE tenant_id = $1 RETURNING version
+        """,
+        tenant_id,
+        name,
+        locale,
+        timezone,
+        retention_days,
+    )
+    return version
+
+
+async def list_names(conn: Connection) -> list[tuple[UUID, str]]:
+    """Every client's id and name."""
+    rows = await conn.fetch(
+        """
+        SELECT tenant_id, name FROM tenants
+        """
+    )
+    return [(row["tenant_id"], row["name"]) for row in rows]
 
 
 async def list_in(conn: Connection, states: Collection[SubscriptionState]) -> list[UUID]:

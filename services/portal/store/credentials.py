@@ -53,7 +53,9 @@ async def find_holder(
     seen_before: it is kept where it was kept last before this moment."""
     row = await conn.fetchrow(
         """
-        SELECT u.user_id, u.tenant_id, u.role, u.name, u.email, u.locale, c.kind, c.scope,
+        SELECT u.user_id, u.tenant_id, u.role, u.name, u.email, u.locale,
+            CASE WHEN u.role = 'operator' THEN coalesce(u.duty, 'administrator') END AS duty,
+            c.kind, c.scope,
             c.kind <> 'bootstrap' AND coalesce(c.last_at < $4, true) AS is_due
         FROM credentials c JOIN users u USING (user_id)
         WHERE c.token_sha256 = $1 AND c.kind = ANY ($2)
@@ -68,7 +70,7 @@ async def find_holder(
         return None
     if row["is_due"]:
         await _put_seen(conn, token_sha256, now)
-    return Held(Person(*row[:6]), row["kind"], row["scope"])
+    return Held(Person(*row[:7]), row["kind"], row["scope"])
 
 
 async def _put_seen(conn: Connection, token_sha256: bytes, now: datetime) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from libs.shared import catalogue
 from libs.shared.database import Connection
 from libs.shared.restores import PlacedChunk
 
@@ -40,3 +41,23 @@ async def list_places(
         chunk_ids,
     )
     return [PlacedChunk(*row) for row in rows]
+
+
+async def find_folder_ids(
+    conn: Connection, tenant_id: UUID, plan_id: UUID, path: bytes, names: list[bytes]
+) -> dict[bytes, int]:
+    """The ids of folders in a folder, by name."""
+    if not names:
+        return {}
+    parent_id = await catalogue.find_folder(conn, tenant_id, plan_id, path)
+    rows = await conn.fetch(
+        """
+        SELECT name, folder_id FROM catalogue.folders
+        WHERE tenant_id = $1 AND plan_id = $2 AND parent_id = $3 AND name = ANY ($4::bytea[])
+        """,
+        tenant_id,
+        plan_id,
+        parent_id,
+        names,
+    )
+    return {row[0]: row[1] for row in rows}

@@ -105,6 +105,33 @@ async def find(conn: Connection, incident_id: UUID) -> Incident | None:
     return Incident(**row) if row else None
 
 
+async def anticipate(
+    conn: Connection,
+    incident_id: UUID,
+    rank: int,
+    acknowledged_by: str,
+    snoozed_until: datetime | None,
+    note: str,
+    closed_at: datetime | None,
+    closed_by: str,
+) -> None:
+    """Shows what was decided before reporting tells of it: its next version overrides this."""
+    await conn.execute(
+        """
+        UPDATE incidents SET rank = $2, acknowledged_by = $3, snoozed_until = $4, note = $5,
+            closed_at = $6, closed_by = $7
+        WHERE incident_id = $1
+        """,
+        incident_id,
+        rank,
+        acknowledged_by,
+        snoozed_until,
+        note,
+        closed_at,
+        closed_by,
+    )
+
+
 async def put_miss(conn: Connection, told: RunMissed) -> None:
     """Keeps that a run never came."""
     await conn.execute(

@@ -82,6 +82,44 @@ async def find_open(conn: Connection, tenant_id: UUID) -> Case | None:
     return Case(**row) if row else None
 
 
+@dataclass(frozen=True)
+class Overdrawn:
+    """An open case with its client, for the operators' board."""
+
+    tenant_id: UUID
+    client: str
+    contracted_bytes: int
+    stored_bytes: int
+    opened_at: datetime
+    deadline_at: datetime
+    final_at: datetime
+    answer: Answer | None
+    blocked: bool
+
+    @property
+    def due_at(self) -> datetime:
+        """When growth ends unless something is done: later, where the client answered."""
+        return self.deadline_at if self.answer is None else self.final_at
+
+
+async def list_open(conn: Connection) -> list[Overdrawn]:
+    """Every open case, the one that is due next first."""
+    rows = await conn.fetch(
+        """
+        SELECT o.tenant_id, t.name AS client, t.contracted_bytes,
+               coalesce(v.stored_bytes, 0) AS stored_bytes, o.opened_at, o.deadline_at, o.final_at,
+               a.answer, coalesce(w.blocked, false) AS blocked
+        FROM overages o JOIN tenants t USING (tenant_id)
+        LEFT JOIN overage_answers a USING (case_id)
+        LEFT JOIN volumes v ON v.tenant_id = o.tenant_id
+        LEFT JOIN allowances w ON w.tenant_id = o.tenant_id
+        WHERE o.is_open
+        ORDER BY CASE WHEN a.answer IS NULL THEN o.deadline_at ELSE o.final_at END, o.case_id
+        """
+    )
+    return [Overdrawn(**row) for row in rows]
+
+
 async def find(conn: Connection, case_id: UUID) -> Case | None:
     """A case by its id: whoever asks has a link whose signature is yet to be checked."""
     row = await conn.fetchrow(

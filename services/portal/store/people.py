@@ -10,6 +10,9 @@ from libs.shared.database import Connection
 from libs.shared.events import Locale, Recipient
 from services.portal.rules.people import Person
 
+_DUTY = "CASE WHEN u.role = 'operator' THEN coalesce(u.duty, 'administrator') END AS duty"
+_PERSON = f"u.user_id, u.tenant_id, u.role, u.name, u.email, u.locale, {_DUTY}"
+
 
 @dataclass(frozen=True)
 class Account:
@@ -34,8 +37,8 @@ async def add(
     await conn.execute(
         """
         INSERT INTO users (user_id, tenant_id, role, name, email, locale, password_hash,
-            one_time, password_expires_at, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+            one_time, password_expires_at, created_at, duty)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         """,
         person.user_id,
         person.tenant_id,
@@ -47,14 +50,15 @@ async def add(
         password_expires_at is not None,
         password_expires_at,
         now,
+        person.duty,
     )
 
 
 async def find_account(conn: Connection, email: str) -> Account | None:
     """The account of a mail address, whatever its case."""
     row = await conn.fetchrow(
-        """
-        SELECT u.user_id, u.tenant_id, u.role, u.name, u.email, u.locale,
+        f"""
+        SELECT {_PERSON},
             coalesce(t.name, '') AS company, u.password_hash, u.one_time, u.password_expires_at
         FROM users u LEFT JOIN tenants t USING (tenant_id) WHERE lower(u.email) = lower($1)
         """,
@@ -62,7 +66,7 @@ async def find_account(conn: Connection, email: str) -> Account | None:
     )
     if row is None:
         return None
-    return Account(Person(*row[:6]), *row[6:])
+    return Account(Person(*row[:7]), *row[7:])
 
 
 async def has_operator(conn: Connection) -> bool:
@@ -75,13 +79,47 @@ async def has_operator(conn: Connection) -> bool:
 
 
 async def find_first_operator(conn: Connection) -> UUID | None:
-    """The operator who was there first: the owner of the installation's own token."""
+    """The administrator who was there first: the owner of the installation's own token."""
     user_id: UUID | None = await conn.fetchval(
         """
-        SELECT user_id FROM users WHERE role = 'operator' ORDER BY created_at, user_id LIMIT 1
+        SELECT user_id FROM users WHERE role = 'operator'
+          AND coalesce(duty, 'administrator') = 'administrator'
+        ORDER BY created_at, user_id LIMIT 1
         """
     )
     return user_id
+
+
+async def list_operators(conn: Connection) -> list[Person]:
+    """The provider's operators, administrators first."""
+    rows = await conn.fetch(
+        f"""
+        SELECT {_PERSON} FROM users u WHERE role = 'operator'
+        ORDER BY duty, lower(name), user_id
+        """
+    )
+    return [Person(*row) for row in rows]
+
+
+async def lock_operators(conn: Connection) -> list[Person]:
+    """As `list_operators`; nobody else changes one of them until the transaction ends."""
+    await conn.execute(
+        """
+        SELECT user_id FROM users WHERE role = 'operator' ORDER BY user_id FOR UPDATE
+        """
+    )
+    return await list_operators(conn)
+
+
+async def hand_bootstrap(conn: Connection, before: UUID, after: UUID) -> None:
+    """Lets the installation's own token stand for another operator."""
+    await conn.execute(
+        """
+        UPDATE credentials SET user_id = $2 WHERE user_id = $1 AND kind = 'bootstrap'
+        """,
+        before,
+        after,
+    )
 
 
 async def list_of_tenant(conn: Connection, tenant_id: UUID) -> list[Person]:
@@ -181,15 +219,16 @@ async def lock_self(conn: Connection, user_id: UUID) -> bool:
 
 
 async def change(conn: Connection, person: Person) -> None:
-    """Sets a user's name, role and language."""
+    """Sets a user's name, role, language and duty."""
     await conn.execute(
         """
-        UPDATE users SET name = $2, role = $3, locale = $4 WHERE user_id = $1
+        UPDATE users SET name = $2, role = $3, locale = $4, duty = $5 WHERE user_id = $1
         """,
         person.user_id,
         person.name,
         person.role,
         person.locale,
+        person.duty,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -9,7 +10,13 @@ from libs.shared import catalogue, clock, database, logs, outbox
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection
 from libs.shared.errors import NotFound
-from libs.shared.events import ExpiryCleared, ExpiryHeld, RunJudged, VersionsExpired
+from libs.shared.events import (
+    ExpiryCleared,
+    ExpiryDecided,
+    ExpiryHeld,
+    RunJudged,
+    VersionsExpired,
+)
 from services.retention import rules, store
 from services.retention.actions.resources import Resources
 
@@ -138,6 +145,12 @@ async def hold_unusual(conn: Connection, event: RunJudged) -> None:
         amount=loss.reason.amount,
         limit=loss.reason.limit,
     )
+
+
+async def follow_decision(conn: Connection, event: ExpiryDecided) -> None:
+    """Clears what an operator says was meant; what another cleared before is left as it is."""
+    with suppress(NotFound):
+        await clear_holds(conn, event.plan_id, event.reason)
 
 
 async def clear_holds(conn: Connection, plan_id: UUID, reason: str) -> list[int]:

@@ -48,6 +48,19 @@ async def list_due_packs(
     return [DuePack(*row) for row in rows]
 
 
+async def make_due(conn: Connection, tenant_id: UUID, pack_id: bytes) -> None:
+    """Has a pack read again before all others, however lately it was."""
+    await conn.execute(
+        """
+        UPDATE catalogue.packs SET verified_at = verified_at - interval '10 years'
+        WHERE tenant_id = $1 AND pack_id = $2 AND state = 'live'
+            AND verified_at > stored_at - interval '9 years'
+        """,
+        tenant_id,
+        pack_id,
+    )
+
+
 async def mark_verified(
     conn: Connection, tenant_id: UUID, pack_nos: Sequence[int], now: datetime
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from services.portal.rules.log import acts
 from tests.portal.acting.world import (
     AGENTS,
-    CLIENT,
     TENANT,
     Acting,
     nobody,
@@ -20,7 +19,6 @@ TERMS = {
 
 
 ACTING: Acting = {
-    ("GET", "/clients"): (lambda w: w.get(w.desk, "/clients"), nobody(acts.TenantsListed)),
     ("GET", "/api/v1/tenants"): (
         lambda w: w.get(w.operator, "/api/v1/tenants"),
         nobody(acts.TenantsListed),
@@ -35,18 +33,9 @@ ACTING: Acting = {
         ),
         own(acts.MaintenanceSet),
     ),
-    ("GET", "/clients/{tenant_id}"): (lambda w: w.get(w.desk, CLIENT), own(acts.TenantViewed)),
-    ("POST", "/clients/{tenant_id}/enrolments"): (
-        lambda w: w.send(w.desk, CLIENT + "/enrolments"),
-        own(acts.EnrolmentOpened, acts.TenantViewed),
-    ),
     ("POST", "/api/v1/tenants/{tenant_id}/enrolments"): (
         lambda w: w.operator.post(w.at(TENANT + "/enrolments")),
         own(acts.EnrolmentOpened),
-    ),
-    ("POST", "/clients/{tenant_id}/agents/{agent_id}/revoke"): (
-        lambda w: w.send(w.desk, f"{CLIENT}/agents/{AGENTS[0]}/revoke"),
-        own(acts.AgentRevoked),
     ),
     ("POST", "/api/v1/agents/{agent_id}/revoke"): (
         lambda w: w.operator.post(f"/api/v1/agents/{AGENTS[1]}/revoke"),

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from services.portal.rules.log import acts
 from tests.portal.acting.world import (
     PLAN,
     Acting,
+    World,
     own,
 )
+
+
+async def _tick(world: World, path: str) -> Any:
+    ticked = {"form_token": world.forms[world.page], "path": "srv", "pick": "a"}
+    return await world.page.post(world.at(path), data=ticked)
+
 
 ACTING: Acting = {
     ("GET", "/"): (lambda w: w.get(w.page, "/"), own(acts.PlansListed)),
@@ -28,6 +37,18 @@ ACTING: Acting = {
         lambda w: w.get(w.page, "/plans/{plan}/files?path=srv"),
         own(acts.FolderListed),
     ),
+    ("GET", "/plans/{plan}/file"): (
+        lambda w: w.get(w.page, "/plans/{plan}/file?path=srv/a"),
+        own(acts.FilePreviewed),
+    ),
+    ("POST", "/plans/{plan}/selection"): (
+        lambda w: _tick(w, "/plans/{plan}/selection"),
+        own(acts.SelectionDownloaded),
+    ),
+    ("POST", "/plans/{plan}/selection/size"): (
+        lambda w: _tick(w, "/plans/{plan}/selection/size"),
+        own(acts.FolderViewed),
+    ),
     ("GET", "/plans/{plan}/versions"): (
         lambda w: w.get(w.page, "/plans/{plan}/versions?path=srv/a"),
         own(acts.HistoryListed),
@@ -38,6 +59,23 @@ ACTING: Acting = {
     ("GET", PLAN + "/entries"): (
         lambda w: w.get(w.api, PLAN + "/entries"),
         own(acts.FolderListed),
+    ),
+    ("GET", PLAN + "/points"): (lambda w: w.get(w.api, PLAN + "/points"), own(acts.RunsListed)),
+    ("GET", PLAN + "/preview"): (
+        lambda w: w.get(w.api, PLAN + "/preview?path=srv/a"),
+        own(acts.FilePreviewed),
+    ),
+    ("GET", PLAN + "/checksum"): (
+        lambda w: w.get(w.api, PLAN + "/checksum?path=srv/a"),
+        own(acts.FileDownloaded),
+    ),
+    ("POST", PLAN + "/archive"): (
+        lambda w: w.api.post(w.at(PLAN + "/archive"), json={"path": "srv", "names": ["a"]}),
+        own(acts.SelectionDownloaded),
+    ),
+    ("POST", PLAN + "/archive/size"): (
+        lambda w: w.api.post(w.at(PLAN + "/archive/size"), json={"path": "srv", "names": ["a"]}),
+        own(acts.FolderViewed),
     ),
     ("GET", PLAN + "/history"): (
         lambda w: w.get(w.api, PLAN + "/history?path=srv/a"),

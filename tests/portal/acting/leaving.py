@@ -29,8 +29,8 @@ ACTING: Acting = {
         lambda w: w.operator.post(w.at(TENANT + "/reinstate"), json={"reason": "stays"}),
         own(acts.SubscriptionReinstated),
     ),
-    ("POST", "/clients/{tenant_id}/{step}"): (
-        lambda w: w.send(w.desk, CLIENT + "/suspend", reason="unpaid"),
+    ("POST", "/clients/{tenant_id}/subscription/{step}"): (
+        lambda w: w.send(w.desk, CLIENT + "/subscription/suspend", reason="unpaid"),
         own(acts.SubscriptionSuspended),
     ),
     ("POST", "/sign-out"): (lambda w: w.send(w.desk, "/sign-out"), nobody(acts.SignedOut)),

@@ -16,7 +16,9 @@ NOTICE: dict[str, Any] = {
 PATH = "/api/v1/notices/{notice_id}"
 
 
-async def step(world: World, name: str, method: str = "POST", **more: Any) -> Any:
+async def step(
+    world: World, name: str, method: str = "POST", *, by: Any = None, root: str = "", **more: Any
+) -> Any:
     """One step of the newest notice; what a step needs was done to it by others."""
     admin = world.portal.admin
     if name == "/withdraw":
@@ -42,7 +44,8 @@ async def step(world: World, name: str, method: str = "POST", **more: Any) -> An
                FROM portal.notice_clients WHERE notice_id = $1""",
             newest,
         )
-    return await world.operator.request(method, f"/api/v1/notices/{newest}{name}", **more)
+    where = f"{root or '/api/v1/notices'}/{newest}{name}"
+    return await (by or world.operator).request(method, where, **more)
 
 
 ACTING: Acting = {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from services.portal.actions.clients import (
     contracts,
+    listing,
     maintenance,
     opening,
     subscription,
     telling,
+    terms,
 )
 
-__all__ = ["contracts", "maintenance", "opening", "subscription", "telling"]
+__all__ = ["contracts", "listing", "maintenance", "opening", "subscription", "telling", "terms"]

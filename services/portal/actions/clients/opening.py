@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from libs.shared import clock, errors
-from libs.shared.database import Pool, tenant_transaction, transaction
+from libs.shared.database import Connection, Pool, tenant_transaction, transaction
 from libs.shared.events import Locale
 from services.portal import store
 from services.portal.actions import log
@@ -204,14 +204,29 @@ async def reset_password(
     forget_factors: takes second factors away as well, which were lost."""
     password = people.new_code()
     hashed = await passwords.hash(password)
-    expires_at = clock.now() + people.ONE_TIME_LIFE
     async with transaction(pool) as conn:
-        account = await store.people.find_account(conn, email)
-        if account is None or account.person.role != "administrator":
-            raise errors.NotFound("administrator")
-        person = account.person
-        await issuing.renew_password(conn, mail_key, account, password, hashed, expires_at)
-        await log.note(conn, operator, acts.PasswordReset(person.email), person.tenant_id)
-        if forget_factors and await store.factors.forget(conn, person.user_id):
-            act = acts.SecondFactorsForgotten(person.email)
-            await log.note(conn, operator, act, person.tenant_id)
+        await issue_reset(
+            conn, mail_key, operator, email, password, hashed, forget_factors=forget_factors
+        )
+
+
+async def issue_reset(
+    conn: Connection,
+    mail_key: bytes,
+    operator: Actor,
+    email: str,
+    password: str,
+    hashed: str,
+    *,
+    forget_factors: bool = False,
+) -> None:
+    """Replaces an administrator's password within a transaction; raises NotFound, Conflict."""
+    account = await store.people.find_account(conn, email)
+    if account is None or account.person.role != "administrator":
+        raise errors.NotFound("administrator")
+    person, expires_at = account.person, clock.now() + people.ONE_TIME_LIFE
+    await issuing.renew_password(conn, mail_key, account, password, hashed, expires_at)
+    await log.note(conn, operator, acts.PasswordReset(person.email), person.tenant_id)
+    if forget_factors and await store.factors.forget(conn, person.user_id):
+        act = acts.SecondFactorsForgotten(person.email)
+        await log.note(conn, operator, act, person.tenant_id)

@@ -17,7 +17,7 @@ from libs.shared.entries import CHUNK_ID_BYTES, split_ids
 from libs.shared.proofs import Unproven
 from services.portal.actions import log
 from services.portal.actions.files import browsing, contents, proving
-from services.portal.actions.files.browsing import Place
+from services.portal.actions.files.browsing import Place, Selection
 from services.portal.actions.files.contents import Chunk
 from services.portal.actions.files.spans import ChunkReader, Damaged
 from services.portal.actions.files.tars import Tar
@@ -59,18 +59,23 @@ def make(form: Format, timezone: str) -> Archive:
     return Tar() if form == "tar" else Zip(ZoneInfo(timezone))
 
 
+Wanted = Place | Selection
+"""What an archive is made of: a folder, a file, a symlink, or several of one folder."""
+
+
 async def write(
-    pool: Pool, reader: ChunkReader, place: Place, archive: Archive
+    pool: Pool, reader: ChunkReader, wanted: Wanted, archive: Archive
 ) -> AsyncGenerator[bytes, None]:
-    """Yields the archive of a folder, a file or a symlink; names are relative to its parent.
+    """Yields the archive of a place or a selection; names are relative to the folder it is in.
 
     Raises Damaged, Unproven, Unavailable: what was yielded until then is no whole archive."""
     waiting: list[bytes] = []
     held = 0
     with closing(archive):
-        await log.note_alone(pool, place.actor, acts.FolderDownloaded(*place.shown))
-        proof = await proving.prove(reader, place)
-        async with aclosing(_write_entries(pool, reader, place, proof, archive)) as written:
+        folder = wanted if isinstance(wanted, Place) else wanted.folder
+        await log.note_alone(pool, folder.actor, wanted.act)
+        proofs = await proving.prove_all(reader, folder, wanted.roots)
+        async with aclosing(_write_entries(pool, reader, proofs, archive)) as written:
             async for piece in written:
                 waiting.append(piece)
                 held += len(piece)
@@ -82,26 +87,35 @@ async def write(
             yield piece
 
 
-async def view(pool: Pool, place: Place) -> None:
+async def view(pool: Pool, wanted: Wanted) -> None:
     """Somebody sees how large an archive is, and nothing of what is in it."""
-    await log.note_alone(pool, place.actor, acts.FolderViewed(*place.shown))
+    folder = wanted if isinstance(wanted, Place) else wanted.folder
+    await log.note_alone(pool, folder.actor, acts.FolderViewed(*folder.shown))
 
 
-async def measure(pool: Pool, place: Place, archive: Archive) -> int | None:
+async def preview(pool: Pool, wanted: Wanted, form: Format) -> int | None:
+    """How large an archive would be, for somebody who may then take it; None as `measure`."""
+    await view(pool, wanted)
+    folder = wanted if isinstance(wanted, Place) else wanted.folder
+    return await measure(pool, wanted, make(form, folder.timezone))
+
+
+async def measure(pool: Pool, wanted: Wanted, archive: Archive) -> int | None:
     """How many bytes `write` will yield, told by the catalogue alone.
 
     None for a tree of so many entries that nobody should wait until they are counted."""
     length = entries = 0
     with closing(archive):
-        async with aclosing(_slices(pool, place)) as slices:
-            async for part in slices:
-                entries += len(part)
-                if entries > _ENTRIES_MEASURED:
-                    return None
-                for path, entry in part:
-                    size = entry.size if archive.has_content(entry) else 0
-                    length += len(archive.begin(path, entry)) + size
-                    length += len(archive.end(entry, size))
+        for root in wanted.roots:
+            async with aclosing(_slices(pool, root)) as slices:
+                async for part in slices:
+                    entries += len(part)
+                    if entries > _ENTRIES_MEASURED:
+                        return None
+                    for path, entry in part:
+                        size = entry.size if archive.has_content(entry) else 0
+                        length += len(archive.begin(path, entry)) + size
+                        length += len(archive.end(entry, size))
         return length + sum(map(len, archive.finish()))
 
 
@@ -134,13 +148,14 @@ async def measure_folders(pool: Pool, place: Place) -> dict[bytes, int]:
 
 
 async def _write_entries(
-    pool: Pool, reader: ChunkReader, place: Place, proof: PathProof, archive: Archive
+    pool: Pool, reader: ChunkReader, proofs: list[tuple[Place, PathProof]], archive: Archive
 ) -> AsyncGenerator[bytes, None]:
-    async with aclosing(_slices(pool, place, proof)) as slices:
-        async for entries in slices:
-            async with aclosing(_write_slice(reader, entries, archive)) as written:
-                async for piece in written:
-                    yield piece
+    for place, proof in proofs:
+        async with aclosing(_slices(pool, place, proof)) as slices:
+            async for entries in slices:
+                async with aclosing(_write_slice(reader, entries, archive)) as written:
+                    async for piece in written:
+                        yield piece
 
 
 async def _slices(

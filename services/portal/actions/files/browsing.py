@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Collection
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
 from libs.shared import catalogue, errors
-from libs.shared.catalogue import Columns, EntryRow, FolderEntry, PathProof, RestorePoint
+from libs.shared.catalogue import Columns, EntryRow, FolderPage, Order, PathProof, RestorePoint
 from libs.shared.database import Connection, Pool, tenant_transaction
 from services.portal import store
 from services.portal.actions import log, runs
@@ -21,6 +21,9 @@ from services.portal.store.clients import Tenant
 from services.portal.store.runs.dropped import Dropped
 
 T = TypeVar("T")
+
+SELECTED_MAX = 1_000
+"""So many names of a folder are one selection; a page shows less."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,16 @@ class Place:
         return self.plan.name, self.run.number, names.display(self.path)
 
     @property
+    def roots(self) -> list[Place]:
+        """What an archive of it holds: itself."""
+        return [self]
+
+    @property
+    def act(self) -> acts.Act:
+        """That somebody has all of it."""
+        return acts.FolderDownloaded(*self.shown)
+
+    @property
     def etag(self) -> str:
         """Names this version and no other (RFC 9110, section 8.8.3)."""
         entry = self.entry
@@ -74,29 +87,71 @@ class Place:
         return f'"{plan}-{entry.first_run}-{entry.size:x}-{entry.crc32:08x}"'
 
 
+async def find_newest(pool: Pool, place: Place) -> RestorePoint | None:
+    """The newest restore point of the plan that a place is of."""
+    async with tenant_transaction(pool, place.tenant_id) as conn:
+        return await catalogue.resolve_run(conn, place.tenant_id, place.plan.plan_id, None)
+
+
 @dataclass(frozen=True)
-class Points:
-    """A plan's restore points, newest first."""
+class Selection:
+    """Some of what a folder of a restore point holds."""
 
-    plan: catalogue.CataloguePlan
-    points: list[RestorePoint]
-    timezone: str
+    folder: Place
+    entries: list[EntryRow]
+
+    @property
+    def roots(self) -> list[Place]:
+        """Each of them as a place."""
+        above = self.folder.path
+        return [
+            replace(self.folder, path=catalogue.join_path(above, entry.name), entry=entry)
+            for entry in self.entries
+        ]
+
+    @property
+    def act(self) -> acts.Act:
+        """That somebody has them all."""
+        shown = "/".join(names.display(entry.name) for entry in self.entries)
+        return acts.SelectionDownloaded(*self.folder.shown, names=shown)
 
 
-async def list_points(pool: Pool, asked: AskedPlace) -> Points:
-    """A plan's restore points, to choose one by; raises NotFound, PlanAmbiguous.
+async def find_selection(pool: Pool, asked: AskedPlace, chosen: Collection[bytes]) -> Selection:
+    """Finds some names in a folder as a run saw it.
 
-    What is then looked at is noted; here only that there is nothing to look at."""
-    tenant_id = asked.tenant_id
-    async with tenant_transaction(pool, tenant_id) as conn:
-        tenant = await store.clients.find(conn, tenant_id)
-        if tenant is None:
-            raise errors.NotFound("plan")
-        plan = await runs.find_plan(conn, tenant_id, asked.plan)
-        points = await catalogue.list_runs(conn, tenant_id, plan.plan_id)
-        if not points:
-            await log.note(conn, asked.actor, acts.RunsListed(plan.name))
-    return Points(plan, points, tenant.timezone)
+    Raises NotFound where one of them is not there, SelectionTooLarge, and what `find_place` does.
+    """
+    wanted = sorted(set(chosen))
+    if not wanted:
+        raise errors.InvalidRequest("Choose at least one file or folder.")
+    if len(wanted) > SELECTED_MAX:
+        raise SelectionTooLarge(len(wanted))
+    folder = await find_place(pool, asked)
+    point = folder.tenant_id, folder.plan.plan_id, folder.run.number
+    async with tenant_transaction(pool, folder.tenant_id) as conn:
+        entries = await catalogue.find_entries(conn, point, folder.path, wanted)
+    if len(entries) < len(wanted):
+        raise errors.NotFound("file or folder in this restore point")
+    return Selection(folder, entries)
+
+
+class SelectionTooLarge(errors.Refusal):
+    """More names than one selection may have."""
+
+    code = "selection-too-large"
+    status = 422
+    title = "Too much was selected"
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+    @property
+    def detail(self) -> str:
+        return (
+            f"{self.number} files and folders were selected, and {SELECTED_MAX} may be: take the "
+            "whole folder instead."
+        )
 
 
 async def find_place(pool: Pool, asked: AskedPlace) -> Place:
@@ -108,7 +163,7 @@ async def find_place(pool: Pool, asked: AskedPlace) -> Place:
     async with tenant_transaction(pool, tenant_id) as conn:
         plan = await runs.find_plan(conn, tenant_id, asked.plan)
         tenant = await subscription.check_recovery(conn, tenant_id)
-        point = await _find_point(conn, tenant, plan.plan_id, asked.run, asked.at)
+        point = await find_point(conn, tenant, plan.plan_id, asked.run, asked.at)
         clean = names.clean_path(asked.path)
         entry = await catalogue.find_entry(conn, tenant_id, plan.plan_id, point.number, clean)
         if entry is None:
@@ -117,9 +172,12 @@ async def find_place(pool: Pool, asked: AskedPlace) -> Place:
     return Place(asked.actor, plan, point, clean, entry, tenant.timezone, is_chosen)
 
 
-async def _find_point(
+async def find_point(
     conn: Connection, tenant: Tenant, plan_id: UUID, run: int | None, at: str
 ) -> RestorePoint:
+    """A restore point by its number, or the last one that is not later than a moment.
+
+    Raises NotFound, InvalidRequest."""
     point = None
     if run is None and at:
         moment = moments.read_moment(at, tenant.timezone)
@@ -134,28 +192,43 @@ async def _find_point(
 
 @dataclass(frozen=True)
 class Listing:
-    """What a folder holds, folders first; and what its restore point comes without."""
+    """A page of what a folder holds, and what its restore point comes without.
 
-    entries: list[FolderEntry]
+    passed: of a folder by name, the folders in it that hold nothing but the next one.
+    """
+
+    page: FolderPage
+    passed: dict[bytes, list[bytes]]
     dropped: list[Dropped]
 
 
-async def list_folder(pool: Pool, place: Place, *, deleted: bool = False) -> Listing:
-    """What a folder holds; raises NotFound for anything else.
+async def list_folder(
+    pool: Pool, place: Place, order: Order, limit: int, *, deleted: bool = False
+) -> Listing:
+    """A page of what a folder holds; raises NotFound for anything else.
 
     deleted: with what it held before, up to the restore point."""
     if place.entry.kind != "d":
         raise errors.NotFound("folder in this restore point")
-    where = place.tenant_id, place.plan.plan_id, place.run.number, place.path
+    point = place.tenant_id, place.plan.plan_id, place.run.number
     async with tenant_transaction(pool, place.tenant_id) as conn:
-        if deleted:
-            found = await catalogue.list_folder_with_deleted(conn, *where)
-        else:
-            entries = await catalogue.list_folder(conn, *where)
-            found = [FolderEntry(entry, None, None) for entry in entries]
-        dropped = await store.runs.dropped.list_dropped(conn, *where[:3])
+        page = await catalogue.list_page(conn, (*point, place.path), order, limit, deleted=deleted)
+        passed = await _pass_through(conn, place, page)
+        dropped = await store.runs.dropped.list_dropped(conn, *point)
         await log.note(conn, place.actor, acts.FolderListed(*place.shown, deleted=deleted))
-    return Listing(found, dropped)
+    return Listing(page, passed, dropped)
+
+
+async def _pass_through(
+    conn: Connection, place: Place, page: FolderPage
+) -> dict[bytes, list[bytes]]:
+    names_shown = [
+        one.entry.name for one in page.entries if one.entry.kind == "d" and one.last_point is None
+    ]
+    where = place.tenant_id, place.plan.plan_id
+    ids = await store.files.find_folder_ids(conn, *where, place.path, names_shown)
+    passed = await catalogue.pass_through(conn, (*where, place.run.number), list(ids.values()))
+    return {name: passed[one] for name, one in ids.items() if one in passed}
 
 
 def walk(

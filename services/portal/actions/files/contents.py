@@ -102,6 +102,7 @@ async def _fetch(
                 logs.get().error(
                     "chunk.damaged", chunk=damage.chunk_id.hex(), why=repr(damage.__cause__)
                 )
+                await spans.doubt(reader, span[0].pack_id)
                 raise
 
     # Not a TaskGroup: the refusal itself must come out, not a group around it.

@@ -17,8 +17,12 @@ from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
 from services.portal.store.runs.shown import Plan
 
-_TEXT_MAX = 255
-_PAGES_READ = 8
+TEXT_MAX = 255
+_PAGES_READ = 3
+
+
+class NoText(errors.InvalidRequest):
+    """A text that is empty or too long to search for."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Ground:
-    """Where somebody is about to search: a plan, or everywhere."""
+    """Where somebody is about to search: a plan, or all that there are."""
 
     plan: catalogue.CataloguePlan | None
+    plans: list[Plan]
     timezone: str
 
 
@@ -87,16 +92,17 @@ async def open_search(pool: Pool, actor: Actor, reference: str) -> Ground:
     async with tenant_transaction(pool, tenant_id) as conn:
         tenant = await subscription.check_recovery(conn, tenant_id)
         plan = await runs.find_plan(conn, tenant_id, reference) if reference else None
-    return Ground(plan, tenant.timezone)
+        plans = await store.runs.shown.list_plans(conn, tenant_id)
+    return Ground(plan, plans, tenant.timezone)
 
 
 async def search(pool: Pool, actor: Actor, wanted: Wanted, limit: int) -> Results:
     """Paths by a part of their name; raises NotFound, PlanAmbiguous, RecoveryBlocked.
 
     And InvalidRequest for a text that is empty or too long, or a folder without its plan."""
-    text = names.fold(wanted.text.replace(b"\0", b"")[: _TEXT_MAX + 1].strip())
-    if not text or len(wanted.text) > _TEXT_MAX:
-        raise errors.InvalidRequest(f"Give 1 to {_TEXT_MAX} bytes of a name to search for.")
+    text = names.fold(wanted.text.replace(b"\0", b"")[: TEXT_MAX + 1].strip())
+    if not text or len(wanted.text) > TEXT_MAX:
+        raise NoText(f"Give 1 to {TEXT_MAX} bytes of a name to search for.")
     if wanted.below and not wanted.plan:
         raise errors.InvalidRequest("Give the plan that the folder belongs to.")
     tenant_id = actor.tenant_id

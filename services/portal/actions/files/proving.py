@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from libs.shared import bucket, catalogue, logs, proofs
 from libs.shared.bucket import Tally, Unreadable
 from libs.shared.catalogue import PathProof
@@ -10,26 +12,37 @@ from libs.shared.objects import ObjectMissing
 from libs.shared.proofs import ENTRY_FIELDS, PointSeal, Prover, Unproven
 from services.portal.actions.files.browsing import Place
 from services.portal.actions.files.spans import ChunkReader
+from services.portal.rules.files import names
 from services.portal.rules.files.newest import PointsMissing
 
 
 async def prove(reader: ChunkReader, place: Place) -> PathProof:
     """What a place must come to while it is walked; of a file, this proves all.
 
+    Raises what `prove_all` does."""
+    [(_, proof)] = await prove_all(reader, place, [place])
+    return proof
+
+
+async def prove_all(
+    reader: ChunkReader, folder: Place, roots: Sequence[Place]
+) -> list[tuple[Place, PathProof]]:
+    """What each of some places must come to: the folder itself, or what lies right in it.
+
     Raises Unproven where rows are not what a commit sealed, and PointsMissing where the bucket
     knows of a newer restore point than the catalogue, unless this very one was asked for.
     """
     try:
-        seal = _open_seal(reader, place)
-        if not place.is_chosen:
-            await _check_newest(reader, place)
-        return await _prove_path(reader, place, seal)
+        seal = _open_seal(reader, folder)
+        if not folder.is_chosen:
+            await _check_newest(reader, folder)
+        return await _prove_roots(reader, roots, seal)
     except Unproven:
         logs.get().error(
             "restore_point.unproven",
-            tenant_id=str(place.tenant_id),
-            plan_id=str(place.plan.plan_id),
-            run=place.run.number,
+            tenant_id=str(folder.tenant_id),
+            plan_id=str(folder.plan.plan_id),
+            run=folder.run.number,
         )
         raise
 
@@ -44,17 +57,25 @@ def _open_seal(reader: ChunkReader, place: Place) -> PointSeal:
     return seal
 
 
-async def _prove_path(reader: ChunkReader, place: Place, seal: PointSeal) -> PathProof:
+async def _prove_roots(
+    reader: ChunkReader, roots: Sequence[Place], seal: PointSeal
+) -> list[tuple[Place, PathProof]]:
     prover = Prover(reader.keys)
     root = proofs.read_root(seal.root)
-    if not place.path:
-        return PathProof(prover, root)
-    where = place.tenant_id, place.plan.plan_id, place.run.number
-    async with tenant_transaction(reader.pool, place.tenant_id) as conn:
-        entry, digest = await catalogue.prove_path(conn, where, place.path, prover, root)
-    if entry is None or entry[:ENTRY_FIELDS] != place.entry[:ENTRY_FIELDS]:
-        raise Unproven(place.run.number)
-    return PathProof(prover, digest)
+    if not roots[0].path:
+        return [(roots[0], PathProof(prover, root))]
+    point = roots[0]
+    where = point.tenant_id, point.plan.plan_id, point.run.number
+    by_name = {names.last(place.path): place for place in roots}
+    async with tenant_transaction(reader.pool, point.tenant_id) as conn:
+        above = names.parent(point.path)
+        found = await catalogue.prove_entries(conn, where, above, list(by_name), prover, root)
+    for name, (entry, _) in found.items():
+        if entry[:ENTRY_FIELDS] != by_name[name].entry[:ENTRY_FIELDS]:
+            raise Unproven(point.run.number)
+    return [
+        (by_name[name], PathProof(prover, digest)) for name, (_, digest) in sorted(found.items())
+    ]
 
 
 async def _check_newest(reader: ChunkReader, place: Place) -> None:

@@ -21,9 +21,10 @@ from uuid import UUID
 
 from prometheus_client import Counter
 
-from libs.shared import bucket, errors, sealing
+from libs.shared import bucket, errors, outbox, sealing
 from libs.shared.catalogue import ChunkPlace
-from libs.shared.database import Pool
+from libs.shared.database import Pool, tenant_transaction
+from libs.shared.events import StorageDoubted
 from libs.shared.keys import TenantKeys
 from libs.shared.objects import ObjectMissing, ObjectStore
 from libs.shared.restores import PlacedChunk
@@ -108,6 +109,13 @@ async def fetch(reader: ChunkReader, pack_id: bytes, span: Sequence[AnyPlace]) -
         raise Damaged(span[0].chunk_id) from missing
     _FETCHED.inc(length)
     return fetched
+
+
+async def doubt(reader: ChunkReader, pack_id: bytes) -> None:
+    """Has retention read a pack again, which opens an incident where it is damaged."""
+    async with tenant_transaction(reader.pool, reader.tenant_id) as conn:
+        told = StorageDoubted(tenant_id=reader.tenant_id, pack_id=pack_id.hex())
+        await outbox.add(conn, told)
 
 
 def open_each(

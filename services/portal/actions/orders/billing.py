@@ -15,6 +15,7 @@ from libs.shared.words.tongue import find_zone
 from services.portal import store
 from services.portal.actions import log
 from services.portal.actions.orders import effects
+from services.portal.rules import operators
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
 from services.portal.rules.orders import ledger
@@ -78,6 +79,8 @@ async def close_month(pool: Pool, operator: Actor, month: Month) -> Closing:
 
     Once more, or twice at once, nothing is added. Raises MonthNotOver.
     """
+    # It takes several transactions, and is noted in the last one.
+    operators.check(operator.duty, acts.MonthClosed)
     await effects.take_due_effects(pool)
     done = Closing()
     async with transaction(pool) as conn:

@@ -34,7 +34,7 @@ _KIND_LIFE: dict[str, timedelta] = {
 
 
 @dataclass(frozen=True)
-class Credential:
+class HandedOut:
     """A credential just handed out; the token itself is kept nowhere, nor is the device's.
 
     kind: `pending` is good for the second step alone, `enrolling` for setting up a factor."""
@@ -65,7 +65,7 @@ async def sign_in(
     kind: Literal["session", "token"],
     code: str = "",
     browser: str = "",
-) -> Credential:
+) -> HandedOut:
     """Exchanges a password for a credential; where it came from is known from then on.
 
     Where a second factor is needed, a session waits for it; a token takes its code with the
@@ -95,7 +95,7 @@ async def sign_in(
         return await _let_in(conn, person, visitor, given, browser)
 
 
-async def complete(door: Door, person: Person, token: str, visitor: Visitor) -> Credential:
+async def complete(door: Door, person: Person, token: str, visitor: Visitor) -> HandedOut:
     """Exchanges a sign-in whose second step was made for a session; raises Unauthenticated.
 
     What waited is gone with it: nobody gets two sessions for one code."""
@@ -109,7 +109,7 @@ async def complete(door: Door, person: Person, token: str, visitor: Visitor) -> 
 
 async def _let_in(
     conn: Connection, person: Person, visitor: Visitor, kind: Kind, browser: str
-) -> Credential:
+) -> HandedOut:
     token, now, device = people.new_token(), clock.now(), ""
     expires_at = now + _KIND_LIFE[kind]
     await store.credentials.add(
@@ -123,13 +123,13 @@ async def _let_in(
         browser=browser[:400],
     )
     if kind == "pending":
-        return Credential(person, token, expires_at, "", kind)
+        return HandedOut(person, token, expires_at, "", kind)
     await guesses.remember_place(conn, person.user_id, visitor)
     if kind != "token":
         device = await guesses.remember_device(conn, person.user_id, person.email, visitor)
     by: Literal["session", "token"] = "token" if kind == "token" else "session"
     await log.note(conn, person.at(visitor.address), acts.SignedIn(by))
-    return Credential(person, token, expires_at, device, kind)
+    return HandedOut(person, token, expires_at, device, kind)
 
 
 async def _check_second(
@@ -220,7 +220,7 @@ async def bootstrap_operator(
         await store.people.lock_bootstrap(conn)
         if not await store.people.has_operator(conn):
             # Clients read who did something: the address says it until there are more operators.
-            operator = Person(uuid4(), None, "operator", email, email, "fr")
+            operator = Person(uuid4(), None, "operator", email, email, "fr", "administrator")
             await store.people.add(conn, operator, hashed, password_expires_at=None, now=now)
         owner = await store.people.find_first_operator(conn)
         if owner is None:

@@ -107,5 +107,7 @@ async def _answer_each(
                 found = await _answer_at(reader, place.pack_id, [place])
         if found is None:
             logs.get().error("chunk.damaged", chunk=one.chunk_id.hex(), is_known=place is not None)
+            if place is not None:
+                await spans.doubt(reader, place.pack_id)
         answer += restores.LOST if found is None else found
     return memoryview(answer)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.portal.api.files import browsing, downloads, searching
+from services.portal.api.files import browsing, downloads, looking, searching, selecting
 
-__all__ = ["browsing", "downloads", "searching"]
+__all__ = ["browsing", "downloads", "looking", "searching", "selecting"]

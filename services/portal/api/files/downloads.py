@@ -9,8 +9,9 @@ from fastapi import APIRouter, Request, Response
 
 from libs.shared import web
 from services.portal.actions.files import archives, browsing, downloads, spans
-from services.portal.actions.files.archives import Format
+from services.portal.actions.files.archives import Format, Wanted
 from services.portal.actions.files.browsing import Place
+from services.portal.actions.resources import Resources
 from services.portal.api.access import Downloading, ResourcesOf
 from services.portal.api.places import AtPoint
 from services.portal.api.streams import INERT, Stream, primed
@@ -19,11 +20,12 @@ from services.portal.rules.files.ranges import ByteRange
 
 router = APIRouter(tags=["files"])
 
-_OCTETS = "application/octet-stream"
-_INERT = {
+OCTETS = "application/octet-stream"
+INERT_HEADERS = {
     "Content-Security-Policy": INERT,
     "Cache-Control": "private, no-store",
 }
+"""What clients stored comes so that it can do nothing."""
 
 
 @router.get("/plans/{plan}/file", dependencies=[Downloading])
@@ -35,17 +37,17 @@ async def download_file(request: Request, asked: AtPoint, resources: ResourcesOf
     status, headers = _describe(place, part)
     if web.is_head(request.scope):
         await downloads.view(resources.pool, place)
-        return Response(None, status, headers, _OCTETS)
+        return Response(None, status, headers, OCTETS)
     reader = await spans.open_reader(resources, place.tenant_id)
     body = await primed(downloads.read(reader, place, part))
-    return Stream(body, status, headers, _OCTETS)
+    return Stream(body, status, headers, OCTETS)
 
 
 def _describe(place: Place, part: ByteRange) -> tuple[int, dict[str, str]]:
     """Status and headers of a file, or of a part of it."""
     entry = place.entry
     headers = {
-        **_INERT,
+        **INERT_HEADERS,
         "Content-Length": str(part.length),
         "Content-Disposition": names.attachment(entry.name),
         "Accept-Ranges": "bytes",
@@ -68,23 +70,31 @@ async def download_archive(
 ) -> Response:
     """A folder with all that lies below it."""
     place = await browsing.find_place(resources.pool, asked)
-    media_type = archives.MEDIA_TYPES[format]
-    measured = archives.make(format, place.timezone)
-    length = await archives.measure(resources.pool, place, measured)
-    name = place.entry.name or place.plan.name.encode()
+    return await send_archive(request, resources, place, format)
+
+
+async def send_archive(
+    request: Request, resources: Resources, wanted: Wanted, form: Format
+) -> Response:
+    """The archive of a place or a selection, with its length where it is told in time."""
+    folder = wanted if isinstance(wanted, Place) else wanted.folder
+    measured = archives.make(form, folder.timezone)
+    length = await archives.measure(resources.pool, wanted, measured)
+    name = folder.entry.name or folder.plan.name.encode()
     headers = {
-        **_INERT,
-        "Content-Disposition": names.attachment(name, f".{format}"),
-        "X-Coffre-Run": str(place.run.number),
+        **INERT_HEADERS,
+        "Content-Disposition": names.attachment(name, f".{form}"),
+        "X-Coffre-Run": str(folder.run.number),
     }
     if length is not None:
         headers["Content-Length"] = str(length)
+    media_type = archives.MEDIA_TYPES[form]
     if web.is_head(request.scope):
-        await archives.view(resources.pool, place)
+        await archives.view(resources.pool, wanted)
         return Response(None, 200, headers, media_type)
-    reader = await spans.open_reader(resources, place.tenant_id)
-    archive = archives.make(format, place.timezone)
-    body = await primed(archives.write(resources.pool, reader, place, archive))
+    reader = await spans.open_reader(resources, folder.tenant_id)
+    archive = archives.make(form, folder.timezone)
+    body = await primed(archives.write(resources.pool, reader, wanted, archive))
     return Stream(body, 200, headers, media_type)
 
 

@@ -45,6 +45,7 @@ def _version(portal_url: str, history: History, version: Version) -> dict[str, A
         "first_seen_at": version.first_seen_at,
         "last_run": version.last_point,
         "last_seen_at": version.last_seen_at,
+        "restore_points": version.points,
         "removed_at": version.removed_at,
     }
 

@@ -21,6 +21,7 @@ KINDS: Mapping[str, str] = {
     "notices": N_("Announcements"),
     "destruction": N_("End and destruction"),
     "parked": N_("Technical"),
+    "operators": N_("The provider’s desk"),
 }
 """What acts are about, by their room."""
 
@@ -48,15 +49,18 @@ SENTENCES: Mapping[str, str] = {
     "log-viewed": N_("Looked at this log"),
     "log-exported": N_("Exported {lines} lines of this log"),
     "operator-token-installed": N_("The provider’s installation got another token"),
-    "operator-added": N_("Let the operator {email} in"),
+    "operator-added": N_("Let the operator {email} in ({duty})"),
     "plans-listed": N_("Looked at the backups"),
     "runs-listed": N_("Looked at the runs of {plan}"),
     "run-viewed": N_("Looked at run {run} of {plan}"),
+    "points-compared": N_("Compared runs {older} and {newer} of {plan} in {path}"),
     "folder-listed": N_("Opened the folder {path} of {plan} (run {run})"),
     "history-listed": N_("Looked at the versions of {path} of {plan}"),
     "searched": N_("Searched for “{text}” in {plan}{below}: {results} found"),
     "file-viewed": N_("Looked at what the file {path} of {plan} is (run {run})"),
     "file-downloaded": N_("Downloaded the file {path} of {plan} (run {run}) {part}"),
+    "selection-downloaded": N_("Downloaded of the folder {path} of {plan} (run {run}): {names}"),
+    "file-previewed": N_("Looked into {path} of {plan} (run {run})"),
     "folder-downloaded": N_("Downloaded the folder {path} of {plan} (run {run})"),
     "folder-viewed": N_("Looked at how large {path} of {plan} is (run {run})"),
     "restore-listed": N_("Began to restore {path} of {plan} (run {run})"),
@@ -65,6 +69,8 @@ SENTENCES: Mapping[str, str] = {
     "tenant-viewed": N_("Looked at this client"),
     "tenant-opened": N_("Opened the client {name}"),
     "enrolment-opened": N_("Made a code for a new machine: {label}"),
+    "enrolment-withdrawn": N_("Took back the code for a new machine: {label}"),
+    "machines-listed": N_("Looked at the machines"),
     "agent-revoked": N_("Revoked a machine ({agent_id})"),
     "subscription-end-announced": N_("Announced the end of the subscription: {reason}"),
     "subscription-ended": N_("Ended the subscription: {reason}"),
@@ -132,6 +138,22 @@ SENTENCES: Mapping[str, str] = {
     "parked-listed": N_("Looked at events that wait ({events})"),
     "parked-viewed": N_("Looked at an event that waits, of {service}"),
     "parked-decided": N_("Decided about an event of {service}: {decision} {reason}"),
+    "queue-listed": N_("Looked at what is to be looked after ({incidents})"),
+    "days-listed": N_("Looked at clients day by day ({tenants})"),
+    "overages-listed": N_("Looked at all overage cases ({cases})"),
+    "contract-viewed": N_("Looked at the contract and its history"),
+    "terms-changed": N_("Set: {name}, {locale}, {timezone}, versions kept {retention_days} days"),
+    "note-written": N_("Wrote a note for colleagues"),
+    "note-removed": N_("Removed a note for colleagues"),
+    "holds-cleared": N_("Said that what is unusual of {plan} was meant: {reason}"),
+    "operators-listed": N_("Looked at the provider’s operators"),
+    "operator-changed": N_("Changed the operator {email}: {name}, {duty}"),
+    "operator-reset": N_("Made a new password for the operator {email}"),
+    "operator-closed": N_("Closed the account of the operator {email}"),
+    "approvals-listed": N_("Looked at what waits for a second operator"),
+    "approval-asked": N_("Asked another operator to confirm: {kind} ({reason})"),
+    "approval-confirmed": N_("Confirmed what {asker} asked for: {kind} ({reason})"),
+    "approval-declined": N_("Declined what {asker} asked for: {kind} ({reason})"),
 }
 """An act's sentence, by its code; its places are the act's fields."""
 
@@ -154,6 +176,11 @@ _WORDS: Mapping[str, str] = {
     "totp": N_("app that shows codes"),
     "passkey": N_("passkey"),
     "storage": N_("storage"),
+    "sales": N_("sales and billing"),
+    "hotline": N_("hotline"),
+    "unblock": N_("growth goes on"),
+    "reset": N_("a new password"),
+    "end": N_("the subscription ends"),
     "seats": N_("seats"),
     "every": N_("every report"),
     "failures": N_("failures only"),
@@ -164,7 +191,20 @@ _WORDS: Mapping[str, str] = {
 }
 """Codes that stand in fields; a name or a path is never one of these fields."""
 _CODED = frozenset(
-    {"by", "why", "role", "locale", "scope", "factor", "what", "choice", "answer", "decision"}
+    {
+        "by",
+        "why",
+        "role",
+        "locale",
+        "scope",
+        "factor",
+        "what",
+        "choice",
+        "answer",
+        "decision",
+        "duty",
+        "kind",
+    }
 )
 _DAYS = frozenset({"until"})
 _SIZES = frozenset({"before", "after", "kept", "ordered"})

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.portal.rules.files import moments, names, newest, ranges
+from services.portal.rules.files import moments, names, newest, previews, ranges
 
-__all__ = ["moments", "names", "newest", "ranges"]
+__all__ = ["moments", "names", "newest", "previews", "ranges"]

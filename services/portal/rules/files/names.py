@@ -68,6 +68,13 @@ def attachment(name: bytes, suffix: str = "") -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(shown, safe='')}"
 
 
+def checksum_line(digest: str, name: bytes) -> bytes:
+    """A line as `sha256sum` writes it: with a backslash before where the name had to be escaped."""
+    written = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+    begin = b"\\" if written != name else b""
+    return begin + digest.encode() + b"  " + written + b"\n"
+
+
 class ArchivePaths:
     """The paths of one archive, as an unpacker may safely be told them; two never become one.
 

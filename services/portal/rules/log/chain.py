@@ -21,6 +21,9 @@ from uuid import UUID
 
 from services.portal.rules.log.acts import Fields
 
+Duty = Literal["administrator", "sales", "hotline"]
+"""What one of the provider's operators is there for."""
+
 NOBODY = UUID(int=0)
 """Stands where there is no client: the provider's own staff, and strangers."""
 
@@ -31,7 +34,8 @@ START = bytes(32)
 class Actor:
     """Who acts, and from where; `tenant_id` is the client that they belong to, or NOBODY.
 
-    `credential` tells one sign-in from another: the hash of what was shown, or empty.
+    `credential` tells one sign-in from another: the hash of what was shown, or empty. `duty`: of
+    the provider's operators alone.
     """
 
     tenant_id: UUID
@@ -39,6 +43,11 @@ class Actor:
     name: str
     address: str
     credential: bytes = field(default=b"", repr=False)
+    duty: Duty | None = None
+
+    def within(self, tenant_id: UUID) -> Actor:
+        """An operator at work for a client, as one of its own people would be."""
+        return replace(self, tenant_id=tenant_id)
 
 
 COFFRE = Actor(NOBODY, None, "Coffre", "")

@@ -42,6 +42,11 @@ class Month:
         return Month(self.year + self.number // 12, self.number % 12 + 1)
 
     @property
+    def before(self) -> Month:
+        """The month before."""
+        return Month(self.year - (self.number == 1), (self.number - 2) % 12 + 1)
+
+    @property
     def first_day(self) -> date:
         """The day it begins with."""
         return date(self.year, self.number, 1)

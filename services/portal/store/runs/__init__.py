@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from services.portal.store.runs import changes, dropped, received, shown, strips
+from services.portal.store.runs import (
+    changes,
+    dropped,
+    holds,
+    points,
+    received,
+    shown,
+    strips,
+)
 
-__all__ = ["changes", "dropped", "received", "shown", "strips"]
+__all__ = ["changes", "dropped", "holds", "points", "received", "shown", "strips"]

@@ -12,6 +12,7 @@ from libs.shared.database import Connection
 from libs.shared.events import (
     AllowanceChanged,
     ExpiryCleared,
+    ExpiryHeld,
     PlanDeclared,
     RunFinished,
     RunJudged,
@@ -145,6 +146,22 @@ async def put_judgement(conn: Connection, event: RunJudged) -> None:
         [_without_nul(one.as_dict()) for one in event.verdicts],
         [one.model_dump() for one in event.figures],
         event.judged_at,
+    )
+
+
+async def put_hold(conn: Connection, event: ExpiryHeld) -> None:
+    """Keeps that nothing of a plan expires, and since which run."""
+    await conn.execute(
+        """
+        INSERT INTO expiry_holds (tenant_id, plan_id, number, since, reason, held_at)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
+        """,
+        event.tenant_id,
+        event.plan_id,
+        event.number,
+        event.since,
+        _without_nul(event.reason.as_dict()),
+        event.held_at,
     )
 
 

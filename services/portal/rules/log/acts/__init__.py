@@ -14,6 +14,7 @@ from services.portal.rules.log.acts.destruction import *
 from services.portal.rules.log.acts.files import *
 from services.portal.rules.log.acts.incidents import *
 from services.portal.rules.log.acts.notices import *
+from services.portal.rules.log.acts.operators import *
 from services.portal.rules.log.acts.orders import *
 from services.portal.rules.log.acts.parked import *
 from services.portal.rules.log.acts.recipients import *

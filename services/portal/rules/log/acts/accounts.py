@@ -204,7 +204,8 @@ class OperatorTokenInstalled(Act):
 
 @dataclass(frozen=True)
 class OperatorAdded(Act):
-    """Another operator was let in, by a command of the installation."""
+    """Another operator was let in."""
 
     code = "operator-added"
     email: str
+    duty: str

@@ -102,6 +102,21 @@ class FolderDownloaded(_AtAPlace):
 
 
 @dataclass(frozen=True)
+class SelectionDownloaded(_AtAPlace):
+    """An archive of some of what a folder holds; `names`: of what, parted by slashes."""
+
+    code = "selection-downloaded"
+    names: str
+
+
+@dataclass(frozen=True)
+class FilePreviewed(_AtAPlace):
+    """A file's content, or the beginning of it, shown in a page."""
+
+    code = "file-previewed"
+
+
+@dataclass(frozen=True)
 class FolderViewed(_AtAPlace):
     """How large an archive of a path would be: without its content."""
 

@@ -9,7 +9,7 @@ from libs.shared import logs
 _PAUSE_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-class Patience:
+class Retries:
     """Waits longer with each try that failed; told of the first, the tenth, and some after."""
 
     def __init__(self, event: str) -> None:

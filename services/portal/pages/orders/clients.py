@@ -30,7 +30,7 @@ from services.portal.rules.people import Person
 router = APIRouter()
 
 _GIGABYTE = 10**9
-_REFUSALS: dict[type[errors.Refusal], str] = {
+REFUSALS: dict[type[errors.Refusal], str] = {
     OrderRefused: N_("Nothing can be ordered in the present state of the subscription."),
     OrderUnchanged: N_("That much is ordered already: order more or less."),
     BelowHeld: N_(
@@ -73,7 +73,7 @@ async def preview_order(
     actor = person.at(address)
     try:
         shown = await ordering.preview(resources.pool, actor, actor.tenant_id, wish)
-    except tuple(_REFUSALS) as refusal:
+    except tuple(REFUSALS) as refusal:
         return _refuse(request, person, refusal)
     sentence = saying.say(saying.speak(choose_locale(request, person), shown), shown)
     return render(
@@ -95,17 +95,17 @@ async def place_order(
 ) -> Response:
     """Orders what the preview showed, once."""
     form = await sessions.read_form(request, resources)
-    wish = _read_wish(field(form, "what"), field(form, "after"), field(form, "quote"))
+    wish = read_wish(field(form, "what"), field(form, "after"), field(form, "quote"))
     actor = person.at(address)
     key = field(form, "key")[:200]
     try:
         await ordering.place(resources.pool, actor, actor.tenant_id, wish, key)
-    except tuple(_REFUSALS) as refusal:
+    except tuple(REFUSALS) as refusal:
         return _refuse(request, person, refusal)
     return RedirectResponse("/orders", 303)
 
 
-def _read_wish(what: str, after: str, quote: str) -> OrderWish:
+def read_wish(what: str, after: str, quote: str) -> OrderWish:
     """What a form of ours asks for; raises InvalidRequest for any other."""
     is_number = after.isascii() and after.isdecimal() and len(after) < 19
     if what not in ("storage", "seats") or not is_number or not quote:
@@ -120,5 +120,5 @@ def _refuse(request: Request, person: Person, refusal: errors.Refusal) -> Respon
         person,
         status=refusal.status,
         order=None,
-        problem=_REFUSALS[type(refusal)],
+        problem=REFUSALS[type(refusal)],
     )

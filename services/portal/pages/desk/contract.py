@@ -1,0 +1,296 @@
+"""A client's contract: its history, orders, what is due, and each act with what it will do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Annotated, Literal
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from libs.shared import clock, errors
+from libs.shared.events import DESTRUCTION_AFTER
+from libs.shared.words.tongue import N_, find_zone
+from services.portal.actions import approvals, desk, overages
+from services.portal.actions.clients import subscription
+from services.portal.actions.orders import ordering, saying
+from services.portal.api.access import Address, ResourcesOf
+from services.portal.pages import sessions
+from services.portal.pages.desk.one import PROBLEMS, SAID, Said, back
+from services.portal.pages.desk.plans import read_day
+from services.portal.pages.orders.clients import REFUSALS, read_wish
+from services.portal.pages.rendering import choose_locale, render
+from services.portal.pages.sessions import Operator, field, line
+from services.portal.rules.clients import STEPS, Step
+from services.portal.rules.log.chain import Actor
+from services.portal.rules.orders.months import Month
+from services.portal.rules.orders.ordering import OrderWish
+from services.portal.rules.orders.refusals import NothingToRevise
+from services.portal.rules.people import Person
+from services.portal.store.approvals import Approval
+
+router = APIRouter()
+
+_STEPS: dict[str, Step] = {
+    "end": "end",
+    "suspend": "suspend",
+    "resume": "resume",
+    "reinstate": "reinstate",
+}
+_GIGABYTE = 10**9
+_PROBLEMS = {
+    "reason-missing": SAID["reason-missing"],
+    "name-wrong": N_("Type the client’s name just as it stands here: this ends its backups."),
+    "day-over": N_("The day of the end must lie ahead."),
+    "subscription-state": N_("Not possible in the present state of the subscription."),
+    "maintenance-over": N_("The maintenance of the backup software is over: renew it first."),
+    "destruction-begun": N_("The destruction of the data has begun: it can't be taken back."),
+}
+
+
+async def find_step(step: str) -> Step:
+    """The step that an address names; raises NotFound for any other word."""
+    if step not in _STEPS:
+        raise errors.NotFound
+    return _STEPS[step]
+
+
+Stepping = Annotated[Step, Depends(find_step)]
+
+
+@router.get("/clients/{tenant_id}/contract")
+async def show_contract(
+    tenant_id: UUID,
+    request: Request,
+    operator: Operator,
+    resources: ResourcesOf,
+    address: Address,
+    said: Said = "",
+) -> Response:
+    """The contract with its history."""
+    found = await desk.view_contract(resources.pool, operator.at(address), tenant_id)
+    state = found.tenant.subscription
+    return render(
+        request,
+        "client_contract.html",
+        operator,
+        timezone=found.tenant.timezone,
+        tenant=found.tenant,
+        found=found,
+        steps=[step for step in _STEPS if state in STEPS[_STEPS[step]][0]],
+        said=SAID.get(said, ""),
+        is_problem=said in PROBLEMS,
+    )
+
+
+@router.get("/clients/{tenant_id}/subscription/{step}")
+async def ask_step(
+    tenant_id: UUID,
+    step: Stepping,
+    request: Request,
+    operator: Operator,
+    resources: ResourcesOf,
+    address: Address,
+    problem: Annotated[str, Query(max_length=40)] = "",
+) -> Response:
+    """What a step will do, before it is taken."""
+    found = await desk.view_contract(resources.pool, operator.at(address), tenant_id)
+    tenant, now = found.tenant, clock.now()
+    zone = find_zone(tenant.timezone)
+    return render(
+        request,
+        "subscription_step.html",
+        operator,
+        status=422 if problem in _PROBLEMS else 200,
+        timezone=tenant.timezone,
+        tenant=tenant,
+        step=step,
+        is_possible=tenant.subscription in STEPS[step][0],
+        destruction_at=now + DESTRUCTION_AFTER,
+        end_of_month=Month.of(now, zone).next.begins_at(zone) - timedelta(days=1),
+        with_four_eyes=step in resources.four_eyes,
+        problem=_PROBLEMS.get(problem, ""),
+    )
+
+
+@router.post("/clients/{tenant_id}/subscription/{step}")
+async def take_step(
+    tenant_id: UUID,
+    step: Stepping,
+    request: Request,
+    operator: Operator,
+    resources: ResourcesOf,
+    address: Address,
+) -> Response:
+    """Ends, suspends, resumes or reinstates a subscription.
+
+    To end it now takes the client's name; to end it with a day doesn't."""
+    form = await sessions.read_form(request, resources)
+    actor, reason = operator.at(address), line(form, "reason")
+    here = f"/clients/{tenant_id}/subscription/{step}"
+    if not reason:
+        return RedirectResponse(f"{here}?problem=reason-missing", 303)
+    asked = False
+    try:
+        if step == "end" and field(form, "when") == "day":
+            await _announce_end(resources, actor, tenant_id, reason, field(form, "until"))
+        elif step == "end":
+            found = await desk.view_contract(resources.pool, actor, tenant_id)
+            if line(form, "name").casefold() != found.tenant.name.casefold():
+                return RedirectResponse(f"{here}?problem=name-wrong", 303)
+            ended = await approvals.end(resources, actor, tenant_id, reason)
+            asked = isinstance(ended, Approval)
+        else:
+            await subscription.step_subscription(resources.pool, actor, tenant_id, step, reason)
+    except errors.Refusal as refusal:
+        if refusal.code not in _PROBLEMS:
+            raise
+        return RedirectResponse(f"{here}?problem={refusal.code}", 303)
+    return back(tenant_id, "asked" if asked else "", "/contract")
+
+
+class _DayOver(errors.Refusal):
+    """An end can't be announced for a day that is over."""
+
+    code = "day-over"
+    status = 422
+    title = "The day of the end must lie ahead"
+
+
+async def _announce_end(
+    resources: ResourcesOf, actor: Actor, tenant_id: UUID, reason: str, day: str
+) -> None:
+    """Announces that a subscription ends with the end of a day, by the client's clock."""
+    found = await desk.view_contract(resources.pool, actor, tenant_id)
+    zone = find_zone(found.tenant.timezone)
+    last = read_day(day) + timedelta(days=1)
+    ends_at = datetime.combine(last, time(), zone).astimezone(UTC)
+    if ends_at <= clock.now():
+        raise _DayOver
+    await subscription.step_subscription(
+        resources.pool, actor, tenant_id, "announce_end", reason, ends_at
+    )
+
+
+@router.get("/clients/{tenant_id}/orders/preview")
+async def preview_order(
+    tenant_id: UUID,
+    request: Request,
+    operator: Operator,
+    resources: ResourcesOf,
+    address: Address,
+    storage_gb: Annotated[int | None, Query(ge=0, le=10**9)] = None,
+    seats: Annotated[int | None, Query(ge=1, le=100_000)] = None,
+) -> Response:
+    """What an order for the client would cost, and the button that orders it."""
+    if storage_gb is not None:
+        wish = OrderWish("storage", storage_gb * _GIGABYTE)
+    elif seats is not None:
+        wish = OrderWish("seats", seats)
+    else:
+        return back(tenant_id, place="/contract")
+    try:
+        shown = await ordering.preview(resources.pool, operator.at(address), tenant_id, wish)
+    except tuple(REFUSALS) as refusal:
+        return _refuse(request, operator, tenant_id, refusal)
+    return render(
+        request,
+        "client_order.html",
+        operator,
+        timezone=shown.tenant.timezone,
+        tenant_id=tenant_id,
+        order=shown.order,
+        quote=shown.quote,
+        key=uuid4(),
+        sentence=saying.say(saying.speak(choose_locale(request, operator), shown), shown),
+        problem="",
+    )
+
+
+@router.post("/clients/{tenant_id}/orders")
+async def place_order(
+    tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
+) -> Response:
+    """Orders what the preview showed, once."""
+    form = await sessions.read_form(request, resources)
+    wish = read_wish(field(form, "what"), field(form, "after"), field(form, "quote"))
+    key = field(form, "key")[:200]
+    try:
+        await ordering.place(resources.pool, operator.at(address), tenant_id, wish, key)
+    except tuple(REFUSALS) as refusal:
+        return _refuse(request, operator, tenant_id, refusal)
+    return back(tenant_id, "saved", "/contract")
+
+
+def _refuse(
+    request: Request, operator: Person, tenant_id: UUID, refusal: errors.Refusal
+) -> Response:
+    return render(
+        request,
+        "client_order.html",
+        operator,
+        status=refusal.status,
+        tenant_id=tenant_id,
+        order=None,
+        problem=REFUSALS[type(refusal)],
+    )
+
+
+@router.post("/clients/{tenant_id}/orders/allowed")
+async def allow_orders(
+    tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
+) -> Response:
+    """Lets the client's administrators order themselves, or not."""
+    form = await sessions.read_form(request, resources)
+    allowed = field(form, "allowed") == "yes"
+    await ordering.allow_orders(resources.pool, operator.at(address), tenant_id, allowed=allowed)
+    return back(tenant_id, "saved", "/contract")
+
+
+@router.post("/clients/{tenant_id}/orders/revise")
+async def revise(
+    tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
+) -> Response:
+    """Raises the contract to the next size that holds what is stored, in the provider's name."""
+    form = await sessions.read_form(request, resources)
+    reason, clause = line(form, "reason"), line(form, "clause")
+    if not reason or not clause:
+        return back(tenant_id, "reason-missing", "/contract")
+    try:
+        await ordering.revise(resources.pool, operator.at(address), tenant_id, reason, clause)
+    except NothingToRevise:
+        return back(tenant_id, "nothing-to-revise", "/contract")
+    except tuple(REFUSALS) as refusal:
+        return _refuse(request, operator, tenant_id, refusal)
+    return back(tenant_id, "saved", "/contract")
+
+
+@router.post("/clients/{tenant_id}/quota/{decision}")
+async def decide_growth(
+    tenant_id: UUID,
+    decision: Literal["extend", "block", "unblock"],
+    request: Request,
+    operator: Operator,
+    resources: ResourcesOf,
+    address: Address,
+) -> Response:
+    """Moves the deadline of an overage case, stops growth, or lets it go on."""
+    form = await sessions.read_form(request, resources)
+    actor, reason = operator.at(address), line(form, "reason")
+    if not reason:
+        return back(tenant_id, "reason-missing", "/contract")
+    try:
+        if decision == "unblock":
+            done = await approvals.unblock(resources, actor, tenant_id, reason)
+            said = "asked" if isinstance(done, Approval) else "unblocked"
+            return back(tenant_id, said, "/contract")
+        until = None
+        if decision == "extend":
+            until = datetime.combine(read_day(field(form, "until")), time(23, 59), UTC)
+        await overages.decide(resources.pool, actor, tenant_id, decision, reason, until)
+    except errors.Refusal as refusal:
+        if refusal.code not in PROBLEMS:
+            raise
+        return back(tenant_id, refusal.code, "/contract")
+    return back(tenant_id, "blocked" if decision == "block" else "extended", "/contract")

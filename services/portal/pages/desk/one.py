@@ -1,0 +1,327 @@
+"""One client, with what can be done about its machines, people and plans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from libs.shared import clock, errors
+from libs.shared.words.tongue import N_
+from services.portal.actions import approvals, desk, machines, notes, packages, runs, users
+from services.portal.actions.clients.opening import EmailTaken
+from services.portal.actions.machines import Enrolment
+from services.portal.actions.resources import Resources
+from services.portal.api.access import Address, ResourcesOf
+from services.portal.pages import sessions
+from services.portal.pages.rendering import render
+from services.portal.pages.sessions import Operator, field, line
+from services.portal.rules.orders.refusals import OrderRefused
+from services.portal.rules.packages import Block, blocks
+from services.portal.rules.people import Person
+from services.portal.rules.recipients import NotAnAddress, read_address
+from services.portal.rules.runs import find_next
+from services.portal.rules.users import LastAdministrator, SeatsUsed
+
+router = APIRouter()
+
+CAUSES: dict[str, str] = {
+    "failed": N_("Failed"),
+    "abandoned": N_("Broken off"),
+    "refused": N_("Refused"),
+    "missed": N_("Missed"),
+    "damage": N_("Damaged"),
+    "unusual": N_("Unusual"),
+    "undeliverable": N_("Undeliverable"),
+    "parked": N_("Event waits"),
+    "waiting": N_("Destruction waits"),
+    "called": N_("Call wanted"),
+    "help": N_("Help wanted"),
+}
+SAID: dict[str, str] = {
+    "asked": N_("Another operator has to confirm this: it waits among what to look after."),
+    "sent": N_("A new one-time password is on its way by mail; the old password ended at once."),
+    "cleared": N_("Noted: versions of this plan expire again."),
+    "unblocked": N_("Noted: the client may grow again within a moment."),
+    "blocked": N_("Noted: growth stops within a moment."),
+    "extended": N_("Noted: the deadline is moved within a moment."),
+    "reason-missing": N_("Say why: the client will read it."),
+    "not-enrollable": N_("Not possible in the present state of the subscription."),
+    "no-open-case": N_("No more is stored than is contracted: there is nothing to extend."),
+    "deadline-too-early": N_("The new deadline must be later than the present one."),
+    "nothing-to-revise": N_("The contract holds what is stored already."),
+    "saved": N_("Saved."),
+    "opened": N_("The account is open: a one-time password is on its way by mail."),
+    "closed": N_("The account is closed, and its seat is free."),
+    NotAnAddress.code: N_("A name and a mail address are needed."),
+    EmailTaken.code: N_("This address has an account already."),
+    SeatsUsed.code: N_("All seats are taken: order one more, or close an account."),
+    OrderRefused.code: N_("In the present state of the subscription no account can be opened."),
+    LastAdministrator.code: N_("Somebody must stay administrator: make a colleague one first."),
+}
+PROBLEMS = frozenset(
+    {
+        "reason-missing",
+        "not-enrollable",
+        "no-open-case",
+        "deadline-too-early",
+        "nothing-to-revise",
+        NotAnAddress.code,
+        EmailTaken.code,
+        SeatsUsed.code,
+        OrderRefused.code,
+        LastAdministrator.code,
+    }
+)
+_LONGEST_NOTE = 2_000
+_RUNS_EACH = 30
+
+Said = Annotated[str, Query(max_length=40)]
+
+
+def back(tenant_id: UUID, said: str = "", place: str = "") -> Response:
+    """Leads back to a client's page, which says what was done."""
+    query = f"?{urlencode({'said': said})}" if said else ""
+    return RedirectResponse(f"/clients/{tenant_id}{place}{query}", 303)
+
+
+@router.get("/clients/{tenant_id}")
+async def show_client(
+    tenant_id: UUID,
+    request: Request,
+    operator: Operator,
+    resources: ResourcesOf,
+    address: Address,
+    said: Said = "",
+) -> Response:
+    """One client."""
+    return await _show(request, operator, resources, address, tenant_id, said=said)
+
+
+@router.post("/clients/{tenant_id}/enrolments")
+async def open_enrolment(
+    tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
+) -> Response:
+    """Shows a one-time code, this once."""
+    form = await sessions.read_form(request, resources)
+    label = line(form, "label")
+    actor = operator.at(address)
+    try:
+        enrolment = await machines.open_enrolment(resources.pool, actor, tenant_id, label)
+    except machines.NotEnrollable:
+        return back(tenant_id, "not-enrollable")
+    release = await packages.find_release(resources)
+    pasted = []
+    if release is not None:
+        pasted = blocks(release, resources.portal_url, resources.ingest_url, enrolment.code)
+    return await _show(
+        request,
+        operator,
+        resources,
+        address,
+        tenant_id,
+        enrolment=enrolment,
+        label=label,
+        pasted=pasted,
+    )
+
+
+@router.post("/clients/{tenant_id}/enrolments/{enrolment_id}/withdraw")
+async def withdraw_code(
+    tenant_id: UUID,
+    enrolment_id: UUID,
+    request: Request,
+    operator: Operator,
+    resources: ResourcesOf,
+    address: Address,
+) -> Response:
+    """Lets no machine in by a code any more."""
+    await sessions.read_form(request, resources)
+    await machines.withdraw_code(resources.pool, operator.at(address), tenant_id, enrolment_id)
+    return back(tenant_id)
+
+
+@router.get("/clients/{tenant_id}/agents/{agent_id}/revoke")
+async def ask_revocation(
+    tenant_id: UUID,
+    agent_id: UUID,
+    request: Request,
+    operator: Operator,
+    resources: ResourcesOf,
+    address: Address,
+) -> Response:
+    """What revoking a machine means, with the button that does it."""
+    found = await desk.view_client(resources.pool, operator.at(address), tenant_id, 1)
+    agents = [one for one in found.agents if one.agent_id == agent_id]
+    if not agents:
+        raise errors.NotFound("agent")
+    return render(
+        request,
+        "revoke.html",
+        operator,
+        timezone=found.tenant.timezone,
+        tenant=found.tenant,
+        agent=agents[0],
+        plans=[plan for plan in found.plans if plan.agent_id == agent_id],
+    )
+
+
+@router.post("/clients/{tenant_id}/agents/{agent_id}/revoke")
+async def revoke_agent(
+    tenant_id: UUID,
+    agent_id: UUID,
+    request: Request,
+    operator: Operator,
+    resources: ResourcesOf,
+    address: Address,
+) -> Response:
+    """Withdraws a machine's token."""
+    await sessions.read_form(request, resources)
+    await machines.revoke_agent(resources.pool, operator.at(address), agent_id)
+    return back(tenant_id)
+
+
+@router.post("/clients/{tenant_id}/notes")
+async def write_note(
+    tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
+) -> Response:
+    """Keeps a note for the other operators."""
+    form = await sessions.read_form(request, resources)
+    text = field(form, "text").strip().replace("\0", "")[:_LONGEST_NOTE]
+    if text:
+        await notes.write(resources.pool, operator.at(address), tenant_id, text)
+    return RedirectResponse(f"/clients/{tenant_id}#notes", 303)
+
+
+@router.post("/clients/{tenant_id}/notes/{note_id}/remove")
+async def remove_note(
+    tenant_id: UUID,
+    note_id: UUID,
+    request: Request,
+    operator: Operator,
+    resources: ResourcesOf,
+    address: Address,
+) -> Response:
+    """Takes a note away."""
+    await sessions.read_form(request, resources)
+    await notes.remove(resources.pool, operator.at(address), tenant_id, note_id)
+    return RedirectResponse(f"/clients/{tenant_id}#notes", 303)
+
+
+@router.post("/clients/{tenant_id}/plans/{plan}/clear")
+async def clear_holds(
+    tenant_id: UUID,
+    plan: str,
+    request: Request,
+    operator: Operator,
+    resources: ResourcesOf,
+    address: Address,
+) -> Response:
+    """Says that what was unusual of a plan was meant."""
+    form = await sessions.read_form(request, resources)
+    reason = line(form, "reason")
+    if not reason:
+        return back(tenant_id, "reason-missing")
+    await runs.clear_holds(resources.pool, operator.at(address), tenant_id, plan, reason)
+    return back(tenant_id, "cleared")
+
+
+@router.post("/clients/{tenant_id}/reset")
+async def reset_password(
+    tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
+) -> Response:
+    """Mails an administrator of the client a new one-time password."""
+    form = await sessions.read_form(request, resources)
+    email, reason = line(form, "email", 320), line(form, "reason")
+    asked = await approvals.reset_password(
+        resources, operator.at(address), email, reason, tenant_id
+    )
+    return back(tenant_id, "asked" if asked else "sent")
+
+
+@router.post("/clients/{tenant_id}/people")
+async def open_user(
+    tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
+) -> Response:
+    """Gives somebody of the client an account, as its administrators can."""
+    form = await sessions.read_form(request, resources)
+    name, role = line(form, "name"), field(form, "role")
+    try:
+        if not name:
+            return back(tenant_id, NotAnAddress.code)
+        await users.open_user(
+            resources.pool,
+            resources.passwords,
+            resources.mail_key,
+            operator.at(address).within(tenant_id),
+            name=name,
+            email=read_address(field(form, "email")),
+            locale="en" if field(form, "locale") == "en" else "fr",
+            role="administrator" if role == "administrator" else "user",
+        )
+    except (NotAnAddress, EmailTaken, SeatsUsed, OrderRefused) as refusal:
+        return back(tenant_id, refusal.code)
+    return back(tenant_id, "opened")
+
+
+@router.post("/clients/{tenant_id}/people/{user_id}/close")
+async def close_user(
+    tenant_id: UUID,
+    user_id: UUID,
+    request: Request,
+    operator: Operator,
+    resources: ResourcesOf,
+    address: Address,
+) -> Response:
+    """Takes an account of the client away."""
+    await sessions.read_form(request, resources)
+    try:
+        await users.close_user(resources.pool, operator.at(address).within(tenant_id), user_id)
+    except LastAdministrator as refusal:
+        return back(tenant_id, refusal.code)
+    return back(tenant_id, "closed")
+
+
+async def _show(
+    request: Request,
+    operator: Person,
+    resources: Resources,
+    address: str,
+    tenant_id: UUID,
+    *,
+    enrolment: Enrolment | None = None,
+    label: str = "",
+    pasted: Sequence[Block] = (),
+    said: str = "",
+) -> Response:
+    found = await desk.view_client(resources.pool, operator.at(address), tenant_id, _RUNS_EACH)
+    now = clock.now()
+    last = {
+        plan_id: next((run for run in of_plan if run.outcome), None)
+        for plan_id, of_plan in found.runs.items()
+    }
+    return render(
+        request,
+        "client.html",
+        operator,
+        timezone=found.tenant.timezone,
+        tenant=found.tenant,
+        causes=CAUSES,
+        found=found,
+        volume=found.volume,
+        last=last,
+        next_due={
+            plan.plan_id: find_next(plan.schedule, plan.timezone, now) for plan in found.plans
+        },
+        enrolment=enrolment,
+        label=label,
+        pasted=pasted,
+        ingest_url=resources.ingest_url,
+        portal_url=resources.portal_url,
+        said=SAID.get(said, ""),
+        is_problem=said in PROBLEMS,
+    )

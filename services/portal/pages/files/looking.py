@@ -1,0 +1,40 @@
+"""One file of a restore point: what it is, shown where that is safe."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from services.portal.actions.files import browsing, previews, spans
+from services.portal.api.access import Downloading, ResourcesOf
+from services.portal.pages.files.showing import AtPoint, Here, show
+from services.portal.pages.rendering import render
+from services.portal.pages.sessions import Client
+from services.portal.rules.files import names
+
+router = APIRouter()
+
+
+@router.get("/plans/{plan}/file", dependencies=[Downloading])
+async def show_file(
+    request: Request, person: Client, resources: ResourcesOf, asked: AtPoint
+) -> Response:
+    """A file with its size, checksum and versions; an image or a text as well."""
+    place = await browsing.find_place(resources.pool, asked)
+    reader = await spans.open_reader(resources, place.tenant_id)
+    looked = await previews.look(reader, place)
+    newest = await browsing.find_newest(resources.pool, place)
+    here = Here.of(place)
+    return render(
+        request,
+        "file.html",
+        person,
+        timezone=place.timezone,
+        plan=place.plan,
+        place=place,
+        newest=newest,
+        entry=show(place.entry, place.path),
+        crumbs=here.crumbs(names.parent(place.path)),
+        here_at=here,
+        looked=looked,
+    )

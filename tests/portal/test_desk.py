@@ -1,0 +1,200 @@
+"""The operators' desk: what waits, who decides, what takes two."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from libs.shared import clock
+from libs.shared.events import ExpiryHeld, IncidentOpened
+from libs.shared.reasons import Reason
+from services.portal.actions import approvals
+from services.portal.actions.clients import listing
+from services.portal.rules import clients
+from services.portal.rules.approvals import ApprovalOver, OwnApproval
+from services.portal.rules.log.chain import NOBODY, Actor
+from services.portal.rules.operators import NotOfDuty
+from tests.portal import builder
+from tests.portal.test_duties import let_in
+
+OPERATOR = Actor(NOBODY, uuid4(), "Anne", "", duty="administrator")
+
+
+def opened(client: builder.Client, cause: str, **more: Any) -> IncidentOpened:
+    """Something that the hotline has to look after."""
+    now = clock.now()
+    told: dict[str, Any] = {
+        "tenant_id": client.tenant_id, "incident_id": uuid4(), "version": 1,
+        "plan_id": client.plan_id, "cause": cause, "opened_at": now, "last_at": now, "times": 1,
+        **more,
+    }  # fmt: skip
+    return IncidentOpened.model_validate(told)
+
+
+async def test_a_decision_shows_at_once_and_reporting_has_the_last_word(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    failed, missed = opened(client, "failed"), opened(client, "missed")
+    await client.add_run(1, "failed", reason=Reason("folder-missing", "/srv").as_dict())
+    for one in (failed, missed):
+        await builder.hear(portal, one)
+    async with portal.operator() as api:
+        queue = (await api.get("/api/v1/queue")).json()
+        assert [one["cause"] for one in queue["waiting"]] == ["missed", "failed"]
+        assert queue["waiting"][1]["reason"]["code"] == "folder-missing"
+        assert queue["waiting"][1]["run_number"] == 1
+        path = f"/api/v1/incidents/{failed.incident_id}/acknowledge"
+        assert (await api.post(path, json={"note": "on its way"})).status_code == 202
+        queue = (await api.get("/api/v1/queue")).json()
+        assert [one["cause"] for one in queue["waiting"]] == ["missed"]
+        assert [one["note"] for one in queue["in_hand"]] == ["on its way"]
+        assert queue["counts"] == {"missed": 1}
+        await builder.hear(portal, failed.model_copy(update={"version": 2}))
+        queue = (await api.get("/api/v1/queue")).json()
+        assert len(queue["waiting"]) == 2
+
+
+async def test_clients_are_listed_worst_first_and_found_without_accents(portal: Any) -> None:
+    names = ("Étude Lefèvre", "Smith & Co", "Zinguerie Ébène", "agence Ôdyssée")
+    made = {
+        name: await builder.open_client(portal, f"a{n}@c.example", name)
+        for n, name in enumerate(names)
+    }
+    for name in ("Smith & Co", "Zinguerie Ébène", "Étude Lefèvre"):
+        await made[name].add_run(1)
+    await made["Smith & Co"].add_run(2, "failed", started_at=clock.now(), finished_at=clock.now())
+
+    async def names_of(**asked: Any) -> list[str]:
+        chosen = {"search": "", "trouble": None, "page": 1, **asked}
+        found = await listing.list_page(portal.parts.pool, OPERATOR, **chosen)
+        return [one.name for one, _ in found.clients]
+
+    assert await names_of() == ["Smith & Co", "agence Ôdyssée", "Étude Lefèvre", "Zinguerie Ébène"]
+    assert await names_of(search="ETUDE lefevre") == ["Étude Lefèvre"]
+    assert await names_of(trouble="waiting") == ["agence Ôdyssée"]
+    assert await names_of(search="%") == []
+    found = await listing.list_page(
+        portal.parts.pool, OPERATOR, search="smith", trouble=None, page=1
+    )
+    today = found.days[-1]
+    assert found.kinds[made["Smith & Co"].tenant_id][today] == "failed"
+    assert found.counts == {"failed": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "trouble"),
+    [
+        ({}, "fine"),
+        ({"subscription": "ended", "failing": 1}, "closed"),
+        ({"failing": 1, "late": 1, "damaged": 1}, "damaged"),
+        ({"failing": 1, "late": 1}, "failed"),
+        ({"late": 1, "is_blocked": True}, "late"),
+        ({"is_blocked": True, "stored_bytes": 2}, "blocked"),
+        ({"stored_bytes": 2, "reserved": 1}, "over"),
+        ({"reserved": 1}, "warnings"),
+        ({"silent": 1}, "waiting"),
+        ({"plans": 2, "silent": 1}, "fine"),
+    ],
+)
+def test_a_client_is_listed_under_its_worst(change: dict[str, Any], trouble: str) -> None:
+    known = {
+        "subscription": "active", "damaged": 0, "failing": 0, "late": 0, "unusual": 0,
+        "reserved": 0, "plans": 1, "silent": 0, "is_blocked": False, "stored_bytes": 1,
+        "contracted_bytes": 1,
+    }  # fmt: skip
+    known.update(change)
+    assert clients.find_trouble(known.pop("subscription"), **known) == trouble
+
+
+async def test_what_holds_a_plan_is_seen_and_cleared(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    held = ExpiryHeld(
+        tenant_id=client.tenant_id, plan_id=client.plan_id, number=7, since=3,
+        reason=Reason("many-removed", amount=5000, limit=100), held_at=clock.now(),
+    )  # fmt: skip
+    await builder.hear(portal, held)
+    async with portal.operator() as api:
+        where = f"/api/v1/tenants/{client.tenant_id}"
+        [hold] = (await api.get(f"{where}/overview")).json()["holds"]
+        assert (hold["number"], hold["plan"]) == (7, "documents")
+        clear = f"{where}/plans/{client.plan_id}/clear"
+        assert (await api.post(clear, json={"reason": ""})).status_code == 422
+        assert (await api.post(clear, json={"reason": "moved on purpose"})).status_code == 202
+        other = f"{where}/plans/{uuid4()}/clear"
+        assert (await api.post(other, json={"reason": "x"})).status_code == 404
+    [decided] = await portal.events("expiry.decided.v1")
+    assert decided["plan_id"] == str(client.plan_id)
+    assert decided["reason"] == "moved on purpose"
+
+
+async def test_a_code_that_was_withdrawn_lets_nobody_in(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    where = f"/api/v1/tenants/{client.tenant_id}"
+    async with portal.operator() as api:
+        code = (await api.post(f"{where}/enrolments", json={"label": "srv"})).json()
+        [listed] = (await api.get(f"{where}/overview")).json()["codes"]
+        assert listed["label"] == "srv"
+        path = f"{where}/enrolments/{code['enrolment_id']}"
+        assert (await api.delete(path)).status_code == 204
+        assert (await api.delete(path)).status_code == 404
+        assert (await api.get(f"{where}/overview")).json()["codes"] == []
+    over = await portal.admin.fetchval(
+        "SELECT expires_at <= now() + interval '1 s' FROM ingest.enrolments"
+        " WHERE enrolment_id = $1",
+        UUID(code["enrolment_id"]),
+    )
+    assert over
+
+
+async def test_terms_change_and_every_service_is_told(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    async with portal.operator() as api:
+        where = f"/api/v1/tenants/{client.tenant_id}"
+        body = {"name": "Dupré et Fille", "retention_days": 60}
+        assert (await api.patch(where, json=body)).json()["retention_days"] == 60
+        for wrong in ({"name": ""}, {"retention_days": 0}, {"timezone": "Nantes"}, {"seats": 3}):
+            assert (await api.patch(where, json=wrong)).status_code == 422
+    changed = (await portal.events("tenant.changed.v1"))[-1]
+    assert (changed["name"], changed["retention_days"]) == ("Dupré et Fille", 60)
+    assert changed["version"] == 2
+
+
+async def test_what_takes_two_is_asked_by_one_and_confirmed_by_another(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    await let_in(portal, "administrator")
+    people = await portal.admin.fetch(
+        "SELECT user_id, name FROM portal.users WHERE role = 'operator' ORDER BY created_at"
+    )
+    one, two = (replace(OPERATOR, user_id=row["user_id"], name=row["name"]) for row in people)
+    resources = replace(portal.parts, four_eyes=frozenset({"unblock", "reset", "end"}))
+    asked = await approvals.unblock(resources, one, client.tenant_id, "paid")
+    assert await portal.events("overage.decided.v1") == []
+    with pytest.raises(OwnApproval):
+        await approvals.confirm(resources, one, asked.approval_id)
+    await approvals.confirm(resources, two, asked.approval_id)
+    [decided] = await portal.events("overage.decided.v1")
+    assert (decided["decision"], decided["by"]) == ("unblock", one.name)
+    with pytest.raises(ApprovalOver):
+        await approvals.confirm(resources, two, asked.approval_id)
+    ending = await approvals.end(resources, one, client.tenant_id, "moves")
+    await approvals.decline(resources, one, ending.approval_id)
+    assert await portal.events("subscription.ended.v1") == []
+    reset = await approvals.reset_password(resources, one, client.email, "lost it")
+    sent = len(await portal.events("password.issued.v1"))
+    await approvals.confirm(resources, two, reset.approval_id)
+    assert len(await portal.events("password.issued.v1")) == sent + 1
+    hotline = replace(two, duty="hotline")
+    again = await approvals.unblock(resources, one, client.tenant_id, "paid")
+    with pytest.raises(NotOfDuty):
+        await approvals.confirm(resources, hotline, again.approval_id)
+    acts = await portal.admin.fetch(
+        "SELECT act FROM portal.access_log WHERE tenant_id = $1 AND act LIKE 'approval%'"
+        " ORDER BY number",
+        client.tenant_id,
+    )
+    assert [row["act"] for row in acts] == [
+        "approval-asked", "approval-confirmed", "approval-asked", "approval-declined",
+        "approval-asked", "approval-confirmed", "approval-asked",
+    ]  # fmt: skip
