@@ -190,7 +190,7 @@ def _copy(job: Job, started: StartedRun, tree: Tree, known_file: Path | None) ->
     writer = Writer(job.state.new_records_file())
     job.sources = Sources(job.counters)
     known = Reader(known_file)
-    sender = Sender(job.ingest, started.run_id, job.counters)
+    sender = Sender(job.ingest, started.run_id, job.counters, asks=started.has_chunks)
     files = FileReader(job.identity.chunk_key_bytes, sender.offer)
 
     def emit(delta: FolderDelta) -> None:

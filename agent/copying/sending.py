@@ -98,9 +98,16 @@ class _Progress:
 
 
 class Sender:
-    """Sends one run; `offer` and `emit` are called by one thread."""
+    """Sends one run; `offer` and `emit` are called by one thread.
 
-    def __init__(self, ingest: Ingest, run_id: str, counters: Counters) -> None:
+    asks: whether the tenant may have chunks already. Where it had none when the run began, all
+    are sent: another machine that begins meanwhile sends some twice, which harms nothing.
+    """
+
+    def __init__(
+        self, ingest: Ingest, run_id: str, counters: Counters, *, asks: bool = True
+    ) -> None:
+        self._asks = asks
         self._ingest = ingest
         self._run_id = run_id
         self._counters = counters
@@ -215,7 +222,11 @@ class Sender:
         if not self._window.chunks:
             return
         ids = [chunk_id for chunk_id, _ in self._window.chunks]
-        missing = self._calls.submit(self._ingest.missing, self._run_id, ids)
+        missing: Future[list[bool]] = Future()
+        if self._asks:
+            missing = self._calls.submit(self._ingest.missing, self._run_id, ids)
+        else:
+            missing.set_result([True] * len(ids))
         self._put(self._steps, _Asked(self._window, missing))
         self._window = self._windows.pop() if self._windows else _Window()
 

@@ -52,6 +52,7 @@ class StartedRun:
     parent_run_id: the id of the parent; None where the server does not tell.
     clock_ahead_seconds: how far our clock is before the server's; None where it does not tell.
     list_anew: some of the parent was dropped by its client, and is to be sent again.
+    has_chunks: False where the tenant has none yet, so that none need be asked for.
     chunk_key: the tenant's present one in hexadecimal, where ours is another; else None.
     maintenance: announced times in which the service may be away.
     wanted_chunks: chunks that were damaged in the store; whoever has some sends them again.
@@ -68,6 +69,7 @@ class StartedRun:
     wanted_chunks: tuple[bytes, ...] = ()
     chunk_key: str | None = None
     list_anew: bool = False
+    has_chunks: bool = True
     maintenance: tuple[Maintenance, ...] = ()
 
 
@@ -134,6 +136,7 @@ class Ingest:
             tuple(map(bytes.fromhex, told.get("wanted_chunks", ()))),
             told.get("chunk_key"),
             told.get("list_anew", False),
+            told.get("has_chunks", True),
             tuple(msgspec.convert(told.get("maintenance", []), list[Maintenance])),
         )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.agent.scripts import script
 from tests.trees import build_hostile_tree, compare_trees
 from tests.world.clients import Client
 from tests.world.machines import Machine
+from tests.world.waiting import wait_for
 
 
 def test_a_folder_is_copied_once_and_then_only_what_changed(
@@ -46,6 +49,43 @@ def test_a_folder_is_copied_once_and_then_only_what_changed(
     earlier = Path(f"{tmp_path}/earlier{papers}")
     assert (earlier / "2026" / "invoice.txt").read_text() == "1 204,00 €\n"
     assert [entry.name for entry in earlier.iterdir()] == ["2026"]
+
+
+def test_machines_that_begin_together_ask_for_nothing_and_harm_nothing(
+    client: Client, papers: Path, tmp_path: Path
+) -> None:
+    """Where a client has no chunk, all are sent; what another machine sends then comes twice."""
+    begun, go_on = tmp_path / "begun", tmp_path / "go-on"
+    waits = (
+        "import os, time\n"
+        f"open({str(begun)!r}, 'w').close()\n"
+        f"while not os.path.exists({str(go_on)!r}): time.sleep(0.02)"
+    )
+    plan = {"folders": [str(papers)]}
+    slow = client.machine(tmp_path / "slow", {"slow": {**plan, "hooks": {"before": script(waits)}}})
+    quick = client.machine(tmp_path / "quick", {"quick": plan})
+    later = client.machine(tmp_path / "later", {"later": plan})
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(slow.run)
+        try:
+            wait_for("the run to begin", begun.exists)
+            first = quick.run()
+        finally:
+            go_on.touch()
+        second = running.result()
+    assert (first["outcome"], second["outcome"]) == ("succeeded", "succeeded")
+    assert second["bytes_sent"] == first["bytes_sent"] > 0
+    assert later.run()["bytes_sent"] == 0
+    (kept,) = client.house.query(
+        "SELECT count(*) AS chunks, count(DISTINCT chunk_id) AS different FROM catalogue.chunks"
+        " WHERE tenant_id = $1::text::uuid",
+        client.tenant_id,
+    )
+    assert kept["chunks"] == kept["different"] > 0
+    for machine in (slow, quick, later):
+        back = tmp_path / f"back-{machine.folder.name}"
+        client.restore(machine, back)
+        assert compare_trees(papers, Path(f"{back}{papers}")) == []
 
 
 def test_whatever_a_file_system_holds_comes_back(client: Client, tmp_path: Path) -> None:

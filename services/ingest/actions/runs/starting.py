@@ -32,6 +32,7 @@ class Started:
     growth_left_bytes: how much more the tenant may store, None where nothing limits it.
     wanted_chunks: damaged in the store; an agent that still has some sends them again.
     list_anew: some of the newest restore point was dropped, and is to be sent again.
+    has_chunks: whether its client has any chunk; where it has none, none need be asked for.
     maintenance: what was announced to the client and isn't over.
     """
 
@@ -45,6 +46,7 @@ class Started:
     growth_left_bytes: int | None
     wanted_chunks: list[str]
     list_anew: bool
+    has_chunks: bool
     maintenance: list[Maintenance]
 
 
@@ -85,6 +87,7 @@ async def start_run(
         wanted = await store.intake.packs.list_damaged_chunks(
             conn, agent.tenant_id, run.run_id.bytes, _WANTED_CHUNKS
         )
+        has_chunks = await store.intake.packs.has_chunks(conn, agent.tenant_id)
     if refusal is not None:
         raise refusal
     key_id = protocol.chunk_key_id(keys.chunk_key)
@@ -100,6 +103,7 @@ async def start_run(
         rules.agents.growth_left(agent.ceiling_bytes, volume.stored_bytes),
         [chunk_id.hex() for chunk_id in wanted],
         any(not one.is_withdrawn for one in unsettled),
+        has_chunks,
         maintenance,
     )
 

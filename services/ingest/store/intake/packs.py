@@ -49,6 +49,17 @@ class Held(NamedTuple):
     resurrected_bytes: int
 
 
+async def has_chunks(conn: Connection, tenant_id: UUID) -> bool:
+    """Says whether the tenant has any chunk at all, be its pack wanted still or not."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM catalogue.chunks WHERE tenant_id = $1)
+        """,
+        tenant_id,
+    )
+    return found
+
+
 async def look_at(conn: Connection, tenant_id: UUID, pack_id: bytes) -> Look:
     """Says whether an upload would add anything: a live pack may lack chunks that others had."""
     row = await conn.fetchrow(
