@@ -108,7 +108,7 @@ async def office(stage: Any) -> AsyncIterator[builder.Client]:
     await builder.hear(stage, judged)
     pool = await databases.create_pool(stage.ingest_dsn, "ingest", max_size=1)
     async with databases.transaction(pool) as conn:
-        place = store.plans.Place(client.tenant_id, client.plan_id, 0)
+        place = store.plans.CommitPlace(client.tenant_id, client.plan_id, 0)
         await store.rebuild.note_all_names(conn, place)
     while await names_job.add_due_names(pool):
         pass
