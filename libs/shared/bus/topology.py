@@ -93,7 +93,6 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
         events.ReductionWithdrawn,
         events.DestructionPermitted,
         events.DestructionDecided,
-        events.StorageDoubted,
         events.TenantErased,
     ),
 }
@@ -170,6 +169,7 @@ BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
         events.ReductionWithdrawn,
         events.DestructionPermitted,
         events.DestructionDecided,
+        events.StorageDoubted,
         events.TenantErased,
     ),
     "portal": (
