@@ -34,7 +34,7 @@ def draw_days(days: Sequence[date], kinds: Mapping[date, str], tongue: Tongue) -
         for place, day in enumerate(days)
     ]
     return Markup(
-        '<svg class="month" viewBox="0 0 {width} 10" role="img" aria-label="{label}">{marks}</svg>'
+        '<svg class="lately" viewBox="0 0 {width} 10" role="img" aria-label="{label}">{marks}</svg>'
     ).format(
         width=len(days) * 10,
         label=summary or tongue.say("No run yet"),
