@@ -37,7 +37,7 @@ def test_a_restore_asks_for_the_code(
     assert asked.returncode == 2, asked.stderr
     assert "COFFRE_CODE" in asked.stderr
     wrong = client.ask_restore(machine, *to, COFFRE_CODE="wrong-code")
-    assert wrong.returncode == 1, wrong.stderr
+    assert wrong.returncode == 21, wrong.stderr
     assert "used before" in wrong.stderr
     assert not (tmp_path / "back").exists()
     right = client.ask_restore(machine, *to, COFFRE_CODE=codes[0])
