@@ -255,4 +255,9 @@ def folder_of_file(root: Path) -> list[Path]:
     """The programs and libraries of an agent that was unpacked there by its first start."""
     assert "coffre-agent" in inside(root, "/agent --version").stdout
     found = [file for file in folder_of(root).rglob("*") if file.is_file()]
-    return [file for file in found if file.open("rb").read(4) == b"\x7fELF"]
+    return [file for file in found if begins_as_program(file)]
+
+
+def begins_as_program(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"\x7fELF"
