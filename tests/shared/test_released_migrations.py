@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from libs.shared.database import SERVICES
+
 ROOT = Path(__file__).parents[2]
 RELEASED = (Path(__file__).parent / "released_migrations.txt").read_text().split()
 # What the version before may still use, or would fail at.
@@ -40,6 +42,15 @@ def test_no_new_migration_breaks_the_release_before_it() -> None:
     for file in there:
         if str(file.relative_to(ROOT)) not in RELEASED:
             assert breaks(file.read_text()) == [], file
+
+
+def test_services_are_migrated_in_any_order() -> None:
+    """Whose a table is gives the right to it: another's migration may come first."""
+    for service in SERVICES:
+        others = "|".join(set(SERVICES) - {service})
+        for file in (ROOT / "services" / service / "migrations").glob("*.sql"):
+            sql = re.sub(r"--.*", "", file.read_text())
+            assert re.findall(rf"\b(?:{others})\.[a-z_]+", sql) == [], file
 
 
 @pytest.mark.parametrize(
