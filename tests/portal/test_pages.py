@@ -278,6 +278,8 @@ async def test_operators_work_by_page(portal: Any) -> None:
     async with browser(portal) as page:
         await sign_in(page, OPERATOR_EMAIL, OPERATOR_PASSWORD)
         assert (await page.get("/")).headers["location"] == "/queue"
+        empty = await page.get("/queue")
+        assert (empty.status_code, "Rien n’attend" in empty.text) == (200, True)
         assert "Boulangerie Dupré" in (await page.get("/clients")).text
         token = form_token((await page.get(here)).text)
         code = await page.post(

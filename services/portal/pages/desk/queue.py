@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
@@ -73,7 +74,7 @@ async def show_queue(
 def _next_of(queue: Queue) -> dict[UUID, UUID | None]:
     """By incident, the one below it: where the round goes on."""
     ids = [one.incident_id for one in (*queue.waiting, *queue.in_hand)]
-    return dict(zip(ids, [*ids[1:], None], strict=True))
+    return dict(zip_longest(ids, ids[1:]))
 
 
 def tell(tongue: Tongue, one: Waiting) -> Explained:
