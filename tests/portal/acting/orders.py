@@ -89,7 +89,7 @@ ACTING: Acting = {
         lambda w: w.get(w.operator, "/api/v1/prices"),
         nobody(acts.PricesViewed),
     ),
-    ("PUT", "/api/v1/prices"): (put_prices, nobody(acts.PricesViewed, acts.PricesPut)),
+    ("PUT", "/api/v1/prices"): (put_prices, nobody(acts.PricesPut)),
     ("POST", "/api/v1/billing/{month}/close"): (
         lambda w: w.operator.post("/api/v1/billing/2024-01/close"),
         nobody(acts.MonthClosed),
