@@ -209,7 +209,7 @@ async def test_each_page_says_whom_to_call(portal: Any) -> None:
     ) as page:
         for path in ("/sign-in", "/no/such/page"):
             text = (await page.get(path)).text
-            assert "+33 4 12 34 56 78 · aide@midi.example" in text, path
+            assert '+33 4 12 34 56 78</a> · <a href="mailto:aide@midi.example">' in text, path
             assert "Nous sommes là de 9 h à 18 h." in text, path
 
 
