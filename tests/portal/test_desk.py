@@ -17,6 +17,7 @@ from services.portal.rules import clients
 from services.portal.rules.approvals import ApprovalOver, OwnApproval
 from services.portal.rules.log.chain import NOBODY, Actor
 from services.portal.rules.operators import NotOfDuty
+from services.portal.rules.users import ClientOpens
 from tests.portal import builder
 from tests.portal.test_duties import let_in
 
@@ -185,6 +186,11 @@ async def test_what_takes_two_is_asked_by_one_and_confirmed_by_another(portal: A
     sent = len(await portal.events("password.issued.v1"))
     await approvals.confirm(resources, two, reset.approval_id)
     assert len(await portal.events("password.issued.v1")) == sent + 1
+    with pytest.raises(ClientOpens):
+        await approvals.open_user(
+            resources, one, client.tenant_id,
+            name="One", email="one@provider.example", locale="fr", role="administrator",
+        )  # fmt: skip
     hotline = replace(two, duty="hotline")
     again = await approvals.unblock(resources, one, client.tenant_id, "paid")
     with pytest.raises(NotOfDuty):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -103,6 +104,10 @@ async def test_a_hold_stops_an_expiry_that_is_under_way(
         by="Anne",
         decided_at=clock.now(),
     )
+    early = decided.model_copy(update={"decided_at": clock.now() - timedelta(hours=1)})
+    async with database.transaction(house.keeper.pool) as conn:
+        await consumers.HANDLERS[ExpiryDecided](conn, early)
+    assert await expire(client) == 0, "nobody has looked at what came after that word"
     for _ in range(2):  # two operators at once: the second word changes nothing
         async with database.transaction(house.keeper.pool) as conn:
             await consumers.HANDLERS[ExpiryDecided](conn, decided)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 import subprocess
@@ -91,8 +92,8 @@ async def test_a_crash_while_writing_leaves_the_old_and_no_half(root: Path) -> N
     program = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from libs.shared.objects.folder import Folder\n"
-        "folder = Folder(Path(sys.argv[1]))\n"
+        "from libs.shared.objects.folder import FolderStore\n"
+        "folder = FolderStore(Path(sys.argv[1]))\n"
         "folder._place = lambda *_: os._exit(9)\n"
         "folder.put(sys.argv[2], bytes(3_000_000))\n"
     )
@@ -167,6 +168,21 @@ async def test_a_disk_that_is_not_mounted_is_said_and_nothing_passes_for_lost(ro
     root.rmdir()
     root.with_name("away").rename(root)
     assert await store.get(KEY) == b"sealed"
+
+
+async def test_a_sector_that_fails_is_damage_of_its_object_and_no_store_that_is_away(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ObjectStore.in_folder(root)
+    await store.put(KEY, b"sealed")
+
+    def fail(_fd: int, _length: int, _offset: int) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "pread", fail)
+    for asked in (store.get(KEY), store.get_range(KEY, 1, 2)):
+        with pytest.raises(ObjectMissing):
+            await asked
 
 
 async def test_a_folder_that_others_may_read_is_refused(root: Path) -> None:

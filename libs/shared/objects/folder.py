@@ -86,20 +86,14 @@ class FolderStore:
     def read(self, key: str) -> bytes:
         """The whole file."""
         with self._open(key) as file:
-            return file.readall()
+            return self._read(key, file, 0, os.fstat(file.fileno()).st_size)
 
     def read_range(self, key: str, offset: int, length: int) -> bytes:
         """Exactly the bytes that were asked for."""
         with self._open(key) as file:
             if os.fstat(file.fileno()).st_size < offset + length:
                 raise ObjectMissing(key)
-            found = os.pread(file.fileno(), length, offset)
-            while len(found) < length:
-                more = os.pread(file.fileno(), length - len(found), offset + len(found))
-                if not more:
-                    raise ObjectMissing(key)
-                found += more
-            return found
+            return self._read(key, file, offset, length)
 
     def stat(self, key: str) -> None:
         """Raises ObjectMissing where there is no file of that key."""
@@ -266,6 +260,26 @@ class FolderStore:
             file.close()
             raise ObjectMissing(key)
         return file
+
+    def _read(self, key: str, file: FileIO, offset: int, length: int) -> bytes:
+        """So many bytes of a file; ObjectMissing where it is cut short, or its disk can't read it.
+
+        A sector that fails is damage of this object, and no store that is away.
+        """
+        parts = []
+        while length:
+            try:
+                part = os.pread(file.fileno(), length, offset)
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                self._see()
+                raise ObjectMissing(key) from error
+            if not part:
+                raise ObjectMissing(key)
+            parts.append(part)
+            offset, length = offset + len(part), length - len(part)
+        return b"".join(parts)
 
     def _write(self, draft: Path, body: Bytes) -> None:
         """A new file, on the disk on return; past the page cache where it is large and that works.

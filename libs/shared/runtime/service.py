@@ -192,7 +192,8 @@ class Service:
         public = _serve(app, self.settings.listen, http.Farewell(self._stop, handover, drain))
         seen = _serve(monitor, self.settings.monitor_listen, http.Farewell(served, 0, 1))
         loops = [asyncio.ensure_future(_for_ever(loop)) for loop in background]
-        tasks = [public, seen, *loops]
+        stopping = asyncio.ensure_future(self._stop.wait())
+        tasks: list[asyncio.Future[Any]] = [public, seen, stopping, *loops]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             self._stop.set()

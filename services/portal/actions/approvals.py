@@ -9,14 +9,17 @@ from uuid import UUID, uuid4
 
 from libs.shared import clock, errors
 from libs.shared.database import Connection, transaction
+from libs.shared.events import Locale
 from services.portal import store
-from services.portal.actions import log, overages
+from services.portal.actions import log, overages, users
 from services.portal.actions.clients import opening, subscription, telling
 from services.portal.actions.resources import Resources
 from services.portal.rules import approvals, clients, operators, people
 from services.portal.rules.approvals import Kind
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
+from services.portal.rules.people import Person, Role
+from services.portal.rules.users import ClientOpens
 from services.portal.store.approvals import Approval
 from services.portal.store.clients import Tenant
 
@@ -70,6 +73,35 @@ async def reset_password(
         forget_factors=forget_factors,
     )
     return None
+
+
+async def open_user(
+    resources: Resources,
+    operator: Actor,
+    tenant_id: UUID,
+    *,
+    name: str,
+    email: str,
+    locale: Locale,
+    role: Role,
+) -> Person:
+    """Gives somebody of a client an account, as its administrators can.
+
+    Raises ClientOpens where a reset takes two operators: an account of one's own is the same way
+    to the files; and what users.open_user raises.
+    """
+    if "reset" in resources.four_eyes:
+        raise ClientOpens
+    return await users.open_user(
+        resources.pool,
+        resources.passwords,
+        resources.mail_key,
+        operator.within(tenant_id),
+        name=name,
+        email=email,
+        locale=locale,
+        role=role,
+    )
 
 
 async def list_waiting(resources: Resources, operator: Actor) -> list[Approval]:

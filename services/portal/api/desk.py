@@ -142,11 +142,10 @@ async def open_user(
     tenant_id: UUID, body: UserRequest, operator: Operator, resources: ResourcesOf
 ) -> dict[str, Any]:
     """Gives somebody of a client an account, as its administrators can."""
-    person = await users.open_user(
-        resources.pool,
-        resources.passwords,
-        resources.mail_key,
-        operator.within(tenant_id),
+    person = await approvals.open_user(
+        resources,
+        operator,
+        tenant_id,
         name=body.name,
         email=body.email,
         locale=body.locale,

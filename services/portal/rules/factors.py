@@ -20,7 +20,7 @@ DRIFT = 1
 RECOVERY_CODES = 10
 MOST_PASSKEYS = 20
 
-_SIX_DIGITS = re.compile(r"\d{6}")
+_SIX_DIGITS = re.compile(r"[0-9]{6}")
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _CODE_LETTERS = 12
 
@@ -116,6 +116,8 @@ def seal_context(user_id: UUID) -> str:
 
 def find_step(secret: str, code: str, now: datetime, last_step: int) -> int | None:
     """Of which step a code is; None where it fits none near now that is later than the last."""
+    if not is_totp(code):
+        return None
     totp, present = pyotp.TOTP(secret, interval=STEP_SECONDS), int(now.timestamp()) // STEP_SECONDS
     for step in range(present - DRIFT, present + DRIFT + 1):
         fits = hmac.compare_digest(totp.generate_otp(step), code)

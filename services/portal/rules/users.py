@@ -45,6 +45,21 @@ class LastAdministrator(errors.Refusal):
         return "Make somebody else an administrator first."
 
 
+class ClientOpens(errors.Refusal):
+    """Who can look into files is let in by the client, where the provider's acts take two."""
+
+    code = "client-opens"
+    status = 409
+    title = "The client lets people in"
+
+    @property
+    def detail(self) -> str:
+        return (
+            "Here it takes two operators to get at an account of a client: let an administrator of"
+            " the client open it."
+        )
+
+
 class SeatsUsed(errors.Refusal):
     """Everybody with an account needs a seat; `order`: what one more would cost, if it can be."""
 

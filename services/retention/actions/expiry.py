@@ -148,15 +148,23 @@ async def hold_unusual(conn: Connection, event: RunJudged) -> None:
 
 
 async def follow_decision(conn: Connection, event: ExpiryDecided) -> None:
-    """Clears what an operator says was meant; what another cleared before is left as it is."""
+    """Clears what an operator says was meant, and nothing that came after that word.
+
+    What another cleared before is left as it is.
+    """
     with suppress(NotFound):
-        await clear_holds(conn, event.plan_id, event.reason)
+        await clear_holds(conn, event.plan_id, event.reason, seen_at=event.decided_at)
 
 
-async def clear_holds(conn: Connection, plan_id: UUID, reason: str) -> list[int]:
-    """Lets a plan's versions expire again; returns the runs that held them. Raises NotFound."""
+async def clear_holds(
+    conn: Connection, plan_id: UUID, reason: str, *, seen_at: datetime | None = None
+) -> list[int]:
+    """Lets a plan's versions expire again; returns the runs that held them. Raises NotFound.
+
+    seen_at: what was held later stays so; without it nothing does.
+    """
     now = clock.now()
-    cleared = await store.expiry.holds.clear_holds(conn, plan_id, reason, now)
+    cleared = await store.expiry.holds.clear_holds(conn, plan_id, reason, now, seen_at or now)
     if not cleared:
         raise NotFound("hold")
     numbers = [number for _, number in cleared]

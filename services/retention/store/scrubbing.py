@@ -161,7 +161,7 @@ async def find_oldest_verified(conn: Connection) -> datetime | None:
     """Returns when the live pack of all tenants that was read the longest ago was read."""
     oldest: datetime | None = await conn.fetchval(
         """
-        SELECT min(verified_at) FROM catalogue.packs WHERE state = 'live'
+        SELECT min(greatest(verified_at, stored_at)) FROM catalogue.packs WHERE state = 'live'
         """
     )
     return oldest

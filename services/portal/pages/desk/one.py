@@ -25,7 +25,7 @@ from services.portal.rules.packages import Block, blocks
 from services.portal.rules.people import Person
 from services.portal.rules.recipients import NotAnAddress, read_address
 from services.portal.rules.runs import find_next
-from services.portal.rules.users import LastAdministrator, SeatsUsed
+from services.portal.rules.users import ClientOpens, LastAdministrator, SeatsUsed
 
 router = APIRouter()
 
@@ -59,6 +59,10 @@ SAID: dict[str, str] = {
     "closed": N_("The account is closed, and its seat is free."),
     NotAnAddress.code: N_("A name and a mail address are needed."),
     EmailTaken.code: N_("This address has an account already."),
+    ClientOpens.code: N_(
+        "Here it takes two operators to get at a client’s account: let an administrator of the"
+        " client open it."
+    ),
     SeatsUsed.code: N_("All seats are taken: order one more, or close an account."),
     OrderRefused.code: N_("In the present state of the subscription no account can be opened."),
     LastAdministrator.code: N_("Somebody must stay administrator: make a colleague one first."),
@@ -73,6 +77,7 @@ PROBLEMS = frozenset(
         NotAnAddress.code,
         EmailTaken.code,
         SeatsUsed.code,
+        ClientOpens.code,
         OrderRefused.code,
         LastAdministrator.code,
     }
@@ -253,17 +258,16 @@ async def open_user(
     try:
         if not name:
             return back(tenant_id, NotAnAddress.code)
-        await users.open_user(
-            resources.pool,
-            resources.passwords,
-            resources.mail_key,
-            operator.at(address).within(tenant_id),
+        await approvals.open_user(
+            resources,
+            operator.at(address),
+            tenant_id,
             name=name,
             email=read_address(field(form, "email")),
             locale="en" if field(form, "locale") == "en" else "fr",
             role="administrator" if role == "administrator" else "user",
         )
-    except (NotAnAddress, EmailTaken, SeatsUsed, OrderRefused) as refusal:
+    except (NotAnAddress, EmailTaken, SeatsUsed, OrderRefused, ClientOpens) as refusal:
         return back(tenant_id, refusal.code)
     return back(tenant_id, "opened")
 

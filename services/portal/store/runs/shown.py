@@ -247,7 +247,7 @@ async def find_verified(conn: Connection, tenant_id: UUID) -> Verified:
     """When what is stored for a tenant was verified, by the packs that hold it."""
     row = await conn.fetchrow(
         """
-        SELECT (SELECT min(verified_at) FROM catalogue.packs
+        SELECT (SELECT min(greatest(verified_at, stored_at)) FROM catalogue.packs
          WHERE tenant_id = $1 AND state = 'live') AS since,
         (SELECT max(damaged_at) FROM catalogue.packs
          WHERE tenant_id = $1 AND state = 'damaged') AS damaged_at

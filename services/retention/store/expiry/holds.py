@@ -94,16 +94,17 @@ async def is_held(conn: Connection, tenant_id: UUID, plan_id: UUID) -> bool:
 
 
 async def clear_holds(
-    conn: Connection, plan_id: UUID, reason: str, now: datetime
+    conn: Connection, plan_id: UUID, reason: str, now: datetime, held_until: datetime
 ) -> list[tuple[UUID, int]]:
-    """Clears the holds of a plan; returns whose plan it is, with the numbers of their runs."""
+    """Clears a plan's holds of no later than then; returns whose it is, and the runs' numbers."""
     rows = await conn.fetch(
         """
         UPDATE expiry_holds SET cleared_at = $2, cleared_reason = $3
-        WHERE plan_id = $1 AND cleared_at IS NULL RETURNING tenant_id, number
+        WHERE plan_id = $1 AND cleared_at IS NULL AND held_at <= $4 RETURNING tenant_id, number
         """,
         plan_id,
         now,
         reason,
+        held_until,
     )
     return sorted({(row[0], row[1]) for row in rows})
