@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import re
 import subprocess
@@ -15,6 +16,7 @@ from compose_spec import ComposeSpecification
 from pydantic import SecretStr
 
 from installing import secrets
+from installing.__main__ import build_parser
 from libs.shared import database, secret_files
 from libs.shared.settings import CommonSettings, read
 
@@ -51,6 +53,23 @@ def test_it_is_a_compose_file_and_each_image_has_a_tag() -> None:
         image = VARIABLE.sub(lambda found: found[2] or "tag", service["image"].replace("}}", "}"))
         assert ":" in image.rsplit("/", 1)[-1], (name, image)
         assert not image.endswith(":latest"), (name, image)
+
+
+def test_the_bucket_is_made_where_the_services_look_for_it() -> None:
+    def told(**env: str) -> argparse.Namespace:
+        command = [
+            VARIABLE.sub(lambda found: env.get(found[1], found[2] or ""), part)
+            for part in SERVICES["prepare"]["command"]
+        ]
+        return build_parser().parse_args(command[1:])
+
+    usual, elsewhere = told(), told(S3_ACCESS_KEY_ADMIN="AKIA", S3_REGION="eu-west-3")
+    assert (usual.access_key, usual.region, usual.addressing) == ("coffre-admin", "", "auto")
+    assert (elsewhere.access_key, elsewhere.region) == ("AKIA", "eu-west-3")
+    for service in ("ingest", "portal", "retention"):
+        given = environment(service)
+        assert given["COFFRE_S3_ENDPOINT"] == usual.s3_endpoint
+        assert given["COFFRE_S3_ADDRESSING"] == usual.addressing
 
 
 @pytest.mark.parametrize("service", database.SERVICES)
