@@ -72,6 +72,17 @@ def test_the_bucket_is_made_where_the_services_look_for_it() -> None:
         assert given["COFFRE_S3_ADDRESSING"] == usual.addressing
 
 
+def test_building_makes_the_image_of_all_services() -> None:
+    usual = [one for one in SERVICES.values() if "build" in one and "profiles" not in one]
+    [built] = usual  # what `docker compose build` sees without a profile
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert f" AS {built['build']['target']}\n" in dockerfile
+    for name in built["build"]["args"]:
+        assert f"ARG {name}=" in dockerfile
+    for service in (*database.SERVICES, "secrets"):
+        assert SERVICES[service]["image"] == built["image"]
+
+
 @pytest.mark.parametrize("service", database.SERVICES)
 def test_a_service_gets_just_what_its_settings_ask_for(service: str) -> None:
     kind, given = settings_of(service), environment(service)
