@@ -7,6 +7,7 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 FOLDERS = {"/run/secrets": "{service}", "/run/public": "public"}
-VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
+VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^{}]*))?\}")  # an innermost one
 
 
 def settings_of(service: str) -> type[CommonSettings]:
@@ -38,21 +39,27 @@ def settings_of(service: str) -> type[CommonSettings]:
 NAMES = {service: f"{service.capitalize()}Settings" for service in database.SERVICES}
 
 
+def with_defaults(text: str, otherwise: str = "") -> str:
+    """A text with the defaults of the file in the place of variables, inner ones first."""
+    while VARIABLE.search(text):
+        text = VARIABLE.sub(lambda found: found[2] or otherwise, text)
+    return text
+
+
 def environment(service: str) -> dict[str, str]:
     """The variables that compose gives to a service, with the defaults of the file."""
     given = SERVICES[service]["environment"]
-    return {
-        name: VARIABLE.sub(lambda found: found[2] or "", str(value))
-        for name, value in given.items()
-    }
+    return {name: with_defaults(str(value)) for name, value in given.items()}
 
 
 def test_it_is_a_compose_file_and_each_image_has_a_tag() -> None:
     ComposeSpecification.model_validate(COMPOSE)
     for name, service in SERVICES.items():
-        image = VARIABLE.sub(lambda found: found[2] or "tag", service["image"].replace("}}", "}"))
+        image = with_defaults(service["image"], "tag")
         assert ":" in image.rsplit("/", 1)[-1], (name, image)
         assert not image.endswith(":latest"), (name, image)
+    ours = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert with_defaults(SERVICES["portal"]["image"]) == f"coffre/coffre:{ours}"
 
 
 def test_the_bucket_is_made_where_the_services_look_for_it() -> None:
@@ -178,7 +185,7 @@ def test_images_hold_what_is_locked_and_no_tools_of_ours() -> None:
 @pytest.mark.parametrize("name", ["example", "demonstration"])
 def test_the_examples_name_only_variables_of_the_file(name: str) -> None:
     text = (ROOT / "docker-compose.yml").read_text()
-    known = {name for name, _default in VARIABLE.findall(text)} | {"COMPOSE_PROFILES"}
+    known = set(re.findall(r"\$\{(\w+)", text)) | {"COMPOSE_PROFILES"}
     example = (ROOT / f"deploy/compose/{name}.env").read_text()
     named = set(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE))
     assert named

@@ -156,7 +156,7 @@ def memory(container: Resource) -> str:
 def compose_memory(service: str) -> str:
     """What compose gives to the same service."""
     given = test_compose.SERVICES[service]["mem_limit"]
-    return test_compose.VARIABLE.sub(lambda found: found[2] or "", given)
+    return test_compose.with_defaults(given)
 
 
 def test_each_service_is_scaled_by_one_alone() -> None:
