@@ -100,6 +100,12 @@ def test_a_service_gets_just_what_its_settings_ask_for(service: str) -> None:
     assert {name for name in needed if name not in given and f"{name}_FILE" not in given} == set()
 
 
+def test_only_the_demonstration_is_no_production() -> None:
+    assert environment("portal")["COFFRE_STAGE"] == "production"
+    shown = (ROOT / "deploy/compose/demonstration.env").read_text().splitlines()
+    assert "STAGE=development" in shown
+
+
 def test_whatever_is_said_of_mails_can_be_set() -> None:
     given = environment("reporting")
     kinds = ("smtp_", "dkim_", "bounces_", "support_", "missed_", "webhooks_", "mail_", "hotline")
