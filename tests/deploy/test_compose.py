@@ -100,6 +100,15 @@ def test_a_service_gets_just_what_its_settings_ask_for(service: str) -> None:
     assert {name for name in needed if name not in given and f"{name}_FILE" not in given} == set()
 
 
+@pytest.mark.parametrize("service", ["ingest", "portal"])
+def test_who_serves_clients_may_bring_downloads_to_their_end(service: str) -> None:
+    drain = float(environment(service)["COFFRE_DRAIN_SECONDS"])
+    given = re.fullmatch(r"(\d+)m", SERVICES[service]["stop_grace_period"])
+    assert given
+    assert drain >= 600
+    assert int(given[1]) * 60 > drain
+
+
 def test_only_the_demonstration_is_no_production() -> None:
     assert environment("portal")["COFFRE_STAGE"] == "production"
     shown = (ROOT / "deploy/compose/demonstration.env").read_text().splitlines()
