@@ -109,6 +109,12 @@ def test_who_serves_clients_may_bring_downloads_to_their_end(service: str) -> No
     assert int(given[1]) * 60 > drain
 
 
+def test_the_portal_and_the_bucket_take_what_only_some_set() -> None:
+    for service in ("ingest", "portal", "retention"):
+        assert environment(service)["COFFRE_MASTER_KEY_PREVIOUS_FILE"] == ""
+    assert environment("portal")["COFFRE_FOUR_EYES"] == ""
+
+
 def test_only_the_demonstration_is_no_production() -> None:
     assert environment("portal")["COFFRE_STAGE"] == "production"
     shown = (ROOT / "deploy/compose/demonstration.env").read_text().splitlines()
