@@ -27,10 +27,7 @@ def main() -> int:
             return _make_secrets(told)
         if told.command == "store":
             return _make_store(told)
-        store = servers.Store(
-            told.s3_endpoint, told.bucket, told.access_key, told.region or None, told.addressing
-        )
-        asyncio.run(servers.prepare(told.folder, told.database, store, told.wait, print))
+        asyncio.run(servers.prepare(told.folder, told.database, _store(told), told.wait, print))
     except (servers.NotPrepared, SecretFileInvalid, FolderUnfit, OSError) as trouble:
         print(trouble, file=sys.stderr)
         return 1
@@ -58,6 +55,14 @@ def _make_store(told: argparse.Namespace) -> int:
     return 0
 
 
+def _store(told: argparse.Namespace) -> servers.Store | None:
+    if not told.s3_endpoint:
+        return None
+    return servers.Store(
+        told.s3_endpoint, told.bucket, told.access_key, told.region or None, told.addressing
+    )
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The commands and what each takes."""
     usual = secrets.Places()
@@ -73,7 +78,9 @@ def build_parser() -> argparse.ArgumentParser:
     preparing = commands.add_parser(
         "prepare", help="make roles, schemas, accounts, queues and the bucket; migrate"
     )
-    preparing.add_argument("--s3-endpoint", required=True, metavar="URL")
+    preparing.add_argument(
+        "--s3-endpoint", default="", metavar="URL", help="none where the store is a folder"
+    )
     preparing.add_argument("--bucket", default="coffre")
     preparing.add_argument("--access-key", default="coffre-admin", help="of who may make a bucket")
     preparing.add_argument("--region", default="", help="unless the store names it")

@@ -43,17 +43,19 @@ class Store:
 
 
 async def prepare(
-    folder: Path, name: str, store: Store, seconds: float, say: Callable[[str], None]
+    folder: Path, name: str, store: Store | None, seconds: float, say: Callable[[str], None]
 ) -> None:
     """Brings database, broker and store to where services can start; the same again is harmless.
 
-    name: of the database. seconds: how long each server is waited for. Raises NotPrepared.
+    name: of the database. store: None where objects lie in a folder. seconds: how long each server
+    is waited for. Raises NotPrepared.
     """
     steps: list[tuple[str, Callable[[], Awaitable[None]]]] = [
         ("PostgreSQL", lambda: _prepare_database(folder, name)),
         ("RabbitMQ", lambda: asyncio.to_thread(_prepare_broker, folder)),
-        ("S3", lambda: _prepare_bucket(folder, store)),
     ]
+    if store:
+        steps.append(("S3", lambda: _prepare_bucket(folder, store)))
     for server, step in steps:
         say(f"{server}…")
         await _patiently(server, step, seconds)

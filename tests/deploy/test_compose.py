@@ -73,6 +73,7 @@ def test_the_bucket_is_made_where_the_services_look_for_it() -> None:
     usual, elsewhere = told(), told(S3_ACCESS_KEY_ADMIN="AKIA", S3_REGION="eu-west-3")
     assert (usual.access_key, usual.region, usual.addressing) == ("coffre-admin", "", "auto")
     assert (elsewhere.access_key, elsewhere.region) == ("AKIA", "eu-west-3")
+    assert build_parser().parse_args(["prepare", "folder"]).s3_endpoint == ""  # a store of files
     for service in ("ingest", "portal", "retention"):
         given = environment(service)
         assert given["COFFRE_S3_ENDPOINT"] == usual.s3_endpoint
