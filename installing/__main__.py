@@ -9,27 +9,25 @@ import argparse
 import asyncio
 import sys
 from pathlib import Path
+from typing import get_args
 
 from installing import secrets, servers
 from libs.shared import logs
 from libs.shared.objects.folder import FolderStore, FolderUnfit
+from libs.shared.objects.s3 import Addressing
 from libs.shared.secret_files import SecretFileInvalid
 
 
 def main() -> int:
     """Runs one command; 0 done, 1 failed with a sentence, 2 wrong usage."""
-    told = _parser().parse_args()
+    told = build_parser().parse_args()
     logs.configure("installing", "json")
     try:
         if told.command == "secrets":
             return _make_secrets(told)
         if told.command == "store":
             return _make_store(told)
-        asyncio.run(
-            servers.prepare(
-                told.folder, told.database, told.s3_endpoint, told.bucket, told.wait, print
-            )
-        )
+        asyncio.run(servers.prepare(told.folder, told.database, _store(told), told.wait, print))
     except (servers.NotPrepared, SecretFileInvalid, FolderUnfit, OSError) as trouble:
         print(trouble, file=sys.stderr)
         return 1
@@ -57,7 +55,16 @@ def _make_store(told: argparse.Namespace) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _store(told: argparse.Namespace) -> servers.Store | None:
+    if not told.s3_endpoint:
+        return None
+    return servers.Store(
+        told.s3_endpoint, told.bucket, told.access_key, told.region or None, told.addressing
+    )
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The commands and what each takes."""
     usual = secrets.Places()
     parser = argparse.ArgumentParser(prog="python -m installing", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -71,8 +78,13 @@ def _parser() -> argparse.ArgumentParser:
     preparing = commands.add_parser(
         "prepare", help="make roles, schemas, accounts, queues and the bucket; migrate"
     )
-    preparing.add_argument("--s3-endpoint", required=True, metavar="URL")
+    preparing.add_argument(
+        "--s3-endpoint", default="", metavar="URL", help="none where the store is a folder"
+    )
     preparing.add_argument("--bucket", default="coffre")
+    preparing.add_argument("--access-key", default="coffre-admin", help="of who may make a bucket")
+    preparing.add_argument("--region", default="", help="unless the store names it")
+    preparing.add_argument("--addressing", default="auto", choices=get_args(Addressing))
     preparing.add_argument("--wait", type=float, default=120, metavar="SECONDS")
     storing = commands.add_parser("store", help="make a folder in which objects are stored")
     storing.add_argument("folder", type=Path)

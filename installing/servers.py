@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from installing import secrets
 from libs.shared import database, errors, secret_files
 from libs.shared.bus.accounts import definitions
 from libs.shared.objects import ObjectStore
+from libs.shared.objects.s3 import Addressing
 
 PAUSE_SECONDS = 1
 T = TypeVar("T")
@@ -29,19 +31,31 @@ class NotPrepared(Exception):  # noqa: N818 - read as a sentence
     """A server was not there in time, or refused; the text says which, and why."""
 
 
+@dataclass(frozen=True)
+class Store:
+    """An S3 store and the bucket to make there, with the key of who may make it."""
+
+    endpoint: str
+    bucket: str
+    access_key: str
+    region: str | None
+    addressing: Addressing
+
+
 async def prepare(
-    folder: Path, name: str, endpoint: str, bucket: str, seconds: float, say: Callable[[str], None]
+    folder: Path, name: str, store: Store | None, seconds: float, say: Callable[[str], None]
 ) -> None:
     """Brings database, broker and store to where services can start; the same again is harmless.
 
-    name: of the database. seconds: how long each server is waited for. Raises NotPrepared.
+    name: of the database. store: None where objects lie in a folder. seconds: how long each server
+    is waited for. Raises NotPrepared.
     """
-    admin = folder / "admin"
     steps: list[tuple[str, Callable[[], Awaitable[None]]]] = [
         ("PostgreSQL", lambda: _prepare_database(folder, name)),
         ("RabbitMQ", lambda: asyncio.to_thread(_prepare_broker, folder)),
-        ("S3", lambda: _prepare_bucket(admin, endpoint, bucket)),
     ]
+    if store:
+        steps.append(("S3", lambda: _prepare_bucket(folder, store)))
     for server, step in steps:
         say(f"{server}…")
         await _patiently(server, step, seconds)
@@ -94,9 +108,17 @@ def _prepare_broker(folder: Path) -> None:
             ) from refused
 
 
-async def _prepare_bucket(admin: Path, endpoint: str, bucket: str) -> None:
-    key = secret_files.read(admin / "s3-secret-key")
-    objects = ObjectStore.in_s3(endpoint, "coffre-admin", key, bucket, threads=1)
+async def _prepare_bucket(folder: Path, store: Store) -> None:
+    key = secret_files.read(folder / "admin" / "s3-secret-key")
+    objects = ObjectStore.in_s3(
+        store.endpoint,
+        store.access_key,
+        key,
+        store.bucket,
+        threads=1,
+        region=store.region,
+        addressing=store.addressing,
+    )
     try:
         await objects.ensure_bucket()
     finally:

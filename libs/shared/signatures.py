@@ -11,6 +11,7 @@ import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -31,10 +32,13 @@ _REMEMBERED = 1024
 _SOURCE = "/services/"
 
 
+Refusal = Literal["unknown-sender", "wrong-sender", "unsigned", "forged"]
+
+
 class SenderRefused(Exception):  # noqa: N818 - what the inbox does with it
     """A message that no sender who may say it has signed. `code` is for metrics."""
 
-    def __init__(self, code: str, why: str) -> None:
+    def __init__(self, code: Refusal, why: str) -> None:
         super().__init__(why)
         self.code = code
 

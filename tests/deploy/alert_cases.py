@@ -18,6 +18,7 @@ class Case:
 SERVICE = '{service="ingest"}'
 JOB = '{service="ingest", job_name="%s"}'
 REQUESTS = 'coffre_http_requests_total{service="%s", route="%s", status="%s"}'
+UP = 'up{job="coffre", instance="%s", service="%s"}'
 OF_INGEST = {"service": "ingest"}
 
 
@@ -37,6 +38,20 @@ CASES: dict[str, Case] = {
         "11m",
         "14m",
         {"job": "coffre", "instance": "a:8101", "service": "ingest"},
+    ),
+    "CoffreServiceGone": Case(
+        # Of two of ingest one is down, which CoffreServiceDown says. Portal's target vanishes.
+        {
+            **turns_bad(UP % ("a", "ingest"), "1", "0"),
+            UP % ("b", "ingest"): "1x2000",
+            UP % ("a", "portal"): "1x10 stale",
+            UP % ("a", "quota"): "1x2000",
+            UP % ("a", "reporting"): "1x2000",
+            UP % ("a", "retention"): "1x2000",
+        },
+        "11m",
+        "14m",
+        {"service": "portal"},
     ),
     "CoffreRequestsFail": Case(
         {

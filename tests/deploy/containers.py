@@ -18,6 +18,7 @@ from devstack.ports import Ports
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 TOOLS = ("podman", "buildah", "runc", "netavark", "aardvark-dns", "iptables", "catatonit")
+HELPERS = "/usr/sbin:/usr/lib/podman:/usr/libexec/podman"  # where podman looks besides
 CONF = """[containers]
 default_ulimits=["nofile=20000:20000","nproc=8192:8192"]
 [network]
@@ -35,7 +36,8 @@ def missing() -> str | None:
     """Why no container can run here, if none can."""
     if os.geteuid() != 0:
         return "containers are tried as root"
-    lacking = [tool for tool in (*TOOLS[:3], "mmdebstrap") if not shutil.which(tool)]
+    path = f"{os.environ.get('PATH', '')}:{HELPERS}"
+    lacking = [tool for tool in (*TOOLS, "mmdebstrap") if not shutil.which(tool, path=path)]
     return f"without {', '.join(lacking)} no container runs" if lacking else None
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from compose_spec import ComposeSpecification
 from pydantic import SecretStr
 
 from installing import secrets
+from installing.__main__ import build_parser
 from libs.shared import database, secret_files
 from libs.shared.settings import CommonSettings, read
 
@@ -22,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 FOLDERS = {"/run/secrets": "{service}", "/run/public": "public"}
-VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
+VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^{}]*))?\}")  # an innermost one
 
 
 def settings_of(service: str) -> type[CommonSettings]:
@@ -36,21 +39,56 @@ def settings_of(service: str) -> type[CommonSettings]:
 NAMES = {service: f"{service.capitalize()}Settings" for service in database.SERVICES}
 
 
+def with_defaults(text: str, otherwise: str = "") -> str:
+    """A text with the defaults of the file in the place of variables, inner ones first."""
+    while VARIABLE.search(text):
+        text = VARIABLE.sub(lambda found: found[2] or otherwise, text)
+    return text
+
+
 def environment(service: str) -> dict[str, str]:
     """The variables that compose gives to a service, with the defaults of the file."""
     given = SERVICES[service]["environment"]
-    return {
-        name: VARIABLE.sub(lambda found: found[2] or "", str(value))
-        for name, value in given.items()
-    }
+    return {name: with_defaults(str(value)) for name, value in given.items()}
 
 
 def test_it_is_a_compose_file_and_each_image_has_a_tag() -> None:
     ComposeSpecification.model_validate(COMPOSE)
     for name, service in SERVICES.items():
-        image = VARIABLE.sub(lambda found: found[2] or "tag", service["image"].replace("}}", "}"))
+        image = with_defaults(service["image"], "tag")
         assert ":" in image.rsplit("/", 1)[-1], (name, image)
         assert not image.endswith(":latest"), (name, image)
+    ours = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert with_defaults(SERVICES["portal"]["image"]) == f"coffre/coffre:{ours}"
+
+
+def test_the_bucket_is_made_where_the_services_look_for_it() -> None:
+    def told(**env: str) -> argparse.Namespace:
+        command = [
+            VARIABLE.sub(lambda found: env.get(found[1], found[2] or ""), part)
+            for part in SERVICES["prepare"]["command"]
+        ]
+        return build_parser().parse_args(command[1:])
+
+    usual, elsewhere = told(), told(S3_ACCESS_KEY_ADMIN="AKIA", S3_REGION="eu-west-3")
+    assert (usual.access_key, usual.region, usual.addressing) == ("coffre-admin", "", "auto")
+    assert (elsewhere.access_key, elsewhere.region) == ("AKIA", "eu-west-3")
+    assert build_parser().parse_args(["prepare", "folder"]).s3_endpoint == ""  # a store of files
+    for service in ("ingest", "portal", "retention"):
+        given = environment(service)
+        assert given["COFFRE_S3_ENDPOINT"] == usual.s3_endpoint
+        assert given["COFFRE_S3_ADDRESSING"] == usual.addressing
+
+
+def test_building_makes_the_image_of_all_services() -> None:
+    usual = [one for one in SERVICES.values() if "build" in one and "profiles" not in one]
+    [built] = usual  # what `docker compose build` sees without a profile
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert f" AS {built['build']['target']}\n" in dockerfile
+    for name in built["build"]["args"]:
+        assert f"ARG {name}=" in dockerfile
+    for service in (*database.SERVICES, "secrets"):
+        assert SERVICES[service]["image"] == built["image"]
 
 
 @pytest.mark.parametrize("service", database.SERVICES)
@@ -61,6 +99,27 @@ def test_a_service_gets_just_what_its_settings_ask_for(service: str) -> None:
     assert set(given) <= set(fields) | files
     needed = {name for name, field in fields.items() if field.is_required()}
     assert {name for name in needed if name not in given and f"{name}_FILE" not in given} == set()
+
+
+@pytest.mark.parametrize("service", ["ingest", "portal"])
+def test_who_serves_clients_may_bring_downloads_to_their_end(service: str) -> None:
+    drain = float(environment(service)["COFFRE_DRAIN_SECONDS"])
+    given = re.fullmatch(r"(\d+)m", SERVICES[service]["stop_grace_period"])
+    assert given
+    assert drain >= 600
+    assert int(given[1]) * 60 > drain
+
+
+def test_the_portal_and_the_bucket_take_what_only_some_set() -> None:
+    for service in ("ingest", "portal", "retention"):
+        assert environment(service)["COFFRE_MASTER_KEY_PREVIOUS_FILE"] == ""
+    assert environment("portal")["COFFRE_FOUR_EYES"] == ""
+
+
+def test_only_the_demonstration_is_no_production() -> None:
+    assert environment("portal")["COFFRE_STAGE"] == "production"
+    shown = (ROOT / "deploy/compose/demonstration.env").read_text().splitlines()
+    assert "STAGE=development" in shown
 
 
 def test_whatever_is_said_of_mails_can_be_set() -> None:
@@ -148,7 +207,7 @@ def test_images_hold_what_is_locked_and_no_tools_of_ours() -> None:
 @pytest.mark.parametrize("name", ["example", "demonstration"])
 def test_the_examples_name_only_variables_of_the_file(name: str) -> None:
     text = (ROOT / "docker-compose.yml").read_text()
-    known = {name for name, _default in VARIABLE.findall(text)} | {"COMPOSE_PROFILES"}
+    known = set(re.findall(r"\$\{(\w+)", text)) | {"COMPOSE_PROFILES"}
     example = (ROOT / f"deploy/compose/{name}.env").read_text()
     named = set(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE))
     assert named

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 from pydantic import SecretStr
 
 from installing import secrets
+from installing.__main__ import build_parser
 from libs.shared import database
 from libs.shared.settings import read
 from tests.deploy import rules, test_compose
@@ -154,7 +156,7 @@ def memory(container: Resource) -> str:
 def compose_memory(service: str) -> str:
     """What compose gives to the same service."""
     given = test_compose.SERVICES[service]["mem_limit"]
-    return test_compose.VARIABLE.sub(lambda found: found[2] or "", given)
+    return test_compose.with_defaults(given)
 
 
 def test_each_service_is_scaled_by_one_alone() -> None:
@@ -191,6 +193,19 @@ def test_a_service_gets_just_what_its_settings_ask_for(
                 given[variable] = value.replace(place, str(folder))
                 assert Path(given[variable]).exists(), variable
     read(kind, given)
+
+
+def test_the_bucket_is_made_where_the_services_look_for_it() -> None:
+    [container] = pods(PRODUCTION)["prepare"]["spec"]["containers"]
+    known = environment(PRODUCTION, "prepare")
+    args = [re.sub(r"\$\((\w+)\)", lambda found: known[found[1]], one) for one in container["args"]]
+    told = build_parser().parse_args(args[1:])
+    assert told.access_key == "coffre-admin"
+    for service in ("ingest", "portal", "retention"):
+        given = environment(PRODUCTION, service)
+        names = [f"COFFRE_S3_{name}" for name in ("ENDPOINT", "BUCKET", "REGION", "ADDRESSING")]
+        wanted = [told.s3_endpoint, told.bucket, told.region, told.addressing]
+        assert [given[name] for name in names] == wanted
 
 
 def environment(rendered: tuple[Resource, ...], name: str) -> dict[str, str]:

@@ -7,17 +7,21 @@ import re
 import subprocess
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
+from prometheus_client import REGISTRY
 
+from libs.shared import signatures
 from libs.shared.database import SERVICES
 from libs.shared.runtime.service import SHARED_JOBS
 from monitoring import metrics
 from monitoring.__main__ import write_all
 from monitoring.boards import BOARDS
 from monitoring.panels import WINDOW
+from services.ingest.rules import usage
+from services.reporting.mail import letters
 from tests.deploy.alert_cases import CASES
 
 ROOT = Path(__file__).parents[2]
@@ -134,6 +138,18 @@ def test_each_job_is_expected_as_often_as_it_is_done() -> None:
         for job in [*SHARED_JOBS, *module.JOBS, *getattr(module, "PER_TENANT", ())]:
             is_rare = isinstance(job.every, timedelta) and job.every > timedelta(minutes=15)
             assert not is_rare or job.name in excepted, job.name
+
+
+def test_the_first_of_what_should_never_be_is_seen() -> None:
+    # An increase is only seen of a series that was there before: at 0, from the start.
+    for name, label, values in (
+        ("events_refused", "reason", get_args(signatures.Refusal)),
+        ("mail_templates_failed", "kind", letters.KINDS),
+        ("allowances_refused", "kind", get_args(usage.Kind)),
+    ):
+        for value in values:
+            found = REGISTRY.get_sample_value(f"coffre_{name}_total", {label: value})
+            assert found is not None, (name, value)
 
 
 def fill(text: str, labels: dict[str, str]) -> str:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import get_args
 from uuid import UUID
 
 from prometheus_client import Counter
@@ -20,7 +21,7 @@ from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.events import EVENTS, ServicePinged
 from libs.shared.inbox import table
-from libs.shared.signatures import SenderRefused, Senders
+from libs.shared.signatures import Refusal, SenderRefused, Senders
 
 BATCH = 500
 MOST_REFUSED = 10_000
@@ -31,6 +32,8 @@ FOREIGN_SECONDS = 300.0
 _ARRIVED = Counter("coffre_events_arrived", "Messages that came, the first time or once more")
 _DUPLICATES = Counter("coffre_events_duplicate", "Messages that were in the inbox already")
 _REFUSED = Counter("coffre_events_refused", "Messages that no sender has signed", ["reason"])
+for _reason in get_args(Refusal):
+    _REFUSED.labels(_reason)
 
 
 class BrokerShared(Unavailable):

@@ -22,6 +22,8 @@ F = TypeVar("F")
 _FAILED = Counter(
     "coffre_mail_templates_failed", "Mails said plainly as their template failed", ["kind"]
 )
+for _name in letters.KINDS:
+    _FAILED.labels(_name)
 
 _SHORT_CHARACTERS = 8_000
 _CHOICE = N_("Which reports you get, and how often")
