@@ -22,6 +22,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from devstack import lease, mails
 from devstack.postgresql import PostgreSQL
@@ -37,6 +38,12 @@ from tests.servers import in_thread, made_vhost, make_bucket
 from tests.world.running import Installation
 
 ROOT = Path(__file__).parents[1]
+
+# How long an example takes says nothing beside all the servers.
+settings.register_profile(
+    "beside-servers", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("beside-servers")
 
 
 @dataclass(frozen=True)

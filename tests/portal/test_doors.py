@@ -35,6 +35,7 @@ async def test_cookies_over_tls_stay_there(public: Portal) -> None:
     assert [cookie.partition("=")[0] for cookie in cookies] == [
         "__Host-coffre",
         "__Host-coffre-device",
+        "__Host-coffre-pending",
     ]
     for cookie in cookies:
         parts = {part.strip().lower() for part in cookie.split(";")}
@@ -93,12 +94,6 @@ async def test_signing_out_takes_the_cookie_as_it_was_set(portal: Portal) -> Non
         await page.post("/sign-out", data={"form_token": token})
         assert "coffre" not in page.cookies
         assert "coffre-device" in page.cookies  # the browser stays known
-
-
-async def test_there_is_no_second_factor_yet_and_none_is_pretended(portal: Portal) -> None:
-    body = {"email": OPERATOR_EMAIL, "password": OPERATOR_PASSWORD, "totp": "123456"}
-    async with portal.client() as api:
-        assert (await api.post("/api/v1/tokens", json=body)).status_code == 422
 
 
 def test_the_portals_address_is_that_of_a_host() -> None:

@@ -240,7 +240,8 @@ async def test_a_client_sees_when_what_is_stored_was_verified(portal: Any) -> No
         await client.commit({b"srv/a": builder.text(b"x")})
         await client.commit({b"srv/a": builder.text(b"x"), b"srv/b": builder.text(b"y")}, 2)
         await portal.admin.execute(
-            change.format("verified_at = '2026-10-30 12:00Z'"), client.tenant_id
+            change.format("stored_at = '2026-10-29Z', verified_at = '2026-10-30 12:00Z'"),
+            client.tenant_id,
         )
         home = html.unescape((await page.get("/")).text)
         assert "vérifiée depuis le 30/10/2026" in home

@@ -105,7 +105,7 @@ async def test_a_restore_point_says_what_it_comes_without(portal: Any) -> None:
 
         of_plan, of_point, shown = await told()
         assert of_plan == of_point == []
-        assert "srv/old" not in shown
+        assert "peut le reprendre" not in shown
         ordered = (await api.post("/api/v1/reductions", json=wish)).json()
         assert (await told())[0] == [], "ordered, and nothing is gone yet"
         await carry_out(portal)

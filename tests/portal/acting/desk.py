@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID, uuid4
 
+from libs.shared import clock
+from libs.shared.events import IncidentOpened
 from services.portal.rules.log import acts
+from tests.portal import builder
 from tests.portal.acting import destruction, notices
 from tests.portal.acting.world import (
     AGENTS,
-    AT_INCIDENT,
     AT_PARKED,
     CLIENT,
     TENANT,
@@ -24,7 +26,6 @@ from tests.portal.acting.world import (
 )
 
 PAGE = "/clients/{tenant_id}"
-INCIDENT_ID = AT_INCIDENT.rpartition("/")[2]
 OPENED = {
     "name": "Ouverte au guichet", "locale": "fr", "timezone": "Europe/Paris",
     "contracted_gb": "100", "seats": "2", "retention_days": "30", "administrator_name": "A",
@@ -49,6 +50,23 @@ async def ask_for_second(world: World) -> str:
         approval, world.client.tenant_id, asker,
     )  # fmt: skip
     return f"/approvals/{approval}"
+
+
+async def open_incident(world: World) -> str:
+    """The id of an incident that nobody closed yet."""
+    now = clock.now()
+    opened = IncidentOpened(
+        tenant_id=world.client.tenant_id,
+        incident_id=uuid4(),
+        version=1,
+        plan_id=world.client.plan_id,
+        cause="failed",
+        opened_at=now,
+        last_at=now,
+        times=1,
+    )
+    await builder.hear(world.portal, opened)
+    return str(opened.incident_id)
 
 
 async def open_code(world: World) -> str:
@@ -222,7 +240,7 @@ REASON = {"reason": "as agreed"}
 PAGES: Acting = {
     ("GET", "/queue"): (page("/queue"), nobody(acts.QueueListed)),
     ("POST", "/queue/{incident_id}/{decision}"): (
-        after(nothing, f"/queue/{INCIDENT_ID}/note", note="called"),
+        after(open_incident, "/queue/{}/note", note="called"),
         own(acts.IncidentDecided),
     ),
     ("POST", "/approvals/{approval_id}/{answer}"): (
@@ -278,7 +296,7 @@ PAGES: Acting = {
         own(acts.PasswordReset),
     ),
     ("POST", PAGE + "/people"): (
-        after(make_room, CLIENT + "/people", name="Zoé", email="zoe@dupre.example"),
+        after(make_room, CLIENT + "/people", name="Léa", email="lea@dupre.example"),
         own(acts.UserOpened),
     ),
     ("POST", PAGE + "/people/{user_id}/close"): (
