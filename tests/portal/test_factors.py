@@ -154,10 +154,15 @@ async def test_operators_set_one_up_before_anything_else(
     async with open_portal(database, servers, bucket, tmp_path, is_production=True) as portal:
         async with portal.operator() as api:
             assert (await api.get("/api/v1/tenants")).status_code == 200, "its own token goes on"
-        async with portal.client() as program, browser(portal) as desk:
+        async with (
+            portal.client() as program,
+            browser(portal) as desk,
+            browser(portal) as stranger,
+        ):
             body = {"email": OPERATOR_EMAIL, "password": OPERATOR_PASSWORD}
             refused = await program.post("/api/v1/tokens", json=body)
             assert refused.json()["type"].endswith(":second-factor-missing")
+            await sign_in(stranger, OPERATOR_EMAIL, OPERATOR_PASSWORD)
             await sign_in(desk, OPERATOR_EMAIL, OPERATOR_PASSWORD)
             for closed in ("/clients", "/account", "/"):
                 assert (await desk.get(closed)).headers["location"] == FACTORS
@@ -168,6 +173,8 @@ async def test_operators_set_one_up_before_anything_else(
             token = {"form_token": form_token(shown)}
             totp, _ = await set_up_totp(desk, token)
             assert (await desk.get("/clients")).status_code == 200
+            waited = (await stranger.get("/clients")).headers.get("location", "let in")
+            assert waited.startswith("/sign-in"), "who learnt the password typed no code"
             kept = await desk.post(
                 FACTORS,
                 data={**token, "change": "remove", "passkey_id": "", "password": OPERATOR_PASSWORD},

@@ -83,7 +83,9 @@ async def _change(
             return await _show(request, resources, person, enrolment=enrolment)
         case "confirm-totp":
             code = field(form, "code")[:64]
-            codes = await factors.confirm_totp(pool, resources.mail_key, person, address, code)
+            codes = await factors.confirm_totp(
+                pool, resources.mail_key, person, address, token, code
+            )
             return await _show(request, resources, person, added="totp", codes=codes)
         case "begin-passkey":
             label = line(form, "label", 60) or "Passkey"
