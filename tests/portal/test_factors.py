@@ -37,18 +37,20 @@ def test_a_code_is_good_for_three_steps_and_never_twice() -> None:
 
 async def set_up_totp(page: Any, token: dict[str, str]) -> tuple[pyotp.TOTP, list[str]]:
     """Enrols by page; the app, and the recovery codes that were shown."""
-    begun = await page.post(FACTORS, data={**token, "change": "begin-totp"})
+    begin = {**token, "change": "begin-totp", "password": PASSWORD}
+    begun = await page.post(FACTORS, data=begin)
     assert "<svg" in begun.text
     found = re.search(r'<code class="once">([A-Z2-7]{32})</code>', begun.text)
     assert found, begun.text
     totp = pyotp.TOTP(found.group(1))
-    wrong = await page.post(FACTORS, data={**token, "change": "confirm-totp", "code": "000000"})
+    confirm = {**token, "change": "confirm-totp", "secret": found.group(1)}
+    wrong = await page.post(FACTORS, data={**confirm, "code": "000000"})
     assert wrong.status_code == 401
     assert found.group(1) in wrong.text, "one tries again with the same key"
-    done = await page.post(FACTORS, data={**token, "change": "confirm-totp", "code": totp.now()})
+    done = await page.post(FACTORS, data={**confirm, "code": totp.now()})
     codes = re.findall(r"<li><code>([a-z0-9-]+)</code></li>", done.text)
     assert (done.status_code, len(codes)) == (200, factors.RECOVERY_CODES), done.text
-    again = await page.post(FACTORS, data={**token, "change": "begin-totp"})
+    again = await page.post(FACTORS, data=begin)
     assert 'class="once"' not in again.text, "nobody reads the key a second time"
     return totp, codes
 
@@ -141,6 +143,12 @@ async def test_who_lost_the_telephone_is_helped_and_the_password_guards_the_rest
         )
         assert gone.headers["location"] == f"{FACTORS}?done=gone"
         assert await portal.admin.fetchval("SELECT count(*) FROM portal.recovery_codes") == 0
+        await his.post(FACTORS, data={**own, "change": "begin-totp", "password": PASSWORD})
+        for change in ("begin-totp", "begin-passkey", "confirm-totp"):
+            left_open = await his.post(FACTORS, data={**own, "change": change, "label": "mine"})
+            assert left_open.status_code == 401, change
+            for way_in in ('class="once"', "data-options"):
+                assert way_in not in left_open.text, "an open session locks nobody out"
         for answer in ("", "{}", "[]", '{"rawId": "AAAA"}', "\0"):
             forged = await his.post(
                 FACTORS, data={**own, "change": "add-passkey", "credential": answer}
@@ -228,6 +236,7 @@ async def test_a_passkey_opens_the_second_door_in_a_real_browser(
         await page.get_by_role("button", name="Se connecter").click()
         await page.goto(own.portal_url + FACTORS)
         await page.fill("#label", "Ordinateur <b>")
+        await page.fill("#p-passkey", PASSWORD)
         await page.get_by_role("button", name="Ajouter une clé d’accès").click()
         await page.get_by_role("button", name="Créer la clé d’accès").click()
         await page.get_by_text("Vos codes de secours").wait_for()
