@@ -5,6 +5,7 @@ Each is done at once where it doesn't."""
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from libs.shared import clock, errors
@@ -40,6 +41,17 @@ async def end(
     if "end" in resources.four_eyes:
         return await _ask(resources, operator, "end", tenant_id, "", reason)
     return await subscription.step_subscription(resources.pool, operator, tenant_id, "end", reason)
+
+
+async def announce_end(
+    resources: Resources, operator: Actor, tenant_id: UUID, reason: str, ends_at: datetime
+) -> Tenant:
+    """Announces when a subscription ends; raises NotFound, StepRefused, EndTooNear."""
+    if "end" in resources.four_eyes:
+        approvals.check_notice(ends_at, clock.now())
+    return await subscription.step_subscription(
+        resources.pool, operator, tenant_id, "announce_end", reason, ends_at
+    )
 
 
 async def reset_password(
@@ -138,7 +150,13 @@ async def confirm(resources: Resources, operator: Actor, approval_id: UUID) -> A
                 )
             case "reset":
                 await opening.issue_reset(
-                    conn, resources.mail_key, asker, found.subject, password, hashed
+                    conn,
+                    resources.mail_key,
+                    asker,
+                    found.subject,
+                    password,
+                    hashed,
+                    tenant_id=found.tenant_id,
                 )
         act = acts.ApprovalConfirmed(found.kind, found.reason, found.asker)
         await log.note(conn, operator, act, found.tenant_id)
