@@ -17,6 +17,8 @@ import pytest
 from services.portal.rules import factors
 from tests.portal import builder
 from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD, PASSWORD, open_portal
+from tests.portal.test_duties import PASSWORD as DUTY_PASSWORD
+from tests.portal.test_duties import let_in
 from tests.portal.test_pages import browser, form_token, sign_in
 from tests.portal.test_people_pages import UGO, UGO_TYPED, find_user, open_people
 
@@ -250,3 +252,31 @@ async def test_a_passkey_opens_the_second_door_in_a_real_browser(
         assert page.url.endswith(FACTORS)
         assert not heard, heard
         await chromium.close()
+
+
+@pytest.mark.parametrize("takes_two", [False, True])
+async def test_an_administrator_who_lost_it_is_helped_from_the_desk(
+    portal: Any, takes_two: bool
+) -> None:
+    client = await builder.open_client(portal)
+    four_eyes = frozenset({"reset"}) if takes_two else frozenset()
+    portal.app.state.resources = replace(portal.parts, four_eyes=four_eyes)
+    async with browser(portal) as page, browser(portal) as desk:
+        await set_up_totp(page, await open_people(page))
+        await sign_in(desk, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+        here = f"/clients/{client.tenant_id}"
+        shown = (await desk.get(here)).text
+        assert 'name="forget_factors"' in shown
+        form = {"form_token": form_token(shown), "email": CAMILLE, "forget_factors": "yes"}
+        await desk.post(f"{here}/reset", data=form)
+    count = "SELECT count(*) FROM portal.totps"
+    if takes_two:
+        assert await portal.admin.fetchval(count) == 1
+        second_email = await let_in(portal, "administrator")
+        async with browser(portal) as other:
+            await sign_in(other, second_email, DUTY_PASSWORD)
+            queue = html.unescape((await other.get("/queue")).text)
+            assert "retirer ses seconds facteurs" in queue
+            [confirm] = re.findall(r'action="(/approvals/[^"]+/confirm)"', queue)
+            await other.post(confirm, data={"form_token": form_token(queue)})
+    assert await portal.admin.fetchval(count) == 0

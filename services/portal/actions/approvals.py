@@ -16,7 +16,7 @@ from services.portal.actions import log, overages, users
 from services.portal.actions.clients import opening, subscription, telling
 from services.portal.actions.resources import Resources
 from services.portal.rules import approvals, clients, operators, people
-from services.portal.rules.approvals import Kind
+from services.portal.rules.approvals import Asked
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
 from services.portal.rules.people import Person, Role
@@ -66,7 +66,7 @@ async def reset_password(
     """Mails a client's administrator a new one-time password, or asks for it; raises NotFound.
 
     tenant_id: the client that they are to belong to, where one is meant. forget_factors: takes
-    second factors away as well, unless it takes two operators: then only the password is sent."""
+    second factors away as well, which were lost."""
     async with transaction(resources.pool) as conn:
         account = await store.people.find_account(conn, email)
     if account is None or account.person.role != "administrator":
@@ -75,7 +75,8 @@ async def reset_password(
     if person.tenant_id is None or tenant_id not in (None, person.tenant_id):
         raise errors.NotFound("administrator")
     if "reset" in resources.four_eyes:
-        return await _ask(resources, operator, "reset", person.tenant_id, person.email, reason)
+        kind: Asked = "reset-factors" if forget_factors else "reset"
+        return await _ask(resources, operator, kind, person.tenant_id, person.email, reason)
     await opening.reset_password(
         resources.pool,
         resources.passwords,
@@ -148,7 +149,7 @@ async def confirm(resources: Resources, operator: Actor, approval_id: UUID) -> A
                 await subscription.move_subscription(
                     conn, asker, found.tenant_id, "end", found.reason
                 )
-            case "reset":
+            case "reset" | "reset-factors":
                 await opening.issue_reset(
                     conn,
                     resources.mail_key,
@@ -157,6 +158,7 @@ async def confirm(resources: Resources, operator: Actor, approval_id: UUID) -> A
                     password,
                     hashed,
                     tenant_id=found.tenant_id,
+                    forget_factors=found.kind == "reset-factors",
                 )
         act = acts.ApprovalConfirmed(found.kind, found.reason, found.asker)
         await log.note(conn, operator, act, found.tenant_id)
@@ -176,7 +178,7 @@ async def decline(resources: Resources, operator: Actor, approval_id: UUID) -> N
 
 
 async def _ask(
-    resources: Resources, operator: Actor, kind: Kind, tenant_id: UUID, subject: str, reason: str
+    resources: Resources, operator: Actor, kind: Asked, tenant_id: UUID, subject: str, reason: str
 ) -> Approval:
     operators.check(operator.duty, approvals.LEAVES[kind])
     if operator.user_id is None:

@@ -75,7 +75,11 @@ async def feel_pulse(
     """Has the page that asks load itself again, or go on, if something has changed since then."""
     headers = dict(HEADERS)
     if await home.find_pulse(resources.pool, person) != seen:
-        headers |= {"HX-Redirect": quote(own_path(then), safe=_OF_ADDRESSES)} if then else {"HX-Refresh": "true"}
+        headers |= (
+            {"HX-Redirect": quote(own_path(then), safe=_OF_ADDRESSES)}
+            if then
+            else {"HX-Refresh": "true"}
+        )
     return Response(headers=headers)
 
 

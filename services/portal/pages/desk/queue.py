@@ -29,6 +29,7 @@ router = APIRouter()
 KINDS = {
     "unblock": N_("let the client grow again"),
     "reset": N_("send a new password to {subject}"),
+    "reset-factors": N_("send a new password to {subject} and take the second factors away"),
     "end": N_("end the subscription now"),
 }
 _DECISIONS: dict[str, IncidentDecision] = {
