@@ -21,7 +21,8 @@ def set_up(client: Client) -> list[str]:
         page.headers["Accept"] = "text/html"
         page.post("/sign-in", data={"email": client.email, "password": PASSWORD})
         [token, *_] = re.findall(r'name="form_token" value="(\w+)"', page.get(FACTORS).text)
-        begun = page.post(FACTORS, data={"form_token": token, "change": "begin-totp"})
+        begin = {"form_token": token, "change": "begin-totp", "password": PASSWORD}
+        begun = page.post(FACTORS, data=begin)
         [secret] = re.findall(r'<code class="once">([A-Z2-7]+)</code>', begun.text)
         form = {"form_token": token, "change": "confirm-totp", "code": pyotp.TOTP(secret).now()}
         return re.findall(r"<li><code>([a-z0-9-]+)</code>", page.post(FACTORS, data=form).text)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
+
+from structlog.testing import capture_logs
 
 from tests.portal import builder
 from tests.portal.conftest import PASSWORD
@@ -113,3 +116,13 @@ async def test_a_session_ends_with_its_user(portal: Any) -> None:
         await portal.admin.execute("DELETE FROM portal.known_sources")
         await portal.admin.execute("DELETE FROM portal.credentials")
         assert (await page.get("/account", headers=BROWSER)).status_code == 303
+
+
+async def test_a_page_that_fails_keeps_its_token_out_of_the_log(portal: Any) -> None:
+    portal.app.state.resources = replace(portal.parts, pool=None)
+    async with browser(portal) as page:
+        with capture_logs() as log:
+            failed = await page.get("/invitations/secret-of-a-mail")
+    assert (failed.status_code, "de notre côté" in failed.text) == (500, True)
+    [said] = [one for one in log if one["event"] == "request.failed"]
+    assert said["route"] == "/invitations/{token}"

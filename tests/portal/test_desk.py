@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from libs.shared import clock
+from libs.shared import clock, errors
 from libs.shared.events import ExpiryHeld, IncidentOpened
 from libs.shared.reasons import Reason
 from services.portal.actions import approvals
@@ -191,6 +191,14 @@ async def test_what_takes_two_is_asked_by_one_and_confirmed_by_another(portal: A
             resources, one, client.tenant_id,
             name="One", email="one@provider.example", locale="fr", role="administrator",
         )  # fmt: skip
+    moved = await approvals.reset_password(resources, one, client.email, "lost it")
+    await portal.admin.execute(
+        "UPDATE portal.approvals SET tenant_id = $1 WHERE approval_id = $2",
+        (await builder.open_client(portal, "eve@stranger.example", "Stranger")).tenant_id,
+        moved.approval_id,
+    )
+    with pytest.raises(errors.NotFound):
+        await approvals.confirm(resources, two, moved.approval_id)
     hotline = replace(two, duty="hotline")
     again = await approvals.unblock(resources, one, client.tenant_id, "paid")
     with pytest.raises(NotOfDuty):
@@ -202,5 +210,5 @@ async def test_what_takes_two_is_asked_by_one_and_confirmed_by_another(portal: A
     )
     assert [row["act"] for row in acts] == [
         "approval-asked", "approval-confirmed", "approval-asked", "approval-declined",
-        "approval-asked", "approval-confirmed", "approval-asked",
+        "approval-asked", "approval-confirmed", "approval-asked", "approval-asked",
     ]  # fmt: skip

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, get_args
+from uuid import uuid4
 
 import pytest
 
+from libs.shared import clock
 from services.portal.rules import operators
 from services.portal.rules.log import acts
 from services.portal.rules.log.acts import ACTS
 from services.portal.rules.log.chain import Duty
 from tests.hostile.counting import Campaign
+from tests.portal import builder
 from tests.portal.acting.notices import NOTICE
 from tests.portal.acting.world import World, open_world
 from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD
@@ -124,3 +128,28 @@ async def test_an_operator_is_let_in_changed_and_let_go(portal: Any) -> None:
     async with portal.client() as nobody:
         again = await nobody.post("/api/v1/tokens", json=body)
     assert again.status_code == 401
+
+
+async def test_one_alone_announces_no_near_end_and_odd_input_is_refused(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    portal.app.state.resources = replace(portal.parts, four_eyes=frozenset({"end"}))
+    where, now = f"/api/v1/tenants/{client.tenant_id}", clock.now()
+    async with browser(portal) as desk, portal.operator() as api:
+        await sign_in(desk, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+        token = {"form_token": form_token((await desk.get("/account")).text)}
+        page = f"/clients/{client.tenant_id}/subscription/end"
+        form = {**token, "reason": "moves", "when": "day"}
+        near = await desk.post(page, data={**form, "until": f"{now + timedelta(days=1):%Y-%m-%d}"})
+        assert near.headers["location"].endswith("?problem=end-too-near")
+        assert "il faut deux opérateurs" in (await desk.get(near.headers["location"])).text
+        near = await api.post(f"{where}/end", json={"at": f"{now + timedelta(days=6)}"})
+        assert near.json()["type"].endswith(":end-too-near")
+        assert (await api.get(where)).json()["subscription"] == "active"
+        far = await desk.post(page, data={**form, "until": f"{now + timedelta(days=8):%Y-%m-%d}"})
+        assert far.headers["location"] == f"/clients/{client.tenant_id}/contract"
+        never = await desk.post(page, data={**form, "until": "9999-12-31"})
+        assert never.status_code == 422
+        snooze = {**token, "days": "0001" + "0" * 12}
+        assert (await desk.post(f"/queue/{uuid4()}/snooze", data=snooze)).status_code == 422
+        onward = await desk.get("/pulse", params={"seen": "another", "then": "/search?q=€"})
+        assert onward.headers["HX-Redirect"] == "/search?q=%E2%82%AC"

@@ -17,6 +17,8 @@ import pytest
 from services.portal.rules import factors
 from tests.portal import builder
 from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD, PASSWORD, open_portal
+from tests.portal.test_duties import PASSWORD as DUTY_PASSWORD
+from tests.portal.test_duties import let_in
 from tests.portal.test_pages import browser, form_token, sign_in
 from tests.portal.test_people_pages import UGO, UGO_TYPED, find_user, open_people
 
@@ -37,18 +39,20 @@ def test_a_code_is_good_for_three_steps_and_never_twice() -> None:
 
 async def set_up_totp(page: Any, token: dict[str, str]) -> tuple[pyotp.TOTP, list[str]]:
     """Enrols by page; the app, and the recovery codes that were shown."""
-    begun = await page.post(FACTORS, data={**token, "change": "begin-totp"})
+    begin = {**token, "change": "begin-totp", "password": PASSWORD}
+    begun = await page.post(FACTORS, data=begin)
     assert "<svg" in begun.text
     found = re.search(r'<code class="once">([A-Z2-7]{32})</code>', begun.text)
     assert found, begun.text
     totp = pyotp.TOTP(found.group(1))
-    wrong = await page.post(FACTORS, data={**token, "change": "confirm-totp", "code": "000000"})
+    confirm = {**token, "change": "confirm-totp", "secret": found.group(1)}
+    wrong = await page.post(FACTORS, data={**confirm, "code": "000000"})
     assert wrong.status_code == 401
     assert found.group(1) in wrong.text, "one tries again with the same key"
-    done = await page.post(FACTORS, data={**token, "change": "confirm-totp", "code": totp.now()})
+    done = await page.post(FACTORS, data={**confirm, "code": totp.now()})
     codes = re.findall(r"<li><code>([a-z0-9-]+)</code></li>", done.text)
     assert (done.status_code, len(codes)) == (200, factors.RECOVERY_CODES), done.text
-    again = await page.post(FACTORS, data={**token, "change": "begin-totp"})
+    again = await page.post(FACTORS, data=begin)
     assert 'class="once"' not in again.text, "nobody reads the key a second time"
     return totp, codes
 
@@ -141,6 +145,12 @@ async def test_who_lost_the_telephone_is_helped_and_the_password_guards_the_rest
         )
         assert gone.headers["location"] == f"{FACTORS}?done=gone"
         assert await portal.admin.fetchval("SELECT count(*) FROM portal.recovery_codes") == 0
+        await his.post(FACTORS, data={**own, "change": "begin-totp", "password": PASSWORD})
+        for change in ("begin-totp", "begin-passkey", "confirm-totp"):
+            left_open = await his.post(FACTORS, data={**own, "change": change, "label": "mine"})
+            assert left_open.status_code == 401, change
+            for way_in in ('class="once"', "data-options"):
+                assert way_in not in left_open.text, "an open session locks nobody out"
         for answer in ("", "{}", "[]", '{"rawId": "AAAA"}', "\0"):
             forged = await his.post(
                 FACTORS, data={**own, "change": "add-passkey", "credential": answer}
@@ -154,10 +164,15 @@ async def test_operators_set_one_up_before_anything_else(
     async with open_portal(database, servers, bucket, tmp_path, is_production=True) as portal:
         async with portal.operator() as api:
             assert (await api.get("/api/v1/tenants")).status_code == 200, "its own token goes on"
-        async with portal.client() as program, browser(portal) as desk:
+        async with (
+            portal.client() as program,
+            browser(portal) as desk,
+            browser(portal) as stranger,
+        ):
             body = {"email": OPERATOR_EMAIL, "password": OPERATOR_PASSWORD}
             refused = await program.post("/api/v1/tokens", json=body)
             assert refused.json()["type"].endswith(":second-factor-missing")
+            await sign_in(stranger, OPERATOR_EMAIL, OPERATOR_PASSWORD)
             await sign_in(desk, OPERATOR_EMAIL, OPERATOR_PASSWORD)
             for closed in ("/clients", "/account", "/"):
                 assert (await desk.get(closed)).headers["location"] == FACTORS
@@ -168,6 +183,8 @@ async def test_operators_set_one_up_before_anything_else(
             token = {"form_token": form_token(shown)}
             totp, _ = await set_up_totp(desk, token)
             assert (await desk.get("/clients")).status_code == 200
+            waited = (await stranger.get("/clients")).headers.get("location", "let in")
+            assert waited.startswith("/sign-in"), "who learnt the password typed no code"
             kept = await desk.post(
                 FACTORS,
                 data={**token, "change": "remove", "passkey_id": "", "password": OPERATOR_PASSWORD},
@@ -221,6 +238,7 @@ async def test_a_passkey_opens_the_second_door_in_a_real_browser(
         await page.get_by_role("button", name="Se connecter").click()
         await page.goto(own.portal_url + FACTORS)
         await page.fill("#label", "Ordinateur <b>")
+        await page.fill("#p-passkey", PASSWORD)
         await page.get_by_role("button", name="Ajouter une clé d’accès").click()
         await page.get_by_role("button", name="Créer la clé d’accès").click()
         await page.get_by_text("Vos codes de secours").wait_for()
@@ -234,3 +252,31 @@ async def test_a_passkey_opens_the_second_door_in_a_real_browser(
         assert page.url.endswith(FACTORS)
         assert not heard, heard
         await chromium.close()
+
+
+@pytest.mark.parametrize("takes_two", [False, True])
+async def test_an_administrator_who_lost_it_is_helped_from_the_desk(
+    portal: Any, takes_two: bool
+) -> None:
+    client = await builder.open_client(portal)
+    four_eyes = frozenset({"reset"}) if takes_two else frozenset()
+    portal.app.state.resources = replace(portal.parts, four_eyes=four_eyes)
+    async with browser(portal) as page, browser(portal) as desk:
+        await set_up_totp(page, await open_people(page))
+        await sign_in(desk, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+        here = f"/clients/{client.tenant_id}"
+        shown = (await desk.get(here)).text
+        assert 'name="forget_factors"' in shown
+        form = {"form_token": form_token(shown), "email": CAMILLE, "forget_factors": "yes"}
+        await desk.post(f"{here}/reset", data=form)
+    count = "SELECT count(*) FROM portal.totps"
+    if takes_two:
+        assert await portal.admin.fetchval(count) == 1
+        second_email = await let_in(portal, "administrator")
+        async with browser(portal) as other:
+            await sign_in(other, second_email, DUTY_PASSWORD)
+            queue = html.unescape((await other.get("/queue")).text)
+            assert "retirer ses seconds facteurs" in queue
+            [confirm] = re.findall(r'action="(/approvals/[^"]+/confirm)"', queue)
+            await other.post(confirm, data={"form_token": form_token(queue)})
+    assert await portal.admin.fetchval(count) == 0

@@ -103,7 +103,8 @@ async def test_an_app_is_set_up_by_keyboard_and_asked_for(
 ) -> None:
     page = await page_of(firm.email, 360)
     await page.goto("/account/second-factor")
-    await page.locator("button[value=begin-totp]").focus()
+    await page.locator("#p-totp").focus()
+    await page.keyboard.type(PASSWORD)
     await page.keyboard.press("Enter")
     await page.locator("figure.qr svg").wait_for()
     await check_page(page)

@@ -7,6 +7,7 @@ from libs.shared.web.bodies import Limit, Limits, most_bytes, pieces_of, read_bo
 from libs.shared.web.documents import Open, behind, is_known, note_known
 from libs.shared.web.heads import is_head
 from libs.shared.web.problems import problem_response
+from libs.shared.web.requests import route_of
 
 __all__ = [
     "Check",
@@ -23,4 +24,5 @@ __all__ = [
     "pieces_of",
     "problem_response",
     "read_body",
+    "route_of",
 ]

@@ -5,6 +5,7 @@ Each is done at once where it doesn't."""
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from libs.shared import clock, errors
@@ -15,7 +16,7 @@ from services.portal.actions import log, overages, users
 from services.portal.actions.clients import opening, subscription, telling
 from services.portal.actions.resources import Resources
 from services.portal.rules import approvals, clients, operators, people
-from services.portal.rules.approvals import Kind
+from services.portal.rules.approvals import Asked
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
 from services.portal.rules.people import Person, Role
@@ -42,6 +43,17 @@ async def end(
     return await subscription.step_subscription(resources.pool, operator, tenant_id, "end", reason)
 
 
+async def announce_end(
+    resources: Resources, operator: Actor, tenant_id: UUID, reason: str, ends_at: datetime
+) -> Tenant:
+    """Announces when a subscription ends; raises NotFound, StepRefused, EndTooNear."""
+    if "end" in resources.four_eyes:
+        approvals.check_notice(ends_at, clock.now())
+    return await subscription.step_subscription(
+        resources.pool, operator, tenant_id, "announce_end", reason, ends_at
+    )
+
+
 async def reset_password(
     resources: Resources,
     operator: Actor,
@@ -54,7 +66,7 @@ async def reset_password(
     """Mails a client's administrator a new one-time password, or asks for it; raises NotFound.
 
     tenant_id: the client that they are to belong to, where one is meant. forget_factors: takes
-    second factors away as well, unless it takes two operators: then only the password is sent."""
+    second factors away as well, which were lost."""
     async with transaction(resources.pool) as conn:
         account = await store.people.find_account(conn, email)
     if account is None or account.person.role != "administrator":
@@ -63,7 +75,8 @@ async def reset_password(
     if person.tenant_id is None or tenant_id not in (None, person.tenant_id):
         raise errors.NotFound("administrator")
     if "reset" in resources.four_eyes:
-        return await _ask(resources, operator, "reset", person.tenant_id, person.email, reason)
+        kind: Asked = "reset-factors" if forget_factors else "reset"
+        return await _ask(resources, operator, kind, person.tenant_id, person.email, reason)
     await opening.reset_password(
         resources.pool,
         resources.passwords,
@@ -136,9 +149,16 @@ async def confirm(resources: Resources, operator: Actor, approval_id: UUID) -> A
                 await subscription.move_subscription(
                     conn, asker, found.tenant_id, "end", found.reason
                 )
-            case "reset":
+            case "reset" | "reset-factors":
                 await opening.issue_reset(
-                    conn, resources.mail_key, asker, found.subject, password, hashed
+                    conn,
+                    resources.mail_key,
+                    asker,
+                    found.subject,
+                    password,
+                    hashed,
+                    tenant_id=found.tenant_id,
+                    forget_factors=found.kind == "reset-factors",
                 )
         act = acts.ApprovalConfirmed(found.kind, found.reason, found.asker)
         await log.note(conn, operator, act, found.tenant_id)
@@ -158,7 +178,7 @@ async def decline(resources: Resources, operator: Actor, approval_id: UUID) -> N
 
 
 async def _ask(
-    resources: Resources, operator: Actor, kind: Kind, tenant_id: UUID, subject: str, reason: str
+    resources: Resources, operator: Actor, kind: Asked, tenant_id: UUID, subject: str, reason: str
 ) -> Approval:
     operators.check(operator.duty, approvals.LEAVES[kind])
     if operator.user_id is None:

@@ -76,9 +76,9 @@ def _enrol(secret: str, person: Person, issuer: str) -> FactorSetup:
 
 
 async def confirm_totp(
-    pool: Pool, mail_key: bytes, person: Person, address: str, code: str
+    pool: Pool, mail_key: bytes, person: Person, address: str, token: str, code: str
 ) -> list[str]:
-    """Takes the first code of an app: it counts from now on.
+    """Takes the first code of an app: it counts from now on; token: the session that types it.
 
     Returns new recovery codes where there were none; raises WrongCode, TooManyTries."""
     lane = await _count(pool, person)
@@ -87,17 +87,18 @@ async def confirm_totp(
         if not await _take_totp(conn, mail_key, person.user_id, typed, is_confirmed=False):
             raise WrongCode
         await store.guesses.take_back(conn, lane.subject)
-        return await _added(conn, person, address, acts.SecondFactorAdded("totp", ""))
+        act = acts.SecondFactorAdded("totp", "")
+        return await _added(conn, person, address, token, act)
 
 
 async def _added(
-    conn: Connection, person: Person, address: str, act: acts.SecondFactorAdded
+    conn: Connection, person: Person, address: str, token: str, act: acts.SecondFactorAdded
 ) -> list[str]:
-    """What follows from a factor more: codes on paper, and the rest of the portal is open."""
+    """What follows from a factor more: codes on paper, and the rest of the portal is open to it."""
     codes = []
     if not (await store.factors.find(conn, person.user_id)).recovery_codes:
         codes = await _make_codes(conn, person)
-    await store.credentials.promote(conn, person.user_id)
+    await store.credentials.promote(conn, person.user_id, people.token_sha256(token))
     await log.note(conn, person.at(address), act)
     return codes
 
@@ -208,7 +209,8 @@ async def add_passkey(
             raise PasskeyRefused
         if not await store.factors.add_passkey(conn, person.user_id, passkey):
             raise PasskeyRefused
-        return await _added(conn, person, address, acts.SecondFactorAdded("passkey", label))
+        act = acts.SecondFactorAdded("passkey", label)
+        return await _added(conn, person, address, token, act)
 
 
 async def ask_passkeys(

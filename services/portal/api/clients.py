@@ -219,9 +219,7 @@ async def end(
             return {"approval_id": ended.approval_id}
         return _state(ended)
     return _state(
-        await subscription.step_subscription(
-            resources.pool, operator, tenant_id, "announce_end", body.reason, body.at
-        )
+        await approvals.announce_end(resources, operator, tenant_id, body.reason, body.at)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import io
 from typing import Annotated, Any
 from uuid import UUID
@@ -37,6 +38,8 @@ _REFUSALS = {
     "wrong-password": N_("The password is wrong."),
     "too-many-requests": N_("Too many tries. Wait a while."),
 }
+_BEGINS = frozenset({"begin-totp", "begin-passkey"})
+"""What a session that has to enrol first may do without the password, which it just gave."""
 _REFUSED = (WrongCode, EnrolFirst, PasskeyRefused, WrongPassword, errors.TooManyRequests)
 
 
@@ -60,7 +63,7 @@ async def change_factors(
     try:
         return await _change(request, resources, person, visitor, form)
     except _REFUSED as refusal:
-        shown = await _find_shown(resources, person, field(form, "change"))
+        shown = await _find_shown(resources, person, form)
         answer = await _show(
             request,
             resources,
@@ -77,20 +80,15 @@ async def _change(
     request: Request, resources: Resources, person: Person, visitor: Visitor, form: FormData
 ) -> Response:
     pool, address, token = resources.pool, visitor.address, request.state.session
-    match field(form, "change"):
-        case "begin-totp":
-            enrolment = await factors.begin_totp(pool, resources.mail_key, person, resources.name)
-            return await _show(request, resources, person, enrolment=enrolment)
+    change = field(form, "change")
+    # What these two complete was begun by somebody who knew the password.
+    match change:
         case "confirm-totp":
             code = field(form, "code")[:64]
-            codes = await factors.confirm_totp(pool, resources.mail_key, person, address, code)
-            return await _show(request, resources, person, added="totp", codes=codes)
-        case "begin-passkey":
-            label = line(form, "label", 60) or "Passkey"
-            options = await factors.ask_for_passkey(
-                pool, resources.portal_url, resources.name, person, token
+            codes = await factors.confirm_totp(
+                pool, resources.mail_key, person, address, token, code
             )
-            return await _show(request, resources, person, options=options, label=label)
+            return await _show(request, resources, person, added="totp", codes=codes)
         case "add-passkey":
             answer, label = field(form, "credential")[:65_536], line(form, "label", 60)
             codes = await factors.add_passkey(
@@ -98,8 +96,19 @@ async def _change(
             )
             return await _show(request, resources, person, added="passkey", codes=codes)
     # What follows outlasts the session, or weakens it: whoever found it open must not do it.
-    await signing.confirm_person(resources.door, person, field(form, "password")[:4096], visitor)
-    match field(form, "change"):
+    if not (request.state.is_enrolling and change in _BEGINS):
+        password = field(form, "password")[:4096]
+        await signing.confirm_person(resources.door, person, password, visitor)
+    match change:
+        case "begin-totp":
+            enrolment = await factors.begin_totp(pool, resources.mail_key, person, resources.name)
+            return await _show(request, resources, person, enrolment=enrolment)
+        case "begin-passkey":
+            label = line(form, "label", 60) or "Passkey"
+            options = await factors.ask_for_passkey(
+                pool, resources.portal_url, resources.name, person, token
+            )
+            return await _show(request, resources, person, options=options, label=label)
         case "codes":
             codes = await factors.make_codes(pool, person, address)
             return await _show(request, resources, person, codes=codes)
@@ -116,14 +125,18 @@ async def _change(
     raise errors.InvalidRequest("Load the page again.")
 
 
-async def _find_shown(resources: Resources, person: Person, change: str) -> dict[str, Any]:
-    """What stays on the page where a code was wrong: the same secret, so that one can try again."""
-    if change != "confirm-totp":
+async def _find_shown(resources: Resources, person: Person, form: FormData) -> dict[str, Any]:
+    """What stays on the page where a code was wrong: the same secret, so that one can try again.
+
+    Only where the form shows that its page had the secret: nobody else reads it."""
+    if field(form, "change") != "confirm-totp":
         return {}
     enrolment = await factors.find_enrolment(
         resources.pool, resources.mail_key, person, resources.name
     )
-    return {"enrolment": enrolment}
+    typed = field(form, "secret").encode()
+    is_known = enrolment and hmac.compare_digest(typed, enrolment.secret.encode())
+    return {"enrolment": enrolment} if is_known else {}
 
 
 async def _show(
@@ -147,6 +160,7 @@ async def _show(
         person,
         status=status,
         found=found,
+        asks_password=found.is_any or not request.state.is_enrolling,
         must=resources.is_production and person.is_operator and not found.is_any,
         enrolment=enrolment,
         qr=_draw(enrolment.address) if enrolment else "",

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from libs.shared import errors, logs
+from libs.shared import errors, logs, web
 from libs.shared.words.tongue import N_
 from services.portal.actions.resources import Resources
 from services.portal.pages import sessions
@@ -108,7 +108,9 @@ class FailurePages:
             request = Request(scope, receive)
             if begun or scope["type"] != "http" or not _wants_page(request):
                 raise
-            logs.get().exception("request.failed", route=scope["path"])
+            logs.get().exception(
+                "request.failed", method=scope["method"], route=web.route_of(scope)
+            )
             await (await _page(request, error))(scope, receive, send)
 
 

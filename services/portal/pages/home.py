@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -19,6 +20,7 @@ from services.portal.store.runs.shown import Plan, Run
 
 router = APIRouter()
 
+_OF_ADDRESSES = ":/%#?=@[]!$&'()*+,;~"
 _LOOKED_AT = 3
 """Runs of each plan: the last that finished is among them, for a machine has one under way."""
 
@@ -73,7 +75,11 @@ async def feel_pulse(
     """Has the page that asks load itself again, or go on, if something has changed since then."""
     headers = dict(HEADERS)
     if await home.find_pulse(resources.pool, person) != seen:
-        headers |= {"HX-Redirect": own_path(then)} if then else {"HX-Refresh": "true"}
+        headers |= (
+            {"HX-Redirect": quote(own_path(then), safe=_OF_ADDRESSES)}
+            if then
+            else {"HX-Refresh": "true"}
+        )
     return Response(headers=headers)
 
 

@@ -58,6 +58,7 @@ async def find_reader(request: Request, resources: ResourcesOf) -> Person | None
         web.note_known(request.scope, person.tenant_id or person.user_id)
         logs.bind(tenant_id=person.tenant_id)
         request.state.session = token
+        request.state.is_enrolling = held is not None and held.kind == "enrolling"
         request.state.person = person
         if person.tenant_id is not None:
             request.state.announced = await notices.list_current(resources.pool, person.tenant_id)

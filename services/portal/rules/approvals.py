@@ -12,12 +12,17 @@ from services.portal.rules.log.acts import Act
 
 Kind = Literal["unblock", "reset", "end"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+Asked = Literal["unblock", "reset", "reset-factors", "end"]
+"""What one asks another: a reset, too, that takes second factors away."""
 LIFE = timedelta(hours=24)
 """So long a second operator has to answer; then it is asked for anew."""
+NOTICE = timedelta(days=7)
+"""An end that takes two operators is announced by one where it is at least so far ahead."""
 
-LEAVES: dict[Kind, type[Act]] = {
+LEAVES: dict[Asked, type[Act]] = {
     "unblock": acts.GrowthUnblocked,
     "reset": acts.PasswordReset,
+    "reset-factors": acts.PasswordReset,
     "end": acts.SubscriptionEnded,
 }
 """The act that is left once it is done: who may do that, may ask for it and confirm it."""
@@ -55,3 +60,21 @@ def check_answer(
         raise ApprovalOver
     if by is None or by == asked_by:
         raise OwnApproval
+
+
+class EndTooNear(errors.Refusal):
+    """One operator alone announces no end that the client and the others have no time to see."""
+
+    code = "end-too-near"
+    status = 409
+    title = "Another operator has to confirm an end this near"
+
+    @property
+    def detail(self) -> str:
+        return f"Choose a day at least {NOTICE.days} days ahead, or ask to end it now."
+
+
+def check_notice(ends_at: datetime, now: datetime) -> None:
+    """Raises EndTooNear for an end that would walk round the second operator."""
+    if ends_at < now + NOTICE:
+        raise EndTooNear

@@ -8,7 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 from libs.shared.database import Connection
-from services.portal.rules.approvals import Kind
+from services.portal.rules.approvals import Asked
 
 Answer = Literal["confirmed", "declined"]
 
@@ -23,7 +23,7 @@ class Approval:
     approval_id: UUID
     tenant_id: UUID
     client: str
-    kind: Kind
+    kind: Asked
     subject: str
     reason: str
     asked_by: UUID

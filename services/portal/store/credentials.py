@@ -133,14 +133,17 @@ async def drop_one(
     return label
 
 
-async def promote(conn: Connection, user_id: UUID) -> None:
-    """Makes whole sessions of those that waited for a second factor to be set up."""
+async def promote(conn: Connection, user_id: UUID, token_sha256: bytes) -> None:
+    """Makes a whole session of the one that set a second factor up; others that waited end."""
     await conn.execute(
         """
-        UPDATE credentials SET kind = 'session' WHERE user_id = $1 AND kind = 'enrolling'
+        UPDATE credentials SET kind = 'session'
+        WHERE token_sha256 = $1 AND user_id = $2 AND kind = 'enrolling'
         """,
+        token_sha256,
         user_id,
     )
+    await drop_kinds(conn, user_id, ["enrolling"])
 
 
 async def put_challenge(conn: Connection, token_sha256: bytes, challenge: bytes) -> None:

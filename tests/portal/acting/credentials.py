@@ -56,7 +56,8 @@ async def set_up(world: World) -> Any:
     async with browser(world.portal) as page:
         await sign_in(page, ZOE, PASSWORD)
         token = {"form_token": form_token((await page.get("/account")).text)}
-        begun = await page.post(FACTORS, data={**token, "change": "begin-totp"})
+        begin = {**token, "change": "begin-totp", "password": PASSWORD}
+        begun = await page.post(FACTORS, data=begin)
         [secret] = re.findall(r'<code class="once">([A-Z2-7]+)</code>', begun.text)
         code = pyotp.TOTP(secret).now()
         return await page.post(FACTORS, data={**token, "change": "confirm-totp", "code": code})

@@ -218,13 +218,18 @@ async def issue_reset(
     password: str,
     hashed: str,
     *,
+    tenant_id: UUID | None = None,
     forget_factors: bool = False,
 ) -> None:
-    """Replaces an administrator's password within a transaction; raises NotFound, Conflict."""
+    """Replaces an administrator's password within a transaction; raises NotFound, Conflict.
+
+    tenant_id: the client that they still have to belong to, where one is meant."""
     account = await store.people.find_account(conn, email)
     if account is None or account.person.role != "administrator":
         raise errors.NotFound("administrator")
     person, expires_at = account.person, clock.now() + people.ONE_TIME_LIFE
+    if tenant_id not in (None, person.tenant_id):
+        raise errors.NotFound("administrator")
     await issuing.renew_password(conn, mail_key, account, password, hashed, expires_at)
     await log.note(conn, operator, acts.PasswordReset(person.email), person.tenant_id)
     if forget_factors and await store.factors.forget(conn, person.user_id):

@@ -43,6 +43,10 @@ _PROBLEMS = {
     "reason-missing": SAID["reason-missing"],
     "name-wrong": N_("Type the client’s name just as it stands here: this ends its backups."),
     "day-over": N_("The day of the end must lie ahead."),
+    "end-too-near": N_(
+        "For a day this near it takes two operators: choose one at least 7 days ahead, or end it "
+        "now, which another operator confirms."
+    ),
     "subscription-state": N_("Not possible in the present state of the subscription."),
     "maintenance-over": N_("The maintenance of the backup software is over: renew it first."),
     "destruction-begun": N_("The destruction of the data has begun: it can't be taken back."),
@@ -168,9 +172,7 @@ async def _announce_end(
     ends_at = datetime.combine(last, time(), zone).astimezone(UTC)
     if ends_at <= clock.now():
         raise _DayOver
-    await subscription.step_subscription(
-        resources.pool, actor, tenant_id, "announce_end", reason, ends_at
-    )
+    await approvals.announce_end(resources, actor, tenant_id, reason, ends_at)
 
 
 @router.get("/clients/{tenant_id}/orders/preview")

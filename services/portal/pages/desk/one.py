@@ -239,11 +239,18 @@ async def clear_holds(
 async def reset_password(
     tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
 ) -> Response:
-    """Mails an administrator of the client a new one-time password."""
+    """Mails an administrator of the client a new one-time password.
+
+    Their second factors are taken away as well where the form says that they are lost."""
     form = await sessions.read_form(request, resources)
     email, reason = line(form, "email", 320), line(form, "reason")
     asked = await approvals.reset_password(
-        resources, operator.at(address), email, reason, tenant_id
+        resources,
+        operator.at(address),
+        email,
+        reason,
+        tenant_id,
+        forget_factors=bool(field(form, "forget_factors")),
     )
     return back(tenant_id, "asked" if asked else "sent")
 

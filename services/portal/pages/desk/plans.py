@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Annotated
 from uuid import UUID
 
@@ -104,6 +104,10 @@ async def pause(
 def read_day(text: str) -> datetime:
     """The day of a form's field; raises InvalidRequest."""
     try:
-        return datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007 - a day, not a moment
+        day = datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007 - a day, not a moment
     except ValueError:
         raise errors.InvalidRequest("This is not a day.") from None
+    # The day after it, in any zone, has to be one that a clock can say.
+    if not date.min.year < day.year < date.max.year:
+        raise errors.InvalidRequest("This is not a day.")
+    return day

@@ -29,6 +29,7 @@ router = APIRouter()
 KINDS = {
     "unblock": N_("let the client grow again"),
     "reset": N_("send a new password to {subject}"),
+    "reset-factors": N_("send a new password to {subject} and take the second factors away"),
     "end": N_("end the subscription now"),
 }
 _DECISIONS: dict[str, IncidentDecision] = {
@@ -150,7 +151,7 @@ async def decide(
 
 def _read_until(days: str, tongue: Tongue) -> datetime:
     """In the morning, so many days from now."""
-    if not (days.isascii() and days.isdecimal() and 1 <= int(days[:4]) <= 365):
+    if not (days.isascii() and days.isdecimal() and len(days) < 4 and 1 <= int(days) <= 365):
         raise errors.InvalidRequest("An incident is put off by 1 to 365 days.")
     local = clock.now().astimezone(tongue.zone) + timedelta(days=int(days))
     return local.replace(hour=_MORNING_HOUR, minute=0, second=0, microsecond=0)

@@ -180,6 +180,7 @@ _WORDS: Mapping[str, str] = {
     "hotline": N_("hotline"),
     "unblock": N_("growth goes on"),
     "reset": N_("a new password"),
+    "reset-factors": N_("a new password, without the second factors"),
     "end": N_("the subscription ends"),
     "seats": N_("seats"),
     "every": N_("every report"),
