@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 from uuid import uuid4
 
@@ -38,6 +39,12 @@ async def test_a_code_is_shown_once_listed_and_taken_back(portal: Any) -> None:
         assert shown.status_code == 200
         code = re.search(r'class="code" id="code">([^<]+)<', shown.text)
         assert code
+        # It goes on when a machine has joined, not when one that joined before has run.
+        asks = re.search(r'hx-get="(/pulse[^"]+)"', shown.text)
+        assert asks
+        pulse = unescape(asks.group(1))
+        await client.add_run(1)
+        assert "HX-Redirect" not in (await page.get(pulse)).headers
         # The page is loaded again: no other code.
         again = await page.post("/machines/codes", data=asked)
         assert again.status_code == 409
@@ -50,6 +57,10 @@ async def test_a_code_is_shown_once_listed_and_taken_back(portal: Any) -> None:
         assert withdrawn.status_code == 303
         assert "srv-&lt;b&gt;" not in (await page.get("/machines")).text
     wanted = {"code": code.group(1), "hostname": "srv", "platform": "linux"}
+    async with browser(portal) as page:
+        await sign_in(page, client.email, PASSWORD)
+        await client.add_machine("srv-more", "more")
+        assert (await page.get(pulse)).headers["HX-Redirect"] == "/machines"
     joined = await ingest.http().post("/v1/enrolments", json=wanted)
     assert joined.json()["type"].endswith("enrolment-code-invalid"), joined.text
 

@@ -68,11 +68,14 @@ async def show_home(
 
 @router.get("/pulse")
 async def feel_pulse(
-    person: Anybody, resources: ResourcesOf, seen: str = "", then: str = ""
+    person: Anybody, resources: ResourcesOf, seen: str = "", then: str = "", joined: bool = False
 ) -> Response:
-    """Has the page that asks load itself again, or go on, if something has changed since then."""
+    """Has the page that asks load itself again, or go on, if something has changed since then.
+
+    joined: only if a machine has joined.
+    """
     headers = dict(HEADERS)
-    if await home.find_pulse(resources.pool, person) != seen:
+    if await home.find_pulse(resources.pool, person, of_machines=joined) != seen:
         headers |= {"HX-Redirect": own_path(then)} if then else {"HX-Refresh": "true"}
     return Response(headers=headers)
 

@@ -54,7 +54,7 @@ async def open_code(
         timezone=found.tenant.timezone,
         enrolment=enrolment,
         label=label,
-        pulse=found.pulse,
+        joined=len(found.machines),
         pasted=blocks(release, *addresses, enrolment.code) if release else [],
         ingest_url=resources.ingest_url,
         portal_url=resources.portal_url,
