@@ -59,7 +59,7 @@ async def show_home(
         overview=found.overview,
         rows=rows,
         mood=runs.find_worst(row.mood for row in rows),
-        servers=len({row.plan.agent_id for row in rows}),
+        servers=len({row.plan.agent_id for row in rows if row.mood != "waiting"}),
         newest=max((row.last_good for row in rows if row.last_good), default=None),
         soonest=min((row.next_due for row in rows if row.next_due), default=None),
         is_open=tenant.subscription in {"active", "ending"},
