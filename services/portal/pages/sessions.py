@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import Annotated
 from urllib.parse import quote, urlsplit
+from uuid import UUID
 
 from fastapi import Depends, Request
 from starlette.datastructures import FormData
@@ -155,6 +156,14 @@ def line(form: FormData, name: str, limit: int = 200) -> str:
     """One field's text as one line that can be shown."""
     text = " ".join(field(form, name).split())
     return "".join(filter(str.isprintable, text))[:limit]
+
+
+def key(form: FormData) -> UUID:
+    """What makes a form count once, however often it is sent; raises InvalidRequest."""
+    try:
+        return UUID(field(form, "key"))
+    except ValueError:
+        raise errors.InvalidRequest("The form lacks its key.") from None
 
 
 def own_path(target: str) -> str:

@@ -250,7 +250,7 @@ PAGES: Acting = {
         own(acts.PlanPaused),
     ),
     ("POST", PAGE + "/enrolments"): (
-        after(nothing, CLIENT + "/enrolments"),
+        after(nothing, CLIENT + "/enrolments", key=str(uuid4())),
         own(acts.EnrolmentOpened, acts.TenantViewed),
     ),
     ("POST", PAGE + "/enrolments/{enrolment_id}/withdraw"): (
