@@ -20,6 +20,7 @@ from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages import sessions
 from services.portal.pages.rendering import render
 from services.portal.pages.sessions import Operator, field, line
+from services.portal.rules.machines import name_platform
 from services.portal.rules.orders.refusals import OrderRefused
 from services.portal.rules.packages import Block, blocks
 from services.portal.rules.people import Person
@@ -333,6 +334,7 @@ async def _show(
         pasted=pasted,
         ingest_url=resources.ingest_url,
         portal_url=resources.portal_url,
+        name_platform=name_platform,
         said=SAID.get(said, ""),
         is_problem=said in PROBLEMS,
     )
