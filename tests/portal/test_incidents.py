@@ -223,7 +223,9 @@ async def test_who_is_suspended_reads_whom_to_call(portal: Any) -> None:
     ) as page:
         await sign_in(page, client.email, PASSWORD)
         shown = html.unescape((await page.get("/")).text)
-    assert "Appelez-nous\u00a0: <a href=\"tel:+33412345678\">" in shown
+        account = (await page.get("/account")).text
+        assert ('href="/search"' in account, 'href="/machines"' in account) == (False, True)
+    assert 'Appelez-nous\u00a0: <a href="tel:+33412345678">' in shown
 
 
 async def test_an_operator_sees_why_a_client_s_plan_fails(portal: Any) -> None:

@@ -15,7 +15,7 @@ from libs.shared import errors, logs, web
 from services.portal.actions import notices
 from services.portal.actions.people import signing
 from services.portal.api.access import ResourcesOf
-from services.portal.rules import people
+from services.portal.rules import clients, people
 from services.portal.rules.factors import EnrolFirst
 from services.portal.rules.people import Kind, Person
 
@@ -60,6 +60,8 @@ async def find_reader(request: Request, resources: ResourcesOf) -> Person | None
         logs.bind(tenant_id=person.tenant_id)
         request.state.session = token
         request.state.person = person
+        if held is not None and held.subscription is not None:
+            request.state.recovers = clients.may_recover(held.subscription)
         if person.tenant_id is not None:
             request.state.announced = await notices.list_current(resources.pool, person.tenant_id)
     return person
