@@ -213,6 +213,13 @@ async def nothing(_world: World) -> None:
     """There is nothing to prepare."""
 
 
+async def reopen(world: World) -> None:
+    """The incident, which was closed by program, is open again."""
+    await world.portal.admin.execute(
+        "UPDATE portal.incidents SET closed_at = NULL WHERE incident_id = $1", UUID(INCIDENT_ID)
+    )
+
+
 def page(path: str) -> Callable[[World], Awaitable[Any]]:
     """A page of the desk."""
     return lambda world: world.get(world.desk, path)
@@ -222,7 +229,7 @@ REASON = {"reason": "as agreed"}
 PAGES: Acting = {
     ("GET", "/queue"): (page("/queue"), nobody(acts.QueueListed)),
     ("POST", "/queue/{incident_id}/{decision}"): (
-        after(nothing, f"/queue/{INCIDENT_ID}/note", note="called"),
+        after(reopen, f"/queue/{INCIDENT_ID}/note", note="called"),
         own(acts.IncidentDecided),
     ),
     ("POST", "/approvals/{approval_id}/{answer}"): (
