@@ -285,7 +285,7 @@ PAGES: Acting = {
         own(acts.PasswordReset),
     ),
     ("POST", PAGE + "/people"): (
-        after(make_room, CLIENT + "/people", name="Zoé", email="zoe@dupre.example"),
+        after(make_room, CLIENT + "/people", name="Noé", email="noe@dupre.example"),
         own(acts.UserOpened),
     ),
     ("POST", PAGE + "/people/{user_id}/close"): (
