@@ -11,7 +11,7 @@ import pytest
 from libs.shared import clock, errors
 from libs.shared.events import ExpiryHeld, IncidentOpened
 from libs.shared.reasons import Reason
-from services.portal.actions import approvals
+from services.portal.actions import approvals, desk
 from services.portal.actions.clients import listing
 from services.portal.rules import clients
 from services.portal.rules.approvals import ApprovalOver, OwnApproval
@@ -19,7 +19,9 @@ from services.portal.rules.log.chain import NOBODY, Actor
 from services.portal.rules.operators import NotOfDuty
 from services.portal.rules.users import ClientOpens
 from tests.portal import builder
+from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD
 from tests.portal.test_duties import let_in
+from tests.portal.test_pages import browser, form_token, sign_in
 
 OPERATOR = Actor(NOBODY, uuid4(), "Anne", "", duty="administrator")
 
@@ -55,6 +57,31 @@ async def test_a_decision_shows_at_once_and_reporting_has_the_last_word(portal: 
         await builder.hear(portal, failed.model_copy(update={"version": 2}))
         queue = (await api.get("/api/v1/queue")).json()
         assert len(queue["waiting"]) == 2
+
+
+async def test_what_is_in_hand_has_pages_and_an_empty_cause_says_so(
+    portal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "AT_ONCE", 1)
+    client = await builder.open_client(portal)
+    taken = [opened(client, cause, acknowledged_by="Ana") for cause in ("failed", "missed")]
+    for one in taken:
+        await builder.hear(portal, one)
+    async with portal.operator() as api:
+        pages = [(await api.get(f"/api/v1/queue?page={page}")).json() for page in (1, 2)]
+    assert [page["following"] for page in pages] == [True, False]
+    listed = [one["incident_id"] for page in pages for one in page["in_hand"]]
+    assert sorted(listed) == sorted(str(one.incident_id) for one in taken)
+    async with browser(portal) as page:
+        await sign_in(page, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+        assert "page=2" in (await page.get("/queue")).text
+        chosen = (await page.get("/queue?cause=failed")).text
+        assert "Aucun incident de ce type n’attend" in chosen
+        assert ("page=2" in chosen, "1 pris en charge ou reporté" in chosen) == (False, True)
+        path = f"/clients/{client.tenant_id}/plans/{client.plan_id}"
+        form = {"form_token": form_token(chosen), "until": "2029-01-01", "reason": " "}
+        refused = await page.post(f"{path}/pause", data=form)
+        assert "Dites pourquoi" in (await page.get(refused.headers["location"])).text
 
 
 async def test_clients_are_listed_worst_first_and_found_without_accents(portal: Any) -> None:

@@ -65,7 +65,8 @@ def test_the_worst_of_all_plans_is_told() -> None:
     assert runs.find_worst(["succeeded", "waiting", "succeeded_with_warnings"]) == (
         "succeeded_with_warnings"
     )
-    assert runs.find_worst(["succeeded", "waiting"]) == "waiting"
+    assert runs.find_worst(["succeeded", "waiting"]) == "succeeded"
+    assert runs.find_worst(["waiting", "waiting"]) == "waiting"
     assert runs.find_worst([]) == "waiting"
 
 

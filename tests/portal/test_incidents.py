@@ -213,6 +213,21 @@ async def test_each_page_says_whom_to_call(portal: Any) -> None:
             assert "Nous sommes là de 9 h à 18 h." in text, path
 
 
+async def test_who_is_suspended_reads_whom_to_call(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    await portal.admin.execute("UPDATE portal.tenants SET subscription = 'suspended'")
+    app = build(replace(portal.parts, support=Support("+33 4 12 34 56 78", "", {})))
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(
+        transport=transport, base_url="http://portal.example", headers=BROWSER
+    ) as page:
+        await sign_in(page, client.email, PASSWORD)
+        shown = html.unescape((await page.get("/")).text)
+        account = (await page.get("/account")).text
+        assert ('href="/search"' in account, 'href="/machines"' in account) == (False, True)
+    assert 'Appelez-nous\u00a0: <a href="tel:+33412345678">' in shown
+
+
 async def test_an_operator_sees_why_a_client_s_plan_fails(portal: Any) -> None:
     client = await builder.open_client(portal)
     mail = await client.add_machine("srv-mail", "courriels")

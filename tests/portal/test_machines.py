@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
+from html import unescape
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from libs.shared import clock
+from libs.shared.events import AgentEnrolled
 from services.portal.rules.machines import name_platform
 from tests.portal import builder
 from tests.portal.test_pages import PASSWORD, browser, form_token, sign_in
@@ -38,6 +42,12 @@ async def test_a_code_is_shown_once_listed_and_taken_back(portal: Any) -> None:
         assert shown.status_code == 200
         code = re.search(r'class="code" id="code">([^<]+)<', shown.text)
         assert code
+        # It goes on when a machine has joined, not when one that joined before has run.
+        asks = re.search(r'hx-get="(/pulse[^"]+)"', shown.text)
+        assert asks
+        pulse = unescape(asks.group(1))
+        await client.add_run(1)
+        assert "HX-Redirect" not in (await page.get(pulse)).headers
         # The page is loaded again: no other code.
         again = await page.post("/machines/codes", data=asked)
         assert again.status_code == 409
@@ -50,6 +60,10 @@ async def test_a_code_is_shown_once_listed_and_taken_back(portal: Any) -> None:
         assert withdrawn.status_code == 303
         assert "srv-&lt;b&gt;" not in (await page.get("/machines")).text
     wanted = {"code": code.group(1), "hostname": "srv", "platform": "linux"}
+    async with browser(portal) as page:
+        await sign_in(page, client.email, PASSWORD)
+        await client.add_machine("srv-more", "more")
+        assert (await page.get(pulse)).headers["HX-Redirect"] == "/machines"
     joined = await ingest.http().post("/v1/enrolments", json=wanted)
     assert joined.json()["type"].endswith("enrolment-code-invalid"), joined.text
 
@@ -78,3 +92,33 @@ async def test_a_machine_is_revoked_by_its_name_and_by_its_own_company(portal: A
         assert right.status_code == 303
         assert "révoquée le" in (await page.get("/machines")).text
     assert len(await portal.events("agent.revoked.v1")) == 1
+
+
+async def test_a_new_machine_waits_without_hiding_that_others_are_backed_up(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    await client.add_machine("srv-photos", "photos")
+    async with browser(portal) as page:
+        await sign_in(page, client.email, PASSWORD)
+        assert "2 sauvegardes n’ont pas encore eu lieu" in unescape((await page.get("/")).text)
+        await client.add_run(1)
+        home = unescape((await page.get("/")).text)
+    assert 'class="mood succeeded"' in home
+    assert "Votre serveur est sauvegardé." in home
+    assert "1 sauvegarde n’a pas encore eu lieu\u00a0: photos." in home
+
+
+async def test_the_machine_that_joined_last_is_named_unless_it_is_revoked(portal: Any) -> None:
+    email = "camille@dupre.example"
+    tenant_id, now = UUID(await portal.open_tenant("Boulangerie Dupré", email)), clock.now()
+    await portal.sign_in(email)
+    for number, hostname in enumerate(("srv-c", "srv-a", "srv-b")):
+        told = AgentEnrolled(
+            tenant_id=tenant_id, agent_id=UUID(int=number), hostname=hostname, platform="linux",
+            agent_version="1.0", enrolled_at=now + timedelta(minutes=number),
+        )  # fmt: skip
+        await builder.hear(portal, told)
+    async with portal.operator() as api:
+        assert (await api.post(f"/api/v1/agents/{UUID(int=2)}/revoke")).is_success
+    async with browser(portal) as page:
+        await sign_in(page, email, PASSWORD)
+        assert "srv-a est connectée" in unescape((await page.get("/")).text)

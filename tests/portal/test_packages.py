@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 
@@ -59,7 +60,7 @@ async def code_page(portal: Portal) -> str:
         form = await page.get(f"/clients/{tenant}")
         answer = await page.post(
             f"/clients/{tenant}/enrolments",
-            data={"form_token": form_token(form.text), "label": "Caisse <1>"},
+            data={"form_token": form_token(form.text), "key": str(uuid4()), "label": "Caisse <1>"},
         )
     assert answer.status_code == 200
     return answer.text
@@ -94,7 +95,7 @@ async def test_what_is_pasted_takes_the_agent_checks_it_and_starts_it(
     shown = [
         html.unescape(block) for block in re.findall(r"<pre[^>]*>(.*?)</pre>", text, re.DOTALL)
     ]
-    code = re.search(r'class="code">([^<]+)<', text)
+    code = re.search(r'class="code" id="code">([^<]+)<', text)
     assert code is not None
     assert all(code[1] in block for block in shown)
     # Debian's, any other Linux's, and the last for who has the agent.

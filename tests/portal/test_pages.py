@@ -6,6 +6,7 @@ import html
 import re
 from typing import Any
 from urllib.parse import unquote
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -283,10 +284,13 @@ async def test_operators_work_by_page(portal: Any) -> None:
         assert (empty.status_code, "Rien n’attend" in empty.text) == (200, True)
         assert "Boulangerie Dupré" in (await page.get("/clients")).text
         token = form_token((await page.get(here)).text)
-        code = await page.post(
-            f"{here}/enrolments", data={"form_token": token, "label": "serveur\0\n"}
-        )
+        asked = {"form_token": token, "key": str(uuid4()), "label": "serveur\0\n"}
+        code = await page.post(f"{here}/enrolments", data=asked)
         assert re.search(r"[a-z0-9]{5}(-[a-z0-9]{5}){3}", code.text)
+        # The page is loaded again: no other code, as the events below say too.
+        again = await page.post(f"{here}/enrolments", data=asked)
+        assert again.headers["location"] == f"{here}?said=code-shown"
+        assert "Ce code a été affiché une fois" in (await page.get(f"{here}?said=code-shown")).text
         revoke = f"{here}/agents/{client.agent_id}/revoke"
         assert (await page.post(revoke, data={"form_token": token})).status_code == 303
         assert "révoquée" in (await page.get(here)).text

@@ -5,12 +5,14 @@ from __future__ import annotations
 import html
 import re
 from typing import Any
+from uuid import uuid4
 
+from libs.shared.events import RunStarted
 from libs.shared.reasons import CODES, Kind, Reason
 from libs.shared.words.tongue import Tongue
 from tests.english import find_english
 from tests.portal import builder
-from tests.portal.conftest import PASSWORD
+from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD, PASSWORD
 from tests.portal.test_pages import browser, sign_in
 
 EMAIL = "camille@dupre.example"
@@ -115,9 +117,15 @@ async def test_what_a_mail_server_said_of_a_report_stands_aside(portal: Any) -> 
     async with browser(portal) as page:
         await sign_in(page, EMAIL, PASSWORD)
         shown = (await page.get(f"/plans/{client.plan_id}/runs/1")).text
+        await portal.admin.execute(
+            "UPDATE portal.users SET role = 'user' WHERE tenant_id = $1", client.tenant_id
+        )
+        users = (await page.get(f"/plans/{client.plan_id}/runs/1")).text
     assert "n’a pas pu être remis" in read(shown)
     assert "550" not in read(shown)
     assert html.escape(f"550 {DETAIL}") in shown
+    assert "n’a pas pu être remis" in read(users)
+    assert "550" not in users
 
 
 async def test_programs_get_codes_with_their_fields(portal: Any) -> None:
@@ -143,3 +151,18 @@ async def test_a_run_that_kept_nothing_shows_no_zeros(portal: Any) -> None:
     assert "Volume protégé" not in kept_nothing
     assert "Volume protégé" in kept_some
     assert "n’a rien modifié" not in kept_some
+
+
+async def test_a_run_under_way_has_no_figures_yet(portal: Any) -> None:
+    client = await builder.open_client(portal, EMAIL)
+    started = RunStarted(
+        tenant_id=client.tenant_id, run_id=uuid4(), plan_id=client.plan_id, number=1,
+        started_at=builder.NOW,
+    )  # fmt: skip
+    await builder.hear(portal, started)
+    async with browser(portal) as page:
+        await sign_in(page, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+        here = f"/clients/{client.tenant_id}/plans/{client.plan_id}/runs/1"
+        shown = read((await page.get(here)).text)
+    assert "En cours" in shown
+    assert "Volume protégé" not in shown

@@ -78,6 +78,8 @@ def test_moments_are_read_on_the_reader_s_clock() -> None:
     assert FRENCH.moment(AT) == "22/11/2026 02:14"
     assert FRENCH.day(datetime(2026, 11, 22, 23, 30, tzinfo=UTC)) == "23/11/2026"
     assert Tongue("en", "Europe/London").moment(AT) == "22 Nov 2026, 01:14"
+    late = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
+    assert (FRENCH.short_day(late), ENGLISH.short_day(late)) == ("23/11", "23 Nov")
     assert Tongue("fr", "America/New_York").date_field(AT) == "2026-11-21"
     assert FRENCH.moment(None) == FRENCH.day(None) == FRENCH.duration(None) == "\u2013"
 

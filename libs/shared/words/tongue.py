@@ -31,6 +31,7 @@ _UNITS: dict[Locale, tuple[str, ...]] = {
 }
 _MOMENTS: dict[Locale, str] = {"fr": "dd/MM/yyyy HH:mm", "en": "d MMM yyyy, HH:mm"}
 _DAYS: dict[Locale, str] = {"fr": "dd/MM/yyyy", "en": "d MMM yyyy"}
+_SHORT_DAYS: dict[Locale, str] = {"fr": "dd/MM", "en": "d MMM"}
 _COUNTED_IN_DAYS = timedelta(days=60)  # weeks and months say less than people want to know
 _LONGEST = timedelta(days=10**7)  # a machine may say anything; babel can write this one
 
@@ -183,6 +184,10 @@ class Tongue:
     def day(self, at: datetime | None) -> str:
         """Writes a date: `22/11/2026`."""
         return self._dated(at, _DAYS[self.locale])
+
+    def short_day(self, at: datetime) -> str:
+        """Writes a date without its year: `22/11`, `22 Nov`."""
+        return self._dated(at, _SHORT_DAYS[self.locale])
 
     def clock(self, at: datetime) -> str:
         """Writes the time of the day: `02:14`."""

@@ -41,7 +41,8 @@ _DECISIONS = 20
 class Queue:
     """What nobody has in hand, the worst first, what somebody has, and what else has a deadline.
 
-    counts: of all causes, what nobody has in hand; following: whether there is another page.
+    counts: of all causes, what nobody has in hand; in_hand_count: of the chosen one, what somebody
+    has. following: whether either has another page.
     """
 
     waiting: list[Waiting]
@@ -64,14 +65,14 @@ async def list_queue(
             conn, cause, now, in_hand=False, limit=AT_ONCE + 1, offset=(page - 1) * AT_ONCE
         )
         in_hand = await store.desk.list_waiting(
-            conn, cause, now, in_hand=True, limit=AT_ONCE, offset=0
+            conn, cause, now, in_hand=True, limit=AT_ONCE + 1, offset=(page - 1) * AT_ONCE
         )
         queue = Queue(
             waiting[:AT_ONCE],
-            in_hand,
-            {cause: number for cause, in_hand, number in counted if not in_hand},
-            sum(number for _, in_hand, number in counted if in_hand),
-            len(waiting) > AT_ONCE,
+            in_hand[:AT_ONCE],
+            {kind: number for kind, is_taken, number in counted if not is_taken},
+            sum(n for kind, is_taken, n in counted if is_taken and cause in {None, kind}),
+            max(len(waiting), len(in_hand)) > AT_ONCE,
             await store.overages.list_open(conn),
             await store.approvals.list_waiting(conn, now),
         )

@@ -57,9 +57,14 @@ async def view(pool: Pool, person: Person, address: str, each: int) -> Home:
     return found
 
 
-async def find_pulse(pool: Pool, person: Person) -> str:
-    """Another word when a machine has joined, declared, begun or ended a run since; no more."""
+async def find_pulse(pool: Pool, person: Person, *, of_machines: bool = False) -> str:
+    """Another word when a machine has joined, declared, begun or ended a run since; no more.
+
+    of_machines: only when one has joined.
+    """
     if person.tenant_id is None:
         return ""
     async with transaction(pool) as conn:
+        if of_machines:
+            return str(await store.machines.count_agents(conn, person.tenant_id))
         return await store.machines.find_pulse(conn, person.tenant_id)

@@ -61,7 +61,7 @@ async def show_home(
         overview=found.overview,
         rows=rows,
         mood=runs.find_worst(row.mood for row in rows),
-        servers=len({row.plan.agent_id for row in rows}),
+        servers=len({row.plan.agent_id for row in rows if row.mood != "waiting"}),
         newest=max((row.last_good for row in rows if row.last_good), default=None),
         soonest=min((row.next_due for row in rows if row.next_due), default=None),
         is_open=tenant.subscription in {"active", "ending"},
@@ -70,11 +70,14 @@ async def show_home(
 
 @router.get("/pulse")
 async def feel_pulse(
-    person: Anybody, resources: ResourcesOf, seen: str = "", then: str = ""
+    person: Anybody, resources: ResourcesOf, seen: str = "", then: str = "", joined: bool = False
 ) -> Response:
-    """Has the page that asks load itself again, or go on, if something has changed since then."""
+    """Has the page that asks load itself again, or go on, if something has changed since then.
+
+    joined: only if a machine has joined.
+    """
     headers = dict(HEADERS)
-    if await home.find_pulse(resources.pool, person) != seen:
+    if await home.find_pulse(resources.pool, person, of_machines=joined) != seen:
         headers |= (
             {"HX-Redirect": quote(own_path(then), safe=_OF_ADDRESSES)}
             if then

@@ -33,11 +33,7 @@ async def open_code(
 ) -> Response:
     """Shows a one-time code, this once, with what to paste; loading it again makes none."""
     form = await sessions.read_form(request, resources)
-    label, actor = sessions.line(form, "label"), person.at(address)
-    try:
-        key = UUID(sessions.field(form, "key"))
-    except ValueError:
-        raise errors.InvalidRequest("The form lacks its key.") from None
+    label, key, actor = sessions.line(form, "label"), sessions.key(form), person.at(address)
     try:
         enrolment = await machines.open_enrolment(
             resources.pool, actor, actor.tenant_id, label, key
@@ -54,7 +50,7 @@ async def open_code(
         timezone=found.tenant.timezone,
         enrolment=enrolment,
         label=label,
-        pulse=found.pulse,
+        joined=len(found.machines),
         pasted=blocks(release, *addresses, enrolment.code) if release else [],
         ingest_url=resources.ingest_url,
         portal_url=resources.portal_url,

@@ -20,6 +20,7 @@ class MenuEntry:
     below: tuple[str, ...] = ()
     for_administrators: bool = False
     leaves: str = ""
+    is_for_recovery: bool = False
 
     def is_at(self, here: str) -> bool:
         """Whether the page at `here` belongs to this entry."""
@@ -32,7 +33,7 @@ class MenuEntry:
 
 CLIENTS = (
     MenuEntry("/", N_("Backups"), ("/plans",)),
-    MenuEntry("/search", N_("Recover")),
+    MenuEntry("/search", N_("Recover"), is_for_recovery=True),
     MenuEntry("/machines", N_("Machines"), for_administrators=True),
     MenuEntry("/volume", N_("Volume"), for_administrators=True),
     MenuEntry("/reports", N_("Reports"), for_administrators=True),
@@ -53,11 +54,19 @@ OPERATORS = (
 """What operators have before them, the daily round first."""
 
 
-def entries_of(person: Person | None) -> list[MenuEntry]:
-    """The menu of one reader; nobody has one before signing in."""
+def entries_of(person: Person | None, *, recovers: bool) -> list[MenuEntry]:
+    """The menu of one reader; nobody has one before signing in.
+
+    recovers: whether a client's subscription lets its people have files back.
+    """
     if person is None:
         return []
     if person.is_operator:
         return [one for one in OPERATORS if not one.leaves or may_code(person.duty, one.leaves)]
     is_administrator = person.role == "administrator"
-    return [entry for entry in CLIENTS if is_administrator or not entry.for_administrators]
+    return [
+        entry
+        for entry in CLIENTS
+        if (is_administrator or not entry.for_administrators)
+        and (recovers or not entry.is_for_recovery)
+    ]

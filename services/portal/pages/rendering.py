@@ -121,7 +121,7 @@ def render_in(
         person=person,
         now=clock.now(),
         here=request.scope["path"],
-        menu=navigation.entries_of(person),
+        menu=navigation.entries_of(person, recovers=getattr(request.state, "recovers", True)),
         may=lambda code: operators.may_code(person.duty if person else None, code),
         form_token=people.form_token(session) if session else "",
         support=resources.support,

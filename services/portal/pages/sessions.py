@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import Annotated
 from urllib.parse import quote, urlsplit
+from uuid import UUID
 
 from fastapi import Depends, Request
 from starlette.datastructures import FormData
@@ -14,7 +15,7 @@ from libs.shared import errors, logs, web
 from services.portal.actions import notices
 from services.portal.actions.people import signing
 from services.portal.api.access import ResourcesOf
-from services.portal.rules import people
+from services.portal.rules import clients, people
 from services.portal.rules.factors import EnrolFirst
 from services.portal.rules.people import Kind, Person
 
@@ -60,6 +61,8 @@ async def find_reader(request: Request, resources: ResourcesOf) -> Person | None
         request.state.session = token
         request.state.is_enrolling = held is not None and held.kind == "enrolling"
         request.state.person = person
+        if held is not None and held.subscription is not None:
+            request.state.recovers = clients.may_recover(held.subscription)
         if person.tenant_id is not None:
             request.state.announced = await notices.list_current(resources.pool, person.tenant_id)
     return person
@@ -156,6 +159,14 @@ def line(form: FormData, name: str, limit: int = 200) -> str:
     """One field's text as one line that can be shown."""
     text = " ".join(field(form, name).split())
     return "".join(filter(str.isprintable, text))[:limit]
+
+
+def key(form: FormData) -> UUID:
+    """What makes a form count once, however often it is sent; raises InvalidRequest."""
+    try:
+        return UUID(field(form, "key"))
+    except ValueError:
+        raise errors.InvalidRequest("The form lacks its key.") from None
 
 
 def own_path(target: str) -> str:

@@ -155,6 +155,11 @@ def check_recovery(state: SubscriptionState, reason: str) -> None:
         raise blocked(reason)
 
 
+def may_recover(state: SubscriptionState) -> bool:
+    """Whether files may be read in this state."""
+    return state not in _BLOCKS
+
+
 def find_trouble(
     subscription: SubscriptionState,
     *,

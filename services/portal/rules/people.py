@@ -14,7 +14,7 @@ from uuid import UUID
 from zxcvbn import zxcvbn
 
 from libs.shared import errors
-from libs.shared.events import Locale
+from libs.shared.events import Locale, SubscriptionState
 from services.portal.rules.log.chain import NOBODY, Actor, Duty
 
 Role = Literal["operator", "administrator", "user"]
@@ -66,11 +66,15 @@ class Person:
 
 @dataclass(frozen=True)
 class Held:
-    """What somebody holds: whose it is, of which kind, and what it may do."""
+    """What somebody holds: whose it is, of which kind, and what it may do.
+
+    subscription: of their company, where they are a client's.
+    """
 
     person: Person
     kind: Kind
     scope: Scope
+    subscription: SubscriptionState | None
 
 
 @dataclass(frozen=True)

@@ -88,8 +88,10 @@ def judge_plan(outcome: Outcome | None, *, is_late: bool, is_unusual: bool = Fal
 
 
 def find_worst(moods: Iterable[Mood]) -> Mood:
-    """The worst of several plans; a client without plans waits for the first."""
+    """The worst of several plans; a client waits only where no plan has ended well."""
     found = set(moods)
+    if "succeeded" in found:
+        found.discard("waiting")
     for mood in _WORST_FIRST:
         if mood in found:
             return mood

@@ -55,9 +55,9 @@ async def find_holder(
         """
         SELECT u.user_id, u.tenant_id, u.role, u.name, u.email, u.locale,
             CASE WHEN u.role = 'operator' THEN coalesce(u.duty, 'administrator') END AS duty,
-            c.kind, c.scope,
+            c.kind, c.scope, t.subscription,
             c.kind <> 'bootstrap' AND coalesce(c.last_at < $4, true) AS is_due
-        FROM credentials c JOIN users u USING (user_id)
+        FROM credentials c JOIN users u USING (user_id) LEFT JOIN tenants t USING (tenant_id)
         WHERE c.token_sha256 = $1 AND c.kind = ANY ($2)
           AND (c.expires_at IS NULL OR c.expires_at > $3)
         """,
@@ -70,7 +70,7 @@ async def find_holder(
         return None
     if row["is_due"]:
         await _put_seen(conn, token_sha256, now)
-    return Held(Person(*row[:7]), row["kind"], row["scope"])
+    return Held(Person(*row[:7]), row["kind"], row["scope"], row["subscription"])
 
 
 async def _put_seen(conn: Connection, token_sha256: bytes, now: datetime) -> None:

@@ -207,3 +207,14 @@ async def find_pulse(conn: Connection, tenant_id: UUID) -> str:
         tenant_id,
     )
     return pulse
+
+
+async def count_agents(conn: Connection, tenant_id: UUID) -> int:
+    """How many machines of a client have ever joined."""
+    number: int = await conn.fetchval(
+        """
+        SELECT count(*) FROM agents WHERE tenant_id = $1
+        """,
+        tenant_id,
+    )
+    return number

@@ -231,6 +231,13 @@ async def nothing(_world: World) -> None:
     """There is nothing to prepare."""
 
 
+async def reopen(world: World) -> None:
+    """The incident, which was closed by program, is open again."""
+    await world.portal.admin.execute(
+        "UPDATE portal.incidents SET closed_at = NULL WHERE incident_id = $1", UUID(INCIDENT_ID)
+    )
+
+
 def page(path: str) -> Callable[[World], Awaitable[Any]]:
     """A page of the desk."""
     return lambda world: world.get(world.desk, path)
@@ -241,6 +248,7 @@ PAGES: Acting = {
     ("GET", "/queue"): (page("/queue"), nobody(acts.QueueListed)),
     ("POST", "/queue/{incident_id}/{decision}"): (
         after(open_incident, "/queue/{}/note", note="called"),
+        after(reopen, f"/queue/{INCIDENT_ID}/note", note="called"),
         own(acts.IncidentDecided),
     ),
     ("POST", "/approvals/{approval_id}/{answer}"): (
@@ -268,7 +276,7 @@ PAGES: Acting = {
         own(acts.PlanPaused),
     ),
     ("POST", PAGE + "/enrolments"): (
-        after(nothing, CLIENT + "/enrolments"),
+        after(nothing, CLIENT + "/enrolments", key=str(uuid4())),
         own(acts.EnrolmentOpened, acts.TenantViewed),
     ),
     ("POST", PAGE + "/enrolments/{enrolment_id}/withdraw"): (
@@ -297,6 +305,7 @@ PAGES: Acting = {
     ),
     ("POST", PAGE + "/people"): (
         after(make_room, CLIENT + "/people", name="Léa", email="lea@dupre.example"),
+        after(make_room, CLIENT + "/people", name="Noé", email="noe@dupre.example"),
         own(acts.UserOpened),
     ),
     ("POST", PAGE + "/people/{user_id}/close"): (

@@ -60,7 +60,7 @@ def draw_deadlines(
         )
         + Markup('<text class="axis" x="{x}" y="13" text-anchor="middle">{day}</text>').format(
             x=left + width * step / 6,
-            day=tongue.day(first + timedelta(days=days * step / 6))[:5],
+            day=tongue.short_day(first + timedelta(days=days * step / 6)),
         )
         for step in range(7)
     ]
@@ -71,7 +71,7 @@ def draw_deadlines(
                 '<g><title>{title}</title><text class="label" x="0" y="{text}">{client}</text>'
                 '<rect class="case {kind}" x="{x}" y="{y}" width="{w}" height="14" rx="3"/></g>'
             ).format(
-                title=f"{client}: {tongue.day(opened_at)} → {tongue.day(due_at)}",
+                title=f"{client}{tongue.colon} {tongue.day(opened_at)} → {tongue.day(due_at)}",
                 text=y + 12,
                 client=client if len(client) <= 24 else client[:23] + "…",
                 kind="blocked" if is_blocked else "near" if due_at < now + _NEAR else "open",

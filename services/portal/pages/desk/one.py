@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import urlencode
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
@@ -20,6 +20,7 @@ from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages import sessions
 from services.portal.pages.rendering import render
 from services.portal.pages.sessions import Operator, field, line
+from services.portal.rules.machines import name_platform
 from services.portal.rules.orders.refusals import OrderRefused
 from services.portal.rules.packages import Block, blocks
 from services.portal.rules.people import Person
@@ -51,6 +52,9 @@ SAID: dict[str, str] = {
     "extended": N_("Noted: the deadline is moved within a moment."),
     "reason-missing": N_("Say why: the client will read it."),
     "not-enrollable": N_("Not possible in the present state of the subscription."),
+    machines.CodeShown.code: N_(
+        "That code was shown once. If it is lost, take it back below and ask for another one."
+    ),
     "no-open-case": N_("No more is stored than is contracted: there is nothing to extend."),
     "deadline-too-early": N_("The new deadline must be later than the present one."),
     "nothing-to-revise": N_("The contract holds what is stored already."),
@@ -71,6 +75,7 @@ PROBLEMS = frozenset(
     {
         "reason-missing",
         "not-enrollable",
+        machines.CodeShown.code,
         "no-open-case",
         "deadline-too-early",
         "nothing-to-revise",
@@ -111,14 +116,16 @@ async def show_client(
 async def open_enrolment(
     tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
 ) -> Response:
-    """Shows a one-time code, this once."""
+    """Shows a one-time code, this once; loading it again makes none."""
     form = await sessions.read_form(request, resources)
-    label = line(form, "label")
+    label, key = line(form, "label"), sessions.key(form)
     actor = operator.at(address)
     try:
-        enrolment = await machines.open_enrolment(resources.pool, actor, tenant_id, label)
+        enrolment = await machines.open_enrolment(resources.pool, actor, tenant_id, label, key)
     except machines.NotEnrollable:
         return back(tenant_id, "not-enrollable")
+    except machines.CodeShown as refusal:
+        return back(tenant_id, refusal.code)
     release = await packages.find_release(resources)
     pasted = []
     if release is not None:
@@ -329,10 +336,12 @@ async def _show(
             plan.plan_id: find_next(plan.schedule, plan.timezone, now) for plan in found.plans
         },
         enrolment=enrolment,
+        key=uuid4(),
         label=label,
         pasted=pasted,
         ingest_url=resources.ingest_url,
         portal_url=resources.portal_url,
+        name_platform=name_platform,
         said=SAID.get(said, ""),
         is_problem=said in PROBLEMS,
     )

@@ -13,7 +13,7 @@ from libs.shared import errors
 from services.portal.actions import incidents, runs
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages import sessions
-from services.portal.pages.desk.one import back
+from services.portal.pages.desk.one import PROBLEMS, SAID, Said, back
 from services.portal.pages.rendering import render
 from services.portal.pages.sessions import Operator, field, line
 
@@ -32,6 +32,7 @@ async def show_plan(
     resources: ResourcesOf,
     address: Address,
     before: Annotated[int, Query(ge=0, lt=2**31)] = _LAST,
+    said: Said = "",
 ) -> Response:
     """One plan with its runs."""
     found = await runs.list_runs(
@@ -53,6 +54,7 @@ async def show_plan(
         older=found.runs[_RUNS_AT_ONCE - 1].number if len(found.runs) > _RUNS_AT_ONCE else None,
         is_first=before == _LAST,
         next_due=found.next_due,
+        problem=SAID[said] if said in PROBLEMS else "",
     )
 
 
