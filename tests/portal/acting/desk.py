@@ -231,13 +231,6 @@ async def nothing(_world: World) -> None:
     """There is nothing to prepare."""
 
 
-async def reopen(world: World) -> None:
-    """The incident, which was closed by program, is open again."""
-    await world.portal.admin.execute(
-        "UPDATE portal.incidents SET closed_at = NULL WHERE incident_id = $1", UUID(INCIDENT_ID)
-    )
-
-
 def page(path: str) -> Callable[[World], Awaitable[Any]]:
     """A page of the desk."""
     return lambda world: world.get(world.desk, path)
@@ -248,7 +241,6 @@ PAGES: Acting = {
     ("GET", "/queue"): (page("/queue"), nobody(acts.QueueListed)),
     ("POST", "/queue/{incident_id}/{decision}"): (
         after(open_incident, "/queue/{}/note", note="called"),
-        after(reopen, f"/queue/{INCIDENT_ID}/note", note="called"),
         own(acts.IncidentDecided),
     ),
     ("POST", "/approvals/{approval_id}/{answer}"): (
@@ -305,7 +297,6 @@ PAGES: Acting = {
     ),
     ("POST", PAGE + "/people"): (
         after(make_room, CLIENT + "/people", name="Léa", email="lea@dupre.example"),
-        after(make_room, CLIENT + "/people", name="Noé", email="noe@dupre.example"),
         own(acts.UserOpened),
     ),
     ("POST", PAGE + "/people/{user_id}/close"): (
