@@ -144,6 +144,13 @@ async def test_one_alone_announces_no_near_end_and_odd_input_is_refused(portal: 
         assert "il faut deux opérateurs" in (await desk.get(near.headers["location"])).text
         near = await api.post(f"{where}/end", json={"at": f"{now + timedelta(days=6)}"})
         assert near.json()["type"].endswith(":end-too-near")
+        # The end of the maintenance is an end as well.
+        soon = f"{now + timedelta(days=2):%Y-%m-%d}"
+        near = await api.post(f"{where}/maintenance", json={"until": soon, "reason": "sold"})
+        assert near.json()["type"].endswith(":end-too-near")
+        page_of = f"/clients/{client.tenant_id}/maintenance"
+        near = await desk.post(page_of, data={**token, "reason": "sold", "until": soon})
+        assert "il faut deux opérateurs" in (await desk.get(near.headers["location"])).text
         assert (await api.get(where)).json()["subscription"] == "active"
         far = await desk.post(page, data={**form, "until": f"{now + timedelta(days=8):%Y-%m-%d}"})
         assert far.headers["location"] == f"/clients/{client.tenant_id}/contract"

@@ -5,7 +5,7 @@ Each is done at once where it doesn't."""
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from uuid import UUID, uuid4
 
 from libs.shared import clock, errors
@@ -13,7 +13,7 @@ from libs.shared.database import Connection, transaction
 from libs.shared.events import Locale
 from services.portal import store
 from services.portal.actions import log, overages, users
-from services.portal.actions.clients import opening, subscription, telling
+from services.portal.actions.clients import maintenance, opening, subscription, telling
 from services.portal.actions.resources import Resources
 from services.portal.rules import approvals, clients, operators, people
 from services.portal.rules.approvals import Asked
@@ -52,6 +52,18 @@ async def announce_end(
     return await subscription.step_subscription(
         resources.pool, operator, tenant_id, "announce_end", reason, ends_at
     )
+
+
+async def set_maintenance(
+    resources: Resources, operator: Actor, tenant_id: UUID, until: date | None, reason: str
+) -> Tenant:
+    """Sets until when the maintenance runs, with which the subscription ends.
+
+    Raises NotFound, InvalidRequest, EndTooNear.
+    """
+    if "end" in resources.four_eyes and until is not None:
+        approvals.check_notice(datetime.combine(until, time(), UTC), clock.now())
+    return await maintenance.set_maintenance(resources.pool, operator, tenant_id, until, reason)
 
 
 async def reset_password(

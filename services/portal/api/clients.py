@@ -13,7 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.shared import clock, errors
 from services.portal.actions import approvals, machines
-from services.portal.actions.clients import maintenance, opening, subscription
+from services.portal.actions.clients import opening, subscription
 from services.portal.api.access import Operator, OperatorFirst, ResourcesOf
 from services.portal.store.approvals import Approval
 from services.portal.store.clients import Tenant
@@ -265,9 +265,7 @@ async def set_maintenance(
 ) -> dict[str, Any]:
     """Says until when the backup software is maintained: the subscription ends with that day."""
     return _state(
-        await maintenance.set_maintenance(
-            resources.pool, operator, tenant_id, body.until, body.reason
-        )
+        await approvals.set_maintenance(resources, operator, tenant_id, body.until, body.reason)
     )
 
 

@@ -15,8 +15,8 @@ from starlette.responses import RedirectResponse, Response
 
 from libs.shared import errors
 from libs.shared.words.tongue import N_
-from services.portal.actions import desk, recipients
-from services.portal.actions.clients import maintenance, opening, terms
+from services.portal.actions import approvals, desk, recipients
+from services.portal.actions.clients import opening, terms
 from services.portal.actions.clients.opening import EmailTaken
 from services.portal.actions.recipients import ALL
 from services.portal.api.access import Address, ResourcesOf
@@ -27,6 +27,7 @@ from services.portal.pages.recipients import REFUSALS, STATES
 from services.portal.pages.rendering import render
 from services.portal.pages.sessions import Operator, field, line
 from services.portal.rules import operators
+from services.portal.rules.approvals import EndTooNear
 from services.portal.rules.log import acts
 from services.portal.rules.orders.prices import NoPrice, SizeNotOffered
 from services.portal.rules.people import Person
@@ -43,6 +44,10 @@ _FIELDS: dict[str, str] = {
     "administrator.name": N_("A name of one line, up to 200 characters."),
     "administrator.email": N_("A mail address."),
     "maintenance_until": N_("A day."),
+    EndTooNear.code: N_(
+        "For a day this near it takes two operators: choose one at least 7 days ahead, or end it "
+        "now, which another operator confirms."
+    ),
 }
 _TAKEN = N_("This address already has an account.")
 _UNPRICED = N_("The price list has no price for so much storage now.")
@@ -205,7 +210,8 @@ async def set_maintenance(
         until = date.fromisoformat(day) if day else None
     except ValueError:
         return RedirectResponse(f"/clients/{tenant_id}/terms?problem=maintenance_until", 303)
-    await maintenance.set_maintenance(
-        resources.pool, operator.at(address), tenant_id, until, reason
-    )
+    try:
+        await approvals.set_maintenance(resources, operator.at(address), tenant_id, until, reason)
+    except EndTooNear as refusal:
+        return RedirectResponse(f"/clients/{tenant_id}/terms?problem={refusal.code}", 303)
     return back(tenant_id, "saved", "/terms")
