@@ -31,7 +31,10 @@ OPEN = {
     ("POST", "/v1/enrolments"),
     ("POST", "/api/v1/tokens"),
     ("POST", "/api/v1/password"),
+    ("POST", "/api/v1/password/forgotten"),
     ("POST", "/sign-in"),
+    ("POST", "/sign-in/second"),
+    ("POST", "/forgotten"),
     ("POST", "/password"),
     ("POST", "/invitations/{token}"),
     ("POST", "/overage/{token}/{answer}"),
@@ -101,8 +104,10 @@ async def test_without_a_token_the_answer_comes_before_the_body(
             reader, writer = await connect(house, service)
             writer.write(head(method, path, limit.most_bytes, token))
             answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
-            # A form of a page is answered by the page that says so, or the way to the first door.
-            assert answer.startswith((b"HTTP/1.1 401 ", b"HTTP/1.1 303 ")), (method, path, answer)
+            # A form of a page is answered by the page that says so, or the way to the first door;
+            # an address with a made-up part may not be there at all.
+            told = (b"HTTP/1.1 401 ", b"HTTP/1.1 303 ", b"HTTP/1.1 404 ")
+            assert answer.startswith(told), (method, path, answer)
             writer.transport.abort()
             campaign.tried("bodies declared without a token")
 
@@ -113,7 +118,9 @@ async def test_a_crowd_that_declares_much_costs_what_it_sends(
 ) -> None:
     tokens = {"ingest": agent.token, "portal": house.place.operator_token}
     before = memory_of(house, service)
-    for (method, path), limit in LIMITS[service].items():
+    # One route of each limit: what reads bodies is the same for all that have it.
+    routes = {limit: route for route, limit in LIMITS[service].items()}
+    for limit, (method, path) in routes.items():
         if path.endswith(("/packs/{pack}", "/files/{path:anything}")):
             continue  # these hold memory or disk of a budget, of which others tell
         declared = min(limit.most_bytes, 16 << 20)

@@ -189,9 +189,9 @@ async def pass_through(
                     SELECT v.name, v.kind FROM catalogue.versions v
                     WHERE v.tenant_id = $1 AND v.folder_id = k.id AND {_SEEN} AND {_KEPT}
                     LIMIT 2) v) o
-            CROSS JOIN LATERAL (
+            LEFT JOIN LATERAL (
                 SELECT folder_id FROM catalogue.folders WHERE tenant_id = $1 AND plan_id = $2
-                    AND parent_id = k.id AND name = o.only LIMIT 1) f
+                    AND parent_id = k.id AND name = o.only LIMIT 1) f ON true
             WHERE o.n = 1 AND o.is_folder
             """,  # noqa: S608 - constants
             tenant_id,
@@ -203,6 +203,7 @@ async def pass_through(
         for folder_id, only, child_id in rows:
             begin = at[folder_id]
             passed.setdefault(begin, []).append(only)
-            beyond[child_id] = begin
+            if child_id is not None:  # in an empty folder nothing ever lay
+                beyond[child_id] = begin
         at = beyond
     return passed
