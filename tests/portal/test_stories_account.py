@@ -109,6 +109,7 @@ async def test_an_app_is_set_up_by_keyboard_and_asked_for(
     await page.locator("figure.qr svg").wait_for()
     await check_page(page)
     totp = pyotp.TOTP(await page.locator("code.once").inner_text())
+    await page.locator("#code").focus()
     await page.keyboard.type(totp.now())
     await page.keyboard.press("Enter")
     await page.get_by_text("Vos codes de secours").wait_for()
