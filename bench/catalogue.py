@@ -233,14 +233,14 @@ class _Questions:
 
     async def _list_folder(self, conn: Connection) -> None:
         plan_id, folder, _ = self._path()
-        order = catalogue.Order(self._chance.choice(["name", "size", "changed"]))
+        order = catalogue.FolderOrder(self._chance.choice(["name", "size", "changed"]))
         place = self._tenant_id, plan_id, self._run(), folder
         await catalogue.list_page(conn, place, order, _PAGE)
 
     async def _list_deleted(self, conn: Connection) -> None:
         plan_id, folder, _ = self._path()
         place = self._tenant_id, plan_id, content.RUNS, folder
-        page = await catalogue.list_page(conn, place, catalogue.Order(), _PAGE, deleted=True)
+        page = await catalogue.list_page(conn, place, catalogue.FolderOrder(), _PAGE, deleted=True)
         assert page.entries
 
     async def _find_entry(self, conn: Connection) -> None:

@@ -50,7 +50,7 @@ class Reader:
     async def names(self, run: int, path: bytes) -> list[bytes]:
         async with database.tenant_transaction(self.pool, self.tenant_id) as conn:
             place = self.tenant_id, self.plan_id, run, path
-            page = await catalogue.list_page(conn, place, catalogue.Order(), 1_000)
+            page = await catalogue.list_page(conn, place, catalogue.FolderOrder(), 1_000)
             return [row.entry.name for row in page.entries]
 
     async def totals(self, run: int) -> tuple[int, int]:

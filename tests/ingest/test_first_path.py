@@ -57,7 +57,7 @@ async def test_three_nights(agent: Agent, portal_pool: Any) -> None:
             for number in (1, 2, 3)
             for page in [
                 await catalogue.list_page(
-                    conn, (tenant_id, UUID(plan), number, b"srv/docs"), catalogue.Order(), 10
+                    conn, (tenant_id, UUID(plan), number, b"srv/docs"), catalogue.FolderOrder(), 10
                 )
             ]
         ]

@@ -42,7 +42,9 @@ async def test_a_path_with_a_gap_a_failed_run_and_another_kind(
 
         async def ever(run: int, path: bytes) -> list[tuple[bytes, int | None]]:
             place = tenant_id, plan_id, run, path
-            page = await catalogue.list_page(conn, place, catalogue.Order(), 100, deleted=True)
+            page = await catalogue.list_page(
+                conn, place, catalogue.FolderOrder(), 100, deleted=True
+            )
             listed = page.entries
             assert page.total == len(listed)
             for row in listed:
@@ -97,7 +99,7 @@ async def test_a_stranger_remembers_nothing(
         async with database.tenant_transaction(portal_pool, theirs) as conn:
             assert await catalogue.list_versions(conn, named, UUID(plan), b"f") == []
             place = named, UUID(plan), 1, b""
-            page = await catalogue.list_page(conn, place, catalogue.Order(), 9, deleted=True)
+            page = await catalogue.list_page(conn, place, catalogue.FolderOrder(), 9, deleted=True)
             assert page.entries == []
             assert await catalogue.find_opening(conn, *place[:3]) == b""
             assert await catalogue.find_around(conn, named, UUID(plan), 1) is None

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from libs.shared import catalogue, database
-from libs.shared.catalogue import Order
+from libs.shared.catalogue import FolderOrder
 from libs.shared.entries import FolderDelta
 from tests.world.agents import Agent, folder
 
@@ -22,7 +22,7 @@ async def pages(
     found: list[Any] = []
     after: bytes | None = None
     while True:
-        order = Order(by, descending, after)
+        order = FolderOrder(by, descending, after)
         page = await catalogue.list_page(conn, place, order, limit, deleted=True, **more)
         assert len(page.entries) <= limit
         found += page.entries
@@ -69,7 +69,7 @@ async def test_every_order_is_whole_whatever_the_page(agent: Agent, portal_pool:
             row.entry.name for row in await pages(conn, place, "name", False, 9) if row.last_point
         }
         assert gone == {b"f2", b"d1"}
-        page = await catalogue.list_page(conn, place, Order(after=b"expired meanwhile"), 3)
+        page = await catalogue.list_page(conn, place, FolderOrder(after=b"expired meanwhile"), 3)
         assert (len(page.entries), page.total) == (3, len(NAMES) + 1)
         assert await catalogue.find_opening(conn, *place[:3]) == b"srv"
         ids = {
@@ -89,7 +89,7 @@ async def test_a_very_large_folder_comes_by_its_key(agent: Agent, portal_pool: A
     place = tenant_id, UUID(plan), 2, b""
     async with database.tenant_transaction(portal_pool, tenant_id) as conn:
         found = await pages(conn, place, "size", True, 7, sorted_max=20)
-        page = await catalogue.list_page(conn, place, Order(), 100, sorted_max=20)
+        page = await catalogue.list_page(conn, place, FolderOrder(), 100, sorted_max=20)
     assert [row.entry.name for row in found] == sorted(entry.name for entry in entries)
     assert [row.entry.name for row in found if row.last_point] == [b"f7"]
     assert (page.total, page.onward, len(page.entries)) == (None, None, 30)

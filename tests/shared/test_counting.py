@@ -12,7 +12,9 @@ from libs.shared.reasons import CODES, Reason
 from libs.shared.words.tongue import Tongue
 from tests.phrases import SERVICES, WORDS, read_catalogue
 
-ONE_OF_MANY = re.compile(r"(?<![\d.,:/\u00a0])1[ \u00a0]\w+s\b(?<!fois)(?<!jamais)(?<!ss)")
+ONE_OF_MANY = re.compile(
+    r"(?<![\d.,:/\u00a0])1[ \u00a0]\w+s\b(?<!fois)(?<!jamais)(?<!pris)(?<![ \u00a0]is)(?<!ss)"
+)
 """A one, and behind it what are several."""
 COUNTED = re.compile(
     r"\{(?:n|amount|limit|files|number)\}[ \u00a0](?!is|was|has|dans|times in a row)\w+s\b(?<!fois)"

@@ -110,4 +110,4 @@ def test_numbers_shares_and_plurals() -> None:
 def test_outcomes_and_phrases() -> None:
     assert FRENCH.outcome("succeeded_with_warnings") == "Réussie avec réserves"
     assert ENGLISH.outcome(None) == "Under way"
-    assert FRENCH.say("run {number}", number="{x} %s") == "exécution n° {x} %s"
+    assert FRENCH.say("tomorrow at {time}", time="{x} %s") == "demain à {x} %s"

@@ -18,8 +18,8 @@ from libs.shared.catalogue.history import (
 )
 from libs.shared.catalogue.listing import (
     SORTED_MAX,
+    FolderOrder,
     FolderPage,
-    Order,
     Sort,
     find_opening,
     list_page,
@@ -78,11 +78,11 @@ __all__ = [
     "Cursor",
     "EntryRow",
     "FolderEntry",
+    "FolderOrder",
     "FolderPage",
     "Folders",
     "Found",
     "Kind",
-    "Order",
     "PathProof",
     "PointExpired",
     "RestorePoint",

@@ -31,7 +31,7 @@ _KEYS: dict[Sort, str] = {"name": "0::bigint", "size": "v.size", "changed": "v.m
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class FolderOrder:
     """In which order, and behind which name a page begins (None: with the first)."""
 
     by: Sort = "name"
@@ -54,7 +54,7 @@ class FolderPage(NamedTuple):
 async def list_page(
     conn: Link,
     place: tuple[UUID, UUID, int, bytes],
-    order: Order,
+    order: FolderOrder,
     limit: int,
     *,
     deleted: bool = False,
@@ -108,7 +108,7 @@ def _there(columns: str, *, deleted: bool) -> str:
         """  # noqa: S608 - constants
 
 
-def _in_order(order: Order, *, deleted: bool) -> str:
+def _in_order(order: FolderOrder, *, deleted: bool) -> str:
     than, way = ("<", "DESC") if order.descending else (">", "ASC")
     columns = f"v.name, v.first_run, v.kind <> 'd' AS is_file, {_KEYS[order.by]} AS key"
     there = _there(f"{columns}, {_NATURAL} AS shown", deleted=deleted)
@@ -127,7 +127,7 @@ def _in_order(order: Order, *, deleted: bool) -> str:
     )
 
 
-def _in_order_of_key(order: Order, *, deleted: bool) -> str:
+def _in_order_of_key(order: FolderOrder, *, deleted: bool) -> str:
     there = _there("v.name, v.first_run", deleted=deleted)
     return _whole(
         f"""

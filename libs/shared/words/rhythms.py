@@ -68,7 +68,7 @@ def _tell_times(tongue: Tongue, minutes: Collection[int], hours: Collection[int]
         return tongue.say("at {times}", times=_list(tongue, times))
     said = _tell_hourly(tongue, min(minutes), hours) if len(minutes) == 1 else ""
     said = said or _tell_often(tongue, sorted(minutes), hours)
-    return said or tongue.say("{n} times a day", n=len(minutes) * len(hours))
+    return said or tongue.say("{times} times a day", times=len(minutes) * len(hours))
 
 
 def _tell_hourly(tongue: Tongue, minute: int, hours: Collection[int]) -> str:
@@ -76,7 +76,7 @@ def _tell_hourly(tongue: Tongue, minute: int, hours: Collection[int]) -> str:
     if len(hours) == 24:
         return tongue.say("every hour, {minute} minutes past", minute=minute)
     if apart > 1 and set(hours) == set(range(first, 24, apart)):
-        return tongue.say("every {n} hours", n=apart)
+        return tongue.say("every {hours} hours", hours=apart)
     if last - first < len(hours):
         span = {"first": f"{first:02}:{minute:02}", "last": f"{last:02}:{minute:02}"}
         return tongue.say("every hour from {first} to {last}", **span)
@@ -88,9 +88,9 @@ def _tell_often(tongue: Tongue, minutes: Sequence[int], hours: Collection[int]) 
     if list(minutes) != list(range(minutes[0], 60, step)) or last - first >= len(hours):
         return ""
     if len(hours) == 24:
-        return tongue.say("every {n} minutes", n=step)
+        return tongue.say("every {minutes} minutes", minutes=step)
     span = {"first": f"{first:02}:{minutes[0]:02}", "last": f"{last:02}:{minutes[-1]:02}"}
-    return tongue.say("every {n} minutes from {first} to {last}", n=step, **span)
+    return tongue.say("every {minutes} minutes from {first} to {last}", minutes=step, **span)
 
 
 def _clock(tongue: Tongue, zone: ZoneInfo) -> str:

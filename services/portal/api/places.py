@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
-from libs.shared.catalogue import Order, Sort
+from libs.shared.catalogue import FolderOrder, Sort
 from services.portal.actions.files.browsing import AskedPlace
 from services.portal.api.access import Client
 from services.portal.rules.files import names
@@ -42,15 +42,17 @@ async def ask_in_plan(plan: str, request: Request, actor: Client) -> AskedPlace:
     return AskedPlace(actor, plan, path_of(request))
 
 
-async def read_order(request: Request, sort: Sort = "name", descending: bool = False) -> Order:
+async def read_order(
+    request: Request, sort: Sort = "name", descending: bool = False
+) -> FolderOrder:
     """In which order a folder is listed, and behind which name: `after`, as it came."""
     after = names.query_bytes(request.scope["query_string"], b"after")
-    return Order(sort, descending, after or None)
+    return FolderOrder(sort, descending, after or None)
 
 
 AtPoint = Annotated[AskedPlace, Depends(ask_at_point)]
 InPlan = Annotated[AskedPlace, Depends(ask_in_plan)]
-InOrder = Annotated[Order, Depends(read_order)]
+InOrder = Annotated[FolderOrder, Depends(read_order)]
 
 
 @dataclass(frozen=True)

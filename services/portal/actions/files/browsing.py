@@ -9,7 +9,14 @@ from typing import TypeVar
 from uuid import UUID
 
 from libs.shared import catalogue, errors
-from libs.shared.catalogue import Columns, EntryRow, FolderPage, Order, PathProof, RestorePoint
+from libs.shared.catalogue import (
+    Columns,
+    EntryRow,
+    FolderOrder,
+    FolderPage,
+    PathProof,
+    RestorePoint,
+)
 from libs.shared.database import Connection, Pool, tenant_transaction
 from services.portal import store
 from services.portal.actions import log, runs
@@ -203,7 +210,7 @@ class Listing:
 
 
 async def list_folder(
-    pool: Pool, place: Place, order: Order, limit: int, *, deleted: bool = False
+    pool: Pool, place: Place, order: FolderOrder, limit: int, *, deleted: bool = False
 ) -> Listing:
     """A page of what a folder holds; raises NotFound for anything else.
 

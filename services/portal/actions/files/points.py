@@ -17,7 +17,7 @@ from services.portal.actions.files.browsing import AskedPlace, Place
 from services.portal.rules.files import moments, names
 from services.portal.rules.log import acts
 from services.portal.store.clients import Tenant
-from services.portal.store.runs.points import Kept, RunOfDay, Unusual
+from services.portal.store.runs.points import KeptRange, RunOfDay, Unusual
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ Trouble = Literal["", "too-early"]
 
 
 @dataclass(frozen=True)
-class Span:
+class PointSpan:
     """The restore points and the runs of some days, newest first; until: the end, not in it."""
 
     since: datetime
@@ -55,7 +55,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class View:
+class PointsView:
     """Files as somebody asked for them, and what lies around in time.
 
     place is None where the path is lost. trouble: the day asked for is before the first point.
@@ -68,8 +68,8 @@ class View:
     place: Place | None
     lost: Lost | None
     clean: Clean | None
-    kept: Kept | None
-    month: Span
+    kept: KeptRange | None
+    month: PointSpan
     trouble: Trouble
 
     @property
@@ -86,7 +86,7 @@ class Nothing:
     timezone: str
 
 
-async def open_view(pool: Pool, asked: AskedPlace, month: str) -> View | Nothing:
+async def open_view(pool: Pool, asked: AskedPlace, month: str) -> PointsView | Nothing:
     """Finds what a page of files shows; a path that is not given begins where there is a choice.
 
     month: of the calendar, `2026-11`; that of the restore point for anything else. What is shown
@@ -113,7 +113,7 @@ async def open_view(pool: Pool, asked: AskedPlace, month: str) -> View | Nothing
             is_chosen = asked.run is not None
             place = Place(asked.actor, plan, point, path, entry, tenant.timezone, is_chosen)
         since, until = moments.month_around(month, point.committed_at, tenant.timezone)
-        return View(
+        return PointsView(
             plan=plan,
             timezone=tenant.timezone,
             around=around,
@@ -134,7 +134,7 @@ class Points:
     plan: catalogue.CataloguePlan
     around: Around | None
     clean: Clean | None
-    span: Span
+    span: PointSpan
 
 
 async def list_points(pool: Pool, asked: AskedPlace, since: str, until: str) -> Points:
@@ -203,9 +203,9 @@ async def _read_span(
     plan: catalogue.CataloguePlan,
     since: datetime,
     until: datetime,
-) -> Span:
+) -> PointSpan:
     where = asked.tenant_id, plan.plan_id
-    return Span(
+    return PointSpan(
         since,
         until,
         await catalogue.list_between(conn, *where, since, until),

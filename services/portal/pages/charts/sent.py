@@ -58,7 +58,7 @@ def draw_sent(runs: Sequence[Run], tongue: Tongue) -> Markup:
         word(wide / 2, tongue.day(shown[0].started_at)),
         word(WIDTH - wide / 2, tongue.day(shown[-1].started_at)),
     ]
-    label = tongue.say("New and sent volume of the last {n} backups", n=len(shown))
+    label = tongue.say("New and sent volume of the last {runs} backups", runs=len(shown))
     return frame(label, scale, tongue, marks, words)
 
 

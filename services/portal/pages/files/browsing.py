@@ -15,7 +15,7 @@ from libs.shared import clock
 from libs.shared.catalogue import SORTED_MAX, FolderEntry, join_path
 from services.portal.actions.files import archives, browsing, points
 from services.portal.actions.files.browsing import Listing, Place
-from services.portal.actions.files.points import Nothing, View
+from services.portal.actions.files.points import Nothing, PointsView
 from services.portal.api.access import ResourcesOf
 from services.portal.api.places import InOrder
 from services.portal.pages.files import calendar
@@ -93,7 +93,7 @@ class Days:
     week_ago: date | None
 
 
-def _days(view: View) -> Days:
+def _days(view: PointsView) -> Days:
     zone = ZoneInfo(view.timezone)
     first, newest, chosen = (
         calendar.day_of(point.committed_at, zone)

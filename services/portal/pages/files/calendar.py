@@ -11,14 +11,14 @@ from babel.dates import format_date, get_day_names
 
 from libs.shared.catalogue import RestorePoint
 from libs.shared.words.tongue import Tongue
-from services.portal.actions.files.points import Span, View
+from services.portal.actions.files.points import PointSpan, PointsView
 from services.portal.store.runs.points import RunOfDay
 
 _WORST = ("failed", "succeeded_with_warnings", "succeeded")
 
 
 @dataclass(frozen=True)
-class Day:
+class CalendarDay:
     """A day: the last restore point of it, how many it has, and how its runs ended at worst.
 
     state: an outcome, or "" for a day without a run.
@@ -33,24 +33,24 @@ class Day:
 
 
 @dataclass(frozen=True)
-class Month:
+class CalendarMonth:
     """What the calendar draws; before and after: months that have restore points or may."""
 
     title: str
     weekdays: list[tuple[str, str]]
-    weeks: list[list[Day | None]]
+    weeks: list[list[CalendarDay | None]]
     before: str | None
     after: str | None
 
 
-def draw(view: View, tongue: Tongue) -> Month:
+def draw(view: PointsView, tongue: Tongue) -> CalendarMonth:
     """The month of a view."""
     zone = ZoneInfo(view.timezone)
     first = day_of(view.month.since, zone)
     following = day_of(view.month.until, zone)
     chosen = day_of(view.point.committed_at, zone)
     points, runs = _by_day(view.month, zone)
-    days: list[Day | None] = [None] * first.weekday()
+    days: list[CalendarDay | None] = [None] * first.weekday()
     days += [
         _draw_day(day, points.get(day, []), runs.get(day, []), tongue, day == chosen)
         for day in _days(first, following)
@@ -58,7 +58,7 @@ def draw(view: View, tongue: Tongue) -> Month:
     days += [None] * (-len(days) % 7)
     oldest = day_of(view.around.first.committed_at, zone)
     newest = day_of(view.around.newest.committed_at, zone)
-    return Month(
+    return CalendarMonth(
         title=tongue.month(first),
         weekdays=_weekdays(tongue),
         weeks=[days[at : at + 7] for at in range(0, len(days), 7)],
@@ -74,7 +74,7 @@ def _days(first: date, following: date) -> Iterator[date]:
 
 
 def _by_day(
-    span: Span, zone: ZoneInfo
+    span: PointSpan, zone: ZoneInfo
 ) -> tuple[dict[date, list[RestorePoint]], dict[date, list[RunOfDay]]]:
     points: dict[date, list[RestorePoint]] = {}
     runs: dict[date, list[RunOfDay]] = {}
@@ -91,7 +91,7 @@ def _draw_day(
     runs: list[RunOfDay],
     tongue: Tongue,
     is_chosen: bool,
-) -> Day:
+) -> CalendarDay:
     outcomes = {run.outcome for run in runs} or ({"succeeded"} if points else set())
     state = next((worst for worst in _WORST if worst in outcomes), "")
     is_unusual = any(run.is_unusual for run in runs)
@@ -102,7 +102,7 @@ def _draw_day(
         said.append(tongue.outcome(state))  # type: ignore[arg-type]  # one of _WORST
     if is_unusual:
         said.append(tongue.say("unusual"))
-    return Day(day, points, state, is_unusual, is_chosen, ", ".join(said))
+    return CalendarDay(day, points, state, is_unusual, is_chosen, ", ".join(said))
 
 
 def _weekdays(tongue: Tongue) -> list[tuple[str, str]]:

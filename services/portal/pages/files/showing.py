@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from libs.shared import attributes
-from libs.shared.catalogue import EntryRow, Order
+from libs.shared.catalogue import EntryRow, FolderOrder
 from services.portal.actions.files.browsing import AskedPlace, Place
 from services.portal.api.access import Address
 from services.portal.api.places import At, RunNumber, path_of
@@ -45,13 +45,13 @@ class Here:
     plan: str
     run: int
     path: bytes
-    order: Order
+    order: FolderOrder
     deleted: bool
 
     @classmethod
     def at(cls, plan: str, run: int, path: bytes) -> Here:
         """A folder, in the order of its names."""
-        return cls(plan, run, path, Order(), deleted=False)
+        return cls(plan, run, path, FolderOrder(), deleted=False)
 
     @classmethod
     def of(cls, place: Place) -> Here:
@@ -104,7 +104,7 @@ class Here:
     def sorted_by(self, by: str) -> str:
         """This folder in another order, or the other way round."""
         descending = by == self.order.by and not self.order.descending
-        return self._address(replace(self, order=Order(by, descending)))  # type: ignore[arg-type]  # the template's own words
+        return self._address(replace(self, order=FolderOrder(by, descending)))  # type: ignore[arg-type]  # the template's own words
 
     def page(self, after: bytes | None) -> str:
         """The page behind a name, or the first one."""
@@ -112,7 +112,7 @@ class Here:
         return self._address(replace(self, order=order)) + "#list"
 
     @property
-    def _from_start(self) -> Order:
+    def _from_start(self) -> FolderOrder:
         return replace(self.order, after=None)
 
     @staticmethod

@@ -34,7 +34,7 @@ class Unusual:
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptRange:
     """What is to be known of a restore point before it is chosen."""
 
     outcome: Outcome
@@ -88,7 +88,9 @@ async def find_first_unusual(
     return Unusual(row["number"], row["started_at"], verdicts)
 
 
-async def find_kept(conn: Connection, tenant_id: UUID, plan_id: UUID, number: int) -> Kept | None:
+async def find_kept(
+    conn: Connection, tenant_id: UUID, plan_id: UUID, number: int
+) -> KeptRange | None:
     """What a run told of its restore point; None as long as its event isn't there."""
     row = await conn.fetchrow(
         """
@@ -103,4 +105,4 @@ async def find_kept(conn: Connection, tenant_id: UUID, plan_id: UUID, number: in
     if row is None:
         return None
     dumps = [DumpResult.model_validate(one) for one in row["dumps"]]
-    return Kept(row["outcome"], row["files_not_copied"], dumps)
+    return KeptRange(row["outcome"], row["files_not_copied"], dumps)
