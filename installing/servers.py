@@ -98,7 +98,7 @@ def _prepare_broker(folder: Path) -> None:
         headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=30):  # noqa: S310 - the same
+        with urllib.request.urlopen(request, timeout=30):  # noqa: S310 - the address of our own broker
             return
     except urllib.error.HTTPError as refused:
         with refused:

@@ -91,7 +91,7 @@ async def _prove_folder(
         SELECT {ENTRY_COLUMNS}, CASE WHEN v.kind = 'd' THEN {_OF_SUBFOLDER} END
         FROM catalogue.versions v WHERE v.tenant_id = $1 AND v.folder_id = $3
             AND v.first_run <= $4 AND (v.last_run IS NULL OR v.last_run >= $4)
-        """,  # noqa: S608 - constants
+        """,  # noqa: S608 - columns and conditions of our own
         tenant_id,
         plan_id,
         folder_id,
@@ -150,7 +150,7 @@ async def read_folders(
         f"""
         SELECT {ENTRY_COLUMNS}, v.folder_id FROM catalogue.versions v
         WHERE v.tenant_id = $1 AND v.plan_id = $2
-        """,  # noqa: S608 - constants
+        """,  # noqa: S608 - columns and conditions of our own
         tenant_id,
         plan_id,
         prefetch=_ROWS_AT_ONCE,

@@ -91,7 +91,7 @@ async def list_versions(
         WHERE v.tenant_id = $1 AND v.folder_id = $3 AND v.name = $4 AND v.first_run < $5
         AND {_KEPT}
         ORDER BY v.first_run DESC LIMIT $6
-        """,  # noqa: S608 - constants
+        """,  # noqa: S608 - columns and conditions of our own
         tenant_id,
         plan_id,
         folder_id,

@@ -75,7 +75,7 @@ async def list_page(
         SELECT count(*) FROM (
             SELECT FROM catalogue.versions v WHERE v.tenant_id = $1 AND v.folder_id = $2
                 AND {"v.first_run <= $3" if deleted else _SEEN} LIMIT {sorted_max + 1}) n
-        """,  # noqa: S608 - constants
+        """,  # noqa: S608 - columns and conditions of our own
         *where,
     )
     make = _in_order if held <= sorted_max else _in_order_of_key
@@ -97,7 +97,7 @@ def _there(columns: str, *, deleted: bool) -> str:
         return f"""
             SELECT {columns} FROM catalogue.versions v
             WHERE v.tenant_id = $1 AND v.folder_id = $2 AND {_SEEN} AND {_KEPT}
-            """  # noqa: S608 - constants
+            """  # noqa: S608 - columns and conditions of our own
     return f"""
         SELECT {columns} FROM (
             SELECT DISTINCT ON (v.name) v.name, v.kind, v.size, v.mtime_ns, v.first_run, v.last_run
@@ -105,7 +105,7 @@ def _there(columns: str, *, deleted: bool) -> str:
             WHERE v.tenant_id = $1 AND v.folder_id = $2 AND v.first_run <= $3 AND {_KEPT}
             ORDER BY v.name, v.first_run DESC) v
         WHERE v.last_run IS NULL OR v.last_run >= $3 OR EXISTS ({_LAST_POINT})
-        """  # noqa: S608 - constants
+        """  # noqa: S608 - columns and conditions of our own
 
 
 def _in_order(order: FolderOrder, *, deleted: bool) -> str:
@@ -123,7 +123,7 @@ def _in_order(order: FolderOrder, *, deleted: bool) -> str:
                 WHERE m.name IS NULL OR h.is_file > m.is_file OR (h.is_file = m.is_file
                     AND (h.key, h.shown, h.name) {than} (m.key, m.shown, m.name))
                 ORDER BY h.is_file, h.key {way}, h.shown {way}, h.name {way} LIMIT $6) h)
-        """  # noqa: S608 - constants
+        """  # noqa: S608 - columns and conditions of our own
     )
 
 
@@ -135,7 +135,7 @@ def _in_order_of_key(order: FolderOrder, *, deleted: bool) -> str:
             SELECT h.*, 0 AS total, row_number() OVER () AS place FROM (
                 SELECT * FROM ({there}) h WHERE $5::bytea IS NULL OR h.name > $5
                 ORDER BY h.name LIMIT $6) h)
-        """  # noqa: S608 - constants
+        """  # noqa: S608 - columns and conditions of our own
     )
 
 
@@ -149,7 +149,7 @@ def _whole(steps: str) -> str:
                 AND w.name = p.name AND w.first_run = p.first_run LIMIT 1) v
         LEFT JOIN LATERAL ({_LAST_POINT}) e ON v.last_run < $3
         ORDER BY p.place
-        """  # noqa: S608 - constants
+        """  # noqa: S608 - columns and conditions of our own
 
 
 async def find_opening(
@@ -193,7 +193,7 @@ async def pass_through(
                 SELECT folder_id FROM catalogue.folders WHERE tenant_id = $1 AND plan_id = $2
                     AND parent_id = k.id AND name = o.only LIMIT 1) f ON true
             WHERE o.n = 1 AND o.is_folder
-            """,  # noqa: S608 - constants
+            """,  # noqa: S608 - columns and conditions of our own
             tenant_id,
             plan_id,
             number,

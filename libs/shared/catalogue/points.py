@@ -18,7 +18,7 @@ _SHOWN = shown("r")
 _POINT = f"""
     SELECT plan_id, number, run_id, committed_at, files_total, bytes_protected, sealed
     FROM catalogue.runs r WHERE r.tenant_id = $1 AND r.plan_id = $2 AND {_SHOWN}
-    """  # noqa: S608 - constants
+    """  # noqa: S608 - columns and conditions of our own
 
 
 class Around(NamedTuple):

@@ -245,7 +245,7 @@ async def _resolve(
             ORDER BY n.first_run DESC LIMIT 1) v
         CROSS JOIN LATERAL ({LAST_POINT.replace("$2", "k.plan_id")}) e
         WHERE $5::boolean IS NULL OR (v.last_run IS NOT NULL) = $5 ORDER BY k.number
-        """,  # noqa: S608 - constants
+        """,  # noqa: S608 - columns and conditions of our own
         tenant_id,
         [one.plan_id for one in matches],
         [one.folder_id for one in matches],

@@ -362,4 +362,4 @@ def _statement(columns: str, run_number: int | None, *, is_proven: bool, is_redu
           SELECT * FROM catalogue.versions WHERE tenant_id = $1 AND folder_id = k.folder_id
             AND (name, first_run) > (k.name, k.first_run){seen}
           ORDER BY name, first_run LIMIT $5) v
-        ORDER BY k.place, v.name, v.first_run LIMIT $5"""  # noqa: S608 - constants
+        ORDER BY k.place, v.name, v.first_run LIMIT $5"""  # noqa: S608 - columns and conditions of our own
