@@ -4,12 +4,15 @@
 ARG PYTHON=docker.io/library/python:3.11-slim-bookworm
 ARG PYTHON_DIGEST=
 
-FROM ${PYTHON}${PYTHON_DIGEST} AS building
+FROM ${PYTHON}${PYTHON_DIGEST} AS tools
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-COPY requirements-build.lock pyproject.toml README.md ./
+COPY requirements-build.lock ./
 RUN python3 -m venv /opt/building \
     && /opt/building/bin/pip install --require-hashes --no-deps -r requirements-build.lock
+
+FROM tools AS building
+COPY pyproject.toml README.md ./
 COPY agent agent
 COPY installing installing
 COPY libs libs
@@ -17,21 +20,43 @@ COPY operators operators
 COPY services services
 RUN /opt/building/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
 
-FROM building AS building-services
+# Libraries first: a change of ours has only ours installed anew.
+FROM tools AS building-services
 COPY requirements-server.lock ./
 RUN python3 -m venv /opt/coffre \
     && /opt/coffre/bin/pip install --require-hashes --no-deps --only-binary :all: \
-        -r requirements-server.lock \
-    && /opt/coffre/bin/pip install --no-deps --no-index /wheels/*.whl \
+        -r requirements-server.lock
+COPY --from=building /wheels /wheels
+RUN /opt/coffre/bin/pip install --no-deps --no-index /wheels/*.whl \
     && /opt/coffre/bin/pip uninstall --yes pip
 
-FROM building AS building-agent
+FROM tools AS building-agent
 COPY requirements-agent.lock ./
 RUN python3 -m venv /opt/coffre \
     && /opt/coffre/bin/pip install --require-hashes --no-deps --only-binary :all: \
-        -r requirements-agent.lock \
-    && /opt/coffre/bin/pip install --no-deps --no-index /wheels/*.whl \
+        -r requirements-agent.lock
+COPY --from=building /wheels /wheels
+RUN /opt/coffre/bin/pip install --no-deps --no-index /wheels/*.whl \
     && /opt/coffre/bin/pip uninstall --yes pip
+
+# What is in each image, as CycloneDX: read from what was installed, at the locked versions.
+FROM tools AS listing
+COPY requirements-package.lock ./
+RUN python3 -m venv /opt/listing \
+    && /opt/listing/bin/pip install --require-hashes --no-deps --only-binary :all: \
+        -r requirements-package.lock
+
+FROM listing AS listing-services
+COPY pyproject.toml ./
+COPY --from=building-services /opt/coffre /opt/coffre
+RUN /opt/listing/bin/cyclonedx-py environment --output-reproducible --spec-version 1.6 \
+        --pyproject pyproject.toml --output-file /sbom.cdx.json /opt/coffre/bin/python3
+
+FROM listing AS listing-agent
+COPY pyproject.toml ./
+COPY --from=building-agent /opt/coffre /opt/coffre
+RUN /opt/listing/bin/cyclonedx-py environment --output-reproducible --spec-version 1.6 \
+        --pyproject pyproject.toml --output-file /sbom.cdx.json /opt/coffre/bin/python3
 
 FROM ${PYTHON}${PYTHON_DIGEST} AS agent
 ARG VERSION=unreleased
@@ -41,6 +66,7 @@ LABEL org.opencontainers.image.title="Coffre agent" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=building-agent /opt/coffre /opt/coffre
+COPY --from=listing-agent /sbom.cdx.json /usr/share/coffre/sbom.cdx.json
 ENV PATH=/opt/coffre/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 # Reads /etc/coffre-agent/config.toml, keeps what it knows in /var/lib/coffre-agent. Root reads
@@ -57,6 +83,7 @@ LABEL org.opencontainers.image.title="Coffre" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=building-services /opt/coffre /opt/coffre
+COPY --from=listing-services /sbom.cdx.json /usr/share/coffre/sbom.cdx.json
 ENV PATH=/opt/coffre/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     COFFRE_LISTEN=0.0.0.0:8000 COFFRE_MONITOR_LISTEN=0.0.0.0:8100

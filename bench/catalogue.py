@@ -35,7 +35,7 @@ from services.ingest.actions import names
 VERSIONS = 10_000_000
 ROUNDS = 300
 _CHUNKS_ASKED = 4_096
-_PAGE = 200
+_PAGE = 100
 
 Say = Callable[[str], None]
 Question = Callable[[Connection], Awaitable[object]]

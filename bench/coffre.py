@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -22,6 +22,8 @@ from devstack import agents, mails
 from devstack.portal import Portal
 from libs.shared import bucket
 from libs.shared.objects import ObjectStore
+
+Store = Literal["s3", "file"]
 
 PLAN = "everything"
 SETTLED_SECONDS = 5
@@ -34,8 +36,9 @@ EVERYTHING = {"exclude": [], "profile": "none", "exclude_caches": False, "exclud
 class Installation:
     """A running stack of our own: what stack.json says, and its processes by name."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cores: measuring.Cores = measuring.ANYWHERE) -> None:
         self.folder = folder
+        self.cores = cores
         self.described: dict[str, Any] = json.loads((folder / "stack.json").read_text())
         recorded = json.loads((folder / "processes.json").read_text())["processes"]
         self.processes = {each["name"]: psutil.Process(each["pid"]) for each in recorded}
@@ -96,15 +99,17 @@ async def _has_names_due(dsn: str) -> bool:
 
 
 @contextmanager
-def install(folder: Path) -> Iterator[Installation]:
+def install(
+    folder: Path, store: Store = "s3", cores: measuring.Cores = measuring.ANYWHERE
+) -> Iterator[Installation]:
     """An installation without demonstration in `folder`, stopped afterwards."""
     command = [sys.executable, "-m", "devstack"]
+    options = ["--detach", "--no-demo", f"--store={store}", f"--dir={folder}"]
     environ = {**os.environ, "COFFRE_LOG_FORMAT": "json"}
-    subprocess.run(
-        [*command, "up", "--detach", "--no-demo", f"--dir={folder}"], check=True, env=environ
-    )
+    with measuring.starting_on(cores.servers):
+        subprocess.run([*command, "up", *options], check=True, env=environ)
     try:
-        yield Installation(folder)
+        yield Installation(folder, cores)
     finally:
         subprocess.run([*command, "down", f"--dir={folder}"], check=True)
 
@@ -151,7 +156,8 @@ class Client:
     def _agent(self, *arguments: str, **environ: str) -> measuring.Took:
         command = [sys.executable, "-m", "agent", "--config", str(self._config), *arguments]
         environ = {**os.environ, **self._bytecode(), **environ}
-        return measuring.run(command, environ, self.folder / "agent.log")
+        cores = self._installation.cores.client
+        return measuring.run(command, environ, self.folder / "agent.log", cores)
 
     def _bytecode(self) -> dict[str, str]:
         """As where it was installed by pip: compiled once, whatever this environment says."""

@@ -5,65 +5,84 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from statistics import median
+from typing import Any
 
 from bench import coffre, measuring, restic
 from bench.tree import Tree, count, warm
 
 _MEMORY = Path("/dev/shm")
-# In each round: the first waits for memory that a virtual machine's host has taken back.
-_RESTORES = 3
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a client, and the processor seconds of each server meanwhile."""
+
+    took: measuring.Took
+    servers: dict[str, float]
 
 
 @dataclass
 class Side:
     """What one of the two took, in all rounds."""
 
-    first: list[measuring.Took] = field(default_factory=list)
-    again: list[measuring.Took] = field(default_factory=list)
-    restore: list[measuring.Took] = field(default_factory=list)
+    first: list[Step] = field(default_factory=list)
+    again: list[Step] = field(default_factory=list)
+    restore: list[Step] = field(default_factory=list)
     stored_bytes: list[int] = field(default_factory=list)
     ingest_bytes: list[int] = field(default_factory=list)
     rows_added: list[int] = field(default_factory=list)
-    cpu: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-def seconds(took: list[measuring.Took]) -> float:
-    """The median time."""
-    return median(each.seconds for each in took)
+@dataclass
+class Compared:
+    """Both sides of one way to measure, and what 1 GiB of fresh memory cost before each round."""
+
+    ours: Side = field(default_factory=Side)
+    theirs: Side = field(default_factory=Side)
+    memory_seconds: list[float] = field(default_factory=list)
 
 
-def peak_bytes(took: list[measuring.Took]) -> int:
-    """The largest peak of all rounds."""
-    return max(each.peak_bytes for each in took)
+@dataclass(frozen=True)
+class Plan:
+    """What is copied, how often each step is done, and who is told of it."""
+
+    tree: Tree
+    rounds: int
+    repeats: int
+    say: Callable[[str], None]
+
+
+Peer = Callable[[Path, coffre.Installation], AbstractContextManager[restic.Restic]]
 
 
 def measure(
-    installation: coffre.Installation,
-    folder: Path,
-    tree: Tree,
-    rounds: int,
-    agains: int,
-    say: Callable[[str], None],
-) -> tuple[Side, Side]:
-    """(ours, restic's) after `rounds` of all steps, whose order alternates."""
-    ours, theirs = Side(), Side()
+    installation: coffre.Installation, folder: Path, open_peer: Peer, plan: Plan
+) -> Compared:
+    """All steps of both sides in each round, whose order alternates."""
+    compared = Compared()
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=_place_for_restores(folder, tree)) as place:
+    with tempfile.TemporaryDirectory(dir=_place_for_restores(folder, plan.tree)) as place:
         target = Path(place) / "restored"
-        for number in range(rounds):
+        for number in range(plan.rounds):
+            compared.memory_seconds.append(measuring.touch_memory())
             client = folder / f"client-{number}"
             steps = [
-                partial(_measure_ours, installation, client, target, tree, ours, agains, say),
-                partial(_measure_restic, folder / "restic", target, tree, theirs, agains, say),
+                partial(_measure_ours, installation, client, target, plan, compared.ours),
+                partial(
+                    _measure_restic,
+                    partial(open_peer, folder / "restic", installation),
+                    target,
+                    plan,
+                    compared.theirs,
+                ),
             ]
             for step in steps if number % 2 == 0 else reversed(steps):
                 step()
-    return ours, theirs
+    return compared
 
 
 def _place_for_restores(folder: Path, tree: Tree) -> Path:
@@ -73,73 +92,68 @@ def _place_for_restores(folder: Path, tree: Tree) -> Path:
 
 
 def _measure_ours(
-    installation: coffre.Installation,
-    folder: Path,
-    target: Path,
-    tree: Tree,
-    side: Side,
-    agains: int,
-    say: Callable[[str], None],
+    installation: coffre.Installation, folder: Path, target: Path, plan: Plan, side: Side
 ) -> None:
+    tree, note = plan.tree, partial(_note, plan.say, "coffre", installation.cpu_by_name)
     client = coffre.Client(installation, folder, tree.folder)
     client.choose_password()
     measuring.reset_peak(installation.ingest_pid)
     warm(tree.folder)
-    before = installation.cpu_by_name()
-    took, summary = client.run()
-    side.cpu["first"] = _less(installation.cpu_by_name(), before)
-    side.first.append(took)
+    summary = note("first copy", side.first, client.run)
     side.ingest_bytes.append(measuring.peak_bytes(installation.ingest_pid))
-    say(_line("coffre", "first copy", took))
     if summary["files_total"] != tree.files:
         raise measuring.ProgramFailed(f"{summary['files_total']} of {tree.files} files copied")
     side.stored_bytes.append(client.stored_bytes())
     rows = installation.count_settled_rows()
     warm(tree.folder)
-    for _ in range(agains):
-        took, summary = client.run()
-        side.again.append(took)
-        say(_line("coffre", "unchanged", took))
+    for _ in range(plan.repeats):
+        summary = note("unchanged", side.again, client.run)
         if summary["bytes_sent"] or summary["files_new"] or summary["files_changed"]:
             raise measuring.ProgramFailed(f"an unchanged tree seemed changed: {summary}")
-    side.rows_added.append((installation.count_settled_rows() - rows) // agains)
-    for _ in range(_RESTORES):
+    side.rows_added.append((installation.count_settled_rows() - rows) // plan.repeats)
+    for _ in range(plan.repeats):
         with _restored(target, tree):
-            before = installation.cpu_by_name()
-            took = client.restore(target)
-            side.cpu["restore"] = _less(installation.cpu_by_name(), before)
-        side.restore.append(took)
-        say(_line("coffre", "restore", took))
+            note("restore", side.restore, lambda: (client.restore(target), {}))
 
 
 def _measure_restic(
-    folder: Path,
+    open_peer: Callable[[], AbstractContextManager[restic.Restic]],
     target: Path,
-    tree: Tree,
+    plan: Plan,
     side: Side,
-    agains: int,
-    say: Callable[[str], None],
 ) -> None:
-    with restic.serve(folder) as peer:
+    tree = plan.tree
+    with open_peer() as peer:
+        note = partial(_note, plan.say, "restic", peer.cpu_by_name)
         warm(tree.folder)
-        before = measuring.cpu_seconds([peer.server])
-        took = peer.backup(tree.folder)
-        side.cpu["first"] = {"rclone": measuring.cpu_seconds([peer.server]) - before}
-        side.first.append(took)
-        say(_line("restic", "first copy", took))
+        note("first copy", side.first, lambda: (peer.backup(tree.folder), {}))
         side.stored_bytes.append(peer.stored_bytes())
         warm(tree.folder)
-        for _ in range(agains):
-            took = peer.backup(tree.folder)
-            side.again.append(took)
-            say(_line("restic", "unchanged", took))
-        for _ in range(_RESTORES):
+        for _ in range(plan.repeats):
+            note("unchanged", side.again, lambda: (peer.backup(tree.folder), {}))
+        for _ in range(plan.repeats):
             with _restored(target, tree):
-                before = measuring.cpu_seconds([peer.server])
-                took = peer.restore(target)
-                side.cpu["restore"] = {"rclone": measuring.cpu_seconds([peer.server]) - before}
-            side.restore.append(took)
-            say(_line("restic", "restore", took))
+                note("restore", side.restore, lambda: (peer.restore(target), {}))
+
+
+def _note(
+    say: Callable[[str], None],
+    who: str,
+    cpu_by_name: Callable[[], dict[str, float]],
+    what: str,
+    steps: list[Step],
+    do: Callable[[], tuple[measuring.Took, dict[str, Any]]],
+) -> dict[str, Any]:
+    """Does one step and keeps what it took; returns what the client says of it."""
+    before = cpu_by_name()
+    took, summary = do()
+    servers = {name: used - before.get(name, 0.0) for name, used in cpu_by_name().items()}
+    steps.append(Step(took, servers))
+    say(
+        f"{who} {what}: {took.seconds:.1f} s, processor {took.cpu_seconds:.1f} s"
+        f" and servers {sum(servers.values()):.1f} s, peak {took.peak_bytes / 1e6:.0f} MB"
+    )
+    return summary
 
 
 @contextmanager
@@ -164,14 +178,3 @@ def _use_memory(folder: Path, size_bytes: int) -> None:
     with tempfile.TemporaryFile(dir=folder, buffering=0) as room:
         for _ in range(size_bytes // len(piece)):
             room.write(piece)
-
-
-def _less(after: dict[str, float], before: dict[str, float]) -> dict[str, float]:
-    return {name: after[name] - before.get(name, 0.0) for name in after}
-
-
-def _line(who: str, what: str, took: measuring.Took) -> str:
-    return (
-        f"{who} {what}: {took.seconds:.1f} s, processor {took.cpu_seconds:.1f} s, "
-        f"peak {took.peak_bytes / 1e6:.0f} MB"
-    )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 import os
 import platform
 import re
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -33,13 +37,49 @@ class Took:
     output: str
 
 
-def run(command: list[str], environ: Mapping[str, str], log: Path) -> Took:
+@dataclass(frozen=True)
+class Cores:
+    """Where a client's programs run, and where all servers do; None: wherever there is room."""
+
+    client: frozenset[int] | None = None
+    servers: frozenset[int] | None = None
+
+
+ANYWHERE = Cores()
+
+
+def one_each() -> Cores:
+    """A core for the client and another for all servers; ProgramFailed where there is but one."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < 2:
+        raise ProgramFailed("client and servers can't have a core each: this machine has one")
+    return Cores(frozenset(allowed[:1]), frozenset(allowed[1:2]))
+
+
+@contextmanager
+def starting_on(cores: frozenset[int] | None) -> Iterator[None]:
+    """What is started meanwhile stays on these cores, with all that it starts itself."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def run(
+    command: list[str],
+    environ: Mapping[str, str],
+    log: Path,
+    cores: frozenset[int] | None = None,
+) -> Took:
     """Run a program to its end; ProgramFailed unless it succeeds."""
     with open(log, "ab") as errors, open(log.with_suffix(".out"), "w+b") as output:
         started = time.perf_counter()
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=dict(environ)
-        )
+        with starting_on(cores):
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=dict(environ)
+            )
         watched = _Memory(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
@@ -112,6 +152,22 @@ def cpu_seconds(processes: list[psutil.Process]) -> float:
     return total
 
 
+def touch_memory(size_bytes: int = 1 << 30) -> float:
+    """Processor seconds that so much fresh memory costs at its first use, in pages of 4 KiB.
+
+    The host of a virtual machine may have taken it back, and that differs between machines that
+    look the same.
+    """
+    with mmap.mmap(-1, size_bytes) as memory:
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+        room = ctypes.c_char.from_buffer(memory)
+        started = time.thread_time()
+        ctypes.memset(ctypes.addressof(room), 1, size_bytes)
+        taken = time.thread_time() - started
+        del room
+    return taken
+
+
 def reset_peak(pid: int) -> None:
     """Begin to count a process's peak memory anew."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
@@ -135,10 +191,19 @@ def describe_machine() -> str:
     )
 
 
+def describe_run(*, is_small: bool) -> str:
+    """When and on what something was measured; is_small: that it was little."""
+    size = " **A quick look at little, and no figure to be held to.**" if is_small else ""
+    return (
+        f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {describe_machine()};"
+        f" load just before: {os.getloadavg()[0]:.1f}.{size}"
+    )
+
+
 def versions() -> str:
     """restic and rclone, as they name themselves."""
     said = [
         subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()[0]
         for command in (["restic", "version"], ["rclone", "version"])
     ]
-    return f"{said[0].partition(' compiled')[0]} over `rclone serve restic` ({said[1]})"
+    return f"{said[0].partition(' compiled')[0]}, {said[1]}"

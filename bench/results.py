@@ -1,163 +1,160 @@
-"""The page of results: docs/benchmarks.md."""
+"""What the measured parts come to, as tables of docs/benchmarks.md."""
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
 
-from bench.copy import Side, peak_bytes, seconds
+from bench import ways
+from bench.copy import Compared, Side, Step
+from bench.uploads import Uploads, Way
 
-_PROFILED = [
-    "## What bounds them",
-    "",
-    "Seen with `perf` on two cores that agent, services, database and store share.",
-    "",
-    (
-        "- First copy: the processor; both cores are busy for nine tenths of the time."
-        " Two fifths of the agent's is zstd, a quarter the kernel's (opening and reading 120,000"
-        " files, waking threads), a sixth the interpreter's."
-        " Of ingest's, two fifths is unpacking, hashing and sealing what was packed and hashed"
-        " before it came (every chunk is verified), as much the interpreter's, the rest the"
-        " kernel's."
-        " SeaweedFS takes some 9 to 10 ms for a megabyte, half of it for the MD5 of each byte,"
-        " three times."
-        " Zstd and the store together come to some 22 s of processor for this tree, and the kernel"
-        " takes some 5 s to open and read the files; twice restic's speed would leave about as much"
-        " as restic takes seconds, 26 or so, for everything, on two cores that agent and servers"
-        " share."
-    ),
-    (
-        "- Unchanged run: one core that lists folders and compares them with the last run's list;"
-        " half of it is the kernel's, asked for the state of each entry, and a seventh is Python's"
-        " start."
-    ),
-    (
-        "- Restore: the processor. Of the workers', which take three fifths of all, half is the"
-        " kernel's, a quarter zstd, a sixth the interpreter's; of the portal's half is the"
-        " interpreter's. Where the host of a virtual machine has taken memory back, copying into it"
-        " takes 2.3 s of processor instead of 0.5."
-    ),
-    (
-        "- Packs through ingest: verifying and sealing cost some 6 ms for a megabyte, beside the"
-        " store's own 9 to 10 ms on the same two cores."
-    ),
-    (
-        "- Stored bytes: zstd's level 2; level 1 takes a fifth less time for 4.5 % more bytes,"
-        " level 3 a fifth more for 3 % less."
-    ),
-]
+GIGABYTE = 1e9
+_STEPS = (
+    ("first", "First copy"),
+    ("again", "The same again, unchanged"),
+    ("restore", "Restore"),
+)
 
 
-def render(measured: dict[str, Any]) -> str:
-    """The whole page."""
-    return "\n".join(
-        [
-            "# Benchmarks",
-            "",
-            "Written by `./run bench`; the goals are those of the design.",
-            "What counts is the ratio: both sides did the same work on the same machine, in turn.",
-            "",
-            f"- Machine: {measured['machine']}.",
+def show_copies(measured: ways.Measured, tree_bytes: int) -> list[str]:
+    """A table for each step, with a row for each way; then sizes, memory, and where time went."""
+    lines: list[str] = []
+    for step, title in _STEPS:
+        lines += [
             (
-                f"- Tree: {measured['tree']}; in the page cache for both sides, and restored to"
-                " memory where there is room for it, which was used just before."
-            ),
-            (
-                f"- Peer: {measured['versions']}, a repository of version 2 with"
-                " compression `auto`, on a local folder."
-            ),
-            (
-                "- Coffre: all five services, PostgreSQL, RabbitMQ and SeaweedFS on the same"
-                " machine as the agent, whose bytecode is kept as an installation by pip does."
-            ),
-            (
-                f"- Times are medians of {measured['rounds']} rounds, with three restores in each;"
-                " peaks are the largest seen."
+                f"{title}: seconds; processor seconds for each GB of the tree, of the client itself"
+                " and of its servers; and those that 1 GiB of fresh memory cost before the rounds."
             ),
             "",
-            *_copy_table(measured["ours"], measured["theirs"]),
-            "",
-            *_other_table(measured),
-            "",
-            *_single_table(measured),
-            "",
-            *_catalogue_table(measured["catalogue"]),
-            "",
-            *_bounds(measured["ours"], measured["theirs"]),
-            "",
-            *_PROFILED,
+            (
+                "| | Coffre | restic | Coffre is | goal | Coffre, client + servers"
+                " | restic, client + servers | client's of restic's | all of restic's | memory |"
+            ),
+            "|---|---|---|---|---|---|---|---|---|---|",
+            *(_compare(step, way, compared, tree_bytes) for way, compared in measured),
             "",
         ]
+    return [*lines, *_sizes(measured), "", *_shares(measured)]
+
+
+def _compare(step: str, way: ways.Way, compared: Compared, tree_bytes: int) -> str:
+    mine, other = getattr(compared.ours, step), getattr(compared.theirs, step)
+    mine_s, other_s = _seconds(mine), _seconds(other)
+    goal = f"≥ {way.goals[step]:g} times" if step in way.goals else ""
+    mine_cpu, other_cpu = _processor(mine, tree_bytes), _processor(other, tree_bytes)
+    return (
+        f"| {way.title} | {mine_s:.1f} s | {other_s:.1f} s | {other_s / mine_s:.2f} times as fast"
+        f" | {goal} | {mine_cpu[0]:.1f} + {mine_cpu[1]:.1f} | {other_cpu[0]:.1f} +"
+        f" {other_cpu[1]:.1f} | {mine_cpu[0] / other_cpu[0]:.2f}"
+        f" | {sum(mine_cpu) / sum(other_cpu):.2f}"
+        f" | {min(compared.memory_seconds):.2f} to {max(compared.memory_seconds):.2f} s |"
     )
 
 
-def _copy_table(ours: Side, theirs: Side) -> list[str]:
-    rows = [
-        ("First copy", ours.first, theirs.first, "2 times"),
-        ("The same again, unchanged", ours.again, theirs.again, "5 times"),
-        ("Restore", ours.restore, theirs.restore, "1.5 times"),
+def _seconds(steps: list[Step]) -> float:
+    return median(each.took.seconds for each in steps)
+
+
+def _processor(steps: list[Step], tree_bytes: int) -> tuple[float, float]:
+    """(client's, servers') processor seconds for each GB of the tree, medians of all rounds."""
+    scale = GIGABYTE / tree_bytes
+    client = median(each.took.cpu_seconds for each in steps)
+    servers = median(sum(each.servers.values()) for each in steps)
+    return client * scale, servers * scale
+
+
+def _peak(steps: list[Step]) -> str:
+    return f"{max(each.took.peak_bytes for each in steps) / 1e6:.0f}"
+
+
+def _sizes(measured: ways.Measured) -> list[str]:
+    lines = [
+        "What was stored, and what it took of memory.",
+        "",
+        (
+            "| | stored: Coffre, restic | ratio (goal: ≤ 1.0) | client's peak, first, unchanged,"
+            " restore (goal: ≤ 150 MB) | restic's | ingest's peak (goal: ≤ 400 MB)"
+            " | rows of an unchanged run |"
+        ),
+        "|---|---|---|---|---|---|---|",
     ]
-    lines = ["| | Coffre | restic | Coffre is | goal |", "|---|---|---|---|---|"]
-    for name, mine, other, goal in rows:
-        mine_s, other_s = seconds(mine), seconds(other)
-        faster = f"{other_s / mine_s:.2f} times as fast"
-        lines.append(f"| {name} | {mine_s:.1f} s | {other_s:.1f} s | {faster} | {goal} |")
-    mine_b, other_b = max(ours.stored_bytes), max(theirs.stored_bytes)
-    lines.append(
-        f"| Stored | {mine_b / 1e6:,.0f} MB | {other_b / 1e6:,.0f} MB "
-        f"| {mine_b / other_b:.3f} times the size | ≤ 1.05 times |"
-    )
-    for name, mine, other, goal in [
-        ("Client's peak memory, first copy", ours.first, theirs.first, "≤ 150 MB"),
-        ("Client's peak memory, unchanged", ours.again, theirs.again, "≤ 150 MB"),
-        ("Client's peak memory, restore", ours.restore, theirs.restore, ""),
-    ]:
-        mine_b, other_b = peak_bytes(mine), peak_bytes(other)
-        lines.append(f"| {name} | {mine_b / 1e6:.0f} MB | {other_b / 1e6:.0f} MB | | {goal} |")
-    ingest = max(ours.ingest_bytes)
-    lines.append(f"| Ingest's peak memory, first copy | {ingest / 1e6:.0f} MB | | | ≤ 400 MB |")
+    for way, compared in measured:
+        ours, theirs = compared.ours, compared.theirs
+        mine_b, other_b = max(ours.stored_bytes), max(theirs.stored_bytes)
+        lines.append(
+            f"| {way.title} | {mine_b / 1e6:,.0f} MB, {other_b / 1e6:,.0f} MB"
+            f" | {mine_b / other_b:.3f} | {_peaks(ours)} MB | {_peaks(theirs)} MB"
+            f" | {max(ours.ingest_bytes) / 1e6:.0f} MB | {max(ours.rows_added)} |"
+        )
     return lines
 
 
-def _other_table(measured: dict[str, Any]) -> list[str]:
-    share, events, line = measured["uploads"], measured["events"], measured["line"]
-    mails = measured["mails"]
+def _peaks(side: Side) -> str:
+    return ", ".join(_peak(steps) for steps in (side.first, side.again, side.restore))
+
+
+def _shares(measured: ways.Measured) -> list[str]:
+    """Where the processor's time went, largest first: what bounds each step."""
+    lines = ["Processor seconds of the last round, by process:", "", "| | | |", "|---|---|---|"]
+    for way, compared in measured:
+        for step in ("first", "restore"):
+            for who, side in (("Coffre", compared.ours), ("restic", compared.theirs)):
+                last: Step = getattr(side, step)[-1]
+                used = {"the client itself": last.took.cpu_seconds, **last.servers}
+                shown = sorted(used.items(), key=lambda each: -each[1])
+                words = ", ".join(f"{name} {used:.1f}" for name, used in shown if used >= 0.1)
+                title = f"{who}, {step} ({last.took.seconds:.1f} s)"
+                lines.append(f"| {way.title} | {title} | {words} |")
+    return lines
+
+
+def show_uploads(uploads: Uploads) -> list[str]:
+    """Packs on each way, with what ingest adds and what the store takes."""
+    direct = median(uploads.direct.bytes_per_second)
+    goals = {"s3": "", "file": "≥ 1.0"}
+    names = {"s3": "SeaweedFS", "file": "the folder store"}
     return [
-        "| | Coffre | straight | ratio | goal |",
-        "|---|---|---|---|---|",
+        "Packs, 4 in flight, and processor time for each MB of them.",
+        "",
         (
-            f"| Packs, 4 in flight: through ingest, or put to the store by the SDK "
-            f"| {share['ingest_bytes_per_second'] / 1e6:.0f} MB/s "
-            f"| {share['direct_bytes_per_second'] / 1e6:.0f} MB/s "
-            f"| {share['ratio']:.2f} | ≥ 0.8 |"
+            "| | rate | of the SDK's put to SeaweedFS | goal | added by ingest and its database"
+            " | goal | SeaweedFS's own |"
+        ),
+        "|---|---|---|---|---|---|---|",
+        *(
+            f"| through ingest into {names[store]} | {_rate(way)} | "
+            f"{median(way.bytes_per_second) / direct:.2f} | {goals[store]}"
+            f" | {median(way.added_seconds) * 1e3:.1f} ms | ≤ 10 ms | {_own(way)} |"
+            for store, way in uploads.ours.items()
         ),
         (
-            f"| Events: outbox to inbox, or published with confirms by aio-pika "
-            f"| {events['events_per_second']:,}/s | {events['raw_per_second']:,}/s "
-            f"| {events['ratio']:.2f} | ≥ 0.5 |"
-        ),
-        (
-            f"| {mails['mails']:,} mails over 100 connections: from the queue, or by aiosmtplib"
-            f" | {max(mails['ours_per_second']):,}/s | {max(mails['raw_per_second']):,}/s"
-            f" | {mails['ratio']:.2f} | ≥ 0.7 |"
-        ),
-        (
-            f"| {line['files']:,} small files, {line['bytes'] / 1e6:.0f} MB: with 30 ms of latency"
-            f" per round trip, or near by | {line['far_seconds']:.1f} s"
-            f" | {line['near_seconds']:.1f} s | {line['ratio']:.2f} | ≥ 0.8 |"
+            f"| the SDK's put to SeaweedFS | {_rate(uploads.direct)} | 1 | | | |"
+            f" {_own(uploads.direct)} |"
         ),
     ]
 
 
-def _single_table(measured: dict[str, Any]) -> list[str]:
-    """Figures that have no other side."""
-    large, crowd = measured["large"], measured["crowd"]
-    months, counted = measured["months"], measured["counted"]
-    mails = measured["mails"]
-    rows = max(measured["ours"].rows_added)
+def _rate(way: Way) -> str:
+    return f"{median(way.bytes_per_second) / 1e6:.0f} MB/s"
+
+
+def _own(way: Way) -> str:
+    seconds = median(way.store_seconds)
+    return f"{seconds * 1e3:.1f} ms" if seconds else ""
+
+
+def show_agents(measured: dict[str, Any]) -> list[str]:
+    """Agents far away, with a file that changed, and many at once."""
+    line, large, crowd = measured["line"], measured["large"], measured["crowd"]
     return [
         "| | measured | goal |",
         "|---|---|---|",
-        f"| Rows that an unchanged run adds, in all tables of all services | {rows} | O(1) |",
+        (
+            f"| {line['files']:,} small files, {line['bytes'] / 1e6:.0f} MB: with 30 ms of latency"
+            f" per round trip {line['far_seconds']:.1f} s, near by {line['near_seconds']:.1f} s"
+            f" | {line['ratio']:.2f} | ≥ 0.8 |"
+        ),
         (
             f"| A file of {large['bytes'] / 1e9:.0f} GB, 1 % of it overwritten in the middle:"
             f" sent again (first copy {large['first_seconds']:.0f} s,"
@@ -176,6 +173,29 @@ def _single_table(measured: dict[str, Any]) -> list[str]:
             f"| Ingest's peak memory with {crowd['agents']} agents"
             f" | {crowd['ingest_bytes'] / 1e6:.0f} MB | ≤ 400 MB |"
         ),
+    ]
+
+
+def show_services(measured: dict[str, Any]) -> list[str]:
+    """Events, mails and months."""
+    months, counted = measured["months"], measured["counted"]
+    mails, events = measured["mails"], measured["events"]
+    return [
+        "| | Coffre | straight | ratio | goal |",
+        "|---|---|---|---|---|",
+        (
+            f"| Events: outbox to inbox, or published with confirms by aio-pika "
+            f"| {events['events_per_second']:,}/s | {events['raw_per_second']:,}/s "
+            f"| {events['ratio']:.2f} | ≥ 0.5 |"
+        ),
+        (
+            f"| {mails['mails']:,} mails over 100 connections: from the queue, or by aiosmtplib"
+            f" | {max(mails['ours_per_second']):,}/s | {max(mails['raw_per_second']):,}/s"
+            f" | {mails['ratio']:.2f} | ≥ 0.7 |"
+        ),
+        "",
+        "| | measured | goal |",
+        "|---|---|---|",
         (
             f"| A month of {months['tenants']:,} clients closed, with {months['months']} months"
             f" of ledger that are compared with their orders once more"
@@ -201,7 +221,7 @@ def _single_table(measured: dict[str, Any]) -> list[str]:
     ]
 
 
-def _catalogue_table(asked: dict[str, Any]) -> list[str]:
+def show_catalogue(asked: dict[str, Any]) -> list[str]:
     """How long the portal's questions take in a large catalogue."""
     lines = [
         (
@@ -217,19 +237,4 @@ def _catalogue_table(asked: dict[str, Any]) -> list[str]:
         # Where the chunks of a file of 4 GB lie is asked for a recovery: the design sets no goal.
         goal = "" if kind.endswith(" chunks") else "< 100 ms"
         lines.append(f"| {kind} | {median_ms:.1f} ms | {slowest_ms:.1f} ms | {goal} |")
-    return lines
-
-
-def _bounds(ours: Side, theirs: Side) -> list[str]:
-    """Where the processor's time went, largest first: what bounds each step on two cores."""
-    lines = ["Processor seconds of the last round, by process:", "", "| | |", "|---|---|"]
-    for step, mine, other in [
-        ("first", ours.first[-1], theirs.first[-1]),
-        ("restore", ours.restore[-1], theirs.restore[-1]),
-    ]:
-        for who, took, side in [("Coffre", mine, ours), ("restic", other, theirs)]:
-            used = {"the client itself": took.cpu_seconds, **side.cpu[step]}
-            shown = sorted(used.items(), key=lambda each: -each[1])
-            words = ", ".join(f"{name} {used:.1f}" for name, used in shown if used >= 0.5)
-            lines.append(f"| {who}, {step} ({took.seconds:.1f} s) | {words} |")
     return lines

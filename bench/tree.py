@@ -5,14 +5,27 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-LARGEST_FILE_BYTES = 32 * 1024 * 1024
 WANTED_FILES = 100_000
 WANTED_BYTES = 2_000_000_000
 ROOTS = (Path("/usr"), Path("/opt"), Path(sys.prefix), Path("/var/lib"))
+
+
+@dataclass(frozen=True)
+class Share:
+    """How much of a machine's files is taken: one folder in so many, always the same ones."""
+
+    one_in: int
+    largest_file_bytes: int
+
+
+WHOLE = Share(1, 32 * 1024 * 1024)
+SMALL = Share(12, 2 * 1024 * 1024)
+"""For a quick look: some 200 MB."""
 
 
 @dataclass(frozen=True)
@@ -23,33 +36,37 @@ class Tree:
     files: int
     size_bytes: int
     roots: list[str]
+    share: Share
 
     def describe(self) -> str:
         """A sentence for the results."""
         roots = ", ".join(self.roots)
+        one_in = self.share.one_in
+        share = "everything" if one_in == 1 else f"one folder in {one_in} of all"
         return (
-            f"{self.files:,} files, {self.size_bytes / 1e9:.2f} GB: everything under {roots} "
-            f"except files above {LARGEST_FILE_BYTES // 1024**2} MiB"
+            f"{self.files:,} files, {self.size_bytes / 1e9:.2f} GB: {share} under {roots} "
+            f"except files above {self.share.largest_file_bytes // 1024**2} MiB"
         )
 
 
-def gather(folder: Path, roots: Sequence[Path] = ROOTS) -> Tree:
+def gather(folder: Path, roots: Sequence[Path] = ROOTS, share: Share = WHOLE) -> Tree:
     """Copy real files under `folder` until there are enough; a tree that is there is taken."""
+    one_in = share.one_in
     done = folder.with_name(folder.name + ".roots")
     if not done.exists():
         shutil.rmtree(folder, ignore_errors=True)
         taken: list[str] = []
         files = size = 0
         for root in roots:
-            if files >= WANTED_FILES and size >= WANTED_BYTES:
+            if files * one_in >= WANTED_FILES and size * one_in >= WANTED_BYTES:
                 break
             if root.is_dir():
-                more_files, more_bytes = _copy(root, folder / str(root).strip("/"))
+                more_files, more_bytes = _copy(root, folder / str(root).strip("/"), share)
                 files, size = files + more_files, size + more_bytes
                 taken.append(str(root))
         done.write_text("\n".join(taken))
     files, size = count(folder)
-    return Tree(folder, files, size, done.read_text().split("\n"))
+    return Tree(folder, files, size, done.read_text().split("\n"), share)
 
 
 def count(folder: Path) -> tuple[int, int]:
@@ -78,17 +95,19 @@ def _walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
                     yield each.path, each.stat(follow_symlinks=False)
 
 
-def _copy(source: Path, target: Path) -> tuple[int, int]:
+def _copy(source: Path, target: Path, share: Share) -> tuple[int, int]:
     files = size = 0
     for parent, folders, names in os.walk(source):
         folders.sort()
+        if zlib.crc32(os.fsencode(parent)) % share.one_in:
+            continue
         there = target / Path(parent).relative_to(source)
         there.mkdir(parents=True, exist_ok=True)
         for name in sorted(names):
             path, copied = Path(parent, name), there / name
             if path.is_symlink():
                 copied.symlink_to(path.readlink())
-            elif path.is_file() and path.stat().st_size <= LARGEST_FILE_BYTES:
+            elif path.is_file() and path.stat().st_size <= share.largest_file_bytes:
                 shutil.copy2(path, copied)
                 files, size = files + 1, size + path.stat().st_size
     return files, size

@@ -1,4 +1,4 @@
-"""Ingest's share: packs through ingest, against the same bytes put straight to the store."""
+"""Ingest's share: packs through ingest into either store, against an SDK's put to SeaweedFS."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from statistics import median
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx2
 import minio
 
-from bench.coffre import Client, Installation
+from bench import coffre
+from bench.coffre import Client, Installation, Store
 from bench.measuring import ProgramFailed
 from libs.shared import packs
 
@@ -25,29 +26,81 @@ IN_FLIGHT = 4
 PACKS = 12
 
 
-def measure(installation: Installation, folder: Path, tree: Path, rounds: int) -> dict[str, float]:
-    """Bytes a second on both ways, medians of `rounds` in turn."""
-    ours: list[float] = []
-    direct: list[float] = []
-    for number in range(rounds):
-        client = Client(installation, folder / f"uploads-{number}", tree)
-        identity = client.identity()
-        with httpx2.Client(
-            base_url=installation.described["ingest"]["url"],
-            headers={"Authorization": f"Bearer {identity['token']}"},
-            timeout=120,
-        ) as http:
-            run_id = _start_run(http)
-            built = list(_build_packs(tree, bytes.fromhex(identity["chunk_key"]), number))
-            ways: list[tuple[list[float], Callable[[packs.Pack], None]]]
-            ways = [(ours, partial(_put, http, run_id)), (direct, _putter(installation))]
-            for rates, put in ways if number % 2 else reversed(ways):
-                rates.append(_rate(built, put))
-    return {
-        "ingest_bytes_per_second": median(ours),
-        "direct_bytes_per_second": median(direct),
-        "ratio": median(ours) / median(direct),
-    }
+@dataclass
+class Way:
+    """One way to put packs: bytes a second of each round, and processor seconds for each MB.
+
+    added_seconds: of ingest and its database, whose work is what ingest adds to a store's own.
+    """
+
+    bytes_per_second: list[float] = field(default_factory=list)
+    added_seconds: list[float] = field(default_factory=list)
+    store_seconds: list[float] = field(default_factory=list)
+
+
+@dataclass
+class Uploads:
+    """Packs through ingest into each store, and put straight into SeaweedFS by the SDK."""
+
+    ours: dict[Store, Way] = field(default_factory=lambda: {"s3": Way(), "file": Way()})
+    direct: Way = field(default_factory=Way)
+
+
+def measure(folder: Path, tree: Path, rounds: int, say: Callable[[str], None]) -> Uploads:
+    """The same packs on all three ways in each round, whose order alternates."""
+    found, work = Uploads(), folder / "work"
+    with (
+        coffre.install(folder / "stack", "s3") as bucket,
+        coffre.install(folder / "stack-file", "file") as directory,
+    ):
+        for number in range(rounds):
+            steps = [
+                partial(_through, bucket, work / f"s3-{number}", tree, found.ours["s3"]),
+                partial(_through, directory, work / f"file-{number}", tree, found.ours["file"]),
+                partial(_straight, bucket, tree, found.direct),
+            ]
+            for step in steps if number % 2 == 0 else reversed(steps):
+                say(step(number))
+    return found
+
+
+def _through(installation: Installation, folder: Path, tree: Path, way: Way, number: int) -> str:
+    identity = Client(installation, folder, tree).identity()
+    with httpx2.Client(
+        base_url=installation.described["ingest"]["url"],
+        headers={"Authorization": f"Bearer {identity['token']}"},
+        timeout=120,
+    ) as http:
+        run_id = _start_run(http)
+        built = list(_build_packs(tree, bytes.fromhex(identity["chunk_key"]), number))
+        return _put_all(installation, built, partial(_put, http, run_id), way)
+
+
+def _straight(installation: Installation, tree: Path, way: Way, number: int) -> str:
+    built = list(_build_packs(tree, bytes(32), number))
+    return _put_all(installation, built, _putter(installation), way)
+
+
+def _put_all(
+    installation: Installation,
+    built: list[packs.Pack],
+    put: Callable[[packs.Pack], None],
+    way: Way,
+) -> str:
+    before = installation.cpu_by_name()
+    started = time.perf_counter()
+    with ThreadPoolExecutor(IN_FLIGHT) as threads:
+        list(threads.map(put, built))
+    seconds = time.perf_counter() - started
+    used = {name: now - before[name] for name, now in installation.cpu_by_name().items()}
+    packed_bytes = sum(len(pack.body) for pack in built)
+    way.bytes_per_second.append(packed_bytes / seconds)
+    way.added_seconds.append((used["ingest"] + used["postgresql"]) / packed_bytes * 1e6)
+    way.store_seconds.append(used.get("seaweedfs", 0.0) / packed_bytes * 1e6)
+    shares = ", ".join(
+        f"{name} {each / packed_bytes * 1e9:.2f}" for name, each in used.items() if each > 0.05
+    )
+    return f"{packed_bytes / 1e6:.0f} MB at {packed_bytes / seconds / 1e6:.0f} MB/s: {shares} ms/MB"
 
 
 def _start_run(http: httpx2.Client) -> str:
@@ -61,12 +114,16 @@ def _start_run(http: httpx2.Client) -> str:
 
 
 def _build_packs(tree: Path, chunk_key: bytes, seed: int) -> Iterator[packs.Pack]:
-    """Packs of real files in a random order, as an agent makes them."""
+    """Packs of real files in a random order, as an agent makes them: no chunk comes twice."""
     builder = packs.PackBuilder()
     made = 0
+    seen: set[bytes] = set()
     for content in _read_chunks(tree, chunk_key, seed):
-        payload, encoding = packs.compress(content)
-        builder.add(packs.chunk_id(content, chunk_key), payload, len(content), encoding)
+        chunk_id = packs.chunk_id(content, chunk_key)
+        if chunk_id in seen:
+            continue
+        seen.add(chunk_id)
+        builder.add(chunk_id, content)
         if builder.is_full:
             yield builder.finish()
             builder = packs.PackBuilder()
@@ -83,13 +140,6 @@ def _read_chunks(tree: Path, chunk_key: bytes, seed: int) -> Iterator[memoryview
         if not path.is_symlink():
             with open(path, "rb", buffering=0) as file:
                 yield from chunker.cut(file)
-
-
-def _rate(built: list[packs.Pack], put: Callable[[packs.Pack], None]) -> float:
-    started = time.perf_counter()
-    with ThreadPoolExecutor(IN_FLIGHT) as threads:
-        list(threads.map(put, built))
-    return sum(len(pack.body) for pack in built) / (time.perf_counter() - started)
 
 
 def _put(http: httpx2.Client, run_id: str, pack: packs.Pack) -> None:

@@ -49,8 +49,8 @@ async def fill(admin: Connection, tenant_id: UUID, versions: int) -> int:
     plan_ids = [uuid4() for _ in range(PLANS)]
     await _add_plans(admin, tenant_id, plan_ids)
     await _add_folders(admin, tenant_id, plan_ids)
-    async with _bulk(admin, "catalogue.versions"):
-        await _add_versions(admin, per_folder)
+    async with bulk(admin, "catalogue.versions"):
+        await _add_versions(admin, tenant_id, per_folder)
     await _add_chunks(admin, tenant_id)
     return FOLDERS * per_folder
 
@@ -93,7 +93,7 @@ async def _add_folders(admin: Connection, tenant_id: UUID, plan_ids: list[UUID])
     )
 
 
-async def _add_versions(admin: Connection, per_folder: int) -> None:
+async def _add_versions(admin: Connection, tenant_id: UUID, per_folder: int) -> None:
     words = list_words()
     # hash: any number that looks like chance; its cube makes some words far more frequent.
     word = "($1::text[])[1 + floor(%s * power(abs(hashint8(%s)) / 2147483648.0, 3))::integer]"
@@ -102,6 +102,8 @@ async def _add_versions(admin: Connection, per_folder: int) -> None:
     await admin.execute(
         f"{_INTO_VERSIONS} SELECT tenant_id, plan_id, parent_id, 1, NULL, 493, 'd', 0, 1000, 1000,"
         " 0, 0, '2026-01-01', name, '', '' FROM catalogue.folders WHERE parent_id <> 0"
+        " AND tenant_id = $1",
+        tenant_id,
     )
     await admin.execute(
         f"{_INTO_VERSIONS} SELECT f.tenant_id, f.plan_id, f.folder_id, k * 70 - 69 + n % 60,"
@@ -111,11 +113,14 @@ async def _add_versions(admin: Connection, per_folder: int) -> None:
         "   || '.' || ($3::text[])[1 + (hashint8(f.folder_id + n / 7) & 7)], 'UTF8')"
         "  || CASE WHEN n % 1000 = 7 THEN '\\xff'::bytea ELSE '' END, '', ''"
         " FROM catalogue.folders f, generate_series(1, $4::integer) AS n,"
-        " LATERAL generate_series(1, 1 + n % 5) AS k",
+        " LATERAL generate_series(1, 1 + n % 5) AS k WHERE f.tenant_id = $5"
+        # As runs brought them: run by run, folder by folder.
+        " ORDER BY 4, 3",
         words,
         len(words),
         ENDINGS,
         per_folder,
+        tenant_id,
         timeout=_LONG_SECONDS,
     )
 
@@ -132,14 +137,15 @@ async def _add_chunks(admin: Connection, tenant_id: UUID) -> None:
         'INSERT INTO catalogue.chunks (tenant_id, pack_no, crc32, "offset", length, size,'
         " encoding, chunk_id) SELECT tenant_id, pack_no, 1, 8, 9, 1, 1,"
         " sha256((pack_no * 100000 + n)::text::bytea)"
-        " FROM catalogue.packs, generate_series(1, $1::integer) AS n",
+        " FROM catalogue.packs, generate_series(1, $1::integer) AS n WHERE tenant_id = $2",
         CHUNKS // _PACKS,
+        tenant_id,
         timeout=_LONG_SECONDS,
     )
 
 
 @asynccontextmanager
-async def _bulk(admin: Connection, table: str) -> AsyncIterator[None]:
+async def bulk(admin: Connection, table: str) -> AsyncIterator[None]:
     """Takes a table's keys away while rows come, and gives the same back."""
     keys = await admin.fetch(
         "SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS definition,"

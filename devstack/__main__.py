@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from devstack import control, lease, say, servers, supervisor
+from devstack import control, lease, provider, say, servers, supervisor
 from devstack.ports import Ports
 from devstack.processes import (
     Processes,
@@ -83,6 +84,8 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--end-with-parent", action="store_true", help=argparse.SUPPRESS)
     add("down", "stop the Coffre that runs in the background")
     add("status", "say what runs, and where")
+    filled = add("demo", "fill the running installation with a provider's half year")
+    filled.epilog = provider.EPILOG
     moved = add("clock", "move the time of the running installation, all services together")
     moved.add_argument("when", nargs="?", help="+31d, 2026-12-24T03:00 or reset; none: say it")
     logs = add("logs", "show the logs of one service or of all")
@@ -120,10 +123,11 @@ def main(arguments: list[str] | None = None) -> int:
     match options.command:
         case "up":
             return _up(folder, options)
-        case "down":
-            return control.down(folder)
-        case "status":
-            return control.status(folder)
+        case "down" | "status":
+            return {"down": control.down, "status": control.status}[options.command](folder)
+        case "demo":
+            # What only this command needs takes seconds to import: all five services.
+            return int(importlib.import_module("devstack.provider.command").run(folder))
         case "clock":
             return control.clock(folder, options.when)
         case "logs":

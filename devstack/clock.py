@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,8 @@ import asyncpg
 from devstack import say
 from devstack.processes import write_atomically
 from devstack.stack import OFFSET_FILE, SERVICES, Stack, read_offset
+from libs.shared import clock, database, timekeeping
+from libs.shared.errors import Unavailable
 
 WAIT_SECONDS = 180
 CALM_SECONDS = 30
@@ -114,21 +115,32 @@ async def _count_underway(dsn: str) -> int:
 
 
 def confirm(installation: Stack) -> list[str]:
-    """Tells each service, while none runs, that its new time is right; gives what they answer."""
-    asked = {}
-    for service in SERVICES:
-        program = installation.program(service)
-        asked[service] = subprocess.Popen(
-            [*program.argv, "clock", "--accept", "--reason", _REASON],
-            env=dict(program.environ),
-            cwd=program.cwd,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    """Has each service believe, while none runs, that its new time is right; gives what was said.
+
+    As its command `clock --accept` does, without starting five programs for it.
+    """
+    before = clock.offset()
+    clock._offset = timedelta(seconds=read_offset(installation.folder))
+    try:
+        return asyncio.run(_believe(installation))
+    finally:
+        clock._offset = before
+
+
+async def _believe(installation: Stack) -> list[str]:
     said = []
-    for service, process in asked.items():
-        out, err = process.communicate()
-        answer = (out or err).strip().splitlines()
-        said.append(f"{service}: {answer[-1] if answer else 'no answer'}")
+    objects = installation.servers.store.open(installation.bucket)
+    try:
+        for service in SERVICES:
+            ask_store = objects.date if service == "retention" else None
+            dsn = installation.dsn(f"coffre_{service}")
+            try:
+                async with await database.create_pool(dsn, service, max_size=1) as pool:
+                    now = await timekeeping.accept_time(pool, _REASON, ask_store)
+            except Unavailable as doubt:
+                said.append(f"{service}: {doubt.detail}")
+            else:
+                said.append(f"{service}: {now:%Y-%m-%d %H:%M} UTC is believed from now on.")
+    finally:
+        await objects.close()
     return said

@@ -171,7 +171,7 @@ class Stack:
                 "mail_key_file": self._secret_file("mail-key"),
                 "support_phone": "+33 1 23 45 67 89",
                 "support_email": HOTLINE,
-                "support_hours_fr": "du lundi au vendredi, de 8 h 30 à 18 h",
+                "support_hours_fr": "du lundi au vendredi, de 8\u00a0h\u00a030 à 18\u00a0h",
                 "support_hours_en": "Monday to Friday, 8:30 to 18:00",
             }
         return environ | {f"COFFRE_{name.upper()}": value for name, value in settings.items()}

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import structlog
 
-from devstack import clock, demo, say, servers, stack
+from devstack import clock, demo, resting, say, servers, stack
 from devstack.ports import Ports
 from devstack.processes import (
     Processes,
@@ -129,10 +129,12 @@ class Installation:
     restarts: dict[str, list[float]] = field(default_factory=dict)
     offset_seconds: int = 0
     confirmed: list[str] = field(default_factory=list)
+    is_resting: bool = False
 
     def write(self, processes: Processes) -> dict[str, Any]:
         """Writes `stack.json` anew and gives what it says."""
         described = self.stack.describe(processes, self.demo)
+        described["is_resting"] = self.is_resting
         described["clock"] = {"offset_seconds": self.offset_seconds, "confirmed": self.confirmed}
         write_atomically(self.stack.folder / STACK, json.dumps(described, indent=2) + "\n")
         return described
@@ -184,6 +186,8 @@ def _keep_alive(processes: Processes, installation: Installation) -> None:
     while not processes.stopping.wait(LOOK_SECONDS):
         if stack.read_offset(installation.stack.folder) != installation.offset_seconds:
             _move_clock(processes, installation)
+        if resting.is_wished(installation.stack.folder):
+            _rest(processes, installation)
         now = time.monotonic()
         for name, status in processes.dead():
             if name not in due:
@@ -213,6 +217,23 @@ def _move_clock(processes: Processes, installation: Installation) -> None:
     installation.offset_seconds = offset_seconds
     installation.write(processes)
     say.done(f"The services run again, at {clock.describe(offset_seconds)}")
+
+
+def _rest(processes: Processes, installation: Installation) -> None:
+    """Ends the services as long as somebody does their work, who may have moved their time."""
+    say.line("The services rest, while somebody else does their work…")
+    clock.settle(installation.stack)
+    processes.stop(*SERVICES)
+    installation.is_resting = True
+    installation.write(processes)
+    while resting.is_wished(installation.stack.folder):
+        if processes.stopping.wait(LOOK_SECONDS):
+            return
+    clock.confirm(installation.stack)
+    _start_services(processes, installation.stack)
+    installation.is_resting = False
+    installation.write(processes)
+    say.done("The services run again")
 
 
 def _reason(status: int) -> str:

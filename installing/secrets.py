@@ -1,8 +1,9 @@
 """Everything secret of an installation, made once: a folder for each who may know it.
 
-`SERVICE/` has what that service reads, `admin/` what preparing servers needs, `servers/` what the
-servers of a small installation are started with, `watching/` Grafana's, `public/` what everybody
-may know. What is there already is kept, so that the same again changes nothing.
+`SERVICE/` has what that service reads, `admin/` what preparing servers needs, `postgresql/`,
+`rabbitmq/` and `seaweedfs/` what each server of a small installation is started with, `watching/`
+Grafana's, `public/` what everybody may know. What is there already is kept, so that the same again
+changes nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from libs.shared.certificates import Notary
 from libs.shared.signatures import Signer, public_file
 
 KEEPERS_OF_OBJECTS = ("ingest", "portal", "retention")
+SERVERS = ("postgresql", "rabbitmq", "seaweedfs")
 CERTIFICATE = "certificate-key.pem"
 
 
@@ -35,10 +37,11 @@ class Places:
 def make(folder: Path, places: Places) -> None:
     """Makes what is missing in the folder, each file for its owner alone."""
     known = folder / "admin"
-    for name in ("admin", "servers", "watching", "public/senders", *database.SERVICES):
+    for name in ("admin", *SERVERS, "watching", "public/senders", *database.SERVICES):
         (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-    postgresql = _keep(folder / "servers" / "postgresql-password", _password)
-    rabbitmq = _keep(folder / "servers" / "rabbitmq-password", _password)
+    _part_servers(folder)
+    postgresql = _keep(folder / "postgresql" / "password", _password)
+    rabbitmq = _keep(folder / "rabbitmq" / "password", _password)
     address = f"{places.postgresql}/{places.database}"
     _put(known / "database-url", f"postgresql://postgres:{postgresql}@{places.postgresql}/postgres")
     _put(known / "broker-url", f"http://coffre:{rabbitmq}@{places.management}")
@@ -60,6 +63,17 @@ def make(folder: Path, places: Places) -> None:
     _keep(folder / "watching" / "grafana-password", _readable)
     _keep(folder / "portal" / "operator-token", _password)
     _write_identities(folder)
+
+
+def _part_servers(folder: Path) -> None:
+    """Gives each server its own of the one folder that releases up to 0.3 made for all three.
+
+    That one stays as it is: whoever goes back needs it.
+    """
+    for server in ("postgresql", "rabbitmq"):
+        before, own = folder / "servers" / f"{server}-password", folder / server / "password"
+        if before.exists() and not own.exists():
+            _put(own, before.read_text())
 
 
 def _make_service(folder: Path, service: str, places: Places) -> None:
@@ -103,7 +117,7 @@ def _write_identities(folder: Path) -> None:
         }
         for who, actions in rights.items()
     ]
-    _put(folder / "servers" / "s3.json", json.dumps({"identities": identities}, indent=1))
+    _put(folder / "seaweedfs" / "s3.json", json.dumps({"identities": identities}, indent=1))
 
 
 def give_to(folder: Path, uid: int, gid: int) -> None:

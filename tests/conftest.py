@@ -22,6 +22,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from devstack import lease, mails
@@ -44,6 +45,14 @@ settings.register_profile(
     "beside-servers", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("beside-servers")
+
+# What fails on purpose is logged by the hundred, and drawing all variables takes longer than that.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -235,10 +244,12 @@ def installation() -> Iterator[Installation]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps all tests of the whole installation on one worker, as it is started only once."""
+    """Keeps tests that share what is costly to start on one worker each."""
     for item in items:
-        if "installation" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("installation"))
+        for shared in ("installation", "demo", "chromium"):
+            if shared in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(shared))
+                break
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _WORDS = re.compile(
-    r"\b(?:above|after|again|all|and|are|ask|be|been|before|below|by|call|can't|check|copied|copy"
+    r"\b(?:above|after|again|all|and|are|ask|be|been|before|below|by|call|can't|check|backed|backup"
     r"|could|database|databases|disk|dump|dumps|each|ended|failed|file|files|folder|folders|for"
     r"|from|has|have|held|if|is|isn't|it|its|let|longer|lost|make|may|missing|more|must|next|not"
     r"|nothing|of|or else|other|our|read|restore point|run|runs|server|should|since|so|some|than"

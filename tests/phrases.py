@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,10 @@ def find_phrases(folder: Path) -> set[Phrase]:
 
 def read_catalogue(folder: Path, name: str) -> Mapping[Phrase, Phrase]:
     """The French of each phrase in `<name>.po`."""
-    with (folder / "locales" / "fr" / "LC_MESSAGES" / f"{name}.po").open("rb") as source:
+    path = folder / "locales" / "fr" / "LC_MESSAGES" / f"{name}.po"
+    with path.open("rb") as source:
         messages = list(read_po(source, locale="fr", abort_invalid=True))
     assert not [each.id for each in messages if each.fuzzy and each.id]
+    # Of two that stand for the same phrase the reader takes the first, without a word.
+    assert len(re.findall(r"^msgid ", path.read_text("utf-8"), re.MULTILINE)) == len(messages)
     return {each.id: each.string for each in messages if each.id}

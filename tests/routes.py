@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 Route = tuple[str, str]
 
 
-def list_routes(app: FastAPI) -> set[Route]:
-    """(method, path) of all that an application answers; a mounted folder's method is `*`."""
+def list_routes(app: FastAPI | APIRouter) -> set[Route]:
+    """(method, path) of all that it answers; a mounted folder's method is `*`."""
     return set(_walk(app.routes))
 
 

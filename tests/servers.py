@@ -3,36 +3,62 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import fcntl
+import os
 import socket
+import tempfile
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Any
+from functools import cache
+from itertools import cycle
+from pathlib import Path
+from typing import IO, Any
 
 import asyncpg
 import minio
 
+from devstack import ports
 from libs.shared import bus, database
 
 AMQP_PASSWORDS = {service: bus.account_of(service) for service in database.SERVICES}
 """All virtual hosts of a broker share its accounts."""
 
-_PORTS = range(12_000, 32_000)  # no system gives these to connections of its own choice
-_given: set[int] = set()
+_PORTS = range(12_000, ports.FIRST)  # below those of stacks, and what systems choose themselves
+_SHARE = 200
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that is given once: it may be long until it is used."""
-    while True:
-        port = secrets.choice(_PORTS)
-        if port in _given:
-            continue
-        _given.add(port)
+    """A port that nobody listens on and no other process is given: it may be long until it is used.
+
+    One is given again after all others of the process's share.
+    """
+    for port in _own_ports():
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+    raise AssertionError("a cycle has no end")
+
+
+@cache
+def _own_ports() -> Iterator[int]:
+    """The share of ports that this process has for as long as it lives, over and over."""
+    folder = Path(tempfile.gettempdir()) / f"coffre-test-ports-{os.getuid()}"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    for first in _PORTS[::_SHARE]:
+        door = (folder / str(first)).open("a")
+        try:
+            fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            door.close()
+            continue
+        _held.append(door)
+        return cycle(range(first, first + _SHARE))
+    raise RuntimeError(f"{len(_PORTS) // _SHARE} processes have all ports of tests")
+
+
+_held: list[IO[str]] = []
 
 
 def in_thread(work: Callable[[], Awaitable[None]]) -> None:

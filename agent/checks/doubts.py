@@ -30,7 +30,7 @@ _HOT_FOLDERS = {
 def doubts(config: Config) -> Iterator[Finding]:
     """What a person should look at before the first night."""
     if not config.plans:
-        yield Finding("warning", "plans", "There is none: nothing is copied. Add a [[plan]].")
+        yield Finding("warning", "plans", "There is none: nothing is backed up. Add a [[plan]].")
     if config.server is not None:
         address = urlsplit(config.server)
         if address.scheme == "http" and address.hostname not in ("localhost", "127.0.0.1", "::1"):
@@ -45,7 +45,9 @@ def doubts(config: Config) -> Iterator[Finding]:
         for mine, theirs in itertools.product(one.folders, other.folders):
             if _holds(mine, theirs) or _holds(theirs, mine):
                 inner = theirs if _holds(mine, theirs) else mine
-                sentence = f"{inner} is also copied by the plan {one.name!r}: it is walked twice."
+                sentence = (
+                    f"{inner} is also backed up by the plan {one.name!r}: it is walked twice."
+                )
                 yield Finding("warning", "folders", sentence, other.name)
 
 

@@ -162,6 +162,6 @@ class _Found:
         more = len(self.unreadable) - MOST_NAMED
         also = f" and {more} more" if more > 0 else ""
         return (
-            f"can't be read: {named}{also}. All else is copied; the third night without them "
+            f"can't be read: {named}{also}. All else is backed up; the third night without them "
             "fails. Run as another user, or exclude them."
         )

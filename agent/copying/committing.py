@@ -83,10 +83,10 @@ def _hint(job: Job) -> tuple[str, Reason | None]:
 def _tell_hot_files(job: Job) -> None:
     named = job.hot.named()
     for path, _ in named:
-        sentence = f"{path}: copied, not guaranteed restorable: use a dump."
+        sentence = f"{path}: backed up, not guaranteed restorable: use a dump."
         job.teller.say(sentence, "notice", path=path)
     if left := len(job.hot.found) - len(named):
-        job.teller.say(f"{left} more database files were copied so.", "notice")
+        job.teller.say(f"{left} more database files were backed up so.", "notice")
 
 
 def _heal(job: Job, started: StartedRun, writer: Writer) -> None:

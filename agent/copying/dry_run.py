@@ -20,7 +20,7 @@ from agent.telling.teller import Teller
 from agent.walking.tree import Tree
 from libs.shared.words.plain import count_text, size_text
 
-LAST_RUN, SERVERS_LIST, NOTHING = "the last run", "the server's list", "nothing: a first copy"
+LAST_RUN, SERVERS_LIST, NOTHING = "the last run", "the server's list", "nothing: a first backup"
 UNKNOWN = "size not known"
 SHOWN_UNREADABLE = 20
 

@@ -132,6 +132,7 @@ class Job:
                 "files_not_copied": counters.files_not_copied,
                 "bytes_protected": counters.bytes_protected,
                 "bytes_sent": counters.bytes_sent,
+                "bytes_read": counters.bytes_read,
             },
             "not_copied": named(self.not_copied),
             "dumps": [

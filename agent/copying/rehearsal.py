@@ -17,12 +17,12 @@ from agent.walking.reading import FileReader
 from agent.walking.records import Reader, Record
 from agent.walking.tree import Listing, Row, Tree
 from libs.shared.entries import Entry, EntryFault, FolderDelta
-from libs.shared.packs import compress
+from libs.shared.packs import PackBuilder
 
 LARGEST_NAMED = 20
 WINDOW_BYTES = 3 * 1024 * 1024
-# Nonce, tag, and the record in the index of the pack: what the store keeps beside a payload.
-CHUNK_OVERHEAD_BYTES = 73
+# What the store keeps beside what is sent: nonces and tags of frames and index, check sums.
+_SEALED_MORE_BYTES, _FRAME_MORE_BYTES, _CHUNK_MORE_BYTES = 28, 28, 4
 
 
 class Nowhere:
@@ -122,7 +122,7 @@ def growth_of(
     )
     try:
         comparison.compare(tree.walk())
-        growth.ask()
+        growth.finish()
     except _Enough:
         pass
     finally:
@@ -135,7 +135,7 @@ class _Enough(Exception):
 
 
 class _Growth:
-    """Sums what chunks would take in the store if it lacks them."""
+    """Sums what the packs of chunks that the store lacks would take in it."""
 
     def __init__(self, ingest: Ingest, run_id: str, ceiling_bytes: int) -> None:
         self.size_bytes = 0
@@ -143,6 +143,7 @@ class _Growth:
         self._seen: set[bytes] = set()
         self._window: list[tuple[bytes, bytes]] = []
         self._window_bytes = 0
+        self._builder = PackBuilder()
 
     def offer(self, chunk_id: bytes, content: bytes | memoryview) -> None:
         if chunk_id in self._seen:
@@ -151,19 +152,35 @@ class _Growth:
         self._window.append((chunk_id, bytes(content)))
         self._window_bytes += len(content)
         if self._window_bytes >= WINDOW_BYTES or len(self._window) >= MAX_IDS_ASKED:
-            self.ask()
+            self._ask()
 
-    def ask(self) -> None:
+    def finish(self) -> None:
+        """Count the last pack as well."""
+        self._ask()
+        self._finish_pack()
+
+    def _ask(self) -> None:
         if not self._window:
             return
         missing = self._ingest.missing(self._run_id, [chunk_id for chunk_id, _ in self._window])
-        for (_, content), is_missing in zip(self._window, missing, strict=True):
+        for (chunk_id, content), is_missing in zip(self._window, missing, strict=True):
             if is_missing:
-                payload, _ = compress(content)
-                self.size_bytes += len(payload) + CHUNK_OVERHEAD_BYTES
-                if self.size_bytes > self._ceiling:
-                    raise _Enough
+                self._builder.add(chunk_id, content)
+                if self._builder.is_full:
+                    self._finish_pack()
         self._window, self._window_bytes = [], 0
+
+    def _finish_pack(self) -> None:
+        builder = self._builder
+        if not builder.chunk_ids:
+            return
+        pack = builder.finish()
+        self.size_bytes += len(pack.body) + _SEALED_MORE_BYTES
+        self.size_bytes += builder.frames * _FRAME_MORE_BYTES
+        self.size_bytes += len(builder.chunk_ids) * _CHUNK_MORE_BYTES
+        if self.size_bytes > self._ceiling:
+            raise _Enough
+        self._builder = PackBuilder(pack.reclaim())
 
 
 def _pass_over(_subject: bytes, _told: object) -> None:

@@ -22,7 +22,7 @@ from agent.server.ingest import MAX_IDS_ASKED, Ingest, RefusedEntry
 from agent.telling.counters import Counters
 from libs.shared.batches import encode_batch, weight_of
 from libs.shared.entries import Entry, FolderDelta
-from libs.shared.packs import MAX_CUT_BYTES, Pack, PackBuilder, compress
+from libs.shared.packs import MAX_CUT_BYTES, Pack, PackBuilder
 
 WINDOW_BYTES = 3 * 1024 * 1024
 WINDOWS_AHEAD = 1
@@ -284,8 +284,7 @@ class Sender:
             answers = step.missing.result()
             for (chunk_id, content), is_missing in zip(step.window.chunks, answers, strict=True):
                 if is_missing:
-                    payload, encoding = compress(content)
-                    builder.add(chunk_id, payload, len(content), encoding)
+                    builder.add(chunk_id, content)
                     if builder.is_full:
                         builder = self._send(builder)
             step.window.clear()

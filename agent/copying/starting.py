@@ -35,7 +35,7 @@ def start(job: Job) -> Path | None:
     if started.parent is None:
         return None
     if started.list_anew:
-        job.teller.say("Copies of this plan were dropped in the portal: what is here comes anew.")
+        job.teller.say("Backups of this plan were dropped in the portal: what is here comes anew.")
     elif known_file is not None and started.parent == parent:
         if started.parent_run_id in (None, job.remembered.run_id):
             return known_file
@@ -52,7 +52,7 @@ def _take_up(job: Job, chunk_key: str) -> None:
     """Name new chunks by the key that the server gave us; those from before keep their names."""
     job.identity = identity.renew(job.config, job.identity, chunk_key)
     job.ingest.chunk_key = job.identity.chunk_key_bytes
-    job.teller.say("The server gave this machine a new key for what it copies from now on.")
+    job.teller.say("The server gave this machine a new key for what it backs up from now on.")
 
 
 def _check_clock(job: Job, started: StartedRun) -> None:

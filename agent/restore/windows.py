@@ -59,7 +59,7 @@ class Window:
 
         The last ones are small, so that all workers end at about the same time.
         """
-        in_order = sorted(self._wanted.values(), key=lambda one: (one[0].pack_no, one[0].offset))
+        in_order = sorted(self._wanted.values(), key=_position)
         self._wanted, self._pieces, self._bytes = {}, 0, 0
         self._room = min(self._room * 2, MOST_PIECES)
         encoder = msgspec.msgpack.Encoder()
@@ -73,20 +73,29 @@ _Wanted = tuple[PlacedChunk, list[tuple[Planned, int]]]
 def _parts(in_order: list[_Wanted], order_bytes: int) -> Iterator[list[_Wanted]]:
     part: list[_Wanted] = []
     stored = plain = 0
+    frame = (-1, -1)
     for one in in_order:
         place = one[0]
+        # Its frame comes once, with the first of its chunks.
+        length = 0 if (place.pack_no, place.offset) == frame else place.length
         if part and (
-            stored + place.length > order_bytes
+            stored + length > order_bytes
             or plain + place.size > _WHOLE_ORDER_BYTES
             or len(part) >= ORDER_CHUNKS
         ):
             yield part
-            part, stored, plain = [], 0, 0
+            part, stored, plain, length = [], 0, 0, place.length
+        frame = (place.pack_no, place.offset)
         part.append(one)
-        stored += place.length
+        stored += length
         plain += place.size
     if part:
         yield part
+
+
+def _position(wanted: _Wanted) -> tuple[int, int, int]:
+    place = wanted[0]
+    return place.pack_no, place.offset, place.start
 
 
 def _order(part: list[_Wanted]) -> Order:

@@ -26,9 +26,9 @@ from agent.server.connection import Connection, StreamCut
 from agent.server.portal import Portal
 from agent.telling import failures
 from agent.telling.failures import AgentError
-from libs.shared.packs import PayloadInvalid, is_named, unpack
+from libs.shared.packs import ZSTD, PayloadInvalid, cut_out, is_named, unpack_frame
 from libs.shared.reasons import Reason
-from libs.shared.restores import PlacedChunk
+from libs.shared.restores import ALONE, PlacedChunk
 
 TRIES_WITHOUT_PROGRESS = 4
 REPORT_SECONDS = 0.5
@@ -57,6 +57,7 @@ class Worker:
         self._pieces: dict[int, int] = {}
         self._growing: dict[int, int] = {}
         self._order = Order([], [], [])
+        self._frame = memoryview(b"")
 
     def carry_out(self, order: Order) -> None:
         """Do all of an order, whatever becomes of single files; reports are sent on the way."""
@@ -105,10 +106,7 @@ class Worker:
         self._tell()
         place = chunk.place
         self._report.bytes_fetched += len(payload)
-        try:
-            content = unpack(payload, encoding, place.size)
-        except PayloadInvalid:
-            content = b""
+        content = self._take_content(place, encoding, payload)
         if not is_named(content, place.chunk_id, self._setup.chunk_keys):
             self._give_up(chunk, Reason("content-damaged"))
             return
@@ -125,6 +123,19 @@ class Worker:
                 self._report.bytes_written += len(content)
             except (OSError, InTheWay) as error:
                 self._fail(file, error)
+
+    def _take_content(self, place: PlacedChunk, encoding: int, payload: bytes) -> bytes:
+        """A chunk's content: by itself, or out of its frame, which came now or before; else b""."""
+        if encoding == ALONE:
+            return payload
+        if payload:
+            try:
+                self._frame = unpack_frame(payload, place)
+            except PayloadInvalid:
+                self._frame = memoryview(b"")
+        elif encoding != ZSTD:
+            return b""
+        return bytes(cut_out(self._frame, place))
 
     def _write_piece(self, file: Target, offset: int, content: bytes) -> None:
         if file.is_kept:

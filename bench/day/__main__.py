@@ -151,6 +151,8 @@ def play(
         room = asyncio.Semaphore(AT_ONCE)
         limits = httpx2.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
         began = time.monotonic()
+        for machine, _ in work:
+            machine.turn = asyncio.Lock()  # one that somebody waited for belongs to its loop
 
         async def do(place: int, machine: Machine, kind: kinds.Kind | None) -> None:
             due = moments[place] if moments else 0.0
@@ -186,7 +188,7 @@ def _use_night(installation: Installation, clients: int) -> costs.Used:
     before = replace(before, processor={**before.processor, "retention": 0.0})
     costs.restart(installation, "retention")
     metrics = f"{installation.described['services']['retention']['monitor_url']}/metrics"
-    until(lambda: _has_passed(metrics, clients), "retention has looked at every client", 240)
+    until(lambda: _has_passed(metrics, clients), "retention has looked at every client", 3600)
     costs.settle(installation)
     return costs.look(Installation(installation.folder)).since(before)
 

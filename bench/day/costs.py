@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -101,7 +102,10 @@ async def _look(dsn: str, processor: dict[str, float]) -> Used:
 
 
 def settle(installation: Installation, seconds: float = 300) -> None:
-    """Waits until all events are handled, all names findable and all mails sent."""
+    """Waits until all events are handled, all names findable and all mails sent.
+
+    Raises ProgramFailed where nothing of it moves for so many seconds.
+    """
     asyncio.run(_settle(installation.described["postgres"]["dsn"], seconds))
 
 
@@ -109,10 +113,12 @@ async def _settle(dsn: str, seconds: float) -> None:
     question = _WORK.format(outbox=_union("outbox"), inbox=_union("inbox"))
     conn = await asyncpg.connect(dsn)
     deadline = time.monotonic() + seconds
-    idle = 0
+    idle, least = 0, math.inf
     try:
         while idle < SETTLED_LOOKS:
             left = await conn.fetchval(question)
+            if left < least:
+                least, deadline = left, time.monotonic() + seconds
             idle = 0 if left else idle + 1
             if time.monotonic() > deadline:
                 raise measuring.ProgramFailed(f"{left} events, names or mails are still waiting")

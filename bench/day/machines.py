@@ -176,8 +176,7 @@ def _fill_packs(chunks: Sequence[tuple[bytes, bytes]]) -> list[packs.Pack]:
     finished = []
     builder = packs.PackBuilder()
     for identity, content in chunks:
-        payload, encoding = packs.compress(content)
-        builder.add(identity, payload, len(content), encoding)
+        builder.add(identity, content)
         if builder.is_full:
             finished.append(builder.finish())
             builder = packs.PackBuilder()

@@ -33,11 +33,11 @@ make configmap legal --from-file="${LEGAL_FOLDER:-$(dirname "$0")/../legal}"
 make configmap certificate --from-file="$folder/public/certificate-key.pem"
 
 # What the servers in the cluster are started with.
-make secret servers --from-file="$folder/servers/postgresql-password" --from-file="$folder/servers/s3.json"
+make secret seaweedfs --from-file="$folder/seaweedfs/s3.json"
 make secret postgresql-superuser --type=kubernetes.io/basic-auth \
-    --from-literal=username=postgres --from-file=password="$folder/servers/postgresql-password"
+    --from-literal=username=postgres --from-file=password="$folder/postgresql/password"
 user=$(mktemp)
 trap 'rm -f "$user"' EXIT
-printf 'default_user = coffre\ndefault_pass = %s\n' "$(cat "$folder/servers/rabbitmq-password")" > "$user"
+printf 'default_user = coffre\ndefault_pass = %s\n' "$(cat "$folder/rabbitmq/password")" > "$user"
 make secret rabbitmq-administrator --from-file=default_user.conf="$user" \
-    --from-literal=username=coffre --from-file=password="$folder/servers/rabbitmq-password"
+    --from-literal=username=coffre --from-file=password="$folder/rabbitmq/password"

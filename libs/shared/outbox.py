@@ -22,6 +22,7 @@ from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection, Pool, Record
 from libs.shared.errors import Unavailable
 from libs.shared.events import Event
+from libs.shared.heartbeats import SHORT_SILENCE, Heartbeat
 from libs.shared.signatures import MOST_TOGETHER, Signer, outgoing
 
 BATCH = 500
@@ -36,7 +37,8 @@ _UNROUTED = Gauge("coffre_events_unrouted", "Events caught because no queue want
 async def add(conn: Connection, event: Event, *, blank: Sequence[str] | None = None) -> UUID:
     """Writes an event into the outbox of the transaction's service and returns the event's id.
 
-    Members named in `blank` (by default the event's `secrets`) are emptied once it is sent.
+    Members named in `blank` (by default the event's `secrets`) are emptied once its readers have
+    it (`receipts`).
     """
     [event_id] = await add_all(conn, [event], blank=blank)
     return event_id
@@ -97,6 +99,7 @@ class Relay:
         self.service = service
         self._signer = signer
         self.active = False
+        self.heartbeat = Heartbeat("relay", SHORT_SILENCE)
         self.progress_at = time.monotonic()
         self._dsn = dsn
         self._amqp_url = amqp_url
@@ -119,13 +122,15 @@ class Relay:
             async with bus.publisher(self._amqp_url, self.service) as publisher:
                 self.active = True
                 try:
-                    await self._publish_for_ever(session, publisher)
+                    with self.heartbeat.working():
+                        await self._publish_for_ever(session, publisher)
                 finally:
                     self.active = False
 
     async def _publish_for_ever(self, connection: Connection, publisher: bus.Publisher) -> None:
         watch_at = 0.0
         while True:
+            self.heartbeat.beat()
             self._hint.clear()
             publisher.check()
             if time.monotonic() >= watch_at:
@@ -228,8 +233,7 @@ def _in_order(rows: Sequence[Record]) -> list[Record]:
 async def _unpublished(connection: Connection) -> list[Record]:
     return await connection.fetch(
         """
-        SELECT event_id, sequence, type, routing_key, tenant_id, payload, blank, traceparent,
-               occurred_at
+        SELECT event_id, sequence, type, routing_key, tenant_id, payload, traceparent, occurred_at
         FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT $1
         """,
         BATCH,
@@ -265,26 +269,13 @@ def _message(source: str, row: Record, traceparent: str) -> bus.Message:
 
 
 async def _mark(connection: Connection, rows: Sequence[Record]) -> None:
-    now = clock.now()
-    secret = [row for row in rows if row["blank"]]
-    plain = [row["event_id"] for row in rows if not row["blank"]]
-    async with connection.transaction():
-        await connection.execute(
-            """
-            UPDATE outbox SET published_at = $2 WHERE event_id = ANY($1::uuid[])
-            """,
-            plain,
-            now,
-        )
-        for row in secret:
-            await connection.execute(
-                """
-                UPDATE outbox SET published_at = $2, payload = $3 WHERE event_id = $1
-                """,
-                row["event_id"],
-                now,
-                blanked(row["payload"], row["blank"]),
-            )
+    await connection.execute(
+        """
+        UPDATE outbox SET published_at = $2 WHERE event_id = ANY($1::uuid[])
+        """,
+        [row["event_id"] for row in rows],
+        clock.now(),
+    )
 
 
 def blanked(payload: str, members: Sequence[str]) -> str:
@@ -294,18 +285,22 @@ def blanked(payload: str, members: Sequence[str]) -> str:
 
 
 async def prune(pool: Pool) -> int:
-    """Removes published rows older than the days of replay, pings after an hour; says how many."""
+    """Removes published rows older than the days of replay; says how many.
+
+    What is of the transport alone goes after an hour.
+    """
     now = clock.now()
     async with database.transaction(pool) as conn:
         status = await conn.execute(
             """
             DELETE FROM outbox WHERE event_id IN (
                 SELECT event_id FROM outbox
-                WHERE published_at < $1 OR (published_at < $2 AND type = 'service.pinged.v1')
+                WHERE published_at < $1 OR (published_at < $2 AND type = ANY($3::text[]))
                 LIMIT 10000)
             """,
             now - KEPT,
             now - timedelta(hours=1),
+            [event.type for event in bus.ADDRESSED],
         )
     return database.changed(status)
 

@@ -52,8 +52,8 @@ class Unproven(errors.Refusal):
     @property
     def detail(self) -> str:
         return (
-            f"What is stored of run {self.number} is not what was sealed when it was copied; try "
-            "another restore point, and tell your provider."
+            f"What is stored of run {self.number} is not what was sealed when it was backed up; "
+            "try another restore point, and tell your provider."
         )
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from libs.shared.errors import Refusal
 
 HEADER = "X-Coffre-Protocol"
-VERSION = "1"
-RELEASE = "0.2"
+VERSION = "2"
+RELEASE = "0.3"
 
 _LONGEST = 20
 

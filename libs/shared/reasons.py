@@ -44,6 +44,10 @@ class Reason:
         """As JSON has it."""
         return asdict(self)
 
+    def without_details(self) -> Reason:
+        """The same for who may not read what it is about."""
+        return Reason(self.code)
+
 
 def write(reason: Reason | None) -> dict[str, Any] | None:
     """A reason, or that there is none, as JSON has it."""

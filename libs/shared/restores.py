@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import msgspec
@@ -18,14 +19,14 @@ from libs.shared import errors, frames
 from libs.shared.batches import check_batch, decompress, on_wire
 from libs.shared.entries import FolderDelta
 from libs.shared.frames import Source
-from libs.shared.packs import MAX_CHUNK_BYTES
+from libs.shared.packs import MAX_CHUNK_BYTES, Bytes
 
 MAX_PART_PLAIN_BYTES = 256 * 1024 * 1024
 MAX_CHUNKS_ASKED = 16_384
 MAX_BYTES_ASKED = 64 * 1024 * 1024
 
 _LEVEL = 1
-_RECORD = struct.Struct(">32sQIIIB")
+_RECORD = struct.Struct(">32sQIIIBII")
 _HEAD = struct.Struct(">IB")
 _MAX_PACK_NO = 2**63 - 1
 # Sealing and a payload that can't be compressed add a little to the largest chunk.
@@ -36,11 +37,16 @@ HEAD_BYTES = _HEAD.size
 """What stands before each payload of an answer."""
 LOST = _HEAD.pack(0, 0)
 """The answer for a chunk that can't be read back as it was put there."""
+AGAIN = _HEAD.pack(0, 1)
+"""The answer for a chunk that lies in the frame of the one before it."""
+ALONE = 2
+"""In place of an encoding: what follows is the chunk itself, not its frame."""
 
 
 class PlacedChunk(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A chunk and where it lies: `length` sealed bytes at `offset` of a pack.
+    """A chunk and where it lies: `length` sealed bytes at `offset` of a pack are its frame.
 
+    start: of the frame's content, which has `frame_size` bytes; 0 for a chunk sealed alone.
     Asking in the order of (pack_no, offset) reads each pack once.
     """
 
@@ -50,6 +56,8 @@ class PlacedChunk(msgspec.Struct, array_like=True, frozen=True, gc=False):
     length: int
     size: int
     encoding: int
+    start: int
+    frame_size: int
 
 
 class RestorePart(NamedTuple):
@@ -93,13 +101,7 @@ def read_parts(source: Source) -> Iterator[RestorePart]:
 
 def encode_request(places: Iterable[PlacedChunk]) -> bytes:
     """What asks for chunks, answered in this order."""
-    pack = _RECORD.pack
-    return b"".join(
-        [
-            pack(one.chunk_id, one.pack_no, one.offset, one.length, one.size, one.encoding)
-            for one in places
-        ]
-    )
+    return b"".join([_RECORD.pack(*msgspec.structs.astuple(one)) for one in places])
 
 
 def decode_request(body: bytes | bytearray) -> list[PlacedChunk]:
@@ -110,12 +112,12 @@ def decode_request(body: bytes | bytearray) -> list[PlacedChunk]:
             f" {MAX_CHUNKS_ASKED}."
         )
     wanted = [PlacedChunk(*record) for record in _RECORD.iter_unpack(body)]
-    lengths = [one.length for one in wanted]
-    if max(lengths) > _MAX_SEALED_BYTES:
+    if max([one.length for one in wanted]) > _MAX_SEALED_BYTES:
         raise errors.InvalidRequest("No chunk has such a length.")
     if max([one.pack_no for one in wanted]) > _MAX_PACK_NO:
         raise errors.InvalidRequest("No pack has such a number.")
-    if sum(lengths) > MAX_BYTES_ASKED:
+    together = groupby(wanted, lambda one: (one.pack_no, one.offset, one.length))
+    if sum([length for (_, _, length), _ in together]) > MAX_BYTES_ASKED:
         raise errors.InvalidRequest(f"Ask for {MAX_BYTES_ASKED} bytes at most at once.")
     return wanted
 
@@ -125,8 +127,13 @@ def put_head(buffer: bytearray | memoryview, at: int, payload_bytes: int, encodi
     _HEAD.pack_into(buffer, at, payload_bytes, encoding)
 
 
+def alone(content: Bytes) -> bytes:
+    """The answer for a chunk by itself."""
+    return b"".join((_HEAD.pack(len(content), ALONE), content))
+
+
 def read_chunks(source: Source, count: int) -> Iterator[tuple[int, bytes]]:
-    """(encoding, payload) of each chunk of an answer; raises FrameBroken where it was cut."""
+    """(encoding, payload) that answer each chunk; raises FrameBroken where the answer was cut."""
     for _ in range(count):
         length, encoding = _HEAD.unpack(frames.read_exactly(source, HEAD_BYTES))
         if length > _MAX_SEALED_BYTES:

@@ -1,4 +1,4 @@
-"""A sealed pack in the store: each payload and the index under AES-256-GCM (section 4).
+"""A sealed pack in the store: each frame and the index under AES-256-GCM (section 4).
 
 The nonce is synthetic, so sealing twice gives the same bytes (docs/decisions/0005).
 """
@@ -16,20 +16,28 @@ from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from libs.shared.packs.codec import Bytes
-from libs.shared.packs.wire import VerifiedChunk
+from libs.shared.packs import Bytes, InFrame, VerifiedFrame
 
-SEAL_MAGIC = b"CFSEAL1\n"
-SEAL_END_MAGIC = b"CFS1"
+SEAL_MAGIC = b"CFSEAL2\n"
+SEAL_END_MAGIC = b"CFS2"
 SEAL_OVERHEAD_BYTES = 28
 
-_SEALED_RECORD = struct.Struct(">32sIIBI")
+_FRAME = struct.Struct(">IIB")
+_CHUNK = struct.Struct(">32sII")
 _TRAILER = struct.Struct(">II4s")
 SEAL_TRAILER_BYTES = _TRAILER.size
-_AAD_TAIL = struct.Struct(">IB")
-_CHUNK_AAD = b"coffre/chunk/v1"
-_INDEX_AAD = b"coffre/index/v1"
+_PLACE = struct.Struct(">IIB")
+_FRAME_AAD = b"coffre/frame/v1"
+_INDEX_AAD = b"coffre/index/v2"
 _NONCE_BYTES = 12
+
+# What was stored before a frame held several chunks: each chunk sealed alone, by its own name.
+_ALONE_MAGIC = b"CFSEAL1\n"
+_ALONE_END_MAGIC = b"CFS1"
+_ALONE_RECORD = struct.Struct(">32sIIBI")
+_ALONE_TAIL = struct.Struct(">IB")
+_ALONE_AAD = b"coffre/chunk/v1"
+_ALONE_INDEX_AAD = b"coffre/index/v1"
 
 
 class SealBroken(Exception):  # noqa: N818 - named after what happened
@@ -50,9 +58,10 @@ class SealingKeys(Protocol):
 
 
 class SealedChunk(msgspec.Struct, frozen=True, gc=False):
-    """Where a sealed chunk lies in its object: length counts nonce and tag.
+    """Where a chunk lies: `length` sealed bytes at `offset` of its object are its frame.
 
-    crc32: of the content, masked.
+    start: of the frame's content, which has `frame_size` bytes; 0 for a chunk sealed alone.
+    crc32: of the chunk's content, masked.
     """
 
     chunk_id: bytes
@@ -61,6 +70,8 @@ class SealedChunk(msgspec.Struct, frozen=True, gc=False):
     size: int
     encoding: int
     crc32: int
+    start: int = 0
+    frame_size: int = 0
 
 
 class SealedPack(msgspec.Struct, frozen=True, gc=False):
@@ -70,15 +81,11 @@ class SealedPack(msgspec.Struct, frozen=True, gc=False):
     chunks: list[SealedChunk]
 
 
-class ChunkIdentity(Protocol):
-    """What opening a chunk needs to know of it."""
+class SealedFrame(InFrame, Protocol):
+    """What opening a chunk's frame needs to know of its place."""
 
     @property
     def chunk_id(self) -> bytes: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def encoding(self) -> int: ...
 
 
 def _allocate(size_bytes: int) -> memoryview:
@@ -87,43 +94,51 @@ def _allocate(size_bytes: int) -> memoryview:
 
 def seal(
     body: Bytes,
-    chunks: Sequence[VerifiedChunk],
+    frames: Sequence[VerifiedFrame],
     keys: SealingKeys,
     tenant_id: UUID,
     pack_id: bytes,
     allocate: Callable[[int], memoryview] = _allocate,
 ) -> SealedPack:
-    """Seal each chunk of a verified pack and its index; equal input gives equal bytes.
+    """Seal each frame of a verified pack and its index; equal input gives equal bytes.
 
-    pack_id: the 32 bytes of the SHA-256 of `body`.
     allocate: gives memory of that many bytes for the object.
     """
     view = memoryview(body)
-    index_bytes = len(chunks) * _SEALED_RECORD.size + SEAL_OVERHEAD_BYTES
+    count = sum([len(frame.chunks) for frame in frames])
+    index_bytes = len(frames) * _FRAME.size + count * _CHUNK.size + SEAL_OVERHEAD_BYTES
     total = len(SEAL_MAGIC) + index_bytes + _TRAILER.size
-    total += sum(chunk.length for chunk in chunks) + SEAL_OVERHEAD_BYTES * len(chunks)
+    total += sum([frame.length + SEAL_OVERHEAD_BYTES for frame in frames])
     out = allocate(total)
     out[: len(SEAL_MAGIC)] = SEAL_MAGIC
     offset = len(SEAL_MAGIC)
     places: list[SealedChunk] = []
-    index = bytearray()
+    frame_records, chunk_records = bytearray(), bytearray()
     nonce_key, encrypt_into = keys.nonce_key, keys.cipher.encrypt_into
-    aad_head = _CHUNK_AAD + tenant_id.bytes
-    for chunk in chunks:
-        chunk_id, size, encoding = chunk.chunk_id, chunk.size, chunk.encoding
-        payload = view[chunk.offset : chunk.offset + chunk.length]
-        aad = aad_head + chunk_id + _AAD_TAIL.pack(size, encoding)
+    aad_head = _FRAME_AAD + tenant_id.bytes + pack_id
+    for frame in frames:
+        payload = view[frame.offset : frame.offset + frame.length]
+        aad = aad_head + _PLACE.pack(offset, frame.size, frame.encoding)
         nonce = _nonce(nonce_key, aad, payload)
-        end = offset + chunk.length + SEAL_OVERHEAD_BYTES
+        length = frame.length + SEAL_OVERHEAD_BYTES
         out[offset : offset + _NONCE_BYTES] = nonce
-        encrypt_into(nonce, payload, aad, out[offset + _NONCE_BYTES : end])
-        crc32 = mask_crc32(keys, chunk_id, chunk.crc32)
-        index += _SEALED_RECORD.pack(chunk_id, end - offset, size, encoding, crc32)
-        places.append(SealedChunk(chunk_id, offset, end - offset, size, encoding, crc32))
-        offset = end
+        encrypt_into(nonce, payload, aad, out[offset + _NONCE_BYTES : offset + length])
+        frame_records += _FRAME.pack(length, len(frame.chunks), frame.encoding)
+        start = 0
+        for chunk_id, size, plain_crc32 in frame.chunks:
+            crc32 = mask_crc32(keys, chunk_id, plain_crc32)
+            chunk_records += _CHUNK.pack(chunk_id, size, crc32)
+            places.append(
+                SealedChunk(
+                    chunk_id, offset, length, size, frame.encoding, crc32, start, frame.size
+                )
+            )
+            start += size
+        offset += length
     aad = _INDEX_AAD + tenant_id.bytes + pack_id
-    out[offset : offset + index_bytes] = seal_blob(index, keys, aad)
-    out[offset + index_bytes :] = _TRAILER.pack(len(chunks), index_bytes, SEAL_END_MAGIC)
+    index = seal_blob(frame_records + chunk_records, keys, aad)
+    out[offset : offset + index_bytes] = index
+    out[offset + index_bytes :] = _TRAILER.pack(len(frames), count, SEAL_END_MAGIC)
     return SealedPack(out, places)
 
 
@@ -154,29 +169,41 @@ def _nonce(nonce_key: bytes, aad: bytes, plain: Bytes) -> bytes:
     return blake3(length + aad, key=nonce_key).update(plain).digest(_NONCE_BYTES)
 
 
-def open_chunk(sealed: Bytes, keys: SealingKeys, tenant_id: UUID, chunk: ChunkIdentity) -> bytes:
-    """The payload of one sealed chunk (its bytes in the store), still compressed.
+def open_frame(
+    sealed: Bytes, keys: SealingKeys, tenant_id: UUID, pack_id: bytes, place: SealedFrame
+) -> bytes:
+    """The payload of a chunk's frame (its bytes in the store), still compressed.
 
-    SealBroken if a single bit, the tenant, the chunk id, the size or the encoding is another.
+    SealBroken if a single bit, the tenant, the pack, the place in it, the size or the encoding is
+    another.
     """
-    return _open(sealed, keys, _chunk_aad(tenant_id, chunk), f"chunk {chunk.chunk_id.hex()}")
+    aad = _frame_aad(tenant_id, pack_id, place)
+    return _open(sealed, keys, aad, f"the frame of chunk {place.chunk_id.hex()}")
 
 
-def open_chunk_into(
-    sealed: memoryview, keys: SealingKeys, tenant_id: UUID, chunk: ChunkIdentity, out: memoryview
+def open_frame_into(
+    sealed: memoryview,
+    keys: SealingKeys,
+    tenant_id: UUID,
+    pack_id: bytes,
+    place: SealedFrame,
+    out: memoryview,
 ) -> None:
-    """Opens a sealed chunk into a buffer that is SEAL_OVERHEAD_BYTES shorter than `sealed`."""
-    aad = _chunk_aad(tenant_id, chunk)
+    """Opens a sealed frame into a buffer that is SEAL_OVERHEAD_BYTES shorter than `sealed`."""
+    aad = _frame_aad(tenant_id, pack_id, place)
     for cipher in keys.ciphers:
         with suppress(InvalidTag):
             cipher.decrypt_into(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], aad, out)
             return
-    raise SealBroken(f"The seal of chunk {chunk.chunk_id.hex()} does not open.")
+    raise SealBroken(f"The seal of the frame of chunk {place.chunk_id.hex()} does not open.")
 
 
-def _chunk_aad(tenant_id: UUID, chunk: ChunkIdentity) -> bytes:
-    tail = _AAD_TAIL.pack(chunk.size, chunk.encoding)
-    return b"".join((_CHUNK_AAD, tenant_id.bytes, chunk.chunk_id, tail))
+def _frame_aad(tenant_id: UUID, pack_id: bytes, place: SealedFrame) -> bytes:
+    if not place.frame_size:
+        tail = _ALONE_TAIL.pack(place.size, place.encoding)
+        return b"".join((_ALONE_AAD, tenant_id.bytes, place.chunk_id, tail))
+    tail = _PLACE.pack(place.offset, place.frame_size, place.encoding)
+    return b"".join((_FRAME_AAD, tenant_id.bytes, pack_id, tail))
 
 
 def _open(sealed: Bytes, keys: SealingKeys, aad: bytes, what: str) -> bytes:
@@ -194,7 +221,7 @@ def open_index(
 ) -> list[SealedChunk]:
     """The index of a whole stored object, to rebuild a catalogue from the store alone."""
     view = memoryview(body)
-    if view[: len(SEAL_MAGIC)] != SEAL_MAGIC:
+    if view[: len(SEAL_MAGIC)] not in (SEAL_MAGIC, _ALONE_MAGIC):
         raise SealBroken(f"The object of pack {pack_id.hex()} is no sealed pack.")
     tail_bytes = find_index(view[-SEAL_TRAILER_BYTES:], len(view), pack_id)
     return open_index_tail(view[-tail_bytes:], len(view), keys, tenant_id, pack_id)
@@ -207,10 +234,13 @@ def find_index(trailer: Bytes, object_bytes: int, pack_id: bytes) -> int:
     """
     if len(trailer) != SEAL_TRAILER_BYTES:
         raise SealBroken(f"The object of pack {pack_id.hex()} is no sealed pack.")
-    count, index_bytes, end = _TRAILER.unpack(trailer)
+    frames, count, end = _TRAILER.unpack(trailer)
+    index_bytes = frames * _FRAME.size + count * _CHUNK.size + SEAL_OVERHEAD_BYTES
+    if end == _ALONE_END_MAGIC:
+        index_bytes = frames * _ALONE_RECORD.size + SEAL_OVERHEAD_BYTES
     tail_bytes = index_bytes + SEAL_TRAILER_BYTES
-    is_whole = index_bytes == count * _SEALED_RECORD.size + SEAL_OVERHEAD_BYTES
-    if end != SEAL_END_MAGIC or not is_whole or tail_bytes > object_bytes - len(SEAL_MAGIC):
+    is_known = end == SEAL_END_MAGIC or (end == _ALONE_END_MAGIC and count == index_bytes)
+    if not is_known or tail_bytes > object_bytes - len(SEAL_MAGIC):
         raise SealBroken(f"The object of pack {pack_id.hex()} is damaged or cut short.")
     return int(tail_bytes)
 
@@ -219,14 +249,39 @@ def open_index_tail(
     tail: Bytes, object_bytes: int, keys: SealingKeys, tenant_id: UUID, pack_id: bytes
 ) -> list[SealedChunk]:
     """The index of a stored object of which only the end was read, as `find_index` told."""
-    aad = _INDEX_AAD + tenant_id.bytes + pack_id
-    sealed = memoryview(tail)[:-SEAL_TRAILER_BYTES]
-    index = _open(sealed, keys, aad, f"the index of pack {pack_id.hex()}")
+    view = memoryview(tail)
+    frames, count, end = _TRAILER.unpack(view[-SEAL_TRAILER_BYTES:])
+    is_alone = end == _ALONE_END_MAGIC
+    aad = (_ALONE_INDEX_AAD if is_alone else _INDEX_AAD) + tenant_id.bytes + pack_id
+    what = f"the index of pack {pack_id.hex()}"
+    index = memoryview(_open(view[:-SEAL_TRAILER_BYTES], keys, aad, what))
+    places = _read_alone(index) if is_alone else _read_frames(index, frames)
+    end_of_last = places[-1].offset + places[-1].length if places else 0
+    if len(places) != (frames if is_alone else count) or end_of_last != object_bytes - len(tail):
+        raise SealBroken(f"The index of pack {pack_id.hex()} is not that of its payloads.")
+    return places
+
+
+def _read_frames(index: memoryview, frames: int) -> list[SealedChunk]:
     places: list[SealedChunk] = []
     offset = len(SEAL_MAGIC)
-    for chunk_id, length, size, encoding, crc32 in _SEALED_RECORD.iter_unpack(index):
+    chunks = [*_CHUNK.iter_unpack(index[frames * _FRAME.size :])]
+    for length, members, encoding in _FRAME.iter_unpack(index[: frames * _FRAME.size]):
+        held = chunks[len(places) : len(places) + members]
+        frame_size, start = sum([size for _, size, _ in held]), 0
+        for chunk_id, size, crc32 in held:
+            places.append(
+                SealedChunk(chunk_id, offset, length, size, encoding, crc32, start, frame_size)
+            )
+            start += size
+        offset += length
+    return places
+
+
+def _read_alone(index: memoryview) -> list[SealedChunk]:
+    places: list[SealedChunk] = []
+    offset = len(_ALONE_MAGIC)
+    for chunk_id, length, size, encoding, crc32 in _ALONE_RECORD.iter_unpack(index):
         places.append(SealedChunk(chunk_id, offset, length, size, encoding, crc32))
         offset += length
-    if offset != object_bytes - len(tail):
-        raise SealBroken(f"The index of pack {pack_id.hex()} is not that of its payloads.")
     return places

@@ -45,6 +45,14 @@ BOARD = Board(
                     ("max by (service) (coffre_outbox_oldest_seconds)", "{{service}}"),
                 ),
                 lines(
+                    "Age of the oldest that a reader has not confirmed",
+                    "s",
+                    (
+                        "max by (service, reader) (coffre_outbox_unanswered_seconds)",
+                        "{{service}} to {{reader}}",
+                    ),
+                ),
+                lines(
                     "Messages in the broker",
                     "short",
                     ("max by (service) (coffre_queue_messages)", "{{service}}"),

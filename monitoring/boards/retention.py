@@ -84,6 +84,31 @@ BOARD = Board(
                 ),
             ),
         ),
+        Row(
+            "Backup of our own database",
+            (
+                number(
+                    "Since WAL was last archived",
+                    "time() - max(coffre_wal_archived_timestamp_seconds > 0)",
+                    "s",
+                    1800,
+                    "What a fire would take; empty where PostgreSQL is to archive nothing.",
+                ),
+                number(
+                    "Since the last base backup",
+                    "time() - max(coffre_base_backup_timestamp_seconds > 0)",
+                    "s",
+                    180_000,
+                    "Empty where PostgreSQL knows of none, as where a replica is copied.",
+                ),
+                lines(
+                    "Tries to archive WAL that failed",
+                    "short",
+                    ("max(coffre_wal_archive_failures)", "since PostgreSQL counts"),
+                    text="Each is tried again; PostgreSQL's log says why.",
+                ),
+            ),
+        ),
         surroundings("retention"),
     ),
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 # In the order in which `--help` lists the commands.
 from operators.commands import signing, tenants, orders, quota, prices, billing  # isort: skip
 from operators.commands import destruction, certificates, documents, notices  # isort: skip
-from operators.commands import events, incidents, accounts  # isort: skip
+from operators.commands import events, incidents, people, accounts, approvals  # isort: skip
 from operators.commands import completion  # isort: skip
 from operators.commands.shell import app
 
 __all__ = [
     "accounts",
     "app",
+    "approvals",
     "billing",
     "certificates",
     "completion",
@@ -21,6 +22,7 @@ __all__ = [
     "incidents",
     "notices",
     "orders",
+    "people",
     "prices",
     "quota",
     "signing",

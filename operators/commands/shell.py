@@ -169,9 +169,13 @@ def is_json() -> bool:
 
 
 def answer(document: Any, show: Callable[[Any], None]) -> None:
-    """Writes the portal's answer: as JSON, or as `show` shows it to people."""
+    """Writes the portal's answer: as JSON, or as `show` shows it to people.
+
+    Of what takes two operators it says that it waits for the other one."""
     if is_json():
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    elif isinstance(document, dict) and (asked := document.get("approval_id")):
+        click.echo(f"Nothing is done yet: another operator has to confirm it ({asked}).")
     else:
         show(document)
 

@@ -109,7 +109,7 @@ def _step(named: str, step: str, body: dict[str, Any]) -> None:
 @reason_option
 @click.option("--at", type=Moment(), help="Announce the end for that moment; else it ends now.")
 def end(named: str, reason: str, at: str | None) -> None:
-    """End a subscription: nothing is copied or recovered; the data is destroyed 30 days on."""
+    """End a subscription: nothing is backed up or recovered; the data is destroyed 30 days on."""
     _step(named, "end", {"reason": reason, **({"at": at} if at else {})})
 
 
@@ -124,7 +124,7 @@ def _reasoned(name: str, what: str) -> Callable[[str, str], None]:
 
 
 for _name, _what in (
-    ("suspend", "Stop copies and recovery, as for what is not paid; nothing is destroyed."),
+    ("suspend", "Stop backups and recovery, as for what is not paid; nothing is destroyed."),
     ("resume", "Take back a suspension or an announced end."),
     ("reinstate", "Take back an end, until destruction begins."),
 ):

@@ -7,10 +7,12 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 
-from libs.shared import keys, own_bucket, runtime, web
+from libs.shared import keys, own_bucket, passing_files, runtime, web
 from libs.shared.settings import Network, load
 from services.ingest import actions, api, commands, consumers, jobs
 from services.ingest.settings import IngestSettings
+
+_KEPT_BYTES = 8 << 20
 
 
 def build(
@@ -37,7 +39,7 @@ def build(
 async def serve() -> None:
     """Runs until SIGTERM."""
     settings = load(IngestSettings)
-    actions.memory.give_memory_back()
+    runtime.give_memory_back(_KEPT_BYTES)
     async with (
         keys.open_bucket(settings) as (objects, ring),
         own_bucket.begun(objects, ring) as own,
@@ -46,7 +48,8 @@ async def serve() -> None:
         resources = actions.resources.Resources(
             service.pool, objects, ring, timedelta(seconds=settings.lease_seconds)
         )
-        ready = [*service.checks(), web.Check("storage", own.check)]
+        passing = web.Check("passing_files", passing_files.check_room)
+        ready = [*service.checks(), web.Check("storage", own.check), passing]
         app = build(resources, settings.max_file_bytes, ready, settings.trusted_proxies)
         try:
             await service.run(app, jobs=jobs.JOBS, resources=resources, handlers=consumers.HANDLERS)

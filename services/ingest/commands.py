@@ -130,7 +130,7 @@ COMMANDS: Commands = [
     ),
     Command(
         "rotate-tenant-keys",
-        "give a client new keys for what it copies from now on",
+        "give a client new keys for what it backs up from now on",
         rotate_tenant_keys,
         describe_tenant,
     ),

@@ -18,6 +18,9 @@ from services.portal.settings import Settings
 STRICT_TRANSPORT = {"Strict-Transport-Security": "max-age=31536000"}
 """Whoever came over TLS comes over TLS for a year."""
 
+_KEPT_BYTES = 32 << 20
+"""What the contents of several downloads need again and again."""
+
 
 def build(
     resources: Resources,
@@ -35,6 +38,7 @@ def build(
         trusted_proxies=trusted_proxies,
     )
     app.state.resources = resources
+    api.openapi.install(app)
     pages.install(app)
     return app
 
@@ -42,6 +46,7 @@ def build(
 async def serve() -> None:
     """Serves until SIGTERM."""
     s = settings.load(Settings)
+    runtime.give_memory_back(_KEPT_BYTES)
     mail_key = keys.read_key(s.mail_key_file)
     is_production = s.stage == "production"
     brand = branding.read(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from libs.shared import clock
 from libs.shared.database import Connection
 from libs.shared.events import (
     AgentEnrolled,
@@ -62,6 +63,7 @@ async def on_run_finished(conn: Connection, event: RunFinished) -> None:
     """Shows how a run ended."""
     await store.runs.received.add_plan_of_run(conn, event)
     await store.runs.received.put_finished_run(conn, event)
+    await store.runs.received.note_last_ended(conn, event)
 
 
 async def on_run_judged(conn: Connection, event: RunJudged) -> None:
@@ -106,8 +108,10 @@ async def on_report_sent(conn: Connection, event: ReportSent) -> None:
         event.run_id,
         event.plan_id,
         event.recipient,
+        now=clock.now(),
         sent_at=event.sent_at,
-        reason="",
+        subject=event.subject,
+        text=event.text,
     )
 
 
@@ -119,6 +123,7 @@ async def on_report_undeliverable(conn: Connection, event: ReportUndeliverable) 
         event.run_id,
         event.plan_id,
         event.recipient,
+        now=clock.now(),
         sent_at=None,
         reason=event.reason,
     )

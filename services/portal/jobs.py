@@ -6,14 +6,18 @@ from datetime import timedelta
 
 from libs.shared import clock, timekeeping
 from libs.shared.database import transaction
+from libs.shared.events import MAIL_KEPT
 from libs.shared.runtime import Job, Jobs
 from services.portal import store
 from services.portal.actions import notices, parked
 from services.portal.actions.clients import maintenance, subscription
+from services.portal.actions.files import selecting
 from services.portal.actions.orders import effects, offers
 from services.portal.actions.resources import Resources
 from services.portal.rules import guesses, incidents, people
 from services.portal.rules.log.chain import COFFRE
+
+_MAILS_AT_ONCE = 2_000
 
 
 async def end_subscriptions(resources: Resources) -> int:
@@ -40,7 +44,7 @@ async def end_subscriptions(resources: Resources) -> int:
 
 
 async def prune_credentials(resources: Resources) -> None:
-    """Removes what expired: credentials, guesses, old acquaintances, events that were settled."""
+    """Removes what expired: credentials, guesses, old acquaintances, settled events, old mails."""
     now = await timekeeping.check_time(resources.pool)
     async with transaction(resources.pool) as conn:
         await store.credentials.prune(conn, now)
@@ -48,6 +52,14 @@ async def prune_credentials(resources: Resources) -> None:
         await store.log.forget_restores(conn, now - people.TOKEN_LIFE)
         await store.parked.prune(conn, now - parked.KEPT)
         await store.incidents.prune_misses(conn, now - incidents.MISSES_KEPT)
+        await store.files.prune_selected(conn, now - selecting.KEPT)
+        await store.runs.received.forget_mails(conn, now - MAIL_KEPT, _MAILS_AT_ONCE)
+
+
+async def note_last_runs(resources: Resources) -> int:
+    """Keeps true how each plan's last run ended; returns of how many plans it was not."""
+    async with transaction(resources.pool) as conn:
+        return await store.runs.received.note_all_last_ended(conn)
 
 
 async def take_orders_effect(resources: Resources) -> int:
@@ -78,4 +90,5 @@ JOBS: Jobs[Resources] = [
     ),
     Job("watch_maintenance", timedelta(seconds=30), maintenance.watch),
     Job("prune_credentials", timedelta(seconds=30), prune_credentials),
+    Job("note_last_runs", timedelta(minutes=15), note_last_runs, leader=True),
 ]

@@ -7,11 +7,13 @@ from types import MappingProxyType
 
 from prometheus_client import Gauge
 
-from libs.shared import clock, database
+from libs.shared import clock, database, timekeeping
+from libs.shared.events import MAIL_KEPT
 from libs.shared.runtime import Job, Jobs
 from services.reporting import actions, rules, store
 from services.reporting.actions.sending import Sender
 
+_TEXTS_AT_ONCE = 2_000
 _AGES = MappingProxyType(
     {"1d": timedelta(days=1), "2d": timedelta(days=2), "7d": timedelta(days=7)}
 )
@@ -56,6 +58,13 @@ async def escalate_old(sender: Sender) -> None:
 async def forget_settled(sender: Sender) -> None:
     """Forgets what was over long ago."""
     await actions.hotline.forget_settled(sender.pool)
+
+
+async def forget_texts(sender: Sender) -> None:
+    """Forgets what mails about runs said, once they are old; not that they were sent."""
+    now = await timekeeping.check_time(sender.pool)
+    async with database.transaction(sender.pool) as conn:
+        await store.mails.forget_texts(conn, now - MAIL_KEPT, _TEXTS_AT_ONCE)
 
 
 async def call_webhooks(sender: Sender) -> int:
@@ -159,6 +168,7 @@ JOBS: Jobs[Sender] = [
     Job("write_reviews", timedelta(minutes=1), write_reviews, leader=True),
     Job("escalate_old", timedelta(minutes=1), escalate_old, leader=True),
     Job("forget_settled", timedelta(hours=1), forget_settled, leader=True),
+    Job("forget_texts", timedelta(minutes=10), forget_texts, leader=True),
     Job(
         "call_webhooks",
         timedelta(seconds=1),

@@ -51,6 +51,17 @@ REPLAYED = Counter("coffre_destructions_replayed", "Destructions done again afte
 DAMAGED = Gauge("coffre_packs_damaged", "Damaged packs whose chunks were not yet sent again")
 CONDEMNED = Gauge("coffre_packs_condemned", "Packs that nothing needs, in their grace")
 GARBAGE = Gauge("coffre_garbage_bytes", "Bytes of packs that nothing needs, in their grace")
+WAL_ARCHIVED = Gauge(
+    "coffre_wal_archived_timestamp_seconds",
+    "When PostgreSQL last archived WAL, by its clock; 0 where it is to archive none",
+)
+WAL_FAILURES = Gauge(
+    "coffre_wal_archive_failures", "Tries to archive WAL that failed since PostgreSQL counts"
+)
+BASE_BACKUP = Gauge(
+    "coffre_base_backup_timestamp_seconds",
+    "When a base backup of PostgreSQL last ended, by its clock; 0 where it knows of none",
+)
 
 
 async def collect(resources: Resources) -> None:
@@ -195,6 +206,16 @@ async def measure_storage(resources: Resources) -> None:
     GARBAGE.set(unlive["condemned"].object_bytes if "condemned" in unlive else 0)
 
 
+async def measure_backup(resources: Resources) -> None:
+    """Tells how far the backup of our own database is."""
+    async with database.acquire(resources.pool) as conn:
+        archiving = await store.backup.find_archiving(conn)
+    base_backup_at = archiving and archiving.base_backup_at
+    WAL_ARCHIVED.set(archiving.archived_at.timestamp() if archiving else 0)
+    WAL_FAILURES.set(archiving.failures if archiving else 0)
+    BASE_BACKUP.set(base_backup_at.timestamp() if base_backup_at else 0)
+
+
 async def _list_tenants(resources: Resources) -> list[store.tenants.Tenant]:
     async with database.acquire(resources.pool) as conn:
         return await store.tenants.list_all(conn)
@@ -251,4 +272,5 @@ JOBS: Jobs[Resources] = [
     ),
     Job("replay_ledger", timedelta(days=1), replay_ledger, leader=True),
     Job("measure_storage", timedelta(minutes=1), measure_storage),
+    Job("measure_backup", timedelta(minutes=1), measure_backup),
 ]

@@ -50,7 +50,7 @@ def _is_waited_for_and_named(given: tuple[int, dict[str, str], bytes, str, str])
     status, headers, body, code, words = given
     said: list[str] = []
     with another((status, headers, body)) as (url, asked):
-        connection = Connection(url, "token", patience_seconds=0.8, on_wait=said.append)
+        connection = Connection(url, "token", patience_seconds=2, on_wait=said.append)
         with pytest.raises(Unreachable) as ended:
             connection.call_json("POST", "/v1/runs", {})
         with pytest.raises(Unreachable), connection.stream("GET", "/v1/plans/x/entries"):

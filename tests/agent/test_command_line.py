@@ -102,7 +102,7 @@ def test_a_reader_that_goes_away_ends_a_command_without_a_word(
 
 def test_version_goes_before_all_else() -> None:
     told = coffre_agent("--version", "fly")
-    assert (told.returncode, told.stdout) == (0, "coffre-agent 0.2.0\n")
+    assert (told.returncode, told.stdout) == (0, "coffre-agent 0.3.0\n")
 
 
 def test_shells_complete_commands_and_plans(tmp_path: Path) -> None:

@@ -294,7 +294,7 @@ def test_validate_tells_all_faults_and_doubts(tmp_path: Path) -> None:
         "no folder of this machine",
         "is a MySQL or MariaDB data folder",
         "can be read by others (mode 0644)",
-        f"{tmp_path}/data is also copied by the plan 'papers'",
+        f"{tmp_path}/data is also backed up by the plan 'papers'",
         "reports go to the client's administrators",
     ):
         assert words in told.stdout

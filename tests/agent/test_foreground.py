@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from datetime import datetime
@@ -15,6 +16,7 @@ import pytest
 
 from agent.timers.foreground import next_due
 from tests.world.machines import ROOT, Machine
+from tests.world.waiting import wait_for
 
 
 @pytest.mark.parametrize(
@@ -38,16 +40,17 @@ def test_a_loop_makes_the_first_run_and_ends_in_good_order(machine: Machine) -> 
         assert loop.stdout is not None
         said = next(line for line in loop.stdout if "ended with" in line)
         loop.send_signal(signal.SIGTERM)
-        assert loop.wait(20) == 0
+        assert loop.wait(60) == 0
     assert "papers: ended with status 0; next at" in said
     first = last_run()
     assert first["outcome"] == "succeeded"
 
     with _loop(machine) as loop:  # nothing was due since: it waits
+        wait_for("its readiness for a signal", lambda: _minds(loop.pid, signal.SIGTERM))
         with pytest.raises(subprocess.TimeoutExpired):
             loop.wait(1)
         loop.send_signal(signal.SIGTERM)
-        assert loop.wait(20) == 0
+        assert loop.wait(60) == 0
     assert last_run() == first
 
 
@@ -66,3 +69,9 @@ def _loop(machine: Machine) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+def _minds(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler of its own for a signal."""
+    [caught] = re.findall(r"(?m)^SigCgt:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text())
+    return bool(int(caught, 16) >> (number - 1) & 1)

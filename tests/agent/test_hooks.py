@@ -64,7 +64,7 @@ def test_each_hook_runs_once_and_knows_what_it_is_about(tmp_path: Path, teller: 
             "COFFRE_HOOK": "on_error",
             "COFFRE_OUTCOME": "failed",
             "COFFRE_REASON_CODE": "dump-failed",
-            "COFFRE_REASON": "Databases without a good dump: books. All else was copied."
+            "COFFRE_REASON": "Databases without a good dump: books. All else was backed up."
             " See above why. The last good dump of each is kept.",
         },
     ]
@@ -95,7 +95,7 @@ def test_a_hook_that_fails_before_the_copy_stops_it_and_after_it_warns(
     warning = late.after("succeeded")
     assert warning is not None
     assert (warning.code, warning.subject) == (f"after-hook-{how}", argv[0])
-    assert f"The program to run after the copy failed: {argv[0]}" in teller.log_tail()
+    assert f"The program to run after the backup failed: {argv[0]}" in teller.log_tail()
     warning = late.on_error(AgentError(Reason("incomplete")))
     assert warning is not None
     assert warning.code == f"error-hook-{how}"

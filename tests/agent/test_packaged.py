@@ -189,16 +189,16 @@ def test_an_update_is_taken_only_from_the_provider_and_the_one_before_stays(
         broken = inside(empty, "coffre-agent update")
         assert (broken.returncode, "The present one stays" in broken.stderr) == (1, True)
         assert inside(empty, "coffre-agent status").returncode == 0
-        assert [each.name[:6] for each in versions(empty)] == ["0.2.0-"]
+        assert [each.name[:6] for each in versions(empty)] == ["0.3.0-"]
 
         newer.write_bytes(good)
         signing.sign(dist, signing.open_key(dist.parent / "key.pem", make=False))
         told = inside(empty, "coffre-agent update --check").stdout
-        assert "There is 9.9.9; this is 0.2.0" in told
+        assert "There is 9.9.9; this is 0.3.0" in told
         taken = inside(empty, "coffre-agent update")
         assert taken.returncode == 0, taken.stderr
-        assert "coffre-agent is 9.9.9 now. 0.2.0 is kept:" in taken.stdout
-        assert [each.name[:6] for each in versions(empty)] == ["0.2.0-", "9.9.9-"]
+        assert "coffre-agent is 9.9.9 now. 0.3.0 is kept:" in taken.stdout
+        assert [each.name[:6] for each in versions(empty)] == ["0.3.0-", "9.9.9-"]
         assert str((empty / "opt/coffre-agent/current").readlink()).startswith(
             "/opt/coffre-agent/9.9.9-"
         )
@@ -216,11 +216,11 @@ def versions(root: Path) -> list[Path]:
 
 def make_newer(dist: Path) -> None:
     """Another release: the same agent in a file of another version."""
-    old = dist / "coffre-agent-0.2.0-linux-x86_64"
+    old = dist / "coffre-agent-0.3.0-linux-x86_64"
     head, mark, rest = old.read_bytes().partition(b"exec ")
     old.unlink()
     newer = dist / "coffre-agent-9.9.9-linux-x86_64"
-    newer.write_bytes(head.replace(b"0.2.0", b"9.9.9") + mark + rest)
+    newer.write_bytes(head.replace(b"0.3.0", b"9.9.9") + mark + rest)
     newer.chmod(0o755)
     (dist / "release.json").write_text('{"version": "9.9.9", "glibc": "2.35"}')
 

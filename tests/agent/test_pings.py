@@ -54,9 +54,18 @@ def test_a_service_in_trouble_is_asked_again_and_then_told_of(monitor: Monitor) 
     assert warning is not None
     assert warning == Reason("ping-failed", "127.0.0.1", detail="HTTP Error 404: Not Found")
     told.ended("succeeded", "")
-    assert "The monitoring service 127.0.0.1 could not be told of the copy: " in teller.log_tail()
+    assert "The monitoring service 127.0.0.1 could not be told of the backup: " in teller.log_tail()
     assert "404" in teller.log_tail()
     assert "secret" not in teller.log_tail()
+
+
+def test_a_run_does_not_wait_for_the_answer_to_its_start() -> None:
+    teller = Teller(as_json=False, title="")
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        told = Pings(f"http://127.0.0.1:{deaf.getsockname()[1]}/x", teller)
+        told.started()
+        assert teller.log_tail() == "", "there is none yet"
+    assert told.warning() is not None
 
 
 def test_a_service_that_says_nothing_does_not_hold_a_run_up() -> None:
@@ -66,13 +75,12 @@ def test_a_service_that_says_nothing_does_not_hold_a_run_up() -> None:
         told = Pings(url, teller, answer_seconds=0.3)
         began = time.monotonic()
         told.started()
-        assert teller.log_tail() == "", "nobody waited for the answer"
         warning = told.warning()
         assert warning is not None
         assert warning == Reason("ping-failed", "127.0.0.1", detail="timed out")
         told.ended("succeeded", "")
         assert time.monotonic() - began > 0.8, "each was waited for as long as was said"
-    assert teller.log_tail().count("could not be told of the copy: timed out") == 2
+    assert teller.log_tail().count("could not be told of the backup: timed out") == 2
     refused = Pings(url, teller)
     refused.started()
     refused.ended("failed", "")

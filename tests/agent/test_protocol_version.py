@@ -11,8 +11,8 @@ from tests.agent.wires import wire_to
 from tests.world.clients import PASSWORD, Client
 from tests.world.machines import Machine
 
-OLDER = (b"X-Coffre-Protocol: 1\r\n", b"X-Coffre-Protocol: 0\r\n")
-SENTENCE = "speaks version 0 of the protocol, and the server version 1: install coffre-agent 0.2,"
+OLDER = (b"X-Coffre-Protocol: 2\r\n", b"X-Coffre-Protocol: 0\r\n")
+SENTENCE = "speaks version 0 of the protocol, and the server version 2: install coffre-agent 0.3,"
 
 
 def test_the_release_that_is_named_speaks_it() -> None:

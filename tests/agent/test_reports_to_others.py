@@ -39,7 +39,7 @@ def test_who_is_named_on_a_machine_reads_nothing_before_they_are_asked_and_accep
         client.reports(2)
         assert len(client.house.mails(accountant)) == 1, "asked, and no report yet"
 
-        with httpx2.Client(verify=False, trust_env=False) as anybody:
+        with httpx2.Client(verify=False, trust_env=False, timeout=60) as anybody:
             assert accountant in anybody.get(link[0]).text
             assert anybody.post(link[0], data={"answer": "yes"}).status_code == 303
         listed = portal.get(path).json()["recipients"]

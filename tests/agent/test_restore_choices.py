@@ -32,9 +32,10 @@ def test_a_date_names_the_last_restore_point_that_is_not_later(
     runs = [json.loads(line) for line in listed.stdout.splitlines()]
     assert [(one["run_number"], one["files_total"]) for one in runs] == [(2, 3), (1, 3)]
     assert "succeeded" in restore(machine, client, "--list").stdout
-    asyncio.run(_date_first(client, datetime.now(UTC) - timedelta(days=2)))
-    yesterday = datetime.now().astimezone() - timedelta(days=1)
-    then = client.restore(machine, tmp_path / "then", "--at", f"{yesterday:%d/%m/%Y}")
+    before = datetime.now(UTC) - timedelta(days=2)
+    asyncio.run(_date_first(client, before))
+    day = f"{before.astimezone():%d/%m/%Y}"
+    then = client.restore(machine, tmp_path / "then", "--at", day)
     assert then["run_number"] == 1
     assert Path(f"{tmp_path}/then{papers}/letter.txt").read_text() == "first"
     now = client.restore(machine, tmp_path / "now", "--at", f"{datetime.now().astimezone():%F}")

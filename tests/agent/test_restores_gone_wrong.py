@@ -267,7 +267,7 @@ def test_what_is_not_what_its_id_says_is_never_written(tmp_path: Path) -> None:
     window = Window()
     chunk_id = blake3(b"right", key=bytes(32)).digest()
     entry = Entry(b"letter.txt", "f", 0o644, 0, os.getuid(), os.getgid(), 5, b"", chunk_id)
-    window.add(Planned(b"", False, entry), PlacedChunk(chunk_id, 1, 8, 33, 5, 0), 0)
+    window.add(Planned(b"", False, entry), PlacedChunk(chunk_id, 1, 8, 33, 5, 0, 0, 5), 0)
     crew = Crew((root,), reports.append)
     crew.brief(setup)
     try:

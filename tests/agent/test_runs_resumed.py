@@ -178,7 +178,7 @@ def test_a_dry_run_tells_what_would_be_sent_and_starts_nothing(
         return row["plans"], row["runs"]
 
     first = dry_run()
-    assert first["compared_with"] == "nothing: a first copy"
+    assert first["compared_with"] == "nothing: a first backup"
     assert (first["files_new"], first["files_to_read"]) == (3, 3)
     assert plans_and_runs() == (0, 0)
     machine.run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -177,12 +178,28 @@ def test_a_slow_dump_keeps_its_run_alive(house: House, client: Client, tmp_path:
     listens = {**house.place.listens, "ingest": free_port()}
     monitors = {**house.place.monitors, "ingest": free_port()}
     hurried = House(replace(house.place, listens=listens, monitors=monitors))
-    hurried.start("ingest", COFFRE_LEASE_SECONDS="2")
-    try:
-        slow = command("import time; time.sleep(4); print('-- the end')")
-        machine = client.machine(tmp_path / "machine", {"papers": {"dump": [slow]}})
-        machine.server = hurried.url("ingest")
-        assert machine.run()["run_number"] == 1
-        assert client.last_run()["state"] == "committed"
-    finally:
-        hurried.stop("ingest")
+    hurried.start("ingest", COFFRE_LEASE_SECONDS="12")
+    go_on = tmp_path / "go-on"
+    waits = (
+        "import os, time\n"
+        f"while not os.path.exists({str(go_on)!r}): time.sleep(0.02)\n"
+        "print('-- the end')"
+    )
+    machine = client.machine(tmp_path / "machine", {"papers": {"dump": [command(waits)]}})
+    machine.server = hurried.url("ingest")
+
+    def ends_of_lease() -> Any:
+        asked = "SELECT lease_until FROM ingest.runs WHERE tenant_id = $1::text::uuid"
+        return [row["lease_until"] for row in client.house.query(asked, client.tenant_id)]
+
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(machine.run)
+        try:
+            [first] = wait_for("the run", lambda: ends_of_lease() or None)
+            wait_for("a sign of life", lambda: ends_of_lease() > [first])
+        finally:
+            go_on.touch()
+            ended = running.result()
+            hurried.stop("ingest")
+    assert ended["run_number"] == 1
+    assert client.last_run()["state"] == "committed"

@@ -36,7 +36,7 @@ def test_a_hook_that_fails_before_the_copy_leaves_a_report_and_no_copy(
     monitor.answers = [500, 500, 500]
     warned = machine.run(expect=3)
     assert warned["outcome"] == "succeeded_with_warnings"
-    assert "The program to run after the copy failed" in warned["warnings"][0]["sentence"]
+    assert "The program to run after the backup failed" in warned["warnings"][0]["sentence"]
     assert "The monitoring service 127.0.0.1 could not be told" in warned["warnings"][1]["sentence"]
     assert len(monitor.told) == 2 + 3, "one start in two tries, one end in one"
     plan["hooks"] = {}

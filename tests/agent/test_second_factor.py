@@ -17,7 +17,9 @@ def set_up(client: Client) -> list[str]:
     """Sets up an app by the portal's pages; returns the recovery codes."""
     import pyotp
 
-    with httpx2.Client(base_url=client.house.url("portal"), follow_redirects=True) as page:
+    with httpx2.Client(
+        base_url=client.house.url("portal"), follow_redirects=True, timeout=60
+    ) as page:
         page.headers["Accept"] = "text/html"
         page.post("/sign-in", data={"email": client.email, "password": PASSWORD})
         [token, *_] = re.findall(r'name="form_token" value="(\w+)"', page.get(FACTORS).text)

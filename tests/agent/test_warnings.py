@@ -89,7 +89,7 @@ def test_a_run_that_fails_names_its_warnings_too(
     machine = client.machine(tmp_path / "machine", {"papers": plan})
     failed = machine.run(expect=1)
     assert failed["error"]["code"] == "folder-missing"
-    assert "The program to run after the copy failed" in failed["warnings"][0]["sentence"]
+    assert "The program to run after the backup failed" in failed["warnings"][0]["sentence"]
     ((subject, text),) = client.reports(1)
     assert subject.startswith("[ECHEC] ")
     assert f"{sys.executable} s’est terminé avec le code d’erreur 6." in text

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,17 +13,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from devstack import clock, mails
 from devstack.processes import write_atomically
 from devstack.stack import OFFSET_FILE, SERVICES, read_offset
-from libs.shared import clock as shared_clock
-from libs.shared import database, timekeeping
 from tests.servers import execute
+from tests.world import forks
 from tests.world.clients import PASSWORD, Client
 from tests.world.house import House, take_place
-from tests.world.machines import ROOT, Machine
+from tests.world.machines import Machine
 from tests.world.waiting import wait_for
 
 SCHEMAS = (*SERVICES, "catalogue")
@@ -46,7 +42,6 @@ class Provider:
 
     servers: Any
     house: House
-    is_confirmed: bool = False
 
     # --- the date ------------------------------------------------------------------------------
 
@@ -67,30 +62,21 @@ class Provider:
         self.start()
 
     def confirm(self) -> None:
-        """Has each service told that its time is right.
-
-        The first time by their commands; what these do takes a second each, and is done here then.
-        """
-        if self.is_confirmed:
-            asyncio.run(self._accept_time())
-            return
+        """Has each service believe that its time is right."""
         said = clock.confirm(self.house.place)
         assert len([line for line in said if "is believed" in line]) == len(SERVICES), said
-        self.is_confirmed = True
-
-    async def _accept_time(self) -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(shared_clock, "_offset", self.now - datetime.now(UTC))
-            for service in SERVICES:
-                ask_store = self.house.objects.date if service == "retention" else None
-                async with await database.create_pool(self.house.dsn(service), service) as pool:
-                    await timekeeping.accept_time(pool, "a test's date", ask_store)
 
     def start(self) -> None:
         """Starts the services."""
         for service in SERVICES:
             self.house.launch(service)
         self.house.wait_ready(*SERVICES)
+
+    def start_again(self, service: str) -> None:
+        """Starts a service anew: what it does every minute is done some seconds later."""
+        self.house.stop(service)
+        self.house.start(service)
+        self.house.wait_ready(service)
 
     # --- the operator --------------------------------------------------------------------------
 
@@ -100,15 +86,7 @@ class Provider:
             "COFFRE_PORTAL": self.house.url("portal"),
             "COFFRE_TOKEN": self.house.place.operator_token,
         }
-        return subprocess.run(
-            [sys.executable, "-m", "operators", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **named, **environ},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return forks.run("operators", *arguments, env={**os.environ, **named, **environ})
 
     def coffre(self, *arguments: str) -> Any:
         """What `coffre … --json` answers."""

@@ -118,6 +118,14 @@ CASES: dict[str, Case] = {
     "CoffreInboxStuck": Case(
         turns_bad(f"coffre_inbox_oldest_seconds{SERVICE}", "2", "1000"), "12m", "17m", OF_INGEST
     ),
+    "CoffreEventsUnanswered": Case(
+        turns_bad(
+            'coffre_outbox_unanswered_seconds{service="ingest", reader="quota"}', "2", "1000"
+        ),
+        "12m",
+        "17m",
+        {"service": "ingest", "reader": "quota"},
+    ),
     "CoffreEventsParked": Case(turns_bad(f"coffre_inbox_parked{SERVICE}"), "10m", "13m", OF_INGEST),
     "CoffreEventsUnrouted": Case(turns_bad(f"coffre_events_unrouted{SERVICE}"), "12m", "17m"),
     "CoffreEventsRefused": Case(
@@ -153,6 +161,20 @@ CASES: dict[str, Case] = {
     ),
     "CoffrePacksDamaged": Case(turns_bad("coffre_packs_damaged"), "12m", "17m"),
     "CoffreRestorePointsUnproven": Case(turns_bad("coffre_restore_points_unproven"), "10m", "12m"),
+    "CoffreWalNotArchived": Case(
+        # Another process of retention was asked before it stood still, and one knows of none.
+        {
+            'coffre_wal_archived_timestamp_seconds{instance="a"}': "0+60x20 1200x99",
+            'coffre_wal_archived_timestamp_seconds{instance="b"}': "0x119",
+        },
+        "50m",
+        "56m",
+    ),
+    "CoffreBaseBackupLate": Case(
+        {"coffre_base_backup_timestamp_seconds": "60x4000"},
+        "50h",
+        "51h",
+    ),
     "CoffreScrubLate": Case(
         {
             "coffre_scrub_oldest_seconds": "9x10 2592001x200",

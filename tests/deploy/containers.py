@@ -52,11 +52,11 @@ class Project:
     def compose(self, *arguments: str, seconds: float = 300) -> str:
         """Calls podman-compose; gives what it printed."""
         command = [sys.executable, "-m", "podman_compose", "-p", self.name, *arguments]
-        return _call(command, self.folder, self.environ, seconds)
+        return call(command, self.folder, self.environ, seconds)
 
     def podman(self, *arguments: str) -> str:
         """Calls podman."""
-        return _call(["podman", *arguments], self.folder, self.environ, 120)
+        return call(["podman", *arguments], self.folder, self.environ, 120)
 
     def container(self, service: str) -> str:
         """The name of a service's container."""
@@ -84,7 +84,8 @@ def wait(is_so: Callable[[], bool], project: Project, service: str) -> None:
         time.sleep(0.5)
 
 
-def _call(command: list[str], folder: Path, environ: dict[str, str], seconds: float) -> str:
+def call(command: list[str], folder: Path, environ: dict[str, str], seconds: float) -> str:
+    """Calls a program that must end well; gives what it printed."""
     ended = subprocess.run(
         command,
         cwd=folder,
@@ -108,19 +109,19 @@ def build(scratch: Path) -> None:
         pause.symlink_to("/usr/bin/catatonit")
     environ = environment(scratch)
     programs = [str(Path(sys.executable).parent / name) for name in ("weed", "caddy")]
-    _call([str(HERE / "bases.sh"), str(scratch), *programs], ROOT, environ, 1500)
+    call([str(HERE / "bases.sh"), str(scratch), *programs], ROOT, environ, 1500)
     wheels = scratch / "wheels"
-    for lock in ("server", "agent", "build"):
+    for lock in ("server", "agent", "build", "package"):
         fetch = ["download", "--quiet", "--require-hashes", "--no-deps", "--dest", str(wheels)]
         file = f"requirements-{lock}.lock"
-        _call([sys.executable, "-m", "pip", *fetch, "-r", file], ROOT, environ, 600)
+        call([sys.executable, "-m", "pip", *fetch, "-r", file], ROOT, environ, 600)
     given = scratch / "pip.conf"
     given.write_text("[global]\nno-index = true\nfind-links = /wheels-given\n")
     mounts = ["-v", f"{wheels}:/wheels-given:ro", "-v", f"{given}:/etc/pip.conf:ro"]
     for target, name in (("services", "coffre/coffre"), ("agent", "coffre/agent")):
         build_one = ["podman", "build", "--quiet", "--format", "docker", *mounts]
         tag = f"docker.io/{name}:tested"
-        _call([*build_one, "--target", target, "--tag", tag, "."], ROOT, environ, 900)
+        call([*build_one, "--target", target, "--tag", tag, "."], ROOT, environ, 1800)
 
 
 def environment(scratch: Path) -> dict[str, str]:

@@ -15,6 +15,8 @@ import yaml
 K8S = Path(__file__).parents[2] / "deploy" / "k8s"
 OVERLAYS = ("development", "production")
 COMPONENTS = sorted(folder.name for folder in (K8S / "components").iterdir())
+ON_TOP_OF = {"postgres-cnpg-backup": ("postgres-cnpg",)}
+"""What a component changes, which has to be there."""
 RECOMMENDED = {
     "app.kubernetes.io/name": "coffre",
     "app.kubernetes.io/instance": "coffre",
@@ -47,7 +49,11 @@ def with_component(name: str) -> tuple[Resource, ...]:
     """The base with one component."""
     with tempfile.TemporaryDirectory() as folder:
         up = os.path.relpath(K8S, Path(folder).resolve())
-        asked = {"resources": [f"{up}/base"], "components": [f"{up}/components/{name}"]}
+        components = [*ON_TOP_OF.get(name, ()), name]
+        asked = {
+            "resources": [f"{up}/base"],
+            "components": [f"{up}/components/{each}" for each in components],
+        }
         (Path(folder) / "kustomization.yaml").write_text(yaml.safe_dump(asked))
         return render(Path(folder))
 
@@ -68,3 +74,19 @@ def pods(rendered: tuple[Resource, ...]) -> dict[str, Resource]:
     kinds = {"Deployment", "StatefulSet", "Job"}
     found = [one for one in rendered if one["kind"] in kinds]
     return {one["metadata"]["name"]: one["spec"]["template"] for one in found}
+
+
+def environment(rendered: tuple[Resource, ...], name: str) -> dict[str, str]:
+    """The variables that a pod starts with, out of its ConfigMaps."""
+    maps = {one: about["data"] for one, about in of_kind(rendered, "ConfigMap").items()}
+    [container] = pods(rendered)[name]["spec"]["containers"]
+    given: dict[str, str] = {}
+    for source in container.get("envFrom", []):
+        given |= maps[source["configMapRef"]["name"]]
+    for one in container["env"]:
+        if "value" in one:
+            given[one["name"]] = one["value"]
+        else:
+            key = one["valueFrom"]["configMapKeyRef"]
+            given[one["name"]] = maps[key["name"]][key["key"]]
+    return given

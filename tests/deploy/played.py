@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from libs.shared import database
-from tests.deploy.kustomize import Resource, of_kind, overlay, pods
+from tests.deploy.kustomize import Resource, environment, of_kind, overlay, pods
 from tests.deploy.test_compose import SERVICES
-from tests.deploy.test_kubernetes import environment
 
 OURS = (*database.SERVICES, "prepare")
 IMAGE = "docker.io/coffre/coffre:tested"
 _CALLED = {"postgresql": "postgresql-rw"}  # by the name of its service
+_FOLDERS = {"rabbitmq-administrator": "rabbitmq", "postgresql-superuser": "postgresql"}
 _FOR_CLUSTERS = (
     "automountServiceAccountToken",
     "enableServiceLinks",
@@ -92,7 +92,7 @@ def _place(name: str, mount: Any, known: Resource, made: Path, volumes: Path) ->
     volume = known.get(mount["name"], {})
     if "secret" in volume:
         secret = volume["secret"]["secretName"]
-        return made / {"rabbitmq-administrator": "servers"}.get(secret, secret)
+        return made / _FOLDERS.get(secret, secret)
     if volume.get("configMap", {}).get("name") == "legal":
         return Path(__file__).parents[2] / "deploy" / "legal"
     if "configMap" in volume:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import configparser
 import importlib
 import re
 import subprocess
@@ -101,7 +102,10 @@ def test_a_service_gets_just_what_its_settings_ask_for(service: str) -> None:
     assert {name for name in needed if name not in given and f"{name}_FILE" not in given} == set()
 
 
-@pytest.mark.parametrize("service", ["ingest", "portal"])
+SERVING = ("ingest", "portal")
+
+
+@pytest.mark.parametrize("service", SERVING)
 def test_who_serves_clients_may_bring_downloads_to_their_end(service: str) -> None:
     drain = float(environment(service)["COFFRE_DRAIN_SECONDS"])
     given = re.fullmatch(r"(\d+)m", SERVICES[service]["stop_grace_period"])
@@ -122,12 +126,22 @@ def test_only_the_demonstration_is_no_production() -> None:
     assert "STAGE=development" in shown
 
 
-def test_whatever_is_said_of_mails_can_be_set() -> None:
-    given = environment("reporting")
-    kinds = ("smtp_", "dkim_", "bounces_", "support_", "missed_", "webhooks_", "mail_", "hotline")
-    fields = {name for name in settings_of("reporting").model_fields if name.startswith(kinds)}
-    fields.remove("bounces_maildir")  # a folder of the machine, which no container sees
-    assert {name for name in fields if f"COFFRE_{name.upper()}" not in given} == set()
+NOT_FOR_CONTAINERS = {
+    "listen": "the image says where",
+    "monitor_listen": "the image says where",
+    "store": "a folder is for services without containers",
+    "bounces_maildir": "a folder of the machine, which no container sees",
+    "handover_seconds": "Caddy waits for the one process of a service, and knows no other",
+    "drain_seconds": "of those who serve clients: the others have nothing to bring to its end",
+}
+
+
+@pytest.mark.parametrize("service", database.SERVICES)
+def test_whatever_can_be_set_can_be_set_here(service: str) -> None:
+    given = environment(service)
+    names = {name: f"COFFRE_{name.upper()}" for name in settings_of(service).model_fields}
+    missing = {name for name, of in names.items() if not {of, f"{of}_FILE"} & set(given)}
+    assert missing <= set(NOT_FOR_CONTAINERS)
 
 
 @pytest.mark.parametrize("service", database.SERVICES)
@@ -170,6 +184,39 @@ def test_secrets_are_made_once_and_each_service_sees_its_own(tmp_path: Path) -> 
     assert "master-key" not in {path.name for path in (tmp_path / "quota").iterdir()}
 
 
+def test_each_container_sees_no_secrets_but_its_own() -> None:
+    known = "./deploy/compose/secrets/"
+    for name, service in SERVICES.items():
+        mounted = [volume.split(":") for volume in service.get("volumes", ())]
+        seen = {place[len(known) :] for place, *_ in mounted if place.startswith(known)}
+        own = {"grafana": "watching", "demonstration": "portal"}.get(name, name)
+        assert seen <= {own, "public"}, name
+    for server in secrets.SERVERS:
+        assert f"{known}{server}:/run/secrets:ro" in SERVICES[server]["volumes"]
+
+
+def test_servers_keep_their_passwords_when_each_gets_its_own_folder(tmp_path: Path) -> None:
+    secrets.make(tmp_path, secrets.Places())
+    told = (tmp_path / "admin" / "database-url").read_text()
+    identities = (tmp_path / "seaweedfs" / "s3.json").read_text()
+    (tmp_path / "servers").mkdir()  # as 0.3 left it
+    (tmp_path / "postgresql" / "password").rename(tmp_path / "servers" / "postgresql-password")
+    (tmp_path / "rabbitmq" / "password").rename(tmp_path / "servers" / "rabbitmq-password")
+    (tmp_path / "seaweedfs" / "s3.json").rename(tmp_path / "servers" / "s3.json")
+    broker = (tmp_path / "servers" / "rabbitmq-password").read_text()
+
+    for _ in range(2):
+        secrets.make(tmp_path, secrets.Places())
+        assert (tmp_path / "admin" / "database-url").read_text() == told
+        assert (tmp_path / "rabbitmq" / "password").read_text() == broker
+        assert (tmp_path / "seaweedfs" / "s3.json").read_text() == identities
+        # Who goes back finds it; what is written there meanwhile takes nothing's place.
+        assert (tmp_path / "servers" / "rabbitmq-password").read_text() == broker
+    (tmp_path / "servers" / "rabbitmq-password").write_text("another")
+    secrets.make(tmp_path, secrets.Places())
+    assert (tmp_path / "rabbitmq" / "password").read_text() == broker
+
+
 @pytest.mark.parametrize("name", [*database.SERVICES, "prepare"])
 def test_our_containers_may_do_nothing_that_they_need_not(name: str) -> None:
     service = SERVICES[name]
@@ -185,11 +232,34 @@ def test_our_containers_may_do_nothing_that_they_need_not(name: str) -> None:
 
 
 def test_the_dockerfile_passes_its_linter() -> None:
+    lint_dockerfile(ROOT / "Dockerfile")
+
+
+def lint_dockerfile(file: Path) -> None:
     linter = Path(sys.executable).parent / "hadolint"
-    ended = subprocess.run(
-        [linter, ROOT / "Dockerfile"], capture_output=True, text=True, check=False
-    )
+    ended = subprocess.run([linter, file], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout
+
+
+def test_the_backup_of_the_database_fits_what_it_is_put_over() -> None:
+    put_over = yaml.safe_load((ROOT / "deploy/compose/backup.yml").read_text())
+    ComposeSpecification.model_validate(put_over)
+    [(name, changed)] = put_over["services"].items()
+    usual = SERVICES[name]
+    assert with_defaults(changed["build"]["args"]["POSTGRESQL"]) == with_defaults(usual["image"])
+    assert set(usual["networks"]) < set(changed["networks"])
+    [mounted] = changed["volumes"]
+    folder, inside, _ = mounted.split(":")
+    seen = [one for service in SERVICES.values() for one in service.get("volumes", ())]
+    assert not [one for one in seen if one.split(":")[0] == folder], "no other server reads it"
+    assert f"{inside}/pgbackrest.conf" in " ".join(changed["entrypoint"])
+    place = ROOT / changed["build"]["context"]
+    lint_dockerfile(place / "Dockerfile")
+    told = configparser.ConfigParser()
+    told.read(place / "pgbackrest.conf")
+    [stanza] = set(told.sections()) - {"global"}
+    assert f"--stanza={stanza}" in " ".join(changed["command"])
+    assert told[stanza]["pg1-path"] == usual["environment"]["PGDATA"]
 
 
 def test_images_hold_what_is_locked_and_no_tools_of_ours() -> None:

@@ -1,7 +1,8 @@
 """The disk of PostgreSQL, or of the broker, is full: said in a sentence, and nothing is lost.
 
 Of the store and of the agent's own disk tell tests/agent/test_full_store.py and test_memory.py, of
-the portal's passing files tests/portal/test_archives.py.
+the passing files of ingest and portal tests/ingest/test_full_disk.py and
+tests/portal/test_passing.py.
 """
 
 from __future__ import annotations
@@ -102,7 +103,9 @@ def house(servers: Any, disks: tuple[Path, Path], tmp_path: Path) -> Iterator[Ho
 
 def checks(house: House, service: str) -> dict[str, str]:
     """What a service tells its operators."""
-    answer = httpx2.get(f"{house.place.monitor_url(service)}/health/ready", trust_env=False)
+    answer = httpx2.get(
+        f"{house.place.monitor_url(service)}/health/ready", trust_env=False, timeout=60
+    )
     return dict(answer.json()["checks"])
 
 

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import functools
 import json
-import re
-import subprocess
 import tomllib
-from pathlib import Path
 
 import kubernetes_validate
 import pytest
 import yaml
-from pydantic import SecretStr
 
-from installing import secrets
-from installing.__main__ import build_parser
 from libs.shared import database
-from libs.shared.settings import read
 from tests.deploy import rules, test_compose
 from tests.deploy.kustomize import (
     COMPONENTS,
     K8S,
-    KUBECTL,
     OVERLAYS,
     RECOMMENDED,
-    Resource,
+    environment,
     everything,
     of_kind,
     overlay,
@@ -33,11 +25,11 @@ from tests.deploy.kustomize import (
     render,
     with_component,
 )
-from tests.deploy.test_compose import settings_of
 
 KUBERNETES = "1.30"  # the oldest that we promise; strict, so that fields of newer ones are refused
 CUSTOM = {
-    "postgresql.cnpg.io/v1": {"Cluster"},
+    "postgresql.cnpg.io/v1": {"Cluster", "ScheduledBackup"},
+    "barmancloud.cnpg.io/v1": {"ObjectStore"},
     "rabbitmq.com/v1beta1": {"RabbitmqCluster"},
     "keda.sh/v1alpha1": {"ScaledObject", "TriggerAuthentication"},
     "monitoring.coreos.com/v1": {"PodMonitor", "PrometheusRule"},
@@ -145,18 +137,47 @@ def test_a_service_is_probed_spread_and_let_go_in_peace(service: str) -> None:
     assert budget == {**policy, "selector": selector}
     labels = pods(PRODUCTION)[service]["metadata"]["labels"]
     assert selector["matchLabels"].items() <= labels.items()
-    assert memory(container) == compose_memory(service)
+    asked, most = container["resources"]["requests"], container["resources"]["limits"]["memory"]
+    page = (K8S.parents[1] / "docs/operations/kubernetes.md").read_text()
+    assert f"\n| {service} | {asked['cpu']}, {asked['memory']} | {most} |" in page
+    limit = mebibytes(most.removesuffix("i"))
+    assert limit + passing(service) == compose_memory(service)
 
 
-def memory(container: Resource) -> str:
-    """The limit, as compose writes it."""
-    return str(container["resources"]["limits"]["memory"]).removesuffix("i").lower()
+def compose_memory(service: str) -> int:
+    """What compose gives to the same service, in MiB."""
+    return mebibytes(test_compose.with_defaults(test_compose.SERVICES[service]["mem_limit"]))
 
 
-def compose_memory(service: str) -> str:
-    """What compose gives to the same service."""
-    given = test_compose.SERVICES[service]["mem_limit"]
-    return test_compose.with_defaults(given)
+def passing(service: str) -> int:
+    """What may pass through its /tmp, in MiB: under compose it counts as memory, here as disk."""
+    if service not in test_compose.SERVING:
+        return 0  # which write nothing there
+    [given] = test_compose.SERVICES[service]["tmpfs"]
+    size = mebibytes(given.partition("size=")[2])
+    volumes = pods(PRODUCTION)[service]["spec"]["volumes"]
+    [disk] = [one["emptyDir"]["sizeLimit"] for one in volumes if one["name"] == "temporary"]
+    assert size <= mebibytes(disk.removesuffix("i"))
+    return size
+
+
+def mebibytes(written: str) -> int:
+    return int(written[:-1]) * {"m": 1, "g": 1024}[written[-1].lower()]
+
+
+def test_the_database_is_copied_each_night_and_all_the_time_between_elsewhere() -> None:
+    [bucket] = of_kind(PRODUCTION, "ObjectStore").values()
+    [cluster] = of_kind(PRODUCTION, "Cluster").values()
+    [nightly] = of_kind(PRODUCTION, "ScheduledBackup").values()
+    [plugin] = cluster["spec"]["plugins"]
+    assert plugin["isWALArchiver"] is True
+    assert plugin["parameters"] == {"barmanObjectName": bucket["metadata"]["name"]}
+    assert nightly["spec"]["cluster"] == {"name": cluster["metadata"]["name"]}
+    assert nightly["spec"]["pluginConfiguration"] == {"name": plugin["name"]}
+    copies = environment(PRODUCTION, "ingest")
+    told = bucket["spec"]["configuration"]
+    assert told["endpointURL"] != copies["COFFRE_S3_ENDPOINT"]
+    assert told["destinationPath"] != f"s3://{copies['COFFRE_S3_BUCKET']}/"
 
 
 def test_each_service_is_scaled_by_one_alone() -> None:
@@ -173,120 +194,6 @@ def test_each_service_is_scaled_by_one_alone() -> None:
         target = of_kind(PRODUCTION, kind)[name]["spec"]["scaleTargetRef"]
         assert target["name"] == name
         assert "replicas" not in of_kind(PRODUCTION, "Deployment")[name]["spec"]
-
-
-@pytest.mark.parametrize("name", OVERLAYS)
-@pytest.mark.parametrize("service", database.SERVICES)
-def test_a_service_gets_just_what_its_settings_ask_for(
-    name: str, service: str, tmp_path: Path
-) -> None:
-    given = environment(overlay(name), service)
-    kind = settings_of(service)
-    fields = {f"COFFRE_{field.upper()}": about for field, about in kind.model_fields.items()}
-    files = {f"{field}_FILE" for field, about in fields.items() if about.annotation is SecretStr}
-    assert set(given) <= set(fields) | files
-    secrets.make(tmp_path, secrets.Places())
-    (tmp_path / "reporting" / "smtp-password").touch()
-    for variable, value in given.items():
-        for place, folder in mounts(overlay(name), service, tmp_path).items():
-            if value == place or value.startswith(f"{place}/"):
-                given[variable] = value.replace(place, str(folder))
-                assert Path(given[variable]).exists(), variable
-    read(kind, given)
-
-
-def test_the_bucket_is_made_where_the_services_look_for_it() -> None:
-    [container] = pods(PRODUCTION)["prepare"]["spec"]["containers"]
-    known = environment(PRODUCTION, "prepare")
-    args = [re.sub(r"\$\((\w+)\)", lambda found: known[found[1]], one) for one in container["args"]]
-    told = build_parser().parse_args(args[1:])
-    assert told.access_key == "coffre-admin"
-    for service in ("ingest", "portal", "retention"):
-        given = environment(PRODUCTION, service)
-        names = [f"COFFRE_S3_{name}" for name in ("ENDPOINT", "BUCKET", "REGION", "ADDRESSING")]
-        wanted = [told.s3_endpoint, told.bucket, told.region, told.addressing]
-        assert [given[name] for name in names] == wanted
-
-
-def environment(rendered: tuple[Resource, ...], name: str) -> dict[str, str]:
-    """The variables that a pod starts with, out of its ConfigMaps."""
-    maps = {one: about["data"] for one, about in of_kind(rendered, "ConfigMap").items()}
-    [container] = pods(rendered)[name]["spec"]["containers"]
-    given: dict[str, str] = {}
-    for source in container.get("envFrom", []):
-        given |= maps[source["configMapRef"]["name"]]
-    for one in container["env"]:
-        if "value" in one:
-            given[one["name"]] = one["value"]
-        else:
-            key = one["valueFrom"]["configMapKeyRef"]
-            given[one["name"]] = maps[key["name"]][key["key"]]
-    return given
-
-
-def mounts(rendered: tuple[Resource, ...], name: str, made: Path) -> dict[str, Path]:
-    """Where a pod sees what of the folder that `installing secrets` makes."""
-    spec = pods(rendered)[name]["spec"]
-    public = {
-        "senders": made / "public" / "senders",
-        "certificate": made / "public",
-        "legal": Path(__file__).parents[2] / "deploy" / "legal",
-    }
-    found = {}
-    for volume in spec["volumes"]:
-        [place] = [
-            mount["mountPath"]
-            for mount in spec["containers"][0]["volumeMounts"]
-            if mount["name"] == volume["name"]
-        ]
-        if "secret" in volume:
-            found[place] = made / volume["secret"]["secretName"]
-        elif "configMap" in volume:
-            found[place] = public[volume["configMap"]["name"]]
-    return found
-
-
-def test_each_knows_its_own_secrets_alone() -> None:
-    for rendered in (DEVELOPMENT, PRODUCTION):
-        for name in (*database.SERVICES, "prepare"):
-            volumes = pods(rendered)[name]["spec"]["volumes"]
-            named = [one["secret"]["secretName"] for one in volumes if "secret" in one]
-            assert named == [{"prepare": "admin"}.get(name, name)]
-    stored = of_kind(with_component("external-secrets"), "ExternalSecret")
-    assert set(stored) == {"admin", *database.SERVICES}
-    for name, one in stored.items():
-        assert one["spec"]["target"]["name"] == name
-
-
-def test_secrets_of_an_installation_become_secrets_of_the_cluster(tmp_path: Path) -> None:
-    secrets.make(tmp_path, secrets.Places())
-    said = subprocess.run(
-        [K8S / "secrets.sh", tmp_path],
-        env={"PATH": f"{KUBECTL.parent}:/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    made = [one for one in yaml.safe_load_all(said) if one]
-    holds = {one["metadata"]["name"]: set(one["data"]) for one in made}
-    assert all(one["metadata"]["namespace"] == "coffre" for one in made)
-    for service in database.SERVICES:
-        assert holds[service] == {file.name for file in (tmp_path / service).iterdir()}
-    kept = {"master-key", "mail-key", "certificate-key"}
-    assert holds["admin"] == {file.name for file in (tmp_path / "admin").iterdir()} - kept
-    wanted = {
-        volume[kind][key]
-        for way in (DEVELOPMENT, PRODUCTION)
-        for template in pods(way).values()
-        for volume in template["spec"]["volumes"]
-        for kind, key in (("secret", "secretName"), ("configMap", "name"))
-        if kind in volume
-    }
-    [cluster] = of_kind(PRODUCTION, "Cluster").values()
-    [broker] = of_kind(PRODUCTION, "RabbitmqCluster").values()
-    wanted.add(cluster["spec"]["superuserSecret"]["name"])
-    wanted.add(broker["spec"]["secretBackend"]["externalSecret"]["name"])
-    assert wanted == set(holds)
 
 
 def test_what_must_pass_between_passes_the_ingress() -> None:

@@ -8,9 +8,16 @@ import pytest
 
 from installing import secrets
 from libs.shared import database
-from tests.deploy.kustomize import COMPONENTS, Resource, of_kind, overlay, pods, with_component
+from tests.deploy.kustomize import (
+    COMPONENTS,
+    Resource,
+    environment,
+    of_kind,
+    overlay,
+    pods,
+    with_component,
+)
 from tests.deploy.test_compose import settings_of
-from tests.deploy.test_kubernetes import environment
 
 Flow = tuple[str, str, int]
 # Of the mail servers that there are, of a mailbox of bounces, of webhooks.

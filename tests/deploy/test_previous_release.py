@@ -1,6 +1,6 @@
 """The release before works on the schema of this one, as it must while a new version is rolled out.
 
-`previous_release.txt` names its commit, and is written anew at each release.
+`previous_release.txt` names the commit that was released last, over which this tree is rolled out.
 """
 
 from __future__ import annotations

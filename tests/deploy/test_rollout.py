@@ -13,8 +13,7 @@ import httpx2
 import pytest
 
 from devstack.stack import is_ready
-from tests.deploy.kustomize import overlay
-from tests.deploy.test_kubernetes import environment
+from tests.deploy.kustomize import environment, overlay
 from tests.trees import compare_trees
 from tests.world.clients import Client
 from tests.world.house import House

@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import re
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from libs.shared import certificates
 from tests.destruction.firm import Firm
-
-ROOT = Path(__file__).parents[2]
-
-
-def run(service: str, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", f"services.{service}", *words],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **environ},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+from tests.world import forks
 
 
 def test_a_key_is_made_once_and_both_halves_fit(tmp_path: Path) -> None:
     private, public = tmp_path / "key", tmp_path / "key.pem"
     words = ("certificate-key", "--private", str(private), "--public", str(public))
-    made = run("retention", *words)
+    made = forks.run("retention", *words, env={})
     assert made.returncode == 0, made.stderr
     assert stat.S_IMODE(private.stat().st_mode) == 0o600
     notary = certificates.read_notary(private)
     assert certificates.open_signed(notary.sign({"a": 1}), public.read_bytes())["a"] == 1
-    again = run("retention", *words)
+    again = forks.run("retention", *words, env={})
     assert again.returncode == 1
     assert "is there already" in again.stderr
     assert certificates.read_notary(private).key_id == notary.key_id
@@ -44,7 +28,8 @@ def test_a_key_is_made_once_and_both_halves_fit(tmp_path: Path) -> None:
 
 async def test_a_second_operator_is_let_in(firm: Firm, database: Any) -> None:
     words = ("operator", "--name", "Nora", "--email", "nora@provider.example")
-    made = run("portal", *words, COFFRE_DATABASE_URL=database.dsn("portal"))
+    environ = {"COFFRE_DATABASE_URL": database.dsn("portal")}
+    made = forks.run("portal", *words, env=environ)
     assert made.returncode == 0, made.stderr
     password = re.sub(r"\s+$", "", made.stdout).rpartition(": ")[2]
     body = {"email": "nora@provider.example", "password": password}
@@ -54,6 +39,6 @@ async def test_a_second_operator_is_let_in(firm: Firm, database: Any) -> None:
         assert changed.status_code == 204, changed.text
         answer = await api.post("/api/v1/tokens", json={**body, "password": chosen})
     assert answer.json()["role"] == "operator"
-    twice = run("portal", *words, COFFRE_DATABASE_URL=database.dsn("portal"))
+    twice = forks.run("portal", *words, env=environ)
     assert twice.returncode == 1
     assert "already has an account" in twice.stderr

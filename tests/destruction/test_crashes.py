@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from libs.shared import crashpoints
 from tests.destruction.firm import NOTARY, Firm
 from tests.portal import builder
 from tests.portal.conftest import MASTER_KEY
+from tests.world import forks
 
 ROOT = Path(__file__).parents[2]
 BEFORE_AN_HOUR = [
@@ -57,15 +57,11 @@ async def test_a_crash_at_any_step_changes_nothing(
 
     async def die(step: str) -> int:
         told = json.dumps([database.dsn("retention"), s3, MASTER_KEY.hex(), firm.now.isoformat()])
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.destruction.driver", told,
-            cwd=ROOT, env={**os.environ, crashpoints.VARIABLE: step},
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        output, _ = await process.communicate()
-        assert process.returncode in (0, crashpoints.EXIT_CODE), output.decode()
+        environ = {**os.environ, crashpoints.VARIABLE: step}
+        ended = await asyncio.to_thread(forks.run, "tests.destruction.driver", told, env=environ)
+        assert ended.returncode in (0, crashpoints.EXIT_CODE), ended.stdout + ended.stderr
         await firm.settle()
-        return process.returncode
+        return ended.returncode
 
     for step in BEFORE_AN_HOUR:
         assert await die(step) == crashpoints.EXIT_CODE, step

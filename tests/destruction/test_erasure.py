@@ -32,18 +32,21 @@ PLANS: dict[str, Plan] = {
     "portal": portal.PLAN,
 }
 OF_NOBODY = {
-    "ingest": {"migrations", "outbox_counter", "seen_time", "time_acceptances"},
-    "quota": {"migrations", "outbox_counter", "seen_time", "time_acceptances"},
-    "reporting": {"migrations", "outbox_counter", "seen_time", "time_acceptances", "hearing"},
+    "ingest": {"migrations", "outbox_counter", "outbox_readers", "seen_time", "time_acceptances"},
+    "quota": {"migrations", "outbox_counter", "outbox_readers", "seen_time", "time_acceptances"},
+    "reporting": {
+        "migrations", "outbox_counter", "outbox_readers", "seen_time", "time_acceptances",
+        "hearing",
+    },
     # Of destructions that are over they have no rows.
     "retention": {
-        "migrations", "outbox_counter", "seen_time", "time_acceptances",
+        "migrations", "outbox_counter", "outbox_readers", "seen_time", "time_acceptances",
         "inventory_objects", "erased_rows",
     },
     # Hashes of what was typed at a sign-in, for some hours.
     "portal": {
-        "migrations", "outbox_counter", "seen_time", "time_acceptances", "throttles", "price_lists",
-        "documents", "notices",
+        "migrations", "outbox_counter", "outbox_readers", "seen_time", "time_acceptances",
+        "throttles", "price_lists", "documents", "notices",
     },
 }  # fmt: skip
 """Tables that have nothing of a client."""

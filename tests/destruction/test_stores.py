@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
@@ -73,14 +74,13 @@ async def test_what_is_locked_is_told_and_nothing_certified_before(
     locking: Firm, locking_bucket: str, sdk: minio.Minio
 ) -> None:
     client = await locking.client()
-    until = datetime.now(UTC) + timedelta(seconds=6)
-    until = until.replace(microsecond=0)
+    await locking.end(client.tenant_id)
+    locking.later(days=31)
+    until = (datetime.now(UTC) + timedelta(seconds=10)).replace(microsecond=0)
     sdk.put_object(
         locking_bucket, f"t/{client.tenant_id}/packs/locked", io.BytesIO(b"x"), 1,
         retention=Retention(COMPLIANCE, until),
     )  # fmt: skip
-    await locking.end(client.tenant_id)
-    locking.later(days=31)
     await locking.destroy()
     shown = await locking.shown(client.tenant_id)
     assert shown["state"] == "waiting"
@@ -93,8 +93,8 @@ async def test_what_is_locked_is_told_and_nothing_certified_before(
     assert len(told) == 1
     confirmed = await locking.post(f"{client.tenant_id}/destruction/confirm", reason="let go")
     assert confirmed.status_code == 409, "no operator unlocks a store"
-    while datetime.now(UTC) <= until + timedelta(seconds=1):
-        pass
+    left = until + timedelta(seconds=1) - datetime.now(UTC)
+    await asyncio.sleep(max(left.total_seconds(), 0))
     locking.later(hours=1, minutes=1)
     await locking.destroy()
     assert (await locking.shown(client.tenant_id))["state"] == "completed"

@@ -123,7 +123,7 @@ async def test_what_it_waits_for_brings_the_next_step_at_once(
 
 async def _until(firm: Firm, reached: str) -> None:
     """Carries what is said until a destruction is there."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             await firm.settle()
             if await firm.fetch(f"SELECT 1 FROM retention.inventories WHERE {reached}"):

@@ -67,7 +67,7 @@ class Machine:
         return found
 
 
-def wait_for(what: str, holds: Callable[[], object], seconds: float = 60) -> None:
+def wait_for(what: str, holds: Callable[[], object], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
@@ -131,7 +131,9 @@ def test_the_life_of_an_installation(machine: Machine) -> None:
         "seats": 2,
         "administrator": {"name": "Luc Petit", "email": "luc@petit.example"},
     }
-    opened = httpx2.post(f"{first['portal']['url']}/api/v1/tenants", json=client, headers=authority)
+    opened = httpx2.post(
+        f"{first['portal']['url']}/api/v1/tenants", json=client, headers=authority, timeout=60
+    )
     assert opened.status_code == 201, opened.text
 
     # A month passes for all services together, and stays passed when one dies.
@@ -152,7 +154,9 @@ def test_the_life_of_an_installation(machine: Machine) -> None:
     os.kill(supervisor, signal.SIGKILL)
     second = machine.up()
     assert second["operator"] == first["operator"]
-    listed = httpx2.get(f"{second['portal']['url']}/api/v1/tenants", headers=authority).json()
+    listed = httpx2.get(
+        f"{second['portal']['url']}/api/v1/tenants", headers=authority, timeout=60
+    ).json()
     assert [tenant["name"] for tenant in listed["tenants"]] == ["Menuiserie Petit"]
 
     # So does the month, until somebody takes it back.
@@ -175,7 +179,9 @@ def signed_in_until(told: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(signed.json()["expires_at"])
 
 
-@pytest.mark.parametrize("begun", ["its first word", "rabbitmq", "ingest"])
+@pytest.mark.parametrize(
+    "begun", ["its first word", pytest.param("rabbitmq", marks=pytest.mark.long), "ingest"]
+)
 def test_a_start_that_is_interrupted_leaves_nothing(
     machine: Machine, tmp_path: Path, begun: str
 ) -> None:

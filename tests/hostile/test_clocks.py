@@ -178,7 +178,7 @@ async def test_a_service_tells_that_the_time_is_doubtful_until_somebody_believes
         house.wait_ready("quota")
 
         def told(*, doubtful: bool) -> bool:
-            get = partial(httpx2.get, trust_env=False, verify=False)
+            get = partial(httpx2.get, trust_env=False, verify=False, timeout=60)
             url = house.place.monitor_url("quota")
             checks = get(f"{url}/health/ready").json()["checks"]
             line = f'coffre_time_doubtful{{service="quota"}} {float(doubtful)}'

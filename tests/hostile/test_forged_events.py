@@ -240,15 +240,15 @@ async def test_a_flood_of_forgeries_fills_no_disk_and_hides_no_event(
 async def test_what_was_said_once_counts_once_wherever_it_is_put(
     ears: Ears, amqp_url: str, campaign: Campaign
 ) -> None:
-    """True events, each to each queue, three times."""
-    true = [delivery(example(name)) for name in EVENTS if name != ServicePinged.type]
+    """True events, each to each queue, twice."""
+    true = [delivery(example(name)) for name, event in EVENTS.items() if not event.addressee]
     async with default_exchange(amqp_url) as exchange:
-        for _ in range(3):
+        for _ in range(2):
             for service in SERVICES:
                 await asyncio.gather(
                     *(put(exchange, bus.queue_of(service), given) for given in true)
                 )
-    campaign.tried("true events repeated, to each queue", 3 * len(true) * len(SERVICES))
+    campaign.tried("true events repeated, to each queue", 2 * len(true) * len(SERVICES))
     expected = sorted(
         (service, event.type) for service, bound in bus.BINDINGS.items() for event in bound
     )
@@ -310,7 +310,7 @@ async def test_a_services_account_says_its_own_events_and_reads_its_own_queue(
 ) -> None:
     vhost = amqp_url.rpartition("/")[2]
     url = servers.broker.url(vhost, bus.account_of(service), AMQP_PASSWORDS[service])
-    own = {*(event.type for event in bus.SENDERS[service]), f"{ServicePinged.type}.{service}"}
+    own = set(bus.published_under(service))
     foreign = {bus.routing_key(example(name)) for name in EVENTS} - own
     foreign.add(f"{ServicePinged.type}.{next(other for other in SERVICES if other != service)}")
 
@@ -342,7 +342,7 @@ async def test_a_services_account_says_its_own_events_and_reads_its_own_queue(
             said: list[str] = []
             channel.close_callbacks.add(lambda _, why, said=said: said.append(str(why)))
             with pytest.raises((AMQPError, RuntimeError, asyncio.CancelledError)):
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     await attempt(channel)
             while not said:
                 await asyncio.sleep(0.01)

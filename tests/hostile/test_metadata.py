@@ -96,7 +96,8 @@ async def test_frames_with_a_huge_window_are_refused(attacker: Agent, campaign: 
     assert zstandard.ZstdDecompressor().decompress(frame) == content
     run = await attacker.start(await attacker.declare())
     builder = packs.PackBuilder()
-    builder.add(attacker.id_of(content), frame, len(content), packs.ZSTD)
+    chunk = packs.PackedChunk(attacker.id_of(content), len(content))
+    builder.add_frame(frame, packs.ZSTD, [chunk])
     answer = await attacker.upload(run, builder.finish())
     assert problem_of(answer) == (422, "chunk-undecodable")
     answer = await attacker.client.post(f"/v1/runs/{run}/entries?batch=0", content=frame)

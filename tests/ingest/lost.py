@@ -59,8 +59,8 @@ class Empty:
             place = places[chunk_id]
             key = bucket.key_of_pack(tenant_id, place.pack_id)
             sealed = await self.ingest.objects.get_range(key, place.offset, place.length)
-            payload = sealing.open_chunk(sealed, keys, tenant_id, place)
-            content += packs.unpack(payload, place.encoding, place.size)
+            payload = sealing.open_frame(sealed, keys, tenant_id, place.pack_id, place)
+            content += packs.cut_out(packs.unpack_frame(payload, place), place)
         return content
 
 

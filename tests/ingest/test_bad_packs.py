@@ -17,48 +17,94 @@ from tests.hostile.counting import Campaign
 from tests.world.agents import Agent, problem_of
 from tests.world.house import House
 
-_RECORD = struct.Struct(">32sIIB")
 _TRAILER = struct.Struct(">II4s")
 
 
-def named(body: bytes) -> packs.Pack:
-    return packs.Pack(hashlib.sha256(body).hexdigest(), body)
+def named(body: bytes | bytearray, index_at: int | None = None) -> packs.Pack:
+    """A pack under the name of its index, wherever that is said to be."""
+    if index_at is None:
+        try:
+            index_at = packs.wire.find_index(memoryview(body))[1]
+        except packs.PackMalformed:
+            index_at = 0
+    return packs.Pack(hashlib.sha256(body[index_at:]).hexdigest(), memoryview(body))
 
 
 def build(*records: tuple[bytes, bytes, int, int]) -> packs.Pack:
     """A pack of (chunk id, payload, size, encoding), whatever they say."""
-    index = b"".join(_RECORD.pack(i, len(p), size, enc) for i, p, size, enc in records)
-    payloads = b"".join(record[1] for record in records)
-    trailer = _TRAILER.pack(len(records), len(index), b"CFP1")
-    return named(b"CFPACK1\n" + payloads + index + trailer)
+    return build_frames(*((payload, enc, [(i, size)]) for i, payload, size, enc in records))
+
+
+def build_frames(*frames: tuple[bytes, int, list[tuple[bytes, int]]]) -> packs.Pack:
+    """A pack of (payload, encoding, (id, size) of the chunks), whatever they say."""
+    index = b"".join(struct.pack(">IIB", len(p), len(chunks), enc) for p, enc, chunks in frames)
+    each = [chunk for _, _, chunks in frames for chunk in chunks]
+    index += b"".join(struct.pack(">32sI", *chunk) for chunk in each)
+    payloads = b"".join(frame[0] for frame in frames)
+    trailer = _TRAILER.pack(len(frames), len(each), b"CFP2")
+    return named(b"CFPACK2\n" + payloads + index + trailer)
 
 
 def damaged(agent: Agent) -> dict[str, tuple[packs.Pack, str]]:
     """Each kind of damage, and the code of its refusal."""
-    good = agent.pack(b"a" * 1000, random.Random(1).randbytes(1000))
+    good = agent.pack(b"a" * 100, random.Random(1).randbytes(4000))
     body = bytes(good.body)
     content = b"x" * 100
     bomb = zstandard.compress(bytes(500_000_000), 19)
     quiet_bomb = zstandard.ZstdCompressor(write_content_size=False).compress(bytes(3_000_000))
     own = agent.id_of(content)
-    index_at = len(body) - 12 - 2 * 41
+    x, y = (agent.id_of(b"x" * 100), 100), (agent.id_of(b"y" * 100), 100)
+    both = b"x" * 100 + b"y" * 100
+    index_at = len(body) - 12 - 2 * 36 - 9
     outside = bytearray(body)
-    outside[index_at + 32 : index_at + 36] = struct.pack(">I", 2**31)
+    outside[index_at : index_at + 4] = struct.pack(">I", 2**31)
     return {
         "cut short": (named(body[:-20]), "pack-malformed"),
         "empty": (named(b""), "pack-malformed"),
         "noise": (named(random.Random(2).randbytes(5000)), "pack-malformed"),
-        "another name": (packs.Pack("0" * 64, body), "pack-hash-mismatch"),
-        "one bit": (packs.Pack(good.id, body[:50] + b"!" + body[51:]), "pack-hash-mismatch"),
-        "index points outside": (named(bytes(outside)), "pack-malformed"),
+        "another name": (packs.Pack("0" * 64, memoryview(body)), "pack-hash-mismatch"),
+        "one bit of its index": (
+            packs.Pack(good.id, memoryview(body[:-20] + b"!" + body[-19:])),
+            "pack-hash-mismatch",
+        ),
+        "one bit of a chunk": (
+            packs.Pack(good.id, memoryview(body[:500] + b"!" + body[501:])),
+            "chunk-hash-mismatch",
+        ),
+        "the form of release 0.2": (named(b"CFPACK1\n" + body[8:]), "pack-malformed"),
+        "index points outside": (named(outside), "pack-malformed"),
         "more chunks than index": (
-            named(body[:-12] + _TRAILER.pack(3, 82, b"CFP1")),
+            named(body[:-12] + _TRAILER.pack(1, 3, b"CFP2")),
+            "pack-malformed",
+        ),
+        "more frames than chunks": (
+            named(body[:-12] + _TRAILER.pack(3, 2, b"CFP2")),
             "pack-malformed",
         ),
         "index longer than pack": (
-            named(body[:-12] + _TRAILER.pack(65_000, 65_000 * 41, b"CFP1")),
+            named(body[:-12] + _TRAILER.pack(1, 65_000, b"CFP2")),
             "pack-malformed",
         ),
+        "group bomb": (build_frames((bomb, 1, [x, y])), "chunk-bomb"),
+        "group too short": (
+            build_frames((zstandard.compress(both[:-1]), 1, [x, y])),
+            "chunk-size-mismatch",
+        ),
+        "group of which the border lies elsewhere": (
+            build_frames((both, 0, [(x[0], 99), (y[0], 101)])),
+            "chunk-hash-mismatch",
+        ),
+        "group in another order": (build_frames((both, 0, [y, x])), "chunk-hash-mismatch"),
+        "group above its bound": (
+            build_frames((bomb, 1, [x, (y[0], packs.MAX_GROUP_BYTES)])),
+            "pack-malformed",
+        ),
+        "chunk twice in a group": (build_frames((b"x" * 200, 0, [x, x])), "pack-malformed"),
+        "chunk in two groups": (
+            build_frames((both, 0, [x, y]), (b"x" * 100, 0, [x])),
+            "pack-malformed",
+        ),
+        "group of none": (build_frames((both, 0, [x, y]), (b"z", 0, [])), "pack-malformed"),
         "wrong chunk id": (build((b"\7" * 32, content, 100, 0)), "chunk-hash-mismatch"),
         "another tenant's chunk id": (
             build((packs.chunk_id(content, b"k" * 32), content, 100, 0)),
@@ -103,8 +149,7 @@ def mutate(pack: packs.Pack, dice: random.Random) -> packs.Pack:
             body[-53:] = dice.randbytes(53)  # the trailer, and a record of the index
         case _:
             body[place] ^= 1 << dice.randrange(8)
-    name = pack.id if dice.random() < 0.3 else hashlib.sha256(body).hexdigest()
-    return packs.Pack(name, bytes(body))
+    return packs.Pack(pack.id, memoryview(body)) if dice.random() < 0.3 else named(body)
 
 
 async def test_no_mutation_of_a_pack_is_acknowledged(
@@ -126,7 +171,7 @@ async def test_no_mutation_of_a_pack_is_acknowledged(
 async def test_over_large_bodies_are_not_read(agent: Agent) -> None:
     run = await agent.start(await agent.declare())
     body = bytes(packs.MAX_PACK_BYTES + 1)
-    assert problem_of(await agent.upload(run, named(body))) == (413, "body-too-large")
+    assert problem_of(await agent.upload(run, named(body, 0))) == (413, "body-too-large")
 
     async def endless() -> object:
         for _ in range(600):
@@ -169,10 +214,14 @@ async def test_a_slow_sender_is_served_and_holds_nobody_up(agent: Agent, ingest:
     run = await agent.start(await agent.declare())
     pack = agent.pack(random.Random(10).randbytes(200_000))
 
+    is_served = asyncio.Event()
+
     async def slowly() -> AsyncIterator[bytes]:
-        for at in range(0, len(pack.body), 10_000):
+        for at in range(0, 50_000, 10_000):  # for longer than memory is held for it
             yield pack.body[at : at + 10_000]
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(0.35)
+        await is_served.wait()
+        yield pack.body[50_000:]
 
     url = f"/v1/runs/{run}/packs/{pack.id}"
     slow = [asyncio.create_task(agent.client.put(url, content=slowly())) for _ in range(3)]
@@ -180,6 +229,7 @@ async def test_a_slow_sender_is_served_and_holds_nobody_up(agent: Agent, ingest:
     quick = await agent.upload(run, agent.pack(b"quick"))
     assert quick.status_code == 201
     assert not any(task.done() for task in slow)
+    is_served.set()
     statuses = sorted([(await task).status_code for task in slow])
     assert statuses == [200, 200, 201]
 

@@ -141,8 +141,10 @@ async def test_killed_at_any_moment_under_load(own_ingest: Callable[..., House])
     async with asyncio.TaskGroup() as group:
         for _ in range(4):
             group.create_task(push())
-        for _ in range(3):
-            await asyncio.sleep(0.5 + dice.random())
+        for killed in range(1, 4):
+            while len(acknowledged) < 7 * killed:  # however slow the machine is
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(dice.random())
             service.kill("ingest")
             await asyncio.to_thread(service.start, "ingest")
         stopped = True
@@ -150,7 +152,6 @@ async def test_killed_at_any_moment_under_load(own_ingest: Callable[..., House])
         "SELECT encode(pack_id, 'hex') AS id, object_bytes FROM catalogue.packs"
     )
     stored = {row["id"]: row["object_bytes"] for row in rows}
-    assert len(acknowledged) > 20
     assert set(acknowledged) <= set(stored)
     prefix = bucket.packs_of(agent.tenant.tenant_id)
     listed = {key.rpartition("/")[2]: size async for key, size in service.objects.list(prefix)}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -12,8 +10,8 @@ from typing import Any
 from libs.shared.bucket import key_of_keys
 from libs.shared.keys import KeyRing, KeysUnreadable
 from libs.shared.objects import ObjectStore
+from tests.world import forks
 from tests.world.files import write_secret
-from tests.world.machines import ROOT
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
 
@@ -27,11 +25,10 @@ async def test_rotation_is_cut_short_and_goes_on(
         write_secret(tmp_path / name, key.hex())
 
     def rotate(previous: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "services.ingest", "rotate-master-key"],
-            cwd=ROOT,
+        return forks.run(
+            "ingest",
+            "rotate-master-key",
             env={
-                **os.environ,
                 "COFFRE_S3_ENDPOINT": servers.s3_endpoint,
                 "COFFRE_S3_ACCESS_KEY": servers.s3_access_key,
                 "COFFRE_S3_SECRET_KEY": servers.s3_secret_key,
@@ -40,10 +37,6 @@ async def test_rotation_is_cut_short_and_goes_on(
                 "COFFRE_MASTER_KEY_PREVIOUS_FILE": str(tmp_path / previous),
                 **environ,
             },
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
         )
 
     async def opened_by(ring: KeyRing) -> int:

@@ -97,7 +97,7 @@ async def test_storage_down(own_ingest: Callable[..., House], servers: Any) -> N
 async def test_a_wrong_bucket_is_named_to_operators(own_ingest: Callable[..., House]) -> None:
     service = own_ingest(COFFRE_S3_BUCKET="no-such-bucket")
     url = service.place.monitor_url("ingest")
-    async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
         ready = await client.get("/health/ready")
     assert ready.status_code == 503
     endpoint = service.place.servers.store.settings("")["s3_endpoint"]

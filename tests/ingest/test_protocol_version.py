@@ -11,6 +11,7 @@ from tests.routes import list_routes
 from tests.world.agents import Agent, problem_of
 from tests.world.house import House
 
+OURS = "2"
 ANY_ID = "0" * 64
 
 
@@ -25,7 +26,7 @@ def every_route() -> list[tuple[str, str]]:
 async def test_at_every_route_another_version_is_told_what_to_install(ingest: House) -> None:
     async with ingest.http("ingest") as client:
         for method, path in every_route():
-            for theirs in ("2", "0", "", "1.0", "1, 2", "x" * 3000):
+            for theirs in ("1", "3", "0", "", "2.0", "1, 2", "x" * 3000):
                 answer = await client.request(
                     method, path, headers={protocol.HEADER: theirs}, content=b"anything"
                 )
@@ -34,14 +35,14 @@ async def test_at_every_route_another_version_is_told_what_to_install(ingest: Ho
                     continue
                 assert problem_of(answer) == (400, "protocol-version"), (method, path, theirs)
                 told = answer.json()
-                assert (told["yours"], told["ours"]) == (theirs[:20], "1")
-                assert "install coffre-agent 0.2," in told["detail"]
+                assert (told["yours"], told["ours"]) == (theirs[:20], OURS)
+                assert "install coffre-agent 0.3," in told["detail"]
             # Ours, or none as from curl, is asked for what else it lacks.
-            for headers in ({protocol.HEADER: "1"}, {}):
+            for headers in ({protocol.HEADER: OURS}, {}):
                 answer = await client.request(method, path, headers=headers)
                 assert answer.status_code in (200, 401, 422), (method, path)
         for path in ("/health/live", "/health/ready"):
-            answer = await client.get(path, headers={protocol.HEADER: "2"})
+            answer = await client.get(path, headers={protocol.HEADER: "1"})
             assert answer.status_code == 200
 
 
@@ -57,6 +58,6 @@ async def test_a_sender_in_the_middle_of_a_pack_hears_it_too(agent: Agent) -> No
 
     address = f"/v1/runs/{run}/packs/{ANY_ID}"
     for body in (bytes(8 << 20), pieces()):
-        answer = await agent.client.put(address, content=body, headers={protocol.HEADER: "2"})
+        answer = await agent.client.put(address, content=body, headers={protocol.HEADER: "1"})
         assert problem_of(answer) == (400, "protocol-version")
         assert answer.headers["connection"] == "close"

@@ -81,8 +81,8 @@ CATALOGUE = {
     "plans": "SELECT plan_id, agent_id, name, created_at, last_run FROM catalogue.plans",
     "runs": "SELECT * FROM catalogue.runs",
     "packs": "SELECT tenant_id, pack_id, object_bytes, chunk_count, state FROM catalogue.packs",
-    "chunks": 'SELECT chunk_id, p.pack_id, "offset", length, size, encoding, crc32'
-    " FROM catalogue.chunks c JOIN catalogue.packs p USING (tenant_id, pack_no)",
+    "chunks": 'SELECT chunk_id, p.pack_id, "offset", length, size, encoding, crc32,'
+    " start, frame_size FROM catalogue.chunks c JOIN catalogue.packs p USING (tenant_id, pack_no)",
     "versions": "SELECT v.plan_id, f.name AS folder, v.name, first_run, last_run, mode, kind,"
     " mtime_ns, uid, gid, size, crc32, received_at, target, chunk_ids, attributes_id"
     " FROM catalogue.versions v JOIN catalogue.folders f USING (tenant_id, folder_id)",

@@ -18,7 +18,7 @@ from tests.world.tenants import Tenant
 
 async def settle(service: House) -> None:
     """Waits until nothing is due any more."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (await service.fetch("SELECT count(*) FROM ingest.names_due"))[0][0]:
         assert time.monotonic() < deadline, "names stay due"
         time.sleep(0.05)

@@ -44,9 +44,7 @@ class Machine:
     def pack(self, *contents: bytes) -> packs.Pack:
         builder = packs.PackBuilder()
         for content in contents:
-            payload, encoding = packs.compress(content)
-            chunk_id = packs.chunk_id(content, self.chunk_key)
-            builder.add(chunk_id, payload, len(content), encoding)
+            builder.add(packs.chunk_id(content, self.chunk_key), content)
         return builder.finish()
 
     async def send(

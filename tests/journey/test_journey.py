@@ -266,9 +266,9 @@ def test_the_tar_of_a_folder_is_a_plain_tar(machine: Machine) -> None:
 
 
 def test_without_a_token_nobody_gets_anything(installation: Installation) -> None:
-    with httpx2.Client(base_url=installation.url("portal")) as api:
+    with httpx2.Client(base_url=installation.url("portal"), timeout=60) as api:
         assert api.get("/api/v1/plans").status_code == 401
-    with httpx2.Client(base_url=installation.url("ingest")) as api:
+    with httpx2.Client(base_url=installation.url("ingest"), timeout=60) as api:
         answer = api.post("/v1/runs", json={}, headers={"Authorization": "Bearer nonsense"})
         assert answer.status_code == 401
         assert answer.json()["type"]

@@ -79,13 +79,13 @@ def storm(
     stop = threading.Event()
 
     def strike() -> None:
-        while not stop.wait(draw.uniform(*pause)):
+        while not stop.wait(draw.uniform(*pause)) and time.monotonic() < deadline:
             dead.append(kill(draw))
 
+    deadline = time.monotonic() + seconds
     striker = threading.Thread(target=strike)
     striker.start()
     committed: list[dict[str, object]] = []
-    deadline = time.monotonic() + seconds
     try:
         round_number = 0
         while time.monotonic() < deadline:
@@ -141,7 +141,7 @@ def test_services_die_at_random_while_a_client_copies(
     installation: Installation, make_machine: Callable[..., Machine]
 ) -> None:
     machine = make_machine()
-    assert storm(machine, 11, seconds=25, pause=(1.0, 3.0), kill=killer(installation))
+    assert storm(machine, 11, seconds=12, pause=(1.0, 3.0), kill=killer(installation))
 
 
 @pytest.mark.long

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.xdist_group("installation"), pytest.mark.timeout(600)]
 def test_each_service_answers_the_metrics_that_are_listed(installation: Installation) -> None:
     listed = metrics.list_metrics()
     for service, told in installation.stack["services"].items():
-        text = httpx2.get(f"{told['monitor_url']}/metrics", trust_env=False).text
+        text = httpx2.get(f"{told['monitor_url']}/metrics", trust_env=False, timeout=60).text
         answered = dict(re.findall(r"^# TYPE (coffre_\w+) (\w+)$", text, re.MULTILINE))
         answered = {name: kind for name, kind in answered.items() if not name.endswith("_created")}
         assert answered == {one.name: one.kind for one in listed if service in one.services}, (

@@ -39,7 +39,7 @@ def test_a_case_from_its_mail_to_its_end(installation: Installation, tmp_path: P
 
     opened = installation.mail(client.email, "Volume au contrat dépassé")
     [link] = set(re.findall(r"http\S+/overage/\S+/call", mails.text(opened)))
-    with httpx2.Client(verify=False, trust_env=False) as visitor:
+    with httpx2.Client(verify=False, trust_env=False, timeout=60) as visitor:
         assert "Appelez-moi" in visitor.get(link, headers={"Accept-Language": "fr"}).text
         assert visitor.post(link).status_code == 303
     with installation.operator() as operator, client.sign_in() as own:

@@ -35,8 +35,8 @@ def test_a_machine_that_is_encrypted_in_one_night(
     client = machine.client
     report = installation.mail(client.email, "INHABITUELLE")
     assert "la terminaison .locked" in mails.text(report)
-    told = installation.mail(HOTLINE, "Cause: unusual")
-    assert "la terminaison .locked" in mails.text(told)
+    told = installation.mail(HOTLINE, "la terminaison .locked")
+    assert "Cause: unusual" in mails.text(told)
     tenant_id = UUID(client.tenant_id)
 
     def held() -> list[Any]:

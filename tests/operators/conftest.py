@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.portal.conftest import Portal, portal
+from tests.world import forks
 
 __all__ = ["portal"]
 
@@ -41,7 +42,11 @@ class Coffre:
     environ: dict[str, str]
 
     async def __call__(self, *arguments: str, typed: str = "", **environ: str) -> Ended:
-        """Runs it to its end."""
+        """Runs it to its end; from Python's own beginning where something is typed."""
+        if not typed:
+            told = {**self.environ, **environ}
+            forked = await asyncio.to_thread(forks.run, "operators", *arguments, env=told)
+            return Ended(forked.returncode, forked.stdout, forked.stderr)
         ended = await asyncio.to_thread(
             subprocess.run,
             [sys.executable, "-m", "operators", *arguments],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -14,6 +15,7 @@ import pytest
 from operators import values
 from operators.commands import app
 from tests.operators.conftest import Coffre
+from tests.portal import builder
 from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD, PASSWORD, Portal
 from tests.servers import free_port
 
@@ -229,6 +231,31 @@ def test_what_is_no_size_is_refused(typed: str) -> None:
         values.Size().convert(typed, None, None)
 
 
+async def test_what_was_lost_is_withdrawn_at_once(coffre: Coffre, portal: Portal) -> None:
+    client = await builder.open_client(portal)
+    named, email = "Boulangerie Dupré", client.email
+    assert email in (await coffre("user", "list", named)).out
+    async with portal.client(client.token) as api:
+        assert (await api.get("/api/v1/sessions")).status_code == 200
+        assert (await coffre("user", "sign-out", named, email.upper())).code == 0
+        assert (await api.get("/api/v1/sessions")).status_code == 401
+    nobody = await coffre("user", "sign-out", named, "nobody@dupre.example")
+    assert (nobody.code, "Nobody of this client" in nobody.err) == (2, True)
+    before = len(await portal.events("password.issued.v1"))
+    assert (await coffre("user", "reset", email)).code == 0
+    assert len(await portal.events("password.issued.v1")) == before + 1
+    portal.app.state.resources = replace(portal.parts, four_eyes=frozenset({"reset"}))
+    waiting = await coffre("user", "reset", email, "--reason", "she called")
+    assert (waiting.code, waiting.out[:19]) == (0, "Nothing is done yet")
+    assert len(await portal.events("password.issued.v1")) == before + 1
+    assert client.hostname in (await coffre("machine", "list", named)).out
+    assert (await coffre("machine", "revoke", named, "none")).code == 2
+    revoked = await coffre("machine", "revoke", named, client.hostname)
+    assert (revoked.code, revoked.out[:15]) == (0, "Withdrawn since")
+    assert len(await portal.events("agent.revoked.v1")) == 1
+    assert (await coffre("machine", "revoke", named, client.hostname)).code == 2
+
+
 async def test_operators_are_let_in_and_let_go(coffre: Coffre) -> None:
     for listed in (("incidents", "list"), ("incidents", "list", "--closed"), ("notice", "list")):
         told = await coffre(*listed)
@@ -243,3 +270,34 @@ async def test_operators_are_let_in_and_let_go(coffre: Coffre) -> None:
     assert (await coffre("operator", "close", email)).code == 0
     again = await coffre("operator", "close", email)
     assert (again.code, "No operator has the address" in again.err) == (2, True)
+
+
+async def test_a_look_waits_for_a_second_operator(coffre: Coffre, portal: Portal) -> None:
+    client = await builder.open_client(portal)
+    tenant_id = str(client.tenant_id)
+    opened = await coffre("tenant", "look", tenant_id, "--reason", "asked to by telephone")
+    assert (opened.code, "Open to you until" in opened.out) == (0, True)
+    assert "Nothing waits." in (await coffre("approval", "list")).out
+    portal.app.state.resources = replace(portal.parts, four_eyes=frozenset({"look"}))
+    asked = await coffre("tenant", "look", tenant_id, "--reason", "asked to by telephone")
+    assert "another operator has to confirm it" in asked.out
+    [waiting] = (await coffre("approval", "list", "--json")).json()["approvals"]
+    own = await coffre("approval", "confirm", waiting["approval_id"])
+    assert (own.code != 0, "You asked for this yourself" in own.err) == (True, True)
+    declined = await coffre("approval", "decline", waiting["approval_id"])
+    assert (declined.code, declined.out.strip()) == (0, "It is left undone.")
+    # What another one asks is done.
+    await portal.admin.execute(
+        """INSERT INTO portal.users (user_id, role, name, email, locale, password_hash, one_time,
+           created_at, duty) VALUES ($1, 'operator', 'Anne', 'anne@provider.example', 'fr', '',
+           false, now(), 'administrator')""",
+        anne := uuid4(),
+    )
+    await portal.admin.execute(
+        """UPDATE portal.approvals SET asked_by = $1, asker = 'Anne', answer = NULL,
+           answered_at = NULL, answered_by = '' WHERE approval_id = $2""",
+        anne,
+        UUID(waiting["approval_id"]),
+    )
+    confirmed = await coffre("approval", "confirm", waiting["approval_id"])
+    assert (confirmed.code, confirmed.out.strip()) == (0, "Done for Anne.")

@@ -20,10 +20,14 @@ from tests.world.tenants import Tenant
 __all__ = ["Client", "File", "add_machine", "asked", "folder", "link", "open_client", "text"]
 NOW = datetime(2026, 11, 22, 1, 14, tzinfo=UTC)
 HOSTNAME = "srv-compta"
+PLACES = (
+    'SELECT chunk_id, pack_no, "offset", length, size, encoding, start, frame_size'
+    " FROM catalogue.chunks"
+)
 
 
 def asked(places: Iterable[Iterable[Any]]) -> bytes:
-    """What asks for chunks in bulk: id, pack, offset, sealed length, size, encoding of each."""
+    """What asks for chunks in bulk, in the order of the members of `PlacedChunk`."""
     return restores.encode_request([PlacedChunk(*place) for place in places])
 
 
@@ -83,7 +87,8 @@ class Client:
             "finished_at": NOW + timedelta(minutes=7), "restore_point": outcome != "failed",
             "files_total": 47_912, "files_new": 18, "files_changed": 204, "files_removed": 3,
             "files_not_copied": 0, "bytes_protected": 184_200_000_000,
-            "bytes_sent": 1_200_000_000, "stored_bytes": 96_400_000_000, **more,
+            "bytes_sent": 1_200_000_000, "bytes_read": 1_900_000_000,
+            "stored_bytes": 96_400_000_000, **more,
         }  # fmt: skip
         await hear(self.portal, events.RunFinished.model_validate(told))
 

@@ -31,6 +31,7 @@ from services.portal.actions.resources import Resources
 from tests.conftest import Database
 from tests.databases import cloned_database
 from tests.servers import free_port, make_bucket
+from tests.world.apps import share_routes
 from tests.world.files import write_secret
 from tests.world.inside import Ingest
 
@@ -173,7 +174,7 @@ async def open_portal(
         password_file=tmp_path / "password",
         token_file=tmp_path / "token",
     )
-    app = build(parts, trusted_proxies=trusted_proxies)
+    app = share_routes(build(parts, trusted_proxies=trusted_proxies))
     serving = asyncio.create_task(http.serve(app, f"127.0.0.1:{port}", http.Farewell(stop, 0, 15)))
     admin = await asyncpg.connect(database.admin_dsn)
     await _answers(port, serving)
@@ -220,7 +221,7 @@ async def page_of(chromium: Any, stage: Portal) -> AsyncIterator[Any]:
     from tests.portal.browsing import Visits
 
     async with AsyncExitStack() as stack:
-        yield Visits(chromium, stage, stack).page_of
+        yield Visits(chromium, stage.url, stack).page_of
 
 
 async def _answers(port: int, serving: asyncio.Task[None]) -> None:

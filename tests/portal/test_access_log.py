@@ -16,6 +16,7 @@ from services.portal.actions.resources import DOWNLOADS_OF_USER
 from services.portal.rules.log import acts
 from services.portal.rules.log.acts import ACTS, Act
 from services.portal.rules.log.chain import NOBODY
+from tests.portal import examples
 from tests.portal.acting import (
     choices,
     clients,
@@ -28,18 +29,21 @@ from tests.portal.acting import (
     leaving,
     machines,
     notices,
+    office,
     orders,
     overages,
     parked,
     people,
     recipients,
     reductions,
+    staff,
 )
 from tests.portal.acting.world import PLAN, Acting, Left, World, open_world, own
+from tests.portal.test_openapi import check
 from tests.routes import list_routes
 
 NOTHING_OF_ANYBODY = {
-    ("GET", "/health/live"): "says only that the process answers",
+    ("GET", "/health/live"): "says only that the process is alive",
     ("GET", "/health/ready"): "says how database and broker are",
     ("*", "/static"): "our own stylesheet",
     ("GET", "/brand.css"): "our provider's colours",
@@ -53,6 +57,9 @@ NOTHING_OF_ANYBODY = {
     ("GET", "/account/tokens"): "the same",
     ("GET", "/api/v1/sessions"): "the same",
     ("GET", "/api/v1/tokens/personal"): "the same",
+    ("GET", "/api/v1/second-factors"): "the same",
+    ("GET", "/api/v1/openapi.json"): "how the API is called",
+    ("GET", "/api/v1/notices/current"): "what the provider tells everybody",
     ("GET", "/language/{locale}"): "a cookie for a page of nobody",
     ("GET", "/.well-known/coffre-certificate-key.pem"): "our own public key",
     ("GET", "/password"): "an empty form, with the reader's own address",
@@ -67,6 +74,13 @@ NOTHING_OF_ANYBODY = {
     ("POST", "/v1/{path:path}"): "the same",
     ("PUT", "/v1/{path:path}"): "the same",
 }
+OWN = (
+    "/api/v1/sessions",
+    "/api/v1/tokens/personal",
+    "/api/v1/second-factors",
+    "/api/v1/notices/current",
+)
+"""Of these, what answers is shown as an example, though it leaves no act."""
 # In this order: the last ones take something away.
 ACTING: Acting = {
     **copies.ACTING,
@@ -83,6 +97,8 @@ ACTING: Acting = {
     **parked.ACTING,
     **orders.ACTING,
     **desk.ACTING,
+    **staff.ACTING,
+    **office.ACTING,
     **destruction.ACTING,
     **credentials.ACTING,
     **leaving.ACTING,
@@ -97,14 +113,40 @@ async def world(portal: Any) -> AsyncIterator[World]:
 
 async def test_every_route_leaves_its_act(world: World) -> None:
     assert list_routes(build(world.portal.parts)) == {*ACTING, *NOTHING_OF_ANYBODY}
+    shown = examples.Examples()
+    answers = []
     for route, (call, expected) in ACTING.items():
         before = await world.heads()
         answer = await call(world)
         assert answer.status_code < 400, (route, answer.text)
         assert await left(world, before) == expected, route
+        if route[1].startswith("/api/"):
+            shown.take(route, answer)
+            answers.append((route, answer))
+        if route == ("POST", "/api/v1/tokens/personal"):
+            for path in OWN:
+                shown.take(("GET", path), await world.api.get(path))
+    if not examples.FILE.exists():
+        told = json.dumps(shown.found, indent=1, ensure_ascii=False, sort_keys=True)
+        examples.FILE.write_text(told + "\n", encoding="utf-8")
+    document = build(world.portal.parts).openapi()
+    for route, answer in answers:
+        check_answer(document, route, answer)
+    kept = json.loads(examples.FILE.read_text(encoding="utf-8"))
+    differing = list(examples.differences(kept, shown.found))
+    assert not differing, ("delete examples.json and run this again", differing)
     assert {kind for _, expected in ACTING.values() for _, kind in expected} | ELSEWHERE == set(
         ACTS
     )
+
+
+def check_answer(document: dict[str, Any], route: tuple[str, str], answer: Any) -> None:
+    """Raises where an answer is not what OpenAPI tells of it."""
+    method, path = route
+    responses = document["paths"].get(path, {}).get(method.lower(), {}).get("responses", {})
+    told = responses.get(str(answer.status_code), {}).get("content", {}).get("application/json")
+    if told is not None and answer.headers.get("content-type") == "application/json":
+        check(document, told["schema"], answer.json(), f"{method} {path}")
 
 
 ELSEWHERE = {
@@ -172,17 +214,22 @@ async def test_what_answers_to_get_answers_to_head_and_leaves_its_act(world: Wor
         before = await world.heads()
         head = await call(replace(world, reads_by="HEAD"))
         assert (head.status_code, head.content) == (200, b""), path
-        # The page of the log is longer by the line of who looked at it before.
-        lengths = () if path == "/log" else ("content-length",)
+        # The log is longer by the line of who looked at it before.
+        is_log = "log" in path.split("/")
+        lengths = () if is_log else ("content-length",)
         for name in ("content-type", "content-disposition", *lengths):
             assert head.headers.get(name) == whole.headers.get(name), (path, name)
         assert await left(world, before) == VIEWED.get(path, expected), path
 
 
 VIEWED = {
-    PLAN + "/file": own(acts.FileViewed),
-    PLAN + "/checksum": own(acts.FileViewed),
-    PLAN + "/archive": own(acts.FolderViewed),
+    plan + read: own(kind)
+    for plan in (PLAN, desk.FILES)
+    for read, kind in (
+        ("/file", acts.FileViewed),
+        ("/checksum", acts.FileViewed),
+        ("/archive", acts.FolderViewed),
+    )
 }
 """What is noted otherwise where nothing was handed over."""
 

@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from prometheus_client import REGISTRY
 
 from libs.shared import attributes, packs, restores
 from libs.shared.entries import FolderDelta
@@ -341,7 +342,7 @@ async def test_the_manifest_and_the_chunks_bring_back_a_tree(portal: Any, client
         }
         expected = TREE()
         assert set(expected) <= set(files)
-        wanted = sorted(places.values(), key=lambda one: (one.pack_no, one.offset))
+        wanted = sorted(places.values(), key=lambda one: (one.pack_no, one.offset, one.start))
         asked = restores.encode_request(wanted)
         body = await api.post("/api/v1/plans/documents/chunks", content=asked)
         assert body.status_code == 200
@@ -357,20 +358,32 @@ async def test_the_manifest_and_the_chunks_bring_back_a_tree(portal: Any, client
         )
         assert [d.folder for d in one] == [b"top", b"top/names"]
         assert [e.name for e in one[0].upserts] == [b"names"]
-        unlikely = PlacedChunk(bytes(32), 1, 8, 4 << 20, 4 << 20, 0)
-        much = restores.encode_request(17 * [unlikely])
-        for wrong in (b"", b"short", bytes(32), bytes(53), much):
+        unlikely = PlacedChunk(bytes(32), 1, 8, 4 << 20, 4 << 20, 0, 0, 0)
+        much = restores.encode_request([replace(unlikely, offset=n % 2) for n in range(17)])
+        for wrong in (b"", b"short", bytes(32), bytes(61), much):
             refused = await api.post("/api/v1/plans/documents/chunks", content=wrong)
             assert refused.status_code == 422
         # What isn't where it was said to be is found; what isn't there at all costs itself alone.
         moved = [
             replace(one, pack_no=2**40 + n % 2, offset=one.offset + 10**9 * (n % 3))
-            for n, one in enumerate(wanted)
+            for n, frame in enumerate(packs.by_frame(wanted))
+            for one in frame
         ]
         asked = restores.encode_request([*moved, unlikely])
+        before = fetched_bytes()
         body = await api.post("/api/v1/plans/documents/chunks", content=asked)
         assert body.content.endswith(bytes(5))
         assert read_chunks(body.content[:-5], wanted) == contents
+        # Its frame is read once for those that follow each other in it.
+        each_once = sum(frame[0].length for frame in packs.by_frame(wanted))
+        assert fetched_bytes() - before <= each_once + unlikely.length
+        # One place, said to be of two lengths.
+        twice = [wanted[0], replace(wanted[0], length=wanted[0].length - 1)]
+        asked = restores.encode_request(twice)
+        body = await api.post("/api/v1/plans/documents/chunks", content=asked)
+        assert read_chunks(body.content, twice) == {
+            wanted[0].chunk_id: contents[wanted[0].chunk_id]
+        }
 
 
 async def test_large_folders_and_many_folders_come_whole_and_in_order(portal: Any) -> None:
@@ -413,11 +426,22 @@ def read_manifest(body: bytes) -> tuple[list[FolderDelta], dict[bytes, PlacedChu
     return deltas, places
 
 
+def fetched_bytes() -> float:
+    """What was read from the store so far to be recovered."""
+    return REGISTRY.get_sample_value("coffre_recovery_bytes_total") or 0.0
+
+
 def read_chunks(body: bytes, wanted: list[PlacedChunk]) -> dict[bytes, bytes]:
     """The contents of chunks, by id."""
-    contents = {}
+    contents: dict[bytes, bytes] = {}
+    frame = memoryview(b"")
     answers = restores.read_chunks(io.BytesIO(body), len(wanted))
     for one, (encoding, payload) in zip(wanted, answers, strict=True):
-        assert encoding == one.encoding
-        contents[one.chunk_id] = packs.unpack(payload, encoding, one.size)
+        if encoding == restores.ALONE:
+            contents[one.chunk_id] = payload
+            continue
+        if payload:
+            assert encoding == one.encoding
+            frame = packs.unpack_frame(payload, one)
+        contents[one.chunk_id] = bytes(packs.cut_out(frame, one))
     return contents

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,7 +20,9 @@ from libs.shared import database
 from services.portal import jobs, store
 from services.portal.rules.orders import ledger
 from services.portal.rules.orders.months import Month, list_months
+from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD
 from tests.portal.test_orders import DECEMBER, GB, NOVEMBER, moment, order
+from tests.portal.test_pages import sign_in
 
 UTC_ZONE = ZoneInfo("UTC")
 
@@ -33,6 +36,15 @@ async def open_tenant(portal: Any, name: str, zone: str = "Europe/Paris", **more
         opened = await api.post("/api/v1/tenants", json=body)
     assert opened.status_code == 201, opened.text
     return str(opened.json()["tenant_id"])
+
+
+async def believe(portal: Any, now: datetime) -> None:
+    """The installation takes this for its time, whatever the day of the database's clock."""
+    await portal.admin.execute(
+        "INSERT INTO portal.seen_time (seen_at) VALUES ($1)"
+        " ON CONFLICT (one) DO UPDATE SET seen_at = $1",
+        now,
+    )
 
 
 async def book(portal: Any) -> list[tuple[Any, ...]]:
@@ -68,6 +80,20 @@ async def test_a_month_is_closed_once_also_twice_at_once_or_long_past(portal: An
             assert await book(portal) == before
     assert {row[0] for row in before} == {"2026-11", "2026-12"}
     assert sum(row[3] for row in before) == 3 * Decimal("81.00")
+
+
+async def test_who_came_later_keeps_no_month_open(portal: Any) -> None:
+    with moment(NOVEMBER):
+        await open_tenant(portal, "Arbre")
+    with moment(datetime(2027, 3, 2, tzinfo=UTC)):
+        async with portal.operator() as api:
+            assert (await api.post("/api/v1/billing/2026-12/close")).json()["closed"] == 1
+        await open_tenant(portal, "Zinc")
+        async with portal.client() as page:
+            await sign_in(page, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+            shown = {m: (await page.get(f"/billing/{m}")).text for m in ("2026-12", "2027-01")}
+    told = {month: re.findall(r'class="notice (\w+)', text) for month, text in shown.items()}
+    assert told == {"2026-12": ["good"], "2027-01": ["warn"]}
 
 
 async def test_the_ledger_takes_no_change(portal: Any) -> None:
@@ -142,12 +168,15 @@ async def test_a_clock_that_was_behind_is_corrected_in_the_next_month(portal: An
 async def test_the_end_of_a_subscription_ends_what_is_due(portal: Any) -> None:
     with moment(NOVEMBER):
         tenant_id = await open_tenant(portal, "Arbre")
+        await believe(portal, NOVEMBER)
         path = f"/api/v1/tenants/{tenant_id}"
         async with portal.operator() as api:
             await order(api, f"{path}/orders", storage_bytes=50 * GB)
             await api.post(f"{path}/suspend", json={"reason": "impayé"})
             await api.post(f"{path}/end", json={"reason": "impayé"})
-    with moment(datetime(2027, 1, 10, tzinfo=UTC)):
+    later = datetime(2027, 1, 10, tzinfo=UTC)
+    with moment(later):
+        await believe(portal, later)
         assert not await jobs.take_orders_effect(portal.parts), "what was to come came never"
         async with portal.operator() as api:
             back = await api.post(f"{path}/reinstate", json={"reason": "payé"})
@@ -206,6 +235,7 @@ async def test_the_ledger_equals_the_orders_after_random_lives(portal: Any) -> N
         tenant_id = chance.choice(tenants)
         path = f"/api/v1/tenants/{tenant_id}"
         with moment(now):
+            await believe(portal, now)
             await jobs.take_orders_effect(portal.parts)
             async with portal.operator() as api:
                 match chance.randrange(8):

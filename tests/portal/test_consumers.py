@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from libs.shared import events
+from libs.shared import clock, events
 from libs.shared.database import transaction
 from libs.shared.reasons import Reason
-from services.portal import store
+from services.portal import jobs, store
 from services.portal.consumers import HANDLERS
 
 AT = datetime(2026, 11, 22, 1, 14, tzinfo=UTC)
@@ -82,13 +83,55 @@ async def test_order_and_repetition_change_nothing(portal: Any) -> None:
             assert len(await store.machines.list_agents(conn, tenant_id)) == 1
 
 
+async def test_clients_are_judged_by_their_last_runs_in_whatever_order_these_are_told(
+    portal: Any,
+) -> None:
+    for order in itertools.permutations(range(3)):
+        tenant_id = UUID(await portal.open_tenant("Dupré", f"{uuid4().hex}@dupre.example"))
+        first = next(one for one in story(tenant_id) if isinstance(one, events.RunFinished))
+        told = [first] + [
+            first.model_copy(
+                update={
+                    "run_id": uuid4(), "number": number, "outcome": outcome,
+                    "finished_at": AT + timedelta(days=number),
+                }
+            )
+            for number, outcome in ((2, "failed"), (3, "succeeded_with_warnings"))
+        ]  # fmt: skip
+        await handle(portal, *(told[n] for n in order), first)
+        async with transaction(portal.parts.pool) as conn:
+            [seen] = [
+                one for one in await store.clients.list_all(conn) if one.tenant_id == tenant_id
+            ]
+        assert (seen.plans, seen.failing_plans, seen.reserved_plans) == (1, 0, 1)
+        assert seen.last_finished_at == AT + timedelta(days=3)
+
+
+async def test_what_an_older_portal_heard_meanwhile_is_noted_beside_its_plan(portal: Any) -> None:
+    tenant_id = UUID(await portal.open_tenant("Dupré", f"{uuid4().hex}@dupre.example"))
+    first = next(one for one in story(tenant_id) if isinstance(one, events.RunFinished))
+    second = {"run_id": uuid4(), "number": 2, "outcome": "failed"}
+    await handle(portal, first, first.model_copy(update=second))
+    noted = "SELECT last_number, last_outcome FROM portal.plans WHERE tenant_id = $1"
+    for number, outcome in ((None, None), (1, "succeeded")):  # as after an update, and one back
+        await portal.admin.execute(
+            "UPDATE portal.plans SET last_number = $2, last_outcome = $3 WHERE tenant_id = $1",
+            tenant_id,
+            number,
+            outcome,
+        )
+        assert await jobs.note_last_runs(portal.parts) == 1
+        assert tuple(await portal.admin.fetchrow(noted, tenant_id)) == (2, "failed")
+    assert await jobs.note_last_runs(portal.parts) == 0
+
+
 async def test_a_report_that_came_back_was_not_received(portal: Any) -> None:
     """The mail server took it, and returned it later; of both events either may be first."""
     for order in itertools.permutations(range(3)):
         tenant_id, run_id, plan_id = uuid4(), uuid4(), uuid4()
         one = {"tenant_id": tenant_id, "run_id": run_id, "plan_id": plan_id}
         to = {**one, "recipient": "a@x.example"}
-        sent = events.ReportSent(sent_at=AT, **to)
+        sent = events.ReportSent(sent_at=AT, subject="[ECHEC]", text="as it was sent", **to)
         told = (
             sent,
             events.ReportUndeliverable(reason="no such box", **to),
@@ -96,10 +139,17 @@ async def test_a_report_that_came_back_was_not_received(portal: Any) -> None:
         )
         await handle(portal, *(told[n] for n in order), sent)
         async with transaction(portal.parts.pool) as conn:
-            assert await store.runs.shown.list_reports(conn, tenant_id, run_id) == [
-                ("a@x.example", None, "no such box"),
-                ("b@x.example", AT, ""),
-            ]
+            reports = await store.runs.shown.list_reports(conn, tenant_id, run_id)
+        assert [astuple(one) for one in reports] == [
+            ("a@x.example", None, "no such box", "[ECHEC]", "as it was sent"),
+            ("b@x.example", AT, "", "", ""),
+        ]
+        for days, text in ((399, "as it was sent"), (401, "")):
+            async with transaction(portal.parts.pool) as conn:
+                before = clock.now() + timedelta(days=days) - events.MAIL_KEPT
+                await store.runs.received.forget_mails(conn, before, 10)
+                [one, _] = await store.runs.shown.list_reports(conn, tenant_id, run_id)
+            assert (one.subject, one.body) == ("[ECHEC]", text)
 
 
 async def test_what_was_unusual_is_shown_until_it_was_meant_and_then_since_when(
@@ -111,8 +161,9 @@ async def test_what_was_unusual_is_shown_until_it_was_meant_and_then_since_when(
         plan = {"tenant_id": tenant_id, "plan_id": run.plan_id}
         verdict = Reason("mass-rename", ".locked", 46_210, 47_900)
         judged = events.RunJudged(
-            run_id=run.run_id, number=1, verdicts=(verdict,), figures=(), judged_at=AT, **plan
-        )
+            run_id=run.run_id, number=1, verdicts=(verdict,), figures=(), judged_at=AT, **plan,
+            moved=(moved := events.MovedBytes(name="read", now=5, usual=4, spread=1),),
+        )  # fmt: skip
         cleared = [
             events.ExpiryCleared(
                 numbers=(number,), reason="", cleared_at=AT + timedelta(days=number), **plan
@@ -126,6 +177,7 @@ async def test_what_was_unusual_is_shown_until_it_was_meant_and_then_since_when(
                 conn, tenant_id, run.plan_id, before=99, limit=9
             )
         assert (shown.verdicts, shown.cleared_at) == ([verdict], AT + timedelta(days=1))
+        assert shown.moved == [moved]
 
 
 async def test_the_day_of_destruction_goes_with_the_end_it_belongs_to(portal: Any) -> None:

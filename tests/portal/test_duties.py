@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 from typing import Any, get_args
 from uuid import uuid4
 
 import pytest
 
 from libs.shared import clock
+from libs.shared.reasons import Reason
 from services.portal.rules import operators
 from services.portal.rules.log import acts
 from services.portal.rules.log.acts import ACTS
@@ -20,11 +24,13 @@ from tests.portal import builder
 from tests.portal.acting.notices import NOTICE
 from tests.portal.acting.world import World, open_world
 from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD
+from tests.portal.conftest import PASSWORD as OF_CLIENT
 from tests.portal.test_access_log import ACTING, left
 from tests.portal.test_pages import browser, form_token, sign_in
 from tests.portal.test_strangers import OPERATORS
 
 PASSWORD = "quatre chevaux gris au galop"
+HTML = {"accept": "text/html"}
 # The other routes that operators alone may use.
 MORE = ("/api/v1/documents", "/api/v1/notices", "/api/v1/tenants")
 ROUTES = {
@@ -47,6 +53,14 @@ async def let_in(portal: Any, duty: Duty) -> str:
     async with portal.client() as api:
         assert (await api.post("/api/v1/password", json=change)).status_code == 204
     return email
+
+
+async def settle(portal: Any) -> None:
+    """Lets the days pass in which an operator confirms nothing."""
+    await portal.admin.execute(
+        "UPDATE portal.users SET password_issued_at = password_issued_at - $1::interval",
+        operators.SETTLED_AFTER,
+    )
 
 
 async def said(world: World) -> int:
@@ -86,6 +100,35 @@ async def test_each_duty_does_what_it_is_there_for(
         assert refused > 20
 
 
+async def test_a_client_is_no_operator_on_any_route(portal: Any, campaign: Campaign) -> None:
+    client = await builder.open_client(portal)
+    ids = {"tenant_id": client.tenant_id, "plan": client.plan_id, "month": "2026-10", "step": "end"}
+    async with (
+        browser(portal) as page,
+        browser(portal) as visitor,
+        portal.client(client.token) as api,
+        portal.client() as nobody,
+        portal.client("no such token") as unknown,
+    ):
+        await sign_in(page, client.email, OF_CLIENT)
+        form = {"form_token": form_token((await page.get("/account")).text)}
+        noted = await portal.admin.fetchval("SELECT count(*) FROM portal.access_log")
+        for method, path in sorted(ROUTES):
+            address = path.format_map(defaultdict(lambda: str(uuid4()), ids))
+            campaign.tried("requests of clients for what is operators'")
+            if path.startswith("/api/"):
+                for who, status in ((api, 403), (nobody, 401), (unknown, 401)):
+                    refused = await who.request(method, address, json={})
+                    assert refused.status_code == status, (method, path)
+                continue
+            sent = {"data": form} if method == "POST" else {}
+            missing = await page.request(method, address, **sent)
+            assert missing.status_code == 404, (method, path)
+            led = await visitor.request(method, address, headers=HTML)
+            assert led.status_code in (303, 401), (method, path)
+    assert await portal.admin.fetchval("SELECT count(*) FROM portal.access_log") == noted
+
+
 def test_an_act_is_an_administrator_s_unless_the_table_says_otherwise() -> None:
     for act in ACTS:
         assert operators.may("administrator", act)
@@ -112,13 +155,15 @@ async def test_an_operator_is_let_in_changed_and_let_go(portal: Any) -> None:
                 409,
                 "urn:coffre:problem:last-operator",
             )
-        # The installation's own token is the first operator's, whose duty it has.
+        # The installation's own token stands for whoever is the first administrator.
         async with portal.operator() as installed:
-            assert (await installed.get("/api/v1/operators")).status_code == 403
-            opened = await installed.post("/api/v1/tenants", json={})
-            assert opened.status_code in (403, 422)
+            assert (await installed.get("/api/v1/operators")).status_code == 200
+            assert (await installed.get("/api/v1/sessions")).status_code == 200
+        owner = await portal.admin.fetchval(
+            "SELECT user_id FROM portal.credentials WHERE kind = 'bootstrap'"
+        )
+        assert str(owner) == ids[email]
         assert (await other.delete(first)).status_code == 204
-        # Then it stands for whoever is the first administrator.
         async with portal.operator() as installed:
             assert (await installed.get("/api/v1/operators")).status_code == 200
         reset = await other.post(f"{own}/reset")
@@ -160,3 +205,45 @@ async def test_one_alone_announces_no_near_end_and_odd_input_is_refused(portal: 
         assert (await desk.post(f"/queue/{uuid4()}/snooze", data=snooze)).status_code == 422
         onward = await desk.get("/pulse", params={"seen": "another", "then": "/search?q=€"})
         assert onward.headers["HX-Redirect"] == "/search?q=%E2%82%AC"
+
+
+@pytest.mark.parametrize("duty", ["administrator", "sales", "hotline"])
+async def test_no_link_leads_where_a_duty_may_not_go(portal: Any, duty: Duty) -> None:
+    client = await builder.open_client(portal)
+    await client.commit({b"srv/a": builder.text(b"a")})
+    await client.add_run(1, "failed", reason=Reason("disk-full").as_dict())
+    email = await let_in(portal, duty)
+    seen: set[str] = set()
+    waiting = ["/queue", "/clients", f"/clients/{client.tenant_id}"]
+    async with browser(portal) as desk:
+        await sign_in(desk, email, PASSWORD)
+        while waiting:
+            address = waiting.pop()
+            path = address.partition("?")[0]
+            if path in seen:
+                continue
+            seen.add(path)
+            shown = await desk.get(address, follow_redirects=True)
+            # A file has the form that opens a look, until one is open.
+            is_shut = path.endswith("/file") and "form_token" in shown.text
+            assert shown.status_code == (403 if is_shut else 200), address
+            waiting += [
+                link
+                for link in map(unescape, re.findall(r'href="(/[^"#]*)', shown.text))
+                # Of the months of bills, one leads to the one before it.
+                if not link.startswith(("/static", "/brand", "/language", "/legal", "/billing/"))
+            ]
+    assert f"/clients/{client.tenant_id}/contract" in seen
+    assert ("/operators" in seen) == (duty == "administrator")
+
+
+@pytest.mark.parametrize("duty", ["sales", "hotline"])
+async def test_what_a_duty_may_not_do_has_no_button(portal: Any, duty: Duty) -> None:
+    client = await builder.open_client(portal)
+    email = await let_in(portal, duty)
+    async with browser(portal) as desk:
+        await sign_in(desk, email, PASSWORD)
+        for step in ("end", "suspend"):
+            asked = await desk.get(f"/clients/{client.tenant_id}/subscription/{step}")
+            assert "Ce que cela fera" in asked.text
+            assert f'action="/clients/{client.tenant_id}/subscription' not in asked.text, step

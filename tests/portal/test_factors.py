@@ -16,9 +16,10 @@ import pytest
 
 from services.portal.rules import factors
 from tests.portal import builder
+from tests.portal.browsing import follow
 from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD, PASSWORD, open_portal
 from tests.portal.test_duties import PASSWORD as DUTY_PASSWORD
-from tests.portal.test_duties import let_in
+from tests.portal.test_duties import let_in, settle
 from tests.portal.test_pages import browser, form_token, sign_in
 from tests.portal.test_people_pages import UGO, UGO_TYPED, find_user, open_people
 
@@ -235,7 +236,7 @@ async def test_a_passkey_opens_the_second_door_in_a_real_browser(
         await page.fill("#password", PASSWORD)
         await page.get_by_role("button", name="Afficher le mot de passe").click()
         assert await page.get_attribute("#password", "type") == "text"
-        await page.get_by_role("button", name="Se connecter").click()
+        await follow(page.get_by_role("button", name="Se connecter"))
         await page.goto(own.portal_url + FACTORS)
         await page.fill("#label", "Ordinateur <b>")
         await page.fill("#p-passkey", PASSWORD)
@@ -275,6 +276,13 @@ async def test_an_administrator_who_lost_it_is_helped_from_the_desk(
         second_email = await let_in(portal, "administrator")
         async with browser(portal) as other:
             await sign_in(other, second_email, DUTY_PASSWORD)
+            early = html.unescape((await other.get("/queue")).text)
+            [confirm] = re.findall(r'action="(/approvals/[^"]+/confirm)"', early)
+            soon = await other.post(confirm, data={"form_token": form_token(early)})
+            assert "il y a moins de 7 jours" in html.unescape(
+                (await other.get(soon.headers["location"].partition("#")[0])).text
+            )
+            await settle(portal)
             queue = html.unescape((await other.get("/queue")).text)
             assert "retirer ses seconds facteurs" in queue
             [confirm] = re.findall(r'action="(/approvals/[^"]+/confirm)"', queue)

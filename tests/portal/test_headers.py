@@ -35,6 +35,7 @@ OPEN = {
     "/.well-known/coffre-certificate-key.pem",
     "/api/v1/password/forgotten",
     "/openapi.json",
+    "/api/v1/openapi.json",
     "/docs",
 }
 """What is the same for everybody, signed in or not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -28,6 +29,7 @@ from tests.portal.test_pages import BROWSER, browser, sign_in
 from tests.portal.test_parked import hear
 
 NOW = clock.now()
+FIELD = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)">')
 
 
 def told(cause: str = "missed", kind: Any = IncidentOpened, **changes: Any) -> Any:
@@ -125,6 +127,30 @@ async def test_a_client_asks_for_help_with_a_run_also_while_suspended(portal: An
     said = (await portal.events("help.asked.v1"))[0]
     assert (said["number"], said["email"], said["message"]) == (217, client.email, "Why?")
     assert said["plan_id"] == str(client.plan_id)
+    async with browser(portal) as page, browser(portal) as desk:
+        await sign_in(page, client.email, PASSWORD)
+        own = f"/plans/{client.plan_id}/runs/217"
+        await sign_in(desk, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+        for who, path in ((page, own), (desk, f"/clients/{client.tenant_id}{own}")):
+            shown = (await who.get(path)).text
+            assert shown.count("Camille Martin a demandé de l’aide le") == 10
+            assert "Why?" in shown
+
+
+async def test_a_form_for_help_that_is_sent_twice_asks_once(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    await client.add_run(217, "failed")
+    async with browser(portal) as page:
+        await sign_in(page, client.email, PASSWORD)
+        own = f"/plans/{client.plan_id}/runs/217"
+        form = dict(FIELD.findall((await page.get(own)).text.partition(f"{own}/help")[2]))
+        for _ in range(2):
+            answer = await page.post(f"{own}/help", data={**form, "message": "Why?"})
+            assert answer.headers["location"] == f"{own}?asked=1#help"
+        assert len(await portal.events("help.asked.v1")) == 1
+        await page.post(f"{own}/help", data={**form, "message": "Why? It is urgent."})
+        assert len(await portal.events("help.asked.v1")) == 2, "that was not said before"
+        assert (await page.get(own)).text.count("a demandé de l’aide le") == 2
 
 
 async def test_a_plan_is_paused_by_its_administrator_or_an_operator(portal: Any) -> None:
@@ -164,7 +190,7 @@ async def test_a_run_that_never_came_is_told_where_all_would_be_well(portal: Any
         home = (await page.get("/")).text
         assert "Votre serveur est sauvegardé." in home
         ended = Tongue("fr").dated(builder.NOW + timedelta(minutes=7))
-        assert f"Dernière copie\u00a0: le {ended}." in home
+        assert f"Dernière sauvegarde\u00a0: le {ended}." in home
         assert "(0\u00a0%)" in home
         await hear(portal, missed)
         late = (await page.get("/")).text

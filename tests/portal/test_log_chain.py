@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
-import sys
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,8 +18,8 @@ from services.portal import store
 from services.portal.actions import log
 from services.portal.rules.log import acts, chain
 from services.portal.rules.log.chain import NOBODY, START, Actor, Chain, Line, Link
+from tests.world import forks
 
-ROOT = Path(__file__).parents[2]
 EMAIL = "camille@dupre.example"
 OURS, THEIRS = UUID(int=1), UUID(int=2)
 
@@ -216,14 +214,8 @@ async def heads(portal: Any) -> dict[UUID, int]:
 
 def run(database: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command, as the operator of the installation runs it."""
-    return subprocess.run(
-        [sys.executable, "-m", "services.portal", "log", *arguments],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "COFFRE_DATABASE_URL": database.dsn("portal")},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    return forks.run(
+        "portal", "log", *arguments, env={"COFFRE_DATABASE_URL": database.dsn("portal")}
     )
 
 

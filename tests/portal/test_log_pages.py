@@ -61,10 +61,10 @@ async def test_every_look_is_there_the_providers_too(portal: Any) -> None:
         token = await open_people(page)
         shown = html.unescape((await page.get("/log")).text)
         assert "A téléchargé le fichier srv/<b>bold de documents" in shown
-        assert "A regardé ce client" in shown
+        assert "A consulté ce client" in shown
         assert "Vérifié à l’instant\xa0: chacune de ses" in shown
         provider = html.unescape((await page.get("/log?who=provider")).text)
-        assert "A regardé ce client" in provider
+        assert "A consulté ce client" in provider
         assert "A téléchargé" not in provider
         files = html.unescape((await page.get("/log?kind=files&since=2020-01-01")).text)
         assert "A téléchargé" in files

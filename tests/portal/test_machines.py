@@ -91,6 +91,15 @@ async def test_a_machine_is_revoked_by_its_name_and_by_its_own_company(portal: A
         right = await page.post(revoke, data={**form, "hostname": client.hostname.upper()})
         assert right.status_code == 303
         assert "révoquée le" in (await page.get("/machines")).text
+        again = await client.add_machine(client.hostname, client.plan_name)
+        await again.add_run(1)
+        home = unescape((await page.get("/")).text)
+        assert "1 sauvegarde de machines retirées" in home
+        assert "Votre serveur est sauvegardé." in home
+    async with portal.client(client.token) as api:
+        # One name, two plans: the machine that may still send is meant.
+        [run] = (await api.get(f"/api/v1/plans/{client.plan_name}/runs")).json()["runs"]
+        assert run["number"] == 1
     assert len(await portal.events("agent.revoked.v1")) == 1
 
 

@@ -89,6 +89,14 @@ def test_when_a_change_of_location_may_be_made(
     assert why in refused.value.detail
 
 
+def test_maintenance_is_over_once_its_window_has_passed() -> None:
+    window = {"kind": "maintenance", "begins_at": NOW - DAY, "ends_at": NOW}
+    assert draft(**window).is_over(NOW)
+    assert not draft(**window).is_over(NOW - timedelta(seconds=1))
+    assert not draft(**window, withdrawn_at=NOW).is_over(NOW)
+    assert not draft(begins_at=NOW - DAY).is_over(NOW), "a change of location is to be made still"
+
+
 def test_what_can_be_drafted_and_published() -> None:
     check = notices.check_draft
     check("maintenance", NOW, NOW + 6 * timedelta(hours=1), 7 * DAY)
@@ -254,6 +262,11 @@ async def test_maintenance_stands_on_the_pages_of_whom_it_was_told(
             shown = (await page.get(address)).text
             assert "Maintenance du 13/12/2026 13:00 au 13/12/2026 19:00" in shown, address
         assert "Serveurs" not in (await other.get("/")).text
+        current = "/api/v1/notices/current"
+        [one] = (await page.get(current)).json()["notices"]
+        assert one["title"] == TITLE
+        assert (await other.get(current)).json() == {"notices": []}
+        assert (await api.get(current)).status_code == 403, "it is of clients"
         reason = {"reason": {"fr": "Reporté", "en": "Put off"}}
         await api.post(f"{path}/withdraw", json=reason)
         assert "Serveurs" not in (await page.get("/")).text

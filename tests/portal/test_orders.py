@@ -18,7 +18,7 @@ from libs.shared.events import VolumeChanged
 from libs.shared.words.tongue import NBSP
 from services.portal import jobs
 from tests.portal import builder
-from tests.portal.conftest import PASSWORD
+from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD, PASSWORD
 from tests.portal.test_pages import browser, form_token, sign_in
 
 EMAIL = "camille@dupre.example"
@@ -375,3 +375,30 @@ async def test_prices_that_make_no_sense_are_refused(
         assert refused.status_code == 422
         assert said in refused.text
         assert (await api.get("/api/v1/prices")).json()["version"] == 1
+
+
+async def test_prices_are_put_by_a_form_as_people_write_numbers(portal: Any) -> None:
+    async with browser(portal) as desk, portal.operator() as api:
+        await sign_in(desk, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+        shown = (await desk.get("/prices")).text
+        fields = dict(re.findall(r'name="([\w-]+)" value="([^"]*)"', shown))
+        before = (await api.get("/api/v1/prices")).json()["lists"]
+        wrong = await desk.post("/prices", data={**fields, "0-seat_monthly": "trois"})
+        assert wrong.status_code == 422
+        assert 'value="trois"' in wrong.text, "what was typed is still there"
+        for size in ("beaucoup", "1e999999", "9" * 5000):
+            endless = {**fields, "0-per_100_gb": "", "0-size-0": size, "0-monthly-0": "1"}
+            assert (await desk.post("/prices", data=endless)).status_code == 422, size
+        last = {**fields, "0-seat_monthly": "3,50", "0-until": "2026-12"}
+        first = {name: value for name, value in fields.items() if name.startswith("0-")}
+        following = {f"1-{name.removeprefix('0-')}": value for name, value in first.items()}
+        steps = {"1-per_100_gb": "", "1-size-0": "500", "1-monthly-0": "20", "1-size-1": "1 500,5"}
+        changed = following | steps | {"1-first": "2027-01", "1-monthly-1": "50,00"}
+        put = await desk.post("/prices", data=last | changed)
+        assert put.headers["location"] == "/prices?said=saved", put.text
+        lists = (await api.get("/api/v1/prices")).json()["lists"]
+    assert lists[0] == before[0] | {"seat_monthly": "3.50", "until": "2026-12"}
+    assert lists[1]["storage"]["steps"] == [
+        {"storage_bytes": 500 * 10**9, "monthly": "20"},
+        {"storage_bytes": 1_500_500_000_000, "monthly": "50.00"},
+    ]

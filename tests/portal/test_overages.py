@@ -258,7 +258,12 @@ async def test_the_first_page_tells_of_a_case_and_of_a_block(
         await builder.hear(portal, blocked)
         shown = (await page.get("/")).text
         assert "Le volume au contrat est épuisé" in shown
-        assert "&lt;convenu&gt;" in shown
+        assert "Motif\xa0: &lt;convenu&gt;." in shown
+        ended = {"version": 8, "reason": "l’échéance est passée", "ended_at": case.deadline_at}
+        await builder.hear(portal, blocked.model_copy(update=ended))
+        await portal.admin.execute("UPDATE portal.users SET locale = 'en'")
+        day = Tongue("en").day(case.deadline_at)
+        assert f"and the deadline of {day} has passed." in (await page.get("/")).text
 
 
 async def test_what_was_held_on_each_day_is_shown_to_operators_and_the_client(portal: Any) -> None:

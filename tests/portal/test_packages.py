@@ -24,8 +24,8 @@ from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD, Portal, ope
 from tests.portal.test_pages import browser, form_token, sign_in
 
 FILES = {
-    "coffre-agent_0.2.0_amd64.deb": b"a package of Debian",
-    "coffre-agent-0.2.0-linux-x86_64": b"#!/bin/sh\necho an agent\n",
+    "coffre-agent_0.3.0_amd64.deb": b"a package of Debian",
+    "coffre-agent-0.3.0-linux-x86_64": b"#!/bin/sh\necho an agent\n",
     "notes.txt": b"not for anybody",
 }
 
@@ -37,7 +37,7 @@ def packages(tmp_path: Path) -> Path:
     folder.mkdir()
     for name, content in FILES.items():
         (folder / name).write_bytes(content)
-    (folder / "release.json").write_text('{"version": "0.2.0", "glibc": "2.28"}')
+    (folder / "release.json").write_text('{"version": "0.3.0", "glibc": "2.28"}')
     signing.sign(folder, signing.open_key(tmp_path / "key.pem", make=True))
     sums = (folder / "SHA256SUMS").read_text().splitlines(keepends=True)
     (folder / "SHA256SUMS").write_text("".join(line for line in sums if "notes" not in line))
@@ -68,7 +68,7 @@ async def code_page(portal: Portal) -> str:
 
 async def test_anybody_gets_what_was_signed_and_nothing_beside_it(handing_out: Portal) -> None:
     async with handing_out.client() as anybody:
-        for name in ("coffre-agent_0.2.0_amd64.deb", "coffre-agent-0.2.0-linux-x86_64"):
+        for name in ("coffre-agent_0.3.0_amd64.deb", "coffre-agent-0.3.0-linux-x86_64"):
             answer = await anybody.get(f"/agent/{name}")
             assert (answer.status_code, answer.content) == (200, FILES[name])
             assert answer.headers["content-type"] == "application/octet-stream"
@@ -81,7 +81,7 @@ async def test_anybody_gets_what_was_signed_and_nothing_beside_it(handing_out: P
         for name in ("notes.txt", "nothing", "..%2Fkey.pem", "%2e%2e/key.pem"):
             assert (await anybody.get(f"/agent/{name}")).status_code in (404, 307), name
         page = (await anybody.get("/agent", headers={"Accept-Language": "fr"})).text
-    assert "Version 0.2.0" in page
+    assert "Version 0.3.0" in page
     for line in listed.splitlines():
         digest, name = line.split("  ")
         assert digest in page, name
@@ -100,7 +100,7 @@ async def test_what_is_pasted_takes_the_agent_checks_it_and_starts_it(
     assert all(code[1] in block for block in shown)
     # Debian's, any other Linux's, and the last for who has the agent.
     assert len(shown) == 3
-    assert "dpkg -i ./coffre-agent_0.2.0_amd64.deb" in shown[0]
+    assert "dpkg -i ./coffre-agent_0.3.0_amd64.deb" in shown[0]
     started = shown[1].replace("as=$(command -v sudo)", "as=")
     assert started != shown[1]
 
@@ -116,7 +116,7 @@ async def test_what_is_pasted_takes_the_agent_checks_it_and_starts_it(
     # On the way somebody put another file in its place.
     folder = handing_out.parts.agent_folder
     assert folder is not None
-    (folder / "coffre-agent-0.2.0-linux-x86_64").write_text("#!/bin/sh\necho something else\n")
+    (folder / "coffre-agent-0.3.0-linux-x86_64").write_text("#!/bin/sh\necho something else\n")
     ended = await asyncio.to_thread(paste)
     assert ended.returncode != 0
     assert "something else" not in ended.stdout

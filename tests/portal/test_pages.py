@@ -214,7 +214,7 @@ async def test_what_a_machine_warns_of_is_shown_with_its_run(portal: Any) -> Non
         await sign_in(page, EMAIL, PASSWORD)
         home = (await page.get("/")).text
         assert "Votre serveur est sauvegardé, avec des réserves." in home
-        assert "fichiers n’ont pas pu être copiés" not in html.unescape(home)
+        assert "fichiers n’ont pas pu être sauvegardés" not in html.unescape(home)
         run = (await page.get(f"/plans/{client.plan_id}/runs/1")).text
         for text in (home, run):
             assert "<b>" not in text
@@ -222,7 +222,7 @@ async def test_what_a_machine_warns_of_is_shown_with_its_run(portal: Any) -> Non
                 assert sentence in html.unescape(text)
         await client.add_run(2, "succeeded_with_warnings", files_not_copied=2)
         home = html.unescape((await page.get("/")).text)
-        assert "2 fichiers n’ont pas été copiés" in home
+        assert "2 fichiers n’ont pas été sauvegardés" in home
         assert shown[0] not in home
         assert "Réserves émises" not in (await page.get(f"/plans/{client.plan_id}/runs/2")).text
 
@@ -261,17 +261,34 @@ async def test_a_client_sees_when_what_is_stored_was_verified(portal: Any) -> No
 async def test_an_ended_subscription_says_so_and_when_data_goes(portal: Any) -> None:
     client = await builder.open_client(portal, EMAIL)
     await client.commit({b"srv/a": builder.text(b"x")})
+    await client.add_run(1)
     async with portal.operator() as api:
         await api.post(f"/api/v1/tenants/{client.tenant_id}/end", json={"reason": "déménage"})
     await portal.admin.execute("UPDATE portal.tenants SET destruction_due_at = '2026-12-24 12:00Z'")
-    async with browser(portal) as page:
+    here = f"/clients/{client.tenant_id}"
+    async with browser(portal) as page, browser(portal) as desk:
         await sign_in(page, EMAIL, PASSWORD)
+        await sign_in(desk, OPERATOR_EMAIL, OPERATOR_PASSWORD)
         home = (await page.get("/")).text
+        for shown in (home, (await desk.get(here)).text):
+            assert re.findall(r'<span class="badge \w+"><svg.*?</svg>(\w+)', shown) == ["Arrêtée"]
         assert "seront détruites le 24/12/2026" in home
         assert "déménage" in home
         files = await page.get(f"/plans/{client.plan_id}/files")
         assert files.status_code == 403
         assert "ne peuvent plus être récupérés" in files.text
+
+
+async def test_a_destroyed_client_is_not_said_to_wait_for_machines(portal: Any) -> None:
+    await portal.open_tenant("Optique Lumière", EMAIL)
+    gone = await portal.admin.fetchval(
+        "UPDATE portal.tenants SET subscription = 'destroyed' RETURNING tenant_id"
+    )
+    async with browser(portal) as desk:
+        await sign_in(desk, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+        shown = (await desk.get(f"/clients/{gone}")).text
+        assert "Ses sauvegardes ont été détruites" in shown
+        assert "Aucune machine" not in shown
 
 
 async def test_operators_work_by_page(portal: Any) -> None:

@@ -32,12 +32,21 @@ def parked(event_id: UUID, **changes: Any) -> EventParked:
     return EventParked(**(fields | changes))
 
 
+async def test_what_waits_names_its_client(portal: Any) -> None:
+    tenant_id = UUID(await portal.open_tenant("Dupré", f"{uuid4().hex}@dupre.example"))
+    event_id = uuid4()
+    await hear(portal, parked(event_id, tenant_id=tenant_id))
+    async with portal.operator() as api:
+        assert (await api.get(f"/api/v1/parked/quota/{event_id}")).json()["client"] == "Dupré"
+
+
 async def test_what_waits_is_listed_shown_and_decided(portal: Any) -> None:
     event_id = uuid4()
     await hear(portal, parked(event_id), parked(event_id))
     async with portal.operator() as api:
         [listed] = (await api.get("/api/v1/parked")).json()["parked"]
         assert listed["summary"] == "ZeroDivisionError: division by zero"
+        assert listed["client"] == "", "not one of ours"
         path = f"/api/v1/parked/quota/{event_id}"
         shown = (await api.get(path)).json()
         assert shown["error"].startswith("Traceback")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.shared.errors import Unavailable
+from libs.shared.passing_files import NoRoom
 from services.portal.actions.files.passing import SPOOL_BYTES, Passing
 from tests.agent.test_restores_gone_wrong import disk
 
@@ -24,7 +24,7 @@ def test_what_finds_no_room_says_so_and_finds_it_later(
         passing = Passing()
         passing.write(pieces[0])
         passing.write(pieces[1])
-        with pytest.raises(Unavailable, match="disk for passing files"):
+        with pytest.raises(NoRoom, match="disk for passing files is full"):
             passing.write(b"".join(pieces))
         passing.close()
         ballast.unlink()

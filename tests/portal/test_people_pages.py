@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import html
+from datetime import timedelta
 from typing import Any
 
+from services.portal.rules import guesses
 from tests.portal import builder
 from tests.portal.conftest import OPERATOR_EMAIL, PASSWORD
 from tests.portal.test_pages import browser, form_token, sign_in
@@ -35,8 +37,8 @@ async def test_an_administrator_lets_somebody_in_by_page_and_out_again(portal: A
     async with browser(portal) as page, browser(portal) as his:
         token = await open_people(page)
         before = html.unescape((await page.get("/people")).text)
-        assert "1 place sur 3 de votre contrat est occupée" in before
-        assert "Une place de plus" in before
+        assert "1 siège sur 3 de votre contrat est occupé" in before
+        assert "Un siège de plus" in before
         assert "€" in before, "the price comes before the order"
         opened = await page.post("/people", data={**token, **UGO_TYPED})
         assert opened.headers["location"] == "/people?done=opened"
@@ -128,6 +130,20 @@ async def test_who_forgot_gets_one_answer_and_those_who_can_help_a_mail(portal: 
             again = await visitor.post("/forgotten", data={"email": UGO.upper()})
             assert again.text == answers[0].text
         assert len(await forgotten(portal)) == 3, "two a day of one account, then silence"
+
+
+def test_two_mails_a_day_say_that_a_password_was_forgotten() -> None:
+    tally, begun, told = guesses.GuessTally(0, builder.NOW), builder.NOW, []
+    for minutes in range(0, 4 * 24 * 60, 10):
+        now = begun + timedelta(minutes=minutes)
+        if now - tally.counted_at >= guesses.MEMORY:
+            tally = guesses.GuessTally(0, now)
+        if not guesses.FORGOTTEN.find_wait(tally, now):
+            tally = guesses.FORGOTTEN.count(tally, now)
+            told.append(now)
+    for one in told:
+        assert sum(one <= other < one + timedelta(days=1) for other in told) <= 2
+    assert len(told) == 8
 
 
 async def test_the_language_is_chosen_before_anybody_signs_in(portal: Any) -> None:

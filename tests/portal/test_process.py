@@ -26,6 +26,7 @@ def test_it_starts_serves_publishes_and_ends(
                 "database",
                 "broker",
                 "time",
+                "loops",
             }
             assert web.get(f"{house.url('portal')}/metrics").status_code == 404
             ready = web.get(f"{house.url('portal')}/health/ready")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -223,6 +225,25 @@ async def test_an_administrator_does_it_by_page_without_scripts(portal: Any) -> 
         assert "rien ne serait abandonné" in missed.text
 
 
+async def test_two_administrators_who_drop_the_same_at_once_free_it_once(portal: Any) -> None:
+    client = await filled(portal)
+    wish = {"what": "plan", "plan": "documents"}
+    before = await stored(client)
+    async with portal.client(client.token) as api:
+        both = await asyncio.gather(*(api.post("/api/v1/reductions", json=wish) for _ in range(2)))
+        assert {answer.status_code for answer in both} == {202}
+        await carry_out(portal)
+        dropped = await stored(client)
+        assert dropped < before
+        one, other = (answer.json()["reduction_id"] for answer in both)
+        await api.post(f"/api/v1/reductions/{one}/withdraw")
+        await carry_out(portal)
+        assert await stored(client) == dropped, "the other one holds"
+        await api.post(f"/api/v1/reductions/{other}/withdraw")
+        await carry_out(portal)
+        assert await stored(client) == before
+
+
 async def test_what_was_collected_cant_be_taken_back(portal: Any) -> None:
     client = await filled(portal)
     async with portal.client(client.token) as api:
@@ -295,7 +316,7 @@ async def test_fills_are_counted_again_only_after_a_change(portal: Any) -> None:
             async with database.acquire(keeper.pool) as conn:
                 return await store.fills.list_due(conn, now)
 
-        later = clock.now().replace(year=2030)
+        later = clock.now() + timedelta(days=400)
         assert await due(later) == []
         await client.commit({b"srv/new/c": builder.text(NEW * 2)}, 2)
         assert await due(later) == [client.tenant_id]

@@ -162,7 +162,7 @@ async def test_the_page_finds_leads_there_and_says_when_there_is_nothing(
         assert "Facture été.pdf" in shown
         assert "facture-1999.pdf" in shown
         assert "supprimé</span>" in shown
-        assert "copié pour la dernière fois le 23/11/2026 02:14" in shown
+        assert "sauvegardé pour la dernière fois le 23/11/2026 02:14" in shown
         assert "facture.jpg" not in shown
         links = [unescape(link) for link in re.findall(r'href="([^"]+)"', shown)]
         [old] = [link for link in links if "/file?run=1&" in link and "1999" in link]

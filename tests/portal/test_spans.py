@@ -19,7 +19,7 @@ LARGEST_SPAN, LARGEST_GAP = 8 << 20, 128 << 10
 
 
 def place(pack_no: int, offset: int, length: int) -> PlacedChunk:
-    return PlacedChunk(bytes(32), pack_no, offset, length, length, 0)
+    return PlacedChunk(bytes(32), pack_no, offset, length, length, 0, 0, length)
 
 
 places = st.builds(place, st.integers(1, 2), st.integers(0, 12 << 20), st.integers(29, 4 << 20))
@@ -27,7 +27,8 @@ places = st.builds(place, st.integers(1, 2), st.integers(0, 12 << 20), st.intege
 
 def is_near(before: PlacedChunk, after: PlacedChunk) -> bool:
     gap = after.offset - before.offset - before.length
-    return before.pack_no == after.pack_no and 0 <= gap <= LARGEST_GAP
+    is_same = (before.offset, before.length) == (after.offset, after.length)
+    return before.pack_no == after.pack_no and (is_same or 0 <= gap <= LARGEST_GAP)
 
 
 def extent(first: PlacedChunk, last: PlacedChunk) -> int:
@@ -55,6 +56,12 @@ def test_a_gap_costs_less_than_a_request_up_to_a_length() -> None:
     assert [len(span) for span in spans.find_spans(near)] == [2]
     assert [len(span) for span in spans.find_spans(far)] == [1, 1]
     assert list(spans.find_spans([])) == []
+
+
+def test_chunks_of_one_frame_are_read_together() -> None:
+    frame = [place(1, 1_000, 500), place(1, 1_000, 500), place(1, 1_500, 500)]
+    assert list(spans.find_spans(frame)) == [frame]
+    assert [len(one) for one in spans.find_spans([*frame, place(2, 1_500, 500)])] == [3, 1]
 
 
 class Fetches:

@@ -10,12 +10,14 @@ import pytest
 import pytest_asyncio
 
 from tests.portal import builder
-from tests.portal.browsing import PageOf, check_page
+from tests.portal.browsing import EACH_PAGE_ONCE, PageOf, Screen, check_page, follow
 from tests.portal.conftest import PASSWORD
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+DOORS = ("/sign-in", "/forgotten")
 PLACES = (
+    *DOORS,
     "/account",
     "/people",
     "/account/sessions",
@@ -38,24 +40,22 @@ async def firm(stage: Any) -> AsyncIterator[builder.Client]:
     yield client
 
 
-@pytest.mark.parametrize(("width", "locale"), [(360, "fr-FR"), (1440, "en-GB")])
+@pytest.mark.parametrize("screen", EACH_PAGE_ONCE)
 async def test_every_page_of_an_account_is_for_everybody(
-    firm: builder.Client, page_of: PageOf, width: int, locale: str
+    firm: builder.Client, page_of: PageOf, screen: Screen
 ) -> None:
-    dark = width == 360
-    door = await page_of(None, width, locale, dark=dark)
-    for place in ("/sign-in", "/forgotten"):
-        await door.goto(place)
-        await check_page(door)
-    page = await page_of(firm.email, width, locale, dark=dark)
+    width, locale = screen.width, screen.locale
+    door = await page_of(None, width, locale, dark=screen.dark)
+    page = await page_of(firm.email, width, locale, dark=screen.dark)
     await page.request.get(f"/language/{locale[:2]}")
     await page.goto("/account")
     await page.select_option("#locale", locale[:2])
     await page.locator("form.row button").click()
-    for place in PLACES:
-        await page.goto(place)
-        assert await page.get_attribute("html", "lang") == locale[:2]
-        await check_page(page)
+    for place in screen.shows(PLACES):
+        shown = door if place in DOORS else page
+        await shown.goto(place)
+        assert await shown.get_attribute("html", "lang") == locale[:2]
+        await check_page(shown)
 
 
 async def test_somebody_is_let_in_and_given_a_new_password_without_scripts(
@@ -77,7 +77,7 @@ async def test_somebody_is_let_in_and_given_a_new_password_without_scripts(
     await page.get_by_role("link", name="Zoé Ünal").click()
     await page.get_by_text("Fermer le compte", exact=True).click()
     await page.get_by_role("button", name="Fermer le compte de Zoé Ünal").click()
-    await page.get_by_text("sa place est libre").wait_for()
+    await page.get_by_text("son siège est libre").wait_for()
 
 
 async def test_a_password_is_shown_and_a_back_button_shows_nothing(
@@ -89,7 +89,7 @@ async def test_a_password_is_shown_and_a_back_button_shows_nothing(
     await page.fill("#password", PASSWORD)
     await page.get_by_role("button", name="Afficher le mot de passe").click()
     assert await page.get_attribute("#password", "type") == "text"
-    await page.get_by_role("button", name="Se connecter").click()
+    await follow(page.get_by_role("button", name="Se connecter"))
     await page.goto("/people")
     await page.get_by_role("button", name="Se déconnecter").click()
     await page.wait_for_url("**/sign-in*")

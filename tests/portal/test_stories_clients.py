@@ -10,7 +10,15 @@ import pytest_asyncio
 
 from libs.shared import events
 from tests.portal import builder
-from tests.portal.browsing import WIDTHS, PageOf, check_page
+from tests.portal.browsing import (
+    WIDTHS,
+    PageOf,
+    check_budget,
+    check_page,
+    check_shift,
+    follow,
+    trickled,
+)
 from tests.portal.conftest import OPERATOR_EMAIL
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -31,15 +39,49 @@ async def test_every_page_has_the_frame(
 ) -> None:
     page = await page_of(bakery.email, width)
     await page.goto("/")
+    await check_budget(page)
     await check_page(page)
     await page.keyboard.press("Tab")
     assert await page.evaluate("document.activeElement.className") == "skip"
     if width <= 768:
         await page.get_by_text("Menu").click()
     main = page.get_by_role("navigation", name="Principal")
-    await main.get_by_role("link", name="Contrat").click()
+    await follow(main.get_by_role("link", name="Contrat"))
     assert page.url.endswith("/orders")
     await check_page(page)
+
+
+async def test_a_wide_screen_is_used_and_lines_stay_as_long_as_they_read_well(
+    bakery: builder.Client, page_of: PageOf
+) -> None:
+    page = await page_of(bakery.email, 2560)
+    await page.goto("/")
+    backups = await page.locator(".backups").bounding_box()
+    volume = await page.locator("[aria-labelledby=volume]").bounding_box()
+    assert backups
+    assert volume
+    assert backups["x"] + backups["width"] < volume["x"], "side by side"
+    assert backups["width"] + volume["width"] > 2000
+    longest = await page.evaluate(
+        "Math.max(...[...document.querySelectorAll('main p:not(.ends, .actions)')]"
+        ".map(one => one.getBoundingClientRect().width))"
+    )
+    assert longest <= 48 * 16
+    await check_page(page)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_a_page_that_comes_slowly_moves_nothing(
+    bakery: builder.Client, page_of: PageOf, width: int
+) -> None:
+    """It is painted once all of it is there: in parts, menus and tables would move meanwhile."""
+    page = await page_of(bakery.email, width)
+    async with trickled(bakery.portal.url) as slow:
+        await page.goto(
+            f"{slow}/account"
+        )  # for the stylesheet, which must not be what is waited for
+        await page.goto(f"{slow}/")
+        await check_shift(page)
 
 
 async def test_the_menu_of_a_phone_opens_without_scripts(
@@ -56,6 +98,7 @@ async def test_operators_have_a_menu_of_their_own(page_of: PageOf) -> None:
     page = await page_of(OPERATOR_EMAIL)
     await page.goto("/")
     assert page.url.endswith("/queue")
+    await check_budget(page)
     await check_page(page)
 
 
@@ -93,9 +136,9 @@ async def test_the_first_page_says_in_a_sentence_what_is_wrong_and_since_when(
         assert await page.locator(".chart .over").count() == 1
         await check_page(page)
     # The worst day of the strip leads to its report, which says what to do.
-    await page.locator("section.plan").first.locator("a.day.s-failed").click()
+    await follow(page.locator("section.plan").first.locator("a.day.s-failed"))
     assert "Que faire" in await page.inner_text("main")
-    assert "La dernière copie avant elle" in await page.inner_text("main")
+    assert "La dernière sauvegarde avant elle" in await page.inner_text("main")
     await check_page(page)
 
 
@@ -111,7 +154,7 @@ async def test_without_plans_the_first_page_leads_to_a_code_and_waits_live(
     await page.get_by_label("Quelle machine").fill("srv-atelier")
     await page.get_by_role("button", name="Obtenir un code").click()
     code = await page.locator("#code").inner_text()
-    assert await page.get_by_role("button", name="Copier le code").is_visible()
+    await page.get_by_role("button", name="Copier le code").wait_for()
     await check_page(page)
     ingest = await stage.ingest()
     wanted = {"code": code, "hostname": "srv-atelier", "platform": "linux"}

@@ -13,6 +13,7 @@ from tests.portal.test_pages import PASSWORD, browser, sign_in
 
 TENANT_ROUTES = {
     ("GET", "/api/v1/plans/{plan}/runs"),
+    ("GET", "/api/v1/plans/{plan}/runs/{number}"),
     ("GET", "/api/v1/plans/{plan}/changes"),
     ("GET", "/plans/{plan}/changes"),
     ("GET", "/api/v1/plans/{plan}/entries"),
@@ -30,7 +31,7 @@ TENANT_ROUTES = {
     ("GET", "/plans/{plan}/versions"),
     ("GET", "/plans/{plan}/file"),
 }
-# Routes that name nothing of a tenant, or are for operators alone (tested in test_operators).
+# Routes that name nothing of a tenant, or are for operators alone (tested in test_duties).
 OTHERS = {
     ("POST", "/api/v1/tokens"),
     ("DELETE", "/api/v1/tokens"),
@@ -41,7 +42,14 @@ OTHERS = {
     ("POST", "/api/v1/documents"),
     ("GET", "/api/v1/documents/{document}/{version}/acceptances"),
     ("GET", "/api/v1/search"),  # tested in test_search
-    ("POST", "/api/v1/plans/{plan}/archive"),  # these four in test_selections
+    ("POST", "/api/v1/plans/{plan}/archive"),  # these eleven in test_selections
+    ("POST", "/api/v1/archive"),
+    ("POST", "/api/v1/archive/size"),
+    ("POST", "/plans/{plan}/selection/keep"),
+    ("GET", "/selection"),
+    ("POST", "/selection"),
+    ("POST", "/selection/keep"),
+    ("POST", "/selection/drop"),
     ("POST", "/api/v1/plans/{plan}/archive/size"),
     ("POST", "/plans/{plan}/selection"),
     ("POST", "/plans/{plan}/selection/size"),
@@ -68,6 +76,7 @@ OTHERS = {
     ("GET", "/volume/preview"),
     ("POST", "/volume/reductions"),
     ("POST", "/volume/reductions/{reduction_id}/withdraw"),
+    ("GET", "/api/v1/notices/current"),  # in test_notices, too
     ("GET", "/api/v1/notices"),  # these seven for operators alone, in test_notices
     ("POST", "/api/v1/notices"),
     ("GET", "/api/v1/notices/{notice_id}"),
@@ -93,6 +102,7 @@ OTHERS = {
     ("GET", "/api/v1/users"),  # these ten in test_users and test_people_pages
     ("DELETE", "/api/v1/users/{user_id}/second-factors"),
     ("POST", "/api/v1/users/{user_id}/reset"),
+    ("POST", "/api/v1/users/{user_id}/sign-out"),
     ("GET", "/log"),  # these two in test_log_pages
     ("GET", "/log/export"),
     ("GET", "/people"),
@@ -138,6 +148,15 @@ OTHERS = {
     ("GET", "/api/v1/sessions"),
     ("DELETE", "/api/v1/sessions"),
     ("DELETE", "/api/v1/sessions/{credential_id}"),
+    ("GET", "/api/v1/log"),
+    ("GET", "/api/v1/log/export"),
+    ("PUT", "/api/v1/language"),
+    ("GET", "/api/v1/second-factors"),
+    ("POST", "/api/v1/second-factors/totp"),
+    ("POST", "/api/v1/second-factors/totp/confirm"),
+    ("POST", "/api/v1/second-factors/recovery-codes"),
+    ("POST", "/api/v1/second-factors/remove"),
+    ("GET", "/api/v1/openapi.json"),
     ("GET", "/api/v1/tokens/personal"),
     ("POST", "/api/v1/tokens/personal"),
     ("DELETE", "/api/v1/tokens/personal/{credential_id}"),
@@ -163,6 +182,7 @@ OPERATORS = (
     "/api/v1/incidents",
     "/api/v1/destructions",
     "/api/v1/queue",
+    "/api/v1/days",
     "/api/v1/overages",
     "/api/v1/approvals",
     "/api/v1/operators",
@@ -206,11 +226,7 @@ async def test_a_stranger_finds_nothing(portal: Any, campaign: Campaign) -> None
     await owner.add_run(1)
     stranger = await builder.open_client(portal, "eve@stranger.example", "Stranger", plan="other")
     await stranger.commit({b"srv/own": builder.text(b"own")})
-    places = await portal.admin.fetch(
-        'SELECT chunk_id, pack_no, "offset", length, size, encoding FROM catalogue.chunks'
-        " WHERE tenant_id = $1",
-        owner.tenant_id,
-    )
+    places = await portal.admin.fetch(f"{builder.PLACES} WHERE tenant_id = $1", owner.tenant_id)
     asked = builder.asked(places)
     async with portal.client(stranger.token) as api_client, browser(portal) as page:
         await sign_in(page, stranger.email, PASSWORD)

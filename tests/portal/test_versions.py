@@ -96,7 +96,7 @@ async def test_pages_show_versions_deleted_files_and_days(portal: Any, client: A
         assert "<bdi>gone</bdi>" not in plain
         shown = (await page.get(f"{files}?path=srv&deleted=1")).text
         assert "<bdi>gone</bdi></a>" in shown
-        assert "copié pour la dernière fois le 23/11/2026 02:14" in shown
+        assert "sauvegardé pour la dernière fois le 23/11/2026 02:14" in shown
         links = [unescape(link) for link in re.findall(r'href="([^"]+)"', shown)]
         [into] = [link for link in links if link == f"{files}?path=srv/gone&run=1&deleted=1"]
         assert "old.txt" in (await page.get(into)).text
@@ -122,6 +122,13 @@ async def test_pages_show_versions_deleted_files_and_days(portal: Any, client: A
         assert "old.txt" in (await page.get(unescape(last))).text
         assert (await page.get(f"{files}?path=srv/never&run=1")).status_code == 404
         assert (await page.get(f"{files}?at=rubbish")).status_code == 422
+        await client.commit({b"srv/gone": builder.text(b"a file now")}, 5)
+        other = unescape((await page.get(f"{files}?path=srv/gone&run=5")).text)
+        assert "«\u00a0srv/gone\u00a0» était un fichier et non un dossier" in other
+        [there] = re.findall(r'href="([^"]+)">Voir le fichier', other)
+        assert "a file now" in (await page.get(there)).text
+        before = await page.get(f"/plans/{client.plan_id}/file?path=srv/gone&run=1")
+        assert before.headers["location"] == f"{files}?path=srv/gone&run=1"
     acts = await portal.admin.fetch("SELECT act FROM portal.access_log")
     assert "history-listed" in [row["act"] for row in acts]
 

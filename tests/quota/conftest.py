@@ -157,11 +157,16 @@ class Counter:
 
 
 class Calendar:
-    """The date of the installation, moved as COFFRE_CLOCK_OFFSET_SECONDS does it."""
+    """The date of the installation, moved as COFFRE_CLOCK_OFFSET_SECONDS does it.
+
+    It begins at the next ten o'clock: minutes later it is still that day.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
-        self.began = clock.now()
+        ten = clock.now().replace(hour=10, minute=0, second=0, microsecond=0)
+        self.began = ten if ten > clock.now() else ten + DAY
+        self.day(0)
 
     def day(self, days: float) -> datetime:
         """Makes it so many days after the beginning, and a moment; returns when that is."""

@@ -45,6 +45,8 @@ async def test_a_year_without_an_answer(counter: Counter, calendar: Calendar) ->
     assert first == (1, 1000, False, "")
     assert last[:3] == (2, 1200, True)
     assert last[3].startswith("le volume conservé dépasse le volume au contrat, et l’échéance du ")
+    [*_, told] = await counter.events("allowance.changed")
+    assert told["ended_at"] == blocked["deadline_at"], "for who reads another language"
     await counter.holds(1100)
     assert (await counter.row())["ceiling_bytes"] == 1200, "room that was freed may be used again"
     await counter.handle(counter.contract(2, 1500))

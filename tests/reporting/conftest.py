@@ -28,6 +28,7 @@ from libs.shared.events import (
     RunFinished,
     TenantChanged,
 )
+from libs.shared.heartbeats import Heartbeat
 from libs.shared.reasons import Reason
 from libs.shared.runtime.jobs import Runner
 from services.reporting import consumers, rules
@@ -193,6 +194,7 @@ class Desk:
         self.limits = Limits(first_pause=0.1, longest_pause=1)
         self.patience = Patience()
         self.handlers = consumers.handlers(office)
+        self.heartbeat: Heartbeat | None = None
 
     async def handle(self, *events: Event) -> None:
         """Handles events one after the other, each in its transaction, as the inbox does."""
@@ -208,9 +210,9 @@ class Desk:
         server = MailServer(host, port, "none", patience=self.patience)
         sender = Sender(self.pool, server, self.office, self.limits)
         [job] = [job for job in JOBS if job.name == "send_mails"]
-        task = asyncio.create_task(
-            Runner("reporting", self.dsn, replace(job, **changes), sender).run()
-        )
+        runner = Runner("reporting", self.dsn, replace(job, **changes), sender)
+        self.heartbeat = runner.heartbeat
+        task = asyncio.create_task(runner.run())
         try:
             yield sender
         finally:
@@ -235,7 +237,7 @@ class Desk:
         return [dict(row) for row in rows]
 
     async def wait(
-        self, is_so: Callable[[list[dict[str, Any]]], bool], seconds: float = 30
+        self, is_so: Callable[[list[dict[str, Any]]], bool], seconds: float = 60
     ) -> None:
         """Waits until the queue looks as wanted."""
         try:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any, Literal, Self
 
+from tests.servers import free_port
+
 Fault = Literal[
     "none",
     "refuse-connection",
@@ -75,7 +77,7 @@ class FaultySMTP:
         self.connections = 0
         self.greetings: list[str] = []
         self.tries: Counter[str] = Counter()
-        self.port = 0
+        self.port = free_port()  # one that a server that is down doesn't lose
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -89,14 +91,13 @@ class FaultySMTP:
         self._server = await asyncio.start_server(
             self._serve, "127.0.0.1", self.port, limit=1 << 20
         )
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
 
-    async def wait_taken(self, count: int, seconds: float = 20) -> list[Taken]:
+    async def wait_taken(self, count: int, seconds: float = 60) -> list[Taken]:
         async with asyncio.timeout(seconds):
             while len(self.taken) < count:
                 await asyncio.sleep(0.02)

@@ -219,9 +219,9 @@ async def test_a_week_of_a_plan_by_each_choice(
     )
     text = plain(text_of(week))
     for words in (
-        "documents · srv-bureau", "6 exécutions, 1 en échec, 1 jamais venue",
+        "documents · srv-bureau", "6 sauvegardes, 1 en échec, 1 jamais venue",
         "! ✕ \N{EN DASH} ✓ ✓ ✓ ✓",
-        "Dernière exécution : 30/11/2026 02:31", "47 912", "Volume stocké",
+        "Dernière sauvegarde : 30/11/2026 02:31", "47 912", "Volume stocké",
     ):  # fmt: skip
         assert words in text, words
     assert [kind for kind, _ in await got(desk, WEEKLY)] == ["review"] * 5
@@ -268,7 +268,7 @@ async def test_a_week_without_plans_is_not_told_and_each_reader_has_their_own(
     assert "documents · srv-bureau" in bodies[client.email]
     assert "photos" not in bodies[client.email]
     assert "photos · srv-bureau" in bodies[WEEKLY]
-    assert "Aucune exécution pendant ce temps." in bodies[WEEKLY]
+    assert "Aucune sauvegarde pendant ce temps." in bodies[WEEKLY]
     await desk.handle(client.tenant(version=2), client.recipients(plan_id=other, version=2))
     calendar.now = paris("2026-12-07 08:00")
     assert await turn(desk) == 0, "nobody wants it any more"

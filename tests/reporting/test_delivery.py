@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import json
 import random
 import time
 from collections import Counter
@@ -51,14 +52,17 @@ async def test_a_report_reaches_its_reader_once(
     assert kept["message_id"] == mail["Message-ID"]
     assert kept["body"] is not None, "the mail is kept as proof of sending"
     [sent] = await desk.published("report.sent.v1")
-    assert client.email in sent["payload"]
+    told = json.loads(sent["payload"])
+    assert (told["recipient"], told["subject"]) == (client.email, mail["Subject"])
+    assert "/reports/" in mail.get_body(("plain",)).get_content()
+    assert "/reports/" not in told["text"], "by it the reader alone says what they get"
 
 
 async def test_the_commit_wakes_the_sender(desk: Desk, client: Client) -> None:
     """Nothing else does: the clock would in an hour."""
     async with FaultySMTP() as smtp, desk.sending(smtp.port, every=timedelta(hours=1)):
         await desk.handle(client.tenant(), client.plan(), client.run(1))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not smtp.taken:  # it may not listen yet
                 await desk.pool.execute(f"NOTIFY {store.mails.QUEUE_CHANNEL}")
                 await asyncio.sleep(0.05)
@@ -147,7 +151,7 @@ async def until_refused(times: int) -> None:
         return REGISTRY.get_sample_value("coffre_smtp_unreachable_total") or 0
 
     begun = count()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while count() < begun + times:
             await asyncio.sleep(0.02)
 

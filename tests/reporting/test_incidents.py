@@ -93,7 +93,7 @@ async def test_a_plan_that_fails_each_night_is_told_twice_and_its_recovery_once(
     await desk.handle(known.run(8))
     [over] = await told(desk, "recovered")
     assert over["subject"].startswith("[Hotline] [RETABLIE] - Boulangerie Martin")
-    assert "7 exécutions avaient échoué" in text_of(over)
+    assert "7 sauvegardes avaient échoué" in text_of(over)
     for mail in (again, over):
         message = parsed(mail)
         assert message["References"] == message["In-Reply-To"] == first["message_id"]

@@ -62,7 +62,7 @@ async def test_an_unusual_run_is_an_incident_until_somebody_says_that_it_was_mea
     assert "Part des fichiers modifiés : 96 % (d’habitude : 0 %)" in read(report)
     assert "C’est l’aspect de fichiers chiffrés." in read(report)
     [opened] = await desk.mails(kind="incident")
-    assert opened["subject"].startswith("[Hotline] Exécution inhabituelle - ")
+    assert opened["subject"].startswith("[Hotline] Sauvegarde inhabituelle - ")
     assert "Cause: unusual" in read(opened)
     assert "Part des fichiers modifiés : 96 % (d’habitude 0 %)" in read(opened)
 

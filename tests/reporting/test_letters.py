@@ -73,7 +73,7 @@ def test_warnings_name_each_file_and_why(client: Client) -> None:
     letter = write(client, run)
     assert letter.subject.startswith("[REUSSIE AVEC RESERVES] ")
     text = letter.content.text
-    assert f"10{NBSP}204 fichiers non copiés" in text
+    assert f"10{NBSP}204 fichiers non sauvegardés" in text
     assert f"- /srv/f49{NBSP}: accès refusé" in text
     assert f"10{NBSP}154 de plus{NBSP}: le portail les énumère." in text
     assert letter.content.html.count("accès refusé") == 50
@@ -111,7 +111,7 @@ def test_dumps_say_whether_they_can_be_trusted(client: Client) -> None:
     letter = write(client, client.run(dumps=dumps))
     text = letter.content.text
     assert f"dolibarr (120{NBSP}Mo){NBSP}: restauration garantie" in text
-    assert f"ibdata1 (5{NBSP}o){NBSP}: copie faite, restauration non garantie" in text
+    assert f"ibdata1 (5{NBSP}o){NBSP}: sauvegarde faite, restauration non garantie" in text
     why = f"paie (0{NBSP}o){NBSP}: échec\n  pg_dump s’est terminé avec le code d’erreur 1\n"
     assert why in text
     assert f"Détail technique{NBSP}: FATAL: {{x}} %s <b>" in text
@@ -129,10 +129,13 @@ def test_a_warning_without_a_missed_file_speaks_of_no_file(client: Client) -> No
         reason=Reason("database-file"),
     )
     run = client.run(outcome="succeeded_with_warnings", dumps=(dump,))
-    assert f"Que faire{NBSP}: Faites ajouter au plan un export" in write(client, run).content.text
+    assert (
+        f"Que faire{NBSP}: Faites ajouter un export de cette base à la sauvegarde"
+        in write(client, run).content.text
+    )
     run = client.run(outcome="succeeded_with_warnings", files_not_copied=1)
     text = write(client, run).content.text
-    assert "Certains fichiers n’ont pas été copiés" in text
+    assert "Certains fichiers n’ont pas été sauvegardés" in text
     assert f"Que faire{NBSP}: Fermez les programmes" in text
 
 
@@ -140,7 +143,7 @@ def test_a_database_folder_is_named_without_a_size(client: Client) -> None:
     name = "/var/lib/postgresql/15/main"
     dump = DumpResult(name=name, succeeded=True, guaranteed=False, size_bytes=0)
     text = write(client, client.run(dumps=(dump,))).content.text
-    assert f"- {name}{NBSP}: copie faite, restauration non garantie" in text
+    assert f"- {name}{NBSP}: sauvegarde faite, restauration non garantie" in text
 
 
 def test_a_failure_says_why_and_what_to_do(client: Client) -> None:

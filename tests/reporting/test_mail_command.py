@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from libs.shared import clock
+from libs.shared import clock, database
 from libs.shared.errors import NotFound
-from services.reporting import actions
+from libs.shared.events import MAIL_KEPT
+from services.reporting import actions, store
 from services.reporting.commands import probing
 from services.reporting.commands.mails import describe, run
 from services.reporting.mail import dkim
@@ -69,6 +70,13 @@ async def test_mails_are_found_with_the_servers_receipt(
     assert "Qz7" not in capsys.readouterr().out
     with pytest.raises(NotFound):
         await ask("show", "no-such@mail")
+
+    for days, code in ((399, 0), (401, 1)):
+        before = clock.now() + timedelta(days=days) - MAIL_KEPT
+        async with database.transaction(desk.pool) as conn:
+            await store.mails.forget_texts(conn, before, 10)
+        assert await ask("show", str(mail["mail_id"]), "--text") == code
+    assert "older than 400 days" in capsys.readouterr().out
 
 
 async def probe(desk: Desk, server: MailServer) -> tuple[int, str]:

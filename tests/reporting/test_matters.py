@@ -203,13 +203,17 @@ async def test_each_cause_is_over_by_its_own_end(desk: Desk, known: Client) -> N
     ]
     texts = [text_of(mail) for mail in await told(desk, "incident")]
     for said in (
-        "services.retention clear",
+        "la page du client",
         f"coffre events parked show quota {mine}",
         "ZeroDivisionError",
         "Client: -",
         "Destruction en attente",
+        "/queue",
     ):
         assert any(said in text for text in texts), said
+    subjects = [str(mail["subject"]) for mail in await told(desk, "incident")]
+    assert not any(str(UUID(int=0)) in said for said in [*subjects, *texts])
+    assert any("aucun client" in subject for subject in subjects), subjects
     await desk.handle(known.run(216), cleared(known, 214, 215), settled(mine), settled(nobodys))
     assert [one for one in await state_of(desk) if one[2]] == [("waiting", 1, True)]
     await desk.handle(progressed(known, 2, "held"))

@@ -205,7 +205,7 @@ async def test_one_mail_a_miss_and_an_incident_until_a_good_run(
         "réussie s’est terminée le 23/11/2026 02:31",
         "coffre-agent check",
         "timer PLAN --remove",
-        "La prochaine exécution est attendue le 25/11/2026 02:15",
+        "La prochaine sauvegarde est attendue le 25/11/2026 02:15",
     ):
         assert words in text, words
     assert f"https://portal.example/plans/{known.plan_id}/pause" in text
@@ -229,7 +229,7 @@ async def test_one_mail_a_miss_and_an_incident_until_a_good_run(
     for day in (25, 26, 27, 28):
         await calendar.reach(paris(f"2026-11-{day} 03:15"))
     assert len(await told(desk, "missed")) == 5, "one a miss"
-    assert "5 exécutions ont manqué" in text_of((await told(desk, "missed"))[-1])
+    assert "5 sauvegardes ont manqué" in text_of((await told(desk, "missed"))[-1])
     [incident] = await incidents(desk)
     assert incident["times"] == 5
     first, again = await told(desk, "silent")
@@ -244,7 +244,7 @@ async def test_one_mail_a_miss_and_an_incident_until_a_good_run(
     over = await told(desk, "recovered")
     assert len(over) == 2
     [of_miss] = [mail for mail in over if "Cause: missed" in text_of(mail)]
-    assert "5 exécutions n’avaient pas eu lieu" in text_of(of_miss)
+    assert "5 sauvegardes n’avaient pas eu lieu" in text_of(of_miss)
     assert first["message_id"].encode() in of_miss["body"], "in the thread that it ends"
     assert await calendar.reach(paris("2026-11-29 03:14")) == 0
 
@@ -264,7 +264,7 @@ async def test_any_finished_run_is_a_sign_of_life_and_late_events_are_none(
 async def test_a_plan_that_never_ran(desk: Desk, known: Client, calendar: Calendar) -> None:
     await calendar.reach(paris("2026-11-23 03:15"))
     [mail] = await told(desk, "missed")
-    assert "n’a jamais été exécuté" in text_of(mail)
+    assert "n’a jamais eu lieu" in text_of(mail)
     assert "22/11/2026 12:00" in text_of(mail)
     # Declared anew without another rhythm it is waited for no less, with another by that.
     await desk.handle(known.plan(version=2, name="papiers"))
@@ -318,7 +318,7 @@ async def test_after_an_outage_of_its_own_reporting_listens_first(
     [mail] = await told(desk, "missed")
     assert mail["tenant_id"] == silent.tenant_id
     assert "attendue le 24/11/2026 02:15" in text_of(mail)
-    assert "2 exécutions ont manqué" in text_of(mail)
+    assert "2 sauvegardes ont manqué" in text_of(mail)
     assert (await incidents(desk))[0]["times"] == 2
 
 

@@ -221,8 +221,8 @@ def of(client: Client) -> Tenant:
 @pytest.mark.parametrize(
     ("locale", "answer", "said"),
     [
-        ("en", "order", "You answered that you will order more. Copies may go on growing until"),
-        ("en", None, "Please choose an answer below: without one, copies can grow no more from"),
+        ("en", "order", "You answered that you will order more. Backups may go on growing until"),
+        ("en", None, "Please choose an answer below: without one, backups can grow no more from"),
         ("fr", "reduce", "Vous avez répondu que vous réduirez le volume. Les sauvegardes peuvent"),
         ("fr", "call", "Vous avez demandé à être appelé."),
     ],

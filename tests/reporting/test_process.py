@@ -45,13 +45,13 @@ async def test_a_run_is_reported_within_a_second(desk: Desk, client: Client, sta
         with reporting.running():
             await reporting.publish(client.tenant(), client.plan(), client.run(1))
             await smtp.wait_taken(1, seconds=60)
-            seconds = []
-            for number in range(2, 7):
-                begun = time.monotonic()
+            seconds: list[float] = []
+            while min(seconds, default=1) >= 1:  # the others may have waited for a busy machine
+                assert len(seconds) < 30, seconds
+                number, begun = len(seconds) + 2, time.monotonic()
                 await reporting.publish(client.run(number))
                 await smtp.wait_taken(number)
                 seconds.append(time.monotonic() - begun)
-            assert min(seconds) < 1, "the others may have waited for a busy machine"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ async def test_sigterm_ends_it_cleanly(desk: Desk, client: Client, start: Start)
             await reporting.publish(client.tenant(), client.plan(), client.run())
             await wait_sent(desk, 1)
             process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 assert await asyncio.to_thread(process.wait) == 0
 
 

@@ -26,6 +26,7 @@ from tests.reporting.conftest import Client, Desk, is_finished
 from tests.reporting.faulty_smtp import Fault, FaultySMTP
 
 SHORT = Patience(connect=0.4, command=0.4, final=0.4)
+SILENCE = timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,7 @@ async def test_senders_wait_for_clients_in_one_order(desk: Desk) -> None:
         keeping = asyncio.create_task(keep())
         while not await conn.fetchval(
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         ):
             await asyncio.sleep(0.01)
         free = await conn.fetchval(
@@ -336,10 +338,30 @@ async def test_what_the_platform_suffers_is_mailed_to_nobody(
             while smtp.connections == connections:
                 await asyncio.sleep(0.02)
             for job in JOBS:
-                if job.name not in {"send_mails", "tell_missed"}:
+                # The last one forgets by the date, and does not believe such leaps.
+                if job.name not in {"send_mails", "tell_missed", "forget_texts"}:
                     await job.do(sender)
     async with database.acquire(desk.pool) as conn:
         assert await conn.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL") == 1
         assert await conn.fetchval("SELECT count(*) FROM incidents") == 0
     [kept] = await desk.mails()
     assert (kept["mail_id"], kept["state"], kept["tries"]) == (report["mail_id"], "queued", 0)
+
+
+async def test_a_mail_that_is_stuck_is_silent_though_others_go(desk: Desk, client: Client) -> None:
+    def choose(to: str, _nth: int) -> Fault:
+        return "hang-at-person" if to == client.email else "none"
+
+    await desk.handle(client.tenant(), client.plan(), client.run())
+    other = Client()
+    await desk.handle(other.tenant(), other.plan())
+    async with FaultySMTP(choose) as smtp, desk.sending(smtp.port, longest_silence=SILENCE):
+        heartbeat = desk.heartbeat
+        assert heartbeat is not None
+        for number in range(1, 100):
+            await desk.handle(other.run(number))
+            await smtp.wait_taken(number)
+            if heartbeat.is_silent():
+                break
+        assert heartbeat.is_silent()
+    assert not heartbeat.is_silent()

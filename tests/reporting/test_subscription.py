@@ -77,7 +77,7 @@ def test_every_step_is_told() -> None:
         ("end", "en", ["kept until 22 Dec 2026", "reinstate the subscription"]),
         ("lapse", "fr", ["maintenance du logiciel de sauvegarde a pris fin le 30/06/2027"]),
         ("suspend", "fr", ["a été suspendu le 22/11/2026", "Rien n’est détruit"]),
-        ("resume", "fr", ["continue comme avant", "Ce qui continue : Les copies"]),
+        ("resume", "fr", ["continue comme avant", "Ce qui continue : Les sauvegardes"]),
         ("reinstate", "fr", ["a été annulée le 22/11/2026", "Rien n’a été détruit"]),
         ("maintain", "fr", ["court désormais jusqu’au 30/06/2027", "prend fin avec ce jour"]),
     ],

@@ -146,6 +146,16 @@ def test_a_plan_whose_nights_are_all_alike_has_room_for_a_little() -> None:
     assert more.verdicts == ()
     assert [one.name for one in more.figures if one.is_unusual] == []
     fewer = plan.judge(plan.run(42, Night(removed=180, changed=5)))
+    assert fewer.moved == (), "of which nobody said what it read and sent"
+    read = [
+        one.figures.model_copy(update={"bytes_read": 900 + at, "bytes_sent": None})
+        for at, one in enumerate(plan.past[:5])
+    ]
+    now = read[0].model_copy(update={"bytes_read": 5_000, "bytes_sent": 70})
+    moved = rules.usual.judging.compare_moved(now, read)
+    assert [(one.name, one.now, one.usual, one.spread) for one in moved] == [
+        ("read", 5_000, 902, 1), ("sent", 70, None, None)
+    ]  # fmt: skip
     files = next(one for one in fewer.figures if one.name == "files")
     assert (files.now, files.usual, files.spread, files.is_unusual) == (840, 1_000, 0, True)
 

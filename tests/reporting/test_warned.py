@@ -106,7 +106,7 @@ def test_files_that_were_not_copied_and_warnings_are_both_told(client: Client) -
         not_copied=(NotCopied(path="/srv/f", reason=Reason("permission-denied")),),
     )
     text = write(client, run).content.text
-    assert "Certains fichiers n’ont pas été copiés" in text
+    assert "Certains fichiers n’ont pas été sauvegardés" in text
     assert "- /srv/f\u00a0: accès refusé" in text
     assert "- Ce que la machine avait noté de sa dernière sauvegarde est endommagé" in text
 

@@ -102,9 +102,9 @@ async def test_a_chat_and_a_mailbox_hear_of_each_step_of_what_they_want(
     titles = sorted(one["title"].replace("\u00a0", " ") for one in sink.taken)
     assert titles == [
         "[Hotline] Boulangerie Martin, documents : des données stockées sont endommagées",
-        "[Hotline] Boulangerie Martin, documents : les exécutions échouent",
+        "[Hotline] Boulangerie Martin, documents : les sauvegardes échouent",
         "[Hotline] Clos - Boulangerie Martin, documents : des données stockées sont endommagées",
-        "[Hotline] Clos - Boulangerie Martin, documents : les exécutions échouent",
+        "[Hotline] Clos - Boulangerie Martin, documents : les sauvegardes échouent",
     ]
     assert all(f"/clients/{client.tenant_id}" in one["message"] for one in sink.taken)
 

@@ -141,7 +141,8 @@ async def restore(client: Client, plan_id: UUID, number: int) -> dict[bytes, byt
 async def check_volume(client: Client) -> int:
     """Compares the stored volume with what the rows come to, counted another way; returns it."""
     rows = await client.house.fetch(
-        """SELECT p.pack_no, p.object_bytes, p.state, c.chunk_id, c.length
+        """SELECT p.pack_no, p.object_bytes, p.state, c.chunk_id,
+           ceil(c.length::numeric * c.size / c.frame_size)::bigint AS stored
            FROM catalogue.packs p LEFT JOIN catalogue.chunks c USING (tenant_id, pack_no)
            WHERE tenant_id = $1""",
         client.tenant_id,
@@ -159,7 +160,7 @@ async def check_volume(client: Client) -> int:
             continue
         counted.setdefault(row["pack_no"], row["object_bytes"])
         if row["chunk_id"] in dropped - needed:
-            counted[row["pack_no"]] -= row["length"]
+            counted[row["pack_no"]] -= row["stored"]
     stored = await client.stored_bytes()
     assert stored == sum(counted.values())
     return stored

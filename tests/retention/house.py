@@ -194,7 +194,8 @@ class Client:
     async def contents(self, ids: Collection[bytes]) -> dict[bytes, bytes]:
         """Reads chunks as a restorer would; fails where one can't be."""
         rows = await self.house.fetch(
-            'SELECT c.chunk_id, p.pack_id, c."offset", c.length, c.size, c.encoding, p.state'
+            'SELECT c.chunk_id, p.pack_id, c."offset", c.length, c.size, c.encoding, p.state,'
+            " c.start, c.frame_size"
             " FROM catalogue.chunks c JOIN catalogue.packs p USING (tenant_id, pack_no)"
             " WHERE tenant_id = $1 AND chunk_id = ANY($2)",
             self.tenant_id,
@@ -210,9 +211,9 @@ class Client:
             if pack_id not in bodies:
                 bodies[pack_id] = await self.house.objects.get(self.key(pack_id))
             sealed = bodies[pack_id][row["offset"] : row["offset"] + row["length"]]
-            chunk = sealing.SealedChunk(row[0], row[2], row[3], row[4], row[5], 0)
-            payload = sealing.open_chunk(sealed, self.keys, self.tenant_id, chunk)
-            found[chunk_id] = packs.unpack(payload, chunk.encoding, chunk.size)
+            chunk = sealing.SealedChunk(row[0], row[2], row[3], row[4], row[5], 0, row[7], row[8])
+            payload = sealing.open_frame(sealed, self.keys, self.tenant_id, pack_id, chunk)
+            found[chunk_id] = bytes(packs.cut_out(packs.unpack_frame(payload, chunk), chunk))
             assert packs.chunk_id(found[chunk_id], self.agent.chunk_key) == chunk_id
         return found
 

@@ -47,7 +47,7 @@ async def locked(house: House, table: str, plan: UUID) -> AsyncIterator[asyncpg.
 
 async def is_waited_for(conn: asyncpg.Connection) -> None:
     """Returns once somebody waits for what this transaction holds."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await conn.fetchval(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             " AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"

@@ -60,8 +60,8 @@ async def test_a_leap_of_years_deletes_nothing_until_somebody_says_that_it_is_ri
                     break
         assert (await house.fetch(versions, client.tenant_id))[0][0] == 4
         await client.read([b"keep", b"third", b"b", b"c"])
-        [[reason]] = await house.fetch("SELECT reason FROM time_acceptances")
-        assert reason == "the house moved to 2036"
+        reasons = await house.fetch("SELECT reason FROM time_acceptances")
+        assert "the house moved to 2036" in {row[0] for row in reasons}
         process.send_signal(signal.SIGTERM)
         await process.communicate()
         assert process.returncode == 0

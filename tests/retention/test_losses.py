@@ -97,10 +97,11 @@ ORDINARY: dict[str, Year] = {
 }
 
 
+@pytest.mark.parametrize("days", [220, pytest.param(300, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", ORDINARY)
-def test_an_ordinary_year_is_never_held(name: str) -> None:
+def test_an_ordinary_year_is_never_held(name: str, days: int) -> None:
     life = Life()
-    for tree in islice(ORDINARY[name](random.Random(name)), 300):
+    for tree in islice(ORDINARY[name](random.Random(name)), days):
         life.day(tree)
         assert life.held is None, (len(life.points), life.held)
     assert life.expired
@@ -158,16 +159,32 @@ class Attacker:
                         del self.tree[path]
 
 
-@given(
+ATTACKS = (
     st.lists(st.tuples(st.sampled_from(STEPS), st.floats(0.05, 1)), min_size=1, max_size=10),
     st.integers(0, 2**32),
     st.integers(0, 200),
     st.sampled_from([1, 2, 3]),
 )
-@settings(max_examples=150, deadline=None)
+
+
+@given(*ATTACKS)
+@settings(max_examples=50, deadline=None)
 def test_no_order_and_no_pace_of_an_attack_loses_genuine_content(
     steps: list[tuple[str, float]], seed: int, quiet_days: int, pause: int
 ) -> None:
+    check_attack(steps, seed, quiet_days, pause)
+
+
+@pytest.mark.long
+@given(*ATTACKS)
+@settings(max_examples=500, deadline=None)
+def test_none_of_hundreds_of_attacks_loses_genuine_content(
+    steps: list[tuple[str, float]], seed: int, quiet_days: int, pause: int
+) -> None:
+    check_attack(steps, seed, quiet_days, pause)
+
+
+def check_attack(steps: list[tuple[str, float]], seed: int, quiet_days: int, pause: int) -> None:
     """Within a window; on a plan of this day, or one that was quiet for months."""
     attacker, life = Attacker(dict(GENUINE), random.Random(seed)), Life()
     life.day(attacker.tree)

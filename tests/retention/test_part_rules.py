@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
 from uuid import UUID
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,11 +82,23 @@ def buckets(draw: st.DrawFn) -> tuple[dict[str, Head], dict[int, End], set[int]]
     return heads, ends, draw(st.sets(st.sampled_from(NUMBERS), max_size=2))
 
 
+Bucket: TypeAlias = tuple[dict[str, Head], dict[int, End], set[int]]
+
+
 @given(buckets(), st.integers(0, 6))
-@settings(max_examples=2_000, deadline=None)
-def test_what_goes_is_read_by_no_rebuild(
-    bucket: tuple[dict[str, Head], dict[int, End], set[int]], base: int
-) -> None:
+@settings(max_examples=400, deadline=None)
+def test_what_goes_is_read_by_no_rebuild(bucket: Bucket, base: int) -> None:
+    check_what_goes(bucket, base)
+
+
+@pytest.mark.long
+@given(buckets(), st.integers(0, 6))
+@settings(max_examples=5_000, deadline=None)
+def test_what_goes_is_read_by_no_rebuild_of_thousands(bucket: Bucket, base: int) -> None:
+    check_what_goes(bucket, base)
+
+
+def check_what_goes(bucket: Bucket, base: int) -> None:
     heads, ends, listed = bucket
     # A rebuild begins at a whole list, or at the first run where it can read none.
     base = base if base in listed else 0

@@ -30,7 +30,7 @@ from services.retention.rules.collection import Limits
 from tests.retention import dropping
 from tests.retention.house import Client, House
 
-CONTENTS = [bytes([65 + n]) * (40 + 60 * (n % 4)) for n in range(6)]
+CONTENTS = [bytes([65 + n]) * (1 + 90 * (n % 4)) for n in range(6)]
 PATHS = [b"a", b"x/b", b"x/c", b"x/y/d", b"z/e"]
 FOLDERS = [b"x", b"x/y", b"z", b"nowhere"]
 WEEK = timedelta(days=7, hours=1)
@@ -188,7 +188,7 @@ def live(make_house: Callable[[Limits], House], examples: int, *, same: bool) ->
 
 
 def test_lives_with_drops(make_house: Callable[[Limits], House]) -> None:
-    happened = live(make_house, 8, same=True)
+    happened = live(make_house, 5, same=True)
     print(happened)
     assert happened.get("taken back"), happened
 

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from libs.shared import bus, events
+from libs.shared import bus
 from libs.shared.events import EVENTS, Event
 
 FILE = Path(__file__).parents[2] / "docs" / "asyncapi.json"
@@ -54,9 +54,8 @@ def document() -> dict[str, Any]:
 
 
 def _channel(event: type[Event]) -> dict[str, Any]:
-    is_ping = event is events.ServicePinged
     channel: dict[str, Any] = {
-        "address": f"{event.type}.{{service}}" if is_ping else event.type,
+        "address": f"{event.type}.{{service}}" if event.addressee else event.type,
         "messages": {event.__name__: {"$ref": f"#/components/messages/{event.type}"}},
         "bindings": {
             "amqp": {
@@ -70,7 +69,7 @@ def _channel(event: type[Event]) -> dict[str, Any]:
             }
         },
     }
-    if is_ping:
+    if event.addressee:
         channel["parameters"] = {"service": {"enum": list(bus.BINDINGS)}}
     return channel
 
@@ -97,7 +96,7 @@ def _operations() -> dict[str, Any]:
     operations = {}
     for action, table in (("send", bus.SENDERS), ("receive", bus.BINDINGS)):
         for service, known in table.items():
-            for event in (*known, events.ServicePinged):
+            for event in (*known, *bus.ADDRESSED):
                 operations[f"{service}.{action}.{event.type}"] = {
                     "action": action,
                     "channel": {"$ref": f"#/channels/{event.type}"},

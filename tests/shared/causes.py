@@ -32,7 +32,7 @@ This page is written by `python -m tests.shared.causes`, from the sentences in `
 TITLES: dict[Kind, str] = {
     "run": "Why a run failed · Pourquoi une sauvegarde a échoué",
     "warning": "What a run warns of · Réserves d’une sauvegarde",
-    "file": "Why a file was not copied · Pourquoi un fichier n’a pas été copié",
+    "file": "Why a file was not backed up · Pourquoi un fichier n’a pas été sauvegardé",
     "dump": "What became of a dump · Ce qu’il est advenu d’un export de base de données",
     "restore": "Why a restore ended · Pourquoi une récupération s’est arrêtée",
     "unrestored": "What a restore left out · Ce qu’une récupération n’a pas pu remettre",

@@ -15,6 +15,7 @@ from libs.shared import database, inbox, outbox
 from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.events import AllowanceChanged, VolumeChanged
+from tests.shared.processes import start  # noqa: F401 - a fixture for all
 from tests.shared.site import Caller, open_site
 from tests.world.senders import SENDERS, SIGNERS
 

@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
+from tests.servers import free_port
+
 
 class Gate:
     """Forwards a port of its own to the server of a URL, whose other parts it keeps."""
@@ -18,7 +20,7 @@ class Gate:
     def __init__(self, url: str) -> None:
         self._parts = urlsplit(url)
         self._server: asyncio.Server | None = None
-        self._port = 0
+        self._port = free_port()  # one that a shut gate doesn't lose to a connection's other end
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._passable = asyncio.Event()
@@ -32,19 +34,20 @@ class Gate:
 
     async def open(self) -> None:
         """Lets connections in."""
-        self._server = await asyncio.start_server(self._forward, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._let_in, "127.0.0.1", self._port)
 
     async def shut(self) -> None:
         """Refuses new connections and cuts those that are there."""
         if self._server is not None:
             self._server.close()
             self._server = None
+        await _settle()  # who was accepted at this moment is known then
         for writer in list(self._writers):
             writer.transport.abort()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _settle()  # what was cut is closed then
 
     def block(self) -> None:
         """Keeps connections and lets nothing through them any more."""
@@ -62,11 +65,14 @@ class Gate:
     ) -> None:
         await self.shut()
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+    def _let_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """At once, so that nobody is let in whom `shut` doesn't know."""
         self._writers.add(writer)
+        task = asyncio.create_task(self._forward(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         back: asyncio.StreamWriter | None = None
         try:
             if self._server is None:  # let in at the moment it was shut
@@ -83,7 +89,6 @@ class Gate:
             if back is not None:
                 back.transport.abort()
             self._writers.discard(writer)
-            self._tasks.discard(task)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -92,3 +97,9 @@ class Gate:
                 writer.write(piece)
                 await writer.drain()
         writer.transport.abort()
+
+
+async def _settle() -> None:
+    """Lets the loop do what it has begun."""
+    for _ in range(5):
+        await asyncio.sleep(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -51,12 +52,14 @@ def routes() -> APIRouter:
 
     @router.put("/streams/{name:path}")
     async def put_stream(name: str, request: Request) -> Response:
-        received = 0
+        received, content = 0, hashlib.sha256()
         async for piece in request.stream():
             received += len(piece)
+            content.update(piece)
             if name == "unwanted":
                 raise NotFound("stream")
-        return Response("late" if "x-late" in request.headers else str(received))
+        answer = "late" if "x-late" in request.headers else str(received)
+        return Response(answer, headers={"X-Content": content.hexdigest()})
 
     @router.get("/half")
     async def half() -> Response:
@@ -138,7 +141,7 @@ async def open_site() -> AsyncIterator[Caller]:
             ("POST", "/orders"): web.Limit(2000, seconds=2),
             ("PUT", "/packs"): web.Limit(1000, seconds=2, pause_seconds=0.5),
             ("PUT", "/streams/{name:path}"): web.Limit(
-                200_000, seconds=0.8, pause_seconds=0.8, least_rate=10_000
+                200_000, seconds=3, pause_seconds=3, least_rate=10_000
             ),
         },
     )
@@ -150,8 +153,10 @@ async def open_site() -> AsyncIterator[Caller]:
         http.serve(monitor, f"127.0.0.1:{monitor_port}", ending),
     )
     async with (
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=False) as sender,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{monitor_port}", verify=False) as looking,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=False, timeout=60) as sender,
+        httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{monitor_port}", verify=False, timeout=60
+        ) as looking,
     ):
         made = Caller(port, sender, looking, health)
         while not serving.done():

@@ -1,6 +1,6 @@
 """What an operator who set something wrong is told: in one sentence, and before anything is done.
 
-How a process waits meanwhile, and is not ready, is told in test_runtime.py.
+How a process waits meanwhile, and is not ready, is told in test_runtime_starts.py.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ async def test_an_older_database_is_awaited_and_a_newer_one_is_served(database: 
     assert await databases.check_migrated(pool, "ingest") == ["ingest.9999_later"]
     for schema, name in (
         ("catalogue", "0006_reductions"),
-        ("ingest", "shared/0006_erased"),
+        ("ingest", "shared/0007_receipts"),
     ):
         await owner.execute(f"DELETE FROM {schema}.migrations WHERE name = $1", name)
         with pytest.raises(databases.NotReady, match=f"{schema}.{name} is the first of 1"):

@@ -28,6 +28,10 @@ def test_every_part_of_a_name_asks_for_terms_that_its_bundle_has(
         packed = b"\0".join([*others, name])
         assert (len(others), name) in terms.find_names(packed, part)
         assert terms.find_names(packed, part + "\0") == []
+        every = list(enumerate([*others, name]))
+        for asked in (part, *(f"{text[-2:]} {terms.fold(other)[:5]} {part}" for other in others)):
+            fitting = [(number, one) for number, one in every if terms.matches(one, asked)]
+            assert terms.find_names(packed, asked) == fitting
     for short in (text[:1], text[:2]):
         if short:
             assert set(terms.asked_terms(short)) <= bundle

@@ -63,3 +63,22 @@ def test_french_is_set_as_french_is(name: str) -> None:
         assert "'" not in french, french
         assert "\u202f" not in french, french
         assert not re.search(r"(?<!\u00a0)[;?!»:](?=\s|$)|«(?!\u00a0)", french), french
+
+
+def test_what_a_run_makes_is_a_backup_and_only_text_is_copied() -> None:
+    copied = {
+        phrase
+        for name in CATALOGUES
+        for phrase, french in pairs(name)
+        if re.search(r"\bcop(?:y|ies|ied|ying)\b", phrase, re.IGNORECASE)
+        or re.search(r"\bcopi(?:e|ez|er|es|ée?s?)\b", french, re.IGNORECASE)
+    }
+    assert copied == {
+        "Copy",
+        "Copied to the clipboard",
+        "Copy it now: it is shown this once, and kept nowhere.",
+        "Copy the block for {system}",
+        "Copy the code",
+        "Copy the command",
+        "Copy the restore command",
+    }

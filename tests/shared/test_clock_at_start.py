@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tests.shared.conftest import until
-from tests.shared.test_runtime import start  # noqa: F401 - a fixture
 
 FOUND = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 FAKETIME = str(FOUND[0]) if FOUND else ""
@@ -17,7 +16,7 @@ FAKETIME = str(FOUND[0]) if FOUND else ""
 @pytest.mark.skipif(not FAKETIME, reason="without Debian's package faketime no clock is off")
 @pytest.mark.parametrize(("off", "told"), [("+1h", "60 minutes ahead"), ("-1h", "60 minutes beh")])
 async def test_it_says_whose_clock_it_doubts_and_goes_on(
-    start: Any,  # noqa: F811 - the fixture
+    start: Any,
     off: str,
     told: str,
 ) -> None:

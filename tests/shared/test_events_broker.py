@@ -35,9 +35,9 @@ async def test_a_killed_broker_is_found_again_and_nothing_is_lost(
         seen = Seen()
         ingest.relay()
         listening = quota.listen({VolumeChanged: seen.on_volume})
-        await until(lambda: _true(listening.connected), 30)
+        await until(lambda: _true(listening.connected))
         await ingest.say(*map(volume, range(100)))
-        await until(lambda: quota.handled(100), 30)
+        await until(lambda: quota.handled(100))
 
         # RabbitMQ 3.10 may never elect a leader for a quorum queue killed as soon as declared.
         await asyncio.sleep(3)

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from libs.shared import bus, clock, database, outbox
+from libs.shared.bus.connections import trouble_translated
 from libs.shared.database import Connection
 from libs.shared.events import VolumeChanged
 from libs.shared.inbox import consumer, worker
@@ -120,6 +121,14 @@ async def test_what_is_said_while_the_broker_is_down_arrives_when_it_is_back(
     assert seen.sequences == Counter(range(50))
 
 
+def test_a_channel_that_closed_without_a_reason_is_an_outage_and_a_fault_of_ours_is_not() -> None:
+    told = pytest.raises(bus.BusDown, match="can't publish: the channel was closed")
+    with told, trouble_translated("can't publish"):
+        raise Exception  # noqa: TRY002 - what aiormq raises
+    with pytest.raises(ValueError, match="ours"), trouble_translated("can't publish"):
+        raise ValueError("ours")
+
+
 async def test_connections_cut_again_and_again_lose_and_double_nothing(
     side: Sides, amqp_url: str
 ) -> None:
@@ -133,7 +142,7 @@ async def test_connections_cut_again_and_again_lose_and_double_nothing(
             await asyncio.sleep(random.uniform(0.05, 0.3))
             await gate.shut()
             await gate.open()
-        await until(lambda: quota.handled(1200), 30)
+        await until(lambda: quota.handled(1200))
     assert seen.sequences == Counter(range(1200))
 
 

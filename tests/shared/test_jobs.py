@@ -220,7 +220,7 @@ async def test_a_silent_database_cuts_the_turn_before_it_gives_the_lead_away(
         start(Job("unanswered", SOON, take_for_ever, leader=True), notes, gate.url)
         await notes.come(1)
         gate.block()
-        await until(lambda: is_so(notes.cut == 1), seconds=20)
+        await until(lambda: is_so(notes.cut == 1))
 
 
 async def test_the_end_of_a_process_cuts_its_turn_and_leaves_the_lead_at_once(

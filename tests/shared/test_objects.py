@@ -96,9 +96,9 @@ async def test_what_to_correct_is_said_to_operators(
         assert servers.s3_secret_key not in line
 
 
-def store_at(servers: Any, endpoint: str, bucket: str) -> ObjectStore:
+def store_at(servers: Any, endpoint: str, bucket: str, read_seconds: float = 30) -> ObjectStore:
     return ObjectStore.in_s3(
-        endpoint, servers.s3_access_key, servers.s3_secret_key, bucket, read_seconds=1.0
+        endpoint, servers.s3_access_key, servers.s3_secret_key, bucket, read_seconds=read_seconds
     )
 
 
@@ -302,7 +302,7 @@ async def test_a_silent_store_is_given_up(servers: Any, bucket: str) -> None:
         writer.close()
 
     proxy = await asyncio.start_server(serve, "127.0.0.1")
-    store = store_at(servers, f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}", bucket)
+    store = store_at(servers, f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}", bucket, 1)
     started = asyncio.get_running_loop().time()
     for operation in ("put", "get"):
         with pytest.raises(errors.Unavailable):

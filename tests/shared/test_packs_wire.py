@@ -18,22 +18,39 @@ from hypothesis import strategies as st
 from libs.shared import packs
 
 KEY = bytes(range(32))
-RECORD = struct.Struct(">32sIIB")
+SMALL = 128 * 1024  # what is smaller shares a frame
 
 
 def build(*contents: bytes, buffer: bytearray | None = None) -> packs.Pack:
     builder = packs.PackBuilder(buffer)
     for content in contents:
-        payload, encoding = packs.compress(content)
-        builder.add(packs.chunk_id(content, KEY), payload, len(content), encoding)
+        builder.add(packs.chunk_id(content, KEY), content)
     return builder.finish()
 
 
+def by_hand(
+    frames: list[tuple[int, int, int]], chunks: list[tuple[bytes, int]], payloads: bytes
+) -> bytes:
+    """A pack of (length, chunks, encoding) and (id, size), whatever it says of itself."""
+    index = b"".join(struct.pack(">IIB", *one) for one in frames)
+    index += b"".join(struct.pack(">32sI", *one) for one in chunks)
+    return b"CFPACK2\n" + payloads + index + struct.pack(">II4s", len(frames), len(chunks), b"CFP2")
+
+
 def frame(records: list[tuple[bytes, int, int, int]], payloads: bytes) -> bytes:
-    """A pack written by hand, whatever it says of itself."""
-    index = b"".join(RECORD.pack(*record) for record in records)
-    trailer = struct.pack(">II4s", len(records), len(index), b"CFP1")
-    return b"CFPACK1\n" + payloads + index + trailer
+    """A pack of (id, length, size, encoding): frames of one chunk each."""
+    frames = [(length, 1, encoding) for _, length, _, encoding in records]
+    return by_hand(frames, [(one[0], one[2]) for one in records], payloads)
+
+
+def group(*sizes: int, content: bytes, payload: bytes = b"", encoding: int = 1) -> bytes:
+    """A pack of one frame, in which contents of these sizes follow each other."""
+    ids, at = [], 0
+    for size in sizes:
+        ids.append((packs.chunk_id(content[at : at + size], KEY), size))
+        at += size
+    payload = payload or zstandard.compress(content)
+    return by_hand([(len(payload), len(ids), encoding)], ids, payload)
 
 
 def frame_one(
@@ -43,13 +60,40 @@ def frame_one(
     return frame([(packs.chunk_id(content, KEY), len(payload), declared, encoding)], payload)
 
 
-def verify(body: bytes) -> list[packs.VerifiedChunk]:
-    return packs.verify(body, hashlib.sha256(body).hexdigest(), [KEY])
+def name_of(body: bytes) -> str:
+    """The name of a pack by its index, where that can be found."""
+    try:
+        index_at = packs.wire.find_index(memoryview(body))[1]
+    except packs.PackMalformed:
+        index_at = 0
+    return hashlib.sha256(body[index_at:]).hexdigest()
+
+
+def verify(body: bytes) -> list[packs.VerifiedFrame]:
+    return packs.verify(body, name_of(body), [KEY])
+
+
+def contents_of(
+    body: bytes | memoryview, frames: list[packs.VerifiedFrame]
+) -> list[tuple[bytes, bytes, int]]:
+    """(id, content, CRC-32) of each chunk of a verified pack, unpacked by hand."""
+    found = []
+    for one in frames:
+        plain = packs.unpack(body[one.offset : one.offset + one.length], one.encoding, one.size)
+        for chunk in one.chunks:
+            found.append((chunk.chunk_id, plain[: chunk.size], chunk.crc32))
+            plain = plain[chunk.size :]
+        assert not plain
+    return found
+
+
+def as_found(contents: tuple[bytes, ...] | list[bytes]) -> list[tuple[bytes, bytes, int]]:
+    return [(packs.chunk_id(one, KEY), one, zlib.crc32(one)) for one in contents]
 
 
 def refusal_of(body: bytes, sha256_hex: str | None = None) -> str:
     with pytest.raises(packs.PackRejected) as refused:
-        packs.verify(body, sha256_hex or hashlib.sha256(body).hexdigest(), [KEY])
+        packs.verify(body, sha256_hex or name_of(body), [KEY])
     problem = refused.value.problem()
     assert problem["status"] == 422
     assert len(problem["detail"]) > 20
@@ -62,18 +106,18 @@ NOISE = random.Random(7).randbytes(900)
 
 def test_a_pack_has_exactly_these_bytes() -> None:
     builder = packs.PackBuilder()
-    builder.add(packs.chunk_id(b"one", KEY), b"one", 3, packs.RAW)
-    builder.add(packs.chunk_id(b"three", KEY), b"three", 5, packs.RAW)
+    builder.add(packs.chunk_id(b"one", KEY), b"one")
+    builder.add(packs.chunk_id(b"three", KEY), b"three")
     pack = builder.finish()
-    assert pack.body.hex() == (
-        "43465041434b310a"  # CFPACK1 and a line feed
-        "6f6e65"
-        "7468726565"
-        f"{packs.chunk_id(b'one', KEY).hex()}000000030000000300"
-        f"{packs.chunk_id(b'three', KEY).hex()}000000050000000500"
-        "000000020000005243465031"
+    index = (
+        "000000080000000200"
+        f"{packs.chunk_id(b'one', KEY).hex()}00000003"
+        f"{packs.chunk_id(b'three', KEY).hex()}00000005"
+        "000000010000000243465032"
     )
-    assert pack.id == hashlib.sha256(pack.body).hexdigest()
+    # CFPACK2 and a line feed, the frame of both, the index
+    assert pack.body.hex() == "43465041434b320a" + "6f6e657468726565" + index
+    assert pack.id == hashlib.sha256(bytes.fromhex(index)).hexdigest()
     assert packs.chunk_id(b"one", KEY).hex() == (
         "497007b2702cabed0dcb8c414bf92762bdea7a63a28060db71e7c2c8f048d0fb"
     )
@@ -83,12 +127,26 @@ def test_a_pack_has_exactly_these_bytes() -> None:
 @given(st.lists(st.binary(min_size=1, max_size=3000), min_size=1, max_size=20, unique=True))
 def test_what_is_packed_is_what_is_verified(contents: list[bytes]) -> None:
     pack = build(*contents)
-    verified = packs.verify(pack.body, pack.id, [KEY])
-    assert [chunk.chunk_id for chunk in verified] == [packs.chunk_id(c, KEY) for c in contents]
-    for chunk, content in zip(verified, contents, strict=True):
-        payload = pack.body[chunk.offset : chunk.offset + chunk.length]
-        assert packs.unpack(payload, chunk.encoding, chunk.size) == content
-        assert chunk.crc32 == zlib.crc32(content)
+    frames = packs.verify(pack.body, pack.id, [KEY])
+    assert contents_of(pack.body, frames) == as_found(contents)
+
+
+def test_small_chunks_that_come_together_lie_together_and_large_ones_alone() -> None:
+    dice = random.Random(5)
+    small = [dice.randbytes(90_000) for _ in range(5)]
+    large = [dice.randbytes(SMALL), dice.randbytes(400_000)]
+    pack = build(small[0], large[0], small[1], small[2], large[1], *small[3:])
+    frames = packs.verify(pack.body, pack.id, [KEY])
+    assert [[chunk.size for chunk in one.chunks] for one in frames] == [
+        [SMALL],
+        [90_000, 90_000],
+        [400_000],
+        [90_000, 90_000],
+        [90_000],
+    ]
+    found = contents_of(pack.body, frames)
+    in_order = [large[0], *small[:2], large[1], *small[2:]]
+    assert found == as_found(in_order)
 
 
 def test_a_chunk_given_twice_is_packed_once() -> None:
@@ -116,11 +174,26 @@ def test_a_pack_cut_at_any_byte_is_refused() -> None:
 
 
 def test_a_pack_with_any_byte_changed_is_not_the_pack_it_was() -> None:
-    pack = build(TEXT, NOISE)
+    """An index is named by the address, a content by its id."""
+    contents = (TEXT, NOISE)
+    pack = build(*contents)
+    codes = set()
     for position in range(len(pack.body)):
         damaged = bytearray(pack.body)
         damaged[position] ^= 1 << position % 8
-        assert refusal_of(bytes(damaged), pack.id) == "pack-hash-mismatch"
+        try:
+            frames = packs.verify(damaged, pack.id, [KEY])
+        except packs.PackRejected as refused:
+            codes.add(refused.code)
+        else:  # a bit that means nothing to zstd
+            assert contents_of(bytes(damaged), frames) == as_found(contents)
+    assert codes == {
+        "pack-hash-mismatch",
+        "pack-malformed",
+        "chunk-undecodable",
+        "chunk-bomb",
+        "chunk-hash-mismatch",
+    }
 
 
 def test_a_thousand_damaged_packs_with_a_true_hash_are_refused() -> None:
@@ -135,14 +208,11 @@ def test_a_thousand_damaged_packs_with_a_true_hash_are_refused() -> None:
         damaged = bytearray(body)
         damaged[position] ^= 1 << bit
         try:
-            chunks = verify(bytes(damaged))
+            frames = verify(bytes(damaged))
         except packs.PackRejected as refused:
             codes.append(refused.code)
             continue
-        assert len(chunks) == len(contents)
-        for chunk, content in zip(chunks, contents, strict=True):
-            payload = damaged[chunk.offset : chunk.offset + chunk.length]
-            assert packs.unpack(payload, chunk.encoding, chunk.size) == content
+        assert contents_of(bytes(damaged), frames) == as_found(contents)
     assert len(codes) > 1000
     assert len(codes) >= 2 * len(body) - 8
     assert set(codes) == {
@@ -184,6 +254,25 @@ TWO = packs.chunk_id(b"two", KEY)
         (frame_one(TEXT, zstandard.compress(TEXT) * 2), "chunk-undecodable"),
         (frame_one(TEXT, zstandard.compress(TEXT), size=len(TEXT) + 1), "chunk-size-mismatch"),
         (frame_one(TEXT, zstandard.compress(TEXT), size=len(TEXT) - 1), "chunk-bomb"),
+        # In groups: the order of chunks says where each lies, so that none can overlap or leave a
+        # gap; what is said of their sizes and their number can still be wrong.
+        (group(400, 600, content=TEXT[:1000])[:-20] + b"\0" * 20, "pack-malformed"),
+        (group(400, 600, content=TEXT[:1001]), "chunk-bomb"),
+        (group(400, 600, content=TEXT[:999]), "chunk-size-mismatch"),
+        (group(400, 600, content=TEXT[:1000], payload=TEXT[:999], encoding=0), "pack-malformed"),
+        (group(400, 600, content=TEXT[:1000], payload=TEXT[:1000]), "chunk-undecodable"),
+        (group(400, 0, 600, content=TEXT[:1000]), "pack-malformed"),
+        (group(87, 87, content=TEXT[:87] * 2), "pack-malformed"),
+        (by_hand([(6, 2, 0)], [(TWO, 3), (ONE, 3)], b"onetwo"), "chunk-hash-mismatch"),
+        (by_hand([(6, 2, 0)], [(ONE, 2), (TWO, 4)], b"onetwo"), "chunk-hash-mismatch"),
+        (by_hand([(6, 2, 0)], [(ONE, 4), (TWO, 2)], b"onetwo"), "chunk-hash-mismatch"),
+        (by_hand([(3, 1, 0), (3, 0, 0)], [(ONE, 3), (TWO, 3)], b"onetwo"), "pack-malformed"),
+        (by_hand([(3, 1, 0)], [(ONE, 3), (TWO, 3)], b"one"), "pack-malformed"),
+        (by_hand([(6, 3, 0)], [(ONE, 3), (TWO, 3)], b"onetwo"), "pack-malformed"),
+        (by_hand([(6, 2**32 - 1, 0)], [(ONE, 3), (TWO, 3)], b"onetwo"), "pack-malformed"),
+        (by_hand([(3, 1, 0)] * 2, [(ONE, 3)], b"oneone"), "pack-malformed"),
+        (by_hand([(6, 2, 0)], [(ONE, 3), (TWO, 2**32 - 1)], b"onetwo"), "pack-malformed"),
+        (group(*[2**17] * 2, 1, content=bytes(2**18) + b"x"), "pack-malformed"),
         (frame_one(TEXT, b"\x50\x2a\x4d\x18\x03\0\0\0abc"), "chunk-size-mismatch"),
     ],
 )
@@ -193,11 +282,21 @@ def test_a_pack_that_lies_about_itself_is_refused(body: bytes, code: str) -> Non
 
 @pytest.mark.parametrize("count", [0, 2, 3, 65_537, 2**32 - 1])
 def test_a_trailer_that_counts_wrong_is_refused(count: int) -> None:
-    body = bytearray(build(TEXT).body)
-    body[-12:-8] = struct.pack(">I", count)
-    assert refusal_of(bytes(body)) == "pack-malformed"
-    body[-8:-4] = struct.pack(">I", count * 41 % 2**32)
-    assert refusal_of(bytes(body)) == "pack-malformed"
+    for at in (-12, -8):
+        body = bytearray(build(TEXT).body)
+        body[at : at + 4] = struct.pack(">I", count)
+        assert refusal_of(bytes(body)) == "pack-malformed"
+
+
+def test_thousands_of_groups_are_a_pack_like_any_other() -> None:
+    ids = [(packs.chunk_id(b"%d" % number, KEY), len(b"%d" % number)) for number in range(40_000)]
+    body = b"".join(b"%d" % number for number in range(40_000))
+    pairs = [(len(b"%d%d" % (n, n + 1)), 2, 0) for n in range(0, 40_000, 2)]
+    frames = verify(by_hand(pairs, ids, body))
+    assert sum(len(one.chunks) for one in frames) == 40_000
+    assert refusal_of(by_hand(pairs[1:], ids, body)) == "pack-malformed"
+    most = [(n.to_bytes(32, "big"), 1) for n in range(65_537)]
+    assert refusal_of(by_hand([(65_537, 65_537, 0)], most, bytes(65_537))) == "pack-malformed"
 
 
 def test_a_pack_larger_than_32_mib_is_refused_unread() -> None:
@@ -208,7 +307,7 @@ def test_a_frame_without_its_content_size_is_accepted() -> None:
     """Encoders that stream don't know it beforehand."""
     for content in (TEXT, os.urandom(70_000) * 3):
         payload = zstandard.ZstdCompressor(write_content_size=False).compress(content)
-        assert [chunk.size for chunk in verify(frame_one(content, payload))] == [len(content)]
+        assert [one.size for one in verify(frame_one(content, payload))] == [len(content)]
         assert (
             refusal_of(frame_one(content, payload, size=len(content) + 1)) == "chunk-size-mismatch"
         )
@@ -250,13 +349,13 @@ def test_a_full_builder_says_so_and_stays_within_the_limits() -> None:
     for number in itertools.count():
         if many.is_full:
             break
-        many.add(number.to_bytes(32, "big"), b"x", 1, packs.RAW)
+        many.add(number.to_bytes(32, "big"), b"x")
     noise = random.Random(1).randbytes(packs.MAX_CHUNK_BYTES)
     while not big.is_full:
-        big.add(os.urandom(32), noise, len(noise), packs.RAW)
+        big.add(os.urandom(32), noise)
     while not hollow.is_full:
-        hollow.add(os.urandom(32), b"tiny", packs.MAX_CHUNK_BYTES, packs.ZSTD)
-    assert len(packs.parse(many.finish().body)) == 32_768
-    expected_bytes = big.length
-    assert len(big.finish().body) == expected_bytes < packs.MAX_PACK_BYTES
+        chunk = packs.PackedChunk(os.urandom(32), packs.MAX_CHUNK_BYTES)
+        hollow.add_frame(b"tiny", packs.ZSTD, [chunk])
+    assert sum(len(one.chunks) for one in packs.parse(many.finish().body)) == 32_768
+    assert packs.TARGET_PACK_BYTES <= len(big.finish().body) < packs.MAX_PACK_BYTES
     assert len(packs.parse(hollow.finish().body)) == 32

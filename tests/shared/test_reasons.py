@@ -84,7 +84,7 @@ def test_a_reason_is_said_with_what_is_known_of_it() -> None:
     assert say(Reason("growth-blocked")) == f"{limit}."
     assert say(Reason("hook-failed")).endswith(": ? ended with status ?.")
     assert say(Reason("hook-timed-out", "/x {detail} [y]", limit=65, detail="z")) == (
-        "The program to run before the copy failed: /x {detail} [y] took longer than 1 min"
+        "The program to run before the backup failed: /x {detail} [y] took longer than 1 min"
         " 05 s and was stopped."
     )
     assert "behind by about 3 hours" in say(Reason("clock-behind", amount=3 * 3600))

@@ -18,7 +18,7 @@ from libs.shared.restores import ListInvalid, PlacedChunk, RestorePart
 from tests.shared.test_entries import deltas
 
 ID = bytes(range(32))
-PLACE = PlacedChunk(ID, 2**33 + 1, 0x01020304, 60, 57, 1)
+PLACE = PlacedChunk(ID, 2**33 + 1, 0x01020304, 60, 57, 1, 5, 99)
 
 places = st.builds(
     PlacedChunk,
@@ -28,6 +28,8 @@ places = st.builds(
     st.integers(0, 2 * packs.MAX_CHUNK_BYTES),
     st.integers(0, 2**32 - 1),
     st.integers(0, 255),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 2**32 - 1),
 )
 parts = st.builds(RestorePart, st.lists(deltas, max_size=3), st.lists(places, max_size=3))
 
@@ -53,19 +55,21 @@ def test_a_part_has_exactly_this_form() -> None:
         b"\x92"
         b"\x91\x93\xc4\x03srv"
         b"\x91\x99\xc4\x01a\xa1f\xcd\x01\xa4\xfb\xcd\x03\xe8\x64\x39\xc4\x00\xc4\x20" + ID + b"\x90"
-        b"\x91\x96\xc4\x20" + ID + b"\xcf\0\0\0\2\0\0\0\1\xce\1\2\3\4\x3c\x39\x01"
+        b"\x91\x98\xc4\x20" + ID + b"\xcf\0\0\0\2\0\0\0\1\xce\1\2\3\4\x3c\x39\x01\x05\x63"
     )
 
 
 def test_a_request_and_its_answer_have_exactly_this_form() -> None:
     record = ID + b"\0\0\0\2\0\0\0\1" + b"\1\2\3\4" + b"\0\0\0\x3c" + b"\0\0\0\x39" + b"\1"
+    record += b"\0\0\0\5" + b"\0\0\0\x63"
     assert restores.encode_request([PLACE, PLACE]) == 2 * record
-    assert restores.MAX_REQUEST_BYTES == 16_384 * 53 == 16_384 * len(record)
+    assert restores.MAX_REQUEST_BYTES == 16_384 * 61 == 16_384 * len(record)
     answer = memoryview(bytearray(7))
     restores.put_head(answer, 1, 0x102, 1)
     assert bytes(answer) == b"\0" + b"\0\0\1\2\1" + b"\0"
     assert restores.HEAD_BYTES == 5
-    assert bytes(5) == restores.LOST
+    assert (bytes(5), b"\0\0\0\0\1") == (restores.LOST, restores.AGAIN)
+    assert restores.alone(b"ab") == b"\0\0\0\2\2ab"
 
 
 @given(st.lists(parts, max_size=3))
@@ -86,7 +90,7 @@ def test_a_list_that_was_cut_is_none(some: list[RestorePart], data: st.DataObjec
         "nothing",
         [[]],
         [[], [], []],
-        [[[b"srv", [], []]], [[ID, 1, 8, 60, 57]]],
+        [[[b"srv", [], []]], [[ID, 1, 8, 60, 57, 1]]],
         [[[b"srv", [[b"a/b", "d", 0, 0, 0, 0, 0, b"", b""]], []]], []],
         [[[b"../srv", [], []]], []],
     ],
@@ -118,15 +122,16 @@ def a_request(count: int, **changes: int) -> bytes:
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b"", "53 bytes"),
-        (bytes(52), "53 bytes"),
-        (bytes(54), "53 bytes"),
+        (b"", "61 bytes"),
+        (bytes(60), "61 bytes"),
+        (bytes(62), "61 bytes"),
         (a_request(16_385), "1 to 16384"),
         (a_request(1, length=(8 << 20) + 1), "length"),
-        (a_request(9, length=8 << 20), "bytes at most"),
+        (b"".join(a_request(1, length=8 << 20, offset=n) for n in range(9)), "bytes at most"),
+        (b"".join(a_request(1, length=8 << 20, offset=n % 2) for n in range(9)), "bytes at most"),
         (a_request(1, pack_no=2**63), "number"),
     ],
-    ids=["empty", "short", "long", "many", "large", "much", "pack"],
+    ids=["empty", "short", "long", "many", "large", "much", "in turn", "pack"],
 )
 def test_a_request_that_asks_too_much_is_refused(body: bytes, why: str) -> None:
     with pytest.raises(errors.InvalidRequest, match=why):

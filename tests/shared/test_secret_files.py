@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +10,9 @@ import pytest
 
 from libs.shared import secret_files
 from libs.shared.secret_files import SecretFileInvalid
+from tests.world import forks
 from tests.world.files import write_secret
 from tests.world.house import place_on
-from tests.world.machines import ROOT
 
 OURS = os.getegid()
 NOT_OURS = max([OURS, *os.getgroups()]) + 4711
@@ -77,15 +75,7 @@ def test_a_service_says_which_of_its_secrets_is_open(
     environ = place.environment(service)
     path = tmp_path / "secrets" / secret
     path.chmod(0o644)
-    ended = subprocess.run(
-        [sys.executable, "-m", f"services.{service}"],
-        cwd=ROOT,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = forks.run(service, env=environ)
     assert ended.returncode == 2, ended.stderr
     assert f"{path} holds a secret, and everybody on this machine can open it" in ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr

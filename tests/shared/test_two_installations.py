@@ -11,14 +11,13 @@ from libs.shared.events import ServicePinged
 from libs.shared.runtime.pulse import NOBODY
 from libs.shared.signatures import Signer, outgoing
 from tests.shared.conftest import Sides, until
-from tests.shared.test_runtime import start  # noqa: F401 - a fixture
 from tests.world.senders import SIGNERS
 
 STRANGER = Signer("quota", bytes(32))
 
 
 async def test_the_database_of_another_is_left_alone_until_that_has_gone(
-    start: Any,  # noqa: F811 - the fixture
+    start: Any,
     side: Sides,
 ) -> None:
     quota = await side("quota")
@@ -34,7 +33,7 @@ async def test_the_database_of_another_is_left_alone_until_that_has_gone(
 
 
 async def test_a_broker_of_two_is_told_and_keeps_what_the_other_said(
-    start: Any,  # noqa: F811 - the fixture
+    start: Any,
     side: Sides,
 ) -> None:
     quota = await side("quota")
@@ -52,11 +51,17 @@ async def test_a_broker_of_two_is_told_and_keeps_what_the_other_said(
         sequence=1,
     )
     signed = replace(message, signature=STRANGER.sign([outgoing(message)]))
+    refused = "SELECT raw FROM inbox WHERE state = 'parked'"
     async with bus.publisher(quota.amqp_url, "quota") as publisher:
+        unsigned = replace(message, event_id=uuid4(), body=b"no ping at all")
+        assert await publisher.publish([unsigned]) == [None]
+        await until(lambda: quota.pool.fetch(refused))
+        assert await service.is_ready(), "what nobody signed is no other installation"
+        await quota.pool.execute("DELETE FROM inbox WHERE state = 'parked'")
         assert await publisher.publish([signed]) == [None]
     await until(service.is_unready, 90)
     told = (await service.look("/health/ready")).json()["checks"]
     assert told["broker"].startswith("Another installation works on this virtual host")
     assert told["database"] == "ok"
-    [kept] = await quota.pool.fetch("SELECT raw FROM inbox WHERE state = 'parked'")
+    [kept] = await quota.pool.fetch(refused)
     assert kept["raw"] == message.body

@@ -156,7 +156,10 @@ async def test_sums_wait_for_changes_under_way(books: Books) -> None:
     async with databases.transaction(books.pools["ingest"]) as conn:
         second = await volumes.change(conn, TENANT, 5, 0)
         summing = asyncio.create_task(sum_anew())
-        await until(lambda: conn.fetchval("SELECT true FROM pg_locks WHERE NOT granted LIMIT 1"))
+        held_up = (
+            "SELECT true FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        )
+        await until(lambda: conn.fetchval(held_up))
         assert not summing.done()
     assert await summing == (Volume(0, 0, 3), True)
     assert await books.told() == [first, second, Volume(0, 0, 3)]

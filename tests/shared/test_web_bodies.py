@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import random
 import re
 from collections.abc import AsyncIterator
 
@@ -84,19 +86,34 @@ async def test_a_long_body_may_take_its_time_as_long_as_it_keeps_its_rate(client
         return answered.result()
 
     steady, pausing, trickling, too_large, unwanted = await asyncio.gather(
-        put(25, 2_000, 0.1),  # longer than the deadline of other routes, larger than their limit
+        put(33, 4_000, 0.1),  # longer than the deadline of other routes, larger than their limit
         put(7, 20_000, 0.3),
         trickle(),
         put(30, 10_000, 0),
         put(10, 10_000, 0.02, "unwanted"),
     )
-    assert (steady.status_code, steady.text) == (200, "50000")
+    assert (steady.status_code, steady.text) == (200, "132000")
     assert (pausing.status_code, pausing.text) == (200, "140000")
     assert trickling.startswith(b"HTTP/1.1 408 ")
     problem(too_large, 413, "body-too-large")
     problem(unwanted, 404, "not-found")  # said while the client is still sending
     declared = await client.http.put("/streams/a", content=b"x" * 200_001)
     problem(declared, 413, "body-too-large")
+
+
+async def test_a_body_is_handed_on_as_it_came_whatever_its_pieces(client: Caller) -> None:
+    chance = random.Random(3)
+    for sizes in ([1] * 3_000, [1, 70_000, 1, 1, 80_000], [190_000]):
+        pieces = [chance.randbytes(size) for size in sizes]
+        framed = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+        head = b"PUT /streams/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        answer = await client.raw(
+            head + b"Transfer-Encoding: chunked\r\n\r\n" + framed + b"0\r\n\r\n"
+        )
+        assert hashlib.sha256(b"".join(pieces)).hexdigest().encode() in answer
+        content = b"".join(pieces)
+        answer = await client.raw(head + b"Content-Length: %d\r\n\r\n" % len(content) + content)
+        assert hashlib.sha256(content).hexdigest().encode() in answer
 
 
 async def test_a_body_that_nobody_asked_for_is_read_away(client: Caller) -> None:

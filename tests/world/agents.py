@@ -61,8 +61,7 @@ class Agent:
     def pack(self, *contents: bytes) -> packs.Pack:
         builder = packs.PackBuilder()
         for content in contents:
-            payload, encoding = packs.compress(content)
-            builder.add(self.id_of(content), payload, len(content), encoding)
+            builder.add(self.id_of(content), content)
         return builder.finish()
 
     async def upload(self, run: str, pack: packs.Pack) -> httpx2.Response:
@@ -117,8 +116,7 @@ class Agent:
         for content, is_missing in zip(each, lacks, strict=True):
             if not is_missing:
                 continue
-            payload, encoding = packs.compress(content)
-            builder.add(self.id_of(content), payload, len(content), encoding)
+            builder.add(self.id_of(content), content)
             if builder.is_full:
                 taken(await self.upload(run, builder.finish()))
                 builder = packs.PackBuilder()

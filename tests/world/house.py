@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +23,8 @@ from libs.shared.signatures import outgoing
 from services.ingest import consumers
 from tests.databases import cloned_database
 from tests.servers import AMQP_PASSWORDS, free_port, made_vhost, make_bucket
+from tests.world import forks
 from tests.world.clients import PASSWORD, Client, address_of_client
-from tests.world.machines import ROOT
 from tests.world.running import Running
 from tests.world.senders import sender_of
 from tests.world.waiting import wait_for
@@ -41,7 +40,7 @@ class House(Running):
 
     place: Stack
     environ: dict[str, str] = field(default_factory=dict)
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, forks.Forked] = field(default_factory=dict)
     published: int = 0
 
     def __post_init__(self) -> None:
@@ -122,16 +121,11 @@ class House(Running):
         """Where a service writes what it does."""
         return self.place.folder / f"{service}.log"
 
-    def launch(self, service: str, **environ: str) -> subprocess.Popen[bytes]:
+    def launch(self, service: str, **environ: str) -> forks.Forked:
         """Starts the process of a service, and waits for nothing."""
+        told = {**self.environment(service), **environ}
         with self.log(service).open("ab") as log:
-            self.processes[service] = subprocess.Popen(
-                [sys.executable, "-m", f"services.{service}"],
-                cwd=ROOT,
-                env={**self.environment(service), **environ},
-                stdout=log,
-                stderr=log,
-            )
+            self.processes[service] = forks.start(service, env=told, out=log, err=log)
         return self.processes[service]
 
     def start(self, service: str, **environ: str) -> None:
@@ -158,15 +152,8 @@ class House(Running):
         self, service: str, *words: str, **environ: str
     ) -> subprocess.CompletedProcess[str]:
         """Runs a command of a service to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", f"services.{service}", *words],
-            cwd=ROOT,
-            env={**self.environment(service), **environ},
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
+        told = {**self.environment(service), **environ}
+        return forks.run(service, *words, env=told, seconds=240)
 
     def stop(self, *services: str) -> None:
         """Ends services together, as an operator would; they must end well."""

@@ -11,6 +11,7 @@ from libs.shared.events import Event
 from libs.shared.objects import ObjectStore
 from services.ingest import actions, consumers
 from services.ingest.__main__ import build
+from tests.world.apps import share_routes
 
 
 class Ingest:
@@ -26,7 +27,7 @@ class Ingest:
         self.pool = await database.create_pool(self._dsn, "ingest", max_size=6)
         ring = keys.KeyRing(self.objects, self._master_key)
         self.parts = actions.resources.Resources(self.pool, self.objects, ring, timedelta(hours=1))
-        self.app = build(self.parts, max_file_bytes=1 << 40)
+        self.app = share_routes(build(self.parts, max_file_bytes=1 << 40))
         return self
 
     async def close(self) -> None:

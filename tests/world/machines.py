@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from devstack.agents import write_configuration
+from tests.world import forks
 
 ROOT = Path(__file__).parents[2]
+_READ_AT_IMPORT = "COFFRE_AGENT_FOLDERS"
+"""By what the agent chooses how it reaches folders, before it has read anything else."""
 
 
 @dataclass
@@ -41,12 +44,16 @@ class Machine:
     ) -> subprocess.CompletedProcess[str]:
         """Runs `coffre-agent`; as a mere user, root's powers over files are taken from it."""
         command = self.command(*arguments)
+        told = {**os.environ, **environ}
         if mere_user and os.geteuid() == 0:
             command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *command]
+        elif _READ_AT_IMPORT not in told:
+            words = command[command.index("--config") :]
+            return forks.run("agent", *words, env=told, seconds=240)
         return subprocess.run(
             command,
             cwd=ROOT,
-            env={**os.environ, **environ},
+            env=told,
             capture_output=True,
             text=True,
             errors="replace",

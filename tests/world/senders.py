@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from libs.shared import bus
-from libs.shared.events import Event, ServicePinged
+from libs.shared.events import Event
 from libs.shared.signatures import Senders, Signer, public_file
 
 SEEDS = {service: hashlib.sha256(service.encode()).digest() for service in bus.SENDERS}
@@ -16,8 +16,8 @@ SENDERS = Senders({service: [signer.public_key] for service, signer in SIGNERS.i
 
 def sender_of(event: Event) -> str:
     """A service that says events of this kind."""
-    if isinstance(event, ServicePinged):
-        return event.service
+    if event.speaker:
+        return str(getattr(event, event.speaker))
     return next(service for service, said in bus.SENDERS.items() if type(event) in said)
 
 

@@ -9,17 +9,22 @@ from libs.shared.bus.frames import Message
 from libs.shared.bus.publishing import Publisher, publisher
 from libs.shared.bus.retries import Retries
 from libs.shared.bus.topology import (
+    ADDRESSED,
     BINDINGS,
     EXCHANGE,
     SENDERS,
     UNROUTED,
     published_by,
+    published_under,
     queue_of,
+    readers_of,
     routing_key,
     routing_keys,
+    said_to,
 )
 
 __all__ = [
+    "ADDRESSED",
     "BINDINGS",
     "EXCHANGE",
     "SENDERS",
@@ -34,9 +39,12 @@ __all__ = [
     "connect",
     "definitions",
     "published_by",
+    "published_under",
     "publisher",
     "queue_of",
+    "readers_of",
     "routing_key",
     "routing_keys",
+    "said_to",
     "subscription",
 ]

@@ -12,8 +12,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from libs.shared import events
-from libs.shared.bus.topology import BINDINGS, EXCHANGE, SENDERS, UNROUTED, queue_of, routing_keys
+from libs.shared.bus.topology import (
+    BINDINGS,
+    EXCHANGE,
+    UNROUTED,
+    published_under,
+    queue_of,
+    routing_keys,
+)
 
 NOTHING = "^$"
 
@@ -80,12 +86,11 @@ def _rights(service: str, vhost: str) -> dict[str, str]:
 
 def _routes(service: str, vhost: str) -> dict[str, str]:
     """Under which routing keys a service may publish."""
-    ping = f"{events.ServicePinged.type}.{service}"
     return {
         "user": account_of(service),
         "vhost": vhost,
         "exchange": EXCHANGE,
-        "write": _only(*(event.type for event in SENDERS[service]), ping),
+        "write": _only(*published_under(service)),
         "read": NOTHING,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import aio_pika
 import aiormq
@@ -26,7 +26,8 @@ class BusDown(Exception):  # noqa: N818 - an outage, not an error of ours
 def trouble_translated(what: str) -> Iterator[None]:
     """Raises BusDown in place of the libraries' words, and of cancellations that nobody asked for.
 
-    aiormq cancels what waits on a channel when that channel closes.
+    aiormq cancels what waits on a channel when that channel closes, or ends it by an `Exception`
+    that says nothing, where it knows no reason.
     """
     try:
         yield
@@ -37,6 +38,10 @@ def trouble_translated(what: str) -> Iterator[None]:
         raise BusDown(f"{what}: the channel was closed") from None
     except TROUBLE as error:
         raise BusDown(f"{what}: {words(error)}") from error
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        raise BusDown(f"{what}: the channel was closed") from error
 
 
 async def connect(url: str, name: str) -> AbstractConnection:
@@ -80,13 +85,9 @@ def _refusals_translated() -> Iterator[None]:
 
 async def close(connection: AbstractConnection) -> None:
     """Closes within seconds, whatever state the broker is in."""
-    try:
+    with suppress(BusDown), trouble_translated("the connection was not closed"):
         async with asyncio.timeout(3):
             await connection.close()
-    except (*TROUBLE, asyncio.CancelledError):
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
 
 
 def words(error: BaseException) -> str:

@@ -12,8 +12,15 @@ UNROUTED = "coffre.unrouted"
 
 _OF_ALL = (events.EventParked, events.ParkedSettled)
 
+ADDRESSED: tuple[type[Event], ...] = (
+    events.ServicePinged,
+    events.EventsListed,
+    events.EventsCompared,
+)
+"""Of the transport itself: all services say and hear them, each what names it."""
+
 # Which service says what: the inbox refuses an event whose signature is another service's, and the
-# broker a routing key that isn't its account's. Each also says its pings.
+# broker a routing key that isn't its account's.
 SENDERS: Mapping[str, tuple[type[Event], ...]] = {
     "ingest": (
         events.AgentEnrolled,
@@ -98,7 +105,7 @@ SENDERS: Mapping[str, tuple[type[Event], ...]] = {
 }
 
 # Which service hears what. The broker is told all of it before any service starts, so that nothing
-# is lost that is published before its reader first ran. A ping comes back to its sender.
+# is lost that is published before its reader first ran.
 BINDINGS: Mapping[str, tuple[type[Event], ...]] = {
     "ingest": (
         events.TenantChanged,
@@ -215,18 +222,38 @@ def queue_of(service: str) -> str:
 
 
 def routing_key(event: Event) -> str:
-    """The event's type; a ping's also names its service, so that only that one hears it."""
-    if isinstance(event, events.ServicePinged):
-        return f"{event.type}.{event.service}"
-    return event.type
+    """The event's type; of one that has an addressee also its name, so that only it hears it."""
+    return f"{event.type}.{getattr(event, event.addressee)}" if event.addressee else event.type
 
 
 def routing_keys(service: str) -> list[str]:
     """All routing keys that are bound to a service's queue."""
     bound = [event.type for event in BINDINGS[service]]
-    return [*bound, f"{events.ServicePinged.type}.{service}"]
+    return [*bound, *(f"{event.type}.{service}" for event in ADDRESSED)]
 
 
 def published_by(service: str) -> frozenset[str]:
     """The types of the events that a service may say."""
-    return frozenset((*(event.type for event in SENDERS[service]), events.ServicePinged.type))
+    return frozenset(event.type for event in (*SENDERS[service], *ADDRESSED))
+
+
+def published_under(service: str) -> list[str]:
+    """All routing keys that a service may publish under."""
+    said = [event.type for event in SENDERS[service]]
+    heard = [sender for sender in SENDERS if said_to(service, sender)]
+    return [
+        *said,
+        f"{events.ServicePinged.type}.{service}",
+        *(f"{events.EventsListed.type}.{reader}" for reader in readers_of(service)),
+        *(f"{events.EventsCompared.type}.{sender}" for sender in heard),
+    ]
+
+
+def said_to(reader: str, service: str) -> list[str]:
+    """The types of the events that a reader hears of a service."""
+    return [event.type for event in SENDERS[service] if event in BINDINGS[reader]]
+
+
+def readers_of(service: str) -> list[str]:
+    """Which services hear any event of a service."""
+    return [reader for reader in BINDINGS if said_to(reader, service)]

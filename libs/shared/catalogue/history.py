@@ -22,14 +22,24 @@ if TYPE_CHECKING:
 NEWEST = 2**31 - 1
 """More than any run's number: where a list that goes backwards begins."""
 
-# The restore points that still see a version: runs between may have failed, or be expired.
-LAST_POINT = (
-    "SELECT r.number, r.committed_at FROM catalogue.runs r WHERE r.tenant_id = $1"  # noqa: S608 - a constant
-    " AND r.plan_id = $2 AND r.number >= v.first_run AND (v.last_run IS NULL"
-    f" OR r.number <= v.last_run) AND {shown('r')} ORDER BY r.number DESC LIMIT 1"
-)
 _KEPT = kept("v")
-_FIRST_POINT = LAST_POINT.replace("DESC", "ASC")
+
+
+def last_point(plan: str = "$2", *, only: str = "true", order: str = "DESC") -> str:
+    """SQL for the last restore point that sees the version `v`: runs between may have failed.
+
+    plan: its id. only: a condition on the version, asked first. order: ASC for the first one.
+    """
+    return (
+        "SELECT r.number, r.committed_at FROM catalogue.runs r"  # noqa: S608 - words of our own
+        f" WHERE {only} AND r.tenant_id = $1 AND r.plan_id = {plan}"
+        f" AND r.number BETWEEN v.first_run AND coalesce(v.last_run, {NEWEST})"
+        f" AND {shown('r')} ORDER BY r.number {order} LIMIT 1"
+    )
+
+
+_LAST_POINT = last_point()
+_FIRST_POINT = last_point(order="ASC")
 
 
 class Version(NamedTuple):
@@ -87,7 +97,7 @@ async def list_versions(
         THEN (SELECT r.committed_at FROM catalogue.runs r WHERE r.tenant_id = $1
             AND r.plan_id = $2 AND r.number > v.last_run ORDER BY r.number LIMIT 1) END
         FROM catalogue.versions v CROSS JOIN LATERAL ({_FIRST_POINT}) b
-        CROSS JOIN LATERAL ({LAST_POINT}) e
+        CROSS JOIN LATERAL ({_LAST_POINT}) e
         WHERE v.tenant_id = $1 AND v.folder_id = $3 AND v.name = $4 AND v.first_run < $5
         AND {_KEPT}
         ORDER BY v.first_run DESC LIMIT $6

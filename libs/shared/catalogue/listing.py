@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
-from libs.shared.catalogue.history import LAST_POINT, FolderEntry
+from libs.shared.catalogue.history import FolderEntry, last_point
 from libs.shared.catalogue.reading import find_folder
 from libs.shared.catalogue.rows import LISTED_COLUMNS, ROW_FIELDS, EntryRow, join_path, kept
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from libs.shared.catalogue.rows import Link
 
 Sort: TypeAlias = Literal["name", "size", "changed"]
@@ -20,7 +22,9 @@ SORTED_MAX = 20_000
 
 _PASSED_MAX = 24
 _KEPT = kept("v")
-_LAST_POINT = LAST_POINT.replace("$2", "$4")
+_LAST_POINT = last_point("$4")
+# Not in the condition of the join: that is asked once all points of a version were put in order.
+_LAST_POINT_OF_DELETED = last_point("$4", only="v.last_run < $3")
 _SEEN = "v.first_run <= $3 AND (v.last_run IS NULL OR v.last_run >= $3)"
 # A function called for each name would cost more than the rest: ASCII is told by its escapes.
 _NATURAL = (
@@ -70,6 +74,12 @@ async def list_page(
     if folder_id is None:
         return FolderPage([], None, 0)
     where = tenant_id, folder_id, number
+    more = plan_id, order.after, limit + 1
+    if not deleted:
+        # Counted while it is put in order: rows that many runs brought lie far apart.
+        rows = await conn.fetch(_in_order(order, sorted_max, deleted=False), *where, *more)
+        if rows:
+            return _page(rows, limit, rows[0]["total"])
     held = await conn.fetchval(
         f"""
         SELECT count(*) FROM (
@@ -78,16 +88,20 @@ async def list_page(
         """,  # noqa: S608 - columns and conditions of our own
         *where,
     )
-    make = _in_order if held <= sorted_max else _in_order_of_key
-    statement = make(order, deleted=deleted)
-    rows = await conn.fetch(statement, *where, plan_id, order.after, limit + 1)
+    if held > sorted_max:
+        rows = await conn.fetch(_in_order_of_key(order, deleted=deleted), *where, *more)
+        return _page(rows, limit, None)
+    if not deleted:
+        return FolderPage([], None, 0)
+    rows = await conn.fetch(_in_order(order, sorted_max, deleted=True), *where, *more)
+    return _page(rows, limit, rows[0]["total"] if rows else 0)
+
+
+def _page(rows: list[Record], limit: int, total: int | None) -> FolderPage:
     entries = [
         FolderEntry(EntryRow(*row[:ROW_FIELDS]), *row[ROW_FIELDS : ROW_FIELDS + 2]) for row in rows
     ]
     onward = entries[limit - 1].entry.name if len(entries) > limit else None
-    total = None
-    if held <= sorted_max:
-        total = rows[0]["total"] if rows else 0
     return FolderPage(entries[:limit], onward, total)
 
 
@@ -108,10 +122,12 @@ def _there(columns: str, *, deleted: bool) -> str:
         """  # noqa: S608 - columns and conditions of our own
 
 
-def _in_order(order: FolderOrder, *, deleted: bool) -> str:
+def _in_order(order: FolderOrder, sorted_max: int, *, deleted: bool) -> str:
+    """SQL for a page with the number of all entries; nothing where they are more than so many."""
     than, way = ("<", "DESC") if order.descending else (">", "ASC")
     columns = f"v.name, v.first_run, v.kind <> 'd' AS is_file, {_KEYS[order.by]} AS key"
     there = _there(f"{columns}, {_NATURAL} AS shown", deleted=deleted)
+    there += f"LIMIT {sorted_max + 1}"
     return _whole(
         f"""
         here AS MATERIALIZED ({there}), mark AS (SELECT * FROM here WHERE name = $5),
@@ -120,8 +136,9 @@ def _in_order(order: FolderOrder, *, deleted: bool) -> str:
                 row_number() OVER () AS place
             FROM (
                 SELECT h.* FROM here h LEFT JOIN mark m ON true
-                WHERE m.name IS NULL OR h.is_file > m.is_file OR (h.is_file = m.is_file
-                    AND (h.key, h.shown, h.name) {than} (m.key, m.shown, m.name))
+                WHERE (SELECT count(*) FROM here) <= {sorted_max} AND (
+                    m.name IS NULL OR h.is_file > m.is_file OR (h.is_file = m.is_file
+                    AND (h.key, h.shown, h.name) {than} (m.key, m.shown, m.name)))
                 ORDER BY h.is_file, h.key {way}, h.shown {way}, h.name {way} LIMIT $6) h)
         """  # noqa: S608 - columns and conditions of our own
     )
@@ -147,7 +164,7 @@ def _whole(steps: str) -> str:
         CROSS JOIN LATERAL (
             SELECT * FROM catalogue.versions w WHERE w.tenant_id = $1 AND w.folder_id = $2
                 AND w.name = p.name AND w.first_run = p.first_run LIMIT 1) v
-        LEFT JOIN LATERAL ({_LAST_POINT}) e ON v.last_run < $3
+        LEFT JOIN LATERAL ({_LAST_POINT_OF_DELETED}) e ON true
         ORDER BY p.place
         """  # noqa: S608 - columns and conditions of our own
 

@@ -202,7 +202,7 @@ async def locate_chunks(
         # LIMIT keeps these look-ups by key; as a join they read the whole of both tables.
         """
         SELECT c.chunk_id, p.pack_id, c.pack_no, c."offset", c.length, c.size, c.encoding,
-        c.crc32 FROM unnest($2::bytea[]) AS k (chunk_id) CROSS JOIN LATERAL (
+        c.crc32, c.start, c.frame_size FROM unnest($2::bytea[]) AS k (chunk_id) CROSS JOIN LATERAL (
             SELECT * FROM catalogue.chunks WHERE tenant_id = $1 AND chunk_id = k.chunk_id LIMIT 1
         ) c CROSS JOIN LATERAL (
             SELECT * FROM catalogue.packs WHERE tenant_id = $1 AND pack_no = c.pack_no LIMIT 1

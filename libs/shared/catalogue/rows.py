@@ -66,7 +66,10 @@ class EntryRow(NamedTuple):
 
 
 class ChunkPlace(NamedTuple):
-    """Where a chunk lies: `length` sealed bytes at `offset` of its pack's object."""
+    """Where a chunk lies: `length` sealed bytes at `offset` of its pack's object are its frame.
+
+    start: of the frame's content, which has `frame_size` bytes; 0 for a chunk sealed alone.
+    """
 
     chunk_id: bytes
     pack_id: bytes
@@ -76,6 +79,8 @@ class ChunkPlace(NamedTuple):
     size: int
     encoding: int
     crc32: int
+    start: int
+    frame_size: int
 
 
 ROOT = EntryRow(b"", "d", 0o755, 0, 0, 0, 0, b"", b"", b"", 0, 0, None)
@@ -121,6 +126,15 @@ def shown(point: str) -> str:
         f" WHERE y.tenant_id = {point}.tenant_id AND y.plan_id = {point}.plan_id"
         f" AND y.hides_through >= {point}.number AND y.state <> 'withdrawn')"
     )
+
+
+def stored(chunk: str) -> str:
+    """SQL for a chunk's part of its frame's stored bytes, by its alias.
+
+    Rounded up: a sum of 0 says that there is no chunk, and its pack goes.
+    """
+    content = f"greatest({chunk}.frame_size, {chunk}.size)"
+    return f"(({chunk}.length::bigint * {chunk}.size + {content} - 1) / {content})"
 
 
 def join_path(folder: bytes, name: bytes) -> bytes:

@@ -12,14 +12,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from libs.shared.catalogue import terms
-from libs.shared.catalogue.history import LAST_POINT
+from libs.shared.catalogue import history, terms
 from libs.shared.catalogue.reading import find_folder
 from libs.shared.catalogue.rows import LISTED_COLUMNS, EntryRow, join_path, kept, split_path
 
 if TYPE_CHECKING:
     from libs.shared.catalogue.rows import Link
 
+_LAST_POINT = history.last_point("k.plan_id")
 _SHELVES_AT_ONCE = 4
 _BUNDLES_AT_ONCE = 16
 _BUNDLES_READ = 1_000
@@ -243,7 +243,7 @@ async def _resolve(
         CROSS JOIN LATERAL (SELECT * FROM catalogue.versions n WHERE n.tenant_id = $1
             AND n.folder_id = k.folder_id AND n.name = k.name AND {kept("n")}
             ORDER BY n.first_run DESC LIMIT 1) v
-        CROSS JOIN LATERAL ({LAST_POINT.replace("$2", "k.plan_id")}) e
+        CROSS JOIN LATERAL ({_LAST_POINT}) e
         WHERE $5::boolean IS NULL OR (v.last_run IS NOT NULL) = $5 ORDER BY k.number
         """,  # noqa: S608 - columns and conditions of our own
         tenant_id,

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from array import array
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from sys import byteorder
 
 BUNDLE_NAMES = 32
@@ -43,7 +44,6 @@ _TYPED = str.maketrans(
         **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"),
     }
 )
-_PLAIN = re.compile(rb"[\0 -~]*")
 _PLAIN_TEXT = re.compile("[\0 -~]*")
 _ACCENTS = re.compile("[\u0300-\u034e]+")
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
@@ -96,12 +96,13 @@ def list_terms(names: Iterable[bytes], above: Sequence[int]) -> set[bytes]:
     return terms
 
 
-def words(text: str) -> list[str]:
+@lru_cache(maxsize=256)  # asked again for each of thousands of bundles
+def words(text: str) -> tuple[str, ...]:
     """What a name must contain, in any order, to be found by a folded text.
 
     Where no word has three letters, it is the text as it stands."""
-    found = list(dict.fromkeys(text.split()))
-    return found if any(len(word) >= 3 for word in found) else [text]
+    found = tuple(dict.fromkeys(text.split()))
+    return found if any(len(word) >= 3 for word in found) else (text,)
 
 
 def asked_terms(text: str) -> list[bytes]:
@@ -117,27 +118,53 @@ def asked_terms(text: str) -> list[bytes]:
 
 def matches(name: bytes, text: str) -> bool:
     """Whether a name contains all words of a folded text, or begins with it where that is short."""
-    folded = fold(name)
+    return _fits(fold(name), text, words(text))
+
+
+def _fits(folded: str, text: str, wanted: Sequence[str]) -> bool:
     if len(text) < 3:
         return folded.startswith(text)
-    return all(word in folded for word in words(text))
+    return all(word in folded for word in wanted)
 
 
 def find_names(packed: bytes, text: str) -> list[tuple[int, bytes]]:
     """The names of a bundle that match, with their numbers from 0."""
-    # Most bundles have none, which is told at once: 32 names cost little more than one.
+    wanted = words(text)
     folded = _fold_bundle(packed)
-    if folded is not None and not all(word in folded for word in words(text)):
+    if folded is None or len(text) < 3:
+        names = packed.split(b"\0")
+        shown = map(fold, names) if folded is None else folded.split("\0")
+        fits = [_fits(one, text, wanted) for one in shown]
+        return [(number, names[number]) for number, fit in enumerate(fits) if fit]
+    # Most bundles have none, which is told at once: 32 names cost little more than one. Of two
+    # frequent words most have both, in different names: looked at are those that have one.
+    if not all(word in folded for word in wanted):
         return []
-    return [
-        (number, name) for number, name in enumerate(packed.split(b"\0")) if matches(name, text)
-    ]
+    numbers = _find_all(folded, wanted)
+    names = packed.split(b"\0") if numbers else []
+    return [(number, names[number]) for number in numbers]
+
+
+def _find_all(folded: str, wanted: Sequence[str]) -> list[int]:
+    """The numbers of the names that contain all the words."""
+    longest = max(wanted, key=len)
+    numbers = []
+    at = folded.find(longest)
+    while at >= 0:
+        begin = folded.rfind("\0", 0, at) + 1
+        end = folded.find("\0", at + 1)
+        end = len(folded) if end < 0 else end
+        if all(folded.find(word, begin, end) >= 0 for word in wanted):
+            numbers.append(folded.count("\0", 0, begin))
+        at = folded.find(longest, end)
+    return numbers
 
 
 def _fold_bundle(packed: bytes) -> str | None:
     """All names of a bundle as `fold` makes each of them; None where that takes a closer look."""
-    if _PLAIN.fullmatch(packed):
-        return packed.decode("ascii").lower()
+    if packed.isascii():
+        text = packed.decode("ascii")
+        return text.lower() if text.replace("\0", "").isprintable() else None
     try:
         text = packed.decode()
     except UnicodeDecodeError:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _FOLDERS_AT_ONCE = 128
-_VERSIONS_AT_ONCE = 2_000
+VERSIONS_AT_ONCE = 2_000
 # In order, what was read ahead waits: this much of it at most, however deep the tree is.
 _VERSIONS_AHEAD = 20_000
 _BEGINNING = (b"", 0)
@@ -125,7 +125,7 @@ async def walk(
     columns: Columns[T],
     *,
     in_order: bool = False,
-    at_once: int = _VERSIONS_AT_ONCE,
+    at_once: int = VERSIONS_AT_ONCE,
     proof: PathProof | None = None,
 ) -> AsyncGenerator[list[tuple[bytes, list[T]]], None]:
     """Yields what lies at a path and below it, in batches: (folder's path, some of what it holds).

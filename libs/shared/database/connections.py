@@ -20,7 +20,7 @@ from uuid import UUID
 import asyncpg
 from prometheus_client import Histogram
 
-from libs.shared import logs
+from libs.shared import heartbeats, logs
 from libs.shared.errors import InvalidRequest, Unavailable
 from libs.shared.shares import Shares
 
@@ -199,7 +199,10 @@ async def acquire(pool: Pool, tenant_id: UUID | None = None) -> AsyncIterator[Co
         begun = time.perf_counter()
         async with _share(pool, tenant_id), pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             _WAIT.observe(time.perf_counter() - begun)
-            yield cast("Connection", connection)
+            try:
+                yield cast("Connection", connection)
+            finally:
+                heartbeats.beat()
 
 
 def _share(pool: Pool, tenant_id: UUID | None) -> AbstractAsyncContextManager[None]:

@@ -82,6 +82,8 @@ async def _create_schemas(inside: Connection) -> None:
         await inside.execute(f"GRANT USAGE ON SCHEMA {service} TO coffre_{service}")
     for service in READS_CATALOGUE:
         await inside.execute(f"GRANT USAGE ON SCHEMA catalogue TO coffre_{service}")
+    # When a base backup last ended is told by names of files alone, which only who monitors sees.
+    await inside.execute("GRANT EXECUTE ON FUNCTION pg_ls_archive_statusdir() TO coffre_retention")
 
 
 async def migrate(owner_dsn: str, service: str) -> list[str]:

@@ -40,11 +40,16 @@ class Part(BaseModel):
 class Event(Part):
     """What happened to one tenant.
 
-    Members named in `secrets` are emptied in the outbox once sent and in the inbox once handled.
+    Members named in `secrets` are emptied in the inbox once handled, and in the
+    outbox once all readers have it.
     What `outlives` the tenant is handled although all of the tenant was erased: it tells of that.
+    `addressee` names the member with the one service that hears it, `speaker` the member with the
+    one that says it: both are empty where the tables of the bus tell.
     """
 
     type: ClassVar[str]
+    addressee: ClassVar[str] = ""
+    speaker: ClassVar[str] = ""
     secrets: ClassVar[tuple[str, ...]] = ()
     outlives: ClassVar[bool] = False
     tenant_id: UUID

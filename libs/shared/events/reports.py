@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -15,12 +15,21 @@ FigureName = Literal["files", "size_bytes", "new_bytes", "changed", "removed", "
 
 @event("report.sent.v1")
 class ReportSent(Event):
-    """A run's report was accepted by the mail server for one person."""
+    """A run's report was accepted by the mail server for one person.
+
+    subject, text: of the mail as it was sent, without what only its reader may use.
+    """
 
     run_id: UUID
     plan_id: UUID
     recipient: str
     sent_at: datetime
+    subject: str = ""
+    text: str = ""
+
+
+MAIL_KEPT = timedelta(days=400)
+"""So long the text of a mail about runs is kept, by whoever has it: a year and a month."""
 
 
 @event("report.undeliverable.v1")
@@ -43,6 +52,15 @@ class JudgedFigure(Part):
     is_unusual: bool
 
 
+class MovedBytes(Part):
+    """What a run read on its machine, or sent, beside what is usual for its plan; never judged."""
+
+    name: Literal["read", "sent"]
+    now: int
+    usual: int | None
+    spread: int | None
+
+
 @event("run.judged.v1")
 class RunJudged(Event):
     """A restore point was compared with what is usual for its plan.
@@ -56,4 +74,5 @@ class RunJudged(Event):
     number: int
     verdicts: tuple[Reason, ...]
     figures: tuple[JudgedFigure, ...]
+    moved: tuple[MovedBytes, ...] = ()
     judged_at: datetime

@@ -111,6 +111,7 @@ class RunFinished(Event):
 
     reason: why it failed. warnings: what went wrong without making it fail. A reader may not know
     a code yet (docs/protocol.md lists them). counted: None where there is no restore point.
+    bytes_read: from the disk of the machine; None where its agent doesn't say.
     """
 
     run_id: UUID
@@ -130,6 +131,7 @@ class RunFinished(Event):
     files_not_copied: int
     bytes_protected: int
     bytes_sent: int
+    bytes_read: int | None = None
     stored_bytes: int
     restore_point: bool
     counted: Counted | None = None

@@ -20,12 +20,17 @@ class VolumeChanged(Event):
 
 @event("allowance.changed.v1")
 class AllowanceChanged(Event):
-    """How far a tenant may grow, decided by quota; the newer version wins."""
+    """How far a tenant may grow, decided by quota; the newer version wins.
+
+    reason: in the client's language, or an operator's words. ended_at: the deadline of which the
+    reason tells, None where an operator blocked growth.
+    """
 
     version: int
     ceiling_bytes: int
     blocked: bool
     reason: str = ""
+    ended_at: datetime | None = None
 
 
 @event("volume.approached.v1")

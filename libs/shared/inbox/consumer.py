@@ -20,6 +20,7 @@ from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.events import EVENTS, ServicePinged
+from libs.shared.heartbeats import SHORT_SILENCE, Heartbeat
 from libs.shared.inbox import table
 from libs.shared.signatures import Refusal, SenderRefused, Senders
 
@@ -68,6 +69,7 @@ class Consumer:
         self.service = service
         self._senders = senders
         self.connected = False
+        self.heartbeat = Heartbeat("consumer", SHORT_SILENCE)
         self.arrived_at = time.monotonic()
         self._pool = pool
         self._amqp_url = amqp_url
@@ -100,11 +102,12 @@ class Consumer:
             self.arrived_at = time.monotonic()
             try:
                 while True:
-                    deliveries = await subscription.batch(BATCH)
-                    if await store(self._pool, self._senders, deliveries, self.service):
-                        self._foreign_at = time.monotonic()
-                    crashpoint("inbox.before_ack")
-                    await subscription.acknowledge(deliveries)
+                    deliveries = await subscription.batch(BATCH)  # for ever; the pulse looks at it
+                    with self.heartbeat.working():
+                        if await store(self._pool, self._senders, deliveries, self.service):
+                            self._foreign_at = time.monotonic()
+                        crashpoint("inbox.before_ack")
+                        await subscription.acknowledge(deliveries)
                     self.arrived_at = time.monotonic()
                     self._retries.reset()
                     self._wake()
@@ -132,7 +135,9 @@ async def store(
     foreign = False
     for delivery, arrival in zip(deliveries, arrivals, strict=True):
         if arrival.refused:
-            foreign = foreign or _is_ping_of(delivery, service)
+            # Without a signature it is no installation's: anybody could keep us from being ready.
+            is_signed = arrival.refused == "forged"
+            foreign = foreign or (is_signed and _is_ping_of(delivery, service))
             _REFUSED.labels(arrival.refused).inc()
             logs.get().error("event.refused", event_id=str(arrival.event_id), why=arrival.error)
         elif arrival.raw is not None:
@@ -221,10 +226,13 @@ def _event(delivery: bus.Delivery) -> table.Arrival:
         raise ValueError(f"no event is called {delivery.type!r}")
     event = event_class.model_validate_json(delivery.body)
     headers = delivery.headers
+    source = str(headers.get("cloudEvents_source", ""))
+    if event.speaker and source != f"/services/{getattr(event, event.speaker)}":
+        raise SenderRefused("wrong-sender", f"{source[:100]} says it in another's name")
     return table.Arrival(
         event_id=UUID(delivery.message_id),
         type=delivery.type,
-        source=table.storable(str(headers.get("cloudEvents_source", "")))[:200],
+        source=table.storable(source)[:200],
         sequence=_sequence(headers.get("cloudEvents_sequence")),
         tenant_id=event.tenant_id,
         payload=delivery.body.decode(),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from libs.shared import clock, database
+from libs.shared import bus, clock, database
 from libs.shared.database import Connection, Pool, Record
 
 KEPT = timedelta(days=35)
@@ -202,7 +202,9 @@ async def backlog(pool: Pool) -> tuple[int, float, int]:
 
 
 async def prune(pool: Pool) -> int:
-    """Removes handled events older than the days of replay, pings after an hour; says how many.
+    """Removes handled events older than the days of replay; says how many.
+
+    What is of the transport alone goes after an hour.
 
     An event is remembered as long as it would be believed again: until its own time is as old.
     """
@@ -212,12 +214,13 @@ async def prune(pool: Pool) -> int:
             """
             DELETE FROM inbox WHERE event_id IN (
                 SELECT event_id FROM inbox WHERE state = 'done'
-                  AND (done_at < $1 OR (done_at < $2 AND type = 'service.pinged.v1'))
-                  AND (occurred_at IS NULL OR occurred_at < $1 OR type = 'service.pinged.v1')
+                  AND (done_at < $1 OR (done_at < $2 AND type = ANY($3::text[])))
+                  AND (occurred_at IS NULL OR occurred_at < $1 OR type = ANY($3::text[]))
                 LIMIT 10000)
             """,
             now - KEPT,
             now - timedelta(hours=1),
+            [event.type for event in bus.ADDRESSED],
         )
     return database.changed(status)
 

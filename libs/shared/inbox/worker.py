@@ -16,11 +16,12 @@ from uuid import UUID
 import structlog
 from prometheus_client import Counter, Histogram
 
-from libs.shared import clock, database, logs, tracing
+from libs.shared import clock, database, heartbeats, logs, tracing
 from libs.shared.crashpoints import crashpoint
 from libs.shared.database import Connection, Pool
 from libs.shared.errors import Unavailable
 from libs.shared.events import EVENTS, Event, ServicePinged
+from libs.shared.heartbeats import Heartbeat
 from libs.shared.inbox import table
 from libs.shared.outbox import blanked
 
@@ -74,6 +75,7 @@ class Workers:
             _FAILED.labels(service, type_)
             _PARKED.labels(service, type_)
         self._wakes = [asyncio.Event() for _ in range(count)]
+        self.heartbeats = [Heartbeat(f"worker {place}") for place in range(count)]
 
     def wake(self) -> None:
         """Tells the workers that something arrived."""
@@ -84,17 +86,19 @@ class Workers:
         """Works until cancelled; what is being handled then is rolled back and stays pending."""
         await self._through_outages(lambda: table.bring_back(self._pool, clock.now()))
         async with asyncio.TaskGroup() as group:
-            for place, wake in enumerate(self._wakes):
+            for place, heartbeat in enumerate(self.heartbeats):
                 # One worker looks each second for what became due; it wakes the others.
                 poll_seconds = POLL_SECONDS if place == 0 else 30 * POLL_SECONDS
-                group.create_task(self._work(wake, poll_seconds), name=f"worker-{place}")
+                work = self._work(self._wakes[place], heartbeat, poll_seconds)
+                group.create_task(work, name=f"worker-{place}")
 
-    async def _work(self, wake: asyncio.Event, poll_seconds: float) -> None:
+    async def _work(self, wake: asyncio.Event, heartbeat: Heartbeat, poll_seconds: float) -> None:
         while True:
             wake.clear()
-            while await self._through_outages(self.work_one):
-                if poll_seconds == POLL_SECONDS:
-                    self.wake()
+            with heartbeat.working():
+                while await self._through_outages(self.work_one):
+                    if poll_seconds == POLL_SECONDS:
+                        self.wake()
             with suppress(TimeoutError):
                 async with asyncio.timeout(poll_seconds):
                     await wake.wait()
@@ -109,6 +113,7 @@ class Workers:
                 if not reported:
                     logs.get().warning("worker.interrupted", why=str(outage))
                     reported = True
+                heartbeats.beat()
                 await asyncio.sleep(_OUTAGE_PAUSE_SECONDS)
 
     async def work_one(self) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, Self, TypeVar
 
 from prometheus_client import Counter, Histogram
 
-from libs.shared import errors, logs, tracing
+from libs.shared import errors, heartbeats, logs, tracing
 from libs.shared.objects.folder import FolderStore
 from libs.shared.objects.s3 import Bucket
 from libs.shared.objects.stored import (
@@ -192,7 +192,10 @@ class ObjectStore:
         with tracing.span(f"{self._backend.kind} {request.__name__}", "client"):
             # With its context: what a thread logs belongs to the request or event as well.
             attempt = partial(copy_context().run, _try, self._backend, request, args)
-            return await loop.run_in_executor(self._threads, attempt)
+            try:
+                return await loop.run_in_executor(self._threads, attempt)
+            finally:
+                heartbeats.beat()
 
 
 def _try(backend: Backend, request: Callable[..., T], args: tuple[Any, ...]) -> T:

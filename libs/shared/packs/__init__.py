@@ -4,17 +4,22 @@ Used by the agent and the services alike; docs/protocol.md describes every byte.
 All functions are synchronous and may run in several threads at once.
 """
 
+from libs.shared.packs.building import Pack, PackBuilder
 from libs.shared.packs.codec import (
     MAX_CHUNK_BYTES,
     RAW,
     ZSTD,
     Bytes,
     Fault,
+    InFrame,
     PayloadInvalid,
+    by_frame,
     chunk_id,
     compress,
+    cut_out,
     is_named,
     unpack,
+    unpack_frame,
 )
 from libs.shared.packs.cutting import (
     MAX_CUT_BYTES,
@@ -23,8 +28,10 @@ from libs.shared.packs.cutting import (
     Chunker,
     cut_seed,
 )
+from libs.shared.packs.verifying import Verification, VerifiedChunk, VerifiedFrame, verify
 from libs.shared.packs.wire import (
     MAX_CHUNKS,
+    MAX_GROUP_BYTES,
     MAX_PACK_BYTES,
     MAX_PACK_PLAIN_BYTES,
     TARGET_PACK_BYTES,
@@ -33,22 +40,19 @@ from libs.shared.packs.wire import (
     ChunkHashMismatch,
     ChunkSizeMismatch,
     ChunkUndecodable,
-    Pack,
-    PackBuilder,
     PackedChunk,
+    PackedFrame,
     PackHashMismatch,
     PackMalformed,
     PackRejected,
-    Verification,
-    VerifiedChunk,
     parse,
-    verify,
 )
 
 __all__ = [
     "MAX_CHUNKS",
     "MAX_CHUNK_BYTES",
     "MAX_CUT_BYTES",
+    "MAX_GROUP_BYTES",
     "MAX_PACK_BYTES",
     "MAX_PACK_PLAIN_BYTES",
     "MIN_CUT_BYTES",
@@ -64,20 +68,26 @@ __all__ = [
     "ChunkUndecodable",
     "Chunker",
     "Fault",
+    "InFrame",
     "Pack",
     "PackBuilder",
     "PackHashMismatch",
     "PackMalformed",
     "PackRejected",
     "PackedChunk",
+    "PackedFrame",
     "PayloadInvalid",
     "Verification",
     "VerifiedChunk",
+    "VerifiedFrame",
+    "by_frame",
     "chunk_id",
     "compress",
+    "cut_out",
     "cut_seed",
     "is_named",
     "parse",
     "unpack",
+    "unpack_frame",
     "verify",
 ]

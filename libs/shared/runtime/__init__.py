@@ -11,6 +11,7 @@ from libs.shared.runtime.command import (
     tell_clock,
 )
 from libs.shared.runtime.jobs import Job, Jobs
+from libs.shared.runtime.memory import give_memory_back
 from libs.shared.runtime.service import Service
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Service",
     "crashpoint",
     "describe_clock",
+    "give_memory_back",
     "main",
     "tell_clock",
 ]

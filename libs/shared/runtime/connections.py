@@ -141,6 +141,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Takes a piece of a body."""
         self._unused_bytes = 0
+        # uvicorn copies each piece into a buffer and out again. Added to empty bytes it is handed
+        # on as it is; what comes on top goes into a buffer, as many small pieces must.
+        waiting: bytes | bytearray = self.cycle.body
+        if not waiting:
+            self.cycle.body = b""  # type: ignore[assignment]
+        elif isinstance(waiting, bytes):
+            self.cycle.body = bytearray(waiting)
         super().on_body(body)
 
     def on_message_complete(self) -> None:

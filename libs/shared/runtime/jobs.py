@@ -23,6 +23,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from libs.shared import clock, database, logs, tracing
 from libs.shared.errors import Unavailable
+from libs.shared.heartbeats import LONGEST_SILENCE, Heartbeat
 
 R = TypeVar("R")
 
@@ -57,6 +58,7 @@ class Job(Generic[R]):
     each: every process does it, and leads it under this name of its own, read from the resources:
         its lock tells the others that it lives.
     wake: the channel whose NOTIFY brings the next turn at once; for a job that is led.
+    longest_silence: how long a turn may take without a sign of life (`heartbeats`).
     """
 
     name: str
@@ -65,6 +67,7 @@ class Job(Generic[R]):
     leader: bool = False
     wake: str = ""
     each: Callable[[R], str] | None = None
+    longest_silence: timedelta = LONGEST_SILENCE
 
     def __post_init__(self) -> None:
         if self.wake and not (self.leader or self.each):
@@ -84,6 +87,7 @@ class Runner(Generic[R]):
         self._resources = resources
         every = job.every(resources) if callable(job.every) else job.every
         self._every = every.total_seconds()
+        self.heartbeat = Heartbeat(f"job {job.name}", job.longest_silence)
         self._hint = asyncio.Event()
         self._troubles = 0  # turns in a row that were late or failed
         self._is_late = False
@@ -146,7 +150,8 @@ class Runner(Generic[R]):
         self._hint.clear()
         began = time.monotonic()
         try:
-            done = await self._do()
+            with self.heartbeat.working():
+                done = await self._do()
         except Unavailable as outage:
             return self._be_late(outage)
         except Exception:

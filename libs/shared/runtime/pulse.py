@@ -10,6 +10,7 @@ from libs.shared import clock, database, inbox, logs, outbox
 from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.events import ServicePinged
+from libs.shared.heartbeats import SHORT_SILENCE, Heartbeat
 
 PING_SECONDS = 20.0
 DEAD_SECONDS = 60.0
@@ -34,12 +35,14 @@ class Pulse:
         self._pool = pool
         self._relay = relay
         self._consumer = consumer
+        self.heartbeat = Heartbeat("pulse", SHORT_SILENCE)
 
     async def run(self) -> None:
         """Pings until cancelled."""
         while True:
             try:
-                await self._ping_and_listen()
+                with self.heartbeat.working():
+                    await self._ping_and_listen()
             except Unavailable:
                 await asyncio.sleep(PING_SECONDS / 4)
 

@@ -14,10 +14,11 @@ from typing import Any, Self, TypeVar, cast
 from fastapi import FastAPI
 from prometheus_client import Gauge
 
-from libs.shared import database, inbox, logs, outbox, signatures, timekeeping, tracing
+from libs.shared import database, inbox, logs, outbox, receipts, signatures, timekeeping, tracing
 from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
-from libs.shared.events import ParkedDecided
+from libs.shared.events import EventsCompared, EventsListed, ParkedDecided
+from libs.shared.heartbeats import Heartbeat
 from libs.shared.inbox import Handlers, parked
 from libs.shared.keys import KeyFileInvalid
 from libs.shared.runtime import http
@@ -67,6 +68,18 @@ class ProcessEnding(Unavailable):
         return "This process is ending; another one of the service takes over."
 
 
+class LoopSilent(Unavailable):
+    """Loops of this process are at work and have given no sign of life for too long."""
+
+    def __init__(self, loops: Sequence[str]) -> None:
+        super().__init__("loops")
+        self.loops = loops
+
+    @property
+    def detail(self) -> str:
+        return f"Stuck, and to be ended by starting the process anew: {', '.join(self.loops)}."
+
+
 class LoopEnded(Exception):  # noqa: N818 - the reason in the log
     """A loop that should run for ever came to its end."""
 
@@ -102,6 +115,7 @@ class Service:
         self._stop = asyncio.Event()
         self._relay: outbox.Relay | None = None
         self._consumer: inbox.Consumer | None = None
+        self._heartbeats: list[Heartbeat] = []
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -142,6 +156,7 @@ class Service:
             Check("database", self._check_database),
             Check("broker", self._check_broker, required=self.name not in SERVE_CLIENTS),
             Check("time", self._check_doubt, required=False),
+            Check("loops", self._check_loops, required=False),
         ]
 
     async def run(
@@ -161,21 +176,28 @@ class Service:
         """
         dsn = self.settings.database_url.get_secret_value()
         amqp_url = self.settings.amqp_url.get_secret_value()
-        on_decided = partial(parked.follow_decision, self.name, self._senders)
-        every: Handlers = {**(handlers or {}), ParkedDecided: on_decided}
+        every: Handlers = {
+            **(handlers or {}),
+            ParkedDecided: partial(parked.follow_decision, self.name, self._senders),
+            EventsListed: partial(receipts.compare, self.name),
+            EventsCompared: partial(receipts.follow, self.name),
+        }
         crew = inbox.Workers(self.name, self.pool, every, count=workers)
         self._relay = outbox.Relay(self.name, dsn, amqp_url, self._signer)
         self._consumer = inbox.Consumer(self.name, self.pool, amqp_url, crew.wake, self._senders)
         pulse = Pulse(self.name, self.pool, self._relay, self._consumer)
         _check_names([*SHARED_JOBS, *jobs])
-        background: list[Loop] = [
-            self._relay.run,
-            self._consumer.run,
-            crew.run,
-            pulse.run,
-            *(Runner(self.name, dsn, job, self).run for job in SHARED_JOBS),
-            *(Runner(self.name, dsn, job, cast("R", resources)).run for job in jobs),
+        runners: list[Runner[Any]] = [
+            *(Runner(self.name, dsn, job, self) for job in SHARED_JOBS),
+            *(Runner(self.name, dsn, job, cast("R", resources)) for job in jobs),
         ]
+        relay, consumer = self._relay, self._consumer
+        background: list[Loop] = [relay.run, consumer.run, crew.run, pulse.run]
+        self._heartbeats += [relay.heartbeat, consumer.heartbeat, *crew.heartbeats, pulse.heartbeat]
+        for runner in runners:
+            background.append(runner.run)
+            self._heartbeats.append(runner.heartbeat)
+        app.state.heartbeats = self._heartbeats
         logs.get().info(
             "service.started",
             listen=self.settings.listen,
@@ -199,6 +221,7 @@ class Service:
             self._stop.set()
             await asyncio.wait([public], timeout=handover)
             await _end(loops)
+            self._heartbeats.clear()  # what is left serves, and nothing else is awaited
             await asyncio.wait([public], timeout=drain + _LATER_SECONDS)
             served.set()
             await asyncio.wait([seen], timeout=_LATER_SECONDS)
@@ -223,6 +246,11 @@ class Service:
     async def _check_doubt(self) -> None:
         if self._doubt is not None:
             raise self._doubt
+
+    async def _check_loops(self) -> None:
+        silent = [one.loop for one in self._heartbeats if one.is_silent()]
+        if silent:
+            raise LoopSilent(silent)
 
     async def _check_time(self) -> None:
         """Believes the time, or keeps why not: for readiness, and for what waits meanwhile."""
@@ -249,11 +277,16 @@ class Service:
         _PENDING.labels(self.name).set(pending)
         _PENDING_AGE.labels(self.name).set(pending_age)
         _PARKED.labels(self.name).set(waiting_for_a_person)
+        await receipts.measure(self.pool, self.name)
 
     async def _tell_parked(self) -> int:
         """Has the portal show what waits for a person."""
         async with database.transaction(self.pool) as conn:
             return await parked.tell(conn, self.name)
+
+    async def _list_said(self) -> None:
+        """Has readers look whether all came that this service said to them."""
+        await receipts.list_said(self.pool, self.name)
 
     async def _prune_events(self) -> int:
         """Forgets some of what is older than the days of replay, if it is as late as it seems."""
@@ -265,6 +298,7 @@ SHARED_JOBS: Jobs[Service] = [
     Job("check_time", timedelta(minutes=1), Service._check_time),
     Job("measure_events", timedelta(seconds=10), Service._measure_events),
     Job("tell_parked", timedelta(seconds=10), Service._tell_parked),
+    Job("list_said", timedelta(minutes=1), Service._list_said, leader=True),
     Job("prune_events", timedelta(hours=1), Service._prune_events),
 ]
 """What every service does by the clock."""

@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from starlette.responses import JSONResponse, Response
 
 from libs.shared import logs
 from libs.shared.errors import Refusal
+from libs.shared.heartbeats import Heartbeat
 from libs.shared.settings import Network
 from libs.shared.web import problems
 from libs.shared.web.admission import Admission
@@ -67,6 +68,7 @@ def create_app(
     )
     problems.install(app)
     app.state.ready = ready
+    app.state.heartbeats = ()
     app.add_middleware(Heads)
     app.add_middleware(Admission, limits=bodies, agents_at=agents_at)
     app.add_middleware(Surroundings, service=service, headers=headers or {})
@@ -93,7 +95,10 @@ def _health(checks: Sequence[Check]) -> APIRouter:
     readiness = _Readiness(checks)
 
     @router.get("/health/live")
-    async def live() -> Response:
+    async def live(request: Request) -> Response:
+        heartbeats: Sequence[Heartbeat] = request.app.state.heartbeats
+        if any(one.is_silent() for one in heartbeats):
+            return JSONResponse({"status": "stuck"}, status_code=503)
         return JSONResponse({"status": "live"})
 
     @router.get("/health/ready")

@@ -10,10 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime, format_timedelta
+import babel
+from babel.dates import format_date, format_timedelta
 from babel.numbers import format_currency, format_decimal, format_percent
 
 from libs.shared.events import Locale, Outcome
@@ -25,11 +27,12 @@ DEFAULT_TIMEZONE = "Europe/Paris"
 NBSP = "\u00a0"
 NOTHING = "\u2013"
 
+_BABEL: dict[Locale, babel.Locale] = {"fr": babel.Locale("fr"), "en": babel.Locale("en")}
 _UNITS: dict[Locale, tuple[str, ...]] = {
     "fr": ("o", "ko", "Mo", "Go", "To", "Po"),
     "en": ("B", "kB", "MB", "GB", "TB", "PB"),
 }
-_MOMENTS: dict[Locale, str] = {"fr": "dd/MM/yyyy HH:mm", "en": "d MMM yyyy, HH:mm"}
+_BEFORE_TIME: dict[Locale, str] = {"fr": " ", "en": ", "}
 _DAYS: dict[Locale, str] = {"fr": "dd/MM/yyyy", "en": "d MMM yyyy"}
 _SHORT_DAYS: dict[Locale, str] = {"fr": "dd/MM", "en": "d MMM"}
 _COUNTED_IN_DAYS = timedelta(days=60)  # weeks and months say less than people want to know
@@ -147,28 +150,30 @@ class Tongue:
 
     def number(self, figure: int) -> str:
         """Writes a whole number: `47 900`, `47,900`."""
-        return _wide(format_decimal(figure, locale=self.locale))
+        return _number(figure, self.locale)
 
     def size(self, size_bytes: float) -> str:
         """Writes a size in decimal units: `1,2 Go`, `1.2 GB`."""
-        units, power, figure = _UNITS[self.locale], 0, float(size_bytes)
-        while round(figure, 1) >= 1000 and power < len(units) - 1:
-            power, figure = power + 1, figure / 1000
-        digits = format_decimal(round(figure, 1), format="#,##0.#", locale=self.locale)
-        return _wide(digits) + NBSP + units[power]
+        return _size(size_bytes, self.locale)
 
     def percent(self, part: int, whole: int) -> str:
         """Writes a share in whole percent: `19 %`, `19%`; `whole` is more than 0."""
-        return _wide(format_percent(part / whole, locale=self.locale))
+        return _wide(format_percent(part / whole, locale=_BABEL[self.locale]))
 
     def money(self, amount: Decimal, currency: str) -> str:
         """Writes an amount to the cent: `12,00 €`, `€12.00`."""
-        digits = format_currency(amount, currency, locale=self.locale, currency_digits=False)
+        digits = format_currency(
+            amount, currency, locale=_BABEL[self.locale], currency_digits=False
+        )
         return _wide(digits)
 
     def month(self, day: date) -> str:
         """Writes the month of a day: `novembre 2026`, `November 2026`."""
-        return _wide(format_date(day, "MMMM y", locale=self.locale))
+        return _date(day, "MMMM y", self.locale)
+
+    def short_month(self, day: date) -> str:
+        """Writes the month of a day in short, without its year: `nov.`, `Nov`."""
+        return _date(day, "LLL", self.locale)
 
     def of_month(self, day: date) -> str:
         """Writes the month of a day after a noun: `d’avril 2026`, `of April 2026`."""
@@ -179,7 +184,11 @@ class Tongue:
 
     def moment(self, at: datetime | None) -> str:
         """Writes a date and time as read on the reader's clock: `22/11/2026 02:14`."""
-        return self._dated(at, _MOMENTS[self.locale])
+        if at is None:
+            return NOTHING
+        local = self._local(at)
+        day = _date(local.date(), _DAYS[self.locale], self.locale)
+        return f"{day}{_BEFORE_TIME[self.locale]}{local:%H:%M}"
 
     def day(self, at: datetime | None) -> str:
         """Writes a date: `22/11/2026`."""
@@ -212,16 +221,18 @@ class Tongue:
 
     def calendar_day(self, day: date) -> str:
         """Writes a day of the calendar, which is the same on every clock: `22/11/2026`."""
-        return _wide(format_date(day, _DAYS[self.locale], locale=self.locale))
+        return _date(day, _DAYS[self.locale], self.locale)
 
     def _dated(self, at: datetime | None, form: str) -> str:
         if at is None:
             return NOTHING
+        return _date(self._local(at).date(), form, self.locale)
+
+    def _local(self, at: datetime) -> datetime:
         try:
-            local = at.astimezone(self.zone)
+            return at.astimezone(self.zone)
         except OverflowError:  # a file may be dated to the last hour of the year 9999
-            local = at
-        return _wide(format_datetime(local, form, locale=self.locale))
+            return at
 
     def date_field(self, at: datetime) -> str:
         """Writes a date as a form's field wants it: `2026-11-22`."""
@@ -243,7 +254,7 @@ class Tongue:
                 granularity="day" if in_days else "second",
                 threshold=_COUNTED_IN_DAYS.days if in_days else 0.85,
                 add_direction=add_direction,
-                locale=self.locale,
+                locale=_BABEL[self.locale],
             )
         )
 
@@ -271,3 +282,23 @@ def find_zone(timezone: str) -> ZoneInfo:
 
 def _wide(text: str) -> str:
     return text.replace("\u202f", NBSP)
+
+
+# Pages write the same figures and days again and again, and babel takes its time for each.
+@lru_cache(maxsize=16_384)
+def _number(figure: int, locale: Locale) -> str:
+    return _wide(format_decimal(figure, locale=_BABEL[locale]))
+
+
+@lru_cache(maxsize=16_384)
+def _size(size_bytes: float, locale: Locale) -> str:
+    units, power, figure = _UNITS[locale], 0, float(size_bytes)
+    while round(figure, 1) >= 1000 and power < len(units) - 1:
+        power, figure = power + 1, figure / 1000
+    digits = format_decimal(round(figure, 1), format="#,##0.#", locale=_BABEL[locale])
+    return _wide(digits) + NBSP + units[power]
+
+
+@lru_cache(maxsize=4_096)
+def _date(day: date, form: str, locale: Locale) -> str:
+    return _wide(format_date(day, form, locale=_BABEL[locale]))

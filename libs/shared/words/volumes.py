@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time
 
-from libs.shared.events import Locale
+from libs.shared.words.foreign import plain
 from libs.shared.words.tongue import Tongue
 
 
@@ -22,9 +22,19 @@ def tell_forecast(tongue: Tongue, reached_on: date | None, weekly_bytes: int | N
     return ""
 
 
-def tell_deadline(locale: Locale, timezone: str, deadline_at: datetime) -> str:
-    """Why growth ended at a deadline, for the client whose language this is."""
-    tongue = Tongue(locale, timezone)
+def tell_block(tongue: Tongue, reason: str, ended_at: datetime | None) -> str:
+    """Why growth is blocked, as a sentence: an operator's words, or that a deadline has passed.
+
+    Empty where nobody said why."""
+    why = reason if ended_at is None else tell_deadline(tongue, ended_at)
+    if not why:
+        return ""
+    said = tongue.say("Reason: {reason}", reason=plain(why))
+    return said if said.endswith((".", "!", "?", "…")) else f"{said}."
+
+
+def tell_deadline(tongue: Tongue, deadline_at: datetime) -> str:
+    """Why growth ended at a deadline."""
     return tongue.say(
         "more is stored than is contracted, and the deadline of {day} has passed",
         day=tongue.day(deadline_at),

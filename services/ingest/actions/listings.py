@@ -12,6 +12,7 @@ from uuid import UUID
 from libs.shared import batches, catalogue, frames
 from libs.shared.entries import Entry
 from libs.shared.errors import NotFound
+from libs.shared.passing_files import room_told
 from services.ingest import rules, store
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
 
@@ -25,10 +26,11 @@ async def list_entries(
     """Returns (number of the newest restore point or None, its entries as a file of frames).
 
     A frame holds a batch of entries as in a delta. Written to disk first, so that a slow reader
-    holds up no other. Raises NotFound, and the refusal of a subscription that lets nothing in.
+    holds up no other. Raises NotFound, NoRoom, and the refusal of a subscription that lets nothing
+    in.
     """
     rules.agents.check_subscription(agent.subscription, agent.subscription_reason)
-    with ExitStack() as undo:
+    with room_told(), ExitStack() as undo:
         file = undo.enter_context(tempfile.TemporaryFile())
         async with resources.transaction(agent.tenant_id) as conn:
             plan = await catalogue.find_plan(conn, agent.tenant_id, plan_id)

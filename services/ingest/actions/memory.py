@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 SPARE_BUFFERS = 4
 LARGEST_SPARE_BYTES = 20 * 1024 * 1024
-
-_M_TRIM_THRESHOLD = -1
-_M_MMAP_THRESHOLD = -3
-_M_ARENA_MAX = -8
-
-
-def give_memory_back() -> None:
-    """Makes glibc give buffers of packs back to the system, and use those of chunks again.
-
-    By itself it comes to keep them all, fragmented, and a busy ingest would hold 150 MB more.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 5 * 1024 * 1024)
-        mallopt(_M_TRIM_THRESHOLD, 8 * 1024 * 1024)
-        mallopt(_M_ARENA_MAX, 2)
 
 
 class Buffers:

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from libs.shared import database
+from libs.shared import database, heartbeats
 from libs.shared.database import Connection, Pool
 from libs.shared.keys import KeyRing
 from libs.shared.objects import ObjectStore
@@ -104,7 +104,12 @@ class Resources:
         who: the client for whom; None for the house itself.
         """
         async with self.turns.hold(who):
-            return await asyncio.get_running_loop().run_in_executor(self.threads, function, *args)
+            try:
+                return await asyncio.get_running_loop().run_in_executor(
+                    self.threads, function, *args
+                )
+            finally:
+                heartbeats.beat()
 
     def acquire(self, tenant_id: UUID) -> AbstractAsyncContextManager[Connection]:
         """A connection without a transaction, of a client's share."""

@@ -21,7 +21,7 @@ _BODY: dict[str, Any] = {"requestBody": _OCTETS}
 
 router = APIRouter(prefix="/v1/runs", route_class=AgentFirst)
 
-PackId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the body.")]
+PackId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of its index.")]
 
 
 class Start(BaseModel):

@@ -35,7 +35,7 @@ class Misdirected(Refusal):
 
     @property
     def detail(self) -> str:
-        return "This is where agents send copies; the portal has another address."
+        return "This is where agents send backups; the portal has another address."
 
 
 class RunRefused(Refusal):
@@ -60,7 +60,7 @@ class _Stopped(RunRefused):
     @property
     def detail(self) -> str:
         because = f" ({self.why})" if self.why else ""
-        return f"{self.title}{because}: nothing is copied; speak to your provider."
+        return f"{self.title}{because}: nothing is backed up; speak to your provider."
 
 
 class SubscriptionOver(_Stopped):
@@ -103,7 +103,7 @@ class GrowthBlocked(RunRefused):
         because = f" ({self.why})" if self.why else ""
         return (
             f"{self.stored_bytes} bytes are stored and {self.ceiling_bytes} may be{because}; "
-            "order more volume in the portal, or remove old copies. What is stored stays safe."
+            "order more volume in the portal, or remove old backups. What is stored stays safe."
         )
 
     @property

@@ -91,7 +91,7 @@ class Declaration(Said):
 
 
 class Counters(Said):
-    """A run in numbers, as the agent counted."""
+    """A run in numbers, as the agent counted; bytes_read: None where it doesn't say."""
 
     files_total: Count = 0
     files_new: Count = 0
@@ -100,6 +100,7 @@ class Counters(Said):
     files_not_copied: Count = 0
     bytes_protected: Count = 0
     bytes_sent: Count = 0
+    bytes_read: Count | None = None
 
 
 class Ending(Said):

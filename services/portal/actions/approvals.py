@@ -12,15 +12,17 @@ from libs.shared import clock, errors
 from libs.shared.database import Connection, transaction
 from libs.shared.events import Locale
 from services.portal import store
-from services.portal.actions import log, overages, users
+from services.portal.actions import log, operators, overages, recipients, users
 from services.portal.actions.clients import maintenance, opening, subscription, telling
 from services.portal.actions.resources import Resources
-from services.portal.rules import approvals, clients, operators, people
+from services.portal.rules import approvals, clients, people
+from services.portal.rules import operators as duties
 from services.portal.rules.approvals import Asked
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
 from services.portal.rules.people import Person, Role
-from services.portal.rules.users import ClientOpens
+from services.portal.rules.recipients import ClientAdds
+from services.portal.rules.users import ClientOpens, WhyMissing
 from services.portal.store.approvals import Approval
 from services.portal.store.clients import Tenant
 
@@ -30,7 +32,7 @@ async def unblock(
 ) -> UUID | Approval:
     """Lets a client grow again, or asks for it; raises NotFound."""
     if "unblock" in resources.four_eyes:
-        return await _ask(resources, operator, "unblock", tenant_id, "", reason)
+        return await ask(resources, operator, "unblock", tenant_id, "", reason)
     return await overages.decide(resources.pool, operator, tenant_id, "unblock", reason)
 
 
@@ -39,7 +41,7 @@ async def end(
 ) -> Tenant | Approval:
     """Ends a subscription now, or asks for it; raises NotFound, StepRefused."""
     if "end" in resources.four_eyes:
-        return await _ask(resources, operator, "end", tenant_id, "", reason)
+        return await ask(resources, operator, "end", tenant_id, "", reason)
     return await subscription.step_subscription(resources.pool, operator, tenant_id, "end", reason)
 
 
@@ -75,20 +77,20 @@ async def reset_password(
     *,
     forget_factors: bool = False,
 ) -> Approval | None:
-    """Mails a client's administrator a new one-time password, or asks for it; raises NotFound.
+    """Mails somebody of a client a new one-time password, or asks for it; raises NotFound.
 
     tenant_id: the client that they are to belong to, where one is meant. forget_factors: takes
     second factors away as well, which were lost."""
     async with transaction(resources.pool) as conn:
         account = await store.people.find_account(conn, email)
-    if account is None or account.person.role != "administrator":
-        raise errors.NotFound("administrator")
-    person = account.person
-    if person.tenant_id is None or tenant_id not in (None, person.tenant_id):
-        raise errors.NotFound("administrator")
+    if account is None or account.person.tenant_id is None:
+        raise errors.NotFound("account")
+    person, its_tenant_id = account.person, account.person.tenant_id
+    if tenant_id not in (None, its_tenant_id):
+        raise errors.NotFound("account")
     if "reset" in resources.four_eyes:
         kind: Asked = "reset-factors" if forget_factors else "reset"
-        return await _ask(resources, operator, kind, person.tenant_id, person.email, reason)
+        return await ask(resources, operator, kind, its_tenant_id, person.email, reason)
     await opening.reset_password(
         resources.pool,
         resources.passwords,
@@ -112,10 +114,10 @@ async def open_user(
 ) -> Person:
     """Gives somebody of a client an account, as its administrators can.
 
-    Raises ClientOpens where a reset takes two operators: an account of one's own is the same way
-    to the files; and what users.open_user raises.
+    Raises ClientOpens where a reset or a look takes two operators: an account of one's own is the
+    same way to the files; and what users.open_user raises.
     """
-    if "reset" in resources.four_eyes:
+    if guards_people(resources):
         raise ClientOpens
     return await users.open_user(
         resources.pool,
@@ -129,6 +131,88 @@ async def open_user(
     )
 
 
+async def add_recipient(
+    resources: Resources,
+    operator: Actor,
+    tenant_id: UUID,
+    email: str,
+    locale: Locale | None = None,
+) -> None:
+    """Sends a client's reports to an address, those of all plans.
+
+    Raises ClientAdds where a reset or a look takes two operators: reports name files; and what
+    recipients.add_recipient raises.
+    """
+    if guards_people(resources):
+        raise ClientAdds
+    await recipients.add_recipient(
+        resources.pool, operator.within(tenant_id), recipients.ALL, email, locale
+    )
+
+
+def guards_people(resources: Resources) -> bool:
+    """Whether a client's accounts are shut to one operator alone: they lead to its files."""
+    return bool(resources.four_eyes & {"reset", "look"})
+
+
+async def change_user(
+    resources: Resources,
+    operator: Actor,
+    tenant_id: UUID,
+    user_id: UUID,
+    reason: str,
+    *,
+    name: str | None = None,
+    role: Role | None = None,
+    locale: Locale | None = None,
+) -> Person | Approval:
+    """Sets name, role or language of somebody of a client, or asks for the role.
+
+    The role alone waits for another operator. Raises NotFound, LastAdministrator, WhyMissing.
+    """
+    actor = operator.within(tenant_id)
+    if role is not None and guards_people(resources):
+        before = await _find_person(resources, tenant_id, user_id)
+        if before.role != role:
+            asked: Asked = "promote" if role == "administrator" else "demote"
+            waiting = await _ask_about(resources, operator, asked, before, reason)
+            if name is not None or locale is not None:
+                await users.change_user(resources.pool, actor, user_id, name, None, locale)
+            return waiting
+        role = None
+    return await users.change_user(resources.pool, actor, user_id, name, role, locale)
+
+
+async def close_user(
+    resources: Resources, operator: Actor, tenant_id: UUID, user_id: UUID, reason: str
+) -> Approval | None:
+    """Takes an account of a client away, or asks for it.
+
+    Raises NotFound, LastAdministrator, WhyMissing."""
+    if guards_people(resources):
+        person = await _find_person(resources, tenant_id, user_id)
+        return await _ask_about(resources, operator, "close", person, reason)
+    await users.close_user(resources.pool, operator.within(tenant_id), user_id)
+    return None
+
+
+async def _find_person(resources: Resources, tenant_id: UUID, user_id: UUID) -> Person:
+    async with transaction(resources.pool) as conn:
+        person = await store.people.lock(conn, tenant_id, user_id)
+    if person is None:
+        raise errors.NotFound("user")
+    return person
+
+
+async def _ask_about(
+    resources: Resources, operator: Actor, kind: Asked, person: Person, reason: str
+) -> Approval:
+    assert person.tenant_id is not None  # it was found among a client's
+    if not reason:
+        raise WhyMissing
+    return await ask(resources, operator, kind, person.tenant_id, person.email, reason)
+
+
 async def list_waiting(resources: Resources, operator: Actor) -> list[Approval]:
     """What waits for a second operator, the oldest first."""
     async with transaction(resources.pool) as conn:
@@ -140,7 +224,7 @@ async def list_waiting(resources: Resources, operator: Actor) -> list[Approval]:
 async def confirm(resources: Resources, operator: Actor, approval_id: UUID) -> Approval:
     """Does what another operator asked for, in their name.
 
-    Raises NotFound, ApprovalOver, OwnApproval, and what doing it raises."""
+    Raises NotFound, ApprovalOver, OwnApproval, UnsettledOperator, and what doing it raises."""
     now = clock.now()
     password = people.new_code()
     hashed = await resources.passwords.hash(password)
@@ -149,7 +233,8 @@ async def confirm(resources: Resources, operator: Actor, approval_id: UUID) -> A
         approvals.check_answer(
             found.asked_by, operator.user_id, found.answer, found.expires_at, now
         )
-        operators.check(operator.duty, approvals.LEAVES[found.kind])
+        duties.check(operator.duty, approvals.LEAVES[found.kind])
+        await operators.check_settled(conn, operator, now)
         asker = await _find_asker(conn, found, operator)
         await store.approvals.answer(conn, approval_id, "confirmed", operator.name, now)
         match found.kind:
@@ -157,6 +242,8 @@ async def confirm(resources: Resources, operator: Actor, approval_id: UUID) -> A
                 await overages.take_decision(
                     conn, asker, found.tenant_id, "unblock", found.reason, None, now
                 )
+            case "look":
+                pass  # it opens something to who asked, for a while
             case "end":
                 await subscription.move_subscription(
                     conn, asker, found.tenant_id, "end", found.reason
@@ -172,6 +259,13 @@ async def confirm(resources: Resources, operator: Actor, approval_id: UUID) -> A
                     tenant_id=found.tenant_id,
                     forget_factors=found.kind == "reset-factors",
                 )
+            case "close":
+                user_id = await _find_subject(conn, found)
+                await users.close(conn, asker.within(found.tenant_id), user_id)
+            case "promote" | "demote":
+                user_id = await _find_subject(conn, found)
+                role: Role = "administrator" if found.kind == "promote" else "user"
+                await users.change(conn, asker.within(found.tenant_id), user_id, None, role)
         act = acts.ApprovalConfirmed(found.kind, found.reason, found.asker)
         await log.note(conn, operator, act, found.tenant_id)
     return replace(found, answer="confirmed", answered_by=operator.name, answered_at=now)
@@ -189,35 +283,41 @@ async def decline(resources: Resources, operator: Actor, approval_id: UUID) -> N
         await log.note(conn, operator, act, found.tenant_id)
 
 
-async def _ask(
+async def ask(
     resources: Resources, operator: Actor, kind: Asked, tenant_id: UUID, subject: str, reason: str
 ) -> Approval:
-    operators.check(operator.duty, approvals.LEAVES[kind])
-    if operator.user_id is None:
-        raise RuntimeError("what takes two operators is asked for by a person")
-    now = clock.now()
+    """Asks another operator to confirm an act; raises NotFound, NotOfDuty, StepRefused."""
+    duties.check(operator.duty, approvals.LEAVES[kind])
     async with transaction(resources.pool) as conn:
         tenant = await telling.lock_tenant(conn, tenant_id)
         if kind == "end":
             clients.next_state("end", tenant.subscription)
-        asked = Approval(
-            approval_id=uuid4(),
-            tenant_id=tenant_id,
-            client=tenant.name,
-            kind=kind,
-            subject=subject,
-            reason=reason,
-            asked_by=operator.user_id,
-            asker=operator.name,
-            asked_at=now,
-            expires_at=now + approvals.LIFE,
-            answer=None,
-            answered_by="",
-            answered_at=None,
-        )
+        asked = draft(operator, kind, tenant, subject, reason)
         await store.approvals.add(conn, asked)
         await log.note(conn, operator, acts.ApprovalAsked(kind, reason), tenant_id)
     return asked
+
+
+def draft(operator: Actor, kind: Asked, tenant: Tenant, subject: str, reason: str) -> Approval:
+    """What an operator asks for, as it is before anybody answered."""
+    if operator.user_id is None:
+        raise RuntimeError("what takes two operators is asked for by a person")
+    now = clock.now()
+    return Approval(
+        approval_id=uuid4(),
+        tenant_id=tenant.tenant_id,
+        client=tenant.name,
+        kind=kind,
+        subject=subject,
+        reason=reason,
+        asked_by=operator.user_id,
+        asker=operator.name,
+        asked_at=now,
+        expires_at=now + approvals.LIFE,
+        answer=None,
+        answered_by="",
+        answered_at=None,
+    )
 
 
 async def _find(conn: Connection, approval_id: UUID) -> Approval:
@@ -225,6 +325,14 @@ async def _find(conn: Connection, approval_id: UUID) -> Approval:
     if found is None:
         raise errors.NotFound("approval")
     return found
+
+
+async def _find_subject(conn: Connection, found: Approval) -> UUID:
+    """Whom it is about, as far as they are of the client still."""
+    account = await store.people.find_account(conn, found.subject)
+    if account is None or account.person.tenant_id != found.tenant_id:
+        raise errors.NotFound("user")
+    return account.person.user_id
 
 
 async def _find_asker(conn: Connection, found: Approval, operator: Actor) -> Actor:

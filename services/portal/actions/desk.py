@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, timedelta
 from uuid import UUID
 
 from libs.shared import clock, errors
 from libs.shared.database import Pool, tenant_transaction, transaction
 from libs.shared.words.tongue import find_zone
 from services.portal import store
-from services.portal.actions import log
+from services.portal.actions import log, runs
 from services.portal.actions.resources import Resources
+from services.portal.actions.runs import Overview
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
 from services.portal.rules.orders import ledger
@@ -29,11 +30,14 @@ from services.portal.store.machines import Agent, Code
 from services.portal.store.notes import Note
 from services.portal.store.overages import Case, Decided, Overdrawn
 from services.portal.store.runs.holds import Hold
-from services.portal.store.runs.shown import ClientVolume, Plan, Run, Verified
+from services.portal.store.runs.shown import ClientVolume
+from services.portal.store.volume_days import Day
 
-AT_ONCE = 50
+AT_ONCE = 20
+"""Of those that wait, and of those in hand: more would weigh more than a first page may."""
 _OF_A_CLIENT = 100
 _MONTHS = 12
+_YEAR = timedelta(days=365)
 _DECISIONS = 20
 
 
@@ -81,21 +85,17 @@ async def list_queue(
 
 
 @dataclass(frozen=True)
-class ClientView:
+class ClientView(Overview):
     """A client as its operators see it: what it sees itself, and what they keep of it.
 
-    runs: the newest of each plan; late: since when a plan's run is missed.
+    days: what was held on each of the last year's; reached_on: when the contract will be reached.
     """
 
-    tenant: Tenant
     people: list[Person]
     agents: list[Agent]
     codes: list[Code]
-    volume: ClientVolume
-    verified: Verified
-    plans: list[Plan]
-    runs: dict[UUID, list[Run]]
-    late: dict[UUID, datetime]
+    days: list[Day]
+    reached_on: date | None
     incidents: list[Incident]
     holds: list[Hold]
     case: Case | None
@@ -108,22 +108,13 @@ async def view_client(pool: Pool, operator: Actor, tenant_id: UUID, each: int) -
     """One client with `each` runs of every plan, at most; raises NotFound."""
     now = clock.now()
     async with tenant_transaction(pool, tenant_id) as conn:
-        tenant = await store.clients.find(conn, tenant_id)
-        if tenant is None:
-            raise errors.NotFound("client")
-        plans = await store.runs.shown.list_plans(conn, tenant_id)
         view = ClientView(
-            tenant=tenant,
+            **vars(await runs.gather(conn, tenant_id, each)),
             people=await store.people.list_of_tenant(conn, tenant_id),
             agents=await store.machines.list_agents(conn, tenant_id),
             codes=await store.machines.list_open_codes(conn, tenant_id, now),
-            volume=await store.runs.shown.find_volume(conn, tenant_id),
-            verified=await store.runs.shown.find_verified(conn, tenant_id),
-            plans=plans,
-            runs=await store.runs.shown.list_latest_runs(
-                conn, tenant_id, [plan.plan_id for plan in plans], each
-            ),
-            late=await store.incidents.list_late(conn, tenant_id),
+            days=await store.volume_days.list_days(conn, tenant_id, now.date() - _YEAR, now.date()),
+            reached_on=await store.volume_days.find_forecast(conn, tenant_id),
             incidents=await store.incidents.list_some(conn, "open", tenant_id, None, _OF_A_CLIENT),
             holds=await store.runs.holds.list_of_tenant(conn, tenant_id),
             case=await store.overages.find_open(conn, tenant_id),

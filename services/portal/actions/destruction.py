@@ -16,7 +16,7 @@ from libs.shared.events import (
     DestructionStarted,
 )
 from services.portal import store
-from services.portal.actions import log
+from services.portal.actions import log, operators
 from services.portal.actions.clients import telling
 from services.portal.rules import destruction
 from services.portal.rules.log import acts
@@ -47,7 +47,7 @@ async def view_destruction(pool: Pool, operator: Actor, tenant_id: UUID) -> Dest
 async def confirm(pool: Pool, operator: Actor, tenant_id: UUID, reason: str) -> Destruction:
     """Lets a destruction go on that waits for a second look.
 
-    Raises NotFound, NothingToConfirm, SecondOperatorNeeded.
+    Raises NotFound, NothingToConfirm, SecondOperatorNeeded, UnsettledOperator.
     """
     async with transaction(pool) as conn:
         tenant = await telling.lock_tenant(conn, tenant_id)
@@ -55,6 +55,7 @@ async def confirm(pool: Pool, operator: Actor, tenant_id: UUID, reason: str) -> 
         codes = [reason["code"] for reason in found.reasons]
         ended_by = await store.destruction.find_who_ended(conn, tenant_id)
         destruction.check_confirmation(found.state, codes, operator.user_id, ended_by)
+        await operators.check_settled(conn, operator, clock.now())
         await _decide(conn, operator, tenant, "confirm", reason, acts.DestructionConfirmed(reason))
     return found
 

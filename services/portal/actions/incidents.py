@@ -117,21 +117,26 @@ async def _find(conn: Connection, incident_id: UUID) -> Incident:
 
 
 async def ask_for_help(
-    pool: Pool, person: Person, actor: Actor, run_id: UUID, message: str
-) -> UUID:
-    """Tells the hotline who wants help with a run; raises NotFound, HelpSpent."""
+    pool: Pool, person: Person, actor: Actor, help_id: UUID, run_id: UUID, message: str
+) -> None:
+    """Tells the hotline who wants help with a run; raises NotFound, HelpSpent.
+
+    help_id: what makes a request count once, however often it is sent.
+    """
     tenant_id, now = actor.tenant_id, clock.now()
     async with transaction(pool) as conn:
         await telling.lock_tenant(conn, tenant_id)
         run = await store.incidents.find_run(conn, tenant_id, run_id)
         if run is None:
             raise errors.NotFound("run")
+        if await store.incidents.has_help(conn, tenant_id, help_id):
+            return
         if await store.incidents.count_help(conn, tenant_id, now - _DAY) >= incidents.HELP_A_DAY:
             raise incidents.HelpSpent
         plan_id, number = run
         asked = HelpAsked(
             tenant_id=tenant_id,
-            help_id=uuid4(),
+            help_id=help_id,
             run_id=run_id,
             plan_id=plan_id,
             number=number,
@@ -143,7 +148,6 @@ async def ask_for_help(
         await store.incidents.add_help(conn, asked)
         await outbox.add(conn, asked)
         await log.note(conn, actor, acts.HelpAsked(number))
-    return asked.help_id
 
 
 async def view_pause(pool: Pool, actor: Actor, tenant_id: UUID, reference: str) -> Pausable:

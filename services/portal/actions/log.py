@@ -13,15 +13,15 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
 
-from libs.shared import clock
+from libs.shared import clock, errors
 from libs.shared.database import Connection, Pool, acquire, transaction
-from libs.shared.words.tongue import DEFAULT_TIMEZONE
 from services.portal import store
 from services.portal.rules import operators
 from services.portal.rules.log import chain, reading
 from services.portal.rules.log.acts import Act, LogExported, LogViewed
 from services.portal.rules.log.chain import Actor, Chain, Line, Link, Verdict
 from services.portal.rules.log.reading import LogWish, SeenLine
+from services.portal.store.clients import Tenant
 
 _SALT_BYTES = 16
 
@@ -48,8 +48,14 @@ async def note(conn: Connection, actor: Actor, act: Act, tenant_id: UUID | None 
 
 async def note_alone(pool: Pool, actor: Actor, act: Act) -> None:
     """Writes down what somebody reads that takes no transaction of its own."""
-    async with transaction(pool) as conn:
-        await note(conn, actor, act)
+    await note_all(pool, actor, [act])
+
+
+async def note_all(pool: Pool, actor: Actor, acts: Sequence[Act]) -> None:
+    """Writes down what somebody reads by several acts at once, all of them or none."""
+    async with transaction(pool, actor.tenant_id) as conn:
+        for act in acts:
+            await note(conn, actor, act)
 
 
 async def verify(conn: Connection, tenant_id: UUID | None, kept: dict[UUID, Link]) -> list[Verdict]:
@@ -80,14 +86,14 @@ async def verify(conn: Connection, tenant_id: UUID | None, kept: dict[UUID, Link
 class LogPage:
     """Some lines, the newest first; older: whether there are more. verdict: of the whole chain.
 
-    people: who has an account, by their id. timezone: the client's.
+    people: who has an account, by their id.
     """
 
     lines: Sequence[SeenLine]
     older: bool
     verdict: Verdict | None
     people: Mapping[UUID, str]
-    timezone: str
+    tenant: Tenant
 
 
 async def view(pool: Pool, administrator: Actor, wish: LogWish, *, verify_all: bool) -> LogPage:
@@ -105,20 +111,24 @@ async def view(pool: Pool, administrator: Actor, wish: LogWish, *, verify_all: b
             [verdict, *_] = [*await verify(conn, tenant_id, {}), None]
         people = await store.people.list_of_tenant(conn, tenant_id)
         tenant = await store.clients.find(conn, tenant_id)
+        if tenant is None:
+            raise errors.NotFound("client")
     await note_alone(pool, administrator, LogViewed())
     return LogPage(
         found[: reading.PAGE],
         len(found) > reading.PAGE,
         verdict,
         {one.user_id: one.name for one in people},
-        tenant.timezone if tenant else DEFAULT_TIMEZONE,
+        tenant,
     )
 
 
 async def export(pool: Pool, administrator: Actor, wish: LogWish) -> list[SeenLine]:
-    """The lines that are wanted, the newest first, as many as an export holds."""
+    """The lines that are wanted, the newest first, as many as an export holds; raises NotFound."""
     codes = reading.codes_of(wish.kind)
     async with transaction(pool) as conn:
+        if await store.clients.find(conn, administrator.tenant_id) is None:
+            raise errors.NotFound("client")
         found = await store.log.list_newest(
             conn, administrator.tenant_id, wish, codes, reading.MOST_EXPORTED
         )

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from libs.shared import clock, errors, outbox
-from libs.shared.database import Connection, Pool, transaction
+from libs.shared.database import Connection, Pool, acquire, transaction
 from libs.shared.events import NoticeKind, NoticePublished, NoticeWithdrawn, Texts
 from services.portal import store
 from services.portal.actions import log
@@ -173,7 +173,7 @@ async def _send(pool: Pool, notice_id: UUID, now: datetime) -> int:
 
 async def list_current(pool: Pool, tenant_id: UUID) -> list[Current]:
     """What stands on a client's pages."""
-    async with transaction(pool) as conn:
+    async with acquire(pool) as conn:
         return await store.notices.list_current(conn, tenant_id, clock.now())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -62,11 +63,15 @@ async def add_operator(
 async def change_operator(
     conn: Connection, actor: Actor, user_id: UUID, name: str | None, duty: Duty | None
 ) -> Person:
-    """Sets an operator's name or duty; raises NotFound, LastOperator."""
+    """Sets an operator's name or duty; raises NotFound, LastOperator.
+
+    The installation's own token leaves with the duty of an administrator."""
     before = await _find(conn, user_id)
     person = replace(before, name=name or before.name, duty=duty or before.duty)
     await store.people.change(conn, person)
     await _check_administered(conn)
+    if person.duty != "administrator":
+        await _hand_bootstrap(conn, user_id)
     act = acts.OperatorChanged(person.email, person.name, str(person.duty))
     await log.note(conn, actor, act)
     return person
@@ -78,6 +83,7 @@ async def reset_operator(
     """Gives an operator a new one-time password, and signs them out everywhere; raises NotFound."""
     password = people.new_code()
     hashed = await passwords.hash(password)
+    now = clock.now()
     person = await _find(conn, user_id)
     account = await store.people.find_account(conn, person.email)
     if account is None or not await store.people.replace_password(
@@ -85,7 +91,8 @@ async def reset_operator(
         user_id,
         hashed,
         replaces_hash=account.password_hash,
-        expires_at=clock.now() + people.ONE_TIME_LIFE,
+        expires_at=now + people.ONE_TIME_LIFE,
+        now=now,
     ):
         raise errors.Conflict("The password was changed at this moment; try again.")
     await store.credentials.drop_all(conn, user_id)
@@ -104,9 +111,7 @@ async def close_operator(conn: Connection, actor: Actor, user_id: UUID) -> None:
     await store.factors.forget(conn, user_id)
     await store.people.change(conn, replace(person, duty="hotline"))
     await _check_administered(conn)
-    heir = await store.people.find_first_operator(conn)
-    if heir is not None:
-        await store.people.hand_bootstrap(conn, user_id, heir)
+    await _hand_bootstrap(conn, user_id)
     await store.people.remove(conn, user_id)
     await log.note(conn, actor, acts.OperatorClosed(person.email))
 
@@ -164,6 +169,18 @@ async def _find(conn: Connection, user_id: UUID) -> Person:
     if not found:
         raise errors.NotFound("operator")
     return found[0]
+
+
+async def check_settled(conn: Connection, actor: Actor, now: datetime) -> None:
+    """Raises UnsettledOperator where another operator has known their password lately."""
+    if actor.user_id is not None:
+        operators.check_settled(await store.people.find_issued(conn, actor.user_id), now)
+
+
+async def _hand_bootstrap(conn: Connection, before: UUID) -> None:
+    heir = await store.people.find_first_operator(conn)
+    if heir is not None:
+        await store.people.hand_bootstrap(conn, before, heir)
 
 
 async def _check_administered(conn: Connection) -> None:

@@ -18,11 +18,19 @@ from services.portal.rules import runs
 from services.portal.rules.files import names
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
-from services.portal.rules.runs import RunDay
+from services.portal.rules.runs import Mood, RunDay
 from services.portal.store.clients import Tenant
+from services.portal.store.incidents import HelpRequest
 from services.portal.store.runs.changes import Change
 from services.portal.store.runs.dropped import Dropped
-from services.portal.store.runs.shown import ClientVolume, NamedPlan, Plan, Run, Verified
+from services.portal.store.runs.shown import (
+    ClientVolume,
+    NamedPlan,
+    Plan,
+    Run,
+    SentReport,
+    Verified,
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,29 @@ class Overview:
     strips: dict[UUID, list[RunDay]]
     last_good: dict[UUID, datetime]
     next_due: dict[UUID, datetime | None]
+
+    def find_last(self, plan: Plan) -> Run | None:
+        """A plan's last run that finished."""
+        return next((run for run in self.runs[plan.plan_id] if run.outcome), None)
+
+    def judge(self, plan: Plan) -> Mood:
+        """How a plan stands by its last finished run, and whether another was due since."""
+        last = self.find_last(plan)
+        return runs.judge_plan(
+            last.outcome if last else None,
+            is_late=plan.plan_id in self.late,
+            is_unusual=bool(last and last.verdicts and not last.cleared_at),
+        )
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing is backed up any more, however the last runs ended."""
+        return self.tenant.subscription not in {"active", "ending"}
+
+    @property
+    def mood(self) -> Mood:
+        """The worst of all plans that are still backed up."""
+        return runs.find_worst(self.judge(plan) for plan in self.plans if not plan.withdrawn_at)
 
 
 @dataclass(frozen=True)
@@ -76,7 +107,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Report:
-    """One run, and to whom its report went: (recipient, when it was sent, why not).
+    """One run, and to whom its report went.
 
     good: the last run before it that left a restore point, None without. older, newer: the
     numbers of the runs beside it.
@@ -85,7 +116,8 @@ class Report:
     tenant: Tenant
     plan: catalogue.CataloguePlan
     run: Run
-    reports: list[tuple[str, datetime | None, str]]
+    reports: list[SentReport]
+    help_asked: list[HelpRequest]
     good: Run | None
     older: int | None
     newer: int | None
@@ -178,10 +210,11 @@ async def find_report(pool: Pool, actor: Actor, reference: str, number: int) -> 
             raise errors.NotFound("run")
         tenant = await _find_tenant(conn, tenant_id)
         reports = await store.runs.shown.list_reports(conn, tenant_id, run.run_id)
+        help_asked = await store.incidents.list_help(conn, tenant_id, run.run_id)
         good = await store.runs.shown.find_good(conn, tenant_id, plan.plan_id, number)
         beside = await store.runs.shown.find_beside(conn, tenant_id, plan.plan_id, number)
         await log.note(conn, actor, acts.RunViewed(plan.name, number))
-    return Report(tenant, plan, run, reports, good, *beside)
+    return Report(tenant, plan, run, reports, help_asked, good, *beside)
 
 
 async def compare(
@@ -273,10 +306,12 @@ async def find_plan(conn: Connection, tenant_id: UUID, reference: str) -> catalo
         named = await store.runs.shown.find_plans_by_name(
             conn, tenant_id, reference.replace("\0", "\ufffd")
         )
-        if len(named) > 1:
-            raise PlanAmbiguous(reference, named) from None
         if not named:
             raise errors.NotFound("plan") from None
+        # A machine that was withdrawn and joined again has its plan twice.
+        named = [plan for plan in named if not plan.is_withdrawn] or named
+        if len(named) > 1:
+            raise PlanAmbiguous(reference, named) from None
         plan_id = named[0].plan_id
     plan = await catalogue.find_plan(conn, tenant_id, plan_id)
     if plan is None:

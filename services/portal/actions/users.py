@@ -117,18 +117,30 @@ async def change_user(
 ) -> Person:
     """Sets somebody's name, role or language; raises NotFound, LastAdministrator."""
     async with transaction(pool) as conn:
-        tenant, before = await _find(conn, administrator, user_id)
-        person = replace(
-            before,
-            name=name or before.name,
-            role=role or before.role,
-            locale=locale or before.locale,
-        )
-        await store.people.change(conn, person)
-        users.check_administered(await store.people.list_of_tenant(conn, tenant.tenant_id))
-        await _tell(conn, tenant, before.role, person.role)
-        act = acts.UserChanged(person.email, person.name, person.role, person.locale)
-        await log.note(conn, administrator, act)
+        return await change(conn, administrator, user_id, name, role, locale)
+
+
+async def change(
+    conn: Connection,
+    administrator: Actor,
+    user_id: UUID,
+    name: str | None,
+    role: Role | None,
+    locale: Locale | None = None,
+) -> Person:
+    """The same within a transaction."""
+    tenant, before = await _find(conn, administrator, user_id)
+    person = replace(
+        before,
+        name=name or before.name,
+        role=role or before.role,
+        locale=locale or before.locale,
+    )
+    await store.people.change(conn, person)
+    users.check_administered(await store.people.list_of_tenant(conn, tenant.tenant_id))
+    await _tell(conn, tenant, before.role, person.role)
+    act = acts.UserChanged(person.email, person.name, person.role, person.locale)
+    await log.note(conn, administrator, act)
     return person
 
 
@@ -149,6 +161,15 @@ async def reset_password(
         expires_at = clock.now() + people.ONE_TIME_LIFE
         await issuing.renew_password(conn, mail_key, account, password, hashed, expires_at)
         await log.note(conn, administrator, acts.PasswordReset(person.email))
+    return person
+
+
+async def sign_out(pool: Pool, administrator: Actor, user_id: UUID) -> Person:
+    """Signs somebody out everywhere, their programs too; raises NotFound."""
+    async with transaction(pool) as conn:
+        _, person = await _find(conn, administrator, user_id)
+        await store.credentials.drop_all(conn, user_id)
+        await log.note(conn, administrator, acts.UserSignedOut(person.email))
     return person
 
 
@@ -182,14 +203,19 @@ async def close_user(pool: Pool, administrator: Actor, user_id: UUID) -> None:
 
     Raises NotFound, LastAdministrator."""
     async with transaction(pool) as conn:
-        tenant, person = await _find(conn, administrator, user_id)
-        await store.credentials.drop_all(conn, user_id)
-        await store.guesses.forget(conn, user_id)
-        await store.factors.forget(conn, user_id)
-        await store.people.remove(conn, user_id)
-        users.check_administered(await store.people.list_of_tenant(conn, tenant.tenant_id))
-        await _tell(conn, tenant, person.role)
-        await log.note(conn, administrator, acts.UserClosed(person.email))
+        await close(conn, administrator, user_id)
+
+
+async def close(conn: Connection, administrator: Actor, user_id: UUID) -> None:
+    """The same within a transaction."""
+    tenant, person = await _find(conn, administrator, user_id)
+    await store.credentials.drop_all(conn, user_id)
+    await store.guesses.forget(conn, user_id)
+    await store.factors.forget(conn, user_id)
+    await store.people.remove(conn, user_id)
+    users.check_administered(await store.people.list_of_tenant(conn, tenant.tenant_id))
+    await _tell(conn, tenant, person.role)
+    await log.note(conn, administrator, acts.UserClosed(person.email))
 
 
 async def _find(conn: Connection, administrator: Actor, user_id: UUID) -> tuple[Tenant, Person]:

@@ -11,9 +11,13 @@ from services.portal.api import (
     desk,
     destruction,
     documents,
+    factors,
     incidents,
+    log,
+    looks,
     machines,
     notices,
+    openapi,
     operators,
     orders,
     overages,
@@ -28,16 +32,22 @@ from services.portal.api import (
 from services.portal.api.bodies import BODIES
 from services.portal.api.files import browsing, downloads, looking, searching, selecting
 
-__all__ = ["BODIES", "router", "strays"]
+__all__ = ["BODIES", "openapi", "router", "strays"]
 
 strays = machines.strays
 
 router = APIRouter(prefix="/api/v1")
+# First: its address would be the id of a notice among the operators' routes.
+router.include_router(notices.clients)
 for part in (
     people,
+    openapi,
     credentials,
+    factors,
+    log,
     clients,
     desk,
+    looks,
     operators,
     destruction,
     runs,
@@ -60,5 +70,11 @@ for part in (
     searching,
 ):
     router.include_router(part.router)
-for routes in (reductions.router, reductions.operators):
+for routes in (
+    reductions.router,
+    reductions.operators,
+    log.operators,
+    runs.operators,
+    recipients.operators,
+):
     router.include_router(routes)

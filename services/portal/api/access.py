@@ -136,8 +136,30 @@ async def find_client(person: SignedIn, actor: Acting) -> Actor:
     return actor
 
 
-Operator = Annotated[Actor, Depends(find_operator)]
 Client = Annotated[Actor, Depends(find_client)]
+
+
+async def find_administrator(person: SignedIn, actor: Client) -> Actor:
+    """The client's administrator who asks; raises Forbidden for its other users."""
+    check_administrator(person)
+    return actor
+
+
+@asynccontextmanager
+async def admit_administrator(request: Request) -> AsyncIterator[None]:
+    """Lets a client's administrator in, before a body is read."""
+    check_administrator(await find_signed_in(request, find_resources(request)))
+    yield
+
+
+def check_password_known(request: Request) -> None:
+    """Raises Forbidden for a personal token: it gives birth to no other, and ends no sign-in."""
+    if request.state.kind == "personal":
+        raise errors.Forbidden("Sign in with your password for this: a personal token may not.")
+
+
+Operator = Annotated[Actor, Depends(find_operator)]
+Administrator = Annotated[Actor, Depends(find_administrator)]
 
 
 async def hold_download(actor: Client, resources: ResourcesOf) -> AsyncIterator[None]:

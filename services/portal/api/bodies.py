@@ -16,6 +16,8 @@ _FORM = Limit(64 << 10, seconds=30)
 # A thousand names of 255 bytes, each of three characters.
 _SELECTION = Limit(1 << 20, seconds=30, most_values=1_100)
 _SELECTION_FORM = Limit(1 << 20, seconds=30)
+# A thousand paths, most of them short.
+_SELECTION_OF_MANY = Limit(2 << 20, seconds=30, most_values=5_100)
 
 BODIES: Limits = {
     ("POST", "/api/v1/tokens"): _OPEN,
@@ -56,10 +58,13 @@ BODIES: Limits = {
     ("POST", "/api/v1/reductions/preview"): _JSON,
     ("POST", "/api/v1/reductions/{reduction_id}/withdraw"): _JSON,
     ("POST", "/api/v1/plans/{plan}/recipients"): _JSON,
+    ("POST", "/api/v1/tenants/{tenant_id}/recipients"): _JSON,
     ("PUT", "/api/v1/reports"): _JSON,
     ("PUT", "/api/v1/reports/readers/{email}"): _JSON,
     ("POST", "/api/v1/plans/{plan}/archive"): _SELECTION,
     ("POST", "/api/v1/plans/{plan}/archive/size"): _SELECTION,
+    ("POST", "/api/v1/archive"): _SELECTION_OF_MANY,
+    ("POST", "/api/v1/archive/size"): _SELECTION_OF_MANY,
     ("POST", "/api/v1/plans/{plan}/chunks"): Limit(restores.MAX_REQUEST_BYTES, seconds=60),
     ("POST", "/api/v1/tenants/{tenant_id}/orders/preview"): _JSON,
     ("POST", "/api/v1/tenants/{tenant_id}/orders"): _JSON,
@@ -72,7 +77,9 @@ BODIES: Limits = {
     ("PATCH", "/api/v1/users/{user_id}"): _JSON,
     ("PATCH", "/api/v1/tenants/{tenant_id}"): _JSON,
     ("POST", "/api/v1/tenants/{tenant_id}/users"): _JSON,
+    ("PATCH", "/api/v1/tenants/{tenant_id}/users/{user_id}"): _JSON,
     ("POST", "/api/v1/tenants/{tenant_id}/notes"): _JSON,
+    ("POST", "/api/v1/tenants/{tenant_id}/look"): _JSON,
     ("POST", "/api/v1/tenants/{tenant_id}/plans/{plan}/clear"): _JSON,
     ("POST", "/api/v1/operators"): _JSON,
     ("PATCH", "/api/v1/operators/{user_id}"): _JSON,
@@ -82,6 +89,11 @@ BODIES: Limits = {
     ("POST", "/sign-out"): _FORM,
     ("POST", "/sign-in/second"): _OPEN,
     ("POST", "/api/v1/tokens/personal"): _JSON,
+    ("POST", "/api/v1/second-factors/totp"): _JSON,
+    ("POST", "/api/v1/second-factors/totp/confirm"): _JSON,
+    ("POST", "/api/v1/second-factors/recovery-codes"): _JSON,
+    ("POST", "/api/v1/second-factors/remove"): _JSON,
+    ("PUT", "/api/v1/language"): _JSON,
     ("POST", "/account/sessions"): _FORM,
     ("POST", "/account/tokens"): _FORM,
     ("POST", "/account/second-factor"): Limit(160 << 10, seconds=30),
@@ -93,6 +105,10 @@ BODIES: Limits = {
     ("POST", "/plans/{plan}/pause"): _FORM,
     ("POST", "/plans/{plan}/selection"): _SELECTION_FORM,
     ("POST", "/plans/{plan}/selection/size"): _SELECTION_FORM,
+    ("POST", "/plans/{plan}/selection/keep"): _SELECTION_FORM,
+    ("POST", "/selection"): _FORM,
+    ("POST", "/selection/keep"): _SELECTION_FORM,
+    ("POST", "/selection/drop"): _SELECTION_FORM,
     ("POST", "/orders"): _FORM,
     ("POST", "/documents/{document}/{version}"): _FORM,
     ("POST", "/volume/reductions"): _FORM,
@@ -114,9 +130,10 @@ BODIES: Limits = {
     ("POST", "/clients/{tenant_id}/notes"): _FORM,
     ("POST", "/clients/{tenant_id}/notes/{note_id}/remove"): _FORM,
     ("POST", "/clients/{tenant_id}/plans/{plan}/clear"): _FORM,
+    ("POST", "/clients/{tenant_id}/look"): _FORM,
     ("POST", "/clients/{tenant_id}/plans/{plan}/pause"): _FORM,
     ("POST", "/clients/{tenant_id}/people"): _FORM,
-    ("POST", "/clients/{tenant_id}/people/{user_id}/close"): _FORM,
+    ("POST", "/clients/{tenant_id}/people/{user_id}/{change}"): _FORM,
     ("POST", "/clients/{tenant_id}/reset"): _FORM,
     ("POST", "/clients/{tenant_id}/terms"): _FORM,
     ("POST", "/clients/{tenant_id}/recipients"): _FORM,

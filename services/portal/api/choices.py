@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
 
 from libs.shared import web
 from libs.shared.events import Locale, ReportChoice
 from services.portal.actions import choices
-from services.portal.api.access import ResourcesOf
-from services.portal.api.recipients import Administrator, admit_administrator
+from services.portal.api.access import Administrator, ResourcesOf, admit_administrator
+from services.portal.store.choices import Declined
 
 router = APIRouter(tags=["recipients"], route_class=web.behind(admit_administrator))
 
@@ -33,23 +31,40 @@ class ReaderRequest(BaseModel):
     locale: Locale | None = None
 
 
+class ReaderShown(BaseModel):
+    """Who reads reports, and which."""
+
+    name: str
+    email: str
+    locale: Locale
+    choice: ReportChoice
+    has_account: bool
+
+
+class ReaderList(BaseModel):
+    """Everybody who may read reports, and who declined them all."""
+
+    declined: Declined | None
+    readers: list[ReaderShown]
+
+
 @router.get("/reports")
-async def list_readers(administrator: Administrator, resources: ResourcesOf) -> dict[str, Any]:
+async def list_readers(administrator: Administrator, resources: ResourcesOf) -> ReaderList:
     """Everybody who may read reports, what they get, and who declined them all, if anybody did."""
     shown = await choices.list_readers(resources.pool, administrator)
-    return {
-        "declined": shown.declined,
-        "readers": [
-            {
-                "name": one.name,
-                "email": one.email,
-                "locale": one.locale,
-                "choice": one.choice,
-                "has_account": one.has_account,
-            }
+    return ReaderList(
+        declined=shown.declined,
+        readers=[
+            ReaderShown(
+                name=one.name,
+                email=one.email,
+                locale=one.locale,
+                choice=one.choice,
+                has_account=one.has_account,
+            )
             for one in shown.readers
         ],
-    }
+    )
 
 
 @router.put("/reports", status_code=204)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -12,13 +12,69 @@ from fastapi import APIRouter, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.shared import clock, errors
+from libs.shared.events import Locale, SubscriptionState
 from services.portal.actions import approvals, machines
 from services.portal.actions.clients import opening, subscription
 from services.portal.api.access import Operator, OperatorFirst, ResourcesOf
+from services.portal.api.answers import ApprovalAsked, EnrolmentCode, MachineRevoked, UserShown
 from services.portal.store.approvals import Approval
-from services.portal.store.clients import Tenant
+from services.portal.store.clients import Glance, Tenant
+from services.portal.store.machines import Agent
 
 router = APIRouter(tags=["operators"], route_class=OperatorFirst)
+
+
+class TenantOpened(BaseModel):
+    """The new client, by its id."""
+
+    tenant_id: UUID
+
+
+class TenantList(BaseModel):
+    """Every client at a glance."""
+
+    tenants: list[Glance]
+
+
+class TenantShown(BaseModel):
+    """A client: its contract, its volume, its people, its machines."""
+
+    tenant_id: UUID
+    name: str
+    locale: Locale
+    timezone: str
+    contracted_bytes: int
+    seats: int
+    retention_days: int
+    subscription: SubscriptionState
+    subscription_reason: str
+    effective_since: datetime | None
+    ends_at: datetime | None
+    ended_at: datetime | None
+    destruction_due_at: datetime | None
+    maintenance_until: date | None
+    version: int
+    created_at: datetime
+    stored_bytes: int
+    protected_bytes: int
+    ceiling_bytes: int | None
+    blocked: bool
+    blocked_reason: str
+    deadline_at: datetime | None
+    people: list[UserShown]
+    agents: list[Agent]
+
+
+class SubscriptionShown(BaseModel):
+    """Where a subscription stands."""
+
+    tenant_id: UUID
+    subscription: SubscriptionState
+    effective_since: datetime | None
+    ends_at: datetime | None
+    ended_at: datetime | None
+    destruction_due_at: datetime | None
+    maintenance_until: date | None
 
 
 def _check_zone(name: str) -> str:
@@ -140,44 +196,44 @@ class ResetRequest(_Body):
 @router.post("/tenants", status_code=201)
 async def open_tenant(
     body: TenantRequest, operator: Operator, resources: ResourcesOf
-) -> dict[str, UUID]:
+) -> TenantOpened:
     """Creates a client company; its administrator gets a first password by mail."""
     tenant_id = await opening.open_tenant(
         resources.pool, resources.passwords, resources.mail_key, operator, body.terms
     )
-    return {"tenant_id": tenant_id}
+    return TenantOpened(tenant_id=tenant_id)
 
 
 @router.get("/tenants")
-async def list_tenants(operator: Operator, resources: ResourcesOf) -> dict[str, Any]:
+async def list_tenants(operator: Operator, resources: ResourcesOf) -> TenantList:
     """Every client with its state at a glance."""
-    return {"tenants": await opening.list_tenants(resources.pool, operator)}
+    return TenantList(tenants=await opening.list_tenants(resources.pool, operator))
 
 
 @router.get("/tenants/{tenant_id}")
-async def view_tenant(
-    tenant_id: UUID, operator: Operator, resources: ResourcesOf
-) -> dict[str, Any]:
+async def view_tenant(tenant_id: UUID, operator: Operator, resources: ResourcesOf) -> TenantShown:
     """One client: its subscription, its people, its machines."""
     found = await opening.view_tenant(resources.pool, operator, tenant_id)
     tenant = asdict(found.tenant)
     effective_since = tenant.pop("subscription_since")
-    return {
+    volume = asdict(found.volume)
+    del volume["ended_at"]  # of its growth, which `quota` tells; here it is the subscription's
+    return TenantShown(
         **tenant,
-        "effective_since": effective_since,
-        **asdict(found.volume),
-        "people": [
-            {
-                "user_id": one.user_id,
-                "name": one.name,
-                "email": one.email,
-                "role": one.role,
-                "locale": one.locale,
-            }
+        **volume,
+        effective_since=effective_since,
+        people=[
+            UserShown(
+                user_id=one.user_id,
+                name=one.name,
+                email=one.email,
+                role=one.role,
+                locale=one.locale,
+            )
             for one in found.people
         ],
-        "agents": found.agents,
-    }
+        agents=found.agents,
+    )
 
 
 @router.post("/tenants/{tenant_id}/enrolments", status_code=201)
@@ -186,16 +242,16 @@ async def open_enrolment(
     operator: Operator,
     resources: ResourcesOf,
     body: EnrolmentRequest | None = None,
-) -> dict[str, Any]:
+) -> EnrolmentCode:
     """Hands out a one-time code with which one machine may join."""
     label = body.label if body else ""
     enrolment = await machines.open_enrolment(resources.pool, operator, tenant_id, label)
-    return {
-        "enrolment_id": enrolment.enrolment_id,
-        "code": enrolment.code,
-        "expires_at": enrolment.expires_at,
-        "ingest_url": resources.ingest_url,
-    }
+    return EnrolmentCode(
+        enrolment_id=enrolment.enrolment_id,
+        code=enrolment.code,
+        expires_at=enrolment.expires_at,
+        ingest_url=resources.ingest_url,
+    )
 
 
 @router.post("/tenants/{tenant_id}/end")
@@ -205,7 +261,7 @@ async def end(
     resources: ResourcesOf,
     response: Response,
     body: EndRequest | None = None,
-) -> dict[str, Any]:
+) -> ApprovalAsked | SubscriptionShown:
     """Ends a subscription now, or announces the day of its end.
 
     202 with `approval_id` where a second operator has to confirm it."""
@@ -216,7 +272,7 @@ async def end(
         ended = await approvals.end(resources, operator, tenant_id, body.reason)
         if isinstance(ended, Approval):
             response.status_code = 202
-            return {"approval_id": ended.approval_id}
+            return ApprovalAsked(approval_id=ended.approval_id)
         return _state(ended)
     return _state(
         await approvals.announce_end(resources, operator, tenant_id, body.reason, body.at)
@@ -226,8 +282,8 @@ async def end(
 @router.post("/tenants/{tenant_id}/suspend")
 async def suspend(
     tenant_id: UUID, body: ReasonRequest, operator: Operator, resources: ResourcesOf
-) -> dict[str, Any]:
-    """Stops copies and recovery; nothing is destroyed."""
+) -> SubscriptionShown:
+    """Stops backups and recovery; nothing is destroyed."""
     return _state(
         await subscription.step_subscription(
             resources.pool, operator, tenant_id, "suspend", body.reason
@@ -238,7 +294,7 @@ async def suspend(
 @router.post("/tenants/{tenant_id}/resume")
 async def resume(
     tenant_id: UUID, body: ReasonRequest, operator: Operator, resources: ResourcesOf
-) -> dict[str, Any]:
+) -> SubscriptionShown:
     """Takes back a suspension or an announced end."""
     return _state(
         await subscription.step_subscription(
@@ -250,7 +306,7 @@ async def resume(
 @router.post("/tenants/{tenant_id}/reinstate")
 async def reinstate(
     tenant_id: UUID, body: ReasonRequest, operator: Operator, resources: ResourcesOf
-) -> dict[str, Any]:
+) -> SubscriptionShown:
     """Takes back an end, until destruction begins."""
     return _state(
         await subscription.step_subscription(
@@ -262,7 +318,7 @@ async def reinstate(
 @router.post("/tenants/{tenant_id}/maintenance")
 async def set_maintenance(
     tenant_id: UUID, body: MaintenanceRequest, operator: Operator, resources: ResourcesOf
-) -> dict[str, Any]:
+) -> SubscriptionShown:
     """Says until when the backup software is maintained: the subscription ends with that day."""
     return _state(
         await approvals.set_maintenance(resources, operator, tenant_id, body.until, body.reason)
@@ -272,34 +328,36 @@ async def set_maintenance(
 @router.post("/administrators/reset", status_code=202)
 async def reset_password(
     body: ResetRequest, operator: Operator, resources: ResourcesOf
-) -> Response:
-    """Mails a client's administrator a new one-time password."""
-    await approvals.reset_password(
+) -> ApprovalAsked:
+    """Mails an administrator or a user of a client a new one-time password.
+
+    `approval_id`: where a second operator has to confirm it, and nothing is mailed before."""
+    asked = await approvals.reset_password(
         resources,
         operator,
         body.email,
         body.reason,
         forget_factors=body.forget_second_factors,
     )
-    return Response(status_code=202)
+    return ApprovalAsked(approval_id=asked.approval_id if asked else None)
 
 
 @router.post("/agents/{agent_id}/revoke")
 async def revoke_agent(
     agent_id: UUID, operator: Operator, resources: ResourcesOf
-) -> dict[str, datetime | UUID]:
+) -> MachineRevoked:
     """Withdraws a machine's token; once more, the same answer."""
     since = await machines.revoke_agent(resources.pool, operator, agent_id)
-    return {"agent_id": agent_id, "effective_since": since}
+    return MachineRevoked(agent_id=agent_id, effective_since=since)
 
 
-def _state(tenant: Tenant) -> dict[str, Any]:
-    return {
-        "tenant_id": tenant.tenant_id,
-        "subscription": tenant.subscription,
-        "effective_since": tenant.subscription_since,
-        "ends_at": tenant.ends_at,
-        "ended_at": tenant.ended_at,
-        "destruction_due_at": tenant.destruction_due_at,
-        "maintenance_until": tenant.maintenance_until,
-    }
+def _state(tenant: Tenant) -> SubscriptionShown:
+    return SubscriptionShown(
+        tenant_id=tenant.tenant_id,
+        subscription=tenant.subscription,
+        effective_since=tenant.subscription_since,
+        ends_at=tenant.ends_at,
+        ended_at=tenant.ended_at,
+        destruction_due_at=tenant.destruction_due_at,
+        maintenance_until=tenant.maintenance_until,
+    )

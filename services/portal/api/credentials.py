@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -12,7 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from libs.shared import errors, web
 from services.portal.actions import credentials
-from services.portal.api.access import Acting, ResourcesOf, SignedIn, admit_anybody
+from services.portal.api.access import (
+    Acting,
+    ResourcesOf,
+    SignedIn,
+    admit_anybody,
+    check_password_known,
+)
 from services.portal.rules.people import LONGEST_TOKEN_DAYS, Credential
 
 router = APIRouter(tags=["sign-in"], route_class=web.behind(admit_anybody))
@@ -36,15 +41,25 @@ class PersonalToken(BaseModel):
     expires_at: datetime
 
 
+class SessionList(BaseModel):
+    """Where the asker is signed in, the newest first."""
+
+    sessions: list[Credential]
+
+
+class TokenList(BaseModel):
+    """Tokens for programs, without the tokens themselves."""
+
+    tokens: list[Credential]
+
+
 @router.get("/sessions")
-async def list_sessions(
-    request: Request, person: SignedIn, resources: ResourcesOf
-) -> dict[str, Any]:
+async def list_sessions(request: Request, person: SignedIn, resources: ResourcesOf) -> SessionList:
     """Where the asker is signed in, by browsers and programs; the newest first."""
     held = await credentials.list_held(
         resources.pool, person, credentials.SESSIONS, request.state.credential
     )
-    return {"sessions": [_show(one) for one in held]}
+    return SessionList(sessions=held)
 
 
 @router.delete("/sessions", status_code=204)
@@ -52,7 +67,7 @@ async def sign_out_everywhere(
     request: Request, person: SignedIn, actor: Acting, resources: ResourcesOf
 ) -> Response:
     """Ends all sign-ins of the asker, this one too; personal tokens go on."""
-    _check_own(request)
+    check_password_known(request)
     await credentials.sign_out_everywhere(resources.pool, person, actor.address)
     return Response(status_code=204)
 
@@ -66,19 +81,19 @@ async def end_session(
     resources: ResourcesOf,
 ) -> Response:
     """Ends one sign-in of the asker."""
-    _check_own(request)
+    check_password_known(request)
     if not await credentials.end_session(resources.pool, person, actor.address, credential_id):
         raise errors.NotFound("session")
     return Response(status_code=204)
 
 
 @router.get("/tokens/personal")
-async def list_tokens(request: Request, person: SignedIn, resources: ResourcesOf) -> dict[str, Any]:
+async def list_tokens(request: Request, person: SignedIn, resources: ResourcesOf) -> TokenList:
     """The asker's tokens for programs, without the tokens themselves."""
     held = await credentials.list_held(
         resources.pool, person, credentials.TOKENS, request.state.credential
     )
-    return {"tokens": [_show(one) for one in held]}
+    return TokenList(tokens=held)
 
 
 @router.post("/tokens/personal", status_code=201)
@@ -86,7 +101,7 @@ async def make_token(
     request: Request, body: PersonalTokenRequest, actor: Acting, resources: ResourcesOf
 ) -> PersonalToken:
     """Makes a token for a program; only who signed in by a password may."""
-    _check_own(request)
+    check_password_known(request)
     token, made = await credentials.make_token(
         resources.pool, actor, body.label, body.scope, body.days
     )
@@ -100,16 +115,6 @@ async def revoke_token(
     request: Request, credential_id: UUID, actor: Acting, resources: ResourcesOf
 ) -> Response:
     """Revokes a token at once."""
-    _check_own(request)
+    check_password_known(request)
     await credentials.revoke_token(resources.pool, actor, credential_id)
     return Response(status_code=204)
-
-
-def _check_own(request: Request) -> None:
-    """Raises Forbidden for a personal token: it gives birth to no other, and ends no sign-in."""
-    if request.state.kind == "personal":
-        raise errors.Forbidden("Sign in with your password for this: a personal token may not.")
-
-
-def _show(one: Credential) -> dict[str, Any]:
-    return asdict(one)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.shared import web
 from services.portal.actions import documents
-from services.portal.api.access import Operator, OperatorFirst, ResourcesOf
+from services.portal.api.access import (
+    Administrator,
+    Operator,
+    OperatorFirst,
+    ResourcesOf,
+    admit_administrator,
+)
 from services.portal.api.clients import Line
-from services.portal.api.recipients import Administrator, admit_administrator
 from services.portal.rules.documents import Name
+from services.portal.store.documents import Acceptance, DocumentVersion, Published
 
 operators = APIRouter(tags=["operators"], route_class=OperatorFirst)
 clients = APIRouter(tags=["documents"], route_class=web.behind(admit_administrator))
@@ -32,10 +38,36 @@ class DocumentRequest(BaseModel):
     in_force_on: date
 
 
+class VersionPublished(BaseModel):
+    """A version, by its names."""
+
+    document: Name
+    version: str
+
+
+class PublishedList(BaseModel):
+    """Every version, the newest first."""
+
+    documents: list[Published]
+
+
+class AcceptanceList(BaseModel):
+    """Who accepted a version."""
+
+    acceptances: list[Acceptance]
+
+
+class DocumentsAsked(BaseModel):
+    """What waits for an answer, and what was accepted."""
+
+    pending: list[DocumentVersion]
+    accepted: list[DocumentVersion]
+
+
 @operators.post("/documents", status_code=201)
 async def publish(
     body: DocumentRequest, operator: Operator, resources: ResourcesOf
-) -> dict[str, Any]:
+) -> VersionPublished:
     """Publishes a version; the administrators of every client are mailed."""
     await documents.publish(
         resources.pool,
@@ -46,29 +78,29 @@ async def publish(
         body.text,
         body.in_force_on,
     )
-    return {"document": body.document, "version": body.version}
+    return VersionPublished(document=body.document, version=body.version)
 
 
 @operators.get("/documents")
-async def list_published(operator: Operator, resources: ResourcesOf) -> dict[str, Any]:
+async def list_published(operator: Operator, resources: ResourcesOf) -> PublishedList:
     """Every version, the newest first, and how many clients have accepted it."""
-    return {"documents": await documents.list_published(resources.pool, operator)}
+    return PublishedList(documents=await documents.list_published(resources.pool, operator))
 
 
 @operators.get("/documents/{document}/{version}/acceptances")
 async def list_acceptances(
     document: str, version: str, operator: Operator, resources: ResourcesOf
-) -> dict[str, Any]:
+) -> AcceptanceList:
     """Who accepted a version, when and from where."""
     found = await documents.list_acceptances(resources.pool, operator, document, version)
-    return {"acceptances": found}
+    return AcceptanceList(acceptances=found)
 
 
 @clients.get("/documents/asked")
-async def list_asked(administrator: Administrator, resources: ResourcesOf) -> dict[str, Any]:
+async def list_asked(administrator: Administrator, resources: ResourcesOf) -> DocumentsAsked:
     """What waits for the client's answer, with its text, and what they accepted."""
     shown = await documents.show_documents(resources.pool, administrator)
-    return {"pending": shown.pending, "accepted": shown.accepted}
+    return DocumentsAsked(pending=shown.pending, accepted=shown.accepted)
 
 
 @clients.post("/documents/{document}/{version}/accept", status_code=204)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
-from uuid import UUID
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -13,18 +14,38 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from libs.shared import web
 from services.portal.actions import incidents
 from services.portal.api.access import (
+    Administrator,
     Client,
     Operator,
     OperatorFirst,
     ResourcesOf,
     SignedIn,
+    admit_administrator,
     find_resources,
     find_signed_in,
 )
+from services.portal.api.answers import DecisionTaken
 from services.portal.api.clients import Line, ReasonRequest
-from services.portal.api.recipients import Administrator, admit_administrator
 from services.portal.rules.incidents import LONGEST_MESSAGE, Which
 from services.portal.store.incidents import Incident
+
+
+class IncidentList(BaseModel):
+    """Incidents."""
+
+    incidents: list[Incident]
+
+
+class PausedUntil(BaseModel):
+    """Until when no run is expected."""
+
+    until: datetime
+
+
+class HelpAsked(BaseModel):
+    """What was asked, by its id."""
+
+    help_id: UUID
 
 
 @asynccontextmanager
@@ -80,10 +101,10 @@ async def list_incidents(
     tenant: UUID | None = None,
     cause: Annotated[str | None, Query(max_length=40)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
-) -> dict[str, list[Incident]]:
+) -> IncidentList:
     """The open incidents, the worst first, or the closed ones, the newest first."""
     found = await incidents.list_some(resources.pool, operator, state, tenant, cause, limit)
-    return {"incidents": found}
+    return IncidentList(incidents=found)
 
 
 @operators.get("/incidents/{incident_id}")
@@ -95,70 +116,71 @@ async def view_incident(incident_id: UUID, operator: Operator, resources: Resour
 @operators.post("/incidents/{incident_id}/acknowledge", status_code=202)
 async def acknowledge(
     incident_id: UUID, body: HandRequest, operator: Operator, resources: ResourcesOf
-) -> dict[str, UUID]:
+) -> DecisionTaken:
     """Says that the operator has it in hand: nobody is told again, but each morning."""
     decided = await incidents.decide(
         resources.pool, operator, incident_id, "acknowledge", body.note
     )
-    return {"decision_id": decided}
+    return DecisionTaken(decision_id=decided)
 
 
 @operators.post("/incidents/{incident_id}/snooze", status_code=202)
 async def snooze(
     incident_id: UUID, body: UntilRequest, operator: Operator, resources: ResourcesOf
-) -> dict[str, UUID]:
+) -> DecisionTaken:
     """Puts it off: nobody is told of it before that moment."""
     decided = await incidents.decide(
         resources.pool, operator, incident_id, "snooze", body.reason, body.until
     )
-    return {"decision_id": decided}
+    return DecisionTaken(decision_id=decided)
 
 
 @operators.post("/incidents/{incident_id}/close", status_code=202)
 async def close(
     incident_id: UUID, body: ReasonRequest, operator: Operator, resources: ResourcesOf
-) -> dict[str, UUID]:
+) -> DecisionTaken:
     """Closes it; what comes after that opens another."""
     decided = await incidents.decide(resources.pool, operator, incident_id, "close", body.reason)
-    return {"decision_id": decided}
+    return DecisionTaken(decision_id=decided)
 
 
 @operators.post("/incidents/{incident_id}/note", status_code=202)
 async def note(
     incident_id: UUID, body: NoteRequest, operator: Operator, resources: ResourcesOf
-) -> dict[str, UUID]:
+) -> DecisionTaken:
     """Keeps what is known by now."""
     decided = await incidents.decide(resources.pool, operator, incident_id, "note", body.note)
-    return {"decision_id": decided}
+    return DecisionTaken(decision_id=decided)
 
 
 @operators.post("/tenants/{tenant_id}/plans/{plan}/pause", status_code=202)
 async def pause(
     tenant_id: UUID, plan: str, body: UntilRequest, operator: Operator, resources: ResourcesOf
-) -> dict[str, Any]:
+) -> PausedUntil:
     """Expects no run of a client's plan before a day, unless one comes."""
     await incidents.pause(resources.pool, operator, tenant_id, plan, body.until, body.reason)
-    return {"until": body.until}
+    return PausedUntil(until=body.until)
 
 
 @administrators.post("/plans/{plan}/pause", status_code=202)
 async def pause_own(
     plan: str, body: UntilRequest, administrator: Administrator, resources: ResourcesOf
-) -> dict[str, Any]:
+) -> PausedUntil:
     """Expects no run of one's own plan before a day, unless one comes."""
     await incidents.pause(
         resources.pool, administrator, administrator.tenant_id, plan, body.until, body.reason
     )
-    return {"until": body.until}
+    return PausedUntil(until=body.until)
 
 
 @clients.post("/runs/{run_id}/help", status_code=202)
 async def ask_for_help(
     run_id: UUID, body: HelpRequest, person: SignedIn, actor: Client, resources: ResourcesOf
-) -> dict[str, UUID]:
+) -> HelpAsked:
     """Asks the provider's hotline for help with a run."""
-    asked = await incidents.ask_for_help(resources.pool, person, actor, run_id, body.message)
-    return {"help_id": asked}
+    help_id = uuid4()
+    await incidents.ask_for_help(resources.pool, person, actor, help_id, run_id, body.message)
+    return HelpAsked(help_id=help_id)
 
 
 router = APIRouter()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
 
+from libs.shared.events import Locale
 from services.portal.actions import operators
 from services.portal.actions.operators import Issued
 from services.portal.api.access import Operator, OperatorFirst, ResourcesOf
@@ -38,17 +39,39 @@ class OperatorChange(BaseModel):
     duty: Duty | None = None
 
 
+class OperatorShown(BaseModel):
+    """An operator, and what they are there for."""
+
+    user_id: UUID
+    name: str
+    email: str
+    locale: Locale
+    duty: Duty | None
+
+
+class OperatorIssued(OperatorShown):
+    """An operator with a one-time password, which is told this once."""
+
+    password: str
+
+
+class OperatorList(BaseModel):
+    """Every operator."""
+
+    operators: list[OperatorShown]
+
+
 @router.get("/operators")
-async def list_operators(operator: Operator, resources: ResourcesOf) -> dict[str, Any]:
+async def list_operators(operator: Operator, resources: ResourcesOf) -> OperatorList:
     """Every operator with their duty."""
     found = await operators.list_operators(resources.pool, operator)
-    return {"operators": [_tell(one) for one in found]}
+    return OperatorList(operators=[_tell(one) for one in found])
 
 
 @router.post("/operators", status_code=201)
 async def let_in(
     body: OperatorRequest, operator: Operator, resources: ResourcesOf
-) -> dict[str, Any]:
+) -> OperatorIssued:
     """Lets another operator in; `password` is good once, for 24 hours, and told this once."""
     return _issued(
         await operators.let_in(
@@ -66,13 +89,13 @@ async def let_in(
 @router.patch("/operators/{user_id}")
 async def change(
     user_id: UUID, body: OperatorChange, operator: Operator, resources: ResourcesOf
-) -> dict[str, Any]:
+) -> OperatorShown:
     """Sets an operator's name or duty."""
     return _tell(await operators.change(resources.pool, operator, user_id, body.name, body.duty))
 
 
 @router.post("/operators/{user_id}/reset")
-async def reset(user_id: UUID, operator: Operator, resources: ResourcesOf) -> dict[str, Any]:
+async def reset(user_id: UUID, operator: Operator, resources: ResourcesOf) -> OperatorIssued:
     """Gives an operator a new one-time password, which is told this once."""
     return _issued(await operators.reset(resources.pool, resources.passwords, operator, user_id))
 
@@ -84,15 +107,11 @@ async def let_go(user_id: UUID, operator: Operator, resources: ResourcesOf) -> R
     return Response(status_code=204)
 
 
-def _tell(one: Person) -> dict[str, Any]:
-    return {
-        "user_id": one.user_id,
-        "name": one.name,
-        "email": one.email,
-        "locale": one.locale,
-        "duty": one.duty,
-    }
+def _tell(one: Person) -> OperatorShown:
+    return OperatorShown(
+        user_id=one.user_id, name=one.name, email=one.email, locale=one.locale, duty=one.duty
+    )
 
 
-def _issued(issued: Issued) -> dict[str, Any]:
-    return {**_tell(issued.person), "password": issued.password}
+def _issued(issued: Issued) -> OperatorIssued:
+    return OperatorIssued(**_tell(issued.person).model_dump(), password=issued.password)

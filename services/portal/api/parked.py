@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter
+from pydantic import BaseModel
 
 from services.portal.actions import parked
 from services.portal.api.access import Operator, OperatorFirst, ResourcesOf
@@ -15,11 +16,39 @@ from services.portal.store.parked import Decision, Parked
 router = APIRouter(tags=["operators"], route_class=OperatorFirst)
 
 
+class ParkedDecided(BaseModel):
+    """What was decided of an event."""
+
+    service: str
+    event_id: UUID
+    decision: Decision
+
+
+class ParkedLine(BaseModel):
+    """An event that waits; summary: the last line of its error; client: the name, '' for none."""
+
+    service: str
+    event_id: UUID
+    event_type: str
+    tenant_id: UUID
+    attempts: int
+    parked_at: datetime
+    summary: str
+    client: str
+    decision: Decision | None
+
+
+class ParkedList(BaseModel):
+    """Every event that waits, the oldest first."""
+
+    parked: list[ParkedLine]
+
+
 @router.get("/parked")
-async def list_parked(operator: Operator, resources: ResourcesOf) -> dict[str, Any]:
+async def list_parked(operator: Operator, resources: ResourcesOf) -> ParkedList:
     """Every event that waits, the oldest first; `summary` is the error's last line."""
     found = await parked.list_parked(resources.pool, operator)
-    return {"parked": [_summed_up(one) for one in found]}
+    return ParkedList(parked=[_summed_up(one) for one in found])
 
 
 @router.get("/parked/{service}/{event_id}")
@@ -33,7 +62,7 @@ async def view_parked(
 @router.post("/parked/{service}/{event_id}/replay", status_code=202)
 async def replay(
     service: str, event_id: UUID, body: ReasonRequest, operator: Operator, resources: ResourcesOf
-) -> dict[str, Any]:
+) -> ParkedDecided:
     """Has the service handle it again, with all its tries."""
     return await _decide(resources, operator, service, event_id, "replay", body.reason)
 
@@ -41,7 +70,7 @@ async def replay(
 @router.post("/parked/{service}/{event_id}/drop", status_code=202)
 async def drop(
     service: str, event_id: UUID, body: ReasonRequest, operator: Operator, resources: ResourcesOf
-) -> dict[str, Any]:
+) -> ParkedDecided:
     """Has the service count it as done without handling it."""
     return await _decide(resources, operator, service, event_id, "drop", body.reason)
 
@@ -53,20 +82,21 @@ async def _decide(
     event_id: UUID,
     decision: Decision,
     reason: str,
-) -> dict[str, Any]:
+) -> ParkedDecided:
     await parked.decide(resources.pool, operator, service, event_id, decision, reason)
-    return {"service": service, "event_id": event_id, "decision": decision}
+    return ParkedDecided(service=service, event_id=event_id, decision=decision)
 
 
-def _summed_up(one: Parked) -> dict[str, Any]:
+def _summed_up(one: Parked) -> ParkedLine:
     lines = one.error.strip().splitlines()
-    return {
-        "service": one.service,
-        "event_id": one.event_id,
-        "event_type": one.event_type,
-        "tenant_id": one.tenant_id,
-        "attempts": one.attempts,
-        "parked_at": one.parked_at,
-        "summary": lines[-1] if lines else "",
-        "decision": one.decision,
-    }
+    return ParkedLine(
+        service=one.service,
+        event_id=one.event_id,
+        event_type=one.event_type,
+        tenant_id=one.tenant_id,
+        attempts=one.attempts,
+        parked_at=one.parked_at,
+        summary=lines[-1] if lines else "",
+        client=one.client,
+        decision=one.decision,
+    )

@@ -12,13 +12,18 @@ from starlette.types import Receive, Scope, Send
 
 from libs.shared import errors, logs, web
 
-Piece = TypeVar("Piece", bytes, memoryview)
+Piece = TypeVar("Piece", bound=bytes | memoryview)
 
 # A reader who takes nothing for so long is gone, or holds our memory for nothing.
 STALLED_SECONDS = 120.0
 
 INERT = "sandbox; default-src 'none'; frame-ancestors 'none'"
 """The policy of everything that clients stored: it can never act in the portal's origin."""
+INERT_PDF = "sandbox allow-scripts; default-src 'none'; frame-ancestors 'none'"
+"""The policy of PDFs: Chromium's own viewer is a script, and stays empty without that.
+
+The origin is nobody's all the same, and scripts of the answer itself have no source (decision 84).
+"""
 
 
 class Stream(StreamingResponse):

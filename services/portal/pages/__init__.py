@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
+from starlette.middleware.gzip import GZipMiddleware
 
 from services.portal.pages import (
     assets,
@@ -18,6 +19,7 @@ from services.portal.pages import (
     home,
     incidents,
     log,
+    looks,
     machines,
     notices,
     operators,
@@ -56,6 +58,7 @@ for part in (
     reductions,
     destruction,
     branding,
+    looks,
     desk,
 ):
     router.include_router(part.router)
@@ -63,5 +66,7 @@ for part in (
 
 def install(app: FastAPI) -> None:
     """Adds what pages need beside their routes: stylesheet, error pages."""
-    app.mount("/static", assets.Assets(), name="static")
+    # Files alone: what a page holds in secret could be guessed by how well it is compressed.
+    app.mount("/static", GZipMiddleware(assets.Assets()), name="static")
     failures.install(app)
+    looks.install(app)

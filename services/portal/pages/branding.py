@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from libs.shared import errors
 from libs.shared.events import Locale
-from services.portal.actions import branding
-from services.portal.api.access import ResourcesOf
+from services.portal.actions import branding, documents
+from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages.rendering import LEGAL, choose_locale, render
 from services.portal.pages.sessions import Reader
 from services.portal.rules.branding import Page
@@ -44,9 +44,11 @@ async def show_logo(resources: ResourcesOf) -> Response:
 
 @router.get("/legal/{page}")
 async def show_legal(
-    request: Request, page: Page, reader: Reader, resources: ResourcesOf
+    request: Request, page: Page, reader: Reader, resources: ResourcesOf, address: Address
 ) -> Response:
-    """A legal page in the reader's language, or in the other where it is written in one alone."""
+    """A legal page in the reader's language, or in the other where it is written in one alone.
+
+    With the terms, an administrator sees which versions were accepted for the company."""
     locale = choose_locale(request, reader)
     texts = resources.brand.texts
     found = [texts.get((page, one), "") for one in (locale, *get_args(Locale))]
@@ -54,6 +56,10 @@ async def show_legal(
     if not text:
         raise errors.NotFound
     moves = await branding.list_moves(resources.pool) if page == "locations" else []
+    accepted = []
+    if page == "terms" and reader is not None and reader.role == "administrator":
+        shown = await documents.show_documents(resources.pool, reader.at(address))
+        accepted = shown.accepted
     return render(
         request,
         "legal.html",
@@ -61,7 +67,7 @@ async def show_legal(
         title=LEGAL[page],
         blocks=_split(text),
         moves=moves,
-        is_terms=page == "terms",
+        accepted=accepted,
     )
 
 

@@ -14,9 +14,9 @@ from libs.shared import clock, errors, reasons
 from libs.shared.words.tongue import N_
 from services.portal.actions import destruction
 from services.portal.api.access import Address, ResourcesOf
-from services.portal.pages import sessions
+from services.portal.pages.operators import UNSETTLED
 from services.portal.pages.rendering import HEADERS, render, render_in, speak_in
-from services.portal.pages.sessions import Operator, field, line
+from services.portal.pages.sessions import Operator, Sent, field, line
 from services.portal.store.destruction import Destruction
 
 router = APIRouter()
@@ -68,6 +68,7 @@ _PROBLEMS = {
     "reason-missing": N_("Say why: it stays in the log."),
     "nothing-to-confirm": N_("This destruction waits for no operator."),
     "second-operator-needed": N_("You ended this subscription: another operator confirms."),
+    "operator-unsettled": UNSETTLED,
     "destruction-begun": N_("The destruction has begun: it can't be held any more."),
     "not-held": N_("There is no hold to be released."),
     "day-over": N_("The end of a hold must lie ahead."),
@@ -113,16 +114,13 @@ async def read_certificate(
 async def decide(
     tenant_id: UUID,
     decision: str,
-    request: Request,
-    operator: Operator,
+    sent: Sent,
     resources: ResourcesOf,
-    address: Address,
 ) -> Response:
     """Confirms a destruction that waits, holds one, or ends a hold."""
     if decision not in _DECISIONS:
         raise errors.NotFound
-    form = await sessions.read_form(request, resources)
-    reason, day, actor = line(form, "reason"), field(form, "until"), operator.at(address)
+    reason, day, actor = line(sent.fields, "reason"), field(sent.fields, "until"), sent.actor
     if not reason:
         return RedirectResponse("/destructions?problem=reason-missing", 303)
     try:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.shared import errors, logs, web
 from libs.shared.words.tongue import N_
+from services.portal.actions.files.browsing import PointGone
 from services.portal.actions.resources import Resources
 from services.portal.pages import sessions
 from services.portal.pages.rendering import render
@@ -25,7 +26,7 @@ _PHRASES = {
         "restore point, and tell your provider."
     ),
     "restore-point-unproven": N_(
-        "What is stored of this restore point is not what was sealed when it was copied. Try "
+        "What is stored of this restore point is not what was sealed when it was backed up. Try "
         "another restore point, and tell your provider."
     ),
     "restore-points-missing": N_(
@@ -67,6 +68,7 @@ _BY_STATUS = {
     502: (N_("Damaged"), N_("This can't be read.")),
     503: (N_("Not available for the moment"), N_("Try again soon.")),
 }
+_POINT_GONE = N_("There is no such restore point, or not any more: choose another one.")
 _OTHER = (N_("Not possible"), N_("The request can't be understood."))
 
 
@@ -129,6 +131,8 @@ async def _page(request: Request, error: Exception) -> Response:
     title, phrase = _BY_STATUS.get(status, _OTHER)
     if isinstance(error, errors.Refusal):
         phrase = _PHRASES.get(error.code, phrase)
+    if isinstance(error, PointGone):
+        phrase = _POINT_GONE
     person = getattr(request.state, "person", None)
     if person is None and not isinstance(error, errors.Unavailable):
         resources: Resources = request.app.state.resources

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -49,7 +50,6 @@ async def show_home(
     if reader.tenant_id is None:
         return RedirectResponse("/queue", 303)
     found = await home.view(resources.pool, reader, address, _LOOKED_AT)
-    rows = _sort(found.overview)
     tenant = found.overview.tenant
     return render(
         request,
@@ -59,13 +59,24 @@ async def show_home(
         tenant=tenant,
         found=found,
         overview=found.overview,
-        rows=rows,
-        mood=runs.find_worst(row.mood for row in rows),
-        servers=len({row.plan.agent_id for row in rows if row.mood != "waiting"}),
-        newest=max((row.last_good for row in rows if row.last_good), default=None),
-        soonest=min((row.next_due for row in rows if row.next_due), default=None),
         is_open=tenant.subscription in {"active", "ending"},
+        plans_at="/plans",
+        **judge(found.overview),
     )
+
+
+def judge(overview: Overview) -> dict[str, Any]:
+    """What the sentence of verdict is made of, for the client and its operators alike."""
+    every = _sort(overview)
+    rows = [row for row in every if row.plan.withdrawn_at is None]
+    return {
+        "rows": rows,
+        "withdrawn": [row for row in every if row.plan.withdrawn_at is not None],
+        "mood": overview.mood,
+        "servers": len({row.plan.agent_id for row in rows if row.mood != "waiting"}),
+        "newest": max((row.last_good for row in rows if row.last_good), default=None),
+        "soonest": min((row.next_due for row in rows if row.next_due), default=None),
+    }
 
 
 @router.get("/pulse")
@@ -91,19 +102,13 @@ def _sort(overview: Overview) -> list[Row]:
     rows = []
     for plan in overview.plans:
         newest = overview.runs[plan.plan_id]
-        last = next((run for run in newest if run.outcome), None)
-        late_since = overview.late.get(plan.plan_id)
         rows.append(
             Row(
                 plan,
-                runs.judge_plan(
-                    last.outcome if last else None,
-                    is_late=late_since is not None,
-                    is_unusual=bool(last and last.verdicts and not last.cleared_at),
-                ),
-                last,
+                overview.judge(plan),
+                overview.find_last(plan),
                 bool(newest) and newest[0].outcome is None,
-                late_since,
+                overview.late.get(plan.plan_id),
                 overview.last_good.get(plan.plan_id),
                 overview.next_due[plan.plan_id],
                 overview.strips[plan.plan_id],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -37,7 +37,9 @@ async def ask_for_help(
     except ValueError:
         raise errors.NotFound("run") from None
     message = field(form, "message")[:LONGEST_MESSAGE]
-    await incidents.ask_for_help(resources.pool, person, person.at(address), run_id, message)
+    # Sent again after a change of mind it says something else.
+    actor, help_id = person.at(address), uuid5(sessions.key(form), f"{run_id} {message}")
+    await incidents.ask_for_help(resources.pool, person, actor, help_id, run_id, message)
     return RedirectResponse(f"/plans/{plan}/runs/{number}?asked=1#help", 303)
 
 

@@ -19,9 +19,8 @@ from libs.shared.words.tongue import DEFAULT_TIMEZONE, N_, Tongue, find_zone
 from services.portal.actions import notices
 from services.portal.actions.clients import listing
 from services.portal.api.access import Address, ResourcesOf
-from services.portal.pages import sessions
 from services.portal.pages.rendering import render
-from services.portal.pages.sessions import Operator, field, line
+from services.portal.pages.sessions import Operator, Sent, field, line
 from services.portal.rules import operators
 from services.portal.rules.log import acts
 from services.portal.rules.people import Person
@@ -71,10 +70,10 @@ async def show_form(request: Request, operator: Operator) -> Response:
 
 @router.post("/notices/new")
 async def draft(
-    request: Request, operator: Operator, resources: ResourcesOf, address: Address
+    request: Request, operator: Operator, sent: Sent, resources: ResourcesOf
 ) -> Response:
     """Writes a draft, which nobody is told of yet."""
-    form = await sessions.read_form(request, resources)
+    form = sent.fields
     values = {name: value for name, value in form.items() if isinstance(value, str)}
     title = Texts(fr=line(form, "title_fr"), en=line(form, "title_en"))
     text = Texts(fr=_text(form, "text_fr"), en=_text(form, "text_en"))
@@ -82,7 +81,6 @@ async def draft(
         return _ask(request, operator, values, "incomplete")
     kind = next((one for one in KINDS if one == field(form, "kind")), None)
     ahead = field(form, "ahead_days")
-    actor = operator.at(address)
     try:
         if kind is None or not (ahead.isascii() and ahead.isdecimal() and len(ahead) < 4):
             raise errors.InvalidRequest("Go back, and begin again.")
@@ -91,7 +89,7 @@ async def draft(
         clients = await listing.find_by_names(resources.pool, named) if named else None
         notice = await notices.draft(
             resources.pool,
-            actor,
+            sent.actor,
             kind,
             title,
             text,
@@ -185,14 +183,11 @@ async def show_notice(
 async def take_step(
     notice_id: UUID,
     step: str,
-    request: Request,
-    operator: Operator,
+    sent: Sent,
     resources: ResourcesOf,
-    address: Address,
 ) -> Response:
     """Announces a draft, withdraws a notice, or notes that a change was made."""
-    form = await sessions.read_form(request, resources)
-    actor, query = operator.at(address), {}
+    form, actor, query = sent.fields, sent.actor, {}
     try:
         match step:
             case "publish":
@@ -219,12 +214,9 @@ async def take_step(
 async def send_again(
     notice_id: UUID,
     tenant_id: UUID,
-    request: Request,
-    operator: Operator,
+    sent: Sent,
     resources: ResourcesOf,
-    address: Address,
 ) -> Response:
     """Writes once more to a client whose mail was refused."""
-    await sessions.read_form(request, resources)
-    await notices.send_again(resources.pool, operator.at(address), notice_id, tenant_id)
+    await notices.send_again(resources.pool, sent.actor, notice_id, tenant_id)
     return RedirectResponse(f"/notices/{notice_id}", 303)

@@ -34,6 +34,9 @@ DOES: dict[Duty, str] = {
     "sales": N_("reads; orders for clients, prices, closes months"),
     "hotline": N_("reads; looks after incidents, writes notes"),
 }
+UNSETTLED = N_(
+    "Your password was issued by somebody else less than 7 days ago: another operator confirms."
+)
 _SAID = {
     "saved": N_("Saved."),
     "closed": N_("The account is closed: signed out everywhere, at once."),

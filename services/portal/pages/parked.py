@@ -12,9 +12,8 @@ from starlette.responses import RedirectResponse, Response
 from libs.shared import errors
 from services.portal.actions import parked
 from services.portal.api.access import Address, ResourcesOf
-from services.portal.pages import sessions
 from services.portal.pages.rendering import render
-from services.portal.pages.sessions import Operator, line
+from services.portal.pages.sessions import Operator, Sent, line
 from services.portal.store.parked import Decision
 
 router = APIRouter()
@@ -55,18 +54,15 @@ async def decide(
     service: str,
     event_id: UUID,
     decision: str,
-    request: Request,
-    operator: Operator,
+    sent: Sent,
     resources: ResourcesOf,
-    address: Address,
 ) -> Response:
     """Has the service handle it again, or count it as done."""
     if decision not in _DECISIONS:
         raise errors.NotFound
-    form = await sessions.read_form(request, resources)
-    reason = line(form, "reason")
+    reason = line(sent.fields, "reason")
     if not reason:
         return RedirectResponse(f"/parked/{service}/{event_id}?said=reason-missing", 303)
     what = _DECISIONS[decision]
-    await parked.decide(resources.pool, operator.at(address), service, event_id, what, reason)
+    await parked.decide(resources.pool, sent.actor, service, event_id, what, reason)
     return RedirectResponse(f"/parked?{urlencode({'said': decision})}", 303)

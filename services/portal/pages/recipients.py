@@ -19,6 +19,7 @@ from services.portal.pages.sessions import Administrator, field, line
 from services.portal.rules.recipients import (
     EVERY_PLAN,
     AlreadyAsked,
+    ClientAdds,
     InvitationsSpent,
     NotAnAddress,
     RecipientDeclined,
@@ -40,6 +41,10 @@ STATES: dict[State, str] = {
 _REFUSED = (NotAnAddress, RecipientsFull, RecipientDeclined, AlreadyAsked, InvitationsSpent)
 REFUSALS: dict[str, str] = {
     NotAnAddress.code: N_("This is no mail address."),
+    ClientAdds.code: N_(
+        "Here it takes two operators to see what a client’s files are called, and reports name "
+        "some: let an administrator of the client add who gets them."
+    ),
     RecipientsFull.code: N_(
         "The plan has as many recipients without an account as it may: remove one first, or use "
         "the address of a group."

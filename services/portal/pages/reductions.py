@@ -14,15 +14,21 @@ from libs.shared.catalogue import join_path
 from libs.shared.words.tongue import N_
 from libs.shared.words.volumes import tell_forecast
 from services.portal.actions import reductions
+from services.portal.actions.resources import Resources
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.api.places import path_of
 from services.portal.pages import sessions
 from services.portal.pages.rendering import render, speak
 from services.portal.pages.sessions import Administrator, field, line
 from services.portal.rules.files import names
+from services.portal.rules.log.chain import Actor
+from services.portal.rules.looks import Look
+from services.portal.rules.people import Person
 from services.portal.rules.reductions import UNDO_DAYS, NothingToDrop, ReductionWish, TooLate, What
 
 router = APIRouter()
+
+PlanName = Annotated[str, Query(max_length=200)]
 
 STATES = {
     "ordered": N_("Being carried out"),
@@ -32,7 +38,7 @@ STATES = {
     "collected": N_("Deleted for good"),
 }
 REFUSALS = {
-    NothingToDrop.code: N_("No copy that is kept fits that: nothing would be dropped."),
+    NothingToDrop.code: N_("No backup that is kept fits that: nothing would be dropped."),
     TooLate.code: N_("This can't be taken back any more."),
 }
 _WHATS: dict[str, What] = {"plan": "plan", "folder": "folder", "older": "older"}
@@ -44,11 +50,25 @@ async def show_volume(
     person: Administrator,
     resources: ResourcesOf,
     address: Address,
-    plan: Annotated[str, Query(max_length=200)] = "",
+    plan: PlanName = "",
     problem: Annotated[str, Query(max_length=40)] = "",
 ) -> Response:
     """What fills it, by plan or by folder, and what was dropped."""
     actor = person.at(address)
+    return await render_volume(request, person, resources, actor, plan, problem=problem)
+
+
+async def render_volume(
+    request: Request,
+    person: Person,
+    resources: Resources,
+    actor: Actor,
+    plan: str,
+    look: Look | None = None,
+    *,
+    problem: str = "",
+) -> Response:
+    """The page of what fills a volume; look: of an operator, who drops nothing here."""
     filled = await reductions.look_at(
         resources.pool, actor, actor.tenant_id, plan, path_of(request)
     )
@@ -64,6 +84,9 @@ async def show_volume(
         states=STATES,
         undo_days=UNDO_DAYS,
         problem=REFUSALS.get(problem, ""),
+        at=f"/clients/{actor.tenant_id}/volume" if look else "/volume",
+        look=look,
+        named=look is None or not look.takes_two or look.until is not None,
         forecast=tell_forecast(speak(request, person, filled.tenant.timezone), filled.reached_on),
     )
 

@@ -17,6 +17,7 @@ from libs.shared.words.foreign import plain
 from libs.shared.words.notices import tell_window
 from libs.shared.words.rhythms import tell_rhythm
 from libs.shared.words.tongue import DEFAULT_TIMEZONE, N_, Tongue
+from libs.shared.words.volumes import tell_block
 from services.portal.actions.resources import Resources
 from services.portal.pages import assets, charts, navigation
 from services.portal.rules import operators, people
@@ -31,6 +32,8 @@ _TEMPLATES = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    # Each of a page's hundreds of parts would be looked for on the disk otherwise.
+    auto_reload=False,
 )
 _TEMPLATES.filters["plain"] = plain
 _TEMPLATES.globals["asset"] = assets.address
@@ -116,11 +119,13 @@ def render_in(
         count=tongue.count,
         tongue=tongue,
         rhythm=partial(tell_rhythm, tongue),
+        why_blocked=partial(tell_block, tongue),
         charts=charts,
         names=names,
         person=person,
         now=clock.now(),
         here=request.scope["path"],
+        account=navigation.ACCOUNT,
         menu=navigation.entries_of(person, recovers=getattr(request.state, "recovers", True)),
         may=lambda code: operators.may_code(person.duty if person else None, code),
         form_token=people.form_token(session) if session else "",

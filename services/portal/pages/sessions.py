@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import quote, urlsplit
 from uuid import UUID
@@ -14,9 +15,10 @@ from starlette.responses import RedirectResponse, Response
 from libs.shared import errors, logs, web
 from services.portal.actions import notices
 from services.portal.actions.people import signing
-from services.portal.api.access import ResourcesOf
+from services.portal.api.access import Address, ResourcesOf
 from services.portal.rules import clients, people
 from services.portal.rules.factors import EnrolFirst
+from services.portal.rules.log.chain import Actor
 from services.portal.rules.people import Kind, Person
 
 _PORTS = {"http": 80, "https": 443}
@@ -147,6 +149,24 @@ async def read_form(request: Request, resources: ResourcesOf, most: int = 50) ->
     if not hmac.compare_digest(field(form, "form_token"), expected):
         raise ForeignForm
     return form
+
+
+@dataclass(frozen=True)
+class OperatorsForm:
+    """A form that an operator sent, and who that is in the log."""
+
+    fields: FormData
+    actor: Actor
+
+
+async def read_operators_form(
+    request: Request, operator: Operator, resources: ResourcesOf, address: Address
+) -> OperatorsForm:
+    """What an operator sent from a page of ours; raises ForeignForm."""
+    return OperatorsForm(await read_form(request, resources), operator.at(address))
+
+
+Sent = Annotated[OperatorsForm, Depends(read_operators_form)]
 
 
 def field(form: FormData, name: str) -> str:

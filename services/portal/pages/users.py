@@ -33,6 +33,7 @@ _DONE = {
     "factors": N_(
         "The second factors are taken away: the next sign-in asks for the password alone."
     ),
+    "sign-out": N_("Signed out everywhere, at once; tokens of programs have ended too."),
     "closed": N_("The account is closed, and its seat is free."),
     "gone": N_("This account was closed before, perhaps by a colleague at this moment."),
 }
@@ -48,7 +49,7 @@ _REFUSALS: dict[type[errors.Refusal], str] = {
     ),
 }
 _NO_NAME = N_("A name is missing.")
-_CHANGES = ("save", "reset", "factors", "close")
+_CHANGES = ("save", "reset", "factors", "sign-out", "close")
 
 
 @router.get("/people")
@@ -113,7 +114,7 @@ async def change_user(
     form = await sessions.read_form(request, resources)
     actor, change = person.at(address), field(form, "change")
     if change not in _CHANGES:
-        raise errors.InvalidRequest("The change is save, reset, factors or close.")
+        raise errors.InvalidRequest("The change is save, reset, factors, sign-out or close.")
     try:
         if change == "save":
             await users.change_user(
@@ -128,6 +129,8 @@ async def change_user(
             await users.reset_password(
                 resources.pool, resources.passwords, resources.mail_key, actor, user_id
             )
+        elif change == "sign-out":
+            await users.sign_out(resources.pool, actor, user_id)
         elif change == "factors":
             await users.forget_factors(resources.pool, actor, user_id)
         else:

@@ -10,10 +10,11 @@ from libs.shared import errors
 from services.portal.rules.log import acts
 from services.portal.rules.log.acts import Act
 
-Kind = Literal["unblock", "reset", "end"]
+Kind = Literal["unblock", "reset", "end", "look"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-Asked = Literal["unblock", "reset", "reset-factors", "end"]
-"""What one asks another: a reset, too, that takes second factors away."""
+Asked = Literal["unblock", "reset", "reset-factors", "close", "promote", "demote", "end", "look"]
+"""What one asks another: a reset, too, that takes second factors away; closing an account, and
+making somebody an administrator or one no more, which take two where a reset or a look does."""
 LIFE = timedelta(hours=24)
 """So long a second operator has to answer; then it is asked for anew."""
 NOTICE = timedelta(days=7)
@@ -23,7 +24,11 @@ LEAVES: dict[Asked, type[Act]] = {
     "unblock": acts.GrowthUnblocked,
     "reset": acts.PasswordReset,
     "reset-factors": acts.PasswordReset,
+    "close": acts.UserClosed,
+    "promote": acts.UserChanged,
+    "demote": acts.UserChanged,
     "end": acts.SubscriptionEnded,
+    "look": acts.FolderListed,
 }
 """The act that is left once it is done: who may do that, may ask for it and confirm it."""
 

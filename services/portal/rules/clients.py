@@ -22,6 +22,7 @@ Trouble = Literal[
     "blocked",
     "over",
     "warnings",
+    "suspended",
     "waiting",
     "fine",
     "closed",
@@ -185,6 +186,7 @@ def find_trouble(
         ("blocked", is_blocked),
         ("over", stored_bytes > contracted_bytes),
         ("warnings", reserved > 0),
+        ("suspended", subscription == "suspended"),
         ("waiting", silent == plans),
     ]
     return next((trouble for trouble, is_so in found if is_so), "fine")

@@ -83,12 +83,14 @@ ADDRESS = Throttle(
 
 SECOND = replace(ACCOUNT, kind="second-factor")
 """Guesses at one account's second factor, by whoever has its password."""
-FORGOTTEN = Throttle("forgotten", 2, timedelta(hours=12), timedelta(hours=1), timedelta(hours=24))
-"""Mails that say of one account that its password was forgotten."""
+FORGOTTEN = Throttle("forgotten", 2, timedelta(hours=12), timedelta(hours=24), timedelta(hours=24))
+"""Mails that say of one account that its password was forgotten: two, and none for a day."""
 FORGETFUL = replace(ADDRESS, kind="forgetful", free=20)
 """Those that one address causes, whatever account it names."""
 
-MEMORY = ACCOUNT.most * ACCOUNT.forgotten_every
+MEMORY = max(
+    one.most * one.forgotten_every for one in (ACCOUNT, ADDRESS, SECOND, FORGOTTEN, FORGETFUL)
+)
 """After which a tally that nobody adds to weighs nothing."""
 
 

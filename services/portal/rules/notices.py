@@ -52,6 +52,10 @@ class Notice:
             return "done"
         return "draft" if self.published_at is None else "published"
 
+    def is_over(self, now: datetime) -> bool:
+        """Whether it was announced, and what it announced has an end that has passed."""
+        return self.state == "published" and self.ends_at is not None and self.ends_at <= now
+
     @property
     def send_at(self) -> datetime | None:
         """From when on clients are told, once it is published; None: at once."""

@@ -6,6 +6,7 @@ table holds for all of them.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import get_args
 
 from libs.shared import errors
@@ -13,6 +14,8 @@ from services.portal.rules.log import acts
 from services.portal.rules.log.acts import Act
 from services.portal.rules.log.chain import Duty
 
+SETTLED_AFTER = timedelta(days=7)
+"""So long nobody confirms for others whose password another operator has known."""
 DUTIES: tuple[Duty, ...] = get_args(Duty)
 
 _OWN: frozenset[type[Act]] = frozenset(
@@ -102,6 +105,27 @@ class LastOperator(errors.Refusal):
     @property
     def detail(self) -> str:
         return "No other operator is an administrator: make another one first."
+
+
+class UnsettledOperator(errors.Refusal):
+    """Whoever issued a password lately could still be the one who uses it."""
+
+    code = "operator-unsettled"
+    status = 403
+    title = "Another operator has to confirm this"
+
+    @property
+    def detail(self) -> str:
+        return (
+            f"Your password was issued by somebody else less than {SETTLED_AFTER.days} days ago: "
+            "let an operator confirm who has theirs for longer."
+        )
+
+
+def check_settled(issued_at: datetime | None, now: datetime) -> None:
+    """Raises UnsettledOperator for eyes that may be another's; issued_at: of their password."""
+    if issued_at is not None and now < issued_at + SETTLED_AFTER:
+        raise UnsettledOperator
 
 
 def may(duty: Duty | None, act: type[Act]) -> bool:

@@ -208,6 +208,21 @@ class NotAnAddress(errors.Refusal):
         return "Give one mail address, such as camille@client.example."
 
 
+class ClientAdds(errors.Refusal):
+    """Reports name files, and what files are called takes two operators."""
+
+    code = "client-adds"
+    status = 409
+    title = "The client adds recipients"
+
+    @property
+    def detail(self) -> str:
+        return (
+            "Here it takes two operators to see what a client's files are called, and reports name"
+            " some: let an administrator of the client add who gets them."
+        )
+
+
 class RecipientsFull(errors.Refusal):
     """A plan has as many outside addresses as it may."""
 

@@ -56,7 +56,7 @@ class NothingToDrop(errors.Refusal):
 
     @property
     def detail(self) -> str:
-        return "No copy that is kept fits that: nothing would be dropped."
+        return "No backup that is kept fits that: nothing would be dropped."
 
 
 class TooLate(errors.Refusal):

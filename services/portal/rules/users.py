@@ -60,6 +60,13 @@ class ClientOpens(errors.Refusal):
         )
 
 
+class WhyMissing(errors.InvalidRequest):
+    """What another operator has to confirm is asked for with a reason, which the client reads."""
+
+    def __init__(self) -> None:
+        super().__init__("Another operator has to confirm this: say why; the client will read it.")
+
+
 class SeatsUsed(errors.Refusal):
     """Everybody with an account needs a seat; `order`: what one more would cost, if it can be."""
 

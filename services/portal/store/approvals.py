@@ -80,6 +80,27 @@ async def answer(conn: Connection, approval_id: UUID, given: Answer, by: str, at
     )
 
 
+async def find_look(
+    conn: Connection, tenant_id: UUID, asked_by: UUID | None, since: datetime, *, by_another: bool
+) -> Approval | None:
+    """The last look that was opened to an operator since then.
+
+    by_another: one that another operator confirmed; else one that they opened alone counts too."""
+    row = await conn.fetchrow(
+        f"""
+        SELECT {_COLUMNS} FROM approvals a JOIN tenants t USING (tenant_id)
+        WHERE tenant_id = $1 AND kind = 'look' AND asked_by = $2 AND answer = 'confirmed'
+            AND answered_at > $3 AND (answered_by <> '' OR NOT $4)
+        ORDER BY answered_at DESC LIMIT 1
+        """,
+        tenant_id,
+        asked_by,
+        since,
+        by_another,
+    )
+    return Approval(**row) if row else None
+
+
 async def list_waiting(conn: Connection, now: datetime) -> list[Approval]:
     """Those that can still be answered, the oldest first."""
     rows = await conn.fetch(

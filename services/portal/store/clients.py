@@ -127,21 +127,13 @@ async def list_all(conn: Connection) -> list[Glance]:
     """Every client with its state at a glance, by name."""
     rows = await conn.fetch(
         """
-        WITH latest AS (
-            SELECT p.tenant_id, p.plan_id, r.outcome, r.finished_at
-            FROM plans p
-            LEFT JOIN LATERAL (
-                SELECT outcome, finished_at FROM runs r
-                WHERE r.tenant_id = p.tenant_id AND r.plan_id = p.plan_id
-                  AND r.outcome IS NOT NULL
-                ORDER BY number DESC LIMIT 1
-            ) r ON true
-        ), by_tenant AS (
-            SELECT tenant_id, count(*) AS plans, max(finished_at) AS last_finished_at,
-                   count(*) FILTER (WHERE outcome = 'failed') AS failing_plans,
-                   count(*) FILTER (WHERE outcome = 'succeeded_with_warnings') AS reserved_plans,
-                   count(*) FILTER (WHERE outcome IS NULL) AS silent_plans
-            FROM latest GROUP BY tenant_id
+        WITH by_tenant AS (
+            SELECT tenant_id, count(*) AS plans, max(last_finished_at) AS last_finished_at,
+                   count(*) FILTER (WHERE last_outcome = 'failed') AS failing_plans,
+                   count(*) FILTER (WHERE last_outcome = 'succeeded_with_warnings')
+                       AS reserved_plans,
+                   count(*) FILTER (WHERE last_outcome IS NULL) AS silent_plans
+            FROM plans GROUP BY tenant_id
         ), machines AS (
             SELECT tenant_id, count(*) AS agents FROM agents
             WHERE revoked_at IS NULL GROUP BY tenant_id
@@ -172,7 +164,7 @@ async def list_all(conn: Connection) -> list[Glance]:
         ORDER BY t.name COLLATE "und-x-icu", t.tenant_id
         """
     )
-    return [Glance(**row) for row in rows]
+    return [Glance(*row) for row in rows]
 
 
 async def list_days(

@@ -48,6 +48,7 @@ PLAN: Plan = (
     Deleted("overages"),
     Deleted("orders_pending"),
     Deleted("offers_told"),
+    Deleted("selected"),
     Deleted("users"),
     Kept("tenants", "accounting", "subscription_reason = ''"),
     Kept("orders", "accounting"),

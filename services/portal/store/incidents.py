@@ -19,6 +19,15 @@ _NAMED = """LEFT JOIN tenants t ON t.tenant_id = i.tenant_id
 
 
 @dataclass(frozen=True)
+class HelpRequest:
+    """Who asked for help with a run, when, and what they wrote."""
+
+    asked_by: str
+    asked_at: datetime
+    message: str
+
+
+@dataclass(frozen=True)
 class Incident:
     """An incident as reporting told it last, with the names of what it is about."""
 
@@ -194,18 +203,44 @@ async def count_help(conn: Connection, tenant_id: UUID, since: datetime) -> int:
 
 
 async def add_help(conn: Connection, asked: HelpAsked) -> None:
-    """Keeps who asked for help with which run, and when; the hotline has the words."""
+    """Keeps who asked for help with which run, when, and in what words."""
     await conn.execute(
         """
-        INSERT INTO help_requests (tenant_id, help_id, run_id, asked_by, asked_at)
-        VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO help_requests (tenant_id, help_id, run_id, asked_by, asked_at, message)
+        VALUES ($1, $2, $3, $4, $5, $6)
         """,
         asked.tenant_id,
         asked.help_id,
         asked.run_id,
         asked.by,
         asked.asked_at,
+        asked.message,
     )
+
+
+async def has_help(conn: Connection, tenant_id: UUID, help_id: UUID) -> bool:
+    """Whether this request for help is kept already."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM help_requests WHERE tenant_id = $1 AND help_id = $2)
+        """,
+        tenant_id,
+        help_id,
+    )
+    return found
+
+
+async def list_help(conn: Connection, tenant_id: UUID, run_id: UUID) -> list[HelpRequest]:
+    """Who asked for help with a run, the first one first."""
+    rows = await conn.fetch(
+        """
+        SELECT asked_by, asked_at, message FROM help_requests
+        WHERE tenant_id = $1 AND run_id = $2 ORDER BY asked_at
+        """,
+        tenant_id,
+        run_id,
+    )
+    return [HelpRequest(**row) for row in rows]
 
 
 async def next_pause(conn: Connection, tenant_id: UUID, plan_id: UUID) -> int:

@@ -166,8 +166,10 @@ async def list_agents(conn: Connection, tenant_id: UUID) -> list[Agent]:
     rows = await conn.fetch(
         """
         SELECT agent_id, hostname, platform, agent_version, enrolled_at, revoked_at, (
-            SELECT max(r.started_at) FROM plans p JOIN runs r USING (tenant_id, plan_id)
-            WHERE p.tenant_id = a.tenant_id AND p.agent_id = a.agent_id
+            SELECT max(r.started_at) FROM plans p CROSS JOIN LATERAL (
+                SELECT started_at FROM runs
+                WHERE tenant_id = p.tenant_id AND plan_id = p.plan_id ORDER BY number DESC LIMIT 1
+            ) r WHERE p.tenant_id = a.tenant_id AND p.agent_id = a.agent_id
         ) AS last_run_at
         FROM agents a WHERE tenant_id = $1 ORDER BY lower(hostname), enrolled_at
         """,

@@ -13,13 +13,14 @@ from libs.shared.events import EventParked
 Decision = Literal["replay", "drop"]
 
 _COLUMNS = """service, event_id, event_type, tenant_id, attempts, parked_at, error, decision,
-    reason, decided_by, decided_at"""
+    reason, decided_by, decided_at,
+    coalesce((SELECT t.name FROM tenants t WHERE t.tenant_id = parked.tenant_id), '') AS client"""
 _WAITS = "(settled_at IS NULL OR settled_at < parked_at)"
 
 
 @dataclass(frozen=True)
 class Parked:
-    """One event that waits, and what was decided of it last."""
+    """One event that waits, and what was decided of it last; client: the name, '' for none."""
 
     service: str
     event_id: UUID
@@ -32,6 +33,7 @@ class Parked:
     reason: str
     decided_by: str
     decided_at: datetime | None
+    client: str
 
 
 async def put(conn: Connection, event: EventParked) -> None:

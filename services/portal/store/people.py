@@ -37,8 +37,9 @@ async def add(
     await conn.execute(
         """
         INSERT INTO users (user_id, tenant_id, role, name, email, locale, password_hash,
-            one_time, password_expires_at, created_at, duty)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            one_time, password_expires_at, created_at, duty, password_issued_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+            CASE WHEN $8 THEN $10::timestamptz END)
         """,
         person.user_id,
         person.tenant_id,
@@ -155,11 +156,15 @@ async def replace_password(
     *,
     replaces_hash: str,
     expires_at: datetime | None = None,
+    now: datetime,
 ) -> bool:
-    """Sets a password unless another replaced `replaces_hash` meanwhile; False then."""
+    """Sets a password unless another replaced `replaces_hash` meanwhile; False then.
+
+    expires_at: of a one-time password, which somebody else has issued."""
     row = await conn.fetchrow(
         """
-        UPDATE users SET password_hash = $2, one_time = $4, password_expires_at = $5
+        UPDATE users SET password_hash = $2, one_time = $4, password_expires_at = $5,
+            password_issued_at = CASE WHEN $4 THEN $6 ELSE password_issued_at END
         WHERE user_id = $1 AND password_hash = $3 RETURNING user_id
         """,
         user_id,
@@ -167,8 +172,20 @@ async def replace_password(
         replaces_hash,
         expires_at is not None,
         expires_at,
+        now,
     )
     return row is not None
+
+
+async def find_issued(conn: Connection, user_id: UUID) -> datetime | None:
+    """When somebody else last issued a user's password; None where nobody ever did."""
+    issued_at: datetime | None = await conn.fetchval(
+        """
+        SELECT password_issued_at FROM users WHERE user_id = $1
+        """,
+        user_id,
+    )
+    return issued_at
 
 
 async def keep_password(conn: Connection, user_id: UUID, password_hash: str) -> bool:

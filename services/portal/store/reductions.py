@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.shared import database
-from libs.shared.catalogue.rows import kept
+from libs.shared.catalogue.rows import kept, stored
 from libs.shared.database import Connection
 from libs.shared.events import ReductionApplied
 from services.portal.rules.reductions import Reduction, What
@@ -116,7 +116,7 @@ async def preview(
                 SELECT catalogue.split_ids(chunk_ids) AS id, is_gone FROM version) s GROUP BY id
         ), pack AS (
             SELECT c.pack_no, bool_and(n.is_gone) AS is_dead,
-                sum(c.length) FILTER (WHERE n.is_gone) AS gone
+                sum({stored("c")}) FILTER (WHERE n.is_gone) AS gone
             FROM need n JOIN catalogue.chunks c ON c.tenant_id = $1 AND c.chunk_id = n.id
             GROUP BY c.pack_no
         ) SELECT coalesce(sum(CASE WHEN a.is_dead THEN p.object_bytes - p.dropped_bytes

@@ -20,6 +20,7 @@ from libs.shared.events import (
     VolumeApproached,
 )
 from libs.shared.words import volumes
+from libs.shared.words.tongue import Tongue
 from services.quota import rules, store
 from services.quota.actions import days, plans
 from services.quota.rules.accounts import Account, Block
@@ -143,7 +144,8 @@ async def _conclude(
     assert account.contracted_bytes is not None  # nothing is decided before
     deadline = None
     if case is not None and case.ceiling_bytes is not None:
-        why = volumes.tell_deadline(account.locale, account.timezone, case.blocks_at)
+        tongue = Tongue(account.locale, account.timezone)
+        why = volumes.tell_deadline(tongue, case.blocks_at)
         deadline = Block(why, case.ceiling_bytes)
     allowance = rules.accounts.decide_allowance(account.contracted_bytes, account.block, deadline)
     if allowance != account.allowance:
@@ -156,6 +158,7 @@ async def _conclude(
                 ceiling_bytes=allowance.ceiling_bytes,
                 blocked=allowance.blocked,
                 reason=allowance.reason,
+                ended_at=case.blocks_at if case and deadline and not account.block else None,
             ),
         )
         logs.get().info(

@@ -31,6 +31,7 @@ async def judge_run(conn: Connection, plan: rules.plans.Plan, run: RunFinished) 
         number=run.number,
         verdicts=judged.verdicts,
         figures=judged.figures,
+        moved=judged.moved,
         judged_at=clock.now(),
     )
     await outbox.add(conn, event)

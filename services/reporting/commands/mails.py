@@ -85,7 +85,7 @@ def _read_name(name: str) -> tuple[UUID | None, str]:
 
 def _print_text(proof: Proof) -> int:
     if not proof.body or proof.secret:
-        print("Its text isn't kept: it held a one-time password, or was never written.")
+        print("Its text isn't kept: of a one-time password, older than 400 days, or never written.")
         return 1
     sys.stdout.write(proof.body.decode("ascii", "replace").replace("\r\n", "\n"))
     return 0

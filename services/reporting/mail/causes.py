@@ -12,11 +12,11 @@ from libs.shared.words.tongue import N_, Tongue
 
 _FEW_STEPS = 3
 
-_MISSED = N_("Some files were not copied: see the list below. All others are safe.")
-_MISSED_STEP = N_("Close the programs that use these files at the hour of the copy, or call us.")
-_WARNED = N_("All files were copied, and yet the machine warns of something: see below of what.")
+_MISSED = N_("Some files were not backed up: see the list below. All others are safe.")
+_MISSED_STEP = N_("Close the programs that use these files at the hour of the backup, or call us.")
+_WARNED = N_("All files were backed up, and yet the machine warns of something: see below of what.")
 _WARNED_STEP = N_("Below each warning stands what to do; call us if that does not help.")
-_LOOK = N_("All files were copied, and yet something needs a look: a database, or a program.")
+_LOOK = N_("All files were backed up, and yet something needs a look: a database, or a program.")
 _LOOK_STEP = N_("See the databases below, and the run's log on the machine, or call us.")
 
 

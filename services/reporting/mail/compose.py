@@ -157,11 +157,16 @@ def fill_in(content: bytes, place: str, text: str) -> bytes:
     return re.sub(pattern, fill, content)
 
 
-def shorten(body: bytes, note: str, longest: int) -> bytes:
-    """A message with the beginning of its text alone, `longest` characters, and a note below."""
+def read_text(body: bytes) -> str:
+    """The text of a message, with bare line ends."""
     message = cast("EmailMessage", email.message_from_bytes(body, policy=_POLICY))
     part = message.get_body(("plain",))
-    text = "\n".join(part.get_content().splitlines()) if part is not None else ""
+    return "\n".join(part.get_content().splitlines()) if part is not None else ""
+
+
+def shorten(body: bytes, note: str, longest: int) -> bytes:
+    """A message with the beginning of its text alone, `longest` characters, and a note below."""
+    text = read_text(body)
     cut = text[:longest].rpartition("\n")[0] if len(text) > longest else text
     # As they are: what email makes of names on several lines has blanks too many.
     headers = re.split(rb"\r\n(?![ \t])", body.partition(b"\r\n\r\n")[0])

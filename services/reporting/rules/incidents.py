@@ -23,6 +23,8 @@ Cause = Literal[
     "called",
     "help",
 ]
+NOBODY = UUID(int=0)
+"""Whose a matter is that concerns no client, or of which only the end is known."""
 Step = Literal["opened", "escalated", "closed"]
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 OF_RUNS: frozenset[Cause] = frozenset({"failed", "abandoned", "refused", "missed"})

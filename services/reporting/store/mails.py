@@ -127,3 +127,22 @@ async def find_by_message_id(conn: Connection, message_id: str) -> Mail | None:
         message_id,
     )
     return await find(conn, mail_id) if mail_id else None
+
+
+async def forget_texts(conn: Connection, before: datetime, most: int) -> None:
+    """Forgets the texts of mails that machines caused before then, the oldest first.
+
+    That they were sent, to whom and with which subject stays."""
+    await conn.execute(
+        """
+        UPDATE mails SET body = NULL
+        WHERE mail_id IN (
+            SELECT mail_id FROM mails
+            WHERE by_client AND body IS NOT NULL AND state IN ('sent', 'undeliverable')
+              AND created_at < $1
+            ORDER BY created_at LIMIT $2
+        )
+        """,
+        before,
+        most,
+    )

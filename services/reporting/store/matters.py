@@ -8,10 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 from libs.shared.database import Connection
-from services.reporting.rules.incidents import Cause, Matter
-
-NOBODY = UUID(int=0)
-"""Whose a matter is of which only the end is known, and that a service tells of no client."""
+from services.reporting.rules.incidents import NOBODY, Cause, Matter
 
 
 async def is_settled(conn: Connection, tenant_id: UUID, matter: Matter) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID, uuid5
 
-from libs.shared import bucket, clock, database, logs, outbox, sealing
+from libs.shared import bucket, clock, database, logs, outbox, packs, sealing
 from libs.shared.events import StorageDamaged, StorageMended
 from libs.shared.keys import KeysDestroyed, KeysUnreadable, TenantKeys
 from libs.shared.objects import ObjectMissing
@@ -101,25 +101,38 @@ async def check_pack(
 def _verify(
     body: bytes, keys: TenantKeys, pack: store.scrubbing.DuePack, chunks: Sequence[SealedChunk]
 ) -> Finding | None:
-    """The index must open and account for each byte; so must each chunk, the unneeded ones too."""
+    """The index must open and account for each byte, and say what the rows say; each frame, the
+    unneeded ones too, must open."""
     view = memoryview(body)
     is_whole = len(body) == pack.object_bytes
     try:
-        index = sealing.open_index(body, keys, pack.tenant_id, pack.pack_id)
+        index: Sequence[SealedChunk] = sealing.open_index(body, keys, pack.tenant_id, pack.pack_id)
     except sealing.SealBroken:
-        is_whole, index = False, []
-    broken = []
-    known = {chunk.chunk_id: chunk for chunk in [*index, *chunks]}
-    for chunk in known.values():
+        is_whole, index = False, chunks
+    places = {chunk.chunk_id: _place(chunk) for chunk in index}
+    # A row that says something else finds no content, though every seal opens.
+    broken = {row.chunk_id for row in chunks if places.get(row.chunk_id) != _place(row)}
+    for held in packs.by_frame(index):
+        first = held[0]
+        sealed = view[first.offset : first.offset + first.length]
         try:
-            sealing.open_chunk(
-                view[chunk.offset : chunk.offset + chunk.length], keys, pack.tenant_id, chunk
-            )
+            sealing.open_frame(sealed, keys, pack.tenant_id, pack.pack_id, first)
         except sealing.SealBroken:
-            broken.append(chunk.chunk_id)
+            broken.update([chunk.chunk_id for chunk in held])
     if is_whole and not broken:
         return None
     return Finding("damaged", sorted(broken))
+
+
+def _place(chunk: SealedChunk) -> tuple[int, ...]:
+    return (
+        chunk.offset,
+        chunk.length,
+        chunk.size,
+        chunk.encoding,
+        chunk.start,
+        chunk.frame_size,
+    )
 
 
 async def report_damage(

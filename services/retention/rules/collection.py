@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 FRAME_BYTES = 48
-RECORD_BYTES = 45
-"""What a sealed pack has beside its chunks, in all and for each (docs/protocol.md, section 4)."""
+RECORD_BYTES = 40
+"""What a sealed pack has beside its frames, in all and for each chunk (docs/protocol.md).
+
+Nine bytes a frame are left out: how many there are is in no row, and it doesn't matter here."""
 
 MAX_GROUP_PLAIN_BYTES = 128 * 1024 * 1024
 MAX_GROUP_CHUNKS = 32_768

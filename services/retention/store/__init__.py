@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.retention.store import (
     audit,
+    backup,
     collection,
     destruction,
     expiry,
@@ -17,6 +18,7 @@ from services.retention.store import (
 
 __all__ = [
     "audit",
+    "backup",
     "collection",
     "destruction",
     "expiry",

@@ -10,6 +10,7 @@ from libs.shared import database
 from libs.shared.catalogue.rows import kept
 from libs.shared.database import Connection
 from libs.shared.sealing import SealedChunk
+from services.retention.store.collection.packs import places_of
 from services.retention.store.scrubbing import DuePack
 from services.retention.store.sessions import LONG_SECONDS
 
@@ -52,7 +53,8 @@ async def list_misplaced(
         SELECT c.chunk_id, c.pack_no, p.pack_id FROM catalogue.chunks c
         LEFT JOIN catalogue.packs p ON p.tenant_id = $1 AND p.pack_no = c.pack_no
         WHERE c.tenant_id = $1 AND (p.pack_no IS NULL OR c."offset" < 8 OR c.length < 1
-        OR c."offset"::bigint + c.length > p.object_bytes) ORDER BY c.pack_no LIMIT $2
+        OR c."offset"::bigint + c.length > p.object_bytes OR c.start < 0
+        OR c.start + c.size > greatest(c.frame_size, c.size)) ORDER BY c.pack_no LIMIT $2
         """,
         tenant_id,
         limit,
@@ -175,15 +177,15 @@ async def place_chunks(
     """Corrects the places of a pack's chunks by its index; returns how many rows there were."""
     status = await conn.execute(
         """
-        UPDATE catalogue.chunks c SET "offset" = n."offset", length = n.length
-        FROM unnest($3::bytea[], $4::integer[], $5::integer[]) AS n (chunk_id, "offset", length)
+        UPDATE catalogue.chunks c SET "offset" = n."offset", length = n.length,
+            encoding = n.encoding, start = n.start, frame_size = n.frame_size
+        FROM unnest($3::bytea[], $4::integer[], $5::integer[], $6::smallint[], $7::integer[],
+            $8::integer[]) AS n (chunk_id, "offset", length, encoding, start, frame_size)
         WHERE c.tenant_id = $1 AND c.chunk_id = n.chunk_id AND c.pack_no = $2
         """,
         tenant_id,
         pack_no,
-        [chunk.chunk_id for chunk in chunks],
-        [chunk.offset for chunk in chunks],
-        [chunk.length for chunk in chunks],
+        *places_of(chunks),
     )
     return database.changed(status)
 

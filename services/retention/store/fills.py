@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from libs.shared.catalogue.rows import kept
+from libs.shared.catalogue.rows import kept, stored
 from libs.shared.database import Connection
 from services.retention.rules.fills import Fill, Folder
 from services.retention.store.sessions import LONG_SECONDS
@@ -69,7 +69,7 @@ async def list_needed(conn: Connection, tenant_id: UUID) -> list[tuple[list[int]
     """Returns (folders, stored bytes) of the chunks that versions in just these folders need."""
     rows = await conn.fetch(
         f"""
-        SELECT n.folders, sum(c.length)::bigint FROM (
+        SELECT n.folders, sum({stored("c")})::bigint FROM (
             SELECT id, array_agg(DISTINCT folder_id ORDER BY folder_id) AS folders FROM (
                 SELECT split_ids(v.chunk_ids) AS id, v.folder_id FROM catalogue.versions v
                 WHERE v.tenant_id = $1 AND v.kind = 'f' AND {_KEPT}) s GROUP BY id

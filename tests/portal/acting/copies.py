@@ -18,6 +18,10 @@ async def _tick(world: World, path: str) -> Any:
     return await world.page.post(world.at(path), data=ticked)
 
 
+def _one_place(world: World) -> Any:
+    return {"places": [{"plan": world.at("{plan}"), "path": "srv/a", "run": 2}]}
+
+
 ACTING: Acting = {
     ("GET", "/"): (lambda w: w.get(w.page, "/"), own(acts.PlansListed)),
     ("GET", "/plans/{plan}"): (lambda w: w.get(w.page, "/plans/{plan}"), own(acts.RunsListed)),
@@ -47,6 +51,34 @@ ACTING: Acting = {
     ),
     ("POST", "/plans/{plan}/selection/size"): (
         lambda w: _tick(w, "/plans/{plan}/selection/size"),
+        own(acts.FolderViewed),
+    ),
+    ("POST", "/plans/{plan}/selection/keep"): (
+        lambda w: _tick(w, "/plans/{plan}/selection/keep"),
+        [],  # a list of one's own
+    ),
+    ("POST", "/selection/keep"): (
+        lambda w: w.send(w.page, "/selection/keep", pick=w.at("{plan}/1/srv")),
+        [],  # the same
+    ),
+    ("GET", "/selection"): (
+        lambda w: w.get(w.page, "/selection"),
+        own(acts.FolderViewed, acts.FolderViewed),
+    ),
+    ("POST", "/selection"): (
+        lambda w: w.send(w.page, "/selection"),
+        own(acts.SelectionDownloaded, acts.SelectionDownloaded),
+    ),
+    ("POST", "/selection/drop"): (
+        lambda w: w.send(w.page, "/selection/drop", pick=str(w.client.plan_id)),
+        [],
+    ),
+    ("POST", "/api/v1/archive"): (
+        lambda w: w.api.post("/api/v1/archive", json=_one_place(w)),
+        own(acts.SelectionDownloaded),
+    ),
+    ("POST", "/api/v1/archive/size"): (
+        lambda w: w.api.post("/api/v1/archive/size", json=_one_place(w)),
         own(acts.FolderViewed),
     ),
     ("GET", "/plans/{plan}/versions"): (
@@ -80,6 +112,10 @@ ACTING: Acting = {
     ("GET", PLAN + "/history"): (
         lambda w: w.get(w.api, PLAN + "/history?path=srv/a"),
         own(acts.HistoryListed),
+    ),
+    ("GET", PLAN + "/runs/{number}"): (
+        lambda w: w.get(w.api, PLAN + "/runs/1"),
+        own(acts.RunViewed),
     ),
     ("GET", "/api/v1/search"): (
         lambda w: w.get(w.api, "/api/v1/search?q=srv"),

@@ -4,34 +4,36 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from libs.shared import clock
 from libs.shared.events import IncidentOpened
 from services.portal.rules.log import acts
 from tests.portal import builder
-from tests.portal.acting import destruction, notices
 from tests.portal.acting.world import (
     AGENTS,
-    AT_PARKED,
     CLIENT,
+    REASON,
     TENANT,
     TENANTS,
     Acting,
     World,
+    after,
+    asked,
     nobody,
+    nothing,
     own,
+    page,
 )
 
 PAGE = "/clients/{tenant_id}"
+FILES, OF_PLAN = TENANTS + "/plans/{plan}", TENANT + "/plans/{plan}"
 OPENED = {
     "name": "Ouverte au guichet", "locale": "fr", "timezone": "Europe/Paris",
     "contracted_gb": "100", "seats": "2", "retention_days": "30", "administrator_name": "A",
     "administrator_email": "guichet@another.example",
 }  # fmt: skip
-TEXTS = {"title_fr": "Lieu", "title_en": "Place", "text_fr": "Ici", "text_en": "Here"}
 
 
 async def ask_for_second(world: World) -> str:
@@ -104,60 +106,6 @@ async def hold_plan(world: World) -> None:
     )  # fmt: skip
 
 
-async def add_operator(world: World) -> str:
-    """The id of another operator."""
-    found = uuid4()
-    await world.portal.admin.execute(
-        """INSERT INTO portal.users (user_id, role, name, email, locale, password_hash, one_time,
-           created_at, duty) VALUES ($1, 'operator', 'Hélène', $2, 'fr', '', false, now(),
-           'hotline')""",
-        found, f"{found}@provider.example",
-    )  # fmt: skip
-    return str(found)
-
-
-async def add_administrator(world: World) -> None:
-    """The client has a second administrator."""
-    await world.portal.admin.execute(
-        """INSERT INTO portal.users (user_id, tenant_id, role, name, email, locale, password_hash,
-           one_time, created_at) VALUES (gen_random_uuid(), $1, 'administrator', 'Second',
-           'second@dupre.example', 'fr', 'x', false, now()) ON CONFLICT DO NOTHING""",
-        world.client.tenant_id,
-    )  # fmt: skip
-
-
-async def add_user(world: World) -> str:
-    """The id of somebody of the client with an account."""
-    found = uuid4()
-    await world.portal.admin.execute(
-        """INSERT INTO portal.users (user_id, tenant_id, role, name, email, locale, password_hash,
-           one_time, created_at) VALUES ($1, $2, 'user', 'Paul', $3, 'fr', 'x', false, now())""",
-        found, world.client.tenant_id, f"{found}@dupre.example",
-    )  # fmt: skip
-    return str(found)
-
-
-async def make_room(world: World) -> None:
-    """The client has seats for some more."""
-    await world.portal.admin.execute(
-        """UPDATE portal.orders SET after = 50 WHERE tenant_id = $1 AND what = 'seats'""",
-        world.client.tenant_id,
-    )
-    await world.portal.admin.execute(
-        "UPDATE portal.tenants SET seats = 50 WHERE tenant_id = $1", world.client.tenant_id
-    )
-
-
-async def open_case(world: World) -> None:
-    """The client stores more than it contracted."""
-    await world.portal.admin.execute(
-        """INSERT INTO portal.overages (case_id, tenant_id, version, is_open, opened_at, passed_at,
-           deadline_at, final_at, fills) VALUES ($1, $1, 1, true, now(), now(),
-           now() + interval '9 days', now() + interval '39 days', '[]') ON CONFLICT DO NOTHING""",
-        world.client.tenant_id,
-    )  # fmt: skip
-
-
 async def order(world: World) -> Any:
     """The preview's form, sent."""
     preview = await world.desk.get(world.at(CLIENT + "/orders/preview?seats=7"))
@@ -165,78 +113,6 @@ async def order(world: World) -> Any:
     return await world.desk.post(world.at(CLIENT + "/orders"), data=fields)
 
 
-async def put_prices(world: World) -> Any:
-    """The price lists that count, put once more."""
-    lists = await world.portal.admin.fetchval(
-        "SELECT lists FROM portal.price_lists ORDER BY version DESC LIMIT 1"
-    )
-    return await world.send(world.desk, "/prices", lists=lists)
-
-
-async def draft_notice(world: World) -> str:
-    """The path of a notice that nobody is told of."""
-    found = uuid4()
-    await world.portal.admin.execute(
-        """INSERT INTO portal.notices (notice_id, kind, title_fr, title_en, text_fr, text_en,
-           ahead, everybody, drafted_at, drafted_by)
-           VALUES ($1, 'text', 'a', 'a', 'a', 'a', '0', true, now(), 'Anne')""",
-        found,
-    )  # fmt: skip
-    return f"/notices/{found}"
-
-
-async def send_again(world: World) -> Any:
-    """Writes once more to a client that was told."""
-    path = await draft_notice(world)
-    notice_id = UUID(path.rpartition("/")[2])
-    await world.portal.admin.execute(
-        "UPDATE portal.notices SET published_at = now(), published_by = 'Anne'"
-        " WHERE notice_id = $1",
-        notice_id,
-    )
-    await world.portal.admin.execute(
-        "INSERT INTO portal.notice_clients VALUES ($1, $2, 1, gen_random_uuid(), now())",
-        notice_id, world.client.tenant_id,
-    )  # fmt: skip
-    return await world.send(world.desk, f"{path}/clients/{world.client.tenant_id}/send")
-
-
-Made = Callable[[World], Awaitable[str | None]]
-
-
-def after(made: Made, path: str, **values: str) -> Callable[[World], Awaitable[Any]]:
-    """A form of the desk, once what it is about is there: its id stands for `{}`."""
-
-    async def call(world: World) -> Any:
-        about = await made(world)
-        return await world.send(world.desk, path.replace("{}", str(about)), **values)
-
-    return call
-
-
-def asked(
-    made: Made, method: str, path: str, body: Any = None
-) -> Callable[[World], Awaitable[Any]]:
-    """The same by the API."""
-
-    async def call(world: World) -> Any:
-        about = await made(world)
-        where = world.at(path.replace("{}", str(about)))
-        return await world.operator.request(method, where, json=body)
-
-    return call
-
-
-async def nothing(_world: World) -> None:
-    """There is nothing to prepare."""
-
-
-def page(path: str) -> Callable[[World], Awaitable[Any]]:
-    """A page of the desk."""
-    return lambda world: world.get(world.desk, path)
-
-
-REASON = {"reason": "as agreed"}
 PAGES: Acting = {
     ("GET", "/queue"): (page("/queue"), nobody(acts.QueueListed)),
     ("POST", "/queue/{incident_id}/{decision}"): (
@@ -258,6 +134,31 @@ PAGES: Acting = {
     ("GET", PAGE + "/plans/{plan}/runs/{number}"): (
         page(CLIENT + "/plans/{plan}/runs/1"),
         own(acts.RunViewed),
+    ),
+    ("GET", PAGE + "/plans/{plan}/files"): (
+        page(CLIENT + "/plans/{plan}/files?path=srv"),
+        own(acts.FolderListed),
+    ),
+    # Where it takes two operators, it is asked for first: see test_desk.
+    ("POST", PAGE + "/look"): (
+        after(nothing, CLIENT + "/look", **REASON),
+        own(acts.LookOpened),
+    ),
+    ("GET", PAGE + "/plans/{plan}/changes"): (
+        page(CLIENT + "/plans/{plan}/changes?older=1&newer=2"),
+        own(acts.PointsCompared),
+    ),
+    ("GET", PAGE + "/volume"): (page(CLIENT + "/volume"), own(acts.VolumeViewed)),
+    ("GET", PAGE + "/log"): (page(CLIENT + "/log"), own(acts.LogViewed)),
+    ("GET", PAGE + "/log/export"): (page(CLIENT + "/log/export"), own(acts.LogExported)),
+    ("GET", PAGE + "/search"): (page(CLIENT + "/search?q=srv"), own(acts.Searched)),
+    ("GET", PAGE + "/plans/{plan}/file"): (
+        page(CLIENT + "/plans/{plan}/file?path=srv/a"),
+        own(acts.FilePreviewed),
+    ),
+    ("GET", PAGE + "/plans/{plan}/versions"): (
+        page(CLIENT + "/plans/{plan}/versions?path=srv/a"),
+        own(acts.HistoryListed),
     ),
     ("POST", PAGE + "/plans/{plan}/clear"): (
         after(hold_plan, CLIENT + "/plans/{plan}/clear", **REASON),
@@ -290,18 +191,6 @@ PAGES: Acting = {
     ("POST", PAGE + "/notes/{note_id}/remove"): (
         after(write_note, CLIENT + "/notes/{}/remove"),
         own(acts.NoteRemoved),
-    ),
-    ("POST", PAGE + "/reset"): (
-        after(add_administrator, CLIENT + "/reset", email="second@dupre.example"),
-        own(acts.PasswordReset),
-    ),
-    ("POST", PAGE + "/people"): (
-        after(make_room, CLIENT + "/people", name="Léa", email="lea@dupre.example"),
-        own(acts.UserOpened),
-    ),
-    ("POST", PAGE + "/people/{user_id}/close"): (
-        after(add_user, CLIENT + "/people/{}/close"),
-        own(acts.UserClosed),
     ),
     ("GET", PAGE + "/terms"): (
         page(CLIENT + "/terms"),
@@ -350,57 +239,15 @@ PAGES: Acting = {
         own(acts.GrowthBlocked),
     ),
     ("GET", "/overages"): (page("/overages"), nobody(acts.OveragesListed)),
-    ("GET", "/notices"): (page("/notices"), nobody(acts.NoticesListed)),
-    ("POST", "/notices/new"): (
-        after(nothing, "/notices/new", kind="text", ahead_days="0", **TEXTS),
-        nobody(acts.NoticeDrafted),
-    ),
-    ("GET", "/notices/{notice_id}"): (
-        lambda w: notices.step(w, "", w.reads_by, by=w.desk, root="/notices"),
-        nobody(acts.NoticeViewed),
-    ),
-    ("POST", "/notices/{notice_id}/{step}"): (
-        after(draft_notice, "{}/publish"),
-        nobody(acts.NoticePublished),
-    ),
-    ("POST", "/notices/{notice_id}/clients/{tenant_id}/send"): (
-        send_again,
-        own(acts.NoticeSentAgain),
-    ),
-    ("GET", "/billing/{month}"): (page("/billing/2026-10"), nobody(acts.BillingExported)),
-    ("GET", "/billing/{month}/export"): (
-        page("/billing/2026-10/export"),
-        nobody(acts.BillingExported),
-    ),
-    ("POST", "/billing/{month}/close"): (
-        after(nothing, "/billing/{month}/close"),
-        nobody(acts.MonthClosed),
-    ),
-    ("GET", "/prices"): (page("/prices"), nobody(acts.PricesViewed)),
-    ("POST", "/prices"): (put_prices, nobody(acts.PricesPut)),
-    ("GET", "/parked"): (page("/parked"), nobody(acts.ParkedListed)),
-    ("GET", "/parked/{service}/{event_id}"): (
-        page(AT_PARKED.removeprefix("/api/v1")),
-        nobody(acts.ParkedViewed),
-    ),
-    ("POST", "/parked/{service}/{event_id}/{decision}"): (
-        after(nothing, AT_PARKED.removeprefix("/api/v1") + "/replay", **REASON),
-        nobody(acts.ParkedDecided),
-    ),
-    ("GET", "/operators"): (page("/operators"), nobody(acts.OperatorsListed)),
-    ("POST", "/operators"): (
-        after(nothing, "/operators", name="Anne", email="anne@provider.example", duty="sales"),
-        nobody(acts.OperatorAdded, acts.OperatorsListed),
-    ),
-    ("POST", "/operators/{user_id}/{change}"): (
-        after(add_operator, "/operators/{}/duty", duty="sales"),
-        nobody(acts.OperatorChanged),
-    ),
 }
 API: Acting = {
     ("GET", "/api/v1/queue"): (
         lambda w: w.get(w.operator, "/api/v1/queue"),
         nobody(acts.QueueListed),
+    ),
+    ("GET", "/api/v1/days"): (
+        lambda w: w.get(w.operator, "/api/v1/days"),
+        nobody(acts.DaysListed),
     ),
     ("GET", "/api/v1/overages"): (
         lambda w: w.get(w.operator, "/api/v1/overages"),
@@ -434,66 +281,81 @@ API: Acting = {
         lambda w: w.get(w.operator, TENANT + "/overview"),
         own(acts.TenantViewed),
     ),
-    ("POST", TENANTS + "/users"): (
-        asked(make_room, "POST", TENANT + "/users", {"name": "Max", "email": "max@dupre.example"}),
-        own(acts.UserOpened),
-    ),
-    ("DELETE", TENANTS + "/users/{user_id}"): (
-        asked(add_user, "DELETE", TENANT + "/users/{}"),
-        own(acts.UserClosed),
-    ),
     ("DELETE", TENANTS + "/enrolments/{enrolment_id}"): (
         asked(open_code, "DELETE", TENANT + "/enrolments/{}"),
         own(acts.EnrolmentWithdrawn),
+    ),
+    ("GET", FILES + "/entries"): (
+        lambda w: w.get(w.operator, OF_PLAN + "/entries?path=srv"),
+        own(acts.FolderListed),
+    ),
+    ("POST", TENANTS + "/look"): (
+        asked(nothing, "POST", TENANT + "/look", REASON),
+        own(acts.LookOpened),
+    ),
+    ("GET", TENANTS + "/log"): (
+        lambda w: w.get(w.operator, TENANT + "/log"),
+        own(acts.LogViewed),
+    ),
+    ("GET", TENANTS + "/log/export"): (
+        lambda w: w.get(w.operator, TENANT + "/log/export"),
+        own(acts.LogExported),
+    ),
+    ("GET", TENANTS + "/search"): (
+        lambda w: w.get(w.operator, TENANT + "/search?q=srv"),
+        own(acts.Searched),
+    ),
+    ("GET", FILES + "/points"): (
+        lambda w: w.get(w.operator, OF_PLAN + "/points"),
+        own(acts.RunsListed),
+    ),
+    ("GET", FILES + "/runs/{number}"): (
+        lambda w: w.get(w.operator, OF_PLAN + "/runs/1"),
+        own(acts.RunViewed),
+    ),
+    ("GET", TENANTS + "/recipients"): (
+        lambda w: w.get(w.operator, TENANT + "/recipients"),
+        own(acts.RecipientsListed),
+    ),
+    ("POST", TENANTS + "/recipients"): (
+        asked(nothing, "POST", TENANT + "/recipients", {"email": "y@dupre.example"}),
+        own(acts.RecipientAdded),
+    ),
+    ("DELETE", TENANTS + "/recipients/{email}"): (
+        asked(nothing, "DELETE", TENANT + "/recipients/y@dupre.example"),
+        own(acts.RecipientRemoved),
+    ),
+    ("GET", FILES + "/runs"): (
+        lambda w: w.get(w.operator, OF_PLAN + "/runs"),
+        own(acts.RunsListed),
+    ),
+    ("GET", FILES + "/changes"): (
+        lambda w: w.get(w.operator, OF_PLAN + "/changes?older=1&newer=2"),
+        own(acts.PointsCompared),
+    ),
+    ("GET", FILES + "/history"): (
+        lambda w: w.get(w.operator, OF_PLAN + "/history?path=srv/a"),
+        own(acts.HistoryListed),
+    ),
+    ("GET", FILES + "/file"): (
+        lambda w: w.get(w.operator, OF_PLAN + "/file?path=srv/a"),
+        own(acts.FileDownloaded),
+    ),
+    ("GET", FILES + "/archive"): (
+        lambda w: w.get(w.operator, OF_PLAN + "/archive?path=srv"),
+        own(acts.FolderDownloaded),
+    ),
+    ("GET", FILES + "/preview"): (
+        lambda w: w.get(w.operator, OF_PLAN + "/preview?path=srv/a"),
+        own(acts.FilePreviewed),
+    ),
+    ("GET", FILES + "/checksum"): (
+        lambda w: w.get(w.operator, OF_PLAN + "/checksum?path=srv/a"),
+        own(acts.FileDownloaded),
     ),
     ("POST", TENANTS + "/plans/{plan}/clear"): (
         asked(hold_plan, "POST", TENANT + "/plans/{plan}/clear", REASON),
         own(acts.HoldsCleared),
     ),
-    ("GET", "/api/v1/operators"): (
-        lambda w: w.get(w.operator, "/api/v1/operators"),
-        nobody(acts.OperatorsListed),
-    ),
-    ("POST", "/api/v1/operators"): (
-        asked(
-            nothing, "POST", "/api/v1/operators",
-            {"name": "B", "email": "b@provider.example", "duty": "hotline"},
-        ),
-        nobody(acts.OperatorAdded),
-    ),
-    ("PATCH", "/api/v1/operators/{user_id}"): (
-        asked(add_operator, "PATCH", "/api/v1/operators/{}", {"duty": "sales"}),
-        nobody(acts.OperatorChanged),
-    ),
-    ("POST", "/api/v1/operators/{user_id}/reset"): (
-        asked(add_operator, "POST", "/api/v1/operators/{}/reset"),
-        nobody(acts.OperatorReset),
-    ),
-    ("DELETE", "/api/v1/operators/{user_id}"): (
-        asked(add_operator, "DELETE", "/api/v1/operators/{}"),
-        nobody(acts.OperatorClosed),
-    ),
 }  # fmt: skip
-
-
-async def destroy_by_page(world: World) -> Any:
-    """A destruction that waits is held."""
-    await destruction.due(world)
-    return await world.send(world.desk, "/destructions/{tenant}/hold", **REASON)
-
-
-async def certificate_by_page(world: World) -> Any:
-    """A certificate, as a file."""
-    await destruction.certify(world)
-    return await world.get(world.desk, CLIENT + "/certificate")
-
-
-DESTROYING: Acting = {
-    ("GET", "/destructions"): (page("/destructions"), nobody(acts.DestructionsListed)),
-    ("POST", "/destructions/{tenant_id}/{decision}"): (
-        destroy_by_page,
-        own(acts.DestructionHeld),
-    ),
-    ("GET", PAGE + "/certificate"): (certificate_by_page, own(acts.CertificateRead)),
-}
-ACTING: Acting = {**PAGES, **API, **DESTROYING}
+ACTING: Acting = {**PAGES, **API}

@@ -22,6 +22,8 @@ from tests.portal.acting.world import (
 CERTIFICATE = json.dumps(
     {
         "certificate": {
+            "format": certificates.FORMAT,
+            "certificate_id": str(UUID(int=7)),
             "client": {"name": "Dupré", "tenant_id": "-"},
             "locale": "fr",
             "subscription": {"ended_at": "2026-11-23T01:00:00Z", "reason": ""},
@@ -30,10 +32,13 @@ CERTIFICATE = json.dumps(
                 "2026-12-23T01:00:00Z",
             ),
             "found_empty_at": ["2026-12-23T01:00:00Z"],
-            "destroyed": {"objects": 3, "bytes": 5, "merkle_root": "00"},
+            "destroyed": {"objects": 3, "bytes": 5, "merkle_root": "00", "appeared_later": 0},
+            "methods": [{"method": "Clear"}],
+            "rows": {"portal": {"portal.users": 1}},
             "kept": [],
             "key_id": "00",
-        }
+        },
+        "signature": "AA==",
     }
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from libs.shared import clock
 from services.portal.rules.log import acts
@@ -34,8 +35,8 @@ async def find_run(world: World) -> str:
 
 async def help_by_form(world: World) -> Any:
     """Asks for help on the run's page."""
-    run = await find_run(world)
-    return await world.send(world.page, "/plans/{plan}/runs/1/help", run=run, message="Why?")
+    fields = {"run": await find_run(world), "key": str(uuid4()), "message": "Why?"}
+    return await world.send(world.page, "/plans/{plan}/runs/1/help", **fields)
 
 
 async def help_by_api(world: World) -> Any:

@@ -29,10 +29,6 @@ async def withdraw_own(world: World) -> Any:
     return await world.api.delete(f"{OWN}/codes/{await code(world)}")
 
 
-async def withdraw(world: World) -> Any:
-    return await world.operator.delete(world.at(f"{TENANT}/enrolments/{await code(world)}"))
-
-
 ACTING: Acting = {
     ("GET", "/machines"): (lambda w: w.get(w.page, "/machines"), own(acts.MachinesListed)),
     ("POST", "/machines/codes"): (show_code, own(acts.EnrolmentOpened, acts.MachinesListed)),
@@ -64,9 +60,5 @@ ACTING: Acting = {
     ("GET", "/api/v1/tenants/{tenant_id}/machines"): (
         lambda w: w.get(w.operator, TENANT + "/machines"),
         own(acts.MachinesListed),
-    ),
-    ("DELETE", "/api/v1/tenants/{tenant_id}/enrolments/{enrolment_id}"): (
-        withdraw,
-        own(acts.EnrolmentOpened, acts.EnrolmentWithdrawn),
     ),
 }

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyotp
+
+from libs.shared import clock
 from services.portal.rules.log import acts
 from tests.portal.acting.world import (
     Acting,
@@ -13,6 +16,8 @@ from tests.portal.acting.world import (
 from tests.portal.test_pages import PASSWORD, sign_in
 
 UGO = "ugo@dupre.example"
+FACTORS = "/api/v1/second-factors"
+AGAIN = {"password": PASSWORD}
 
 
 async def ugo(world: World) -> Any:
@@ -29,6 +34,10 @@ async def reset_user(world: World) -> Any:
     return await world.api.post(f"/api/v1/users/{await ugo(world)}/reset")
 
 
+async def sign_out_user(world: World) -> Any:
+    return await world.api.post(f"/api/v1/users/{await ugo(world)}/sign-out")
+
+
 async def forget_factors(world: World) -> Any:
     return await world.api.delete(f"/api/v1/users/{await ugo(world)}/second-factors")
 
@@ -40,6 +49,12 @@ async def view_user(world: World) -> Any:
 async def save_user(world: World) -> Any:
     values = {"name": "Hugo", "role": "user", "locale": "en", "change": "save"}
     return await world.send(world.page, f"/people/{await ugo(world)}", **values)
+
+
+async def confirm_totp(world: World) -> Any:
+    setup = (await world.api.post(FACTORS + "/totp", json=AGAIN)).json()
+    code = pyotp.TOTP(setup["secret"]).at(clock.now())
+    return await world.api.post(FACTORS + "/totp/confirm", json={"code": code})
 
 
 def new_password(world: World) -> dict[str, str]:
@@ -60,9 +75,35 @@ ACTING: Acting = {
         reset_user,
         own(acts.PasswordReset),
     ),
+    ("POST", "/api/v1/users/{user_id}/sign-out"): (
+        sign_out_user,
+        own(acts.UserSignedOut),
+    ),
     ("DELETE", "/api/v1/users/{user_id}/second-factors"): (
         forget_factors,
         own(acts.SecondFactorsForgotten),
+    ),
+    ("GET", "/api/v1/log"): (lambda w: w.get(w.api, "/api/v1/log"), own(acts.LogViewed)),
+    ("GET", "/api/v1/log/export"): (
+        lambda w: w.get(w.api, "/api/v1/log/export"),
+        own(acts.LogExported),
+    ),
+    ("PUT", "/api/v1/language"): (
+        lambda w: w.api.put("/api/v1/language", json={"locale": "fr"}),
+        own(acts.LanguageChosen),
+    ),
+    ("POST", FACTORS + "/totp"): (
+        lambda w: w.api.post(FACTORS + "/totp", json=AGAIN),
+        [],
+    ),
+    ("POST", FACTORS + "/totp/confirm"): (confirm_totp, own(acts.SecondFactorAdded)),
+    ("POST", FACTORS + "/recovery-codes"): (
+        lambda w: w.api.post(FACTORS + "/recovery-codes", json=AGAIN),
+        own(acts.RecoveryCodesMade),
+    ),
+    ("POST", FACTORS + "/remove"): (
+        lambda w: w.api.post(FACTORS + "/remove", json=AGAIN),
+        own(acts.SecondFactorRemoved),
     ),
     ("GET", "/log"): (lambda w: w.get(w.page, "/log"), own(acts.LogViewed)),
     ("GET", "/log/export"): (lambda w: w.get(w.page, "/log/export"), own(acts.LogExported)),

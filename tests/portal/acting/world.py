@@ -53,6 +53,7 @@ class World:
             agent=agent,
             email=ASKED,
             token="none",
+            number=1,
             month="2024-01",
             answer="call",
         )
@@ -87,6 +88,42 @@ def nobody(*kinds: type[Act]) -> list[Left]:
     return [("nobody", kind) for kind in kinds]
 
 
+REASON = {"reason": "as agreed"}
+Made = Callable[[World], Awaitable[str | None]]
+
+
+def after(made: Made, path: str, **values: str) -> Callable[[World], Awaitable[Any]]:
+    """A form of the desk, once what it is about is there: its id stands for `{}`."""
+
+    async def call(world: World) -> Any:
+        about = await made(world)
+        return await world.send(world.desk, path.replace("{}", str(about)), **values)
+
+    return call
+
+
+def asked(
+    made: Made, method: str, path: str, body: Any = None
+) -> Callable[[World], Awaitable[Any]]:
+    """The same by the API."""
+
+    async def call(world: World) -> Any:
+        about = await made(world)
+        where = world.at(path.replace("{}", str(about)))
+        return await world.operator.request(method, where, json=body)
+
+    return call
+
+
+async def nothing(_world: World) -> None:
+    """There is nothing to prepare."""
+
+
+def page(path: str) -> Callable[[World], Awaitable[Any]]:
+    """A page of the desk."""
+    return lambda world: world.get(world.desk, path)
+
+
 @asynccontextmanager
 async def open_world(portal: Any) -> AsyncIterator[World]:
     """A client with a restore point and two machines, another one, and everybody signed in."""
@@ -94,8 +131,10 @@ async def open_world(portal: Any) -> AsyncIterator[World]:
     await client.commit({b"srv/a": builder.text(b"content")})
     await client.commit({b"srv/a": builder.text(b"another content")}, 2)
     await client.add_run(1)
+    rows = await portal.admin.fetch(builder.PLACES)
     rows = await portal.admin.fetch(
-        'SELECT chunk_id, pack_no, "offset", length, size, encoding FROM catalogue.chunks'
+        'SELECT chunk_id, pack_no, "offset", length, size, encoding, start, frame_size'
+        " FROM catalogue.chunks"
     )
     other = await builder.open_client(portal, "lea@martin.example", "Menuiserie Martin")
     for agent in AGENTS:

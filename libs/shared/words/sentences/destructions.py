@@ -24,7 +24,7 @@ DESTRUCTIONS: dict[str, Explanation] = {
         _CONFIRM,
     ),
     "still-sends": Explanation(
-        "A machine of the client still tries to send copies[: the last time on {subject}].",
+        "A machine of the client still tries to send backups[: the last time on {subject}].",
         "",
         _CLIENT,
         _CONFIRM,

@@ -99,7 +99,7 @@ DUMPS: dict[str, Explanation] = {
         "Check room and rights of this folder on the machine.",
     ),
     "dump-no-room": Explanation(
-        "the copy needs {limit} for a while, and {subject} has {amount} free",
+        "the backup needs {limit} for a while, and {subject} has {amount} free",
         "",
         _ROOM_CLIENT,
         "Make room on this disk of the machine, or move the agent's state folder.",
@@ -111,7 +111,7 @@ DUMPS: dict[str, Explanation] = {
         "Check on the machine that the agent may read the file.",
     ),
     "database-not-copied": Explanation(
-        "{subject} can't be copied[: {detail}]", "", _AGAIN_CLIENT, _AGAIN_HOTLINE
+        "{subject} can't be backed up[: {detail}]", "", _AGAIN_CLIENT, _AGAIN_HOTLINE
     ),
     "database-damaged": Explanation(
         "the database is damaged[: {detail}]",
@@ -122,7 +122,7 @@ DUMPS: dict[str, Explanation] = {
     "database-file": Explanation(
         "a database file: use a dump",
         "",
-        "Have a dump of this database made in the plan: a file copied in use may be of no use.",
+        "Have a dump of this database made in the plan: a file backed up in use may be of no use.",
         "Add a dump of this database to the plan.",
     ),
 }

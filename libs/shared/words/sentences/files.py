@@ -8,7 +8,7 @@ _RIGHTS_CLIENT = "Have the rights on these files looked at, or the files exclude
 _DISK_CLIENT = "Have the disk checked soon: it may be dying."
 _DISK_HOTLINE = "Have the client's disk checked soon; more files may be lost there."
 _SHORTER_CLIENT = "Have these files and folders given shorter names."
-_AS_THEY_ARE_CLIENT = "Call us: these files can't be copied as they are."
+_AS_THEY_ARE_CLIENT = "Call us: these files can't be backed up as they are."
 _SYSTEM_CLIENT = "Have these files looked at by whoever looks after the machine."
 
 FILES: dict[str, Explanation] = {
@@ -21,14 +21,14 @@ FILES: dict[str, Explanation] = {
     "vanished": Explanation(
         "it disappeared meanwhile",
         "",
-        "Nothing, if these files were deleted or moved during the copy.",
+        "Nothing, if these files were deleted or moved during the backup.",
         "Nothing, if it happens seldom; else exclude the folder of such passing files.",
     ),
     "in-use": Explanation(
         "another program holds it",
         "",
-        "Close the programs that use these files at the hour of the copy, or call us.",
-        "Find the program that holds these files; stop it for the copy, or make a dump.",
+        "Close the programs that use these files at the hour of the backup, or call us.",
+        "Find the program that holds these files; stop it for the backup, or make a dump.",
     ),
     "disk-error": Explanation("the disk reports an error", "", _DISK_CLIENT, _DISK_HOTLINE),
     "disk-full": Explanation(
@@ -46,7 +46,7 @@ FILES: dict[str, Explanation] = {
     "network-drive-gone": Explanation(
         "the network drive was disconnected",
         "",
-        "Check that the network drive and its server are on at the hour of the copy.",
+        "Check that the network drive and its server are on at the hour of the backup.",
         "Check the network drive and its server: are they on and reached at that hour?",
     ),
     "unreadable": Explanation(
@@ -58,13 +58,13 @@ FILES: dict[str, Explanation] = {
     "changed-while-read": Explanation(
         "changed while it was read",
         "",
-        "Close the programs that use these files at the hour of the copy, or call us.",
-        "Find the program that writes these files; stop it for the copy, or make a dump.",
+        "Close the programs that use these files at the hour of the backup, or call us.",
+        "Find the program that writes these files; stop it for the backup, or make a dump.",
     ),
     "too-large": Explanation(
         "too large: the list of its parts does not fit into one message[ ({amount})]",
         "",
-        "Call us: so large a file can't be copied as one.",
+        "Call us: so large a file can't be backed up as one.",
         "Have the file split, or exclude it; a database is dumped in parts.",
     ),
     "emptied": Explanation(
@@ -74,7 +74,7 @@ FILES: dict[str, Explanation] = {
         "Check the mounts of the machine; if it is right so, run once with --accept-empty.",
     ),
     "name-of-dumps": Explanation(
-        "not copied: the plan's dumps have this name",
+        "not backed up: the plan's dumps have this name",
         "",
         "Have this folder given another name.",
         "Have this folder given another name.",
@@ -110,13 +110,13 @@ FILES: dict[str, Explanation] = {
         "Have size, times, owner and rights looked at on the machine, or exclude the files.",
     ),
     "attributes-unread": Explanation(
-        "copied without its extended attributes and ACLs[: {detail}]",
+        "backed up without its extended attributes and ACLs[: {detail}]",
         "",
         _SYSTEM_CLIENT,
         "Read the technical detail; have the files looked at on the machine.",
     ),
     "attributes-too-long": Explanation(
-        "copied without an attribute that is longer than the service keeps[: {subject}]",
+        "backed up without an attribute that is longer than the service keeps[: {subject}]",
         "",
         "Nothing, if no program needs this attribute; else call us.",
         "Exclude the attribute by exclude_attributes if nobody needs it.",

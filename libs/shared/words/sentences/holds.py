@@ -10,7 +10,7 @@ _CLIENT = (
 )
 _HOTLINE = (
     "Ask the client whether that was meant. If not, recover from a restore point of that day; if"
-    " so, let the plan expire again with `python -m services.retention clear`."
+    " so, let the versions of the plan expire again on the client’s page."
 )
 
 _DUMP_CLIENT = (
@@ -18,8 +18,8 @@ _DUMP_CLIENT = (
     " it out; if that was meant, tell us."
 )
 _DUMP_HOTLINE = (
-    "Ask whether the database was emptied, moved or put out of use. If that was meant, let the plan"
-    " expire again with `python -m services.retention clear`."
+    "Ask whether the database was emptied, moved or put out of use. If that was meant, let the"
+    " versions of the plan expire again on the client’s page."
 )
 
 HOLDS: dict[str, Explanation] = {

@@ -7,9 +7,9 @@ from libs.shared.words.sentences import Explanation
 _AGAIN = "Run again."
 _GOES_ON = "Nothing is lost: the next run goes on from here."
 _STAYS = "Nothing was taken for removed: the last restore point stays."
-_HOOK = "Nothing was copied; read above what the program said."
+_HOOK = "Nothing was backed up; read above what the program said."
 _HOOK_CLIENT = (
-    "Nothing was copied. Have the program looked at by whoever looks after the machine, then run"
+    "Nothing was backed up. Have the program looked at by whoever looks after the machine, then run"
     " again."
 )
 _HOOK_HOTLINE = "Read the end of the log for what the program said, mend it, then run again."
@@ -30,15 +30,15 @@ _BETWEEN_HOTLINE = (
 RUNS: dict[str, Explanation] = {
     "folder-missing": Explanation(
         "The folder {subject} is not there[: {detail}].",
-        "Nothing was copied; put the folder back, or take it out of the plan.",
-        "Nothing was copied. Check that the folder and its disk are there, or have the plan"
+        "Nothing was backed up; put the folder back, or take it out of the plan.",
+        "Nothing was backed up. Check that the folder and its disk are there, or have the plan"
         " corrected; then run again.",
         "Check the disk or the network drive of the machine, then run the plan again.",
     ),
     "folder-unreadable": Explanation(
         "The folder {subject} can't be read[: {detail}].",
-        "Nothing was copied; let the agent read it, or take it out of the plan.",
-        "Nothing was copied. Have the rights on the folder looked at by whoever looks after the"
+        "Nothing was backed up; let the agent read it, or take it out of the plan.",
+        "Nothing was backed up. Have the rights on the folder looked at by whoever looks after the"
         " machine, then run again.",
         "Check that the agent's user may read the folder and that its disk is sound, then run the"
         " plan again.",
@@ -66,63 +66,63 @@ RUNS: dict[str, Explanation] = {
     ),
     "snapshot-not-taken": Explanation(
         "No snapshot of {subject} could be taken[: {detail}].",
-        'Nothing was copied, as the plan requires one; mend it, or write snapshot = "auto".',
-        "Nothing was copied. Have the file system looked at by whoever looks after the machine,"
+        'Nothing was backed up, as the plan requires one; mend it, or write snapshot = "auto".',
+        "Nothing was backed up. Have the file system looked at by whoever looks after the machine,"
         " then run again.",
         "Check that the file system has snapshots, has room for one, and that the agent may take"
         " it; then run the plan again.",
     ),
     "hook-failed": Explanation(
-        "The program to run before the copy failed: {subject} ended with status {amount}.",
+        "The program to run before the backup failed: {subject} ended with status {amount}.",
         _HOOK,
         _HOOK_CLIENT,
         _HOOK_HOTLINE,
     ),
     "hook-timed-out": Explanation(
-        "The program to run before the copy failed: {subject} took longer than {limit} and was"
+        "The program to run before the backup failed: {subject} took longer than {limit} and was"
         " stopped.",
         _HOOK,
         _HOOK_CLIENT,
         _HOOK_HOTLINE,
     ),
     "hook-not-started": Explanation(
-        "The program to run before the copy failed: {subject} can't be started[: {detail}].",
-        "Nothing was copied; see that the program is there and may be run.",
+        "The program to run before the backup failed: {subject} can't be started[: {detail}].",
+        "Nothing was backed up; see that the program is there and may be run.",
         _HOOK_CLIENT,
         "Check on the machine that the program is there and may be run, then run the plan again.",
     ),
     "dump-failed": Explanation(
-        "Databases without a good dump: {subject}. All else was copied.",
+        "Databases without a good dump: {subject}. All else was backed up.",
         "See above why. The last good dump of each is kept.",
         "The last good dump of each is kept. See at each database why; have it looked at, then run"
         " again.",
         "See at each database why; check the database and its access, then run the plan again.",
     ),
     "dump-missing": Explanation(
-        "Dumps that the plan promises did not come: {subject}. All else was copied.",
+        "Dumps that the plan promises did not come: {subject}. All else was backed up.",
         "The last good dump of each is kept.",
         "The last good dump of each is kept. Have the plan looked at by whoever looks after the"
         " machine, then run again.",
         "Check on the machine that the plan makes these dumps, then run it again.",
     ),
     "missed-again": Explanation(
-        "Files that could not be copied in several runs in a row ({limit}): {amount}. All others"
-        " were copied.",
+        "Files that could not be backed up in several runs in a row ({limit}): {amount}. All others"
+        " were backed up.",
         "Make them readable, or exclude them.",
-        "Close the programs that hold these files at the hour of the copy, or have the files"
+        "Close the programs that hold these files at the hour of the backup, or have the files"
         " excluded.",
         "See which files; find the program that holds them, let the agent read them, or exclude"
         " them.",
     ),
     "incomplete": Explanation(
-        "Not all that was contracted could be copied.",
+        "Not all that was contracted could be backed up.",
         "See above what is missing.",
         "See which files or databases are missing; close the program that holds them, or have the"
         " plan corrected.",
         "See what is missing; find the program that holds it, or exclude the file.",
     ),
     "abandoned": Explanation(
-        "The machine stopped answering in the middle of the copy[ (silent for {limit})].",
+        "The machine stopped answering in the middle of the backup[ (silent for {limit})].",
         "See whether the machine is on and reaches the server.",
         "Check that the machine is on and connected; the next run goes on where it was.",
         "Check that the machine was not switched off or cut from the network during the run.",
@@ -143,19 +143,19 @@ RUNS: dict[str, Explanation] = {
     "growth-blocked": Explanation(
         "The stored volume has reached its limit, so nothing more can be added[: {amount} stored,"
         " {limit} allowed][ (“{words}”)].",
-        "Order more volume, or reduce what is copied. What is stored stays safe.",
-        "Order more volume or reduce what is copied; recovery of your files goes on.",
+        "Order more volume, or reduce what is backed up. What is stored stays safe.",
+        "Order more volume or reduce what is backed up; recovery of your files goes on.",
         "Call the client: order more volume, or reduce; an operator can unblock meanwhile.",
     ),
     "subscription-ended": Explanation(
-        "The subscription has ended, so copies are not accepted any more[ (“{words}”)].",
-        "Nothing is copied; speak to your provider.",
+        "The subscription has ended, so backups are not accepted any more[ (“{words}”)].",
+        "Nothing is backed up; speak to your provider.",
         "Call us if this is a mistake: the end can be taken back for 30 days.",
         "Check the subscription; if the end was meant, remove the agent from the machine.",
     ),
     "subscription-suspended": Explanation(
-        "The subscription is suspended, so copies are not accepted for the moment[ (“{words}”)].",
-        "Nothing is copied; speak to your provider.",
+        "The subscription is suspended, so backups are not accepted for the moment[ (“{words}”)].",
+        "Nothing is backed up; speak to your provider.",
         "Call us to settle what is open; nothing is deleted meanwhile.",
         "Check the account of the client; lift the suspension once it is settled.",
     ),
@@ -167,7 +167,7 @@ RUNS: dict[str, Explanation] = {
         "Check that the next run succeeds; the rebuild's log says what could not be read.",
     ),
     "interrupted": Explanation(
-        "The copy was stopped on the machine: by a person, or because it was shut down"
+        "The backup was stopped on the machine: by a person, or because it was shut down"
         "[ ({subject})].",
         "The next one goes on from here.",
         "Nothing, if that was meant; the next run goes on where it was.",
@@ -198,19 +198,19 @@ RUNS: dict[str, Explanation] = {
         _AGAIN_HOTLINE,
     ),
     "state-unusable": Explanation(
-        "The list of the last copy can't be kept in {subject}[: {detail}].",
-        "Nothing was copied; make room there and run again.",
-        "Nothing was copied. Have room made on the machine's disk, then run again.",
+        "The list of the last backup can't be kept in {subject}[: {detail}].",
+        "Nothing was backed up; make room there and run again.",
+        "Nothing was backed up. Have room made on the machine's disk, then run again.",
         "Check room and rights of the agent's state folder, then run the plan again.",
     ),
     "list-cut": Explanation(
-        "The server's list of the last copy broke off at each try ({amount}).",
+        "The server's list of the last backup broke off at each try ({amount}).",
         _GOES_ON,
         "Check the machine's connection to the Internet; the next run goes on where it was.",
         "Check the connection of the client, and the log of ingest.",
     ),
     "server-refused": Explanation(
-        "The server refused the copy ({subject}[, {amount}]).[ {detail}]",
+        "The server refused the backup ({subject}[, {amount}]).[ {detail}]",
         "If it comes again, show this to your provider.",
         _CALL_IF_AGAIN,
         "Look the problem up in the log of ingest.",
@@ -239,7 +239,7 @@ RUNS: dict[str, Explanation] = {
         "Check the address, and what stands between: a sign-in page of the network, a proxy or a"
         " firewall. It must let all requests of the agent pass, of up to 20 MB each.",
         "Check the machine's way to the Internet: does its network want a sign-in, or does a proxy"
-        " or firewall stop the copy?",
+        " or firewall stop the backup?",
         _BETWEEN_HOTLINE,
     ),
     "server-moved": Explanation(
@@ -290,7 +290,7 @@ RUNS: dict[str, Explanation] = {
         "Run on the machine: coffre-agent config validate",
     ),
     "failed": Explanation(
-        "The copy could not be completed.",
+        "The backup could not be completed.",
         "Read the end of the log.",
         _CALL_IF_AGAIN,
         "Read the end of the log.",

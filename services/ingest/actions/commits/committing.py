@@ -177,7 +177,7 @@ def _head(
         asked_at=clock.now(),
         outcome=verdict[0],
         reason=verdict[1],
-        counters=ending.counters.model_dump(),
+        counters=ending.counters.model_dump(exclude_none=True),
         parts=[
             bucket.StoredPart(batch.object_key, batch.sha256.hex(), batch.entries)
             for batch in batches

@@ -21,7 +21,7 @@ from services.ingest import rules, store
 from services.ingest.actions.intake.growth import grow
 from services.ingest.actions.intake.uploads import BuiltBody, Upload
 from services.ingest.actions.resources import Resources
-from services.ingest.actions.runs.holding import check_open, use_run
+from services.ingest.actions.runs.holding import check_open, use_run, use_run_and_look
 from services.ingest.actions.usage import use
 
 MAX_IDS = 16_384
@@ -53,12 +53,10 @@ async def find_missing(
     asked = split_ids(ids)
     # The most frequent request of all: without a transaction it is two round trips shorter.
     async with resources.acquire(agent.tenant_id) as conn:
-        await use_run(resources, conn, agent, run_id)
-        present = await store.intake.packs.find_present(conn, agent.tenant_id, asked)
+        missing = await use_run_and_look(resources, conn, agent, run_id, asked)
     bitmap = bytearray((len(asked) + 7) // 8)
-    for place, chunk_id in enumerate(asked):
-        if chunk_id not in present:
-            bitmap[place >> 3] |= 1 << (place & 7)
+    for place in missing:
+        bitmap[place >> 3] |= 1 << (place & 7)
     return bytes(bitmap)
 
 
@@ -87,10 +85,10 @@ async def take_pack(
     )
     keys = await resources.keys.get(tenant_id)
     async with body.held(resources, tenant_id) as content:
-        chunks = await _verify(resources, tenant_id, content, pack_hex, keys)
+        frames = await _verify(resources, tenant_id, content, pack_hex, keys)
         with resources.buffers.lend() as take:
             sealed = await resources.in_thread(
-                tenant_id, sealing.seal, content, chunks, keys, tenant_id, pack_id, take
+                tenant_id, sealing.seal, content, frames, keys, tenant_id, pack_id, take
             )
             object_bytes = len(sealed.body)
             crashpoint("ingest.before_put")
@@ -108,7 +106,7 @@ async def take_pack(
 
 async def _verify(
     resources: Resources, tenant_id: UUID, body: memoryview, pack_hex: str, keys: TenantKeys
-) -> list[packs.VerifiedChunk]:
+) -> list[packs.VerifiedFrame]:
     """Checks a pack to its last byte, slice by slice: between two of them others get a turn.
 
     Packs that swell cost much and say little; all of them together have half a processor.
@@ -122,7 +120,7 @@ async def _verify(
             await resources.in_thread(tenant_id, verification.go_on)
             if swells:
                 await asyncio.sleep(time.monotonic() - began)
-    return verification.chunks
+    return verification.frames
 
 
 async def _record(

@@ -15,6 +15,7 @@ from typing import Self
 from uuid import UUID
 
 from libs.shared.errors import BodyTooLarge
+from libs.shared.passing_files import discard, room_told
 from services.ingest.actions.resources import WAIT_SECONDS, Resources
 
 HEAD_BYTES = 256 * 1024
@@ -50,14 +51,14 @@ class Upload:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        discard(self._file)
 
     @asynccontextmanager
     async def held(self, resources: Resources, tenant_id: UUID) -> AsyncIterator[memoryview]:
         """Receives the body, which stays in memory while the block runs.
 
-        Raises ShareUsed or Unavailable where there is no room for it, BodyTooLarge, or what
-        `receive` raises.
+        Raises ShareUsed or Unavailable where there is no room for it, NoRoom where the disk is
+        full, BodyTooLarge, or what `receive` raises.
         """
         async with resources.heads.hold(tenant_id, 1, WAIT_SECONDS):
             is_quick = await self._receive_head()
@@ -68,7 +69,8 @@ class Upload:
                         yield memory[: self._filled]
                         return
             else:
-                await asyncio.to_thread(self._file.writelines, self._head)
+                with room_told():
+                    await asyncio.to_thread(self._file.writelines, self._head)
             self._head.clear()
         async with resources.slow_bodies.hold(tenant_id):
             await self._receive_slowly()
@@ -109,14 +111,16 @@ class Upload:
                     memory[at : at + len(piece)] = piece
                     at += len(piece)
         except TimeoutError:
-            await asyncio.to_thread(self._file.write, memory[:at])
+            with room_told():
+                await asyncio.to_thread(self._file.write, memory[:at])
             return False
         return True
 
     async def _receive_slowly(self) -> None:
         """Takes the rest to disk."""
         while (piece := await self._next()) is not None:
-            await asyncio.to_thread(self._file.write, piece)
+            with room_told():
+                await asyncio.to_thread(self._file.write, piece)
 
     async def _next(self) -> bytes | None:
         """The next piece, counted; BodyTooLarge where it is more than there may be."""
@@ -131,7 +135,8 @@ class Upload:
 
     async def _load(self, memory: memoryview) -> None:
         """Fills the memory with the body that went to disk."""
-        self._file.seek(0)
+        with room_told():
+            self._file.seek(0)  # writes what was kept back
         await asyncio.to_thread(self._file.readinto, memory)
 
 

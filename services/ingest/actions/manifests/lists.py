@@ -16,6 +16,7 @@ from libs.shared.database import Connection
 from libs.shared.entries import Entry
 from libs.shared.errors import Refusal, Unavailable
 from libs.shared.keys import TenantKeys
+from libs.shared.passing_files import room_told
 from services.ingest import rules, store
 from services.ingest.actions.proofs import open_seal
 from services.ingest.actions.resources import Resources
@@ -56,7 +57,7 @@ async def write_due_lists(resources: Resources) -> int:
 
 async def write_list(resources: Resources, due: store.manifests.due.DueList) -> None:
     """From one snapshot to disk, and from there to the bucket; the head comes last."""
-    with tempfile.TemporaryFile() as file:
+    with room_told(), tempfile.TemporaryFile() as file:
         async with (
             database.acquire(resources.pool) as conn,
             conn.transaction(isolation="repeatable_read", readonly=True),

@@ -143,7 +143,9 @@ async def _read_pack(
         async with resources.pack_memory.hold(tenant_id, 2 * size):
             body = await resources.objects.get(key)
             chunks = sealing.open_index(body, keys, tenant_id, pack_id)
-            good = await resources.in_thread(tenant_id, _verify, body, chunks, keys, tenant_id)
+            good = await resources.in_thread(
+                tenant_id, _verify, body, chunks, keys, tenant_id, pack_id
+            )
         return StoredPack(pack_id, size, found.modified_at, chunks, not good)
     length = min(size, _TAIL_BYTES)
     tail = await resources.objects.get_range(key, size - length, length) if length else b""
@@ -156,17 +158,20 @@ async def _read_pack(
 
 
 def _verify(
-    body: bytes, chunks: list[sealing.SealedChunk], keys: TenantKeys, tenant_id: UUID
+    body: bytes, chunks: list[sealing.SealedChunk], keys: TenantKeys, tenant_id: UUID, pack: bytes
 ) -> bool:
-    """Whether every chunk opens, unpacks, and is what its id says."""
+    """Whether every frame opens and unpacks, and each chunk in it is what its id says."""
     view = memoryview(body)
     try:
-        for chunk in chunks:
-            sealed = view[chunk.offset : chunk.offset + chunk.length]
-            payload = sealing.open_chunk(sealed, keys, tenant_id, chunk)
-            content = packs.unpack(payload, chunk.encoding, chunk.size)
-            if not packs.is_named(content, chunk.chunk_id, keys.chunk_keys):
-                return False
+        for held in packs.by_frame(chunks):
+            first = held[0]
+            sealed = view[first.offset : first.offset + first.length]
+            payload = sealing.open_frame(sealed, keys, tenant_id, pack, first)
+            frame = packs.unpack_frame(payload, first)
+            for chunk in held:
+                content = packs.cut_out(frame, chunk)
+                if not packs.is_named(content, chunk.chunk_id, keys.chunk_keys):
+                    return False
     except (sealing.SealBroken, packs.PayloadInvalid):
         return False
     return True

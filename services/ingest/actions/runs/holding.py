@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from libs.shared import clock
@@ -67,9 +67,37 @@ async def use_run(
     Raises NotFound, RunClosed, or the refusal of a subscription that ended meanwhile.
     """
     rules.agents.check_subscription(agent.subscription, agent.subscription_reason)
+    lease = _lease(resources)
+    return _opened(await store.runs.use(conn, agent.tenant_id, agent.agent_id, run_id, *lease))
+
+
+async def use_run_and_look(
+    resources: Resources,
+    conn: Connection,
+    agent: rules.agents.Agent,
+    run_id: UUID,
+    chunk_ids: Sequence[bytes],
+) -> list[int]:
+    """Renews an open run's lease; returns which of these chunks are missing, by their places.
+
+    Raises as `use_run` does.
+    """
+    rules.agents.check_subscription(agent.subscription, agent.subscription_reason)
+    lease = _lease(resources)
+    run, missing = await store.runs.use_and_look(
+        conn, agent.tenant_id, agent.agent_id, run_id, *lease, chunk_ids
+    ) or (None, [])
+    _opened(run)
+    return missing
+
+
+def _lease(resources: Resources) -> tuple[datetime, datetime]:
+    """Until when a run is kept, and the end that an earlier renewal must have left it at least."""
     until = clock.now() + resources.lease
-    spared = min(resources.lease / 10, 10 * _SECOND)
-    run = await store.runs.use(conn, agent.tenant_id, agent.agent_id, run_id, until, until - spared)
+    return until, until - min(resources.lease / 10, 10 * _SECOND)
+
+
+def _opened(run: rules.runs.Run | None) -> rules.runs.Run:
     if run is None:
         raise NotFound("run")
     if run.state != "open":
@@ -83,8 +111,4 @@ async def check_open(conn: Connection, agent: rules.agents.Agent, run_id: UUID) 
     It changes nothing, so that it waits for no lock. Raises as `use_run` does.
     """
     await check_again(conn, agent)
-    run = await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id)
-    if run is None:
-        raise NotFound("run")
-    if run.state != "open":
-        raise rules.refusals.RunClosed(run.state, run.reason)
+    _opened(await store.runs.find(conn, agent.tenant_id, agent.agent_id, run_id))

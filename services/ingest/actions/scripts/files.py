@@ -22,6 +22,7 @@ from libs.shared.crashpoints import crashpoint
 from libs.shared.entries import CHUNK_ID_BYTES, EntryFault, EntryRejected
 from libs.shared.errors import BodyTooLarge, ShareUsed, Unavailable
 from libs.shared.keys import TenantKeys
+from libs.shared.passing_files import discard, room_told
 from services.ingest import rules, store
 from services.ingest.actions.agents import check_again
 from services.ingest.actions.intake.packs import take_pack
@@ -264,7 +265,8 @@ class Payloads:
         self.chunk_ids: dict[bytes, tuple[int, int, int]] = {}
         self.size_bytes = 0
         self.plain_bytes = 0
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+        with room_told():
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
 
     @property
     def is_full(self) -> bool:
@@ -279,8 +281,9 @@ class Payloads:
         return min(self.size_bytes + more_bytes, packs.TARGET_PACK_BYTES + packs.MAX_CHUNK_BYTES)
 
     def add(self, chunk_id: bytes, payload: packs.Bytes, size: int, encoding: int) -> None:
-        """Appends a chunk as `packs.compress` returned it."""
-        self._file.write(payload)
+        """Appends a chunk as `packs.compress` returned it: a frame of its own."""
+        with room_told():
+            self._file.write(payload)
         self.chunk_ids[chunk_id] = (len(payload), size, encoding)
         self.size_bytes += len(payload)
         self.plain_bytes += size
@@ -288,11 +291,13 @@ class Payloads:
     def build(self) -> packs.Pack:
         """The pack of all that was added; can be repeated."""
         builder = packs.PackBuilder()
-        self._file.seek(0)
+        with room_told():
+            self._file.seek(0)
         for chunk_id, (length, size, encoding) in self.chunk_ids.items():
-            builder.add(chunk_id, self._file.read(length), size, encoding)
+            chunk = packs.PackedChunk(chunk_id, size)
+            builder.add_frame(self._file.read(length), encoding, [chunk])
         return builder.finish()
 
     def close(self) -> None:
         """Gives the room on disk back."""
-        self._file.close()
+        discard(self._file)

@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from typing import IO
 
+from libs.shared.passing_files import discard, room_told
+
 PORTION_BYTES = 8 * 1024 * 1024
 _SPARED_BYTES = 1024 * 1024
 """What may lie in memory of each file: most files of scripts are small, and never see a disk."""
@@ -26,7 +28,7 @@ class Inflow:
     def close(self) -> None:
         """Gives the room on disk back."""
         for file in (self._came, self._portion, self._left):
-            file.close()
+            discard(file)
 
     async def fill(self) -> None:
         """Receives until a portion is there, or all that is left."""
@@ -41,14 +43,16 @@ class Inflow:
             held += len(piece)
             self._came_bytes += len(piece)
             if held >= _SPARED_BYTES:
-                await asyncio.to_thread(self._came.writelines, pieces)
+                with room_told():
+                    await asyncio.to_thread(self._came.writelines, pieces)
                 pieces, held = [], 0
-        self._came.writelines(pieces)
+        with room_told():
+            self._came.writelines(pieces)
 
     def take(self) -> int:
         """Makes what came the portion, and room for more; returns how long the portion is."""
         size = self._left.tell() + self._came_bytes
-        self._portion.close()
+        discard(self._portion)
         self._portion, self._came, self._came_bytes = self._came, _spool(), 0
         return size
 
@@ -56,16 +60,18 @@ class Inflow:
         """Reads the portion: what was left of the one before, then what came."""
         filled = 0
         for file in (self._left, self._portion):
-            file.seek(0)
+            with room_told():
+                file.seek(0)
             while piece := file.read(_SPARED_BYTES):
                 memory[filled : filled + len(piece)] = piece
                 filled += len(piece)
 
     def keep(self, left: memoryview) -> None:
         """Keeps the end of the portion: the next one begins with it."""
-        self._left.close()
+        discard(self._left)
         self._left = _spool()
-        self._left.write(left)
+        with room_told():
+            self._left.write(left)
 
 
 def _spool() -> IO[bytes]:

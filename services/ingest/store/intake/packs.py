@@ -8,13 +8,14 @@ from typing import NamedTuple
 from uuid import UUID
 
 from libs.shared.catalogue import add_pack
+from libs.shared.catalogue.rows import stored
 from libs.shared.database import Connection
-from libs.shared.sealing import SEAL_OVERHEAD_BYTES, SealedChunk
+from libs.shared.sealing import SealedChunk
 from services.ingest.store.sessions import LONG_SECONDS
 
 
 class ChunkFacts(NamedTuple):
-    """What is to be known of an entry's chunk; packed: how long it is, compressed or not."""
+    """What is to be known of an entry's chunk; packed: its part of its frame, as it is stored."""
 
     size: int
     crc32: int
@@ -132,7 +133,7 @@ async def _forget_discounts(conn: Connection, tenant_id: UUID, pack_no: int) -> 
 async def add_chunks(
     conn: Connection, tenant_id: UUID, pack_no: int, chunks: Sequence[SealedChunk]
 ) -> None:
-    """Writes down where chunks lie, unless a live pack has them already.
+    """Writes down where chunks lie, unless another live pack has them already.
 
     In the order of their ids, so that two uploads with chunks in common can't block each other.
     """
@@ -142,13 +143,15 @@ async def add_chunks(
     await conn.execute(
         """
         INSERT INTO catalogue.chunks AS c
-            (tenant_id, pack_no, chunk_id, "offset", length, size, encoding, crc32)
+            (tenant_id, pack_no, chunk_id, "offset", length, size, encoding, crc32, start,
+            frame_size)
         SELECT $1, $2, * FROM unnest($3::bytea[], $4::integer[], $5::integer[], $6::integer[],
-            $7::smallint[], $8::bigint[])
+            $7::smallint[], $8::bigint[], $9::integer[], $10::integer[])
         ON CONFLICT (tenant_id, chunk_id) DO UPDATE SET pack_no = excluded.pack_no,
             "offset" = excluded."offset", length = excluded.length, size = excluded.size,
-            encoding = excluded.encoding, crc32 = excluded.crc32
-        WHERE c.pack_no = ANY($9::bigint[])
+            encoding = excluded.encoding, crc32 = excluded.crc32, start = excluded.start,
+            frame_size = excluded.frame_size
+        WHERE c.pack_no = ANY($11::bigint[])
         """,
         tenant_id,
         pack_no,
@@ -158,7 +161,9 @@ async def add_chunks(
         [chunk.size for chunk in ordered],
         [chunk.encoding for chunk in ordered],
         [chunk.crc32 for chunk in ordered],
-        left,
+        [chunk.start for chunk in ordered],
+        [chunk.frame_size for chunk in ordered],
+        [pack_no, *left],  # its own as well: damage may be that of a row
     )
 
 
@@ -240,17 +245,15 @@ async def find_chunk_facts(
     """Returns what is known of each chunk of the tenant, in whatever pack it lies."""
     rows = await conn.fetch(
         # LIMIT keeps these look-ups by key (docs/decisions/0018).
-        """
-        SELECT k.chunk_id, c.* FROM unnest($2::bytea[]) AS k (chunk_id) CROSS JOIN LATERAL (
-        SELECT size, crc32, pack_no, length FROM catalogue.chunks
-        WHERE tenant_id = $1 AND chunk_id = k.chunk_id LIMIT 1) c
+        f"""
+        SELECT k.chunk_id, f.* FROM unnest($2::bytea[]) AS k (chunk_id) CROSS JOIN LATERAL (
+        SELECT c.size, c.crc32, c.pack_no, {stored("c")} FROM catalogue.chunks c
+        WHERE c.tenant_id = $1 AND c.chunk_id = k.chunk_id LIMIT 1) f
         """,
         tenant_id,
         chunk_ids,
     )
-    return {
-        row[0]: ChunkFacts(row[1], row[2], row[3], row[4] - SEAL_OVERHEAD_BYTES) for row in rows
-    }
+    return {row[0]: ChunkFacts(*row[1:]) for row in rows}
 
 
 async def find_new(

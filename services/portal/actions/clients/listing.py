@@ -19,7 +19,7 @@ from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
 from services.portal.store.clients import Glance
 
-AT_ONCE = 50
+AT_ONCE = 25
 DAYS = 30
 
 
@@ -53,7 +53,7 @@ async def list_page(
     async with transaction(pool) as conn:
         glances = await store.clients.list_all(conn)
         wanted = _fold(search)
-        matching = [(one, judge(one)) for one in glances if wanted in _fold(one.name)]
+        matching = [(one, judge(one)) for one in glances if not wanted or wanted in _fold(one.name)]
         counts = Counter(found for _, found in matching)
         chosen = [pair for pair in matching if trouble in (None, pair[1])]
         chosen.sort(key=lambda pair: clients.TROUBLES.index(pair[1]))  # stable: by name within

@@ -199,7 +199,7 @@ async def reset_password(
     *,
     forget_factors: bool = False,
 ) -> None:
-    """Mails a client's administrator a new one-time password; the old one ends at once.
+    """Mails somebody of a client a new one-time password; the old one ends at once.
 
     forget_factors: takes second factors away as well, which were lost."""
     password = people.new_code()
@@ -221,15 +221,15 @@ async def issue_reset(
     tenant_id: UUID | None = None,
     forget_factors: bool = False,
 ) -> None:
-    """Replaces an administrator's password within a transaction; raises NotFound, Conflict.
+    """Replaces a password of a client's account within a transaction; raises NotFound, Conflict.
 
     tenant_id: the client that they still have to belong to, where one is meant."""
     account = await store.people.find_account(conn, email)
-    if account is None or account.person.role != "administrator":
-        raise errors.NotFound("administrator")
+    if account is None or account.person.tenant_id is None:
+        raise errors.NotFound("account")
     person, expires_at = account.person, clock.now() + people.ONE_TIME_LIFE
     if tenant_id not in (None, person.tenant_id):
-        raise errors.NotFound("administrator")
+        raise errors.NotFound("account")
     await issuing.renew_password(conn, mail_key, account, password, hashed, expires_at)
     await log.note(conn, operator, acts.PasswordReset(person.email), person.tenant_id)
     if forget_factors and await store.factors.forget(conn, person.user_id):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import ExitStack, aclosing, closing
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
@@ -17,23 +17,26 @@ from libs.shared.entries import CHUNK_ID_BYTES, split_ids
 from libs.shared.proofs import Unproven
 from services.portal.actions import log
 from services.portal.actions.files import browsing, contents, proving
-from services.portal.actions.files.browsing import Place, Selection
+from services.portal.actions.files.browsing import Place, Root
 from services.portal.actions.files.contents import Chunk
+from services.portal.actions.files.selecting import Selection
 from services.portal.actions.files.spans import ChunkReader, Damaged
 from services.portal.actions.files.tars import Tar
 from services.portal.actions.files.zips import Zip
 from services.portal.rules.files import names
-from services.portal.rules.log import acts
 
 Format = Literal["zip", "tar"]
 
 _BUFFER_BYTES = 64 << 10
 _ENTRIES_MEASURED = 50_000
-_ENTRIES_MEASURED_FOR_A_PAGE = 2_000
+_ENTRIES_MEASURED_FOR_A_PAGE = 500
 
 
 class Archive(Protocol):
     """Builds an archive piece by piece."""
+
+    def enter(self, path: bytes) -> None:
+        """A folder that is in the archive by what lies in it alone."""
 
     def has_content(self, entry: EntryRow) -> bool:
         """Whether the entry's content follows its beginning; asked of all, once, in their order."""
@@ -60,28 +63,31 @@ def make(form: Format, timezone: str) -> Archive:
 
 
 Wanted = Place | Selection
-"""What an archive is made of: a folder, a file, a symlink, or several of one folder."""
+"""What an archive is made of: a folder, a file, a symlink, or several of them."""
 
 
 async def write(
     pool: Pool, reader: ChunkReader, wanted: Wanted, archive: Archive
-) -> AsyncGenerator[bytes, None]:
-    """Yields the archive of a place or a selection; names are relative to the folder it is in.
+) -> AsyncGenerator[bytes | memoryview, None]:
+    """Yields the archive of a place or a selection; names are relative to the folder they are in.
 
     Raises Damaged, Unproven, Unavailable: what was yielded until then is no whole archive."""
-    waiting: list[bytes] = []
+    waiting: list[bytes | memoryview] = []
     held = 0
     with closing(archive):
-        folder = wanted if isinstance(wanted, Place) else wanted.folder
-        await log.note_alone(pool, folder.actor, wanted.act)
-        proofs = await proving.prove_all(reader, folder, wanted.roots)
+        await log.note_all(pool, wanted.first.actor, wanted.download_acts)
+        proofs = await proving.prove_all(reader, wanted.roots)
         async with aclosing(_write_entries(pool, reader, proofs, archive)) as written:
             async for piece in written:
-                waiting.append(piece)
-                held += len(piece)
-                if held >= _BUFFER_BYTES:
+                is_large = len(piece) >= _BUFFER_BYTES
+                if not is_large:
+                    waiting.append(piece)
+                    held += len(piece)
+                if waiting and (is_large or held >= _BUFFER_BYTES):
                     yield b"".join(waiting)
                     waiting, held = [], 0
+                if is_large:
+                    yield piece
         yield b"".join(waiting)
         for piece in archive.finish():
             yield piece
@@ -89,15 +95,13 @@ async def write(
 
 async def view(pool: Pool, wanted: Wanted) -> None:
     """Somebody sees how large an archive is, and nothing of what is in it."""
-    folder = wanted if isinstance(wanted, Place) else wanted.folder
-    await log.note_alone(pool, folder.actor, acts.FolderViewed(*folder.shown))
+    await log.note_all(pool, wanted.first.actor, wanted.view_acts)
 
 
 async def preview(pool: Pool, wanted: Wanted, form: Format) -> int | None:
     """How large an archive would be, for somebody who may then take it; None as `measure`."""
     await view(pool, wanted)
-    folder = wanted if isinstance(wanted, Place) else wanted.folder
-    return await measure(pool, wanted, make(form, folder.timezone))
+    return await measure(pool, wanted, make(form, wanted.first.timezone))
 
 
 async def measure(pool: Pool, wanted: Wanted, archive: Archive) -> int | None:
@@ -106,30 +110,34 @@ async def measure(pool: Pool, wanted: Wanted, archive: Archive) -> int | None:
     None for a tree of so many entries that nobody should wait until they are counted."""
     length = entries = 0
     with closing(archive):
-        for root in wanted.roots:
-            async with aclosing(_slices(pool, root)) as slices:
-                async for part in slices:
-                    entries += len(part)
-                    if entries > _ENTRIES_MEASURED:
-                        return None
-                    for path, entry in part:
-                        size = entry.size if archive.has_content(entry) else 0
-                        length += len(archive.begin(path, entry)) + size
-                        length += len(archive.end(entry, size))
+        laid = _lay(pool, [(root, None) for root in wanted.roots], archive)
+        async with aclosing(laid) as slices:
+            async for part in slices:
+                entries += len(part)
+                if entries > _ENTRIES_MEASURED:
+                    return None
+                for path, entry in part:
+                    size = entry.size if archive.has_content(entry) else 0
+                    length += len(archive.begin(path, entry)) + size
+                    length += len(archive.end(entry, size))
         return length + sum(map(len, archive.finish()))
 
 
-async def measure_folders(pool: Pool, place: Place) -> dict[bytes, int]:
+async def measure_folders(pool: Pool, place: Place, held: int | None) -> dict[bytes, int]:
     """How large the zip of each folder in a folder would be, by name, and of itself by b"".
 
-    Nothing for a tree of so many entries that a page shouldn't wait until they are counted."""
+    held: how many entries the folder has, None for very many. Nothing for a tree of so many that a
+    page shouldn't wait until they are counted."""
+    if held is None or held > _ENTRIES_MEASURED_FOR_A_PAGE:
+        return {}
     zips: dict[bytes, Zip] = {}
     lengths: Counter[bytes] = Counter()
     # Of a whole plan, paths begin with what lies in it.
     own = len(names.last(place.path)) + 1 if place.path else 0
     entries = 0
     with ExitStack() as stack:
-        async with aclosing(_slices(pool, place)) as slices:
+        few = _ENTRIES_MEASURED_FOR_A_PAGE + 1
+        async with aclosing(_slices(pool, Root(place), at_once=few)) as slices:
             async for part in slices:
                 entries += len(part)
                 if entries > _ENTRIES_MEASURED_FOR_A_PAGE:
@@ -148,36 +156,65 @@ async def measure_folders(pool: Pool, place: Place) -> dict[bytes, int]:
 
 
 async def _write_entries(
-    pool: Pool, reader: ChunkReader, proofs: list[tuple[Place, PathProof]], archive: Archive
-) -> AsyncGenerator[bytes, None]:
-    for place, proof in proofs:
-        async with aclosing(_slices(pool, place, proof)) as slices:
-            async for entries in slices:
-                async with aclosing(_write_slice(reader, entries, archive)) as written:
-                    async for piece in written:
-                        yield piece
+    pool: Pool, reader: ChunkReader, proofs: list[tuple[Root, PathProof]], archive: Archive
+) -> AsyncGenerator[bytes | memoryview, None]:
+    async with aclosing(_lay(pool, proofs, archive)) as slices:
+        async for entries in slices:
+            async with aclosing(_write_slice(reader, entries, archive)) as written:
+                async for piece in written:
+                    yield piece
+
+
+async def _lay(
+    pool: Pool, roots: Sequence[tuple[Root, PathProof | None]], archive: Archive
+) -> AsyncGenerator[list[tuple[bytes, EntryRow]], None]:
+    """Slices of all that is wanted, root by root; the folders that roots lie in are entered."""
+    entered: set[bytes] = set()
+    for root, proof in roots:
+        parts = catalogue.split_path(root.into)
+        for depth in range(1, len(parts) + 1):
+            folder = b"/".join(parts[:depth])
+            if folder not in entered:
+                entered.add(folder)
+                archive.enter(folder)
+        async with aclosing(_slices(pool, root, proof)) as slices:
+            async for part in slices:
+                yield part
 
 
 async def _slices(
-    pool: Pool, place: Place, proof: PathProof | None = None
+    pool: Pool,
+    root: Root,
+    proof: PathProof | None = None,
+    *,
+    at_once: int = catalogue.VERSIONS_AT_ONCE,
 ) -> AsyncGenerator[list[tuple[bytes, EntryRow]], None]:
     """(path in the archive, entry), each folder's right before all that lies below it.
 
     GNU tar restores folders' times in that order only."""
+    place = root.place
+    if proof is None and place.entry.kind != "d":
+        # Its place has it already: a selection may have a thousand of them.
+        yield [(join_path(root.into, place.entry.name), place.entry)]
+        return
     cut = len(names.parent(place.path))
     cut += 1 if cut else 0
     columns = catalogue.LISTED if proof is None else catalogue.ROWS
-    async with aclosing(browsing.walk(pool, place, columns, proof, in_order=True)) as walked:
+    walk = browsing.walk(pool, place, columns, proof, in_order=True, at_once=at_once)
+    async with aclosing(walk) as walked:
         async for folders in walked:
             found = [(folder, entry) for folder, entries in folders for entry in entries]
             if not all(names.is_name(entry.name) for _, entry in found):
                 raise Unproven(place.run.number)
-            yield [(join_path(folder, entry.name)[cut:], entry) for folder, entry in found]
+            yield [
+                (join_path(root.into, join_path(folder, entry.name)[cut:]), entry)
+                for folder, entry in found
+            ]
 
 
 async def _write_slice(
     reader: ChunkReader, entries: list[tuple[bytes, EntryRow]], archive: Archive
-) -> AsyncGenerator[bytes, None]:
+) -> AsyncGenerator[bytes | memoryview, None]:
     plain = [(path, _unmasked(reader, entry)) for path, entry in entries]
     wanted = [(path, entry, archive.has_content(entry)) for path, entry in plain]
     ids = (one for _, entry, has in wanted if has for one in split_ids(entry.chunk_ids))
@@ -204,7 +241,7 @@ def _unmasked(reader: ChunkReader, masked: EntryRow) -> EntryRow:
 
 async def _content(
     chunks: AsyncGenerator[Chunk, None], entry: EntryRow
-) -> AsyncGenerator[bytes, None]:
+) -> AsyncGenerator[memoryview, None]:
     """The pieces of one file, from the chunks of all."""
     size = 0
     for _ in range(len(entry.chunk_ids) // CHUNK_ID_BYTES):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 from uuid import UUID
@@ -28,9 +28,6 @@ from services.portal.store.clients import Tenant
 from services.portal.store.runs.dropped import Dropped
 
 T = TypeVar("T")
-
-SELECTED_MAX = 1_000
-"""So many names of a folder are one selection; a page shows less."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +74,34 @@ class Place:
         return self.plan.name, self.run.number, names.display(self.path)
 
     @property
-    def roots(self) -> list[Place]:
-        """What an archive of it holds: itself."""
-        return [self]
+    def first(self) -> Place:
+        """Itself, as a selection has a first place."""
+        return self
 
     @property
-    def act(self) -> acts.Act:
+    def roots(self) -> list[Root]:
+        """What an archive of it holds: itself."""
+        return [Root(self)]
+
+    @property
+    def number(self) -> int:
+        """The number of its run."""
+        return self.run.number
+
+    @property
+    def name(self) -> bytes:
+        """What an archive is called."""
+        return self.entry.name or self.plan.name.encode()
+
+    @property
+    def download_acts(self) -> list[acts.Act]:
         """That somebody has all of it."""
-        return acts.FolderDownloaded(*self.shown)
+        return [acts.FolderDownloaded(*self.shown)]
+
+    @property
+    def view_acts(self) -> list[acts.Act]:
+        """That somebody sees how large an archive would be."""
+        return [acts.FolderViewed(*self.shown)]
 
     @property
     def etag(self) -> str:
@@ -94,71 +111,18 @@ class Place:
         return f'"{plan}-{entry.first_run}-{entry.size:x}-{entry.crc32:08x}"'
 
 
+@dataclass(frozen=True)
+class Root:
+    """A place of an archive; into: the folder there that it is put into, `b""` for none."""
+
+    place: Place
+    into: bytes = b""
+
+
 async def find_newest(pool: Pool, place: Place) -> RestorePoint | None:
     """The newest restore point of the plan that a place is of."""
     async with tenant_transaction(pool, place.tenant_id) as conn:
         return await catalogue.resolve_run(conn, place.tenant_id, place.plan.plan_id, None)
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Some of what a folder of a restore point holds."""
-
-    folder: Place
-    entries: list[EntryRow]
-
-    @property
-    def roots(self) -> list[Place]:
-        """Each of them as a place."""
-        above = self.folder.path
-        return [
-            replace(self.folder, path=catalogue.join_path(above, entry.name), entry=entry)
-            for entry in self.entries
-        ]
-
-    @property
-    def act(self) -> acts.Act:
-        """That somebody has them all."""
-        shown = "/".join(names.display(entry.name) for entry in self.entries)
-        return acts.SelectionDownloaded(*self.folder.shown, names=shown)
-
-
-async def find_selection(pool: Pool, asked: AskedPlace, chosen: Collection[bytes]) -> Selection:
-    """Finds some names in a folder as a run saw it.
-
-    Raises NotFound where one of them is not there, SelectionTooLarge, and what `find_place` does.
-    """
-    wanted = sorted(set(chosen))
-    if not wanted:
-        raise errors.InvalidRequest("Choose at least one file or folder.")
-    if len(wanted) > SELECTED_MAX:
-        raise SelectionTooLarge(len(wanted))
-    folder = await find_place(pool, asked)
-    point = folder.tenant_id, folder.plan.plan_id, folder.run.number
-    async with tenant_transaction(pool, folder.tenant_id) as conn:
-        entries = await catalogue.find_entries(conn, point, folder.path, wanted)
-    if len(entries) < len(wanted):
-        raise errors.NotFound("file or folder in this restore point")
-    return Selection(folder, entries)
-
-
-class SelectionTooLarge(errors.Refusal):
-    """More names than one selection may have."""
-
-    code = "selection-too-large"
-    status = 422
-    title = "Too much was selected"
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-    @property
-    def detail(self) -> str:
-        return (
-            f"{self.number} files and folders were selected, and {SELECTED_MAX} may be: take the "
-            "whole folder instead."
-        )
 
 
 async def find_place(pool: Pool, asked: AskedPlace) -> Place:
@@ -184,7 +148,7 @@ async def find_point(
 ) -> RestorePoint:
     """A restore point by its number, or the last one that is not later than a moment.
 
-    Raises NotFound, InvalidRequest."""
+    Raises PointGone, InvalidRequest."""
     point = None
     if run is None and at:
         moment = moments.read_moment(at, tenant.timezone)
@@ -193,8 +157,15 @@ async def find_point(
     elif run is None or 0 <= run < 2**31:
         point = await catalogue.resolve_run(conn, tenant.tenant_id, plan_id, run)
     if point is None:
-        raise errors.NotFound("restore point")
+        raise PointGone
     return point
+
+
+class PointGone(errors.NotFound):
+    """A restore point that never was, or that expired or was dropped meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__("restore point")
 
 
 @dataclass(frozen=True)
@@ -245,10 +216,11 @@ def walk(
     proof: PathProof | None = None,
     *,
     in_order: bool = False,
+    at_once: int = catalogue.VERSIONS_AT_ONCE,
 ) -> AsyncGenerator[list[tuple[bytes, list[T]]], None]:
     """Yields a place and all that lies below it, as `catalogue.walk`.
 
     Raises PointExpired, and Unproven where it is not what `proof` says."""
     tree = catalogue.Tree(place.tenant_id, place.plan.plan_id, place.run.number, place.path)
     begin = partial(tenant_transaction, pool, place.tenant_id)
-    return catalogue.walk(begin, tree, columns, in_order=in_order, proof=proof)
+    return catalogue.walk(begin, tree, columns, in_order=in_order, at_once=at_once, proof=proof)

@@ -7,7 +7,7 @@ pack is one request, whatever the order; while one window is read, the next ones
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
@@ -16,9 +16,9 @@ from libs.shared.catalogue import ChunkPlace
 from libs.shared.database import tenant_transaction
 from libs.shared.entries import split_ids
 from services.portal.actions.files import spans
-from services.portal.actions.files.spans import ChunkReader, Damaged
+from services.portal.actions.files.spans import AnyPlace, ChunkReader, Damaged
 
-WINDOW_BYTES = 4 << 20
+FIRST_WINDOW_BYTES, WINDOW_BYTES = 4 << 20, 8 << 20
 WINDOWS_AHEAD = 2
 PIECE_BYTES = 256 << 10
 
@@ -30,7 +30,7 @@ class Chunk(NamedTuple):
     """A chunk as it was read."""
 
     place: ChunkPlace
-    content: bytes
+    content: memoryview
 
 
 async def locate(
@@ -71,13 +71,14 @@ async def read(
 async def _windows(
     places: AsyncGenerator[list[ChunkPlace], None],
 ) -> AsyncGenerator[list[ChunkPlace], None]:
+    """Windows of places, the first one smaller, so that the first byte comes soon."""
     window: list[ChunkPlace] = []
-    weight = 0
+    weight, most = 0, FIRST_WINDOW_BYTES
     async for located in places:
         for place in located:
-            if window and weight + place.size > WINDOW_BYTES:
+            if window and weight + place.size > most:
                 yield window
-                window, weight = [], 0
+                window, weight, most = [], 0, min(2 * most, WINDOW_BYTES)
             window.append(place)
             weight += place.size
         # A window of very small chunks isn't worth the memory of their places.
@@ -91,13 +92,15 @@ async def _windows(
 async def _fetch(
     reader: ChunkReader, window: list[ChunkPlace], turns: asyncio.Semaphore
 ) -> list[Chunk]:
-    opened: dict[bytes, bytes] = {}
+    opened: dict[bytes, memoryview] = {}
 
     async def fetch_span(span: list[ChunkPlace]) -> None:
         async with turns:
             try:
                 sealed = await spans.fetch(reader, span[0].pack_id, span)
-                opened.update(await asyncio.to_thread(_open, reader, span, sealed))
+                opened.update(
+                    await asyncio.to_thread(open_span, reader, span[0].pack_id, span, sealed)
+                )
             except Damaged as damage:
                 logs.get().error(
                     "chunk.damaged", chunk=damage.chunk_id.hex(), why=repr(damage.__cause__)
@@ -117,30 +120,43 @@ async def _fetch(
     return [Chunk(place, opened[place.chunk_id]) for place in window]
 
 
-def _position(place: ChunkPlace) -> tuple[int, int]:
-    return place.pack_no, place.offset
+def _position(place: ChunkPlace) -> tuple[int, int, int]:
+    return place.pack_no, place.offset, place.start
 
 
-def _open(reader: ChunkReader, span: list[ChunkPlace], sealed: bytes) -> dict[bytes, bytes]:
-    """The contents of a span's chunks by id, each of them what its id says."""
+def open_span(
+    reader: ChunkReader, pack_id: bytes, span: Sequence[AnyPlace], sealed: bytes
+) -> dict[bytes, memoryview]:
+    """The contents of a span's chunks by id, each of them what its id says; raises Damaged."""
     contents = {}
-    # One payload after the other: no more than contents is held at once.
-    room = memoryview(bytearray(max(map(spans.payload_bytes, span))))
-    rooms = (room[: spans.payload_bytes(place)] for place in span)
-    for place, payload in spans.open_each(reader, span, sealed, rooms):
+    frames = [*packs.by_frame(span)]
+    for chunks, payload in spans.open_frames(reader, pack_id, frames, sealed, _rooms(frames)):
         try:
-            content = packs.unpack(payload, place.encoding, place.size)
+            frame = packs.unpack_frame(payload, chunks[0])
         except packs.PayloadInvalid as error:
-            raise Damaged(place.chunk_id) from error
-        if not packs.is_named(content, place.chunk_id, reader.keys.chunk_keys):
-            raise Damaged(place.chunk_id)
-        contents[place.chunk_id] = content
+            raise Damaged(chunks[0].chunk_id) from error
+        for place in chunks:
+            content = packs.cut_out(frame, place)
+            if not packs.is_named(content, place.chunk_id, reader.keys.chunk_keys):
+                raise Damaged(place.chunk_id)
+            # Of a frame of many chunks only those that are wanted are kept.
+            is_whole = len(chunks) == 1 and len(content) == len(frame)
+            contents[place.chunk_id] = content if is_whole else memoryview(bytes(content))
     return contents
+
+
+def _rooms(frames: Sequence[Sequence[AnyPlace]]) -> Iterator[memoryview]:
+    """Where each frame's payload goes: all share one, but those that may be contents already."""
+    lengths = [spans.payload_bytes(chunks[0]) for chunks in frames]
+    shared = memoryview(bytearray(max(lengths)))
+    for chunks, length in zip(frames, lengths, strict=True):
+        is_content = chunks[0].encoding == packs.RAW and len(chunks) == 1
+        yield memoryview(bytearray(length)) if is_content else shared[:length]
 
 
 async def read_range(
     reader: ChunkReader, chunk_ids: bytes, start: int, length: int
-) -> AsyncGenerator[bytes, None]:
+) -> AsyncGenerator[memoryview, None]:
     """Yields `length` bytes of a file from `start`, in pieces; raises Damaged, Unavailable."""
     if not length:
         return
@@ -186,8 +202,7 @@ async def _up_to(
             yield places
 
 
-def pieces(content: bytes) -> Sequence[bytes]:
+def pieces(content: memoryview) -> Iterator[memoryview]:
     """A content in parts that a slow reader can take one at a time."""
-    if len(content) <= PIECE_BYTES:
-        return [content]
-    return [content[at : at + PIECE_BYTES] for at in range(0, len(content), PIECE_BYTES)]
+    for at in range(0, len(content), PIECE_BYTES):
+        yield content[at : at + PIECE_BYTES]

@@ -30,7 +30,9 @@ async def view(pool: Pool, place: Place) -> None:
     await log.note_alone(pool, place.actor, acts.FileViewed(*place.shown))
 
 
-async def read(reader: ChunkReader, place: Place, part: ByteRange) -> AsyncGenerator[bytes, None]:
+async def read(
+    reader: ChunkReader, place: Place, part: ByteRange
+) -> AsyncGenerator[memoryview, None]:
     """Yields a file, or a part of it, in pieces; raises Damaged, Unproven, Unavailable."""
     span = "" if part.is_whole else f"{part.start}-{part.start + part.length - 1}"
     await log.note_alone(reader.pool, place.actor, acts.FileDownloaded(*place.shown, span))

@@ -15,10 +15,11 @@ from services.portal.actions.files.browsing import AskedPlace
 from services.portal.rules.files import names
 from services.portal.rules.log import acts
 from services.portal.rules.log.chain import Actor
+from services.portal.store.clients import Tenant
 from services.portal.store.runs.shown import Plan
 
 TEXT_MAX = 255
-_PAGES_READ = 3
+_PAGES_READ = 2
 
 
 class NoText(errors.InvalidRequest):
@@ -53,7 +54,7 @@ class Ground:
 
     plan: catalogue.CataloguePlan | None
     plans: list[Plan]
-    timezone: str
+    tenant: Tenant
 
 
 @dataclass(frozen=True)
@@ -84,25 +85,36 @@ async def list_versions(pool: Pool, asked: AskedPlace, before: int, limit: int) 
     return History(plan, clean, versions[:limit], older, tenant.timezone)
 
 
-async def open_search(pool: Pool, actor: Actor, reference: str) -> Ground:
-    """Where to search, for the form: nothing is looked at yet, so nothing is noted.
+async def open_search(pool: Pool, actor: Actor, reference: str, text: bytes) -> Ground:
+    """Where to search, for the form: no file is looked at yet.
 
+    That an operator saw it is noted all the same, unless a search of `text` will be.
     reference: a plan, or "". Raises NotFound, PlanAmbiguous, RecoveryBlocked."""
     tenant_id = actor.tenant_id
     async with tenant_transaction(pool, tenant_id) as conn:
         tenant = await subscription.check_recovery(conn, tenant_id)
         plan = await runs.find_plan(conn, tenant_id, reference) if reference else None
         plans = await store.runs.shown.list_plans(conn, tenant_id)
-    return Ground(plan, plans, tenant.timezone)
+        if actor.duty is not None and not _is_text(text):
+            await log.note(conn, actor, acts.PlansListed())
+    return Ground(plan, plans, tenant)
+
+
+def _is_text(text: bytes) -> bool:
+    return len(text) <= TEXT_MAX and _fold(text) != ""
+
+
+def _fold(text: bytes) -> str:
+    return names.fold(text.replace(b"\0", b"")[: TEXT_MAX + 1].strip())
 
 
 async def search(pool: Pool, actor: Actor, wanted: Wanted, limit: int) -> Results:
     """Paths by a part of their name; raises NotFound, PlanAmbiguous, RecoveryBlocked.
 
     And InvalidRequest for a text that is empty or too long, or a folder without its plan."""
-    text = names.fold(wanted.text.replace(b"\0", b"")[: TEXT_MAX + 1].strip())
-    if not text or len(wanted.text) > TEXT_MAX:
+    if not _is_text(wanted.text):
         raise NoText(f"Give 1 to {TEXT_MAX} bytes of a name to search for.")
+    text = _fold(wanted.text)
     if wanted.below and not wanted.plan:
         raise errors.InvalidRequest("Give the plan that the folder belongs to.")
     tenant_id = actor.tenant_id

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 
-from libs.shared import logs
-from libs.shared.errors import Unavailable
+from libs.shared.passing_files import discard, room_told
 
 SPOOL_BYTES = 1024 * 1024
 
@@ -15,7 +13,7 @@ SPOOL_BYTES = 1024 * 1024
 class Passing:
     """A passing file, which goes with the archive.
 
-    Where the disk takes no more, all methods but `close` raise Unavailable, and the log says so.
+    Where the disk takes no more, all methods but `close` raise NoRoom, and the log says so.
     """
 
     def __init__(self) -> None:
@@ -23,7 +21,7 @@ class Passing:
 
     def write(self, piece: bytes) -> None:
         """Adds to its end."""
-        with _lack_told():
+        with room_told():
             self._spool.write(piece)
 
     def size(self) -> int:
@@ -32,28 +30,11 @@ class Passing:
 
     def read(self) -> Iterator[bytes]:
         """All that was written, piece by piece."""
-        with _lack_told():
+        with room_told():
             self._spool.seek(0)
         while piece := self._spool.read(SPOOL_BYTES):
             yield piece
 
     def close(self) -> None:
         """Removes it; what could not be written any more goes as well."""
-        try:
-            self._spool.close()
-        except OSError:
-            logs.get().debug("archive.passing_unwritten")
-
-
-@contextmanager
-def _lack_told() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        logs.get().error(
-            "archive.no_room",
-            why=str(error),
-            advice=f"Make room in {tempfile.gettempdir()}: an archive keeps some 150 bytes there"
-            " for each of its files. It was broken off, and can be asked for again.",
-        )
-        raise Unavailable("disk for passing files") from error
+        discard(self._spool)

@@ -30,18 +30,21 @@ class Clean:
 
 @dataclass(frozen=True)
 class Lost:
-    """A path that the restore point doesn't have.
+    """A folder that the restore point doesn't have.
 
-    above: the nearest folder that it has; last: the last restore point that has the path.
+    is_file: it has a file of this name. above: the nearest folder that it has; last: the last
+    restore point that has the path, as a folder or not.
     """
 
     path: bytes
+    is_file: bool
+    last_is_folder: bool
     above: bytes
     last: int
     last_seen_at: datetime
 
 
-Trouble = Literal["", "too-early"]
+Trouble = Literal["", "too-early", "gone"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class PointSpan:
 class PointsView:
     """Files as somebody asked for them, and what lies around in time.
 
-    place is None where the path is lost. trouble: the day asked for is before the first point.
+    place is None where the path is lost. trouble: the day asked for is before the first point, or
+    the run has none, or none any more: what follows is shown then.
     """
 
     plan: catalogue.CataloguePlan
@@ -107,8 +111,9 @@ async def open_view(pool: Pool, asked: AskedPlace, month: str) -> PointsView | N
             path = await catalogue.find_opening(conn, *where, point.number)
         place = lost = None
         entry = await catalogue.find_entry(conn, *where, point.number, path)
-        if entry is None:
-            lost = await _find_lost(conn, asked, plan, point, path)
+        if entry is None or entry.kind != "d":
+            is_file = entry is not None
+            lost = await _find_lost(conn, asked, plan, point, path, is_file=is_file)
         else:
             is_chosen = asked.run is not None
             place = Place(asked.actor, plan, point, path, entry, tenant.timezone, is_chosen)
@@ -157,14 +162,17 @@ async def list_points(pool: Pool, asked: AskedPlace, since: str, until: str) -> 
 async def _find_point(
     conn: Connection, tenant: Tenant, plan: catalogue.CataloguePlan, asked: AskedPlace
 ) -> tuple[RestorePoint | None, Trouble]:
-    """The restore point asked for; the first one where the day is before it."""
+    """The restore point asked for; the first one after that day or run where they have none."""
     try:
         return await browsing.find_point(conn, tenant, plan.plan_id, asked.run, asked.at), ""
-    except errors.NotFound:
-        if asked.run is not None:
+    except browsing.PointGone:
+        after = min(asked.run or 0, catalogue.NEWEST)
+        around = await catalogue.find_around(conn, tenant.tenant_id, plan.plan_id, after)
+        if asked.run is None:
+            return (around.first, "too-early") if around else (None, "")
+        if around is None or around.following is None:
             raise
-        around = await catalogue.find_around(conn, tenant.tenant_id, plan.plan_id, 0)
-        return (around.first, "too-early") if around else (None, "")
+        return around.following, "gone"
 
 
 async def _find_lost(
@@ -173,6 +181,8 @@ async def _find_lost(
     plan: catalogue.CataloguePlan,
     point: RestorePoint,
     path: bytes,
+    *,
+    is_file: bool,
 ) -> Lost:
     """Where else a path is; raises NotFound for one that no restore point has."""
     where = asked.tenant_id, plan.plan_id
@@ -183,7 +193,9 @@ async def _find_lost(
     while above and not await catalogue.find_entry(conn, *where, point.number, above):
         above = names.parent(above)
     await log.note(conn, asked.actor, acts.HistoryListed(plan.name, names.display(path)))
-    return Lost(path, above, versions[0].last_point, versions[0].last_seen_at)
+    last = versions[0]
+    is_folder = last.entry.kind == "d"
+    return Lost(path, is_file, is_folder, above, last.last_point, last.last_seen_at)
 
 
 async def _find_clean(

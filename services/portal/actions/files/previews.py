@@ -41,7 +41,7 @@ async def look(reader: ChunkReader, place: Place) -> Looked:
 
 async def open_content(
     reader: ChunkReader, place: Place
-) -> tuple[Shown, AsyncGenerator[bytes, None]]:
+) -> tuple[Shown, AsyncGenerator[memoryview, None]]:
     """What a browser may show of a file, and how; raises NoPreview as well."""
     shown = await _choose(reader, place)
     if shown is None:

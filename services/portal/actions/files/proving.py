@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
+from uuid import UUID
 
 from libs.shared import bucket, catalogue, logs, proofs
 from libs.shared.bucket import Tally, Unreadable
@@ -10,7 +12,7 @@ from libs.shared.catalogue import PathProof
 from libs.shared.database import tenant_transaction
 from libs.shared.objects import ObjectMissing
 from libs.shared.proofs import ENTRY_FIELDS, PointSeal, Prover, Unproven
-from services.portal.actions.files.browsing import Place
+from services.portal.actions.files.browsing import Place, Root
 from services.portal.actions.files.spans import ChunkReader
 from services.portal.rules.files import names
 from services.portal.rules.files.newest import PointsMissing
@@ -20,31 +22,48 @@ async def prove(reader: ChunkReader, place: Place) -> PathProof:
     """What a place must come to while it is walked; of a file, this proves all.
 
     Raises what `prove_all` does."""
-    [(_, proof)] = await prove_all(reader, place, [place])
+    [(_, proof)] = await prove_all(reader, place.roots)
     return proof
 
 
-async def prove_all(
-    reader: ChunkReader, folder: Place, roots: Sequence[Place]
-) -> list[tuple[Place, PathProof]]:
-    """What each of some places must come to: the folder itself, or what lies right in it.
+async def prove_all(reader: ChunkReader, roots: Sequence[Root]) -> list[tuple[Root, PathProof]]:
+    """What each of some places must come to, in their order; no two are the same.
 
     Raises Unproven where rows are not what a commit sealed, and PointsMissing where the bucket
     knows of a newer restore point than the catalogue, unless this very one was asked for.
     """
+    points: dict[UUID, list[Place]] = defaultdict(list)
+    for root in roots:
+        points[root.place.run.run_id].append(root.place)
+    proven: dict[tuple[UUID, bytes], PathProof] = {}
+    for run_id, places in points.items():
+        for path, proof in (await _prove_point(reader, places)).items():
+            proven[run_id, path] = proof
+    return [(one, proven[one.place.run.run_id, one.place.path]) for one in roots]
+
+
+async def _prove_point(reader: ChunkReader, places: Sequence[Place]) -> dict[bytes, PathProof]:
+    """By path, what places of one restore point must come to."""
+    first = places[0]
     try:
-        seal = _open_seal(reader, folder)
-        if not folder.is_chosen:
-            await _check_newest(reader, folder)
-        return await _prove_roots(reader, roots, seal)
+        seal = _open_seal(reader, first)
+        if not all(one.is_chosen for one in places):
+            await _check_newest(reader, first)
+        folders: dict[bytes, list[Place]] = defaultdict(list)
+        for place in places:
+            folders[names.parent(place.path)].append(place)
+        proven: dict[bytes, PathProof] = {}
+        for together in folders.values():
+            proven |= await _prove_together(reader, together, seal)
     except Unproven:
         logs.get().error(
             "restore_point.unproven",
-            tenant_id=str(folder.tenant_id),
-            plan_id=str(folder.plan.plan_id),
-            run=folder.run.number,
+            tenant_id=str(first.tenant_id),
+            plan_id=str(first.plan.plan_id),
+            run=first.run.number,
         )
         raise
+    return proven
 
 
 def _open_seal(reader: ChunkReader, place: Place) -> PointSeal:
@@ -57,25 +76,24 @@ def _open_seal(reader: ChunkReader, place: Place) -> PointSeal:
     return seal
 
 
-async def _prove_roots(
-    reader: ChunkReader, roots: Sequence[Place], seal: PointSeal
-) -> list[tuple[Place, PathProof]]:
+async def _prove_together(
+    reader: ChunkReader, places: Sequence[Place], seal: PointSeal
+) -> dict[bytes, PathProof]:
+    """By path, what places of one folder must come to, or the whole of a restore point alone."""
     prover = Prover(reader.keys)
     root = proofs.read_root(seal.root)
-    if not roots[0].path:
-        return [(roots[0], PathProof(prover, root))]
-    point = roots[0]
+    point = places[0]
+    if not point.path:
+        return {b"": PathProof(prover, root)}
     where = point.tenant_id, point.plan.plan_id, point.run.number
-    by_name = {names.last(place.path): place for place in roots}
+    by_name = {names.last(place.path): place for place in places}
     async with tenant_transaction(reader.pool, point.tenant_id) as conn:
         above = names.parent(point.path)
         found = await catalogue.prove_entries(conn, where, above, list(by_name), prover, root)
-    for name, (entry, _) in found.items():
-        if entry[:ENTRY_FIELDS] != by_name[name].entry[:ENTRY_FIELDS]:
+    for name, place in by_name.items():
+        if name not in found or found[name][0][:ENTRY_FIELDS] != place.entry[:ENTRY_FIELDS]:
             raise Unproven(point.run.number)
-    return [
-        (by_name[name], PathProof(prover, digest)) for name, (_, digest) in sorted(found.items())
-    ]
+    return {place.path: PathProof(prover, found[name][1]) for name, place in by_name.items()}
 
 
 async def _check_newest(reader: ChunkReader, place: Place) -> None:

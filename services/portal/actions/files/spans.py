@@ -47,7 +47,7 @@ class Damaged(errors.Refusal):
 
     code = "damaged"
     status = 502
-    title = "The stored copy is damaged"
+    title = "What is stored is damaged"
 
     def __init__(self, chunk_id: bytes) -> None:
         super().__init__(chunk_id)
@@ -84,10 +84,9 @@ def find_spans(places: Iterable[Place]) -> Iterator[list[Place]]:
     pack_no, start, end = -1, 0, 0
     for place in places:
         last = place.offset + place.length
-        if not (
-            place.pack_no == pack_no and 0 <= place.offset - end <= _GAP_BYTES
-            and last - start <= _SPAN_BYTES
-        ):  # fmt: skip
+        is_same = bool(span) and (place.offset, last) == (span[-1].offset, end)
+        is_near = is_same or 0 <= place.offset - end <= _GAP_BYTES
+        if place.pack_no != pack_no or not is_near or last - start > _SPAN_BYTES:
             if span:
                 yield span
             span, pack_no, start = [], place.pack_no, place.offset
@@ -118,27 +117,31 @@ async def doubt(reader: ChunkReader, pack_id: bytes) -> None:
         await outbox.add(conn, told)
 
 
-def open_each(
-    reader: ChunkReader, span: Sequence[Place], sealed: bytes, rooms: Iterable[memoryview]
-) -> Iterator[tuple[Place, memoryview]]:
-    """Opens the chunks of a fetched span one by one; the payloads are still compressed.
+def open_frames(
+    reader: ChunkReader,
+    pack_id: bytes,
+    frames: Sequence[Sequence[Place]],
+    sealed: bytes,
+    rooms: Iterable[memoryview],
+) -> Iterator[tuple[Sequence[Place], memoryview]]:
+    """Opens the frames of a fetched span one by one; the payloads are still compressed.
 
-    rooms: where each payload goes, as long as it is. Raises Damaged for one that doesn't open."""
+    frames: the chunks in each. rooms: where each payload goes, as long as it is. Raises Damaged
+    for one that doesn't open."""
     view = memoryview(sealed)
-    keys, tenant_id, start = reader.keys, reader.tenant_id, span[0].offset
-    for place, room in zip(span, rooms, strict=True):
-        begin = place.offset - start
+    keys, tenant_id, start = reader.keys, reader.tenant_id, frames[0][0].offset
+    for chunks, room in zip(frames, rooms, strict=True):
+        place = chunks[0]
+        frame = view[place.offset - start : place.offset - start + place.length]
         try:
-            sealing.open_chunk_into(
-                view[begin : begin + place.length], keys, tenant_id, place, room
-            )
+            sealing.open_frame_into(frame, keys, tenant_id, pack_id, place, room)
         except sealing.SealBroken as broken:
             raise Damaged(place.chunk_id) from broken
-        yield place, room
+        yield chunks, room
 
 
 def payload_bytes(place: AnyPlace) -> int:
-    """How long a chunk's payload is once its seal is off."""
+    """How long the payload of a chunk's frame is once its seal is off."""
     return place.length - sealing.SEAL_OVERHEAD_BYTES
 
 

@@ -38,6 +38,12 @@ class Tar:
         self._firsts: dict[tuple[object, ...], str] = {}
         self._announced: set[tuple[object, ...]] = set()
 
+    def enter(self, path: bytes) -> None:
+        """A folder that is in the archive by what lies in it alone."""
+        name = self._shown.show(path, "d")
+        if name != _text(path):
+            self._changed.note(name, path)
+
     def has_content(self, entry: EntryRow) -> bool:
         """Whether an entry's content follows: not that of a file that came under another name."""
         if entry.kind != "f" or not entry.target:

@@ -43,6 +43,12 @@ class Zip:
         self._count = 0
         self._offset = 0
 
+    def enter(self, path: bytes) -> None:
+        """A folder that is in the archive by what lies in it alone."""
+        name = self._shown.show(path, "d")
+        if name.encode() != path:
+            self._changed.note(name, path)
+
     def has_content(self, entry: EntryRow) -> bool:
         """Whether an entry's content follows its beginning: a file's always does."""
         return entry.kind == "f"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import uuid4
 
-from libs.shared import errors, keys, outbox
+from libs.shared import clock, errors, keys, outbox
 from libs.shared.database import Connection
 from libs.shared.events import PasswordIssued
 from services.portal import store
@@ -58,6 +58,7 @@ async def renew_password(
         password_hash,
         replaces_hash=account.password_hash,
         expires_at=expires_at,
+        now=clock.now(),
     ):
         raise errors.Conflict("The password was changed at this moment; try again.")
     await store.credentials.drop_all(conn, person.user_id)

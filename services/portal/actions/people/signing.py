@@ -11,7 +11,7 @@ from typing import Literal
 from uuid import uuid4
 
 from libs.shared import clock, errors, secret_files
-from libs.shared.database import Connection, Pool, transaction
+from libs.shared.database import Connection, Pool, acquire, transaction
 from libs.shared.secret_files import SecretFileInvalid
 from services.portal import store
 from services.portal.actions import factors, guesses, log
@@ -181,7 +181,7 @@ async def change_password(
     user_id = account.person.user_id
     async with transaction(pool) as conn:
         if not await store.people.replace_password(
-            conn, user_id, hashed, replaces_hash=account.password_hash
+            conn, user_id, hashed, replaces_hash=account.password_hash, now=clock.now()
         ):
             raise people.WrongPassword
         await store.credentials.drop_all(conn, user_id)
@@ -200,7 +200,7 @@ async def sign_out(pool: Pool, actor: Actor, token: str) -> None:
 async def find_held(pool: Pool, token: str, kinds: tuple[Kind, ...]) -> Held | None:
     """Who holds a token of some kinds; looked up each time, so that a sign-out counts at once."""
     now = clock.now()
-    async with transaction(pool) as conn:
+    async with acquire(pool) as conn:
         return await store.credentials.find_holder(
             conn, people.token_sha256(token), list(kinds), now, now - people.SEEN_EVERY
         )

@@ -77,23 +77,23 @@ async def send_archive(
     request: Request, resources: Resources, wanted: Wanted, form: Format
 ) -> Response:
     """The archive of a place or a selection, with its length where it is told in time."""
-    folder = wanted if isinstance(wanted, Place) else wanted.folder
-    measured = archives.make(form, folder.timezone)
+    first = wanted.first
+    measured = archives.make(form, first.timezone)
     length = await archives.measure(resources.pool, wanted, measured)
-    name = folder.entry.name or folder.plan.name.encode()
     headers = {
         **INERT_HEADERS,
-        "Content-Disposition": names.attachment(name, f".{form}"),
-        "X-Coffre-Run": str(folder.run.number),
+        "Content-Disposition": names.attachment(wanted.name, f".{form}"),
     }
+    if wanted.number is not None:
+        headers["X-Coffre-Run"] = str(wanted.number)
     if length is not None:
         headers["Content-Length"] = str(length)
     media_type = archives.MEDIA_TYPES[form]
     if web.is_head(request.scope):
         await archives.view(resources.pool, wanted)
         return Response(None, 200, headers, media_type)
-    reader = await spans.open_reader(resources, folder.tenant_id)
-    archive = archives.make(form, folder.timezone)
+    reader = await spans.open_reader(resources, first.tenant_id)
+    archive = archives.make(form, first.timezone)
     body = await primed(archives.write(resources.pool, reader, wanted, archive))
     return Stream(body, 200, headers, media_type)
 

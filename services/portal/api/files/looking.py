@@ -9,7 +9,7 @@ from services.portal.actions.files import browsing, downloads, previews, spans
 from services.portal.api.access import Downloading, ResourcesOf
 from services.portal.api.files.downloads import INERT_HEADERS, OCTETS
 from services.portal.api.places import AtPoint
-from services.portal.api.streams import Stream, primed
+from services.portal.api.streams import INERT_PDF, Stream, primed
 from services.portal.rules.files import names
 
 router = APIRouter(tags=["files"])
@@ -22,8 +22,10 @@ async def show_preview(asked: AtPoint, resources: ResourcesOf) -> Response:
     reader = await spans.open_reader(resources, place.tenant_id)
     shown, content = await previews.open_content(reader, place)
     media_type = f"text/plain; charset={shown.charset}" if shown.charset else shown.media_type
+    policy = {"Content-Security-Policy": INERT_PDF} if shown.kind == "pdf" else {}
     headers = {
         **INERT_HEADERS,
+        **policy,
         "Content-Length": str(shown.length),
         "Content-Disposition": names.attachment(place.entry.name).replace(
             "attachment", "inline", 1

@@ -7,7 +7,9 @@ import io
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Literal
+from uuid import UUID
 
+from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from libs.shared.words.foreign import plain
@@ -31,6 +33,46 @@ _FRENCH_RULES: dict[Rule, str] = {
     "seats-entry": "sièges, frais d’entrée",
 }
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class LineShown(BaseModel):
+    """A line of a bill, before tax; about: the month that it is for."""
+
+    about: str
+    order_id: UUID
+    rule: Rule
+    quantity: int
+    amount: str
+    currency: str
+    vat_percent: str
+
+
+class TotalShown(BaseModel):
+    """What is due at one rate of tax."""
+
+    currency: str
+    vat_percent: str
+    net: str
+    vat: str
+    gross: str
+
+
+class BillShown(BaseModel):
+    """What is due of a client; closed: whether it is final."""
+
+    tenant_id: UUID
+    client: str
+    closed: bool
+    lines: list[LineShown]
+    totals: list[TotalShown]
+
+
+class MonthShown(BaseModel):
+    """What is due for a month."""
+
+    month: str
+    closed: bool
+    clients: list[BillShown]
 
 
 def answer(month: str, bills: Sequence[Bill], form: Form) -> Response:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.portal.actions.orders import billing, ordering, prices, saying
+from services.portal.actions.orders import billing, ordering, prices
 from services.portal.api.access import Operator, OperatorFirst, ResourcesOf
 from services.portal.api.clients import Line
 from services.portal.api.orders import exports
-from services.portal.api.orders.requests import Key, OrderRequest, list_to_json
+from services.portal.api.orders.requests import (
+    Key,
+    OrderList,
+    OrderPreview,
+    OrderRequest,
+    OrderShown,
+    show_order,
+    show_orders,
+    show_preview,
+)
 from services.portal.rules.orders.months import Month
 from services.portal.rules.orders.prices import PriceList, from_json
 from services.portal.store.orders.prices import Put
@@ -67,6 +77,25 @@ class PricesRequest(_Body):
     lists: Annotated[list[PriceListRequest], Field(max_length=50)]
 
 
+class PricesShown(BaseModel):
+    """The price lists that count, and who put them."""
+
+    version: int
+    put_at: datetime
+    put_by: str
+    lists: list[PriceListRequest]
+
+
+class MonthClosed(BaseModel):
+    """What closing a month did: clients closed now, and before; not_over: whose month goes on."""
+
+    month: str
+    closed: int
+    lines: int
+    closed_before: int
+    not_over: int
+
+
 class ReviseRequest(_Body):
     """Why the provider orders more in its own name, and by which clause of the contract."""
 
@@ -81,20 +110,18 @@ class OrdersRequest(_Body):
 
 
 @router.get("/tenants/{tenant_id}/orders")
-async def list_orders(
-    tenant_id: UUID, operator: Operator, resources: ResourcesOf
-) -> dict[str, Any]:
+async def list_orders(tenant_id: UUID, operator: Operator, resources: ResourcesOf) -> OrderList:
     """A client's contract, what was ordered, and the next sizes with their prices."""
-    return list_to_json(await ordering.list_orders(resources.pool, operator, tenant_id))
+    return show_orders(await ordering.list_orders(resources.pool, operator, tenant_id))
 
 
 @router.post("/tenants/{tenant_id}/orders/preview")
 async def preview_order(
     tenant_id: UUID, body: OrderRequest, operator: Operator, resources: ResourcesOf
-) -> dict[str, Any]:
+) -> OrderPreview:
     """What an order would cost; nothing is ordered."""
     shown = await ordering.preview(resources.pool, operator, tenant_id, body.wish)
-    return saying.preview_to_json(shown)
+    return show_preview(shown)
 
 
 @router.post("/tenants/{tenant_id}/orders", status_code=201)
@@ -105,11 +132,11 @@ async def place_order(
     operator: Operator,
     resources: ResourcesOf,
     response: Response,
-) -> dict[str, Any]:
+) -> OrderShown:
     """Orders for a client, once a key; 200 where it was ordered before."""
     shown = await ordering.place(resources.pool, operator, tenant_id, body.wish, key)
     response.status_code = 201 if shown.is_new else 200
-    return saying.to_json(shown)
+    return show_order(shown)
 
 
 @router.put("/tenants/{tenant_id}/orders/allowed", status_code=204)
@@ -124,41 +151,41 @@ async def allow_orders(
 @router.post("/tenants/{tenant_id}/quota/revise", status_code=201)
 async def revise(
     tenant_id: UUID, body: ReviseRequest, operator: Operator, resources: ResourcesOf
-) -> dict[str, Any]:
+) -> OrderShown:
     """Raises a contract to the next size that holds what is stored, in the provider's name."""
     shown = await ordering.revise(resources.pool, operator, tenant_id, body.reason, body.clause)
-    return saying.to_json(shown)
+    return show_order(shown)
 
 
-@router.get("/prices")
-async def view_prices(operator: Operator, resources: ResourcesOf) -> dict[str, Any]:
+@router.get("/prices", response_model_exclude_unset=True)
+async def view_prices(operator: Operator, resources: ResourcesOf) -> PricesShown:
     """The price lists that count."""
     return _put(await prices.view_prices(resources.pool, operator))
 
 
-@router.put("/prices")
+@router.put("/prices", response_model_exclude_unset=True)
 async def put_prices(
     body: PricesRequest, operator: Operator, resources: ResourcesOf
-) -> dict[str, Any]:
+) -> PricesShown:
     """Replaces the price lists; what was ordered keeps its price."""
     lists = [one.read() for one in body.lists]
     return _put(await prices.put_prices(resources.pool, operator, lists, body.version))
 
 
 @router.post("/billing/{month}/close")
-async def close_month(month: str, operator: Operator, resources: ResourcesOf) -> dict[str, Any]:
+async def close_month(month: str, operator: Operator, resources: ResourcesOf) -> MonthClosed:
     """Closes a month that is over, of every client; once more it changes nothing."""
     done = await billing.close_month(resources.pool, operator, Month.read(month))
-    return {
-        "month": month,
-        "closed": done.closed,
-        "lines": done.lines,
-        "closed_before": done.known,
-        "not_over": done.waiting,
-    }
+    return MonthClosed(
+        month=month,
+        closed=done.closed,
+        lines=done.lines,
+        closed_before=done.known,
+        not_over=done.waiting,
+    )
 
 
-@router.get("/billing/{month}")
+@router.get("/billing/{month}", responses={200: {"model": exports.MonthShown}})
 async def export_month(
     month: str,
     operator: Operator,
@@ -171,5 +198,6 @@ async def export_month(
     return exports.answer(month, bills, form)
 
 
-def _put(put: Put) -> dict[str, Any]:
-    return {"version": put.version, "put_at": put.put_at, "put_by": put.put_by, "lists": put.lists}
+def _put(put: Put) -> PricesShown:
+    lists = [PriceListRequest.model_validate(one) for one in put.lists]
+    return PricesShown(version=put.version, put_at=put.put_at, put_by=put.put_by, lists=lists)

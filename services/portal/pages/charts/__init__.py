@@ -6,9 +6,17 @@ page's own size, placed by percents.
 
 from __future__ import annotations
 
-from services.portal.pages.charts.sent import draw_sent, find_new
+from services.portal.pages.charts.moved import draw_moved, find_moved
 from services.portal.pages.charts.shares import draw_volume
-from services.portal.pages.charts.strips import draw_strip
+from services.portal.pages.charts.strips import STATES, draw_strip
 from services.portal.pages.charts.years import draw_year, list_months
 
-__all__ = ["draw_sent", "draw_strip", "draw_volume", "draw_year", "find_new", "list_months"]
+__all__ = [
+    "STATES",
+    "draw_moved",
+    "draw_strip",
+    "draw_volume",
+    "draw_year",
+    "find_moved",
+    "list_months",
+]

@@ -1,44 +1,42 @@
-"""A row of bars: how the last runs of a plan ended."""
+"""The last days of a plan, a link to the report of each."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from libs.shared.words.tongue import Tongue
-from services.portal.store.runs.shown import Run
+from libs.shared.words.tongue import N_, OUTCOMES, Tongue
+from services.portal.rules.runs import RunDay, State
 
-_HEIGHTS = {"succeeded": 20, "succeeded_with_warnings": 26, "failed": 32, None: 10}
-STRIP_LENGTH = 30
+STATES: Mapping[State, str] = {
+    "succeeded": OUTCOMES["succeeded"],
+    "succeeded_with_warnings": OUTCOMES["succeeded_with_warnings"],
+    "failed": OUTCOMES["failed"],
+    "missed": N_("Never came"),
+    "running": OUTCOMES[None],
+    "none": N_("Nothing due"),
+}
+"""How each state of a day is called."""
 
 
-def draw_strip(runs: Sequence[Run], tongue: Tongue) -> Markup:
-    """The last runs, the newest on the right; a worse outcome stands higher."""
-    counted = Counter(tongue.outcome(run.outcome) for run in runs[:STRIP_LENGTH])
-    summary = ", ".join(f"{number} {outcome}" for outcome, number in counted.items())
-    bars = []
-    for place, run in enumerate(reversed(runs[:STRIP_LENGTH])):
-        x = (STRIP_LENGTH - min(len(runs), STRIP_LENGTH) + place) * 10
-        height = _HEIGHTS[run.outcome]
-        bars.append(
-            Markup(
-                '<rect class="bar {kind}" x="{x}" y="{y}" width="7" height="{height}" rx="2">'
-                "<title>{title}</title></rect>"
-            ).format(
-                kind=run.outcome or "running",
-                x=x,
-                y=34 - height,
-                height=height,
-                title=f"{tongue.moment(run.started_at)} · {tongue.outcome(run.outcome)}",
-            )
-        )
-    return Markup(
-        '<svg class="strip" viewBox="0 0 {width} 36" role="img" aria-label="{label}">'
-        '<line class="ground" x1="0" y1="35" x2="{width}" y2="35"/>{bars}</svg>'
-    ).format(
-        width=STRIP_LENGTH * 10,
-        label=tongue.say("Last runs: {summary}", summary=summary),
-        bars=Markup("").join(bars),
-    )
+def draw_strip(strip: Sequence[RunDay], base: str, tongue: Tongue) -> Markup:
+    """The days of a strip as items of a list; base: what the number of a run is added to.
+
+    All runs are in a list of their own too, so keys needn't stop at each."""
+    named = {state: tongue.say(name) for state, name in STATES.items()}
+    link = escape(base)
+    items = []
+    # By hand: a page has hundreds of days, and a template takes ten times as long for each.
+    for day in strip:
+        said = f"{tongue.calendar_day(day.day)}{tongue.colon} {named[day.state]}"
+        said = escape(f"{said} ({day.runs})" if day.runs > 1 else said)
+        looks = f'class="day s-{day.state}" title="{said}"'
+        shape = f'<svg class="shape" aria-hidden="true"><use href="#s-{day.state}"/></svg>'
+        within = f'{shape}<span class="hidden">{said}</span>'
+        if day.number is None:
+            items.append(f"<li><span {looks}>{within}</span></li>")
+        else:
+            opening = f'<a {looks} href="{link}{day.number}" tabindex="-1">'
+            items.append(f"<li>{opening}{within}</a></li>")
+    return Markup("\n".join(items))  # noqa: S704 - all that is foreign was escaped

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from babel.dates import format_date
 from markupsafe import Markup
 
 from libs.shared.words.tongue import Tongue
@@ -115,7 +114,7 @@ def _name_months(time: _Time, tongue: Tongue) -> Iterator[Markup]:
     """The first of each month; on small screens every third has its name."""
     day = (time.first.replace(day=1) + timedelta(days=32)).replace(day=1)
     while day <= time.last:
-        name = format_date(day, "LLL", locale=tongue.locale)
         if time.x(day) < WIDTH * 0.97:
+            name = tongue.short_month(day)
             yield word(time.x(day), name, "" if day.month % 3 == 1 else "minor")
         day = (day + timedelta(days=32)).replace(day=1)

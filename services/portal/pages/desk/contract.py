@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Literal
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import RedirectResponse, Response
@@ -14,20 +14,18 @@ from libs.shared.events import DESTRUCTION_AFTER
 from libs.shared.words.tongue import N_, find_zone
 from services.portal.actions import approvals, desk, overages
 from services.portal.actions.clients import subscription
-from services.portal.actions.orders import ordering, saying
+from services.portal.actions.orders import ordering
 from services.portal.api.access import Address, ResourcesOf
-from services.portal.pages import sessions
 from services.portal.pages.desk.one import PROBLEMS, SAID, Said, back
 from services.portal.pages.desk.plans import read_day
-from services.portal.pages.orders.clients import REFUSALS, read_wish
-from services.portal.pages.rendering import choose_locale, render
-from services.portal.pages.sessions import Operator, field, line
+from services.portal.pages.orders import clients as orders
+from services.portal.pages.orders.clients import REFUSALS, Counter, Wanted
+from services.portal.pages.rendering import render
+from services.portal.pages.sessions import Operator, Sent, field, line
 from services.portal.rules.clients import STEPS, Step
 from services.portal.rules.log.chain import Actor
 from services.portal.rules.orders.months import Month
-from services.portal.rules.orders.ordering import OrderWish
 from services.portal.rules.orders.refusals import NothingToRevise
-from services.portal.rules.people import Person
 from services.portal.store.approvals import Approval
 
 router = APIRouter()
@@ -38,7 +36,6 @@ _STEPS: dict[str, Step] = {
     "resume": "resume",
     "reinstate": "reinstate",
 }
-_GIGABYTE = 10**9
 _PROBLEMS = {
     "reason-missing": SAID["reason-missing"],
     "name-wrong": N_("Type the client’s name just as it stands here: this ends its backups."),
@@ -122,16 +119,14 @@ async def ask_step(
 async def take_step(
     tenant_id: UUID,
     step: Stepping,
-    request: Request,
-    operator: Operator,
+    sent: Sent,
     resources: ResourcesOf,
-    address: Address,
 ) -> Response:
     """Ends, suspends, resumes or reinstates a subscription.
 
     To end it now takes the client's name; to end it with a day doesn't."""
-    form = await sessions.read_form(request, resources)
-    actor, reason = operator.at(address), line(form, "reason")
+    form, actor = sent.fields, sent.actor
+    reason = line(form, "reason")
     here = f"/clients/{tenant_id}/subscription/{step}"
     if not reason:
         return RedirectResponse(f"{here}?problem=reason-missing", 303)
@@ -175,96 +170,50 @@ async def _announce_end(
     await approvals.announce_end(resources, actor, tenant_id, reason, ends_at)
 
 
+def _counter(tenant_id: UUID) -> Counter:
+    here = f"/clients/{tenant_id}"
+    return Counter(tenant_id, f"{here}/contract", f"{here}/orders", is_for_client=True)
+
+
 @router.get("/clients/{tenant_id}/orders/preview")
 async def preview_order(
-    tenant_id: UUID,
-    request: Request,
-    operator: Operator,
-    resources: ResourcesOf,
-    address: Address,
-    storage_gb: Annotated[int | None, Query(ge=0, le=10**9)] = None,
-    seats: Annotated[int | None, Query(ge=1, le=100_000)] = None,
+    tenant_id: UUID, request: Request, operator: Operator, address: Address, wish: Wanted
 ) -> Response:
     """What an order for the client would cost, and the button that orders it."""
-    if storage_gb is not None:
-        wish = OrderWish("storage", storage_gb * _GIGABYTE)
-    elif seats is not None:
-        wish = OrderWish("seats", seats)
-    else:
-        return back(tenant_id, place="/contract")
-    try:
-        shown = await ordering.preview(resources.pool, operator.at(address), tenant_id, wish)
-    except tuple(REFUSALS) as refusal:
-        return _refuse(request, operator, tenant_id, refusal)
-    return render(
-        request,
-        "client_order.html",
-        operator,
-        timezone=shown.tenant.timezone,
-        tenant_id=tenant_id,
-        order=shown.order,
-        quote=shown.quote,
-        key=uuid4(),
-        sentence=saying.say(saying.speak(choose_locale(request, operator), shown), shown),
-        problem="",
-    )
+    at = _counter(tenant_id)
+    return await orders.preview(request, operator, operator.at(address), at, wish)
 
 
 @router.post("/clients/{tenant_id}/orders")
 async def place_order(
-    tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
+    tenant_id: UUID, request: Request, operator: Operator, sent: Sent
 ) -> Response:
     """Orders what the preview showed, once."""
-    form = await sessions.read_form(request, resources)
-    wish = read_wish(field(form, "what"), field(form, "after"), field(form, "quote"))
-    key = field(form, "key")[:200]
-    try:
-        await ordering.place(resources.pool, operator.at(address), tenant_id, wish, key)
-    except tuple(REFUSALS) as refusal:
-        return _refuse(request, operator, tenant_id, refusal)
-    return back(tenant_id, "saved", "/contract")
-
-
-def _refuse(
-    request: Request, operator: Person, tenant_id: UUID, refusal: errors.Refusal
-) -> Response:
-    return render(
-        request,
-        "client_order.html",
-        operator,
-        status=refusal.status,
-        tenant_id=tenant_id,
-        order=None,
-        problem=REFUSALS[type(refusal)],
-    )
+    return await orders.place(request, operator, sent.actor, _counter(tenant_id), sent.fields)
 
 
 @router.post("/clients/{tenant_id}/orders/allowed")
-async def allow_orders(
-    tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
-) -> Response:
+async def allow_orders(tenant_id: UUID, sent: Sent, resources: ResourcesOf) -> Response:
     """Lets the client's administrators order themselves, or not."""
-    form = await sessions.read_form(request, resources)
-    allowed = field(form, "allowed") == "yes"
-    await ordering.allow_orders(resources.pool, operator.at(address), tenant_id, allowed=allowed)
+    allowed = field(sent.fields, "allowed") == "yes"
+    await ordering.allow_orders(resources.pool, sent.actor, tenant_id, allowed=allowed)
     return back(tenant_id, "saved", "/contract")
 
 
 @router.post("/clients/{tenant_id}/orders/revise")
 async def revise(
-    tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
+    tenant_id: UUID, request: Request, operator: Operator, sent: Sent, resources: ResourcesOf
 ) -> Response:
     """Raises the contract to the next size that holds what is stored, in the provider's name."""
-    form = await sessions.read_form(request, resources)
-    reason, clause = line(form, "reason"), line(form, "clause")
+    reason, clause = line(sent.fields, "reason"), line(sent.fields, "clause")
     if not reason or not clause:
         return back(tenant_id, "reason-missing", "/contract")
     try:
-        await ordering.revise(resources.pool, operator.at(address), tenant_id, reason, clause)
+        await ordering.revise(resources.pool, sent.actor, tenant_id, reason, clause)
     except NothingToRevise:
         return back(tenant_id, "nothing-to-revise", "/contract")
     except tuple(REFUSALS) as refusal:
-        return _refuse(request, operator, tenant_id, refusal)
+        return orders.refuse(request, operator, _counter(tenant_id), refusal)
     return back(tenant_id, "saved", "/contract")
 
 
@@ -272,14 +221,11 @@ async def revise(
 async def decide_growth(
     tenant_id: UUID,
     decision: Literal["extend", "block", "unblock"],
-    request: Request,
-    operator: Operator,
+    sent: Sent,
     resources: ResourcesOf,
-    address: Address,
 ) -> Response:
     """Moves the deadline of an overage case, stops growth, or lets it go on."""
-    form = await sessions.read_form(request, resources)
-    actor, reason = operator.at(address), line(form, "reason")
+    actor, reason = sent.actor, line(sent.fields, "reason")
     if not reason:
         return back(tenant_id, "reason-missing", "/contract")
     try:
@@ -289,7 +235,7 @@ async def decide_growth(
             return back(tenant_id, said, "/contract")
         until = None
         if decision == "extend":
-            until = datetime.combine(read_day(field(form, "until")), time(23, 59), UTC)
+            until = datetime.combine(read_day(field(sent.fields, "until")), time(23, 59), UTC)
         await overages.decide(resources.pool, actor, tenant_id, decision, reason, until)
     except errors.Refusal as refusal:
         if refusal.code not in PROBLEMS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from markupsafe import Markup
 
@@ -27,19 +28,21 @@ def draw_days(days: Sequence[date], kinds: Mapping[date, str], tongue: Tongue) -
         for kind, word in _DAY_WORDS.items()
         if counted[kind]
     )
-    marks = [
-        Markup(
-            '<use class="s-{kind}" href="#s-{kind}" x="{x}" y="1" width="8" height="8"/>'
-        ).format(kind=kinds.get(day, "none"), x=place * 10 + 1)
-        for place, day in enumerate(days)
-    ]
+    marks = [_mark(kinds.get(day, "none"), place) for place, day in enumerate(days)]
     return Markup(
         '<svg class="lately" viewBox="0 0 {width} 10" role="img" aria-label="{label}">{marks}</svg>'
     ).format(
         width=len(days) * 10,
-        label=summary or tongue.say("No run yet"),
+        label=summary or tongue.say("No backup yet"),
         marks=Markup("").join(marks),
     )
+
+
+@lru_cache(maxsize=1_000)  # a page of clients has 1,500 of them
+def _mark(kind: str, place: int) -> Markup:
+    return Markup(
+        '<use class="s-{kind}" href="#s-{kind}" x="{x}" y="1" width="8" height="8"/>'
+    ).format(kind=kind, x=place * 10 + 1)
 
 
 def draw_deadlines(
@@ -52,6 +55,12 @@ def draw_deadlines(
     def place(at: datetime) -> float:
         share = (at - first) / timedelta(days=days)
         return left + width * min(max(share, 0.0), 1.0)
+
+    def point(at: datetime, y: int) -> str:
+        """A tip at the end of the axis, for a bar that goes on beyond it."""
+        if first <= at <= first + timedelta(days=days):
+            return ""
+        return f"M{place(at):.1f} {y}v14l{-7 if at < first else 7} -7z"
 
     height = len(cases) * row + 30
     lines = [
@@ -69,7 +78,8 @@ def draw_deadlines(
         lines.append(
             Markup(
                 '<g><title>{title}</title><text class="label" x="0" y="{text}">{client}</text>'
-                '<rect class="case {kind}" x="{x}" y="{y}" width="{w}" height="14" rx="3"/></g>'
+                '<rect class="case {kind}" x="{x}" y="{y}" width="{w}" height="14" rx="3"/>'
+                '<path class="case {kind}" d="{tips}"/></g>'
             ).format(
                 title=f"{client}{tongue.colon} {tongue.day(opened_at)} → {tongue.day(due_at)}",
                 text=y + 12,
@@ -78,6 +88,7 @@ def draw_deadlines(
                 x=f"{place(opened_at):.1f}",
                 y=y,
                 w=f"{max(place(due_at) - place(opened_at), 2.0):.1f}",
+                tips=point(opened_at, y) + point(due_at, y),
             )
         )
     today = Markup('<line class="today" x1="{x}" y1="18" x2="{x}" y2="{y}"/>').format(

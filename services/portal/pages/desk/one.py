@@ -10,22 +10,23 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from libs.shared import clock, errors
+from libs.shared import errors
 from libs.shared.words.tongue import N_
-from services.portal.actions import approvals, desk, machines, notes, packages, runs, users
+from services.portal.actions import approvals, desk, machines, notes, packages, runs
 from services.portal.actions.clients.opening import EmailTaken
 from services.portal.actions.machines import Enrolment
 from services.portal.actions.resources import Resources
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages import sessions
+from services.portal.pages.home import judge
 from services.portal.pages.rendering import render
-from services.portal.pages.sessions import Operator, field, line
+from services.portal.pages.sessions import Operator, Sent, field, line
+from services.portal.rules.log.chain import Actor
 from services.portal.rules.machines import name_platform
 from services.portal.rules.orders.refusals import OrderRefused
 from services.portal.rules.packages import Block, blocks
 from services.portal.rules.people import Person
-from services.portal.rules.recipients import NotAnAddress, read_address
-from services.portal.rules.runs import find_next
+from services.portal.rules.recipients import NotAnAddress
 from services.portal.rules.users import ClientOpens, LastAdministrator, SeatsUsed
 
 router = APIRouter()
@@ -61,6 +62,7 @@ SAID: dict[str, str] = {
     "saved": N_("Saved."),
     "opened": N_("The account is open: a one-time password is on its way by mail."),
     "closed": N_("The account is closed, and its seat is free."),
+    "signed-out": N_("Signed out everywhere, at once; tokens of programs have ended too."),
     NotAnAddress.code: N_("A name and a mail address are needed."),
     EmailTaken.code: N_("This address has an account already."),
     ClientOpens.code: N_(
@@ -88,7 +90,7 @@ PROBLEMS = frozenset(
     }
 )
 _LONGEST_NOTE = 2_000
-_RUNS_EACH = 30
+_LOOKED_AT = 3
 
 Said = Annotated[str, Query(max_length=40)]
 
@@ -109,19 +111,21 @@ async def show_client(
     said: Said = "",
 ) -> Response:
     """One client."""
-    return await _show(request, operator, resources, address, tenant_id, said=said)
+    return await _show(request, operator, resources, operator.at(address), tenant_id, said=said)
 
 
 @router.post("/clients/{tenant_id}/enrolments")
 async def open_enrolment(
-    tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
+    tenant_id: UUID,
+    request: Request,
+    operator: Operator,
+    sent: Sent,
+    resources: ResourcesOf,
 ) -> Response:
     """Shows a one-time code, this once; loading it again makes none."""
-    form = await sessions.read_form(request, resources)
-    label, key = line(form, "label"), sessions.key(form)
-    actor = operator.at(address)
+    label, key = line(sent.fields, "label"), sessions.key(sent.fields)
     try:
-        enrolment = await machines.open_enrolment(resources.pool, actor, tenant_id, label, key)
+        enrolment = await machines.open_enrolment(resources.pool, sent.actor, tenant_id, label, key)
     except machines.NotEnrollable:
         return back(tenant_id, "not-enrollable")
     except machines.CodeShown as refusal:
@@ -134,7 +138,7 @@ async def open_enrolment(
         request,
         operator,
         resources,
-        address,
+        sent.actor,
         tenant_id,
         enrolment=enrolment,
         label=label,
@@ -146,14 +150,11 @@ async def open_enrolment(
 async def withdraw_code(
     tenant_id: UUID,
     enrolment_id: UUID,
-    request: Request,
-    operator: Operator,
+    sent: Sent,
     resources: ResourcesOf,
-    address: Address,
 ) -> Response:
     """Lets no machine in by a code any more."""
-    await sessions.read_form(request, resources)
-    await machines.withdraw_code(resources.pool, operator.at(address), tenant_id, enrolment_id)
+    await machines.withdraw_code(resources.pool, sent.actor, tenant_id, enrolment_id)
     return back(tenant_id)
 
 
@@ -186,26 +187,20 @@ async def ask_revocation(
 async def revoke_agent(
     tenant_id: UUID,
     agent_id: UUID,
-    request: Request,
-    operator: Operator,
+    sent: Sent,
     resources: ResourcesOf,
-    address: Address,
 ) -> Response:
     """Withdraws a machine's token."""
-    await sessions.read_form(request, resources)
-    await machines.revoke_agent(resources.pool, operator.at(address), agent_id)
+    await machines.revoke_agent(resources.pool, sent.actor, agent_id)
     return back(tenant_id)
 
 
 @router.post("/clients/{tenant_id}/notes")
-async def write_note(
-    tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
-) -> Response:
+async def write_note(tenant_id: UUID, sent: Sent, resources: ResourcesOf) -> Response:
     """Keeps a note for the other operators."""
-    form = await sessions.read_form(request, resources)
-    text = field(form, "text").strip().replace("\0", "")[:_LONGEST_NOTE]
+    text = field(sent.fields, "text").strip().replace("\0", "")[:_LONGEST_NOTE]
     if text:
-        await notes.write(resources.pool, operator.at(address), tenant_id, text)
+        await notes.write(resources.pool, sent.actor, tenant_id, text)
     return RedirectResponse(f"/clients/{tenant_id}#notes", 303)
 
 
@@ -213,14 +208,11 @@ async def write_note(
 async def remove_note(
     tenant_id: UUID,
     note_id: UUID,
-    request: Request,
-    operator: Operator,
+    sent: Sent,
     resources: ResourcesOf,
-    address: Address,
 ) -> Response:
     """Takes a note away."""
-    await sessions.read_form(request, resources)
-    await notes.remove(resources.pool, operator.at(address), tenant_id, note_id)
+    await notes.remove(resources.pool, sent.actor, tenant_id, note_id)
     return RedirectResponse(f"/clients/{tenant_id}#notes", 303)
 
 
@@ -228,87 +220,22 @@ async def remove_note(
 async def clear_holds(
     tenant_id: UUID,
     plan: str,
-    request: Request,
-    operator: Operator,
+    sent: Sent,
     resources: ResourcesOf,
-    address: Address,
 ) -> Response:
     """Says that what was unusual of a plan was meant."""
-    form = await sessions.read_form(request, resources)
-    reason = line(form, "reason")
+    reason = line(sent.fields, "reason")
     if not reason:
         return back(tenant_id, "reason-missing")
-    await runs.clear_holds(resources.pool, operator.at(address), tenant_id, plan, reason)
+    await runs.clear_holds(resources.pool, sent.actor, tenant_id, plan, reason)
     return back(tenant_id, "cleared")
-
-
-@router.post("/clients/{tenant_id}/reset")
-async def reset_password(
-    tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
-) -> Response:
-    """Mails an administrator of the client a new one-time password.
-
-    Their second factors are taken away as well where the form says that they are lost."""
-    form = await sessions.read_form(request, resources)
-    email, reason = line(form, "email", 320), line(form, "reason")
-    asked = await approvals.reset_password(
-        resources,
-        operator.at(address),
-        email,
-        reason,
-        tenant_id,
-        forget_factors=bool(field(form, "forget_factors")),
-    )
-    return back(tenant_id, "asked" if asked else "sent")
-
-
-@router.post("/clients/{tenant_id}/people")
-async def open_user(
-    tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
-) -> Response:
-    """Gives somebody of the client an account, as its administrators can."""
-    form = await sessions.read_form(request, resources)
-    name, role = line(form, "name"), field(form, "role")
-    try:
-        if not name:
-            return back(tenant_id, NotAnAddress.code)
-        await approvals.open_user(
-            resources,
-            operator.at(address),
-            tenant_id,
-            name=name,
-            email=read_address(field(form, "email")),
-            locale="en" if field(form, "locale") == "en" else "fr",
-            role="administrator" if role == "administrator" else "user",
-        )
-    except (NotAnAddress, EmailTaken, SeatsUsed, OrderRefused, ClientOpens) as refusal:
-        return back(tenant_id, refusal.code)
-    return back(tenant_id, "opened")
-
-
-@router.post("/clients/{tenant_id}/people/{user_id}/close")
-async def close_user(
-    tenant_id: UUID,
-    user_id: UUID,
-    request: Request,
-    operator: Operator,
-    resources: ResourcesOf,
-    address: Address,
-) -> Response:
-    """Takes an account of the client away."""
-    await sessions.read_form(request, resources)
-    try:
-        await users.close_user(resources.pool, operator.at(address).within(tenant_id), user_id)
-    except LastAdministrator as refusal:
-        return back(tenant_id, refusal.code)
-    return back(tenant_id, "closed")
 
 
 async def _show(
     request: Request,
     operator: Person,
     resources: Resources,
-    address: str,
+    actor: Actor,
     tenant_id: UUID,
     *,
     enrolment: Enrolment | None = None,
@@ -316,8 +243,7 @@ async def _show(
     pasted: Sequence[Block] = (),
     said: str = "",
 ) -> Response:
-    found = await desk.view_client(resources.pool, operator.at(address), tenant_id, _RUNS_EACH)
-    now = clock.now()
+    found = await desk.view_client(resources.pool, actor, tenant_id, _LOOKED_AT)
     last = {
         plan_id: next((run for run in of_plan if run.outcome), None)
         for plan_id, of_plan in found.runs.items()
@@ -332,9 +258,6 @@ async def _show(
         found=found,
         volume=found.volume,
         last=last,
-        next_due={
-            plan.plan_id: find_next(plan.schedule, plan.timezone, now) for plan in found.plans
-        },
         enrolment=enrolment,
         key=uuid4(),
         label=label,
@@ -344,4 +267,6 @@ async def _show(
         name_platform=name_platform,
         said=SAID.get(said, ""),
         is_problem=said in PROBLEMS,
+        guarded=approvals.guards_people(resources),
+        **judge(found),
     )

@@ -21,11 +21,10 @@ from services.portal.actions.clients.opening import EmailTaken
 from services.portal.actions.recipients import ALL
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.api.clients import TenantRequest, TermsRequest
-from services.portal.pages import sessions
 from services.portal.pages.desk.one import PROBLEMS, SAID, Said, back
 from services.portal.pages.recipients import REFUSALS, STATES
 from services.portal.pages.rendering import render
-from services.portal.pages.sessions import Operator, field, line
+from services.portal.pages.sessions import Operator, Sent, field, line
 from services.portal.rules import operators
 from services.portal.rules.approvals import EndTooNear
 from services.portal.rules.log import acts
@@ -64,13 +63,12 @@ async def show_form(request: Request, operator: Operator) -> Response:
 
 @router.post("/clients/new")
 async def open_client(
-    request: Request, operator: Operator, resources: ResourcesOf, address: Address
+    request: Request, operator: Operator, sent: Sent, resources: ResourcesOf
 ) -> Response:
     """Opens a client; its administrator gets a first password by mail."""
-    form = await sessions.read_form(request, resources)
-    values = {name: value for name, value in form.items() if isinstance(value, str)}
+    values = {name: value for name, value in sent.fields.items() if isinstance(value, str)}
     try:
-        asked = TenantRequest.model_validate(_read(form))
+        asked = TenantRequest.model_validate(_read(sent.fields))
     except ValidationError as error:
         return _ask(request, operator, values, _find_problems(error))
     try:
@@ -78,7 +76,7 @@ async def open_client(
             resources.pool,
             resources.passwords,
             resources.mail_key,
-            operator.at(address),
+            sent.actor,
             asked.terms,
         )
     except EmailTaken:
@@ -161,35 +159,29 @@ async def show_terms(
 
 
 @router.post("/clients/{tenant_id}/terms")
-async def change_terms(
-    tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
-) -> Response:
+async def change_terms(tenant_id: UUID, sent: Sent, resources: ResourcesOf) -> Response:
     """Sets name, language, time zone and retention, and tells every service."""
-    form = await sessions.read_form(request, resources)
     names = ("name", "locale", "timezone", "retention_days")
     try:
-        asked = TermsRequest.model_validate({name: field(form, name) for name in names})
+        asked = TermsRequest.model_validate({name: field(sent.fields, name) for name in names})
     except ValidationError as error:
         place = next(iter(_find_problems(error)))
         return RedirectResponse(f"/clients/{tenant_id}/terms?problem={place}", 303)
     await terms.change_terms(
-        resources.pool, operator.at(address), tenant_id, **asked.model_dump(exclude_none=True)
+        resources.pool, sent.actor, tenant_id, **asked.model_dump(exclude_none=True)
     )
     return back(tenant_id, "saved", "/terms")
 
 
 @router.post("/clients/{tenant_id}/recipients")
-async def change_recipients(
-    tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
-) -> Response:
+async def change_recipients(tenant_id: UUID, sent: Sent, resources: ResourcesOf) -> Response:
     """Adds or removes an address that gets the reports of all plans."""
-    form = await sessions.read_form(request, resources)
-    actor, email = operator.at(address).within(tenant_id), line(form, "email", 320)
+    actor, email = sent.actor.within(tenant_id), line(sent.fields, "email", 320)
     try:
-        if field(form, "change") == "remove":
+        if field(sent.fields, "change") == "remove":
             await recipients.remove_recipient(resources.pool, actor, ALL, email)
         else:
-            await recipients.add_recipient(resources.pool, actor, ALL, email)
+            await approvals.add_recipient(resources, actor, tenant_id, email)
     except errors.Refusal as refusal:
         if refusal.code not in REFUSALS:
             raise
@@ -198,12 +190,9 @@ async def change_recipients(
 
 
 @router.post("/clients/{tenant_id}/maintenance")
-async def set_maintenance(
-    tenant_id: UUID, request: Request, operator: Operator, resources: ResourcesOf, address: Address
-) -> Response:
+async def set_maintenance(tenant_id: UUID, sent: Sent, resources: ResourcesOf) -> Response:
     """Says until when the backup software is maintained."""
-    form = await sessions.read_form(request, resources)
-    reason, day = line(form, "reason"), field(form, "until")
+    reason, day = line(sent.fields, "reason"), field(sent.fields, "until")
     if not reason:
         return back(tenant_id, "reason-missing", "/terms")
     try:
@@ -211,7 +200,7 @@ async def set_maintenance(
     except ValueError:
         return RedirectResponse(f"/clients/{tenant_id}/terms?problem=maintenance_until", 303)
     try:
-        await approvals.set_maintenance(resources, operator.at(address), tenant_id, until, reason)
+        await approvals.set_maintenance(resources, sent.actor, tenant_id, until, reason)
     except EndTooNear as refusal:
         return RedirectResponse(f"/clients/{tenant_id}/terms?problem={refusal.code}", 303)
     return back(tenant_id, "saved", "/terms")

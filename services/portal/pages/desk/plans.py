@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from libs.shared import errors
-from services.portal.actions import incidents, runs
+from services.portal.actions import incidents, looks
 from services.portal.api.access import Address, ResourcesOf
-from services.portal.pages import sessions
 from services.portal.pages.desk.one import PROBLEMS, SAID, Said, back
 from services.portal.pages.rendering import render
-from services.portal.pages.sessions import Operator, field, line
+from services.portal.pages.runs import LAST, Before, look_at_plan, look_at_run
+from services.portal.pages.sessions import Operator, Sent, field, line
+from services.portal.rules.looks import hide_paths
 
 router = APIRouter()
-
-_RUNS_AT_ONCE = 50
-_LAST = 2**31 - 1
 
 
 @router.get("/clients/{tenant_id}/plans/{plan}")
@@ -31,31 +29,14 @@ async def show_plan(
     operator: Operator,
     resources: ResourcesOf,
     address: Address,
-    before: Annotated[int, Query(ge=0, lt=2**31)] = _LAST,
+    before: Before = LAST,
     said: Said = "",
 ) -> Response:
     """One plan with its runs."""
-    found = await runs.list_runs(
-        resources.pool,
-        operator.at(address).within(tenant_id),
-        plan,
-        before=before,
-        limit=_RUNS_AT_ONCE + 1,
-    )
-    return render(
-        request,
-        "client_plan.html",
-        operator,
-        timezone=found.tenant.timezone,
-        tenant=found.tenant,
-        plan=found.plan,
-        runs=found.runs[:_RUNS_AT_ONCE],
-        last=next((run for run in found.runs if run.outcome), None),
-        older=found.runs[_RUNS_AT_ONCE - 1].number if len(found.runs) > _RUNS_AT_ONCE else None,
-        is_first=before == _LAST,
-        next_due=found.next_due,
-        problem=SAID[said] if said in PROBLEMS else "",
-    )
+    actor = operator.at(address).within(tenant_id)
+    shown = await look_at_plan(resources, actor, plan, before)
+    problem = SAID[said] if said in PROBLEMS else ""
+    return render(request, "client_plan.html", operator, problem=problem, **shown)
 
 
 @router.get("/clients/{tenant_id}/plans/{plan}/runs/{number}")
@@ -69,37 +50,22 @@ async def show_run(
     address: Address,
 ) -> Response:
     """One run: its figures, its reason, what was not copied; no other name of a file."""
-    found = await runs.find_report(
-        resources.pool, operator.at(address).within(tenant_id), plan, number
-    )
-    return render(
-        request,
-        "client_run.html",
-        operator,
-        timezone=found.tenant.timezone,
-        tenant=found.tenant,
-        plan=found.plan,
-        run=found.run,
-        reports=found.reports,
-    )
+    actor = operator.at(address).within(tenant_id)
+    shown = await look_at_run(resources, actor, plan, number)
+    named = await looks.shows_names(resources, actor, tenant_id)
+    if not named:
+        shown["run"] = replace(shown["run"], dumps=hide_paths(shown["run"].dumps))
+    return render(request, "client_run.html", operator, named=named, **shown)
 
 
 @router.post("/clients/{tenant_id}/plans/{plan}/pause")
-async def pause(
-    tenant_id: UUID,
-    plan: str,
-    request: Request,
-    operator: Operator,
-    resources: ResourcesOf,
-    address: Address,
-) -> Response:
+async def pause(tenant_id: UUID, plan: str, sent: Sent, resources: ResourcesOf) -> Response:
     """Expects no run of a plan before a day."""
-    form = await sessions.read_form(request, resources)
-    reason = line(form, "reason")
+    reason = line(sent.fields, "reason")
     if not reason:
         return back(tenant_id, "reason-missing", f"/plans/{plan}")
-    until = datetime.combine(read_day(field(form, "until")), time(), UTC)
-    await incidents.pause(resources.pool, operator.at(address), tenant_id, plan, until, reason)
+    until = datetime.combine(read_day(field(sent.fields, "until")), time(), UTC)
+    await incidents.pause(resources.pool, sent.actor, tenant_id, plan, until, reason)
     return back(tenant_id, "saved")
 
 

@@ -17,10 +17,10 @@ from libs.shared.words.tongue import N_, Explained, Tongue
 from services.portal.actions import approvals, desk, incidents
 from services.portal.actions.desk import Queue
 from services.portal.api.access import Address, ResourcesOf
-from services.portal.pages import sessions
 from services.portal.pages.desk.one import CAUSES
+from services.portal.pages.operators import UNSETTLED
 from services.portal.pages.rendering import render, speak
-from services.portal.pages.sessions import Operator, field, line
+from services.portal.pages.sessions import Operator, Sent, field, line
 from services.portal.rules.incidents import SEVERITY
 from services.portal.store.desk import Waiting
 
@@ -30,13 +30,24 @@ KINDS = {
     "unblock": N_("let the client grow again"),
     "reset": N_("send a new password to {subject}"),
     "reset-factors": N_("send a new password to {subject} and take the second factors away"),
+    "close": N_("close the account of {subject}"),
+    "promote": N_("make {subject} an administrator"),
+    "demote": N_("make {subject} a user without the administrator’s rights"),
     "end": N_("end the subscription now"),
+    "look": N_("look into the files, for 24 hours"),
 }
 _DECISIONS: dict[str, IncidentDecision] = {
     "acknowledge": "acknowledge",
     "snooze": "snooze",
     "note": "note",
     "close": "close",
+}
+_PROBLEMS = {
+    "note-missing": N_("Say why: it stays with the incident."),
+    "own-approval": N_("You asked for this yourself: another operator confirms it."),
+    "operator-unsettled": UNSETTLED,
+    "approval-over": N_("This was answered already, or nobody answered in time."),
+    "subscription-state": N_("Not possible in the present state of the subscription."),
 }
 _MORNING_HOUR = 8
 _LONGEST_NOTE = 500
@@ -68,7 +79,7 @@ async def show_queue(
         page=page,
         told={one.incident_id: tell(tongue, one) for one in (*found.waiting, *found.in_hand)},
         following=_next_of(found),
-        problem=problem,
+        problem=_PROBLEMS.get(problem, ""),
     )
 
 
@@ -110,7 +121,7 @@ def tell(tongue: Tongue, one: Waiting) -> Explained:
         ),
         "help": (
             N_("{by} asks for help with a run."),
-            N_("Answer by mail or call; the message is in the mail that the hotline got."),
+            N_("Answer by mail or call; the message stands with the run."),
         ),
     }.get(one.cause, (N_("This goes on since {moment}."), N_("Look at the client, then decide.")))
     said = say(
@@ -128,13 +139,13 @@ async def decide(
     decision: str,
     request: Request,
     operator: Operator,
+    sent: Sent,
     resources: ResourcesOf,
-    address: Address,
 ) -> Response:
     """Takes an incident in hand, puts it off, notes something or closes it; then the next one."""
     if decision not in _DECISIONS:
         raise errors.NotFound
-    form = await sessions.read_form(request, resources)
+    form = sent.fields
     note = line(form, "note", _LONGEST_NOTE)
     query = {"cause": field(form, "cause")[:40]} if field(form, "cause") else {}
     if not note and decision in {"note", "close"}:
@@ -144,7 +155,7 @@ async def decide(
     if decision == "snooze":
         until = _read_until(field(form, "days"), speak(request, operator, "Europe/Paris"))
     what = _DECISIONS[decision]
-    await incidents.decide(resources.pool, operator.at(address), incident_id, what, note, until)
+    await incidents.decide(resources.pool, sent.actor, incident_id, what, note, until)
     following = field(form, "next")[:40] if decision != "note" else str(incident_id)
     return RedirectResponse(f"/queue?{urlencode(query)}#i-{following}", 303)
 
@@ -161,23 +172,19 @@ def _read_until(days: str, tongue: Tongue) -> datetime:
 async def answer_approval(
     approval_id: UUID,
     answer: str,
-    request: Request,
-    operator: Operator,
+    sent: Sent,
     resources: ResourcesOf,
-    address: Address,
 ) -> Response:
     """Confirms what another operator asked for, or declines it."""
     if answer not in {"confirm", "decline"}:
         raise errors.NotFound
-    await sessions.read_form(request, resources)
-    actor = operator.at(address)
     try:
         if answer == "confirm":
-            await approvals.confirm(resources, actor, approval_id)
+            await approvals.confirm(resources, sent.actor, approval_id)
         else:
-            await approvals.decline(resources, actor, approval_id)
+            await approvals.decline(resources, sent.actor, approval_id)
     except errors.Refusal as refusal:
-        if refusal.code not in {"own-approval", "approval-over", "subscription-state"}:
+        if refusal.code not in _PROBLEMS:
             raise
         return RedirectResponse(f"/queue?{urlencode({'problem': refusal.code})}#approvals", 303)
     return RedirectResponse("/queue#approvals", 303)

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
-from typing import Annotated, Any
+from types import SimpleNamespace
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from libs.shared.catalogue import Found
-from services.portal.actions.files import finding
+from libs.shared.words.tongue import Tongue
+from services.portal.actions.files import finding, selecting
 from services.portal.actions.files.finding import Results, Wanted
+from services.portal.actions.resources import Resources
 from services.portal.api.access import Address, ResourcesOf
-from services.portal.pages.files.showing import Here, as_field, show
-from services.portal.pages.rendering import render
+from services.portal.pages.files.showing import Here, as_field, lay_row
+from services.portal.pages.navigation import home_of, pages_of
+from services.portal.pages.rendering import render, speak
 from services.portal.pages.sessions import Client
 from services.portal.rules.files import names
+from services.portal.rules.log.chain import Actor
+from services.portal.rules.looks import Look
+from services.portal.rules.people import Person
 from services.portal.store.runs.shown import Plan
 
 router = APIRouter()
@@ -64,28 +72,47 @@ async def read_search(
     )
 
 
+Searched = Annotated[SearchForm, Depends(read_search)]
+
+
 @router.get("/search")
 async def show_search(
     request: Request,
     person: Client,
     resources: ResourcesOf,
     address: Address,
-    form: Annotated[SearchForm, Depends(read_search)],
+    form: Searched,
 ) -> Response:
     """Files and folders by a part of their name."""
-    actor, results, trouble = person.at(address), None, ""
-    ground = await finding.open_search(resources.pool, actor, form.plan)
+    return await render_search(request, person, resources, person.at(address), form)
+
+
+async def render_search(
+    request: Request,
+    person: Person,
+    resources: Resources,
+    actor: Actor,
+    form: SearchForm,
+    look: Look | None = None,
+) -> Response:
+    """The page of a search; look: how far a client's files are open to an operator."""
+    results, trouble = None, ""
+    ground = await finding.open_search(resources.pool, actor, form.plan, form.text)
     if form.text.strip():
         try:
             results = await finding.search(resources.pool, actor, form.wanted, _RESULTS_SHOWN)
         except finding.NoText:
             trouble = "long" if len(form.text) > finding.TEXT_MAX else "empty"
+    tongue = speak(request, person, ground.tenant.timezone)
+    is_open = look is None or look.until is not None
+    found = results.found if results else []
     return render(
         request,
         "search.html",
         person,
         status=422 if trouble else 200,
-        timezone=ground.timezone,
+        timezone=ground.tenant.timezone,
+        tenant=ground.tenant,
         plan=ground.plan,
         machines=_by_machine(ground.plans),
         path_text=as_field(names.clean_path(form.below)),
@@ -93,9 +120,17 @@ async def show_search(
         where=form.where,
         deleted=form.deleted,
         trouble=trouble,
-        results=[_found(results, one) for one in results.found] if results else None,
+        look=look,
+        home=home_of(actor),
+        results=[_found(tongue, actor, results, one, is_open=is_open) for one in found]
+        if results
+        else None,
         onward=_onward(request, results) if results and results.after else "",
         is_first=not form.after,
+        again=_again(request),
+        selected=await selecting.count_kept(resources.pool, actor),
+        portal_url=resources.portal_url,
+        email_word=shlex.quote(person.email),
     )
 
 
@@ -112,21 +147,35 @@ def _onward(request: Request, results: Results) -> str:
     """The same search's next page, its bytes as they came."""
     query: bytes = request.scope["query_string"]
     kept = [part for part in query.split(b"&") if part and not part.startswith(b"after=")]
-    return "/search?" + b"&".join([*kept, b"after=" + results.after.encode()]).decode("latin-1")
+    onward = b"&".join([*kept, b"after=" + results.after.encode()]).decode("latin-1")
+    return f"{request.scope['path']}?{onward}"
 
 
-def _found(results: Results, found: Found) -> dict[str, Any]:
+def _again(request: Request) -> str:
+    """This search, once something was ticked in it or a look is open."""
+    query: bytes = request.scope["query_string"]
+    return f"{request.scope['path']}?" + query.decode("latin-1")
+
+
+def _found(
+    tongue: Tongue, actor: Actor, results: Results, found: Found, *, is_open: bool
+) -> SimpleNamespace:
     folder = names.parent(found.path)
     plan = results.plans[found.plan_id]
-    here = Here.at(str(plan.plan_id), found.last_point, folder)
-    links = {"d": here.folder(found.path), "f": here.file(found.path)}
-    return {
-        **show(found.entry, found.path),
-        "plan": plan,
-        "run": found.last_point,
-        "folder": here.folder(folder),
-        "folder_name": names.display(folder),
-        "link": links.get(found.entry.kind, ""),
-        "deleted": found.is_deleted,
-        "seen": found.last_seen_at,
-    }
+    here = Here.at(pages_of(actor, plan.plan_id), found.last_point, folder)
+    return lay_row(
+        tongue,
+        here,
+        found.entry,
+        found.path,
+        found.last_point,
+        is_open=is_open,
+        plan=plan,
+        picked=f"{plan.plan_id}/{found.last_point}/{names.quoted(found.path)}",
+        folder=here.folder(folder),
+        folder_name=names.display(folder),
+        link=here.entry(found.entry, found.path),
+        deleted=found.is_deleted,
+        zip_size=None,
+        seen=found.last_seen_at,
+    )

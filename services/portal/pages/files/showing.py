@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
 from libs.shared import attributes
 from libs.shared.catalogue import EntryRow, FolderOrder
+from libs.shared.words.tongue import Tongue
 from services.portal.actions.files.browsing import AskedPlace, Place
 from services.portal.api.access import Address
 from services.portal.api.places import At, RunNumber, path_of
+from services.portal.pages.navigation import pages_of
 from services.portal.pages.sessions import Client
 from services.portal.rules.files import names
 
@@ -40,23 +43,29 @@ InPlan = Annotated[AskedPlace, Depends(ask_in_plan)]
 
 @dataclass(frozen=True)
 class Here:
-    """The address of a view of files, from which others differ."""
+    """The address of a view of files, from which others differ; pages: that of its plan."""
 
-    plan: str
+    pages: str
     run: int
     path: bytes
     order: FolderOrder
     deleted: bool
 
     @classmethod
-    def at(cls, plan: str, run: int, path: bytes) -> Here:
+    def at(cls, pages: str, run: int, path: bytes) -> Here:
         """A folder, in the order of its names."""
-        return cls(plan, run, path, FolderOrder(), deleted=False)
+        return cls(pages, run, path, FolderOrder(), deleted=False)
 
     @classmethod
     def of(cls, place: Place) -> Here:
         """The folder that a place is in."""
-        return cls.at(str(place.plan.plan_id), place.run.number, names.parent(place.path))
+        pages = pages_of(place.actor, place.plan.plan_id)
+        return cls.at(pages, place.run.number, names.parent(place.path))
+
+    @property
+    def api(self) -> str:
+        """Where the API has the plan."""
+        return "/api/v1" + self.pages.replace("/clients/", "/tenants/", 1)
 
     def crumbs(self, path: bytes) -> list[tuple[str, str]]:
         """(name, address) of each folder on the way to one."""
@@ -66,9 +75,19 @@ class Here:
             for depth, part in enumerate(parts)
         ]
 
+    def entry(self, entry: EntryRow, path: bytes, run: int | None = None) -> str:
+        """The address of a folder, or of a file's own page; empty for what has none."""
+        match entry.kind:
+            case "d":
+                return self.folder(path, run)
+            case "f":
+                return self.file(path, run)
+            case _:
+                return ""
+
     def file(self, path: bytes, run: int | None = None) -> str:
         """The address of a file's own page."""
-        return f"/plans/{self.plan}/file?path={names.quoted(path)}&run={run or self.run}"
+        return f"{self.pages}/file?path={names.quoted(path)}&run={run or self.run}"
 
     def folder(self, path: bytes, run: int | None = None) -> str:
         """The address of another folder; the root is told from no path at all."""
@@ -91,6 +110,11 @@ class Here:
     def in_now(self) -> str:
         """This folder as it is in the newest restore point."""
         return self._address(replace(self, run=0, order=self._from_start))
+
+    @property
+    def itself(self) -> str:
+        """This view again."""
+        return self._address(self)
 
     def in_month(self, month: str) -> str:
         """This view with another month in its calendar."""
@@ -117,7 +141,7 @@ class Here:
 
     @staticmethod
     def _address(here: Here) -> str:
-        parts = [f"/plans/{here.plan}/files?path={names.quoted(here.path) or '/'}"]
+        parts = [f"{here.pages}/files?path={names.quoted(here.path) or '/'}"]
         parts += [f"run={here.run}"] if here.run else []
         parts += ["deleted=1"] if here.deleted else []
         parts += [f"sort={here.order.by}"] if here.order.by != "name" else []
@@ -145,6 +169,51 @@ def show(entry: EntryRow, path: bytes) -> dict[str, Any]:
         "mtime": moment(attributes.time_of(entry.mtime_ns, entry.attributes)),
         "target": names.display(entry.target),
     }
+
+
+def lay_row(
+    tongue: Tongue,
+    here: Here,
+    entry: EntryRow,
+    path: bytes,
+    run: int,
+    *,
+    is_open: bool = True,
+    **more: Any,
+) -> SimpleNamespace:
+    """An entry as a row of a table, with all that is said of it: each word costs a template a call.
+
+    is_open: whether its contents may be read. more: what else the table shows of it.
+    """
+    shown = show(entry, path)
+    name, quoted = shown["name"], shown["path"]
+    row = SimpleNamespace(
+        kind=entry.kind,
+        name=name,
+        target=shown["target"],
+        beyond=(),
+        tick=tongue.say("Tick {name}", name=name),
+        size="",
+        changed=tongue.moment(shown["mtime"]),
+        versions="",
+        versions_label="",
+        download="",
+        download_label="",
+        **more,
+    )
+    if entry.kind == "f":
+        row.size = tongue.size(entry.size)
+        row.versions = f"{here.pages}/versions?path={quoted}"
+        row.versions_label = tongue.say("Versions of {name}", name=name)
+    if not is_open:
+        return row
+    if entry.kind == "f":
+        row.download = f"{here.api}/file?run={run}&path={quoted}"
+        row.download_label = tongue.say("Download {name}", name=name)
+    elif entry.kind == "d":
+        row.download = f"{here.api}/archive?run={run}&path={quoted}&format=zip"
+        row.download_label = tongue.say("Download {name} as zip", name=name)
+    return row
 
 
 def moment(mtime_ns: int) -> datetime | None:

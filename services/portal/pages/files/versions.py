@@ -9,11 +9,16 @@ from starlette.responses import Response
 
 from libs.shared.catalogue import NEWEST, Version
 from services.portal.actions.files import finding
+from services.portal.actions.files.browsing import AskedPlace
+from services.portal.actions.resources import Resources
 from services.portal.api.access import ResourcesOf
 from services.portal.pages.files.showing import Here, InPlan, show
+from services.portal.pages.navigation import home_of, pages_of
 from services.portal.pages.rendering import render
 from services.portal.pages.sessions import Client
 from services.portal.rules.files import names
+from services.portal.rules.looks import Look
+from services.portal.rules.people import Person
 
 router = APIRouter()
 
@@ -29,9 +34,21 @@ async def show_versions(
     before: Annotated[int, Query(ge=1, le=NEWEST)] = NEWEST,
 ) -> Response:
     """Every version of one file, to be looked at and downloaded."""
+    return await render_versions(request, person, resources, asked, before)
+
+
+async def render_versions(
+    request: Request,
+    person: Person,
+    resources: Resources,
+    asked: AskedPlace,
+    before: int,
+    look: Look | None = None,
+) -> Response:
+    """The page of versions; look: how far they are open to an operator."""
     history = await finding.list_versions(resources.pool, asked, before, _VERSIONS_SHOWN)
-    plan = str(history.plan.plan_id)
-    here = Here.at(plan, history.versions[0].last_point, names.parent(history.path))
+    pages = pages_of(asked.actor, history.plan.plan_id)
+    here = Here.at(pages, history.versions[0].last_point, names.parent(history.path))
     return render(
         request,
         "versions.html",
@@ -41,6 +58,8 @@ async def show_versions(
         path=history.path,
         name=names.display(names.last(history.path)),
         here_at=here,
+        home=home_of(asked.actor),
+        look=look,
         crumbs=here.crumbs(names.parent(history.path)),
         versions=_rungs(history.versions, history.path),
         largest=max((one.entry.size for one in history.versions), default=0),

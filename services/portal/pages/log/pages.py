@@ -6,23 +6,26 @@ import contextlib
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from libs.shared.words.foreign import plain
 from libs.shared.words.tongue import DEFAULT_TIMEZONE, Tongue, find_zone
 from services.portal.actions import log
+from services.portal.actions.resources import Resources
 from services.portal.api.access import Address, ResourcesOf
 from services.portal.pages.log.sentences import KINDS, tell
 from services.portal.pages.rendering import render, speak
 from services.portal.pages.sessions import Administrator
+from services.portal.rules.log.chain import Actor
 from services.portal.rules.log.reading import LogWish, SeenLine
+from services.portal.rules.people import Person
 
 router = APIRouter()
 
@@ -37,34 +40,60 @@ async def show_log(
     person: Administrator,
     resources: ResourcesOf,
     address: Address,
+    asked: Asked,
+) -> Response:
+    """The newest lines first, what was asked for kept in the address."""
+    return await render_log(request, person, resources, person.at(address), asked)
+
+
+@dataclass(frozen=True)
+class AskedLines:
+    """What of a log is asked for; verify: follow the chain to its end."""
+
+    words: Mapping[str, str]
+    before: int | None
+    verify: bool
+
+
+async def read_asked(
     who: Text = "",
     kind: Text = "",
     since: Day = "",
     until: Day = "",
     before: Annotated[int | None, Query(ge=1)] = None,
     verify: Annotated[bool, Query()] = False,
+) -> AskedLines:
+    """The address of a page of the log."""
+    words = {"who": who, "kind": kind, "since": since, "until": until}
+    return AskedLines(words, before, verify)
+
+
+Asked = Annotated[AskedLines, Depends(read_asked)]
+
+
+async def render_log(
+    request: Request, person: Person, resources: Resources, actor: Actor, asked: AskedLines
 ) -> Response:
-    """The newest lines first, what was asked for kept in the address."""
-    asked = {"who": who, "kind": kind, "since": since, "until": until}
-    wish = _read(asked, DEFAULT_TIMEZONE)
-    page = await log.view(
-        resources.pool, person.at(address), replace(wish, before=before), verify_all=verify
-    )
-    kept = {name: value for name, value in asked.items() if value}
+    """A page of a client's log, to its administrators and to the provider's alike."""
+    wish = replace(_read(asked.words, DEFAULT_TIMEZONE), before=asked.before)
+    page = await log.view(resources.pool, actor, wish, verify_all=asked.verify)
+    kept = {name: value for name, value in asked.words.items() if value}
+    at = f"/clients/{actor.tenant_id}/log" if actor.duty else "/log"
     oldest = page.lines[-1].link.number if page.lines else 1
     return render(
         request,
         "log.html",
         person,
-        timezone=page.timezone,
+        timezone=page.tenant.timezone,
         page=page,
         tell=tell,
         kinds=KINDS,
-        asked=asked,
-        older="/log?" + urlencode({**kept, "before": oldest}) if page.older else "",
-        newest="/log?" + urlencode(kept) if before else "",
-        whole="/log?" + urlencode({**kept, "verify": "true"}),
-        exported="/log/export?" + urlencode(kept),
+        asked=asked.words,
+        at=at,
+        older=f"{at}?" + urlencode({**kept, "before": oldest}) if page.older else "",
+        newest=f"{at}?" + urlencode(kept) if asked.before else "",
+        whole=f"{at}?" + urlencode({**kept, "verify": "true"}),
+        exported=f"{at}/export?" + urlencode(kept),
     )
 
 
@@ -74,14 +103,17 @@ async def export_log(
     person: Administrator,
     resources: ResourcesOf,
     address: Address,
-    who: Text = "",
-    kind: Text = "",
-    since: Day = "",
-    until: Day = "",
+    asked: Asked,
 ) -> Response:
     """The same lines as CSV, in the reader's language."""
-    asked = {"who": who, "kind": kind, "since": since, "until": until}
-    lines = await log.export(resources.pool, person.at(address), _read(asked, DEFAULT_TIMEZONE))
+    return await render_export(request, person, resources, person.at(address), asked)
+
+
+async def render_export(
+    request: Request, person: Person, resources: Resources, actor: Actor, asked: AskedLines
+) -> Response:
+    """All lines of a choice as CSV, to a client's administrators and to the provider's alike."""
+    lines = await log.export(resources.pool, actor, _read(asked.words, DEFAULT_TIMEZONE))
     tongue = speak(request, person, DEFAULT_TIMEZONE)
     return StreamingResponse(
         _write(tongue, lines),

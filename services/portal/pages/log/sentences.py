@@ -45,25 +45,26 @@ SENTENCES: Mapping[str, str] = {
     "users-listed": N_("Looked at who has an account"),
     "user-opened": N_("Opened the account of {email} ({role})"),
     "user-changed": N_("Changed the account of {email}: {name}, {role}"),
+    "user-signed-out": N_("Signed {email} out everywhere"),
     "user-closed": N_("Closed the account of {email}"),
     "log-viewed": N_("Looked at this log"),
     "log-exported": N_("Exported {lines} lines of this log"),
     "operator-token-installed": N_("The provider’s installation got another token"),
     "operator-added": N_("Let the operator {email} in ({duty})"),
     "plans-listed": N_("Looked at the backups"),
-    "runs-listed": N_("Looked at the runs of {plan}"),
-    "run-viewed": N_("Looked at run {run} of {plan}"),
-    "points-compared": N_("Compared runs {older} and {newer} of {plan} in {path}"),
-    "folder-listed": N_("Opened the folder {path} of {plan} (run {run})"),
+    "runs-listed": N_("Looked at the backups of {plan}"),
+    "run-viewed": N_("Looked at backup no. {run} of {plan}"),
+    "points-compared": N_("Compared backups no. {older} and {newer} of {plan} in {path}"),
+    "folder-listed": N_("Opened the folder {path} of {plan} (backup no. {run})"),
     "history-listed": N_("Looked at the versions of {path} of {plan}"),
     "searched": N_("Searched for “{text}” in {plan}{below}: {results} found"),
-    "file-viewed": N_("Looked at what the file {path} of {plan} is (run {run})"),
-    "file-downloaded": N_("Downloaded the file {path} of {plan} (run {run}) {part}"),
-    "selection-downloaded": N_("Downloaded of the folder {path} of {plan} (run {run}): {names}"),
-    "file-previewed": N_("Looked into {path} of {plan} (run {run})"),
-    "folder-downloaded": N_("Downloaded the folder {path} of {plan} (run {run})"),
-    "folder-viewed": N_("Looked at how large {path} of {plan} is (run {run})"),
-    "restore-listed": N_("Began to restore {path} of {plan} (run {run})"),
+    "file-viewed": N_("Looked at what the file {path} of {plan} is (backup no. {run})"),
+    "file-downloaded": N_("Downloaded the file {path} of {plan} (backup no. {run}) {part}"),
+    "selection-downloaded": N_("Downloaded from {path} of {plan} (backup no. {run}): {names}"),
+    "file-previewed": N_("Looked into {path} of {plan} (backup no. {run})"),
+    "folder-downloaded": N_("Downloaded the folder {path} of {plan} (backup no. {run})"),
+    "folder-viewed": N_("Looked at how large {path} of {plan} is (backup no. {run})"),
+    "restore-listed": N_("Began to restore {path} of {plan} (backup no. {run})"),
     "restore-read": N_("Restored contents of {plan}"),
     "tenants-listed": N_("Looked at all clients ({tenants})"),
     "tenant-viewed": N_("Looked at this client"),
@@ -106,7 +107,7 @@ SENTENCES: Mapping[str, str] = {
     "choice-opened": N_("Followed a mail’s link to the choice of reports"),
     "volume-viewed": N_("Looked at what fills the volume: {plan} {path}"),
     "reduction-previewed": N_("Looked at what dropping would free: {what} {plan} {which}"),
-    "reduction-ordered": N_("Dropped copies: {what} {plan} {which}, {freed_bytes}"),
+    "reduction-ordered": N_("Dropped backups: {what} {plan} {which}, {freed_bytes}"),
     "reduction-withdrawn": N_("Took back what was dropped of {plan}"),
     "reductions-listed": N_("Looked at what was dropped"),
     "quota-viewed": N_("Looked at the volume in use"),
@@ -118,7 +119,7 @@ SENTENCES: Mapping[str, str] = {
     "incidents-listed": N_("Looked at incidents ({which}, {incidents})"),
     "incident-viewed": N_("Looked at an incident"),
     "incident-decided": N_("Decided about an incident: {decision} {note}"),
-    "help-asked": N_("Asked for help with run {number}"),
+    "help-asked": N_("Asked for help with backup no. {number}"),
     "pause-viewed": N_("Looked at the pause of {plan}"),
     "plan-paused": N_("Paused {plan} until {until}: {reason}"),
     "notices-listed": N_("Looked at all announcements"),
@@ -154,6 +155,7 @@ SENTENCES: Mapping[str, str] = {
     "approval-asked": N_("Asked another operator to confirm: {kind} ({reason})"),
     "approval-confirmed": N_("Confirmed what {asker} asked for: {kind} ({reason})"),
     "approval-declined": N_("Declined what {asker} asked for: {kind} ({reason})"),
+    "look-opened": N_("Opened the files to look into them, for 24 hours: {reason}"),
 }
 """An act's sentence, by its code; its places are the act's fields."""
 
@@ -181,7 +183,11 @@ _WORDS: Mapping[str, str] = {
     "unblock": N_("growth goes on"),
     "reset": N_("a new password"),
     "reset-factors": N_("a new password, without the second factors"),
+    "close": N_("an account is closed"),
+    "promote": N_("somebody becomes administrator"),
+    "demote": N_("somebody is administrator no more"),
     "end": N_("the subscription ends"),
+    "look": N_("a look into the files, for 24 hours"),
     "seats": N_("seats"),
     "every": N_("every report"),
     "failures": N_("failures only"),
@@ -232,9 +238,9 @@ def _tell(tongue: Tongue, name: str, fields: Fields) -> str:
         return _day(tongue, value)
     if name in _CODED and value in _WORDS:
         return tongue.say(_WORDS[value])
-    if name in {"path", "below"}:
-        return plain(value or "/") if name == "path" else plain(value)
-    return plain(value)
+    if name == "plan" and value in {"", "*"}:
+        return tongue.say("all plans")
+    return plain(value or "/") if name == "path" else plain(value)
 
 
 def _day(tongue: Tongue, text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Literal
 from urllib.parse import urlencode
@@ -19,8 +19,10 @@ from services.portal.api.access import Address, ResourcesOf
 from services.portal.api.orders import exports
 from services.portal.api.orders.operators import PricesRequest
 from services.portal.pages import sessions
+from services.portal.pages.orders import price_form
+from services.portal.pages.orders.price_form import TypedList
 from services.portal.pages.rendering import render
-from services.portal.pages.sessions import Operator, field
+from services.portal.pages.sessions import Operator, Sent, field
 from services.portal.rules.orders import ledger
 from services.portal.rules.orders.ledger import Total
 from services.portal.rules.orders.months import Month
@@ -72,7 +74,9 @@ async def show_month(
         month=shown,
         bills=[(bill, _total(bill)) for bill in due],
         totals=ledger.sum_up([line for bill in due for line in bill.lines]),
-        is_closed=bool(bills) and all(bill.is_closed for bill in bills),
+        # Who came after the month owes nothing for it, and is never closed.
+        is_closed=any(bill.is_closed for bill in bills)
+        and all(bill.is_closed or not bill.lines for bill in bills),
         is_over=shown < present,
         following=shown.next if shown < present.next else None,
         said=SAID.get(said, ""),
@@ -94,14 +98,11 @@ async def export_month(
 
 
 @router.post("/billing/{month}/close")
-async def close_month(
-    month: str, request: Request, operator: Operator, resources: ResourcesOf, address: Address
-) -> Response:
+async def close_month(month: str, sent: Sent, resources: ResourcesOf) -> Response:
     """Closes a month that is over, of every client."""
-    await sessions.read_form(request, resources)
     said = "closed"
     try:
-        await billing.close_month(resources.pool, operator.at(address), Month.read(month))
+        await billing.close_month(resources.pool, sent.actor, Month.read(month))
     except MonthNotOver as refusal:
         said = refusal.code
     return RedirectResponse(f"/billing/{month}?{urlencode({'said': said})}", 303)
@@ -125,18 +126,19 @@ async def put_prices(
     request: Request, operator: Operator, resources: ResourcesOf, address: Address
 ) -> Response:
     """Replaces the price lists."""
-    form = await sessions.read_form(request, resources)
-    text, version = field(form, "lists"), field(form, "version")
-    actor = operator.at(address)
+    form = await sessions.read_form(request, resources, price_form.FIELDS_MAX)
+    typed, actor = price_form.read_lists(form), operator.at(address)
+    asked_for = {"lists": [one.as_asked() for one in typed]}
     try:
-        lists = json.loads(text)
-        asked = PricesRequest.model_validate({"lists": lists, "version": version or None})
+        asked = PricesRequest.model_validate(
+            {**asked_for, "version": field(form, "version") or None}
+        )
         await prices.put_prices(
             resources.pool, actor, [one.read() for one in asked.lists], asked.version
         )
     except (ValueError, ValidationError, errors.InvalidRequest, errors.Conflict) as error:
         put = await prices.view_prices(resources.pool, actor)
-        return _show_prices(request, operator, put, text=text, problem=_say(error), status=422)
+        return _show_prices(request, operator, put, typed=typed, problem=_say(error), status=422)
     return RedirectResponse("/prices?said=saved", 303)
 
 
@@ -154,19 +156,20 @@ def _show_prices(
     operator: Person,
     put: Put,
     *,
-    text: str = "",
+    typed: Sequence[TypedList] = (),
     problem: str = "",
     said: str = "",
     status: int = 200,
 ) -> Response:
+    lists = [from_json(one) for one in put.lists]
     return render(
         request,
         "prices.html",
         operator,
         status=status,
         put=put,
-        lists=[from_json(one) for one in put.lists],
-        text=text or json.dumps(put.lists, indent=2),
+        lists=lists,
+        blocks=price_form.add_room(typed or price_form.write_lists(lists)),
         problem=problem,
         said=said,
     )

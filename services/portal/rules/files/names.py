@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
 
 from libs.shared.catalogue import terms
@@ -22,6 +23,7 @@ _ZIP_NAME_MAX_BYTES = 255
 _ZIP_CUT_BYTES = 200
 
 
+@lru_cache(maxsize=256)  # each row of a folder has the folder's path in several addresses
 def quoted(path: bytes) -> str:
     """A path for an address: its raw bytes, percent-encoded, slashes kept."""
     return quote_from_bytes(path, safe="/")
@@ -142,6 +144,18 @@ class ArchivePaths:
 def _fold_case(path: bytes) -> str:
     text = path.replace(b"\\", b"/").decode("utf-8", "surrogateescape")
     return unicodedata.normalize("NFC", text).casefold()
+
+
+def display_some(names: Sequence[bytes], most: int) -> str:
+    """The first names, parted by slashes, within so many characters; one at least, cut if need be.
+
+    Paths are parted by two slashes. What is left out is told by an ellipsis at the end."""
+    parted = "//" if any(b"/" in name for name in names) else "/"
+    shown = parted.join(display(name) for name in names)
+    if len(shown) <= most:
+        return shown
+    end = shown.rfind(parted, 1, most)
+    return shown[:end] + parted + "…" if end > 0 else shown[:most] + "…"
 
 
 def is_name(name: bytes) -> bool:

@@ -8,13 +8,15 @@ from uuid import UUID
 
 from libs.shared import reasons
 from libs.shared.database import Connection, Record
-from libs.shared.events import DumpResult, JudgedFigure, NotCopied, Outcome
+from libs.shared.events import DumpResult, JudgedFigure, MovedBytes, NotCopied, Outcome
 from libs.shared.reasons import Reason
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan as its client sees it; `schedule` is empty until its declaration arrived."""
+    """A plan as its client sees it; `schedule` is empty until its declaration arrived.
+
+    withdrawn_at: since when its machine may send no more."""
 
     plan_id: UUID
     name: str
@@ -26,6 +28,7 @@ class Plan:
     recipients: list[str]
     reports: bool
     last_restore_point: int | None
+    withdrawn_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,14 @@ class Run:
     files_not_copied: int
     bytes_protected: int
     bytes_sent: int
+    bytes_read: int | None
     stored_bytes: int
     not_copied: list[NotCopied]
     dumps: list[DumpResult]
     warnings: list[Reason]
     verdicts: list[Reason]
     figures: list[JudgedFigure]
+    moved: list[MovedBytes]
     cleared_at: datetime | None
 
     @property
@@ -68,8 +73,9 @@ class Run:
 class ClientVolume:
     """What is kept for a tenant, and what quota says of it.
 
-    ceiling_bytes: how far it may grow, None before quota said so. deadline_at: of its
-    open case, the one that its answer leaves.
+    ceiling_bytes: how far it may grow, None before quota said so. blocked_reason: an operator's
+    words, or why in the client's language; ended_at: the deadline that it is about, if one is.
+    deadline_at: of its open case, the one that its answer leaves.
     """
 
     stored_bytes: int
@@ -77,6 +83,7 @@ class ClientVolume:
     ceiling_bytes: int | None
     blocked: bool
     blocked_reason: str
+    ended_at: datetime | None
     deadline_at: datetime | None
 
 
@@ -93,8 +100,9 @@ class Verified:
 
 _RUN_COLUMNS = """r.run_id, plan_id, number, outcome, reason, started_at, finished_at,
     restore_point, files_total, files_new, files_changed, files_removed, files_not_copied,
-    bytes_protected, bytes_sent, stored_bytes, not_copied, dumps, warnings,
+    bytes_protected, bytes_sent, bytes_read, stored_bytes, not_copied, dumps, warnings,
     coalesce(j.verdicts, '[]') AS verdicts, coalesce(j.figures, '[]') AS figures,
+    coalesce(j.moved, '[]') AS moved,
     (SELECT min(c.cleared_at) FROM clears c WHERE c.tenant_id = r.tenant_id
         AND c.plan_id = r.plan_id AND c.through >= r.number) AS cleared_at"""
 _JUDGED = "LEFT JOIN judgements j ON j.tenant_id = r.tenant_id AND j.run_id = r.run_id"
@@ -110,6 +118,7 @@ def _run(row: Record) -> Run:
             "warnings": [read for one in row["warnings"] if (read := reasons.read(one))],
             "verdicts": [read for one in row["verdicts"] if (read := reasons.read(one))],
             "figures": [JudgedFigure.model_validate(one) for one in row["figures"]],
+            "moved": [MovedBytes.model_validate(one) for one in row["moved"]],
         }
     )
 
@@ -125,10 +134,11 @@ async def list_plans(conn: Connection, tenant_id: UUID) -> list[Plan]:
                coalesce(p.folders, '[]') AS folders, coalesce(p.schedule, '') AS schedule,
                coalesce(p.timezone, '') AS timezone,
                coalesce(p.recipients, '[]') AS recipients, coalesce(p.reports, true) AS reports,
-               c.last_run AS last_restore_point
+               c.last_run AS last_restore_point, a.revoked_at AS withdrawn_at
         FROM (SELECT * FROM catalogue.plans WHERE tenant_id = $1) c
         FULL JOIN (SELECT * FROM portal.plans WHERE tenant_id = $1) p USING (plan_id)
-        LEFT JOIN portal.agents a ON a.agent_id = c.agent_id AND a.tenant_id = $1
+        LEFT JOIN portal.agents a
+            ON a.agent_id = coalesce(c.agent_id, p.agent_id) AND a.tenant_id = $1
         ORDER BY lower(coalesce(p.name, c.name)), 3, 1
         """,
         tenant_id,
@@ -230,7 +240,7 @@ async def find_volume(conn: Connection, tenant_id: UUID) -> ClientVolume:
         SELECT coalesce(v.stored_bytes, 0) AS stored_bytes,
                coalesce(v.protected_bytes, 0) AS protected_bytes,
                a.ceiling_bytes, coalesce(a.blocked, false) AS blocked,
-               coalesce(a.reason, '') AS blocked_reason,
+               coalesce(a.reason, '') AS blocked_reason, a.ended_at,
                (SELECT max(CASE WHEN given.answer IS NULL THEN o.deadline_at ELSE o.final_at END)
                 FROM overages o LEFT JOIN overage_answers given USING (case_id)
                 WHERE o.tenant_id = $1 AND o.is_open) AS deadline_at
@@ -258,19 +268,31 @@ async def find_verified(conn: Connection, tenant_id: UUID) -> Verified:
     return Verified(**row)
 
 
-async def list_reports(
-    conn: Connection, tenant_id: UUID, run_id: UUID
-) -> list[tuple[str, datetime | None, str]]:
-    """(recipient, when it was sent, why not) of a run's reports."""
+@dataclass(frozen=True)
+class SentReport:
+    """What became of one person's report of a run, and the mail as it was sent, where it was.
+
+    sent_at: None for one that nobody got; reason: why.
+    """
+
+    recipient: str
+    sent_at: datetime | None
+    reason: str
+    subject: str
+    body: str
+
+
+async def list_reports(conn: Connection, tenant_id: UUID, run_id: UUID) -> list[SentReport]:
+    """The reports of a run."""
     rows = await conn.fetch(
         """
-        SELECT recipient, sent_at, reason FROM reports
+        SELECT recipient, sent_at, reason, subject, body FROM reports
         WHERE tenant_id = $1 AND run_id = $2 ORDER BY recipient
         """,
         tenant_id,
         run_id,
     )
-    return [tuple(row) for row in rows]
+    return [SentReport(**row) for row in rows]
 
 
 async def list_unreached(conn: Connection, tenant_id: UUID, run_ids: list[UUID]) -> list[str]:
@@ -288,18 +310,20 @@ async def list_unreached(conn: Connection, tenant_id: UUID, run_ids: list[UUID])
 
 @dataclass(frozen=True)
 class NamedPlan:
-    """A plan and the machine that it belongs to."""
+    """A plan and the machine that it belongs to, which may have been withdrawn."""
 
     plan_id: UUID
     name: str
     hostname: str
+    is_withdrawn: bool
 
 
 async def find_plans_by_name(conn: Connection, tenant_id: UUID, name: str) -> list[NamedPlan]:
     """A tenant's plans of one name: several machines may use the same."""
     rows = await conn.fetch(
         """
-        SELECT c.plan_id, c.name, coalesce(a.hostname, '') AS hostname
+        SELECT c.plan_id, c.name, coalesce(a.hostname, '') AS hostname,
+            a.revoked_at IS NOT NULL AS is_withdrawn
         FROM catalogue.plans c
         LEFT JOIN portal.agents a ON a.agent_id = c.agent_id AND a.tenant_id = c.tenant_id
         WHERE c.tenant_id = $1 AND c.name = $2 ORDER BY a.hostname, c.plan_id

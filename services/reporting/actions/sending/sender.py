@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 import structlog
 from prometheus_client import Counter, Histogram
 
-from libs.shared import clock, database, logs, timekeeping, tracing
+from libs.shared import clock, database, heartbeats, logs, timekeeping, tracing
 from libs.shared.database import Pool
 from libs.shared.errors import Unavailable
 from libs.shared.keys import KeysUnreadable
@@ -154,13 +154,14 @@ class Sender:
 
     async def _work(self) -> None:
         """Hands over mails on one connection until none is due, or the connection ends."""
-        try:
-            async with self._server.connect() as line:
-                self._failures = 0
-                while mail := await self._find_next(line):
-                    await self._send(line, mail)
-        except Unreachable as trouble:
-            self._rest(trouble)
+        with heartbeats.part():
+            try:
+                async with self._server.connect() as line:
+                    self._failures = 0
+                    while mail := await self._find_next(line):
+                        await self._send(line, mail)
+            except Unreachable as trouble:
+                self._rest(trouble)
 
     async def _find_next(self, line: Line) -> Mail | None:
         """The first mail of a connection, or after a while without any; None: it can end."""
@@ -182,6 +183,7 @@ class Sender:
         mail: Mail | None = first
         while mail is not None:
             verdict = await self._hand_over(line, mail)
+            heartbeats.beat()
             more = line.is_usable and not self._stopping
             mail = await self._hatch.swap((mail, verdict), more=more)
 

@@ -39,7 +39,7 @@ def write(facts: ClosedFacts, addressee: Addressee, _shown: int) -> Letter:
     timezone = facts.tenant.timezone if facts.tenant else DEFAULT_TIMEZONE
     tongue = speak(addressee.locale, timezone)
     what = tongue.say(matters.CAUSES[incident.cause])
-    client = title(facts.tenant.name) if facts.tenant else str(incident.tenant_id)
+    client = matters.name_client(tongue, facts.tenant, incident)
     subject = tongue.say("[Hotline] Closed: {client}, {what}", client=client, what=what)
     content = lay_out(
         tongue,

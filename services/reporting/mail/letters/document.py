@@ -49,7 +49,7 @@ def write(facts: DocumentFacts, addressee: Addressee, _shown: int) -> Letter:
             day=tongue.calendar_day(event.in_force_on),
         ),
         goes_on=say(
-            "Everything, whether you have accepted it or not: copies, reports and recovery."
+            "Everything, whether you have accepted it or not: backups, reports and recovery."
         ),
         to_do=say(
             "Read it in the portal and accept it there by your name. You are asked at your next "

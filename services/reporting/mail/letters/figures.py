@@ -92,7 +92,7 @@ def list_figures(facts: RunFacts, tongue: Tongue) -> list[Figure]:
         row(say("Changed files"), lambda one: tongue.number(one.files_changed)),
         row(say("Removed files"), lambda one: tongue.number(one.files_removed)),
         row(
-            say("Files not copied"),
+            say("Files not backed up"),
             lambda one: tongue.number(one.files_not_copied),
             "warn" if run.files_not_copied else "",
         ),

@@ -67,7 +67,7 @@ def write(facts: IncidentFacts, addressee: Addressee, shown: int) -> Letter:
     outcome = tongue.say(matters.OUTCOMES[incident.cause])
     names = {
         "outcome": outcome,
-        "client": title(facts.tenant.name) if facts.tenant else str(incident.tenant_id),
+        "client": matters.name_client(tongue, facts.tenant, incident),
         "plan": title(plan.name) if plan else "",
         "machine": title(plan.hostname) if plan else "",
     }

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from libs.shared import signed_links
 from libs.shared.events import Answer
+from services.reporting.rules.incidents import NOBODY
 
 
 def link_plan(portal_url: str, plan_id: UUID) -> str:
@@ -19,7 +20,9 @@ def link_pause(portal_url: str, plan_id: UUID) -> str:
 
 
 def link_client(portal_url: str, tenant_id: UUID) -> str:
-    """Returns where operators see a client."""
+    """Returns where operators see a client; for none, what waits for them."""
+    if tenant_id == NOBODY:
+        return f"{portal_url.rstrip('/')}/queue"
     return f"{portal_url.rstrip('/')}/clients/{tenant_id}"
 
 

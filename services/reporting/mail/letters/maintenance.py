@@ -48,11 +48,11 @@ def write(facts: MaintenanceFacts, addressee: Addressee, _shown: int) -> Letter:
             until=tongue.calendar_day(event.until),
         ),
         stops=say(
-            "After that day nothing is copied any more, and nothing can be recovered. {days} days "
-            "later all of your data is destroyed for good.",
+            "After that day nothing is backed up any more, and nothing can be recovered. {days} "
+            "days later all of your data is destroyed for good.",
             days=DESTRUCTION_AFTER.days,
         ),
-        goes_on=say("Until then everything: copies, reports and recovery."),
+        goes_on=say("Until then everything: backups, reports and recovery."),
         to_do=say(
             "Have the maintenance renewed with your provider. If you don’t want that, recover what "
             "you need in the portal before that day."

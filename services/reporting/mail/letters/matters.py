@@ -24,7 +24,8 @@ from services.reporting.mail.causes import Teller
 from services.reporting.mail.letters import figures, overage
 from services.reporting.mail.letters.figures import RunFacts
 from services.reporting.mail.rendering import title
-from services.reporting.rules.incidents import Cause
+from services.reporting.rules.clients import Tenant
+from services.reporting.rules.incidents import NOBODY, Cause, Incident
 from services.reporting.rules.mails import Mail
 
 OUTCOMES: dict[Cause, str] = {
@@ -136,6 +137,13 @@ def tell(tongue: Tongue, about: About, shown: int) -> MatterWords:
     )
 
 
+def name_client(tongue: Tongue, tenant: Tenant | None, incident: Incident) -> str:
+    """Whose an incident is, for a heading; its id where no more is known."""
+    if tenant is not None:
+        return title(tenant.name)
+    return tongue.say("no client") if incident.tenant_id == NOBODY else str(incident.tenant_id)
+
+
 def _tell_damage(tongue: Tongue, event: StorageDamaged, shown: int) -> MatterWords:
     say, found_at = tongue.say, tongue.moment(event.found_at)
     seen = (
@@ -144,8 +152,8 @@ def _tell_damage(tongue: Tongue, event: StorageDamaged, shown: int) -> MatterWor
         else say("A pack of the store is damaged; it was noticed on {found_at}.", found_at=found_at)
     )
     files = tongue.count(
-        "{n} file can't be read back as it was copied.",
-        "{n} files can't be read back as they were copied.",
+        "{n} file can't be read back as it was backed up.",
+        "{n} files can't be read back as they were backed up.",
         event.files,
     )
     step = say(
@@ -296,7 +304,7 @@ def _tell_asked(tongue: Tongue, about: HelpWanted, shown: int) -> MatterWords:
             (say("End"), tongue.moment(run.finished_at)),
             (say("How it ended"), tongue.outcome(run.outcome)),
             (say("Files, total"), tongue.number(run.files_total)),
-            (say("Files not copied"), tongue.number(run.files_not_copied)),
+            (say("Files not backed up"), tongue.number(run.files_not_copied)),
         ]
         if told is not None:
             figures.append((say("Cause"), told.cause))

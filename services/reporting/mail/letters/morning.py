@@ -51,7 +51,7 @@ def write(facts: MorningFacts, addressee: Addressee, shown: int) -> Letter:
         headline=subject.removeprefix("[Hotline] "),
         lines=[
             {
-                "client": title(one.client) or str(one.incident.tenant_id),
+                "client": title(one.client) or matters.name_client(tongue, None, one.incident),
                 "plan": title(one.plan) or str(one.incident.plan_id or ""),
                 "machine": title(one.machine),
                 "cause": tongue.say(matters.CAUSES[one.incident.cause]),

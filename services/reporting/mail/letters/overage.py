@@ -118,7 +118,7 @@ def _say(tongue: Tongue, facts: OverageFacts) -> tuple[str, str]:
             )
             lead = N_("More is stored than is contracted, and you have more time to correct it.")
         case OverageBlocked():
-            subject = tongue.say(N_("Copies can grow no more: {client}"), client=client)
+            subject = tongue.say(N_("Backups can grow no more: {client}"), client=client)
             lead = N_(
                 "More is stored than is contracted, so growth has been stopped: runs that would "
                 "add to what is stored are refused. Runs that don’t grow, deletions and all "
@@ -129,7 +129,7 @@ def _say(tongue: Tongue, facts: OverageFacts) -> tuple[str, str]:
             lead = N_("No more is stored than is contracted: there is nothing left to do.")
         case _:
             subject = tongue.say(N_("Contracted volume passed: {client}"), client=client)
-            lead = N_("More is stored than is contracted. Copies and recovery go on.")
+            lead = N_("More is stored than is contracted. Backups and recovery go on.")
     return subject, tongue.say(lead)
 
 
@@ -191,13 +191,13 @@ def tell_next_step(tongue: Tongue, event: OverageReported) -> str:
         )
     if event.answer is None:
         return tongue.say(
-            "Please choose an answer below: without one, copies can grow no more from {deadline} "
+            "Please choose an answer below: without one, backups can grow no more from {deadline} "
             "on.",
             deadline=tongue.moment(event.deadline_at),
         )
     answered = tongue.say(_ANSWERED[event.answer])
     rest = tongue.say(
-        "Copies may go on growing until {deadline} at the latest.",
+        "Backups may go on growing until {deadline} at the latest.",
         deadline=tongue.moment(event.final_at),
     )
     return f"{answered} {rest}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,6 +20,7 @@ from libs.shared.events import (
 from libs.shared.words.foreign import inert
 from libs.shared.words.tongue import N_, Tongue
 from services.reporting import rules
+from services.reporting.mail import compose
 from services.reporting.mail.causes import CauseWords, Teller
 from services.reporting.mail.letters import figures
 from services.reporting.mail.letters.figures import MARKS, RunFacts
@@ -168,18 +170,22 @@ def _judge(facts: RunFacts, tongue: Tongue) -> str:
     run = facts.run
     held = _tell_held(run, tongue)
     if run.outcome == "succeeded":
-        return tongue.say("All of it is copied: {held}. No technical problem was seen.", held=held)
+        return tongue.say(
+            "All of it is backed up: {held}. No technical problem was seen.", held=held
+        )
     if run.outcome == "succeeded_with_warnings":
         if run.files_not_copied:
             return tongue.count(
-                "{held} are copied; {n} file is not.",
-                "{held} are copied; {n} files are not.",
+                "{held} are backed up; {n} file is not.",
+                "{held} are backed up; {n} files are not.",
                 run.files_not_copied,
                 held=held,
             )
-        return tongue.say("All files are copied, with warnings: {held}.", held=held)
+        return tongue.say("All files are backed up, with warnings: {held}.", held=held)
     if run.restore_point:
-        return tongue.say("This run failed, and yet it kept what it had copied: {held}.", held=held)
+        return tongue.say(
+            "This run failed, and yet it kept what it had backed up: {held}.", held=held
+        )
     good = facts.good
     if good is None:
         return tongue.say("This run made no restore point, and there is no good one before it.")
@@ -231,7 +237,7 @@ def _tell_dump(dump: DumpResult, teller: Teller) -> ToldDump:
     name = inert(dump.name)
     if dump.size_bytes or not dump.succeeded:
         name = f"{name} ({tongue.size(dump.size_bytes)})"
-    state, mark = tongue.say("copied, restoration not guaranteed"), "warn"
+    state, mark = tongue.say("backed up, restoration not guaranteed"), "warn"
     if not dump.succeeded:
         state, mark = tongue.say("failed"), "bad"
     elif dump.guaranteed:
@@ -252,6 +258,11 @@ def _next_report(facts: RunFacts, tongue: Tongue) -> str:
     return tongue.moment(when) if when else ""
 
 
+_PERSONAL = re.compile(r"https?://\S+/reports/\S+")
+"""By this address whoever has it says which reports its reader gets."""
+_LONGEST_TOLD = 20_000
+
+
 def _accepted(mail: Mail, now: datetime) -> ReportSent:
     assert mail.plan_id is not None
     return ReportSent(
@@ -260,6 +271,8 @@ def _accepted(mail: Mail, now: datetime) -> ReportSent:
         plan_id=mail.plan_id,
         recipient=mail.recipient,
         sent_at=now,
+        subject=mail.subject,
+        text=_PERSONAL.sub("…", compose.read_text(mail.body))[:_LONGEST_TOLD],
     )
 
 

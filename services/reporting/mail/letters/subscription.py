@@ -40,7 +40,7 @@ class StepWords:
     leads_to: str = N_("See the subscription in the portal")
 
 
-_STOPPED = N_("Nothing is copied any more, and nothing can be recovered.")
+_STOPPED = N_("Nothing is backed up any more, and nothing can be recovered.")
 _KEPT_UNTIL = N_(
     "Your data is kept until {due}. Then all of it is destroyed for good, and you get a certificate"
     " of that. Until then you can sign in to the portal and see where things stand."
@@ -49,17 +49,17 @@ _KEEP_ENDED = N_(
     "If you still need the data, ask your provider before {due} to reinstate the subscription:"
     " then you can recover it."
 )
-_GOES_ON = N_("Copies, reports and recovery.")
+_GOES_ON = N_("Backups, reports and recovery.")
 
 TOLD: Mapping[SubscriptionStep, StepWords] = {
     "announce_end": StepWords(
         N_("Your subscription will end: {client}"),
         N_("Your subscription ends on {ends}."),
         N_(
-            "From then on nothing is copied any more, and nothing can be recovered. {days} days"
+            "From then on nothing is backed up any more, and nothing can be recovered. {days} days"
             " later all of your data is destroyed for good."
         ),
-        N_("Until then everything goes on: copies, reports and recovery."),
+        N_("Until then everything goes on: backups, reports and recovery."),
         N_("If you want to keep the data, recover it before that day, in the portal."),
         N_("Recover files in the portal"),
     ),
@@ -87,7 +87,7 @@ TOLD: Mapping[SubscriptionStep, StepWords] = {
         N_("Nothing is destroyed. You can sign in to the portal and see where things stand."),
         N_(
             "Settle with your provider what stands against the subscription: as soon as it is"
-            " resumed, copies go on and files can be recovered."
+            " resumed, backups go on and files can be recovered."
         ),
     ),
     "resume": StepWords(

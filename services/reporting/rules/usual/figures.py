@@ -43,6 +43,7 @@ class Figures(BaseModel):
     """What of a run is compared; counted by ingest, against the restore point before.
 
     weekday: 0 for a Monday, in the plan's zone. bytes_replaced: of what was changed or removed.
+    bytes_read, bytes_sent: None where that isn't known, as of runs of an earlier release.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,6 +62,8 @@ class Figures(BaseModel):
     ending: str = ""
     files_renamed: int = 0
     dumps: tuple[Dump, ...] = ()
+    bytes_read: int | None = None
+    bytes_sent: int | None = None
 
     @property
     def files_before(self) -> int:
@@ -141,6 +144,8 @@ def read_run(run: RunFinished, timezone: str, before: Figures | None) -> Figures
             )
             for one in counted.dumps
         ),
+        bytes_read=run.bytes_read,
+        bytes_sent=run.bytes_sent,
     )
 
 

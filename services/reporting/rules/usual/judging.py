@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from libs.shared.events import FigureName, JudgedFigure
+from libs.shared.events import FigureName, JudgedFigure, MovedBytes
 from libs.shared.reasons import Reason
 from services.reporting.rules.usual.figures import (
     HISTORY_LENGTH,
@@ -72,6 +73,7 @@ class Judgement:
 
     verdicts: tuple[Reason, ...] = ()
     figures: tuple[JudgedFigure, ...] = ()
+    moved: tuple[MovedBytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,8 @@ def judge(now: Figures, history: History, limits: Bounds = LIMITS) -> Judgement:
         *_judge_removal(now, history, limits),
         *_judge_dumps(now, history, limits),
     )
-    return Judgement(verdicts, tuple(compare(now, history.level)))
+    figures = tuple(compare(now, history.level))
+    return Judgement(verdicts, figures, tuple(compare_moved(now, history.level)))
 
 
 def _judge_change(now: Figures, history: History, limits: Bounds) -> Iterator[Reason]:
@@ -266,6 +269,23 @@ def compare(now: Figures, level: Sequence[Figures]) -> Iterator[JudgedFigure]:
     yield _compare("seconds", now, like, lambda one: one.seconds, 2, 600)
     packed = came if now.new_bytes else []
     yield _compare("packed", now, packed, lambda one: 1_000 * one.share_packed, 1)
+
+
+def compare_moved(now: Figures, level: Sequence[Figures]) -> Iterator[MovedBytes]:
+    """What was read and sent beside the usual, as far as it is known."""
+    like = choose_like(now.weekday, level)
+    yield from _compare_moved("read", now.bytes_read, [one.bytes_read for one in like])
+    yield from _compare_moved("sent", now.bytes_sent, [one.bytes_sent for one in like])
+
+
+def _compare_moved(
+    name: Literal["read", "sent"], now: int | None, history: Sequence[int | None]
+) -> Iterator[MovedBytes]:
+    if now is None:
+        return
+    usual = find_usual([one for one in history if one is not None])
+    median, spread = (round(usual.median), round(usual.spread)) if usual else (None, None)
+    yield MovedBytes(name=name, now=now, usual=median, spread=spread)
 
 
 def _compare(

@@ -36,7 +36,12 @@ async def repack(resources: Resources, marked: Marked, now: datetime) -> Collect
             freed = await _repack_group(resources, marked, usages, now)
         except _Crossed:
             continue
-        except (sealing.SealBroken, packs.PackRejected, ObjectMissing) as broken:
+        except (
+            sealing.SealBroken,
+            packs.PayloadInvalid,
+            packs.PackRejected,
+            ObjectMissing,
+        ) as broken:
             done.failed.append(f"{type(broken).__name__}: {broken}")
             logs.get().warning("repack.failed", why=repr(broken))
             continue
@@ -46,12 +51,13 @@ async def repack(resources: Resources, marked: Marked, now: datetime) -> Collect
 
 
 def _measure(pack_no: int, chunks: Sequence[SealedChunk]) -> rules.collection.Need:
-    return rules.collection.Need(
-        pack_no,
-        sum(chunk.length for chunk in chunks),
-        sum(chunk.size for chunk in chunks),
-        len(chunks),
-    )
+    sealed = plain = 0
+    for held in packs.by_frame(chunks):
+        size = sum([chunk.size for chunk in held])
+        # What is left of a frame may be all of it that could not be compressed.
+        sealed += min(held[0].length, size + sealing.SEAL_OVERHEAD_BYTES)
+        plain += size
+    return rules.collection.Need(pack_no, sealed, plain, len(chunks))
 
 
 async def _repack_group(
@@ -70,7 +76,7 @@ async def _repack_group(
     for usage in group:
         body = await resources.objects.get(bucket.key_of_pack(tenant_id, usage.pack_id))
         needed = marked.needed[usage.pack_no]
-        await asyncio.to_thread(_take, builder, tenant_id, keys, body, needed)
+        await asyncio.to_thread(_take, builder, tenant_id, keys, usage.pack_id, body, needed)
         del body
     pack_id, sealed = await asyncio.to_thread(_seal, builder, tenant_id, keys)
     await resources.objects.put(bucket.key_of_pack(tenant_id, pack_id), sealed.body)
@@ -101,15 +107,26 @@ def _take(
     builder: packs.PackBuilder,
     tenant_id: UUID,
     keys: TenantKeys,
+    pack_id: bytes,
     body: bytes,
     needed: Sequence[SealedChunk],
 ) -> None:
-    """Takes what is needed out of a source; SealBroken rather than carrying damage on."""
+    """Takes what is needed out of a source; SealBroken rather than carrying damage on.
+
+    A frame that is needed as a whole moves as it is; of another the rest finds new frames.
+    """
     view = memoryview(body)
-    for chunk in needed:
-        sealed = view[chunk.offset : chunk.offset + chunk.length]
-        payload = sealing.open_chunk(sealed, keys, tenant_id, chunk)
-        builder.add(chunk.chunk_id, payload, chunk.size, chunk.encoding)
+    for held in packs.by_frame(needed):
+        first = held[0]
+        sealed = view[first.offset : first.offset + first.length]
+        payload = sealing.open_frame(sealed, keys, tenant_id, pack_id, first)
+        chunks = [packs.PackedChunk(chunk.chunk_id, chunk.size) for chunk in held]
+        if sum([chunk.size for chunk in held]) == (first.frame_size or first.size):
+            builder.add_frame(payload, first.encoding, chunks)
+            continue
+        frame = packs.unpack_frame(payload, first)
+        for chunk in held:
+            builder.add(chunk.chunk_id, packs.cut_out(frame, chunk))
 
 
 def _seal(
@@ -117,10 +134,9 @@ def _seal(
 ) -> tuple[bytes, sealing.SealedPack]:
     """Finishes the pack that an agent would have sent with these chunks, as ingest does.
 
-    Each content is compared with its id; sealed chunks come out as the same bytes
-    they were, unless the client has other keys since.
+    Each content is compared with its id.
     """
     pack = builder.finish()
-    chunks = packs.verify(pack.body, pack.id, keys.chunk_keys)
+    frames = packs.verify(pack.body, pack.id, keys.chunk_keys)
     pack_id = bytes.fromhex(pack.id)
-    return pack_id, sealing.seal(pack.body, chunks, keys, tenant_id, pack_id)
+    return pack_id, sealing.seal(pack.body, frames, keys, tenant_id, pack_id)

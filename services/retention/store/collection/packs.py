@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from libs.shared.catalogue.rows import kept
+from libs.shared.catalogue.rows import kept, stored
 from libs.shared.database import Connection
 from libs.shared.sealing import SealedChunk
 from services.retention import rules
@@ -19,6 +19,7 @@ from services.retention.store.sessions import LONG_SECONDS
 
 _NEEDED = f"""SELECT split_ids(v.chunk_ids) AS id FROM catalogue.versions v
                 WHERE v.tenant_id = $1 AND v.kind = 'f' AND {kept("v")}"""
+_STORED = stored("c")
 
 
 class Dropped(NamedTuple):
@@ -43,8 +44,8 @@ async def list_dropped(conn: Connection, tenant_id: UUID) -> dict[int, Dropped]:
         return {}
     rows = await conn.fetch(
         f"""
-        SELECT c.pack_no, sum(c.length)::bigint,
-            coalesce(sum(c.length) FILTER (WHERE d.is_undoable), 0)::bigint
+        SELECT c.pack_no, sum({_STORED})::bigint,
+            coalesce(sum({_STORED}) FILTER (WHERE d.is_undoable), 0)::bigint
         FROM (SELECT id, bool_or(is_undoable) AS is_undoable FROM (
             SELECT split_ids(v.chunk_ids) AS id, r.state = 'applied' AS is_undoable
             FROM catalogue.reductions r JOIN catalogue.dropped x USING (tenant_id, reduction_id)
@@ -69,7 +70,7 @@ async def list_dropped_chunks(
     """Returns (pack, chunk, bytes) of what of these packs only dropped versions need."""
     rows = await conn.fetch(
         f"""
-        SELECT c.pack_no, c.chunk_id, c.length FROM catalogue.chunks c
+        SELECT c.pack_no, c.chunk_id, {_STORED} FROM catalogue.chunks c
         WHERE c.tenant_id = $1 AND c.pack_no = ANY($2::bigint[])
         AND c.chunk_id IN (SELECT split_ids(v.chunk_ids) FROM catalogue.versions v
             WHERE v.tenant_id = $1 AND v.kind = 'f' AND NOT {kept("v")}
@@ -98,7 +99,7 @@ async def list_usage(
         SELECT p.pack_no, p.pack_id, p.state, p.object_bytes, p.chunk_count, p.stored_at,
                p.condemned_at, coalesce(u.needed, 0)::bigint AS needed_bytes, p.dropped_bytes
         FROM catalogue.packs p LEFT JOIN (
-            SELECT c.pack_no, sum(c.length) AS needed FROM catalogue.chunks c
+            SELECT c.pack_no, sum({_STORED}) AS needed FROM catalogue.chunks c
             WHERE c.tenant_id = $1 AND c.chunk_id IN ({_NEEDED})
             GROUP BY c.pack_no
         ) u ON u.pack_no = p.pack_no
@@ -228,15 +229,28 @@ async def list_chunks(
     only_needed = f"AND c.chunk_id IN ({_NEEDED})"
     rows = await conn.fetch(
         f"""
-        SELECT c.pack_no, c.chunk_id, c."offset", c.length, c.size, c.encoding, c.crc32
+        SELECT c.pack_no, c.chunk_id, c."offset", c.length, c.size, c.encoding, c.crc32, c.start,
+            c.frame_size
         FROM catalogue.chunks c WHERE c.tenant_id = $1 AND c.pack_no = ANY($2::bigint[])
-        {only_needed if needed else ""} ORDER BY c.pack_no, c."offset"
+        {only_needed if needed else ""} ORDER BY c.pack_no, c."offset", c.start
         """,
         tenant_id,
         pack_nos,
         timeout=LONG_SECONDS,
     )
     return [(row[0], SealedChunk(*row[1:])) for row in rows]
+
+
+def places_of(chunks: Sequence[SealedChunk]) -> tuple[list[bytes | int], ...]:
+    """Chunk ids, offsets, lengths, encodings, starts and sizes of frames, as arrays for SQL."""
+    return (
+        [chunk.chunk_id for chunk in chunks],
+        [chunk.offset for chunk in chunks],
+        [chunk.length for chunk in chunks],
+        [chunk.encoding for chunk in chunks],
+        [chunk.start for chunk in chunks],
+        [chunk.frame_size for chunk in chunks],
+    )
 
 
 async def move_chunks(
@@ -259,16 +273,16 @@ async def move_chunks(
     )
     await conn.execute(
         """
-        UPDATE catalogue.chunks c SET pack_no = $6, "offset" = n."offset", length = n.length
-        FROM unnest($2::bytea[], $3::integer[], $4::integer[]) AS n (chunk_id, "offset", length)
-        WHERE c.tenant_id = $1 AND c.chunk_id = n.chunk_id AND c.pack_no = ANY($5::bigint[])
+        UPDATE catalogue.chunks c SET pack_no = $3, "offset" = n."offset", length = n.length,
+            encoding = n.encoding, start = n.start, frame_size = n.frame_size
+        FROM unnest($4::bytea[], $5::integer[], $6::integer[], $7::smallint[], $8::integer[],
+            $9::integer[]) AS n (chunk_id, "offset", length, encoding, start, frame_size)
+        WHERE c.tenant_id = $1 AND c.chunk_id = n.chunk_id AND c.pack_no = ANY($2::bigint[])
         """,
         tenant_id,
-        ids,
-        [chunk.offset for chunk in ordered],
-        [chunk.length for chunk in ordered],
         sources,
         pack_no,
+        *places_of(ordered),
     )
     await conn.execute(
         """

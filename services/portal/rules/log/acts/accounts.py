@@ -174,6 +174,13 @@ class UserChanged(_OfUser):
 
 
 @dataclass(frozen=True)
+class UserSignedOut(_OfUser):
+    """Somebody else ended all of a user's sign-ins, and the tokens of their programs."""
+
+    code = "user-signed-out"
+
+
+@dataclass(frozen=True)
 class UserClosed(_OfUser):
     """An administrator took somebody's account away."""
 

@@ -103,10 +103,13 @@ class FolderDownloaded(_AtAPlace):
 
 @dataclass(frozen=True)
 class SelectionDownloaded(_AtAPlace):
-    """An archive of some of what a folder holds; `names`: of what, parted by slashes."""
+    """An archive of some of what a restore point holds; path: the folder that all of it is in.
+
+    names: the first of them, parted by slashes, or paths, by two; number: how many they are."""
 
     code = "selection-downloaded"
     names: str
+    number: int
 
 
 @dataclass(frozen=True)

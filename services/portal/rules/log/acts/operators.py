@@ -145,3 +145,11 @@ class ApprovalDeclined(_OfApproval):
 
     code = "approval-declined"
     asker: str
+
+
+@dataclass(frozen=True)
+class LookOpened(Act):
+    """An operator opened a client's files to themselves for a while."""
+
+    code = "look-opened"
+    reason: str

@@ -1,0 +1,1 @@
+"""The portal with a thousand clients, ten million versions and three years of runs."""
