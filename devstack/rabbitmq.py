@@ -38,7 +38,8 @@ class RabbitMQ:
     def define(self, passwords: Mapping[str, str], vhost: str = "/") -> None:
         """Makes the services' accounts with their rights, exchange and queues, or sets them right.
 
-        passwords: one for each service.
+        passwords: one for each service. One caller at a time: RabbitMQ looks whether an account
+        is there before it makes it, and refuses the second of two who both found none.
         """
         self.call("POST", "definitions", bus.definitions(passwords, vhost))
 
@@ -53,7 +54,10 @@ class RabbitMQ:
         self.call("DELETE", f"vhosts/{name}")
 
     def call(self, method: str, path: str, body: object = None) -> object:
-        """Calls the management API, `path` below `/api/`; gives the answer's JSON or None."""
+        """Calls the management API, `path` below `/api/`; gives the answer's JSON or None.
+
+        Raises HTTPError, with the broker's reason as its note.
+        """
         token = base64.b64encode(f"{USER}:{self.password}".encode()).decode()
         request = urllib.request.Request(
             f"{self.management}/api/{path}",
@@ -61,8 +65,12 @@ class RabbitMQ:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            text = answer.read()
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            error.add_note(f"{method} {path}: {error.read(2000).decode(errors='replace')}")
+            raise
         return json.loads(text) if text else None
 
 

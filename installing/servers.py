@@ -102,9 +102,14 @@ def _prepare_broker(folder: Path) -> None:
             return
     except urllib.error.HTTPError as refused:
         with refused:
+            told = refused.read(500).decode(errors="replace")
+            hint = (
+                "is the password in admin/broker-url its administrator's?"
+                if refused.code in (401, 403)
+                else told
+            )
             raise NotPrepared(
-                f"RabbitMQ refused the definitions ({refused.code}): is the password in"
-                " admin/broker-url its administrator's?"
+                f"RabbitMQ refused the definitions ({refused.code}): {hint}"
             ) from refused
 
 

@@ -90,7 +90,9 @@ def made_vhost(servers: Any) -> Iterator[str]:
     """The name of a virtual host of the caller's own, with queues, which goes at the end."""
     name = f"test-{uuid.uuid4().hex[:12]}"
     servers.broker.create_vhost(name)
-    servers.broker.define(AMQP_PASSWORDS, name)
+    with (servers.folder / "accounts.lock").open("a") as door:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        servers.broker.define(AMQP_PASSWORDS, name)
     try:
         yield name
     finally:

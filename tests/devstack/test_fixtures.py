@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+import urllib.error
 
 import aio_pika
 import asyncpg
@@ -92,3 +93,11 @@ def test_the_sink_writes_one_file_a_mail(servers, mailbox, count: int) -> None:
     mails = mailbox.wait(to=to, count=count)
     assert [mail["Subject"] for mail in mails] == [f"mail {number}" for number in range(count)]
     assert mails[0].get_content().splitlines() == ["line", ".dotted"]
+
+
+def test_what_the_broker_refuses_it_says_why(servers) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        servers.broker.call("POST", "definitions", {"users": [{"name": "nobody"}]})
+    [note] = refused.value.__notes__
+    assert note.startswith("POST definitions: ")
+    assert "tags_not_present" in note
