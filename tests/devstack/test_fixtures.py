@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import smtplib
 import urllib.error
 
@@ -73,7 +74,7 @@ async def test_a_virtual_host_takes_messages(amqp_url: str) -> None:
         channel = await connection.channel()
         queue = await channel.declare_queue("letters", durable=True)
         await channel.default_exchange.publish(aio_pika.Message(b"hello"), "letters")
-        message = await queue.get(timeout=5)
+        message = await queue.get(timeout=60)
         assert message is not None
         assert message.body == b"hello"
 
@@ -101,3 +102,10 @@ def test_what_the_broker_refuses_it_says_why(servers) -> None:
     [note] = refused.value.__notes__
     assert note.startswith("POST definitions: ")
     assert "tags_not_present" in note
+
+
+@pytest.mark.xdist_group("costly")
+def test_a_test_of_a_group_is_known_as_such_to_who_distributes(request) -> None:
+    """By its name: without it each worker starts for itself what a group shares."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        assert request.node.nodeid.endswith("@costly")
