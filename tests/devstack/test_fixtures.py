@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import smtplib
 import urllib.error
+from pathlib import Path
 
 import aio_pika
 import asyncpg
@@ -12,7 +13,8 @@ import pytest
 
 from libs.shared.objects import ObjectStore
 from tests.databases import cloned_database, drop_idle
-from tests.servers import in_thread
+from tests.servers import free_port, in_thread
+from tests.world.house import take_place
 
 LOOK = """
 SELECT (SELECT count(*) FROM quota.seen_time), (SELECT count(*) FROM retention.inbox),
@@ -109,3 +111,16 @@ def test_a_test_of_a_group_is_known_as_such_to_who_distributes(request) -> None:
     """By its name: without it each worker starts for itself what a group shares."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         assert request.node.nodeid.endswith("@costly")
+
+
+def test_a_place_keeps_the_ports_of_services_that_start_later(
+    servers, database_template: str, tmp_path: Path
+) -> None:
+    with take_place(servers, database_template, tmp_path / "place") as place:
+        kept = {*place.listens.values(), *place.monitors.values()}
+        given = [free_port()]
+        while len(given) < 2 or given[-1] != given[0]:  # all that the process has
+            given.append(free_port())
+        assert len(kept) == 10
+        assert kept.isdisjoint(given)
+    assert kept & {free_port() for _ in given + list(kept)}, "they are given again"
