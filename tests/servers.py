@@ -8,7 +8,7 @@ import os
 import socket
 import tempfile
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -32,13 +32,28 @@ _SHARE = 200
 def free_port() -> int:
     """A port that nobody listens on and no other process is given: it may be long until it is used.
 
-    One is given again after all others of the process's share.
+    One is given again after all others of the process's share, unless somebody keeps it.
     """
     for port in _own_ports():
+        if port in _kept:
+            continue
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
     raise AssertionError("a cycle has no end")
+
+
+@contextmanager
+def kept_ports(ports: Set[int]) -> Iterator[None]:
+    """Has these given to nobody else, however many are asked for before they are used."""
+    _kept.update(ports)
+    try:
+        yield
+    finally:
+        _kept.difference_update(ports)
+
+
+_kept: set[int] = set()
 
 
 @cache

@@ -23,6 +23,7 @@ from tests.world.machines import Machine, summary_of
 from tests.world.waiting import wait_for
 
 NAME = "Boulangerie Martin"
+PARIS = ZoneInfo("Europe/Paris")
 LITTLE = timedelta(minutes=1)
 KB = 1000
 UNTIL_MAILED = frozenset({"reporting.mails", "reporting.tenants", "reporting.farewells"})
@@ -137,15 +138,22 @@ def _passes_its_contract(life: Life, reminders: tuple[int, ...]) -> datetime:
     for count, day in enumerate(reminders, 1):
         life.provider.go_to(opened_at + timedelta(days=day) + LITTLE)
         reminder = life.wait_told(f"Rappel - volume au contrat dépassé : {NAME}", count)
-        assert f"{deadline.astimezone(ZoneInfo('Europe/Paris')):%d/%m/%Y}" in reminder
+        assert f"{deadline.astimezone(PARIS):%d/%m/%Y}" in reminder
         assert "1,0 Mo" in reminder or "1,1 Mo" in reminder, "what is held"
     assert life.quota()["blocked"] is False
     return deadline
 
 
+def noon_after(moment: datetime) -> datetime:
+    """A noon for the client after a moment: what is done in the next minutes is done that day."""
+    local = moment.astimezone(PARIS)
+    noon = local.replace(hour=12, minute=0, second=0, microsecond=0)
+    return noon if noon > local else noon + timedelta(days=1)
+
+
 def _is_blocked_and_reduces(life: Life, deadline: datetime) -> None:
     """The deadline passes; a run is refused, all recovery goes on, and room is made."""
-    life.provider.go_to(deadline + LITTLE)
+    life.provider.go_to(noon_after(deadline))
     life.wait_told("Les sauvegardes ne peuvent plus grossir")
     told = life.quota()
     assert told["blocked"] is True
@@ -178,13 +186,13 @@ def _is_blocked_and_reduces(life: Life, deadline: datetime) -> None:
 
 def _ends_with_its_maintenance(life: Life) -> None:
     """Its software's last maintained day passes, and the subscription ends by itself."""
-    tenant_id, paris = life.client.tenant_id, ZoneInfo("Europe/Paris")
-    tomorrow = (life.provider.now.astimezone(paris) + timedelta(days=1)).date()
+    tenant_id = life.client.tenant_id
+    tomorrow = (life.provider.now.astimezone(PARIS) + timedelta(days=1)).date()
     until = ("--until", tomorrow.isoformat(), "--reason", "non renouvelée")
     life.provider.coffre("tenant", "maintenance", tenant_id, *until)
     life.provider.start_again("portal")
     life.wait_told("La maintenance du logiciel de sauvegarde prend fin")
-    day_after = datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=paris)
+    day_after = datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=PARIS)
     life.provider.go_to(day_after + timedelta(days=1) + LITTLE)
     text = life.wait_told("Votre abonnement a pris fin")
     assert f"{tomorrow:%d/%m/%Y}" in text
@@ -195,7 +203,7 @@ def _ends_with_its_maintenance(life: Life) -> None:
     back = life.client.ask_restore(life.machine, "--to", str(life.machine.folder / "ended"))
     assert back.returncode != 0, "recovery is blocked"
     due_at = moment(life.destruction()["due_at"])
-    assert f"{due_at.astimezone(paris):%d/%m/%Y}" in text
+    assert f"{due_at.astimezone(PARIS):%d/%m/%Y}" in text
     assert life.destruction()["state"] == "scheduled"
     assert life.provider.objects_of(tenant_id) != []
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import smtplib
 import urllib.error
+from pathlib import Path
 
 import aio_pika
 import asyncpg
@@ -11,7 +13,8 @@ import pytest
 
 from libs.shared.objects import ObjectStore
 from tests.databases import cloned_database, drop_idle
-from tests.servers import in_thread
+from tests.servers import free_port, in_thread
+from tests.world.house import take_place
 
 LOOK = """
 SELECT (SELECT count(*) FROM quota.seen_time), (SELECT count(*) FROM retention.inbox),
@@ -73,7 +76,7 @@ async def test_a_virtual_host_takes_messages(amqp_url: str) -> None:
         channel = await connection.channel()
         queue = await channel.declare_queue("letters", durable=True)
         await channel.default_exchange.publish(aio_pika.Message(b"hello"), "letters")
-        message = await queue.get(timeout=5)
+        message = await queue.get(timeout=60)
         assert message is not None
         assert message.body == b"hello"
 
@@ -101,3 +104,23 @@ def test_what_the_broker_refuses_it_says_why(servers) -> None:
     [note] = refused.value.__notes__
     assert note.startswith("POST definitions: ")
     assert "tags_not_present" in note
+
+
+@pytest.mark.xdist_group("costly")
+def test_a_test_of_a_group_is_known_as_such_to_who_distributes(request) -> None:
+    """By its name: without it each worker starts for itself what a group shares."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        assert request.node.nodeid.endswith("@costly")
+
+
+def test_a_place_keeps_the_ports_of_services_that_start_later(
+    servers, database_template: str, tmp_path: Path
+) -> None:
+    with take_place(servers, database_template, tmp_path / "place") as place:
+        kept = {*place.listens.values(), *place.monitors.values()}
+        given = [free_port()]
+        while len(given) < 2 or given[-1] != given[0]:  # all that the process has
+            given.append(free_port())
+        assert len(kept) == 10
+        assert kept.isdisjoint(given)
+    assert kept & {free_port() for _ in given + list(kept)}, "they are given again"

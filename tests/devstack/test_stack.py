@@ -90,11 +90,17 @@ def test_the_life_of_an_installation(machine: Machine) -> None:
     # The usual port of the portal is taken, by us or by another program.
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            other.bind(("127.0.0.1", 8000))
-            other.listen()
-        except OSError:
-            pass
+
+        def is_taken() -> bool:
+            """Another stack that starts only tries whether it could listen there."""
+            try:
+                other.bind(("127.0.0.1", 8000))
+                other.listen()
+            except OSError:
+                return ports.answers(8000)
+            return True
+
+        wait_for("somebody listens on port 8000", is_taken)
         first = machine.up()
     assert first["portal"]["url"] != "http://127.0.0.1:8000"
     assert (machine.folder / "stack.json").stat().st_mode & 0o777 == 0o600

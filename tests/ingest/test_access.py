@@ -87,7 +87,7 @@ async def test_a_code_works_once_and_not_for_ever(tenant: Tenant, ingest: House)
     import httpx2
 
     async with httpx2.AsyncClient(
-        base_url=ingest.url("ingest"), trust_env=False, timeout=30
+        base_url=ingest.url("ingest"), trust_env=False, timeout=60
     ) as client:
 
         async def enrol(code: str) -> httpx2.Response:

@@ -49,7 +49,7 @@ async def raw_put(ingest: House, agent: Agent, run: str, path: bytes, body: byte
         b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s"
         % (run.encode(), path, agent.token.encode(), len(body), body)
     )
-    answer = await asyncio.wait_for(reader.read(), 30)
+    answer = await asyncio.wait_for(reader.read(), 60)
     writer.close()
     return answer
 

@@ -247,10 +247,11 @@ async def test_the_first_page_tells_of_a_case_and_of_a_block(
         await sign_in(page, CAMILLE, PASSWORD)
         shown = (await page.get("/")).text
         assert "Le volume conservé dépasse le contrat" in shown
-        tongue, case = Tongue("fr"), told(over.tenant_id)
-        assert tongue.day(case.deadline_at) in shown
+        tongue = Tongue("fr")
+        case = await portal.admin.fetchrow("SELECT deadline_at, final_at FROM portal.overages")
+        assert tongue.day(case["deadline_at"]) in shown
         await page.post(link(portal, over.tenant_id, "reduce"))
-        assert tongue.day(case.final_at) in (await page.get("/")).text
+        assert tongue.day(case["final_at"]) in (await page.get("/")).text
         blocked = AllowanceChanged(
             tenant_id=over.tenant_id, version=7, ceiling_bytes=104, blocked=True, reason="<convenu>"
         )
@@ -259,10 +260,10 @@ async def test_the_first_page_tells_of_a_case_and_of_a_block(
         shown = (await page.get("/")).text
         assert "Le volume au contrat est épuisé" in shown
         assert "Motif\xa0: &lt;convenu&gt;." in shown
-        ended = {"version": 8, "reason": "l’échéance est passée", "ended_at": case.deadline_at}
+        ended = {"version": 8, "reason": "l’échéance est passée", "ended_at": case["deadline_at"]}
         await builder.hear(portal, blocked.model_copy(update=ended))
         await portal.admin.execute("UPDATE portal.users SET locale = 'en'")
-        day = Tongue("en").day(case.deadline_at)
+        day = Tongue("en").day(case["deadline_at"])
         assert f"and the deadline of {day} has passed." in (await page.get("/")).text
 
 

@@ -234,7 +234,7 @@ async def test_names_are_found_while_they_are_typed(
     await page.get_by_label("Rechercher par nom").press_sequentially("txt neuf", delay=5)
     await page.locator("#results").get_by_role("link", name="neuf.txt", exact=True).wait_for()
     await page.wait_for_url(lambda url: url.endswith("q=txt%20neuf&deleted="))
-    await expect(page.locator("#results td.path")).to_have_count(1, timeout=30_000)
+    await expect(page.locator("#results td.path")).to_have_count(1, timeout=60_000)
     # Beside the files of a folder as well, which stay where they are.
     await page.goto(f"/plans/{office.plan_id}/files")
     await page.get_by_text("Rechercher, fichiers supprimés").click()

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from libs.shared import clock
 from services.portal import jobs
 from services.portal.rules import clients
+from tests.quota.conftest import Calendar, calendar
+
+__all__ = ["calendar"]
 
 EMAIL = "camille@dupre.example"
 
@@ -49,7 +52,7 @@ async def test_each_step_is_told_with_what_counts_then(portal: Any) -> None:
 
 
 async def test_the_end_of_the_maintenance_is_told_thrice_and_then_ends_it(
-    portal: Any, monkeypatch: pytest.MonkeyPatch
+    portal: Any, calendar: Calendar
 ) -> None:
     tenant_id = await portal.open_tenant("Dupré", EMAIL)
     today = clock.today("Europe/Paris")
@@ -57,7 +60,7 @@ async def test_the_end_of_the_maintenance_is_told_thrice_and_then_ends_it(
 
     async def pass_days(days: int) -> None:
         moved = portal.parts.pool  # the same installation, at another date
-        monkeypatch.setattr(clock, "_offset", timedelta(days=days))
+        calendar.day(days)
         await moved.execute("UPDATE seen_time SET seen_at = $1", clock.now())
         for _ in range(2):
             await jobs.maintenance.watch(portal.parts)

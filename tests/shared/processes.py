@@ -55,12 +55,12 @@ class Process:
         return self._out.read_text()
 
     async def get(self, path: str) -> httpx2.Response:
-        async with httpx2.AsyncClient(timeout=30) as client:
+        async with httpx2.AsyncClient(timeout=60) as client:
             return await client.get(self.url + path)
 
     async def look(self, path: str) -> httpx2.Response:
         """What its operators see."""
-        async with httpx2.AsyncClient(timeout=30) as client:
+        async with httpx2.AsyncClient(timeout=60) as client:
             return await client.get(self.monitor_url + path)
 
     async def is_ready(self) -> bool:

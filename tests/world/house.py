@@ -22,7 +22,7 @@ from libs.shared.objects import ObjectStore
 from libs.shared.signatures import outgoing
 from services.ingest import consumers
 from tests.databases import cloned_database
-from tests.servers import AMQP_PASSWORDS, free_port, made_vhost, make_bucket
+from tests.servers import AMQP_PASSWORDS, free_port, kept_ports, made_vhost, make_bucket
 from tests.world import forks
 from tests.world.clients import PASSWORD, Client, address_of_client
 from tests.world.running import Running
@@ -182,9 +182,11 @@ class House(Running):
 
 @contextmanager
 def take_place(servers: Any, template: str, folder: Path) -> Iterator[Stack]:
-    """A database, a virtual host and a bucket of its own, with its secrets in `folder`."""
+    """A database, a virtual host, a bucket and ports of its own, with its secrets in `folder`."""
     with cloned_database(servers, template) as name, made_vhost(servers) as vhost:
-        yield place_on(servers, folder, name, make_bucket(servers), vhost)
+        place = place_on(servers, folder, name, make_bucket(servers), vhost)
+        with kept_ports({*place.listens.values(), *place.monitors.values()}):
+            yield place
 
 
 def place_on(servers: Any, folder: Path, name: str, bucket: str, vhost: str) -> Stack:
