@@ -10,12 +10,14 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
@@ -25,7 +27,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from devstack import lease, mails
+from devstack import lease, mails, processes
 from devstack.postgresql import PostgreSQL
 from devstack.rabbitmq import RabbitMQ
 from devstack.seaweedfs import SeaweedFS
@@ -203,7 +205,7 @@ class Mailbox:
         return list(mails.read(self.folder, to, self._before))
 
     def wait(
-        self, to: str | None = None, count: int = 1, seconds: float = 20
+        self, to: str | None = None, count: int = 1, seconds: float = 60
     ) -> list[EmailMessage]:
         """Waits until that many mails are there; fails the test with what came instead."""
         deadline = time.monotonic() + seconds
@@ -237,7 +239,12 @@ def installation() -> Iterator[Installation]:
             time.sleep(0.2)
         yield Installation(folder)
     finally:
+        record = folder / processes.RECORD
+        started = json.loads(record.read_text())["processes"] if record.exists() else []
         process.terminate()
+        for row in started:  # nobody needs what they would still write
+            with suppress(ProcessLookupError):
+                os.killpg(row["pid"], signal.SIGKILL)
         process.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -16,6 +16,9 @@ from agent.config import Plan
 LOOK = timedelta(seconds=20)
 """How long it sleeps at most: a machine's clock may be set, and a laptop may sleep."""
 
+LOOK_AT_RUN = timedelta(seconds=1)
+"""How long it sleeps at most while a run goes on, whose end is told."""
+
 
 class Foreground:
     """Starts each plan when it is due, as a process of its own, until it is told to stop.
@@ -52,7 +55,8 @@ class Foreground:
             for plan in self._plans:
                 if self._due[plan.name] <= now:
                     self._start(plan, now)
-            pause = min(*self._due.values(), now + LOOK) - datetime.now(UTC)
+            look = now + (LOOK_AT_RUN if self._running else LOOK)
+            pause = min(*self._due.values(), look) - datetime.now(UTC)
             self._stopping.wait(max(pause.total_seconds(), 0.2))
         for process in self._running.values():
             process.terminate()

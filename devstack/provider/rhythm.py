@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -47,34 +47,40 @@ ENDED: dict[Story, int] = {"suspended": 9, "ended": 13, "destroyed": 52}
 
 def each_turn(company: Company, first: datetime, until: datetime, now: datetime) -> Iterator[Turn]:
     """All runs of a client that are due between two moments, plan by plan, and over by now."""
-    today = now.astimezone(PARIS).date()
     for machine in company.machines:
         for plan in machine.plans:
-            yield from _turns_of(company, machine, plan, first, min(until, now - STILL), today)
+            yield from _turns_of(company, machine, plan, first, until, now)
 
 
 def _turns_of(
-    company: Company, machine: Machine, plan: Plan, first: datetime, until: datetime, today: date
+    company: Company, machine: Machine, plan: Plan, first: datetime, until: datetime, now: datetime
 ) -> Iterator[Turn]:
+    today, over = now.astimezone(PARIS).date(), now - STILL
     for due in CronSim(plan.schedule, first.astimezone(PARIS)):
         days_left = (today - due.date()).days
         chance = random.Random(f"{company.slug} {machine.hostname} {plan.name} {days_left}")
         at = due + timedelta(seconds=chance.randint(2, 400))
-        if due >= until:
+        if due >= min(until, over):
             return
-        fate = _find_fate(company, machine, plan, days_left, chance)
+        is_newest = next(CronSim(plan.schedule, due)) >= over
+        fate = _find_fate(company, machine, plan, days_left, is_newest, chance)
         if fate is not None:
             yield Turn(at, days_left, company, machine, plan, fate, chance)
 
 
 def _find_fate(
-    company: Company, machine: Machine, plan: Plan, days_left: int, chance: random.Random
+    company: Company,
+    machine: Machine,
+    plan: Plan,
+    days_left: int,
+    is_newest: bool,
+    chance: random.Random,
 ) -> Fate | None:
     """How a run goes; None where it doesn't come."""
     drawn = chance.random()
     if company.story in ENDED and days_left < ENDED[company.story]:
         return None
-    told = _find_told(company, machine, plan, days_left)
+    told = _find_told(company, machine, plan, days_left, is_newest)
     if told is not None:
         return None if told == "absent" else told
     if days_left > company.opened - LEARNT or plan.copied:
@@ -87,7 +93,7 @@ def _find_fate(
 
 
 def _find_told(
-    company: Company, machine: Machine, plan: Plan, days_left: int
+    company: Company, machine: Machine, plan: Plan, days_left: int, is_newest: bool
 ) -> Fate | Literal["absent"] | None:
     """What a client's story has for a run; None where it says nothing of it."""
     is_first, is_last = plan is machine.plans[0], machine is company.machines[-1]
@@ -97,7 +103,7 @@ def _find_told(
         "silent": (machine is company.machines[0] and days_left <= 4, "absent"),
         "paused": (is_last and days_left <= 40, "absent"),
         "blocked": (is_first and days_left <= 10, "blocked"),
-        "encrypted": (plan.name == "résultats" and days_left == 0, "encrypted"),
+        "encrypted": (plan.name == "résultats" and is_newest, "encrypted"),
         "cleared": (plan.name == "ged" and days_left == 47, "emptied"),
         "helped": (is_first and days_left <= 2, "warned"),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +15,7 @@ import pytest
 from devstack.provider import command, contents, filling
 from devstack.provider.cast import COMPANIES, DAYS, Company
 from devstack.provider.people import OPERATORS
-from devstack.provider.rhythm import each_turn
+from devstack.provider.rhythm import PARIS, each_turn
 from devstack.stack import Stack
 from tests.demo.conftest import FORTNIGHT, HALF_YEAR, PASSWORD, Demo, find_company
 from tests.world.house import House
@@ -51,6 +52,19 @@ def test_what_happens_is_the_same_each_time() -> None:
     fates = collections.Counter(one[3] for one in told)
     assert fates["well"] / len(told) > 0.9
     assert set(fates) == {"well", "warned", "failed", "encrypted", "emptied", "blocked"}
+
+
+@pytest.mark.parametrize("hour", range(24))
+def test_at_whatever_hour_the_newest_run_of_results_is_the_encrypted_one(hour: int) -> None:
+    now = datetime(2026, 12, 1, hour, 5, tzinfo=PARIS)
+    first = now - timedelta(days=15)
+    turns = [
+        turn
+        for turn in each_turn(find_company("encrypted"), first, now, now)
+        if turn.plan.name == "résultats"
+    ]
+    fates = [turn.fate == "encrypted" for turn in sorted(turns, key=attrgetter("at"))]
+    assert fates == [False] * (len(turns) - 1) + [True]
 
 
 def test_nothing_runs_nothing_is_filled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

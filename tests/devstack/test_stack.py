@@ -20,6 +20,7 @@ import httpx2
 import pytest
 
 from devstack import ports, rabbitmq
+from devstack.stack import is_ready
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.xdist_group("devstack"), pytest.mark.timeout(400)]
@@ -49,6 +50,12 @@ class Machine:
     def stack(self) -> dict[str, Any]:
         told: dict[str, Any] = json.loads((self.folder / "stack.json").read_text())
         return told
+
+    def wait_ready(self) -> None:
+        """Waits until `status` says so, which is asked once it has reason to."""
+        urls = [service["url"] for service in self.stack()["services"].values()]
+        wait_for("all are ready", lambda: all(map(is_ready, urls)))
+        wait_for("status says so", lambda: self.run("status").returncode == 0)
 
     def processes(self) -> list[str]:
         """Command lines and working folders of this machine's processes that name our folder."""
@@ -126,7 +133,7 @@ def test_the_life_of_an_installation(machine: Machine) -> None:
     killed = first["services"]["quota"]["pid"]
     os.kill(killed, signal.SIGKILL)
     wait_for("quota is back", lambda: machine.stack()["services"]["quota"]["pid"] != killed)
-    wait_for("all are ready", lambda: machine.run("status").returncode == 0)
+    machine.wait_ready()
 
     # Something that must be there tomorrow.
     authority = {"Authorization": f"Bearer {first['operator']['token']}"}
@@ -152,7 +159,7 @@ def test_the_life_of_an_installation(machine: Machine) -> None:
     killed = machine.stack()["services"]["portal"]["pid"]
     os.kill(killed, signal.SIGKILL)
     wait_for("the portal is back", lambda: machine.stack()["services"]["portal"]["pid"] != killed)
-    wait_for("all are ready", lambda: machine.run("status").returncode == 0)
+    machine.wait_ready()
     assert signed_in_until(first) - datetime.now(UTC) > timedelta(days=31)
 
     # The supervisor is killed: nothing of it stays for long, and the next start mends all.

@@ -23,6 +23,7 @@ from tests.world.agents import Agent
 from tests.world.house import House, open_house
 from tests.world.tenants import Tenant
 
+pytestmark = pytest.mark.xdist_group("before the token")
 CROWD = 150
 MUCH_BYTES = 64 << 20
 """More than a crowd that sends next to nothing may cost a process."""

@@ -32,6 +32,7 @@ from tests.world.agents import Agent, folder, taken
 from tests.world.house import House, open_house
 from tests.world.tenants import Tenant
 
+pytestmark = pytest.mark.xdist_group("fair shares")
 PATIENCE_SECONDS = 15.0
 """Many times what a victim's run takes alone, on a slow machine; without shares it took more."""
 

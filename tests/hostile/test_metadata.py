@@ -17,6 +17,8 @@ from tests.world.agents import Agent, problem_of, taken
 from tests.world.house import House, open_house
 from tests.world.tenants import Tenant
 
+pytestmark = pytest.mark.xdist_group("metadata")
+
 
 @pytest.fixture(scope="module")
 def house(

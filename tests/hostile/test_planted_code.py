@@ -24,6 +24,7 @@ from tests.world.house import FOR_AGENTS, House, open_house
 from tests.world.machines import Machine
 from tests.world.waiting import wait_for
 
+pytestmark = pytest.mark.xdist_group("planted code")
 SECRETS = {"COFFRE_PASSWORD": "of a person", "COFFRE_TOKEN": "cfa_of-a-machine"}
 
 

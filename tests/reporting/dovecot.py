@@ -46,7 +46,7 @@ def _serving(folder: Path) -> Iterator[int]:
         [PROGRAM, "-F", "-c", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not ports.answers(port):
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < deadline, "Dovecot does not answer"

@@ -161,23 +161,21 @@ class House(Running):
         for process in ending.values():
             process.terminate()
         for service, process in ending.items():
-            assert process.wait(30) == 0, self.log(service).read_text()[-4000:]
+            assert process.wait(60) == 0, self.log(service).read_text()[-4000:]
 
     def kill(self, service: str) -> None:
         """Ends a service as a power cut would."""
         process = self.processes.pop(service)
         process.kill()
-        process.wait(30)
+        process.wait(60)
 
     def died(self, service: str) -> int:
         """Waits until a service has ended by itself; with which status."""
-        return self.processes.pop(service).wait(30)
+        return self.processes.pop(service).wait(60)
 
     def close(self) -> None:
         """Ends what still runs."""
-        for service in list(self.processes):
-            if self.processes[service].poll() is None:
-                self.stop(service)
+        self.stop(*(name for name, process in self.processes.items() if process.poll() is None))
 
 
 @contextmanager
