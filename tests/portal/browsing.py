@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -153,6 +154,21 @@ async def check_width(page: Page) -> None:
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     assert over <= 0, f"{page.url} is {over} pixels too wide"
+
+
+_READ = """() => [...document.querySelectorAll(".beside > *")]
+    .filter(one => one.querySelector("a, button, input, select, summary, [tabindex]"))
+    .map(one => one.getBoundingClientRect().toJSON())"""
+
+
+async def check_reading_order(page: Page) -> None:
+    """Raises where what has the focus next stands neither below nor right of what had it."""
+    assert await page.locator("[tabindex]:not([tabindex='0'], [tabindex^='-'])").count() == 0
+    boxes = await page.evaluate(_READ)
+    assert boxes, page.url
+    for one, following in pairwise(boxes):
+        is_below = following["top"] >= one["bottom"]
+        assert is_below or following["left"] >= one["right"], (page.url, one, following)
 
 
 _WEIGHED = """() => new Promise(done => {

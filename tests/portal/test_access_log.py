@@ -158,7 +158,7 @@ ELSEWHERE = {
     acts.OrderTookEffect,  # in a job, in test_orders
     acts.OrderKept,
     acts.ClientErased,  # in tests/destruction
-    acts.ApprovalAsked,  # where an installation wants it, in test_desk
+    acts.ApprovalAsked,  # where an installation wants it, in test_approvals
     acts.SubscriptionEndAnnounced,  # the same route with a day
     acts.OperatorTokenInstalled,  # at the start of the process
 }

@@ -96,6 +96,35 @@ async def test_who_came_later_keeps_no_month_open(portal: Any) -> None:
     assert told == {"2026-12": ["good"], "2027-01": ["warn"]}
 
 
+async def test_a_month_of_many_clients_comes_in_pages_and_its_totals_are_of_all(
+    portal: Any,
+) -> None:
+    with moment(NOVEMBER):
+        for number in range(27):
+            await open_tenant(
+                portal, f"Client {number:02}", contracted_bytes=(number + 1) * 100 * GB
+            )
+    with moment(DECEMBER):
+        async with portal.client() as page:
+            await sign_in(page, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+            first, second, beyond = [
+                (await page.get(f"/billing/2026-11{query}")).text
+                for query in ("", "?page=2", "?page=99")
+            ]
+            export = (await page.get("/billing/2026-11/export?format=csv")).text
+    named = [re.findall(r">(Client \d\d)</a>", text) for text in (first, second, beyond)]
+    largest_first = [f"Client {number:02}" for number in reversed(range(27))]
+    assert named == [largest_first[:25], largest_first[25:], largest_first[25:]]
+    assert 'href="/billing/2026-11?page=2"' in first
+    assert 'href="/billing/2026-11?page=1"' in second
+    [total] = {
+        tuple(re.findall(r"<tfoot>.*?</tfoot>", text, re.DOTALL)) for text in (first, second)
+    }
+    assert len(total) == 1
+    assert "27 clients" in total[0]
+    assert all(name in export for name in largest_first)
+
+
 async def test_the_ledger_takes_no_change(portal: Any) -> None:
     with moment(NOVEMBER):
         await open_tenant(portal, "Arbre")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from services.portal.__main__ import build
 from services.portal.api.bodies import BODIES
+from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD
+from tests.portal.test_pages import browser, sign_in
 from tests.routes import list_routes
 from tests.shared.bodies import check_table, refuse_all
 
@@ -48,3 +51,28 @@ async def test_every_route_is_in_the_table_and_refuses_what_is_too_large(portal:
         for size, status in ((1 << 20, 404), ((1 << 20) + 1, 413)):
             revoked = await api.post(f"/api/v1/agents/{'0' * 32}/revoke", content=bytes(size))
             assert revoked.status_code == status
+
+
+async def test_a_browser_reads_on_a_page_that_its_form_was_too_large(portal: Any) -> None:
+    size = BODIES["POST", "/notices/new"].most_bytes + 1
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, size, 1 << 16):
+            yield b"x" * min(1 << 16, size - start)
+
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with browser(portal) as page:
+        strangers = await page.post("/sign-in", content=b"x" * size, headers=form)
+        assert "trop long" in strangers.text
+        await sign_in(page, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+        for content in (b"x" * size, pieces()):
+            answer = await page.post("/notices/new", content=content, headers=form)
+            assert answer.status_code == 413
+            assert answer.headers["content-type"].startswith("text/html")
+            assert "default-src 'none'" in answer.headers["content-security-policy"]
+            assert "rien n’en a été fait" in answer.text
+            assert "Se déconnecter" in answer.text
+    async with portal.operator() as api:
+        answer = await api.post("/api/v1/notices", content=b"x" * size)
+        assert answer.status_code == 413
+        assert answer.json()["type"] == "urn:coffre:problem:body-too-large"

@@ -12,7 +12,7 @@ import pytest
 
 from libs.shared import clock
 from libs.shared.events import AgentEnrolled
-from services.portal.rules.machines import name_platform
+from services.portal.rules.machines import name_platform, restore_command
 from tests.portal import builder
 from tests.portal.test_pages import PASSWORD, browser, form_token, sign_in
 
@@ -29,6 +29,50 @@ from tests.portal.test_pages import PASSWORD, browser, form_token, sign_in
 )
 def test_platforms_are_called_as_people_call_them(platform: str, name: str) -> None:
     assert name_platform(platform) == name
+
+
+WINDOWS = r"""& "$env:ProgramFiles\coffre-agent\coffre-agent.exe" restore {plan}"""
+
+
+def test_a_command_fits_the_shell_of_its_machine() -> None:
+    plan = UUID(int=1)
+    asked: dict[str, Any] = {"portal_url": "https://p.example", "email": "o'neil@x.example"}
+    assert restore_command("Debian GNU/Linux 12 (bookworm), x86_64", plan, **asked) == (
+        f"coffre-agent restore {plan} --portal https://p.example"
+        """ --email 'o'"'"'neil@x.example' --to /srv/restored"""
+    )
+    assert restore_command("", plan, **asked, run=7, number=2).endswith(
+        " --run 7 --to /srv/restored/2"
+    )
+    for windows in ("Windows 11, AMD64", "Windows-2022Server-10.0.20348-SP0"):
+        command = restore_command(windows, plan, **asked, run=7, number=2)
+        assert command == WINDOWS.format(plan=plan) + (
+            " --portal 'https://p.example' --email 'o''neil@x.example'"
+            r" --run 7 --to C:\restored\2"
+        )
+    curled = restore_command("Windows 11, AMD64", plan, portal_url="", email="o’neil@x.example")
+    assert "'o’’neil@x.example'" in curled  # to PowerShell, ’ ends a text as ' does
+
+
+async def test_the_way_back_of_a_windows_machine_is_a_windows_one(portal: Any) -> None:
+    client = await builder.open_client(portal)
+    await client.commit({b"srv/a.txt": builder.text(b"a")})
+    shown = "/search", f"/plans/{client.plan_id}/files?path=srv"
+    async with browser(portal) as page:
+        await sign_in(page, client.email, PASSWORD)
+        for path in shown:
+            text = (await page.get(path)).text
+            assert "--to /srv/restored<" in text
+            assert "PowerShell" not in text
+        await portal.admin.execute(
+            "UPDATE portal.agents SET platform = 'Windows 11, AMD64' WHERE agent_id = $1",
+            client.agent_id,
+        )
+        for path in shown:
+            text = unescape((await page.get(path)).text)
+            assert WINDOWS.format(plan=client.plan_id) in text
+            assert r"--to C:\restored<" in text
+            assert "PowerShell" in text
 
 
 async def test_a_code_is_shown_once_listed_and_taken_back(portal: Any) -> None:

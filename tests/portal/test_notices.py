@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ from services.portal.actions import notices as actions
 from services.portal.rules import notices
 from services.portal.rules.notices import Addressed, Mailed, Notice
 from tests.portal import builder
+from tests.portal.conftest import OPERATOR_EMAIL, OPERATOR_PASSWORD
 from tests.portal.test_pages import PASSWORD, browser, sign_in
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -270,6 +272,27 @@ async def test_maintenance_stands_on_the_pages_of_whom_it_was_told(
         reason = {"reason": {"fr": "Reporté", "en": "Put off"}}
         await api.post(f"{path}/withdraw", json=reason)
         assert "Serveurs" not in (await page.get("/")).text
+
+
+async def test_a_list_of_mails_has_a_column_for_refusals_only_where_there_are_some(
+    portal: Any, calendar: Any
+) -> None:
+    email = "camille@dupre.example"
+    dupre = await portal.open_tenant("Dupré", email)
+    async with portal.operator() as api, browser(portal) as page:
+        notice = (await api.post("/api/v1/notices", json=body("location"))).json()
+        await api.post(f"/api/v1/notices/{notice['notice_id']}/publish")
+        calendar.now = NOW + 7 * DAY
+        await actions.send_due(portal.parts.pool)
+        [said] = await portal.events("notice.published.v1")
+        await sign_in(page, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+        for outcome, columns in (("accepted", 4), ("refused", 5)):
+            await deliver(portal, said, email, outcome, calendar.now)
+            shown = (await page.get(f"/notices/{notice['notice_id']}")).text
+            [head] = re.findall("<thead>(.*?)</thead>", shown, re.DOTALL)
+            assert head.count("<th>") == columns, outcome
+            assert ("550 no such user" in shown) == (outcome == "refused")
+        assert f"/clients/{dupre}/send" in shown
 
 
 async def test_only_operators_announce(portal: Any) -> None:

@@ -15,6 +15,7 @@ from tests.portal.browsing import (
     PageOf,
     check_budget,
     check_page,
+    check_reading_order,
     check_shift,
     follow,
     trickled,
@@ -68,6 +69,17 @@ async def test_a_wide_screen_is_used_and_lines_stay_as_long_as_they_read_well(
     )
     assert longest <= 48 * 16
     await check_page(page)
+
+
+@pytest.mark.parametrize("width", [360, 2560])
+async def test_the_focus_goes_as_columns_are_read(
+    bakery: builder.Client, page_of: PageOf, width: int
+) -> None:
+    page = await page_of(bakery.email, width)
+    plan = f"/plans/{bakery.plan_id}"
+    for path in ("/", plan, f"{plan}/runs/1", f"{plan}/files", "/volume"):
+        await page.goto(path)
+        await check_reading_order(page)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

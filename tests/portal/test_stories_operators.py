@@ -13,8 +13,16 @@ import pytest_asyncio
 
 from libs.shared import clock
 from libs.shared.reasons import Reason
+from libs.shared.words.tongue import Tongue
 from tests.portal import builder
-from tests.portal.browsing import EACH_PAGE_ONCE, PageOf, Screen, check_page, follow
+from tests.portal.browsing import (
+    EACH_PAGE_ONCE,
+    PageOf,
+    Screen,
+    check_page,
+    check_shift,
+    follow,
+)
 from tests.portal.conftest import OPERATOR_EMAIL, PASSWORD
 from tests.portal.test_desk import opened
 
@@ -226,6 +234,34 @@ async def test_a_client_is_opened_by_a_form_that_keeps_what_was_typed(
     await page.get_by_role("button", name="Open a client").click()
     await page.wait_for_url("**/clients/*-*")
     assert await page.get_by_role("heading", level=1).inner_text() == "Café du Port"
+
+
+_SEEN = """() => {
+    const scroll = document.querySelector(".scroll:has(.matrix)").getBoundingClientRect();
+    const within = one => {
+        const box = one.getBoundingClientRect();
+        return box.left >= scroll.left && box.right <= scroll.right + 1;
+    };
+    const days = [...document.querySelectorAll(".matrix .day")];
+    return [within(document.querySelector(".matrix tbody th")), days.map(within)];
+}"""
+
+
+@pytest.mark.parametrize("width", [360, 2560])
+async def test_the_newest_days_are_seen_first_beside_their_clients(
+    provider: Provider, page_of: PageOf, width: int
+) -> None:
+    page = await page_of(OPERATOR_EMAIL, width)
+    await page.goto("/clients/days")
+    named, days = await page.evaluate(_SEEN)
+    assert named
+    assert days[-5:] == [True] * 5
+    assert all(days) == (width > 1000)
+    titles = page.locator(".matrix .day abbr")
+    newest = await titles.last.get_attribute("title")
+    assert newest == Tongue("fr").calendar_day(clock.now().date())  # and is read last
+    await check_shift(page)
+    await check_page(page)
 
 
 ADDRESSES = (

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from libs.shared import protocol
-from libs.shared.errors import BodyTooLarge, TooSlow
+from libs.shared.errors import BodyTooLarge, Refusal, TooSlow
 from libs.shared.web.bodies import UNREAD, Answer, Body, Limit, Limits, declared_bytes
 from libs.shared.web.problems import problem_response
 
@@ -19,7 +20,8 @@ class Admission:
     """ASGI: lets requests in that speak our version, and holds their bodies to one table.
 
     `limits` has every route that takes a body; below `agents_at` the version of the protocol
-    counts. What is refused here was seen by nobody else.
+    counts. What is refused here was seen by nobody else; the application says only how bodies that
+    are refused are answered.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits, agents_at: str | None) -> None:
@@ -45,8 +47,8 @@ class Admission:
         state = scope.setdefault("state", {})
         state["body_limit"] = limit
         state["body_most_bytes"] = declared or limit.most_bytes
-        app = self._find_refusal(scope, headers) or await _find_fault(body, declared) or self.app
-        await app(scope, body.receive, Answer(body, send).send)
+        fault = self._find_refusal(scope, headers) or await _find_fault(scope, body, declared)
+        await (fault or self.app)(scope, body.receive, Answer(body, send).send)
 
     def _find_refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """The answer to an agent of another version."""
@@ -65,10 +67,11 @@ class Admission:
         return UNREAD
 
 
-async def _find_fault(body: Body, declared: int | None) -> Response | None:
-    """The answer to a body that is not let in."""
+async def _find_fault(scope: Scope, body: Body, declared: int | None) -> Response | None:
+    """The application's own answer to a body that is not let in."""
     try:
         await body.begin(declared)
     except (BodyTooLarge, TooSlow) as refusal:
-        return problem_response(refusal)
+        answer: Response = await scope["app"].exception_handlers[Refusal](Request(scope), refusal)
+        return answer
     return None

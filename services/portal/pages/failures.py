@@ -21,6 +21,14 @@ from services.portal.rules.factors import EnrolFirst
 _PHRASES = {
     "forbidden": N_("This is not open to you."),
     "form-refused": N_("This form is out of date: go back, load the page again, and retry."),
+    "body-too-large": N_(
+        "What you sent is too long for this form, and nothing of it was done. Go back, shorten "
+        "the texts or choose fewer things, and send it again."
+    ),
+    "too-slow": N_(
+        "What you sent came too slowly, and nothing of it was done. Go back, and send it again "
+        "over a better connection."
+    ),
     "damaged": N_(
         "A part of this file can't be read back as it was stored. Try an older or a newer "
         "restore point, and tell your provider."

@@ -178,6 +178,18 @@ async def list_agents(conn: Connection, tenant_id: UUID) -> list[Agent]:
     return [Agent(**row) for row in rows]
 
 
+async def find_platform(conn: Connection, tenant_id: UUID, agent_id: UUID) -> str:
+    """The system of a machine, in its own words; empty where it isn't known."""
+    platform: str | None = await conn.fetchval(
+        """
+        SELECT platform FROM agents WHERE tenant_id = $1 AND agent_id = $2
+        """,
+        tenant_id,
+        agent_id,
+    )
+    return platform or ""
+
+
 async def add_agent(conn: Connection, event: AgentEnrolled) -> None:
     """Keeps a machine that joined; it may have been told before."""
     await conn.execute(

@@ -23,6 +23,7 @@ from libs.shared.words.tongue import DEFAULT_TIMEZONE, N_, Tongue
 _ROOM = Path(__file__).parents[1]
 _TEMPLATES = _ROOM / "templates"
 _LINE, _GAP, _SPACE = "\x1f", "\x1e", "\x1d"  # what foreign words are freed from
+_SEAMS = re.compile(r"_(?=\w)|[./\\](?=[^\W\d])")
 _BREAKS = re.compile(f"[{_LINE}{_GAP}][{_LINE}{_GAP} ]*")
 
 _PLAINLY = N_("This mail could not be laid out as usual; what it has to say stands here in short.")
@@ -94,6 +95,11 @@ def _code(text: str) -> Markup:
     )
 
 
+def _seamed(text: str) -> Markup:
+    """A text whose long names break where their parts meet: `accounts_` and `2026`."""
+    return Markup(_SEAMS.sub(r"\g<0><wbr>", str(escape(text))))  # noqa: S704 - what was just escaped
+
+
 def _open(form: str) -> Environment:
     """The templates in one form: each kind's own, and that form's parts and frame."""
     is_html = form == "html"
@@ -106,6 +112,8 @@ def _open(form: str) -> Environment:
         auto_reload=False,
     )
     environment.filters |= {"foreign": inert, "plain": plain, "code": _code if is_html else str}
+    if is_html:
+        environment.filters["seamed"] = _seamed
     environment.globals |= {"line": _LINE, "gap": _GAP, "space": _SPACE, "indent": _SPACE * 2}
     return environment
 

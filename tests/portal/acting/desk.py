@@ -139,7 +139,7 @@ PAGES: Acting = {
         page(CLIENT + "/plans/{plan}/files?path=srv"),
         own(acts.FolderListed),
     ),
-    # Where it takes two operators, it is asked for first: see test_desk.
+    # Where it takes two operators, it is asked for first: see test_approvals.
     ("POST", PAGE + "/look"): (
         after(nothing, CLIENT + "/look", **REASON),
         own(acts.LookOpened),

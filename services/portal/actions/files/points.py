@@ -62,10 +62,11 @@ class PointsView:
     """Files as somebody asked for them, and what lies around in time.
 
     place is None where the path is lost. trouble: the day asked for is before the first point, or
-    the run has none, or none any more: what follows is shown then.
+    the run has none, or none any more: what follows is shown then. platform: of the machine.
     """
 
     plan: catalogue.CataloguePlan
+    platform: str
     timezone: str
     around: Around
     point: RestorePoint
@@ -120,6 +121,7 @@ async def open_view(pool: Pool, asked: AskedPlace, month: str) -> PointsView | N
         since, until = moments.month_around(month, point.committed_at, tenant.timezone)
         return PointsView(
             plan=plan,
+            platform=await store.machines.find_platform(conn, asked.tenant_id, plan.agent_id),
             timezone=tenant.timezone,
             around=around,
             point=point,

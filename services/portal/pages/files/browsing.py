@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from datetime import date, timedelta
 from types import SimpleNamespace
@@ -28,6 +27,7 @@ from services.portal.pages.rendering import render, speak
 from services.portal.pages.sessions import Client
 from services.portal.rules.files import names
 from services.portal.rules.looks import Look
+from services.portal.rules.machines import is_windows, restore_command
 from services.portal.rules.people import Person
 
 router = APIRouter()
@@ -101,8 +101,14 @@ async def render_folder(
         "days": _days(view),
         "path_text": as_field(path),
         "deleted": deleted,
-        "portal_url": resources.portal_url,
-        "email_word": shlex.quote(person.email),
+        "is_windows": is_windows(view.platform),
+        "command": restore_command(
+            view.platform,
+            view.plan.plan_id,
+            portal_url=resources.portal_url,
+            email=person.email,
+            run=view.point.number,
+        ),
     }
     if view.place is None:
         return render(request, "files_lost.html", person, status=404, lost=view.lost, **common)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Annotated
 
@@ -23,6 +23,7 @@ from services.portal.pages.sessions import Client
 from services.portal.rules.files import names
 from services.portal.rules.log.chain import Actor
 from services.portal.rules.looks import Look
+from services.portal.rules.machines import is_windows, restore_command
 from services.portal.rules.people import Person
 from services.portal.store.runs.shown import Plan
 
@@ -129,8 +130,10 @@ async def render_search(
         is_first=not form.after,
         again=_again(request),
         selected=await selecting.count_kept(resources.pool, actor),
-        portal_url=resources.portal_url,
-        email_word=shlex.quote(person.email),
+        is_windows=is_windows,
+        restore_command=partial(
+            restore_command, portal_url=resources.portal_url, email=person.email
+        ),
     )
 
 

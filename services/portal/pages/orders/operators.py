@@ -33,7 +33,7 @@ from services.portal.store.orders.prices import Put
 router = APIRouter()
 
 _ZONE = "Europe/Paris"
-_MONTHS = 24
+_CLIENTS_SHOWN = 25
 SAID = {
     "closed": N_("The month is closed."),
     "month-not-over": N_("This month is not over: it can only be looked at."),
@@ -59,20 +59,30 @@ async def show_month(
     operator: Operator,
     resources: ResourcesOf,
     address: Address,
+    page: Annotated[int, Query(ge=1, le=10_000)] = 1,
     said: Annotated[str, Query(max_length=40)] = "",
 ) -> Response:
-    """What every client owes for a month; it may change until it is closed."""
+    """What every client owes for a month, some at a time; it may change until it is closed."""
     shown = Month.read(month)
     bills = await billing.export(resources.pool, operator.at(address), shown)
     due = [bill for bill in bills if bill.lines]
     present = Month.of(clock.now(), find_zone(_ZONE))
     due.sort(key=lambda bill: -sum((one.net for one in _total(bill)), Decimal(0)))
+    pages = max(1, -(-len(due) // _CLIENTS_SHOWN))
+    page = min(page, pages)
     return render(
         request,
         "billing.html",
         operator,
         month=shown,
-        bills=[(bill, _total(bill)) for bill in due],
+        bills=[
+            (bill, _total(bill))
+            for bill in due[(page - 1) * _CLIENTS_SHOWN : page * _CLIENTS_SHOWN]
+        ],
+        owing=len(due),
+        page=page,
+        pages=pages,
+        link=lambda page: f"/billing/{shown}?page={page}",
         totals=ledger.sum_up([line for bill in due for line in bill.lines]),
         # Who came after the month owes nothing for it, and is never closed.
         is_closed=any(bill.is_closed for bill in bills)

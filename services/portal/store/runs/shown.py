@@ -16,11 +16,12 @@ from libs.shared.reasons import Reason
 class Plan:
     """A plan as its client sees it; `schedule` is empty until its declaration arrived.
 
-    withdrawn_at: since when its machine may send no more."""
+    platform: its machine's system; withdrawn_at: since when that may send no more."""
 
     plan_id: UUID
     name: str
     hostname: str
+    platform: str
     agent_id: UUID
     folders: list[str]
     schedule: str
@@ -130,6 +131,7 @@ async def list_plans(conn: Connection, tenant_id: UUID) -> list[Plan]:
         SELECT coalesce(c.plan_id, p.plan_id) AS plan_id,
                coalesce(p.name, c.name) AS name,
                coalesce(p.hostname, a.hostname, '') AS hostname,
+               coalesce(a.platform, '') AS platform,
                coalesce(p.agent_id, c.agent_id) AS agent_id,
                coalesce(p.folders, '[]') AS folders, coalesce(p.schedule, '') AS schedule,
                coalesce(p.timezone, '') AS timezone,
