@@ -20,7 +20,7 @@ from services.portal.actions.files.spans import AnyPlace, ChunkReader, Damaged
 
 FIRST_WINDOW_BYTES, WINDOW_BYTES = 4 << 20, 6 << 20
 WINDOWS_AHEAD = 2
-PIECE_BYTES = 256 << 10
+PIECE_BYTES = 512 << 10
 
 _LOCATED_AT_ONCE = 4_096
 _SPANS_AT_ONCE = 4
