@@ -149,6 +149,48 @@ async def test_pages_follow_each_other_and_miss_nothing(
     assert len(await read(10, deleted=False)) == len(expected) - 1
 
 
+async def test_a_page_without_result_reads_on_before_it_comes_back_empty(
+    agent: Agent, ingest: House, portal_pool: Any
+) -> None:
+    plan = await agent.declare()
+    tenant_id = agent.tenant.tenant_id
+    delta = FolderDelta(b"", [agent.file(b"needle", b"x")], [])
+    await agent.copy(plan, delta, contents=[b"x"])
+    await settle(ingest)
+
+    async def bury(below: int) -> None:
+        """Puts bundles before it that have all its terms, in different names."""
+        await ingest.fetch(
+            """
+            INSERT INTO catalogue.bundles SELECT tenant_id, n, plan_id, folder_id,
+                convert_to('needl', 'UTF8') || '\\x00'::bytea || convert_to('edle', 'UTF8')
+            FROM catalogue.bundles, generate_series(1, $2::integer) AS n
+            WHERE tenant_id = $1 AND bundle_no = 0 ON CONFLICT DO NOTHING
+            """,
+            tenant_id,
+            below,
+        )
+        await ingest.fetch(
+            "UPDATE catalogue.terms SET places = $2 WHERE tenant_id = $1",
+            tenant_id,
+            terms.pack_places(range(below + 1)),
+        )
+        await ingest.fetch(
+            "UPDATE catalogue.bundle_counts SET bundles = $2 WHERE tenant_id = $1",
+            tenant_id,
+            below + 1,
+        )
+
+    await bury(1_999)
+    found, after = await find(portal_pool, tenant_id, "needle")
+    assert ([one.path for one in found], after) == ([b"needle"], None)
+    await bury(2_000)
+    found, after = await find(portal_pool, tenant_id, "needle")
+    assert (found, after) == ([], Cursor(0, 0))
+    found, after = await find(portal_pool, tenant_id, "needle", after)
+    assert ([one.path for one in found], after) == ([b"needle"], None)
+
+
 async def test_a_crash_neither_loses_nor_doubles_a_name(own_ingest: Callable[..., House]) -> None:
     service = own_ingest(COFFRE_CRASHPOINT="ingest.in_add_names")
     tenant = Tenant(service)

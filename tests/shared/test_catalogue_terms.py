@@ -11,6 +11,11 @@ from libs.shared.catalogue import terms
 NAMES = st.one_of(
     st.text(min_size=1, max_size=80).map(lambda text: text.encode("utf-8", "replace")),
     st.binary(min_size=1, max_size=80),
+    # Letters with accents, apart or not, and what is nearly one.
+    st.text("aÉçñ\u0301\u033f\u0340\u0345œёﬁ\x01\xad", min_size=1).map(str.encode),
+    st.lists(st.sampled_from([b"a", "é".encode(), b"\xff", b"\xcc", b"\x80"]), min_size=1).map(
+        b"".join
+    ),
 ).map(lambda name: name.replace(b"\0", b"_").replace(b"/", b"_"))
 
 

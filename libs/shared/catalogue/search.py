@@ -1,7 +1,8 @@
 """Search by a part of a name, newest first: by terms to bundles, by names to versions.
 
 A search that finds little reads little more: what it may read for one page is bounded, and a
-page that came to that bound tells where the next one goes on.
+page that came to that bound tells where the next one goes on. One that has nothing to show by then
+reads as much again, since people shouldn't have to ask again for a first result.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _SHELVES_AT_ONCE = 4
 _BUNDLES_AT_ONCE = 16
 _BUNDLES_READ = 1_000
 _NAMES_READ = 500
+_TIMES_READ = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,24 @@ class Found(NamedTuple):
         return self.entry.last_run is not None
 
 
+class _Bound:
+    """What one page may still read."""
+
+    def __init__(self) -> None:
+        self.bundles, self.names = _BUNDLES_READ, _NAMES_READ
+        self._times = 1
+
+    def is_reached(self, *, has_found: bool) -> bool:
+        """Whether the page ends here; one that has found nothing yet is given more."""
+        if self.bundles > 0 and self.names > 0:
+            return False
+        if has_found or self._times == _TIMES_READ:
+            return True
+        self._times += 1
+        self.bundles, self.names = _BUNDLES_READ, _NAMES_READ
+        return False
+
+
 class _Match(NamedTuple):
     """A name that fits, with the place right behind it."""
 
@@ -88,29 +108,25 @@ async def search(
         if above is None:
             return [], None
         asked.append(terms.below(above))
+    bound = _Bound()
     reading = _Reading(conn, tenant_id, wanted.text, asked, after)
     found: list[Found] = []
     seen: set[tuple[int, bytes]] = set()
-    names_left = _NAMES_READ
-    behind: Cursor | None = None
-    async for matches in reading.matches():
+    async for matches, behind_all in reading.matches(bound):
         for at in range(0, len(matches), limit):
             part = matches[at : at + limit]
             fresh = [one for one in part if (one.folder_id, one.name) not in seen]
             seen.update((one.folder_id, one.name) for one in fresh)
-            names_left -= len(part)
-            for one, row in await _resolve(conn, tenant_id, fresh, wanted.deleted):
-                behind = one.behind
-                # Below the deepest term only the path itself tells.
-                if folder and not row.path.startswith(folder + b"/"):
-                    continue
+            bound.names -= len(part)
+            for one, row in await _resolve(conn, tenant_id, fresh, folder, wanted.deleted):
                 found.append(row)
                 if len(found) == limit:
-                    return found, behind
-            behind = part[-1].behind
-            if names_left <= 0:
-                return found, behind
-    return found, reading.stopped
+                    return found, one.behind
+            if bound.names <= 0 and bound.is_reached(has_found=bool(found)):
+                return found, part[-1].behind
+        if bound.is_reached(has_found=bool(found)):
+            return found, behind_all
+    return found, None
 
 
 async def _find_indexed(conn: Link, tenant_id: UUID, plan_id: UUID, folder: bytes) -> int | None:
@@ -127,30 +143,23 @@ class _Reading:
     def __init__(
         self, conn: Link, tenant_id: UUID, text: str, asked: list[bytes], after: Cursor | None
     ) -> None:
-        self.stopped: Cursor | None = None
         self._conn = conn
         self._tenant_id = tenant_id
         self._text = text
         self._asked = asked
         self._after = after
 
-    async def matches(self) -> AsyncIterator[list[_Match]]:
-        """Yields names that fit, some bundles at a time; `stopped` tells of an early end."""
-        left = _BUNDLES_READ
+    async def matches(self, bound: _Bound) -> AsyncIterator[tuple[list[_Match], Cursor | None]]:
+        """Yields names that fit, of some bundles at a time, and the place right behind these."""
         step = _BUNDLES_AT_ONCE
         async for candidates in self._candidates():
             at = 0
             while at < len(candidates):
-                part = candidates[at : at + min(step, left)]
-                matches = await self._read(part)
-                if matches:
-                    yield matches
+                part = candidates[at : at + min(step, bound.bundles)]
                 at += len(part)
-                left -= len(part)
+                bound.bundles -= len(part)
                 step *= 2
-                if not left:
-                    self.stopped = Cursor(part[-1] - 1, 0) if part[-1] else None
-                    return
+                yield await self._read(part), Cursor(part[-1] - 1, 0) if part[-1] else None
 
     async def _candidates(self) -> AsyncIterator[list[int]]:
         """Bundles that have all the terms, newest first, some shelves at a time."""
@@ -197,9 +206,10 @@ class _Reading:
         found = {}
         for shelf, lists in shelves.items():
             if len(lists) == len(self._asked):
-                lists.sort(key=len)
-                common = set(terms.unpack_places(lists[0]))
-                for places in lists[1:]:
+                # Parts of one word often stand in the same places.
+                shortest, *others = sorted(set(lists), key=len)
+                common = set(terms.unpack_places(shortest))
+                for places in others:
                     if not common:
                         break
                     common.intersection_update(terms.unpack_places(places))
@@ -231,9 +241,9 @@ class _Reading:
 
 
 async def _resolve(
-    conn: Link, tenant_id: UUID, matches: list[_Match], deleted: bool | None
+    conn: Link, tenant_id: UUID, matches: list[_Match], below: bytes, deleted: bool | None
 ) -> list[tuple[_Match, Found]]:
-    """The newest versions of names; what is expired altogether is left out."""
+    """The newest versions of names below a folder; what is expired altogether is left out."""
     # LIMIT keeps the look-ups by key: no join can become of them.
     rows = await conn.fetch(
         f"""
@@ -260,6 +270,9 @@ async def _resolve(
         one = matches[number - 1]
         folder = folders[one.folder_id]
         path = join_path(folder, one.name)
+        # Below the deepest term only the path itself tells.
+        if below and not path.startswith(below + b"/"):
+            continue
         row = Found(one.plan_id, path, EntryRow(*columns), last_point, last_seen_at)
         found.append((one, row))
     return found

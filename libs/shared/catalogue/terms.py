@@ -44,8 +44,13 @@ _TYPED = str.maketrans(
         **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"),
     }
 )
-_PLAIN_TEXT = re.compile("[\0 -~]*")
-_ACCENTS = re.compile("[\u0300-\u034e]+")
+_UNSEEN_IN_BUNDLE = re.compile(UNSEEN.pattern.replace("\0-", "\x01-"))
+# Of a bundle's bytes, where letters and accents stand apart: those of accents from U+0300 to U+033F
+# are 0xCC and one more, the kind that never begins a character; what begins others is `_OTHER`.
+_OTHER = b"\x01"
+_PLAIN = b"\0" + bytes(range(0x20, 0x7F))
+_FOLDED = bytes(byte if byte in _PLAIN else _OTHER[0] for byte in range(256)).lower()
+_ACCENTS = b"\xcc" + bytes(range(0x80, 0xC0))
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
@@ -131,16 +136,15 @@ def find_names(packed: bytes, text: str) -> list[tuple[int, bytes]]:
     """The names of a bundle that match, with their numbers from 0."""
     wanted = words(text)
     folded = _fold_bundle(packed)
-    if folded is None or len(text) < 3:
-        names = packed.split(b"\0")
-        shown = map(fold, names) if folded is None else folded.split("\0")
-        fits = [_fits(one, text, wanted) for one in shown]
-        return [(number, names[number]) for number, fit in enumerate(fits) if fit]
     # Most bundles have none, which is told at once: 32 names cost little more than one. Of two
     # frequent words most have both, in different names: looked at are those that have one.
     if not all(word in folded for word in wanted):
         return []
-    numbers = _find_all(folded, wanted)
+    if len(text) < 3:
+        shown = folded.split("\0")
+        numbers = [number for number, one in enumerate(shown) if _fits(one, text, wanted)]
+    else:
+        numbers = _find_all(folded, wanted)
     names = packed.split(b"\0") if numbers else []
     return [(number, names[number]) for number in numbers]
 
@@ -160,18 +164,26 @@ def _find_all(folded: str, wanted: Sequence[str]) -> list[int]:
     return numbers
 
 
-def _fold_bundle(packed: bytes) -> str | None:
-    """All names of a bundle as `fold` makes each of them; None where that takes a closer look."""
+def _fold_bundle(packed: bytes) -> str:
+    """All names of a bundle as `fold` makes each of them."""
     if packed.isascii():
-        text = packed.decode("ascii")
-        return text.lower() if text.replace("\0", "").isprintable() else None
-    try:
-        text = packed.decode()
-    except UnicodeDecodeError:
-        return None
-    # What is more than letters with accents has stayed something else.
-    text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text)).lower()
-    return text if _PLAIN_TEXT.fullmatch(text) else None
+        plain = packed
+    else:
+        try:
+            text = packed.decode()
+        except UnicodeDecodeError:
+            text = _show_bundle(packed)
+        plain = unicodedata.normalize("NFKD", text).encode()
+    folded = plain.translate(_FOLDED, _ACCENTS)
+    if _OTHER not in folded:
+        return folded.decode("ascii")
+    text = unicodedata.normalize("NFKD", _show_bundle(packed)).casefold().translate(_TYPED)
+    return "".join(filter(_is_no_mark, text))
+
+
+def _show_bundle(packed: bytes) -> str:
+    """All names of a bundle, NUL between them, as `display` shows each."""
+    return _UNSEEN_IN_BUNDLE.sub(_escape, packed.decode("utf-8", "surrogateescape"))
 
 
 def pack_places(places: Iterable[int]) -> bytes:

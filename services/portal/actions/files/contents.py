@@ -18,9 +18,9 @@ from libs.shared.entries import split_ids
 from services.portal.actions.files import spans
 from services.portal.actions.files.spans import AnyPlace, ChunkReader, Damaged
 
-FIRST_WINDOW_BYTES, WINDOW_BYTES = 4 << 20, 8 << 20
+FIRST_WINDOW_BYTES, WINDOW_BYTES = 4 << 20, 6 << 20
 WINDOWS_AHEAD = 2
-PIECE_BYTES = 256 << 10
+PIECE_BYTES = 512 << 10
 
 _LOCATED_AT_ONCE = 4_096
 _SPANS_AT_ONCE = 4
@@ -64,8 +64,10 @@ async def read(
     fetches = (_fetch(reader, window, turns) async for window in _windows(places))
     async with aclosing(spans.read_ahead(fetches, WINDOWS_AHEAD)) as windows:
         async for window in windows:
-            for chunk in window:
-                yield chunk
+            # What was passed on makes room for the next window before this one's end.
+            window.reverse()
+            while window:
+                yield window.pop()
 
 
 async def _windows(

@@ -19,7 +19,6 @@ from services.portal.store.clients import Tenant
 from services.portal.store.runs.shown import Plan
 
 TEXT_MAX = 255
-_PAGES_READ = 2
 
 
 class NoText(errors.InvalidRequest):
@@ -126,13 +125,8 @@ async def search(pool: Pool, actor: Actor, wanted: Wanted, limit: int) -> Result
         text, plan.plan_id if plan else None, names.clean_path(wanted.below), wanted.deleted
     )
     after = _read_cursor(wanted.after)
-    found: list[Found] = []
-    # A page may come back short; people shouldn't have to ask again for a first result.
-    for _ in range(_PAGES_READ):
-        async with tenant_transaction(pool, tenant_id) as conn:
-            found, after = await catalogue.search(conn, tenant_id, asked, after, limit)
-        if found or after is None:
-            break
+    async with tenant_transaction(pool, tenant_id) as conn:
+        found, after = await catalogue.search(conn, tenant_id, asked, after, limit)
     text_shown, below = names.display(wanted.text), names.display(wanted.below)
     await log.note_alone(
         pool, actor, acts.Searched(text_shown, plan.name if plan else "", below, len(found))
