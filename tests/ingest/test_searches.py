@@ -149,6 +149,25 @@ async def test_pages_follow_each_other_and_miss_nothing(
     assert len(await read(10, deleted=False)) == len(expected) - 1
 
 
+async def test_a_file_that_comes_back_after_its_versions_went_is_found_once(
+    agent: Agent, ingest: House, portal_pool: Any
+) -> None:
+    plan = await agent.declare()
+    tenant_id = agent.tenant.tenant_id
+    bill = agent.file(b"facture.pdf", b"x")
+    await agent.copy(plan, FolderDelta(b"", [bill], []), contents=[b"x"])
+    await settle(ingest)
+    await agent.copy(plan, FolderDelta(b"", [], [b"facture.pdf"]), contents=[])
+    await settle(ingest)
+    await ingest.fetch(
+        "DELETE FROM catalogue.versions WHERE tenant_id = $1 AND last_run IS NOT NULL", tenant_id
+    )
+    await agent.copy(plan, FolderDelta(b"", [bill], []), contents=[b"x"])
+    await settle(ingest)
+    found, after = await find(portal_pool, tenant_id, "facture")
+    assert ([(one.path, one.last_point) for one in found], after) == ([(b"facture.pdf", 3)], None)
+
+
 async def test_a_page_without_result_reads_on_before_it_comes_back_empty(
     agent: Agent, ingest: House, portal_pool: Any
 ) -> None:

@@ -72,7 +72,40 @@ async def test_a_browser_reads_on_a_page_that_its_form_was_too_large(portal: Any
             assert "default-src 'none'" in answer.headers["content-security-policy"]
             assert "rien n’en a été fait" in answer.text
             assert "Se déconnecter" in answer.text
+            assert answer.headers["connection"] == "close"
     async with portal.operator() as api:
         answer = await api.post("/api/v1/notices", content=b"x" * size)
         assert answer.status_code == 413
+        assert answer.json()["type"] == "urn:coffre:problem:body-too-large"
+
+
+async def test_what_is_too_large_is_refused_while_nobody_can_be_known(portal: Any) -> None:
+    """A body that nobody reads any more must not be sent on and on, whatever else fails."""
+    size = BODIES["POST", "/notices/new"].most_bytes + 1
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    name = await portal.admin.fetchval("SELECT current_database()")
+    async with browser(portal) as page:
+        await sign_in(page, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+        await portal.admin.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT 0')
+        await portal.admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        answer = await page.post("/notices/new", content=b"x" * size, headers=form)
+        assert (answer.status_code, answer.headers["connection"]) == (413, "close")
+        assert "trop long" in answer.text
+        nowhere = await page.get("/nowhere")
+        assert (nowhere.status_code, "Se déconnecter" in nowhere.text) == (404, False)
+        assert nowhere.headers["content-type"].startswith("text/html")
+        await portal.admin.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT -1')
+
+
+async def test_what_is_too_large_is_refused_by_a_portal_that_fails(portal: Any) -> None:
+    size = BODIES["POST", "/notices/new"].most_bytes + 1
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with browser(portal) as page:
+        await sign_in(page, OPERATOR_EMAIL, OPERATOR_PASSWORD)
+        await portal.admin.execute("ALTER TABLE portal.credentials RENAME TO elsewhere")
+        answer = await page.post("/notices/new", content=b"x" * size, headers=form)
+        assert (answer.status_code, answer.headers["connection"]) == (413, "close")
         assert answer.json()["type"] == "urn:coffre:problem:body-too-large"

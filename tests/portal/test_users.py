@@ -132,6 +132,9 @@ async def test_whoever_comes_and_goes_gets_reports_and_gets_none(portal: Any) ->
     [
         {**UGO, "email": "nobody"},
         {**UGO, "email": "a@b.example\nBcc: c@d.example"},
+        {**UGO, "email": 'a@b.exam"ple'},
+        {**UGO, "email": "a@b.<script>"},
+        {**UGO, "email": "a\u202e@b.example"},
         {**UGO, "name": ""},
         {**UGO, "name": "two\nlines"},
         {**UGO, "role": "operator"},

@@ -95,8 +95,8 @@ async def search(
 ) -> tuple[list[Found], Cursor | None]:
     """Returns up to `limit` paths, those first that came last, and where to go on, if anywhere.
 
-    A page may be short, even empty, though there is a next one. Raises ValueError for an empty
-    text.
+    A page may be short, even empty, though there is a next one; what expired and came back may
+    stand on two pages. Raises ValueError for an empty text.
     """
     if not wanted.text:
         raise ValueError("there is nothing to search for")
@@ -115,8 +115,7 @@ async def search(
     async for matches, behind_all in reading.matches(bound):
         for at in range(0, len(matches), limit):
             part = matches[at : at + limit]
-            fresh = [one for one in part if (one.folder_id, one.name) not in seen]
-            seen.update((one.folder_id, one.name) for one in fresh)
+            fresh = _take_new(part, seen)
             bound.names -= len(part)
             for one, row in await _resolve(conn, tenant_id, fresh, folder, wanted.deleted):
                 found.append(row)
@@ -127,6 +126,16 @@ async def search(
         if bound.is_reached(has_found=bool(found)):
             return found, behind_all
     return found, None
+
+
+def _take_new(matches: list[_Match], seen: set[tuple[int, bytes]]) -> list[_Match]:
+    """Each name once: one that came back after its versions had all gone is in two bundles."""
+    fresh = []
+    for one in matches:
+        if (one.folder_id, one.name) not in seen:
+            seen.add((one.folder_id, one.name))
+            fresh.append(one)
+    return fresh
 
 
 async def _find_indexed(conn: Link, tenant_id: UUID, plan_id: UUID, folder: bytes) -> int | None:

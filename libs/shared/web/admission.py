@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from libs.shared import protocol
+from libs.shared import logs, protocol
 from libs.shared.errors import BodyTooLarge, Refusal, TooSlow
 from libs.shared.web.bodies import UNREAD, Answer, Body, Limit, Limits, declared_bytes
 from libs.shared.web.problems import problem_response
@@ -68,10 +68,17 @@ class Admission:
 
 
 async def _find_fault(scope: Scope, body: Body, declared: int | None) -> Response | None:
-    """The application's own answer to a body that is not let in."""
+    """The application's own answer to a body that is not let in, or a plain one where that fails.
+
+    It is always one that goes through `Answer`, which ends the connection: the rest is not read.
+    """
     try:
         await body.begin(declared)
     except (BodyTooLarge, TooSlow) as refusal:
-        answer: Response = await scope["app"].exception_handlers[Refusal](Request(scope), refusal)
-        return answer
+        try:
+            told: Response = await scope["app"].exception_handlers[Refusal](Request(scope), refusal)
+        except Exception:
+            logs.get().exception("refusal.untold", method=scope["method"])
+            return problem_response(refusal)
+        return told
     return None

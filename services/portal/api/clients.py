@@ -98,8 +98,11 @@ def _check_filled(text: str) -> str:
 
 MaybeLine = Annotated[str, Field(max_length=200), AfterValidator(_check_line)]
 Line = Annotated[MaybeLine, AfterValidator(_check_filled)]
+_WORD = r"[^\s@<>()\[\],;:\\\"]+"
 Email = Annotated[
-    str, Field(max_length=320, pattern=r"^[^\s@<>()\[\],;:\\\"]+@[^\s@<>()\[\],;:\\\"]+\.[^\s@.]+$")
+    str,
+    Field(max_length=320, pattern=rf"^{_WORD}@{_WORD}\.[^\s@.<>()\[\],;:\\\"]+$"),
+    AfterValidator(_check_line),
 ]
 
 

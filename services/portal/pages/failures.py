@@ -148,6 +148,8 @@ async def _page(request: Request, error: Exception) -> Response:
             person = await sessions.find_reader(request, resources)
         except EnrolFirst:
             return sessions.enrol_first()
+        except errors.Unavailable:
+            pass  # whoever asks is told what went wrong all the same
     answer = render(
         request,
         "failure.html",

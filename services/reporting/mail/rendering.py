@@ -97,7 +97,7 @@ def _code(text: str) -> Markup:
 
 def _seamed(text: str) -> Markup:
     """A text whose long names break where their parts meet: `accounts_` and `2026`."""
-    return Markup(_SEAMS.sub(r"\g<0><wbr>", str(escape(text))))  # noqa: S704 - what was just escaped
+    return Markup(_SEAMS.sub(r"\g<0><wbr>", str(escape(str(text)))))  # noqa: S704 - what was just escaped
 
 
 def _open(form: str) -> Environment:

@@ -130,7 +130,7 @@ async def render_search(
         is_first=not form.after,
         again=_again(request),
         selected=await selecting.count_kept(resources.pool, actor),
-        is_windows=is_windows,
+        any_windows=lambda plans: any(is_windows(one.platform) for one in plans),
         restore_command=partial(
             restore_command, portal_url=resources.portal_url, email=person.email
         ),
