@@ -64,8 +64,8 @@ def test_a_case_from_its_mail_to_its_end(installation: Installation, tmp_path: P
         assert "growth-blocked" in refused.stdout
         report = installation.mail(client.email, "ECHEC")
         assert "comme convenu au téléphone" in mails.text(report)
-        seen = own.get("quota").json()
-        assert (seen["blocked"], seen["reason"]) == (True, "comme convenu au téléphone")
+        wait_for("the block at the portal", lambda: own.get("quota").json()["blocked"])
+        assert own.get("quota").json()["reason"] == "comme convenu au téléphone"
         installation.mail(client.email, "Les sauvegardes ne peuvent plus grossir")
         back = tmp_path / "back"
         machine.client.restore(machine, back)

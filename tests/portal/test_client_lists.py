@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import time_machine
 
 from libs.shared import clock
 from libs.shared.words.tongue import Tongue
@@ -41,9 +42,28 @@ async def test_clients_are_listed_worst_first_and_found_without_accents(portal: 
     found = await listing.list_page(
         portal.parts.pool, OPERATOR, search="smith", trouble=None, page=1
     )
-    today = found.days[-1]
-    assert found.kinds[made["Smith & Co"].tenant_id][today] == "failed"
+    assert "failed" in found.kinds[made["Smith & Co"].tenant_id].values()
     assert found.counts == {"failed": 1}
+
+
+@pytest.mark.parametrize(
+    ("at", "day"),
+    [
+        (datetime(2026, 11, 30, 22, 30, tzinfo=UTC), date(2026, 11, 30)),
+        (datetime(2026, 11, 30, 23, 30, tzinfo=UTC), date(2026, 12, 1)),  # past midnight in Paris
+    ],
+)
+async def test_the_last_day_of_the_list_is_that_of_clients(
+    portal: Any, at: datetime, day: date
+) -> None:
+    client = await builder.open_client(portal)
+    with time_machine.travel(at, tick=True):
+        await client.add_run(1, "failed", started_at=at, finished_at=at)
+        found = await listing.list_page(
+            portal.parts.pool, OPERATOR, search="", trouble=None, page=1
+        )
+    assert (found.days[-1], len(found.days)) == (day, listing.DAYS)
+    assert found.kinds[client.tenant_id] == {day: "failed"}
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,8 @@ def test_figures_are_the_catalogues_in_any_order(database, deltas, contracts, se
         async with databases.transaction(catalogue) as conn:
             true = await volumes.read(conn, counter.tenant_id)
             rows = await conn.fetch(
-                "SELECT payload FROM outbox WHERE tenant_id = $1", counter.tenant_id
+                "SELECT payload FROM outbox WHERE tenant_id = $1 ORDER BY position",
+                counter.tenant_id,
             )
         said = [VolumeChanged.model_validate_json(row["payload"]) for row in rows]
         agreed = [counter.contract(number, one) for number, one in enumerate(contracts)]

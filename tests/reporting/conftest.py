@@ -233,7 +233,7 @@ class Desk:
 
     async def published(self, type_: str) -> list[dict[str, Any]]:
         async with database.acquire(self.pool) as conn:
-            rows = await conn.fetch("SELECT * FROM outbox WHERE type = $1", type_)
+            rows = await conn.fetch("SELECT * FROM outbox WHERE type = $1 ORDER BY position", type_)
         return [dict(row) for row in rows]
 
     async def wait(

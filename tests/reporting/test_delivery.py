@@ -72,11 +72,18 @@ async def test_the_commit_wakes_the_sender(desk: Desk, client: Client) -> None:
             await smtp.wait_taken(number)
 
 
+def was_tried(mails: list[dict[str, Any]]) -> bool:
+    """Whether each mail was handed over once, be it in vain."""
+    return all(mail["tries"] and mail["state"] != "sending" for mail in mails)
+
+
 @pytest.mark.parametrize("fault", SURE_FAULTS)
 async def test_what_fails_for_now_is_sent_later(desk: Desk, client: Client, fault: Fault) -> None:
     async with FaultySMTP(lambda _, nth: fault if nth == 1 else "none") as smtp:
         await desk.handle(client.tenant(), client.plan(), client.run())
         async with desk.sending(smtp.port):
+            await desk.wait(was_tried)
+            await desk.make_due()  # below, the pause is waited for
             await desk.wait(is_finished)
     [mail] = await desk.mails()
     assert (mail["state"], mail["tries"], mail["possible_duplicates"]) == ("sent", 2, 0)

@@ -69,7 +69,9 @@ async def list_for(side: Side, reader: str) -> EventsListed | None:
 
 
 async def _ids(side: Side) -> list[Any]:
-    rows = await side.pool.fetch("SELECT event_id FROM outbox WHERE type = 'volume.changed.v1'")
+    rows = await side.pool.fetch(
+        "SELECT event_id FROM outbox WHERE type = 'volume.changed.v1' ORDER BY position"
+    )
     return [row["event_id"] for row in rows]
 
 

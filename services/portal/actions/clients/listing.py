@@ -49,7 +49,6 @@ async def list_page(
 ) -> Listed:
     """One page of clients, the worst first; `by_days`: for the sake of their days."""
     today = clock.now().date()
-    days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
     async with transaction(pool) as conn:
         glances = await store.clients.list_all(conn)
         wanted = _fold(search)
@@ -58,9 +57,14 @@ async def list_page(
         chosen = [pair for pair in matching if trouble in (None, pair[1])]
         chosen.sort(key=lambda pair: clients.TROUBLES.index(pair[1]))  # stable: by name within
         shown = chosen[(page - 1) * AT_ONCE : page * AT_ONCE]
-        kinds = await store.clients.list_days(conn, [one.tenant_id for one, _ in shown], days[0])
+        ids = [one.tenant_id for one, _ in shown]
+        kinds = await store.clients.list_days(conn, ids, today - timedelta(days=DAYS - 1))
         act = acts.DaysListed if by_days else acts.TenantsListed
         await log.note(conn, operator, act(len(shown)))
+    tomorrow = today + timedelta(days=1)
+    if any(tomorrow in those for those in kinds.values()):  # where clients live it has begun
+        today = tomorrow
+    days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
     pages = max(1, -(-len(chosen) // AT_ONCE))
     return Listed(shown, kinds, days, counts, len(chosen), pages)
 
