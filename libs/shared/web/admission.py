@@ -77,7 +77,7 @@ async def _find_fault(scope: Scope, body: Body, declared: int | None) -> Respons
     except (BodyTooLarge, TooSlow) as refusal:
         try:
             told: Response = await scope["app"].exception_handlers[Refusal](Request(scope), refusal)
-        except Exception:
+        except Exception:  # whatever it is, the body stays refused
             logs.get().exception("refusal.untold", method=scope["method"])
             return problem_response(refusal)
         return told
