@@ -35,19 +35,23 @@ class Gates(ObjectStore):
         self.delete_arrived = asyncio.Event()
 
     async def put(self, key: str, body: Bytes) -> None:
-        is_pack = isinstance(bucket.parse_key(key), bucket.PackObject)
-        gate = self.after_put if is_pack else None
+        gate = self.after_put if _is_pack(key) else None
         await super().put(key, body)
         if gate is not None:
             await _wait(gate, self.put_arrived)
 
     async def delete(self, key: str) -> None:
-        gate = self.before_delete
+        gate = self.before_delete if _is_pack(key) else None
         if gate is not None:
             await _wait(gate, self.delete_arrived)
         if self.refuses_deletes:
             raise errors.Unavailable("storage")
         await super().delete(key)
+
+
+def _is_pack(key: str) -> bool:
+    """Whether it is what retention deletes and uploads bring; ingest's own tallies go on."""
+    return isinstance(bucket.parse_key(key), bucket.PackObject)
 
 
 async def _wait(gate: asyncio.Event, arrived: asyncio.Event) -> None:
