@@ -29,6 +29,8 @@ class Life(Copying):
         self.deleting: asyncio.Task[Any] | None = None
         self.marks: list[actions.collection.packs.Marked] = []
         super().begin()
+        # As long as `expire` keeps anything: the audit tells what went before its time.
+        self.bench.run(self.client.becomes("active", retention_days=1))
 
     # --- collection --------------------------------------------------------------------------
 
