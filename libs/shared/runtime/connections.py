@@ -145,7 +145,7 @@ class BoundedProtocol(HttpToolsProtocol):
         # on as it is; what comes on top goes into a buffer, as many small pieces must.
         waiting: bytes | bytearray = self.cycle.body
         if not waiting:
-            self.cycle.body = b""  # type: ignore[assignment]
+            self.cycle.body = b""  # type: ignore[assignment]  # uvicorn only adds and reads
         elif isinstance(waiting, bytes):
             self.cycle.body = bytearray(waiting)
         super().on_body(body)
