@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.config import Dump
 from agent.copying.delta import Comparison, Known, join
 from agent.dumps.folder import as_before, with_dumps
-from agent.server.ingest import MAX_IDS_ASKED, Ingest
+from agent.server.ingest import MAX_IDS_ASKED, Ingest, StartedRun
 from agent.telling.counters import Counters, Missed
 from agent.walking.beside import Beside
 from agent.walking.reading import FileReader
@@ -98,7 +98,7 @@ def rehearse(tree: Tree, known_file: Path | None, dumps: Sequence[Dump] = ()) ->
 
 def growth_of(
     ingest: Ingest,
-    run_id: str,
+    started: StartedRun,
     chunk_key: bytes,
     tree: Tree,
     known_file: Path | None,
@@ -106,7 +106,8 @@ def growth_of(
 ) -> int:
     """How many bytes a run would add to the store, or the first sum above the ceiling.
 
-    Reads what is new and changed and asks which chunks are missing, but sends none.
+    Reads what is new and changed and asks which chunks are missing, but sends none. Those that
+    the server asks for, since they were damaged in the store, are no growth.
     """
     # Dumps are not counted: how large they were the last time is known, but not how much of them
     # the store lacks, which may be next to nothing. A run that is refused though it would have
@@ -114,7 +115,7 @@ def growth_of(
     # pack above the ceiling, and has sent no more than what fitted.
     if rehearse(tree, known_file).bytes_to_read == 0:
         return 0
-    growth = _Growth(ingest, run_id, ceiling_bytes)
+    growth = _Growth(ingest, started, ceiling_bytes)
     known = Reader(known_file)
     reader = FileReader(chunk_key, growth.offer)
     comparison = Comparison(
@@ -137,10 +138,10 @@ class _Enough(Exception):
 class _Growth:
     """Sums what the packs of chunks that the store lacks would take in it."""
 
-    def __init__(self, ingest: Ingest, run_id: str, ceiling_bytes: int) -> None:
+    def __init__(self, ingest: Ingest, started: StartedRun, ceiling_bytes: int) -> None:
         self.size_bytes = 0
-        self._ingest, self._run_id, self._ceiling = ingest, run_id, ceiling_bytes
-        self._seen: set[bytes] = set()
+        self._ingest, self._run_id, self._ceiling = ingest, started.run_id, ceiling_bytes
+        self._seen = set(started.wanted_chunks)
         self._window: list[tuple[bytes, bytes]] = []
         self._window_bytes = 0
         self._builder = PackBuilder()

@@ -168,7 +168,7 @@ def _check_growth(
     """Let the server refuse what will not fit before anything is sent."""
     job.teller.say(f"{size_text(left_bytes)} may still be added; counting what this run adds.")
     key = job.identity.chunk_key_bytes
-    growth = growth_of(job.ingest, started.run_id, key, tree, known_file, left_bytes)
+    growth = growth_of(job.ingest, started, key, tree, known_file, left_bytes)
     if growth:
         starting.growth_fits(job, started, growth)
 

@@ -47,7 +47,9 @@ def test_an_unchanged_run_heals_what_was_damaged(
     assert machine.run()["bytes_sent"] == 0
 
 
-def test_healing_never_fails_a_run(machine: Machine, client: Client, papers: Path) -> None:
+def test_a_client_whose_contract_is_full_is_healed(
+    machine: Machine, client: Client, papers: Path, tmp_path: Path
+) -> None:
     machine.run()
     damage_all(client.house, client.tenant_id)
     client.house.query(
@@ -55,8 +57,14 @@ def test_healing_never_fails_a_run(machine: Machine, client: Client, papers: Pat
         " ON CONFLICT (tenant_id) DO UPDATE SET version = 1000000, ceiling_bytes = 1",
         client.tenant_id,
     )
+    # Read once more, since it was touched; the other is sent for being asked for.
+    (papers / "letter.txt").touch()
     assert machine.run()["outcome"] == "succeeded"
+    client.restore(machine, tmp_path / "back")
+    assert compare_trees(papers, Path(f"{tmp_path}/back{papers}")) == []
+
     (papers / "letter.txt").write_text("another letter altogether")
+    assert machine.run(expect=20)["error"]["code"] == "growth-blocked"
     client.house.query(
         "UPDATE ingest.allowances SET ceiling_bytes = NULL WHERE tenant_id = $1::text::uuid",
         client.tenant_id,

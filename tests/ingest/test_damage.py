@@ -116,3 +116,41 @@ async def test_a_script_heals_what_it_puts(agent: Agent, ingest: House) -> None:
             " WHERE tenant_id = $1",
             agent.tenant.tenant_id,
         )
+
+
+async def test_what_was_damaged_comes_again_where_growth_is_blocked(
+    agent: Agent, ingest: House
+) -> None:
+    """It is the provider's disk that broke: what mends it is no growth of the client's."""
+    plan = await agent.declare()
+    one, two, new = (random.Random(n).randbytes(300_000) for n in range(3))
+    pack, run = agent.pack(one, two), await agent.start(plan)
+    stored = (await agent.upload(run, pack)).json()["stored_bytes"]
+    await ingest.fetch(DAMAGE, agent.tenant.tenant_id, bytes.fromhex(pack.id))
+    await ingest.fetch(
+        "INSERT INTO ingest.allowances VALUES ($1, 1000000, $2, 'the contract is full')"
+        " ON CONFLICT (tenant_id) DO UPDATE SET version = 1000000, ceiling_bytes = $2",
+        agent.tenant.tenant_id,
+        stored,
+    )
+
+    # What is new is refused, alone or beside what was damaged, and leaves nothing behind.
+    assert (await agent.upload(run, agent.pack(new))).status_code == 507
+    assert (await agent.upload(run, agent.pack(one, new))).status_code == 507
+    assert await agent.missing(run, one, two, new) == [True] * 3
+    assert await counted(ingest, agent) == (stored, stored)
+
+    # The very same pack takes the place of the damaged one.
+    assert (await agent.upload(run, pack)).status_code == 201
+    assert await agent.missing(run, one, two) == [False, False]
+    assert await counted(ingest, agent) == (stored, stored)
+
+    # Other packs lie beside what is damaged, until that is cleared away.
+    await ingest.fetch(DAMAGE, agent.tenant.tenant_id, bytes.fromhex(pack.id))
+    assert (await agent.upload(run, agent.pack(one))).status_code == 201
+    assert await agent.missing(run, one, two) == [False, True]
+    assert (await agent.upload(run, agent.pack(two))).status_code == 201
+    assert await agent.missing(run, one, two) == [False, False]
+    volume, packs = await counted(ingest, agent)
+    assert volume == packs > stored
+    assert (await agent.upload(run, agent.pack(new))).status_code == 507

@@ -34,7 +34,7 @@ async def test_of_what_comes_at_once_only_what_fits_grows(database: Any) -> None
         async def push(added_bytes: int) -> bool:
             try:
                 async with databases.transaction(pool) as conn:
-                    await grow(conn, agent, added_bytes)
+                    await grow(conn, agent, added_bytes, added_bytes)
             except rules.refusals.GrowthBlocked:
                 return False
             return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from isal import isal_zlib
 
@@ -32,6 +32,18 @@ def list_chunk_ids(deltas: Iterable[FolderDelta]) -> list[bytes]:
             elif chunks:
                 ids.update(split_ids(chunks))
     return list(ids)
+
+
+def weigh_growth(added_bytes: int, sizes: Mapping[bytes, int], damaged: Set[bytes]) -> int:
+    """Returns how much of what a pack adds to the store is growth.
+
+    sizes: of its chunks' content. damaged: those that the store had and broke; what brings them
+    again is no growth, by their part of the content.
+    """
+    if not damaged:
+        return added_bytes
+    new = sum(size for chunk_id, size in sizes.items() if chunk_id not in damaged)
+    return -(-added_bytes * new // sum(sizes.values()))
 
 
 def check_chunks(

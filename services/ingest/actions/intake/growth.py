@@ -7,8 +7,12 @@ from libs.shared.database import Connection
 from services.ingest import rules, store
 
 
-async def grow(conn: Connection, agent: rules.agents.Agent, added_bytes: int) -> None:
+async def grow(
+    conn: Connection, agent: rules.agents.Agent, added_bytes: int, growth_bytes: int
+) -> None:
     """Adds to a tenant's stored volume and publishes it, as the last act of a transaction.
+
+    growth_bytes: as much of it as is to fit; the rest replaces what was damaged.
 
     Raises GrowthBlocked where that passes what quota allows at this moment: the transaction, and
     the change with it, must then be undone. All growth meets at the lock on the volume, so that
@@ -20,5 +24,5 @@ async def grow(conn: Connection, agent: rules.agents.Agent, added_bytes: int) ->
         allowance.ceiling_bytes,
         allowance.reason,
         volume.stored_bytes - added_bytes,
-        added_bytes,
+        growth_bytes,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import nullcontext
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -69,7 +70,8 @@ async def take_pack(
 ) -> Stored:
     """Takes one pack in, from its refusal to its acknowledgement; again, it changes nothing.
 
-    The body is received only once it is known to be wanted and there is room for it.
+    The body is received only once it is known to be wanted and there is room for it; where some
+    of the tenant's is damaged, only the chunks in it tell whether it needs any.
     Raises refusals of the run, of growth and of the pack, BodyTooLarge, Unavailable.
     """
     tenant_id, pack_id = agent.tenant_id, bytes.fromhex(pack_hex)
@@ -80,12 +82,19 @@ async def take_pack(
     if look.is_whole:
         await body.discard()
         return Stored(is_new=False, stored_bytes=0)
-    rules.agents.check_growth(
-        agent.ceiling_bytes, agent.ceiling_reason, volume.stored_bytes, body.size_bytes
+    check_growth = partial(
+        rules.agents.check_growth, agent.ceiling_bytes, agent.ceiling_reason, volume.stored_bytes
     )
+    if not look.has_damage:
+        check_growth(body.size_bytes)
     keys = await resources.keys.get(tenant_id)
     async with body.held(resources, tenant_id) as content:
         frames = await _verify(resources, tenant_id, content, pack_hex, keys)
+        if look.has_damage:
+            sizes = {chunk.chunk_id: chunk.size for frame in frames for chunk in frame.chunks}
+            async with resources.acquire(tenant_id) as conn:
+                damaged = await store.intake.packs.find_damaged(conn, tenant_id, list(sizes))
+            check_growth(rules.intake.weigh_growth(body.size_bytes, sizes, damaged))
         with resources.buffers.lend() as take:
             sealed = await resources.in_thread(
                 tenant_id, sealing.seal, content, frames, keys, tenant_id, pack_id, take
@@ -95,7 +104,7 @@ async def take_pack(
             await resources.objects.put(bucket.key_of_pack(tenant_id, pack_id), sealed.body)
             crashpoint("ingest.after_put")
     async with resources.transaction(tenant_id) as conn:
-        stored = await _record(conn, agent, pack_id, object_bytes, sealed.chunks, look.snapshot)
+        stored = await _record(conn, agent, pack_id, object_bytes, sealed.chunks, look)
         await check_open(conn, agent, run_id)
     crashpoint("ingest.after_commit")
     if stored.is_new:
@@ -129,23 +138,28 @@ async def _record(
     pack_id: bytes,
     object_bytes: int,
     chunks: list[sealing.SealedChunk],
-    snapshot: str,
+    look: store.intake.packs.Look,
 ) -> Stored:
     """Writes a stored pack down, unless somebody else just has.
 
-    snapshot: taken before the object was put; a deletion that it doesn't see the end of may
-    have taken the object away again, and the agent must send it once more.
+    look: taken before the object was put; a deletion that its snapshot doesn't see the end of
+    may have taken the object away again, and the agent must send it once more.
     What is refused here leaves an object that no row names.
     """
     tenant_id = agent.tenant_id
+    sizes = {chunk.chunk_id: chunk.size for chunk in chunks}
+    damaged: set[bytes] = set()
+    if look.has_damage:
+        damaged = await store.intake.packs.find_damaged(conn, tenant_id, list(sizes))
     put = await store.intake.packs.put(
         conn, tenant_id, pack_id, object_bytes, len(chunks), clock.now()
     )
-    if await catalogue.is_being_removed(conn, tenant_id, pack_id, snapshot):
+    if await catalogue.is_being_removed(conn, tenant_id, pack_id, look.snapshot):
         raise Unavailable("place of this pack, which is being cleared,", 5)
     await store.intake.packs.add_chunks(conn, tenant_id, put.pack_no, chunks)
     if put.is_new:
         await use(conn, tenant_id, "packs", 1, clock.now())
     if put.added_bytes:
-        await grow(conn, agent, put.added_bytes)
+        growth_bytes = rules.intake.weigh_growth(put.added_bytes, sizes, damaged)
+        await grow(conn, agent, put.added_bytes, growth_bytes)
     return Stored(put.is_new, put.added_bytes)

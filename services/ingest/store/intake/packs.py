@@ -24,9 +24,13 @@ class ChunkFacts(NamedTuple):
 
 
 class Look(NamedTuple):
-    """A pack as it is before its upload: is it there with all its chunks, and seen when."""
+    """A pack as it is before its upload: is it there with all its chunks, and seen when.
+
+    has_damage: some pack of its tenant is damaged, be it this one or another.
+    """
 
     is_whole: bool
+    has_damage: bool
     snapshot: str
 
 
@@ -68,6 +72,7 @@ async def look_at(conn: Connection, tenant_id: UUID, pack_id: bytes) -> Look:
         SELECT coalesce((SELECT p.state = 'live' AND p.chunk_count = (SELECT count(*)
         FROM catalogue.chunks c WHERE c.tenant_id = $1 AND c.pack_no = p.pack_no)
         FROM catalogue.packs p WHERE p.tenant_id = $1 AND p.pack_id = $2), false),
+            EXISTS (SELECT FROM catalogue.packs WHERE tenant_id = $1 AND state = 'damaged'),
             pg_current_snapshot()::text
         """,
         tenant_id,
@@ -211,6 +216,23 @@ async def find_present(conn: Connection, tenant_id: UUID, chunk_ids: Sequence[by
         FROM unnest($2::bytea[]) AS k (chunk_id) OFFSET 0) AS found
         WHERE pack_no IS NOT NULL AND pack_no NOT IN (SELECT p.pack_no FROM catalogue.packs p
         WHERE p.tenant_id = $1 AND p.state <> 'live')
+        """,
+        tenant_id,
+        chunk_ids,
+    )
+    return {row[0] for row in rows}
+
+
+async def find_damaged(conn: Connection, tenant_id: UUID, chunk_ids: Sequence[bytes]) -> set[bytes]:
+    """Returns those of the chunks that lie in a damaged pack of the tenant."""
+    rows = await conn.fetch(
+        # LIMIT keeps these look-ups by key (docs/decisions/0018).
+        """
+        SELECT k.chunk_id FROM unnest($2::bytea[]) AS k (chunk_id) CROSS JOIN LATERAL (
+        SELECT c.pack_no FROM catalogue.chunks c
+        WHERE c.tenant_id = $1 AND c.chunk_id = k.chunk_id LIMIT 1) f
+        WHERE f.pack_no IN (SELECT p.pack_no FROM catalogue.packs p
+        WHERE p.tenant_id = $1 AND p.state = 'damaged')
         """,
         tenant_id,
         chunk_ids,
