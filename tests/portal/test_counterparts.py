@@ -38,6 +38,7 @@ OF_PAGES_ALONE = {
     # What several routes of the API tell, and pages show together.
     "home.view": "GET /plans, /volume/days, /quota, /documents/asked, /machines",
     "desk.view_contract": "GET /tenants/{id}, its orders, quota and destruction, /billing/{month}",
+    "orders.billing.view": "GET /billing/{month}, which is noted as taken along",
     "users.find_contract": "who the company is, beside one's own name; GET /quota, /orders",
     "users.view_user": "one of GET /users",
     "machines.find_machine": "one of GET /machines, in the question before it is revoked",

@@ -59,7 +59,7 @@ OPERATORS = (
     MenuEntry("/clients", N_("Clients")),
     MenuEntry("/overages", N_("Overages")),
     MenuEntry("/notices", N_("Notices")),
-    MenuEntry("/billing", N_("Billing"), ("/prices",), leaves="billing-exported"),
+    MenuEntry("/billing", N_("Billing"), ("/prices",), leaves="billing-viewed"),
     MenuEntry("/destructions", N_("Destructions")),
     MenuEntry("/parked", N_("Parked events"), leaves="parked-listed"),
     MenuEntry("/operators", N_("Operators"), leaves="operators-listed"),

@@ -77,6 +77,7 @@ _TABLE: dict[Duty, frozenset[type[Act]]] = {
         acts.PricesViewed,
         acts.PricesPut,
         acts.MonthClosed,
+        acts.BillingViewed,
         acts.BillingExported,
     },
 }

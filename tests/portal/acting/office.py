@@ -90,7 +90,7 @@ ACTING: Acting = {
         send_again,
         own(acts.NoticeSentAgain),
     ),
-    ("GET", "/billing/{month}"): (page("/billing/2026-10"), nobody(acts.BillingExported)),
+    ("GET", "/billing/{month}"): (page("/billing/2026-10"), nobody(acts.BillingViewed)),
     ("GET", "/billing/{month}/export"): (
         page("/billing/2026-10/export"),
         nobody(acts.BillingExported),

@@ -122,12 +122,21 @@ async def _close(
     return Closing(count, len(lines), len(over) - len(due), len(payers) - len(over))
 
 
+async def view(pool: Pool, operator: Actor, month: Month) -> list[Bill]:
+    """What every client owes for a month.
+
+    Where the month isn't closed: what it would come to if it were closed now.
+    """
+    async with transaction(pool) as conn:
+        tenant_ids = await store.orders.ledger.list_ids(conn)
+        await log.note(conn, operator, acts.BillingViewed(str(month)))
+    return [bill async for bill in _bill(pool, tenant_ids, month)]
+
+
 async def export(
     pool: Pool, operator: Actor, month: Month, tenant_id: UUID | None = None
 ) -> list[Bill]:
-    """What every client owes for a month, or one does; raises NotFound.
-
-    Where the month isn't closed: what it would come to if it were closed now."""
+    """What every client owes for a month, or one does, to be taken along; raises NotFound."""
     async with transaction(pool) as conn:
         tenant_ids = await store.orders.ledger.list_ids(conn)
         if tenant_id is not None:
@@ -135,10 +144,10 @@ async def export(
                 raise errors.NotFound("client")
             tenant_ids = [tenant_id]
         await log.note(conn, operator, acts.BillingExported(str(month)), tenant_id)
-    return [bill async for bill in _export(pool, tenant_ids, month)]
+    return [bill async for bill in _bill(pool, tenant_ids, month)]
 
 
-async def _export(pool: Pool, tenant_ids: Sequence[UUID], month: Month) -> AsyncIterator[Bill]:
+async def _bill(pool: Pool, tenant_ids: Sequence[UUID], month: Month) -> AsyncIterator[Bill]:
     for some in _batches(tenant_ids):
         async with transaction(pool) as conn:
             orders = await store.orders.placed.list_of_tenants(conn, some)

@@ -93,6 +93,7 @@ SENTENCES: Mapping[str, str] = {
     "prices-viewed": N_("Looked at the prices"),
     "prices-put": N_("Published prices, version {version} ({lists})"),
     "month-closed": N_("Closed the month {month}: {clients} clients, {lines} lines"),
+    "billing-viewed": N_("Looked at what is due for {month}"),
     "billing-exported": N_("Exported what is due for {month}"),
     "recipients-listed": N_("Looked at who gets the reports of {plan}"),
     "recipient-added": N_("{email} gets the reports of {plan}"),

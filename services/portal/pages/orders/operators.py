@@ -64,7 +64,7 @@ async def show_month(
 ) -> Response:
     """What every client owes for a month, some at a time; it may change until it is closed."""
     shown = Month.read(month)
-    bills = await billing.export(resources.pool, operator.at(address), shown)
+    bills = await billing.view(resources.pool, operator.at(address), shown)
     due = [bill for bill in bills if bill.lines]
     present = Month.of(clock.now(), find_zone(_ZONE))
     due.sort(key=lambda bill: -sum((one.net for one in _total(bill)), Decimal(0)))

@@ -92,8 +92,16 @@ class MonthClosed(Act):
 
 
 @dataclass(frozen=True)
+class BillingViewed(Act):
+    """What is due for a month, of all clients."""
+
+    code = "billing-viewed"
+    month: str
+
+
+@dataclass(frozen=True)
 class BillingExported(Act):
-    """What is due for a month, of one client or of all."""
+    """What is due for a month, of one client or of all, was taken along."""
 
     code = "billing-exported"
     month: str
