@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 import unicodedata
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from agent.platforms import by_descriptor, by_path, paths, places_of
 from agent.platforms.attributes import Marks
 from agent.platforms.locks import try_lock
 from agent.restore.naming import landed
+from agent.walking.reading import TICK_NS
 from libs.shared.entries import Entry, FolderDelta
 from tests.trees import compare_trees
 from tests.world.clients import PASSWORD, Client
@@ -201,6 +203,7 @@ def test_a_machine_without_descriptors_copies_and_restores(
     (papers / "link").symlink_to("letter.txt")
     (papers / os.fsdecode(b"\xe9t\xe9")).write_text("not UTF-8")
     by_paths = {"COFFRE_AGENT_FOLDERS": "paths"}
+    time.sleep(TICK_NS / 1e9)  # what is younger is read once more
     first = machine.agent("run", "papers", "--json", **by_paths)
     assert first.returncode == 0, first.stdout + first.stderr
     assert '"files_not_copied": 0' in first.stdout
