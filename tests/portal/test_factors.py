@@ -208,6 +208,12 @@ def authenticator() -> Any:
     }
 
 
+async def come_late(route: Any) -> None:
+    """A script that is there after whoever clicks at once."""
+    await asyncio.sleep(0.5)
+    await route.continue_()
+
+
 async def test_a_passkey_opens_the_second_door_in_a_real_browser(
     portal: Any, authenticator: Any
 ) -> None:
@@ -228,6 +234,7 @@ async def test_a_passkey_opens_the_second_door_in_a_real_browser(
         page = await context.new_page()
         heard: list[str] = []
         page.on("console", lambda message: heard.append(message.text))
+        await page.route("**/passkeys*.js*", come_late)
         cdp = await context.new_cdp_session(page)
         await cdp.send("WebAuthn.enable")
         await cdp.send("WebAuthn.addVirtualAuthenticator", {"options": authenticator})

@@ -39,4 +39,6 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
       form.querySelector("[role=status]").textContent = form.dataset.failed;
     }
   });
+  // Pressed before this script was there, it would send a form without a passkey.
+  form.querySelector("button").disabled = false;
 }
