@@ -137,6 +137,7 @@ async def follow(link: Locator) -> None:
 
 async def check_page(page: Page, *, skipped: Sequence[str] = ()) -> None:
     """Raises where axe finds fault with a page, or where it can be moved sideways."""
+    await page.wait_for_load_state()
     options = {
         "runOnly": {"type": "tag", "values": _RULES},
         "rules": {rule: {"enabled": False} for rule in skipped},

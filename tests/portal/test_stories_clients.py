@@ -178,7 +178,7 @@ async def test_without_plans_the_first_page_leads_to_a_code_and_waits_live(
     # By itself: nobody presses anything.
     await page.wait_for_url("**/machines")
     assert "srv-atelier" in await page.inner_text("main table")
-    await page.get_by_role("link", name="Révoquer srv-atelier").click()
+    await follow(page.get_by_role("link", name="Révoquer srv-atelier"))
     await check_page(page)
 
 
@@ -193,10 +193,10 @@ async def test_what_changed_between_two_copies_is_listed_by_folder(
     page = await page_of(client.email, 360, scripts=False)
     await page.goto(f"/plans/{client.plan_id}")
     await page.get_by_role("button", name="Comparer").click()
-    await page.get_by_role("link", name="srv/").click()
+    await follow(page.get_by_role("link", name="srv/"))
     assert "contient des changements" in await page.inner_text("main")
     assert "new/" in await page.inner_text("main")
-    await page.get_by_role("link", name="a/", exact=True).click()
+    await follow(page.get_by_role("link", name="a/", exact=True))
     told = await page.inner_text("main")
     assert "<b>" in told
     assert "supprimé" in told
