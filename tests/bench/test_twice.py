@@ -26,7 +26,7 @@ from tests.world.machines import Machine
 from tests.world.twice import Many, open_many
 from tests.world.waiting import wait_for
 
-AGENTS = 2
+AGENTS = 6
 ROUNDS = 10
 WARM_ROUNDS = 1
 """Connections are made, and plans are learnt."""
