@@ -147,9 +147,10 @@ async def _record(
     What is refused here leaves an object that no row names.
     """
     tenant_id = agent.tenant_id
-    sizes = {chunk.chunk_id: chunk.size for chunk in chunks}
-    damaged: set[bytes] = set()
+    sizes, damaged = dict[bytes, int](), set[bytes]()
     if look.has_damage:
+        # Two at once may both bring what was damaged: what the second adds is soon collected.
+        sizes = {chunk.chunk_id: chunk.size for chunk in chunks}
         damaged = await store.intake.packs.find_damaged(conn, tenant_id, list(sizes))
     put = await store.intake.packs.put(
         conn, tenant_id, pack_id, object_bytes, len(chunks), clock.now()
