@@ -10,6 +10,7 @@ import pytest
 from tests.servers import free_port
 from tests.world.clients import PASSWORD, Client
 from tests.world.machines import Machine
+from tests.world.waiting import wait_for
 
 
 def newcomer(client: Client, folder: Path) -> Machine:
@@ -106,6 +107,7 @@ def test_what_is_asked_of_a_restore_may_stand_in_the_configuration(
     client: Client, machine: Machine, tmp_path: Path
 ) -> None:
     machine.run()
+    wait_for("the run at the portal", lambda: client.house.all_delivered("ingest", "portal"))
     machine.more |= {"portal": client.house.url("portal"), "email": client.email}
     listed = machine.agent("restore", "papers", "--list", COFFRE_PASSWORD=PASSWORD)
     assert listed.returncode == 0, listed.stderr

@@ -19,6 +19,7 @@ from tests.world.clients import PASSWORD, Client
 from tests.world.dates import date_point
 from tests.world.house import House
 from tests.world.machines import Machine
+from tests.world.waiting import wait_for
 
 
 def test_a_date_names_the_last_restore_point_that_is_not_later(
@@ -28,6 +29,7 @@ def test_a_date_names_the_last_restore_point_that_is_not_later(
     machine.run()
     (papers / "letter.txt").write_text("second")
     machine.run()
+    wait_for("both runs at the portal", lambda: client.house.all_delivered("ingest", "portal"))
     listed = restore(machine, client, "--list", "--json")
     runs = [json.loads(line) for line in listed.stdout.splitlines()]
     assert [(one["run_number"], one["files_total"]) for one in runs] == [(2, 3), (1, 3)]

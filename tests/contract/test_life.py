@@ -216,7 +216,7 @@ def _is_destroyed(life: Life, tmp_path: Path) -> Path:
     wait_for("an empty bucket", lambda: set(provider.objects_of(tenant_id)) == _entry(tenant_id))
     looked = "SELECT 1 FROM retention.inventories WHERE first_empty_at IS NOT NULL"
     wait_for("the first look", lambda: provider.house.query(looked) or None)
-    assert life.destruction()["objects_left"] == 0
+    wait_for("it at the desk", lambda: life.destruction()["objects_left"] == 0)
     assert life.destruction()["certificate"] is False, "once found empty is not enough"
     provider.go_to(due_at + timedelta(hours=1, minutes=5))
     wait_for("the end of it", lambda: life.destruction()["state"] == "completed")

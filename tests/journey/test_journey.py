@@ -111,10 +111,13 @@ def test_every_restore_point_can_be_seen_and_restored(machine: Machine, tmp_path
     machine.run()
 
     with machine.client.sign_in() as api:
-        runs = api.get("plans/documents/runs").json()["runs"]
-        numbers = sorted(run["number"] for run in runs if run["restore_point"])
-        assert len(numbers) == 2
-        old, new = numbers
+
+        def points() -> list[int] | None:
+            runs = api.get("plans/documents/runs").json()["runs"]
+            numbers = sorted(run["number"] for run in runs if run["restore_point"])
+            return numbers if len(numbers) == 2 else None
+
+        old, new = wait_for("both restore points in the portal", points)
 
         def names(run: int) -> set[str]:
             answer = api.get(

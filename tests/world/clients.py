@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import uuid
 from dataclasses import dataclass
@@ -70,7 +71,10 @@ class Client:
         return to / "@dumps"
 
     def reports(self, count: int) -> list[tuple[str, str]]:
-        """Subjects and texts of the reports to the administrator, once there are so many."""
+        """Subjects and texts of the reports to the administrator, once there are so many.
+
+        By the numbers of their runs: mails of runs that followed each other at once may cross.
+        """
 
         def look() -> list[tuple[str, str]] | None:
             mailed = self.house.mails(self.email)
@@ -79,6 +83,7 @@ class Client:
                 for mail in mailed
                 if str(mail["Subject"]).startswith(("[REUSSIE", "[ECHEC]", "[RETABLIE]"))
             ]
+            found.sort(key=lambda report: _run_number(report[1]))
             return found if len(found) >= count else None
 
         return wait_for(f"{count} reports", look)
@@ -95,6 +100,12 @@ class Client:
     def sign_in(self) -> httpx2.Client:
         """The portal's JSON API as the client's administrator."""
         return self.house.api(self.house.portal.sign_in(self.email, PASSWORD))
+
+
+def _run_number(text: str) -> int:
+    named = re.search(r"n°\s(\d+)", text)
+    assert named is not None, text
+    return int(named[1])
 
 
 def address_of_client() -> str:

@@ -15,6 +15,7 @@ import httpx2
 
 from devstack import mails
 from devstack.portal import Portal
+from libs.shared.bus import topology
 from tests.world.clients import Client, open_client
 from tests.world.waiting import wait_for
 
@@ -90,11 +91,16 @@ class Running:
             base_url=self.url(service), timeout=60, trust_env=False, verify=False
         )
 
-    def all_delivered(self) -> bool:
-        """Has all that the portal published been taken in by ingest?"""
+    def all_delivered(self, sender: str = "portal", reader: str = "ingest") -> bool:
+        """Has a service handled all that another one said to it, also what the broker had?"""
         (row,) = self.query(
-            "SELECT (SELECT count(*) FROM portal.outbox WHERE published_at IS NULL)"
-            " + (SELECT count(*) FROM ingest.inbox WHERE done_at IS NULL) AS left"
+            f"SELECT (SELECT count(*) FROM {sender}.outbox WHERE published_at IS NULL)"
+            f" + (SELECT count(*) FROM {reader}.inbox WHERE done_at IS NULL)"
+            " + (SELECT count(*) FROM (SELECT event_id"
+            f" FROM {sender}.outbox WHERE type = ANY($1) ORDER BY position DESC LIMIT 1) AS newest"
+            f" WHERE NOT EXISTS (SELECT FROM {reader}.inbox i WHERE i.event_id = newest.event_id))"
+            " AS left",
+            topology.said_to(reader, sender),
         )
         return bool(row["left"] == 0)
 
