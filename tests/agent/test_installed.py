@@ -115,7 +115,8 @@ def test_a_night_with_the_wheel_in_an_empty_environment(
     subprocess.run(build, check=True)
     [wheel] = tmp_path.glob("coffre-*.whl")
     tops = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
-    assert {top for top in tops if "dist-info" not in top} == {"agent", "libs", "services"}
+    ours = {"agent", "installing", "libs", "operators", "services"}
+    assert {top for top in tops if "dist-info" not in top} == ours, "no tests, no benches"
 
     python = make_environment(tmp_path / "environment")
     into = [*pip, "--python", str(python)]
