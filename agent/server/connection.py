@@ -278,8 +278,9 @@ class _Away:
         if is_hopeless(error):
             raise Unreachable(self.why(error)) from error
         moment = time.monotonic()
-        if asked_seconds is not None and asked_seconds > connection.patience_seconds:
-            raise error  # a day's allowance is used up, say: hours of waiting help nobody
+        is_refusal = isinstance(error, Problem) and error.status == 429
+        if is_refusal and asked_seconds is not None and asked_seconds > connection.patience_seconds:
+            raise error  # a day's allowance is used up: hours of waiting help nobody
         # Others of this client's are served: that is no outage, and ends.
         is_own_doing = isinstance(error, Problem) and error.code == "share-used"
         if self.failures == 0 or is_own_doing:

@@ -54,8 +54,10 @@ def test_a_full_store_is_waited_for_and_named() -> None:
     assert "asks to wait (The storage refuses to take more (507 InsufficientStorage)" in said[0]
 
 
-def test_patience_with_a_full_store_ends() -> None:
-    with refusing(FULL, 100) as url:
+@pytest.mark.parametrize("wait", [1, 30])
+def test_patience_with_a_full_store_ends(wait: int) -> None:
+    """Also where it is shorter than what the server asks for."""
+    with refusing(StorageRefused("507 InsufficientStorage", wait), 100) as url:
         connection = Connection(url, "token", ca_file=None, patience_seconds=1, on_wait=print)
         with pytest.raises(Unreachable, match=r"took nothing for 1\.0 s .*507") as ended:
             connection.call("PUT", "/v1/pack", b"pack")
